@@ -1,0 +1,38 @@
+/**
+ * Geometry of a PLM (arXiv 2503.12167), in the terms of config.json. Always complete: importers fill the
+ * documented defaults.
+ */
+export interface PlmConfig {
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly numHiddenLayers: number;
+  readonly numAttentionHeads: number;
+  /** FFN width of each layer; all equal in published checkpoints. */
+  readonly intermediateSizes: readonly number[];
+  readonly kvLoraRank: number;
+  /** Rank of the query bottleneck; undefined where q_proj is a full matrix, as in PLM-1.8B. */
+  readonly qLoraRank: number | undefined;
+  readonly qkNopeHeadDim: number;
+  readonly qkRopeHeadDim: number;
+  readonly vHeadDim: number;
+  readonly rmsNormEps: number;
+  readonly ropeTheta: number;
+  /** True: dimensions (2i, 2i+1) rotate together; false: (i, i + d/2). */
+  readonly ropeInterleave: boolean;
+  readonly maxPositionEmbeddings: number;
+  readonly tieWordEmbeddings: boolean;
+}
+
+/** Width of one query or key head: nope + rope. */
+export function qkHeadDim(config: PlmConfig): number {
+  return config.qkNopeHeadDim + config.qkRopeHeadDim;
+}
+
+/** KV-cache elements a token, expanded (keys and values of every head) or latent (c' and k_pe). */
+export function kvCacheElements(config: PlmConfig, form: 'expanded' | 'latent'): number {
+  const perLayer =
+    form === 'latent'
+      ? config.kvLoraRank + config.qkRopeHeadDim
+      : config.numAttentionHeads * (qkHeadDim(config) + config.vHeadDim);
+  return perLayer * config.numHiddenLayers;
+}

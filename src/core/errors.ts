@@ -1,0 +1,107 @@
+/**
+ * Failure classes and their exit codes. They are a contract with scripts and CI jobs.
+ * `bug` is never thrown on purpose: it is what an error that is not a PressError counts as.
+ */
+export const EXIT_CODES = {
+  bug: 1,
+  usage: 2,
+  'invalid-input': 3,
+  'local-io': 4,
+  network: 5,
+  verification: 6,
+  unsupported: 7,
+  locked: 8,
+} as const;
+
+export type Failure = keyof typeof EXIT_CODES;
+
+/** What went wrong and where. Rendered as `<file>: <field>: <what>, got <got>, expected <expected>`. */
+export interface Fault {
+  readonly file?: string;
+  readonly field?: string;
+  readonly what: string;
+  readonly got?: unknown;
+  readonly expected?: string;
+}
+
+/** A terminal line that wraps more than twice is not read; hostile names could make it endless. */
+const MAX_MESSAGE_LENGTH = 300;
+/** One value inside a message; a one-megabyte tensor name must not push the rest out of the line. */
+const MAX_VALUE_LENGTH = 80;
+
+/** The only error thrown on purpose. Its message is one printable line of at most 300 characters. */
+export class PressError extends Error {
+  readonly failure: Failure;
+  readonly fault: Fault;
+
+  constructor(failure: Failure, fault: Fault, options?: ErrorOptions) {
+    super(renderFault(fault), options);
+    this.name = 'PressError';
+    this.failure = failure;
+    this.fault = fault;
+  }
+
+  get exitCode(): number {
+    return EXIT_CODES[this.failure];
+  }
+}
+
+export function usage(what: string, expected?: string): PressError {
+  return new PressError('usage', expected === undefined ? { what } : { what, expected });
+}
+
+export function invalidInput(fault: Fault, options?: ErrorOptions): PressError {
+  return new PressError('invalid-input', fault, options);
+}
+
+export function unsupported(fault: Fault): PressError {
+  return new PressError('unsupported', fault);
+}
+
+/** Wraps an error of `fs` on a local path: no space, permission, missing file, and so on are all local I/O. */
+export function localIo(file: string, cause: unknown): PressError {
+  const code = (cause as NodeJS.ErrnoException)?.code ?? 'unknown error';
+  const what = SYSTEM_ERRORS[code] ?? String((cause as Error)?.message ?? cause);
+  return new PressError('local-io', { file, what: `${what} (${code})` }, { cause });
+}
+
+const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  ENOENT: 'no such file or folder',
+  ENOSPC: 'no space left on the device',
+  EDQUOT: 'disk quota exceeded',
+  EROFS: 'read-only file system',
+  EIO: 'input/output error of the device',
+  EFBIG: 'file too large for the file system or limit',
+  EISDIR: 'is a folder',
+  ENOTDIR: 'is not a folder',
+  EEXIST: 'exists already',
+  EMFILE: 'too many open files',
+  ENFILE: 'too many open files in the system',
+  ENAMETOOLONG: 'name too long',
+  ELOOP: 'too many symbolic links',
+  EXDEV: 'crosses file systems',
+};
+
+/** Escapes everything outside printable ASCII, so that names cannot move the cursor or forge lines. */
+export function printable(text: string, limit = MAX_VALUE_LENGTH): string {
+  const cut = text.length > limit ? `${text.slice(0, limit)}…` : text;
+  return cut.replace(/[^\x20-\x7e…]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
+}
+
+function renderValue(value: unknown): string {
+  if (typeof value === 'string') return printable(JSON.stringify(value));
+  if (typeof value === 'bigint' || typeof value === 'number') return String(value);
+  if (value === undefined) return 'nothing';
+  return printable(JSON.stringify(value) ?? String(value));
+}
+
+function renderFault(fault: Fault): string {
+  const parts = [fault.file, fault.field].filter((p) => p !== undefined).map((p) => printable(p, 120));
+  let what = printable(fault.what, 200);
+  if ('got' in fault) what += `, got ${renderValue(fault.got)}`;
+  if (fault.expected !== undefined) what += `, expected ${printable(fault.expected, 120)}`;
+  const line = [...parts, what].join(': ');
+  return line.length > MAX_MESSAGE_LENGTH ? `${line.slice(0, MAX_MESSAGE_LENGTH - 1)}…` : line;
+}

@@ -1,0 +1,44 @@
+import type { SchemeName } from './scheme.ts';
+import type { Tensor } from './tensor.ts';
+
+/** A tensor's place in an artifact file. */
+export interface PlannedTensor {
+  readonly source: Tensor;
+  /** Name in the artifact. */
+  readonly name: string;
+  /** Scheme it is stored in there. */
+  readonly scheme: SchemeName;
+  /** Byte offset in the file. */
+  readonly offset: number;
+}
+
+/** Bytes known before any weight is read: headers, metadata. */
+export interface PlannedBytes {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface PlannedFile {
+  /** Path relative to the output folder. */
+  readonly name: string;
+  /** Exact size. Bytes covered neither by `head` nor by a tensor are zero padding. */
+  readonly bytes: number;
+  readonly head: readonly PlannedBytes[];
+  readonly tensors: readonly PlannedTensor[];
+}
+
+/** A tensor that could not take the scheme that the recipe wanted. */
+export interface Fallback {
+  readonly tensor: string;
+  readonly wanted: SchemeName;
+  readonly used: SchemeName;
+  readonly reason: string;
+}
+
+/** What an exporter returns: every offset and the exact sizes, before a byte of a weight is read. */
+export interface ExportPlan {
+  /** As given on the command line, e.g. `gguf:q8_0`. */
+  readonly target: string;
+  readonly files: readonly PlannedFile[];
+  readonly fallbacks: readonly Fallback[];
+}

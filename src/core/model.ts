@@ -1,0 +1,65 @@
+import type { PlmConfig } from './config.ts';
+import type { Tensor } from './tensor.ts';
+import type { TokenizerSpec } from './tokenizer-spec.ts';
+
+/** A file that the model was read from. */
+export interface SourceFile {
+  /** Name relative to the source folder, never a path of the machine. */
+  readonly name: string;
+  readonly bytes: number;
+  /** SHA-256 in hex. Free if the file has been read once front to back; reads what is missing otherwise. */
+  sha256(): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** Sampling defaults of generation_config.json. */
+export interface GenerationConfig {
+  readonly temperature?: number;
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly minP?: number;
+  readonly repetitionPenalty?: number;
+}
+
+/** Who made the model, as far as the source says. */
+export interface ModelCard {
+  readonly license?: string;
+  readonly licenseName?: string;
+  readonly licenseLink?: string;
+  readonly baseModels?: readonly string[];
+  readonly tags?: readonly string[];
+  readonly languages?: readonly string[];
+  readonly datasets?: readonly string[];
+}
+
+/** One thing that a pass did to one tensor (or to the config, with `config` as subject). */
+export interface Change {
+  readonly pass: string;
+  readonly subject: string;
+  readonly from: string;
+  readonly to: string;
+  readonly reason: string;
+}
+
+/** An immutable model: what importers make, passes rewrite and exporters write. Holds open files until closed. */
+export interface Model {
+  readonly format: 'safetensors' | 'gguf';
+  /** Name for people and for output files: the source's folder or file stem, or its `general.name`. */
+  readonly name: string;
+  readonly config: PlmConfig;
+  /** Keyed by Hugging Face name, in the canonical order of `plmTensors`. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  readonly tokenizer: TokenizerSpec;
+  readonly generation: GenerationConfig;
+  readonly card: ModelCard;
+  /** Every file read, weights included; `Origin.file` indexes it. */
+  readonly files: readonly SourceFile[];
+  /** What passes have changed so far, in order. */
+  readonly changes: readonly Change[];
+  /** What the importer ignored or assumed, one line each, for the person who converts. */
+  readonly notes: readonly string[];
+}
+
+export async function closeModel(model: Pick<Model, 'files'>): Promise<void> {
+  await Promise.all(model.files.map((file) => file.close()));
+}

@@ -1,0 +1,149 @@
+import { type PlmConfig, qkHeadDim } from './config.ts';
+
+/** A tensor that a PLM of a given geometry has. */
+export interface TensorSlot {
+  readonly role: Role;
+  /** Undefined for tensors outside the layers. */
+  readonly layer: number | undefined;
+  /** Hugging Face name. */
+  readonly name: string;
+  /** GGUF name; undefined where arch `plm` has no place for the tensor. */
+  readonly ggufName: string | undefined;
+  readonly shape: readonly number[];
+}
+
+interface RoleRow {
+  readonly hf: string;
+  readonly gguf: string | undefined;
+  readonly shape: (config: PlmConfig, layer: number) => readonly number[];
+  /** Left out where it gives false. */
+  readonly when?: (config: PlmConfig) => boolean;
+}
+
+const heads = (c: PlmConfig) => c.numAttentionHeads;
+const fullQuery = (c: PlmConfig) => c.qLoraRank === undefined;
+const lowRankQuery = (c: PlmConfig) => c.qLoraRank !== undefined;
+const ffn = (c: PlmConfig, layer: number) => c.intermediateSizes[layer]!;
+
+/** The one table of names: role, name in HF checkpoints, name in GGUF arch `plm`, shape (out, in). */
+const LAYER_ROLES = {
+  input_layernorm: { hf: 'input_layernorm', gguf: 'attn_norm', shape: (c) => [c.hiddenSize] },
+  q_proj: {
+    hf: 'self_attn.q_proj',
+    gguf: 'attn_q',
+    shape: (c) => [heads(c) * qkHeadDim(c), c.hiddenSize],
+    when: fullQuery,
+  },
+  q_a_proj: {
+    hf: 'self_attn.q_a_proj',
+    gguf: undefined,
+    shape: (c) => [c.qLoraRank!, c.hiddenSize],
+    when: lowRankQuery,
+  },
+  q_a_layernorm: {
+    hf: 'self_attn.q_a_layernorm',
+    gguf: undefined,
+    shape: (c) => [c.qLoraRank!],
+    when: lowRankQuery,
+  },
+  q_b_proj: {
+    hf: 'self_attn.q_b_proj',
+    gguf: undefined,
+    shape: (c) => [heads(c) * qkHeadDim(c), c.qLoraRank!],
+    when: lowRankQuery,
+  },
+  kv_a_proj_with_mqa: {
+    hf: 'self_attn.kv_a_proj_with_mqa',
+    gguf: 'attn_kv_a_mqa',
+    shape: (c) => [c.kvLoraRank + c.qkRopeHeadDim, c.hiddenSize],
+  },
+  kv_a_layernorm: {
+    hf: 'self_attn.kv_a_layernorm',
+    gguf: 'attn_kv_a_norm',
+    shape: (c) => [c.kvLoraRank],
+  },
+  kv_b_proj: {
+    hf: 'self_attn.kv_b_proj',
+    gguf: 'attn_kv_b',
+    shape: (c) => [heads(c) * (c.qkNopeHeadDim + c.vHeadDim), c.kvLoraRank],
+  },
+  o_proj: {
+    hf: 'self_attn.o_proj',
+    gguf: 'attn_output',
+    shape: (c) => [c.hiddenSize, heads(c) * c.vHeadDim],
+  },
+  post_attention_layernorm: {
+    hf: 'post_attention_layernorm',
+    gguf: 'ffn_norm',
+    shape: (c) => [c.hiddenSize],
+  },
+  up_proj: { hf: 'mlp.up_proj', gguf: 'ffn_up', shape: (c, l) => [ffn(c, l), c.hiddenSize] },
+  down_proj: { hf: 'mlp.down_proj', gguf: 'ffn_down', shape: (c, l) => [c.hiddenSize, ffn(c, l)] },
+} as const satisfies Record<string, RoleRow>;
+
+const MODEL_ROLES = {
+  embed_tokens: {
+    hf: 'model.embed_tokens',
+    gguf: 'token_embd',
+    shape: (c) => [c.vocabSize, c.hiddenSize],
+  },
+  norm: { hf: 'model.norm', gguf: 'output_norm', shape: (c) => [c.hiddenSize] },
+  lm_head: {
+    hf: 'lm_head',
+    gguf: undefined,
+    shape: (c) => [c.vocabSize, c.hiddenSize],
+    when: (c) => !c.tieWordEmbeddings,
+  },
+} as const satisfies Record<string, RoleRow>;
+
+export type LayerRole = keyof typeof LAYER_ROLES;
+export type ModelRole = keyof typeof MODEL_ROLES;
+export type Role = LayerRole | ModelRole;
+
+function present(row: RoleRow, config: PlmConfig): boolean {
+  return row.when?.(config) ?? true;
+}
+
+/** Hugging Face name of a tensor inside layer `layer`. */
+export function layerTensorName(role: LayerRole, layer: number): string {
+  return `model.layers.${layer}.${LAYER_ROLES[role].hf}.weight`;
+}
+
+/** Hugging Face name of a tensor outside the layers. */
+export function modelTensorName(role: ModelRole): string {
+  return `${MODEL_ROLES[role].hf}.weight`;
+}
+
+/** Every tensor of a PLM of this geometry, in canonical order: embedding, layers from 0 up, final norm, head. */
+export function plmTensors(config: PlmConfig): TensorSlot[] {
+  const slots: TensorSlot[] = [];
+  const addModelSlot = (role: ModelRole) => {
+    const row: RoleRow = MODEL_ROLES[role];
+    if (!present(row, config)) return;
+    const ggufName = row.gguf && `${row.gguf}.weight`;
+    slots.push({
+      role,
+      layer: undefined,
+      name: modelTensorName(role),
+      ggufName,
+      shape: row.shape(config, 0),
+    });
+  };
+  addModelSlot('embed_tokens');
+  for (let layer = 0; layer < config.numHiddenLayers; layer++) {
+    for (const [role, row] of Object.entries(LAYER_ROLES) as [LayerRole, RoleRow][]) {
+      if (!present(row, config)) continue;
+      const ggufName = row.gguf && `blk.${layer}.${row.gguf}.weight`;
+      slots.push({
+        role,
+        layer,
+        name: layerTensorName(role, layer),
+        ggufName,
+        shape: row.shape(config, layer),
+      });
+    }
+  }
+  addModelSlot('norm');
+  addModelSlot('lm_head');
+  return slots;
+}

@@ -1,0 +1,12 @@
+/** What long work tells about itself. Rendering (bars, rates, ETA) belongs to the CLI. */
+export type ProgressEvent =
+  | {
+      readonly kind: 'phase';
+      readonly name: string;
+      readonly total?: number;
+      readonly unit?: 'bytes' | 'tokens';
+    }
+  | { readonly kind: 'advance'; readonly done: number; readonly item?: string }
+  | { readonly kind: 'warning'; readonly message: string };
+
+export type Progress = (event: ProgressEvent) => void;
