@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import test from 'node:test';
+import { repoRoot } from './support/paths.ts';
+
+/** The import table of docs/architecture.md: a room may import itself and these, nothing else. */
+const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  'src/core': [],
+  'src/io': ['src/core'],
+  'src/schemes': ['src/core'],
+  'src/kernels': ['src/schemes', 'src/core'],
+  'src/tokenizer': ['src/core'],
+  'src/passes': ['src/core'],
+  'src/runtime': ['src/kernels', 'src/tokenizer', 'src/schemes', 'src/core'],
+  'src/verify': ['src/runtime', 'src/kernels', 'src/tokenizer', 'src/schemes', 'src/core'],
+  'formats/safetensors': ['src/io', 'src/core'],
+  'formats/hf': ['formats/safetensors', 'src/io', 'src/core'],
+  'formats/gguf': ['src/io', 'src/schemes', 'src/core'],
+  calibration: ['src/runtime', 'src/core'],
+  'src/pipeline': [
+    ...['src/core', 'src/io', 'src/schemes', 'src/kernels', 'src/tokenizer', 'src/passes', 'src/runtime'],
+    ...['src/verify', 'formats/hf', 'formats/gguf', 'calibration'],
+  ],
+  'src/cli': ['src/pipeline', 'src/passes', 'src/schemes', 'src/tokenizer', 'src/core', 'formats/gguf'],
+  'src/index.ts': ['src/pipeline', 'src/core'],
+  fixtures: ['src/io', 'formats/safetensors', 'src/core'],
+};
+
+const ROOMS = Object.keys(ARROWS).sort((a, b) => b.length - a.length);
+
+function roomOf(file: string): string | undefined {
+  return ROOMS.find((room) => file === room || file.startsWith(`${room}/`));
+}
+
+function sources(): string[] {
+  return ['src', 'formats', 'calibration', 'fixtures'].flatMap((top) =>
+    readdirSync(path.join(repoRoot, top), { recursive: true, encoding: 'utf8' })
+      .map((file) => path.join(top, file))
+      // AssemblyScript is another language with its own imports and no Node.
+      .filter((file) => file.endsWith('.ts') && !file.startsWith(path.join('src', 'kernels', 'assembly'))),
+  );
+}
+
+function importsOf(file: string): string[] {
+  const text = readFileSync(path.join(repoRoot, file), 'utf8');
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1]!);
+}
+
+test('every source file stands in a room', () => {
+  assert.deepEqual(
+    sources().filter((file) => roomOf(file) === undefined),
+    [],
+  );
+});
+
+test('imports point along the arrows of docs/architecture.md', () => {
+  const wrong: string[] = [];
+  for (const file of sources()) {
+    const room = roomOf(file)!;
+    for (const specifier of importsOf(file).filter((s) => s.startsWith('.'))) {
+      const target = path.join(path.dirname(file), specifier);
+      const other = roomOf(target);
+      if (other !== room && !ARROWS[room]!.includes(other ?? '')) wrong.push(`${file} -> ${target}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test('packages are imported only in their rooms', () => {
+  const homes: Readonly<Record<string, string>> = {
+    commander: 'src/cli',
+    ora: 'src/cli',
+    safetensors: 'formats/safetensors',
+  };
+  const wrong: string[] = [];
+  for (const file of sources()) {
+    for (const specifier of importsOf(file).filter((s) => !s.startsWith('.') && !s.startsWith('node:'))) {
+      if (homes[specifier] !== roomOf(file)) wrong.push(`${file} -> ${specifier}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test('only the command line touches the console, and nothing touches the network', () => {
+  const wrong: string[] = [];
+  for (const file of sources()) {
+    if (roomOf(file) === 'src/cli' || file === path.join('fixtures', 'generate.ts')) continue;
+    const text = readFileSync(path.join(repoRoot, file), 'utf8');
+    if (/\bconsole\.|process\.(stdout|stderr|exit\b)/.test(text)) wrong.push(`${file}: console`);
+    if (/\bfetch\(|node:(http|https|net|tls|dgram)'/.test(text)) wrong.push(`${file}: network`);
+  }
+  assert.deepEqual(wrong, []);
+});
