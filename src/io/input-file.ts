@@ -1,0 +1,140 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { invalidInput, localIo, type PressError } from '../core/errors.ts';
+import type { SourceFile } from '../core/model.ts';
+
+/** Largest single read: the system call and Node both stop below 2 GiB. */
+const MAX_READ = 1 << 30;
+/** Chunk for hashing what nobody has read: large enough to hide the cost of a call, small beside any budget. */
+const HASH_CHUNK = 1 << 20;
+/** Opening a FIFO must not wait for a writer, nor a terminal become ours. Windows has neither flag. */
+const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
+
+/** What tells that a path still leads to the same, untouched file. */
+interface Identity {
+  readonly device: bigint;
+  readonly inode: bigint;
+  readonly size: bigint;
+  readonly modified: bigint;
+}
+
+/**
+ * A regular file that is read by position and never trusted to stay as it was. Reads that happen to run front
+ * to back are hashed on the way, so that the digest of a converted file costs no second pass.
+ */
+export class InputFile implements SourceFile {
+  readonly name: string;
+  readonly bytes: number;
+  readonly #path: string;
+  readonly #handle: FileHandle;
+  readonly #identity: Identity;
+  readonly #hash = createHash('sha256');
+  /** The hash covers the bytes before this offset. */
+  #hashed = 0;
+
+  private constructor(path: string, name: string, handle: FileHandle, identity: Identity) {
+    this.#path = path;
+    this.name = name;
+    this.#handle = handle;
+    this.#identity = identity;
+    this.bytes = Number(identity.size);
+  }
+
+  /**
+   * Opens the file at `path`, calling it `name` in messages. A missing file and anything but a regular file
+   * are `invalid-input`; a file that may not be read is `local-io`.
+   */
+  static async open(path: string, name: string): Promise<InputFile> {
+    let handle: FileHandle;
+    try {
+      handle = await open(path, OPEN_FLAGS);
+    } catch (error) {
+      throw openFault(name, error);
+    }
+    try {
+      const stats = await handle.stat({ bigint: true });
+      if (!stats.isFile()) throw invalidInput({ file: name, what: 'not a regular file' });
+      return new InputFile(path, name, handle, identityOf(stats));
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  /** Fills all of `into` with the bytes from `offset` on. Only reads that end in file order are hashed for free. */
+  async readInto(into: Uint8Array, offset: number): Promise<void> {
+    const end = offset + into.length;
+    if (end > this.bytes) {
+      throw invalidInput({
+        file: this.name,
+        what: 'ends too early',
+        got: this.bytes,
+        expected: `at least ${end} bytes`,
+      });
+    }
+    for (let done = 0; done < into.length; ) {
+      const count = await this.#read(into, done, offset + done);
+      if (count === 0) throw this.#changed();
+      done += count;
+    }
+    if (offset <= this.#hashed && this.#hashed < end) {
+      this.#hash.update(into.subarray(this.#hashed - offset));
+      this.#hashed = end;
+    }
+  }
+
+  async sha256(): Promise<string> {
+    if (this.#hashed < this.bytes) {
+      const chunk = new Uint8Array(Math.min(HASH_CHUNK, this.bytes - this.#hashed));
+      while (this.#hashed < this.bytes) {
+        await this.readInto(chunk.subarray(0, this.bytes - this.#hashed), this.#hashed);
+      }
+    }
+    await this.assertUnchanged();
+    return this.#hash.copy().digest('hex');
+  }
+
+  /** Throws `invalid-input` where the path no longer leads to the file as it was when opened. */
+  async assertUnchanged(): Promise<void> {
+    const now = await stat(this.#path, { bigint: true }).then(identityOf, () => undefined);
+    const before = this.#identity;
+    const same =
+      now !== undefined &&
+      now.device === before.device &&
+      now.inode === before.inode &&
+      now.size === before.size &&
+      now.modified === before.modified;
+    if (!same) throw this.#changed();
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+
+  async #read(into: Uint8Array, at: number, position: number): Promise<number> {
+    try {
+      const { bytesRead } = await this.#handle.read(into, at, Math.min(MAX_READ, into.length - at), position);
+      return bytesRead;
+    } catch (error) {
+      throw localIo(this.name, error);
+    }
+  }
+
+  #changed(): PressError {
+    return invalidInput({ file: this.name, what: 'changed while reading' });
+  }
+}
+
+function identityOf(stats: { dev: bigint; ino: bigint; size: bigint; mtimeNs: bigint }): Identity {
+  return { device: stats.dev, inode: stats.ino, size: stats.size, modified: stats.mtimeNs };
+}
+
+/** Codes of paths that lead nowhere. They are faults of the model's folder, not of the machine. */
+const MISSING = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
+
+/** The error for a path that could not be opened: its folder's fault where it leads nowhere, else the machine's. */
+export function openFault(name: string, error: unknown): PressError {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  return MISSING.has(code) ? invalidInput({ file: name, what: `missing (${code})` }) : localIo(name, error);
+}

@@ -1,0 +1,75 @@
+import { readdir, realpath } from 'node:fs/promises';
+import path from 'node:path';
+import { invalidInput } from '../core/errors.ts';
+import { InputFile, openFault } from './input-file.ts';
+import { readTextFile, type TextFile } from './text-file.ts';
+
+/**
+ * A model's folder. Files are opened by base name only, and never where a symbolic link leads out of the
+ * folder. In the Hub's cache, `models--org--name/snapshots/<revision>/<file>` links to `../../blobs/<hash>`:
+ * there the links may lead anywhere inside `models--org--name`.
+ */
+export class SourceFolder {
+  /** Base name of the folder that the path resolves to; of a snapshot of the Hub, the repository's. */
+  readonly name: string;
+  readonly #path: string;
+  readonly #boundary: string;
+  readonly #entries: ReadonlySet<string>;
+
+  private constructor(resolved: string, entries: readonly string[]) {
+    this.#path = resolved;
+    const cacheRoot = hubCacheRoot(resolved);
+    this.#boundary = cacheRoot ?? resolved;
+    this.#entries = new Set(entries);
+    this.name = cacheRoot === undefined ? path.basename(resolved) : cacheRoot.split('--').at(-1)!;
+  }
+
+  static async open(folder: string): Promise<SourceFolder> {
+    try {
+      const resolved = await realpath(folder);
+      return new SourceFolder(resolved, await readdir(resolved));
+    } catch (error) {
+      throw openFault(folder, error);
+    }
+  }
+
+  get entries(): Iterable<string> {
+    return this.#entries;
+  }
+
+  has(name: string): boolean {
+    return this.#entries.has(name);
+  }
+
+  async open(name: string): Promise<InputFile> {
+    return InputFile.open(await this.#resolve(name), name);
+  }
+
+  async readText(name: string, maxBytes: number): Promise<TextFile> {
+    return readTextFile(await this.#resolve(name), name, maxBytes);
+  }
+
+  /** The real path of an entry, checked before anything there is opened. */
+  async #resolve(name: string): Promise<string> {
+    // The listing holds base names only, so a name that is in it cannot climb.
+    if (!this.has(name)) throw invalidInput({ file: name, what: 'missing' });
+    let resolved: string;
+    try {
+      resolved = await realpath(path.join(this.#path, name));
+    } catch (error) {
+      throw openFault(name, error);
+    }
+    if (!resolved.startsWith(this.#boundary + path.sep)) {
+      throw invalidInput({ file: name, what: 'symbolic link that leads out of the folder' });
+    }
+    return resolved;
+  }
+}
+
+/** The `models--org--name` folder of a snapshot in the Hub's cache; undefined for other folders. */
+function hubCacheRoot(folder: string): string | undefined {
+  const snapshots = path.dirname(folder);
+  const root = path.dirname(snapshots);
+  const isSnapshot = path.basename(snapshots) === 'snapshots' && path.basename(root).startsWith('models--');
+  return isSnapshot ? root : undefined;
+}
