@@ -1,0 +1,77 @@
+/** Deterministic noise for tests: mulberry32, uniform in [0, 1). */
+export function uniform(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Standard normal values by Box and Muller. */
+export function gaussian(seed: number): () => number {
+  const next = uniform(seed);
+  return () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
+}
+
+export function floats(count: number, value: (index: number) => number): Float32Array {
+  return Float32Array.from({ length: count }, (_, index) => value(index));
+}
+
+const FLT_MAX = 3.4028234663852886e38;
+
+/** Keeps the upper 16 bits, as weights of a bf16 checkpoint. */
+export function truncateToBfloat(values: Float32Array): Float32Array {
+  const bits = new Uint32Array(values.buffer.slice(values.byteOffset, values.byteOffset + values.byteLength));
+  return new Float32Array(bits.map((word) => word & 0xffff0000).buffer);
+}
+
+/** Runs of weights that block quantizers meet, and some that they should never meet. */
+export const WEIGHT_SAMPLES: Readonly<Record<string, (count: number) => Float32Array>> = {
+  Gaussian: (count) => {
+    const next = gaussian(1);
+    return floats(count, () => 0.02 * next());
+  },
+  'Gaussian in bf16': (count) => {
+    const next = gaussian(2);
+    return truncateToBfloat(floats(count, () => 0.02 * next()));
+  },
+  'heavy-tailed': (count) => {
+    const next = gaussian(3);
+    return floats(count, () => 0.01 * next() ** 5);
+  },
+  constant: (count) => floats(count, (i) => (i % 512 < 256 ? 0.37 : -0.37)),
+  zero: (count) => floats(count, (i) => (i % 3 === 0 ? -0 : 0)),
+  // From the smallest denormal up: the inverse scale of the first blocks overflows to infinity.
+  denormal: (count) => {
+    const next = gaussian(4);
+    return floats(count, (i) => next() * 2 ** (-149 + Math.floor(i / 32)));
+  },
+  'largest floats': (count) => {
+    const next = uniform(5);
+    return floats(count, (i) => (i % 5 === 0 ? FLT_MAX : -FLT_MAX) * (i % 256 < 128 ? 1 : next()));
+  },
+  'one outlier a block': (count) => {
+    const next = gaussian(6);
+    return floats(count, (i) => (i % 32 === (i >> 5) % 32 ? 50 : 0.01) * next());
+  },
+  sparse: (count) => {
+    const next = uniform(7);
+    return floats(count, () => (next() < 0.97 ? 0 : next() - 0.5));
+  },
+  // Ties: the first of two weights of the same largest magnitude decides the sign of q4_0's scale.
+  'small integers': (count) => {
+    const next = uniform(8);
+    return floats(count, () => Math.floor(next() * 17) - 8);
+  },
+  'a group of zeros among others': (count) => {
+    const next = gaussian(9);
+    return floats(count, (i) => ((i >> 4) % 3 === 1 ? 0 : next()));
+  },
+  // Groups 100000 times smaller than their neighbours: their scale rounds to zero.
+  'uneven groups': (count) => {
+    const next = gaussian(10);
+    return floats(count, (i) => next() * ((i >> 4) % 4 === 0 ? 1 : 1e-5));
+  },
+};
