@@ -1,0 +1,11 @@
+/** One export a kernel, each `(fields, scratch, first, end)`: runs tiles first .. end - 1 of the job at `fields`. */
+export { add } from './add';
+export { attention } from './attention';
+export { difference } from './difference';
+export { embed } from './embed';
+export { matmul } from './matmul';
+export { matmulTransposed } from './matmul-transposed';
+export { reluSquared } from './relu-squared';
+export { rmsNorm } from './rms-norm';
+export { rope } from './rope';
+export { transcode } from './transcode';

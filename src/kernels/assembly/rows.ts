@@ -1,0 +1,72 @@
+import { decodeBF16, encodeBF16 } from './schemes/bf16';
+import { decodeF16, encodeF16 } from './schemes/f16';
+import { decodeQ4_0, encodeQ4_0 } from './schemes/q4_0';
+import { decodeQ6_K, encodeQ6_K } from './schemes/q6_k';
+import { decodeQ8_0, encodeQ8_0 } from './schemes/q8_0';
+
+/** Numbers of ggml types. The one place where schemes are told apart; an unknown number traps. */
+const F32 = 0;
+const F16 = 1;
+const Q4_0 = 2;
+const Q8_0 = 8;
+const Q6_K = 14;
+const BF16 = 30;
+
+/** Decodes a stored row into `columns` floats at `target`. */
+export function decodeRow(scheme: i32, source: usize, target: usize, columns: i32): void {
+  switch (scheme) {
+    case F32:
+      memory.copy(target, source, (<usize>columns) << 2);
+      break;
+    case F16:
+      decodeF16(source, target, columns);
+      break;
+    case BF16:
+      decodeBF16(source, target, columns);
+      break;
+    case Q4_0:
+      decodeQ4_0(source, target, columns);
+      break;
+    case Q8_0:
+      decodeQ8_0(source, target, columns);
+      break;
+    case Q6_K:
+      decodeQ6_K(source, target, columns);
+      break;
+    default:
+      unreachable();
+  }
+}
+
+/** Where the floats of a stored row lie: in place if it is f32, else decoded at `scratch`. */
+export function floatsOfRow(scheme: i32, source: usize, scratch: usize, columns: i32): usize {
+  if (scheme === F32) return source;
+  decodeRow(scheme, source, scratch, columns);
+  return scratch;
+}
+
+/** Encodes `columns` floats at `source`; `scratch` is ENCODER_SCRATCH floats. */
+export function encodeRow(scheme: i32, source: usize, target: usize, columns: i32, scratch: usize): void {
+  switch (scheme) {
+    case F32:
+      memory.copy(target, source, (<usize>columns) << 2);
+      break;
+    case F16:
+      encodeF16(source, target, columns);
+      break;
+    case BF16:
+      encodeBF16(source, target, columns);
+      break;
+    case Q4_0:
+      encodeQ4_0(source, target, columns);
+      break;
+    case Q8_0:
+      encodeQ8_0(source, target, columns);
+      break;
+    case Q6_K:
+      encodeQ6_K(source, target, columns, scratch);
+      break;
+    default:
+      unreachable();
+  }
+}

@@ -1,0 +1,167 @@
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { Worker } from 'node:worker_threads';
+import { localIo, PressError, unsupported } from '../core/errors.ts';
+import { Control, type Execute } from './control.ts';
+import { executor, type Workplace } from './executor.ts';
+import { type Job, KERNELS, type KernelName } from './jobs.ts';
+import { ALIGNMENT, arenaStart, MAX_PAGES, PAGE_BYTES, SCRATCH_BYTES } from './layout.ts';
+import { type Pointer, SharedViews } from './memory.ts';
+import type { WorkerStart } from './worker.ts';
+
+export type { Pointer } from './memory.ts';
+
+export interface ComputeOptions {
+  /** Threads that run kernels, the calling one included. */
+  readonly threads: number;
+  /** Bytes that `alloc` can hand out in all; each area is rounded up to 64. */
+  readonly bytes: number;
+  /** Left out: WebAssembly where this machine has its SIMD instructions, plain TypeScript elsewhere. */
+  readonly implementation?: 'wasm' | 'plain';
+}
+
+/** Work (in multiply-adds) worth claiming at once: some microseconds against a contended atomic. */
+const CLAIM_WORK = 1 << 15;
+/** Some 20 microseconds of one thread: below this waking the others costs more than they save. */
+const SHARED_WORK = 1 << 19;
+
+/**
+ * Shared memory and the threads that run kernels on it. `run` blocks until its job is done, so areas need no locks.
+ * Results do not depend on the number of threads or on the implementation.
+ */
+export class Compute extends SharedViews {
+  readonly threads: number;
+  readonly implementation: 'wasm' | 'plain';
+  private readonly workers: readonly Worker[];
+  private readonly control: Control;
+  private readonly execute: Execute;
+  private readonly end: Pointer;
+  private next: Pointer;
+  private closed = false;
+
+  /** Use `openCompute`. */
+  constructor(workplace: Workplace, workers: readonly Worker[], bytes: number) {
+    super(workplace.buffer);
+    this.threads = workers.length + 1;
+    this.implementation = workplace.wasm === undefined ? 'plain' : 'wasm';
+    this.workers = workers;
+    this.control = new Control(this);
+    this.execute = executor(workplace, 0);
+    this.next = arenaStart(this.threads);
+    this.end = this.next + bytes;
+  }
+
+  /** A zeroed area, aligned to 64 bytes, that lives as long as this object. */
+  alloc(bytes: number): Pointer {
+    const pointer = this.next;
+    const next = pointer + Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    if (next > this.end) {
+      throw new PressError('local-io', {
+        what: `working memory is used up: ${bytes} bytes are wanted, ${this.end - pointer} are left`,
+      });
+    }
+    this.next = next;
+    return pointer;
+  }
+
+  /**
+   * Runs a job on all threads. Throws what went wrong in the first thread that failed, which a caller who checks
+   * its schemes with `canDecode` and `canEncode` never sees.
+   */
+  run<K extends KernelName>(kernel: K, job: Job<K>): void {
+    if (this.closed) throw new Error(`kernel ${kernel} run after close`);
+    const { tiles, tileWork, scratch } = KERNELS[kernel] as (typeof KERNELS)['matmul'];
+    const fields = job as Job<'matmul'>;
+    const needed = 4 * (scratch?.(fields) ?? 0);
+    if (needed > SCRATCH_BYTES) {
+      throw unsupported({
+        what: `kernel ${kernel} needs ${needed} bytes of scratch`,
+        expected: `at most ${SCRATCH_BYTES}`,
+      });
+    }
+    const count = tiles(fields);
+    const work = Math.max(1, tileWork(fields));
+    const grain = Math.ceil(CLAIM_WORK / work);
+    this.control.prepare(kernel, fields, count, grain);
+    const shared = this.workers.length > 0 && count > grain && count * work > SHARED_WORK;
+    if (shared) this.control.publish(this.workers.length);
+    this.control.takePart(this.execute);
+    if (shared) this.control.awaitWorkers();
+    const failure = this.control.failureMessage();
+    if (failure !== undefined) throw new Error(`kernel ${kernel} failed: ${failure}`);
+  }
+
+  /** Ends the workers. The memory goes when its last view does. */
+  async close(): Promise<void> {
+    this.closed = true;
+    await terminate(this.workers);
+  }
+}
+
+/** Reserves the memory and starts the workers. Pages count towards resident memory when first written. */
+export async function openCompute({ threads, bytes, implementation }: ComputeOptions): Promise<Compute> {
+  const arena = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+  const pages = Math.ceil((arenaStart(threads) + arena) / PAGE_BYTES);
+  if (pages > MAX_PAGES) {
+    throw new PressError('local-io', {
+      what: `${(pages * PAGE_BYTES) / 2 ** 30} GiB of working memory are needed, the limit is 4 GiB`,
+    });
+  }
+  const workplace =
+    (implementation ?? (hasSimd() ? 'wasm' : 'plain')) === 'wasm'
+      ? await wasmWorkplace(pages)
+      : plainWorkplace(pages);
+  const workers: Worker[] = [];
+  try {
+    for (let thread = 1; thread < threads; thread++) workers.push(startWorker({ ...workplace, thread }));
+    await Promise.all(workers.map((worker) => once(worker, 'message')));
+  } catch (error) {
+    await terminate(workers);
+    throw error;
+  }
+  for (const worker of workers) worker.unref();
+  return new Compute(workplace, workers, arena);
+}
+
+function startWorker(start: WorkerStart): Worker {
+  // Flags of the calling process are not for the workers; some, such as --input-type, would stop them.
+  return new Worker(new URL('./worker.js', import.meta.url), { workerData: start, execArgv: [] });
+}
+
+async function terminate(workers: readonly Worker[]): Promise<void> {
+  await Promise.all(workers.map((worker) => worker.terminate()));
+}
+
+async function wasmWorkplace(pages: number): Promise<Workplace> {
+  const file = new URL('./kernels.wasm', import.meta.url);
+  const code = await readFile(file).catch((cause) => {
+    throw localIo('kernels.wasm', cause);
+  });
+  const module = await WebAssembly.compile(code);
+  const memory = reserve(
+    pages,
+    () => new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }),
+  );
+  return { buffer: memory.buffer, wasm: { module, memory } };
+}
+
+function plainWorkplace(pages: number): Workplace {
+  return { buffer: reserve(pages, () => new SharedArrayBuffer(pages * PAGE_BYTES)), wasm: undefined };
+}
+
+function reserve<T>(pages: number, make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    const what = `the system does not give ${pages * PAGE_BYTES} bytes of working memory`;
+    throw new PressError('local-io', { what }, { cause });
+  }
+}
+
+/** Validates a module of one function, `i32.const 0; i8x16.splat`. */
+function hasSimd(): boolean {
+  const header = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+  const type = [1, 5, 1, 0x60, 0, 1, 0x7b];
+  const code = [10, 8, 1, 6, 0, 0x41, 0, 0xfd, 0x0f, 0x0b];
+  return WebAssembly.validate(Uint8Array.from([...header, ...type, 3, 2, 1, 0, ...code]));
+}

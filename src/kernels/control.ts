@@ -1,0 +1,119 @@
+import { KERNELS, type KernelName } from './jobs.ts';
+import { CONTROL_FAILURE, CONTROL_FAILURE_BYTES, CONTROL_FIELDS, CONTROL_WORDS } from './layout.ts';
+import type { SharedViews } from './memory.ts';
+
+/** Runs tiles `first` .. `end` - 1 of the job whose fields lie at CONTROL_FIELDS. */
+export type Execute = (kernel: KernelName, first: number, end: number) => void;
+
+/** Words of the control block. Waiting is on GENERATION (workers, for a job) and PENDING (the caller, for workers). */
+const GENERATION = 0;
+const PENDING = 1;
+const NEXT_TILE = 2;
+const TILES = 3;
+const GRAIN = 4;
+const KERNEL = 5;
+const FAILED = 6;
+const FAILURE_LENGTH = 7;
+const WORD_COUNT = 8;
+
+const KERNEL_NAMES = Object.keys(KERNELS) as KernelName[];
+const MAX_FIELDS = Math.max(...KERNEL_NAMES.map((kernel) => KERNELS[kernel].fields.length));
+
+/** A few microseconds: what the threads of one job usually finish apart. Sleeping and waking costs ten times that. */
+const SPINS = 2000;
+
+/** The block in shared memory through which the caller hands a job to the workers. */
+export class Control {
+  private readonly words: Int32Array<SharedArrayBuffer>;
+  private readonly fields: Float64Array<SharedArrayBuffer>;
+  private readonly failure: Uint8Array<SharedArrayBuffer>;
+
+  constructor(views: SharedViews) {
+    this.words = views.ints(CONTROL_WORDS, WORD_COUNT);
+    this.fields = views.doubles(CONTROL_FIELDS, MAX_FIELDS);
+    this.failure = views.bytes(CONTROL_FAILURE, CONTROL_FAILURE_BYTES);
+  }
+
+  /** Writes a job. Only while no worker is at work. */
+  prepare(kernel: KernelName, job: Readonly<Record<string, number>>, tiles: number, grain: number): void {
+    KERNELS[kernel].fields.forEach((field, index) => {
+      this.fields[index] = job[field]!;
+    });
+    this.words[KERNEL] = KERNEL_NAMES.indexOf(kernel);
+    this.words[TILES] = tiles;
+    this.words[GRAIN] = grain;
+    this.words[FAILED] = 0;
+    Atomics.store(this.words, NEXT_TILE, 0);
+  }
+
+  /** Wakes `workers` workers for the prepared job. */
+  publish(workers: number): void {
+    Atomics.store(this.words, PENDING, workers);
+    Atomics.add(this.words, GENERATION, 1);
+    Atomics.notify(this.words, GENERATION);
+  }
+
+  /** Blocks until there is a job after that of `seen`; returns its generation. */
+  awaitJob(seen: number): number {
+    let generation = seen;
+    while (generation === seen) {
+      this.wait(GENERATION, seen);
+      generation = Atomics.load(this.words, GENERATION);
+    }
+    return generation;
+  }
+
+  /** Claims tiles until none are left. Never throws: a failure is noted for the caller and ends the job. */
+  takePart(execute: Execute): void {
+    const kernel = KERNEL_NAMES[this.words[KERNEL]!]!;
+    const tiles = this.words[TILES]!;
+    const grain = this.words[GRAIN]!;
+    try {
+      for (;;) {
+        const first = Atomics.add(this.words, NEXT_TILE, grain);
+        if (first >= tiles) return;
+        execute(kernel, first, Math.min(first + grain, tiles));
+      }
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** A worker's last word on a job. */
+  leave(): void {
+    if (Atomics.sub(this.words, PENDING, 1) === 1) Atomics.notify(this.words, PENDING);
+  }
+
+  /** Blocks until every worker has left the job. */
+  awaitWorkers(): void {
+    for (let pending = this.pending(); pending > 0; pending = this.pending()) this.wait(PENDING, pending);
+  }
+
+  /** The message of the thread that failed first, if one did. */
+  failureMessage(): string | undefined {
+    if (Atomics.load(this.words, FAILED) === 0) return undefined;
+    // TextDecoder refuses shared memory.
+    return Buffer.from(this.failure.slice(0, this.words[FAILURE_LENGTH]!)).toString();
+  }
+
+  private pending(): number {
+    return Atomics.load(this.words, PENDING);
+  }
+
+  private fail(error: unknown): void {
+    if (Atomics.compareExchange(this.words, FAILED, 0, 1) !== 0) return;
+    const message = Buffer.from(error instanceof Error ? error.message : String(error));
+    const kept = message.subarray(0, CONTROL_FAILURE_BYTES);
+    this.failure.set(kept);
+    this.words[FAILURE_LENGTH] = kept.length;
+    Atomics.store(this.words, NEXT_TILE, this.words[TILES]!);
+  }
+
+  /** Blocks until a word may have another value than `value`: spins for a moment, then sleeps. */
+  private wait(word: number, value: number): void {
+    for (let spin = 0; spin < SPINS; spin++) {
+      if (Atomics.load(this.words, word) !== value) return;
+    }
+    Atomics.wait(this.words, word, value);
+  }
+}

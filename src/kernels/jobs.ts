@@ -1,0 +1,168 @@
+/**
+ * The kernels, the fields of their jobs and how a job splits into tiles. This is the contract between the
+ * three sides that meet in one shared memory: the caller, the WebAssembly kernels (assembly/) and their
+ * plain TypeScript twins (plain/). A job lies in memory as one f64 a field, in the order given here.
+ *
+ * Units: pointers and strides ending in `Bytes` are bytes; all other strides count f32 elements. Every
+ * activation is f32; weights stay in the ggml type `scheme` and are decoded a few rows at a time. Pointers are
+ * 16-byte aligned, but for weights, which may start at any address that their blocks lead to.
+ *
+ * Determinism: a tile is computed by one thread in a fixed order of operations, and no result depends on how
+ * tiles are spread over threads or tokens over batches.
+ */
+
+/** Weight rows decoded and multiplied together: enough to reuse each activation four times. */
+export const ROW_TILE = 4;
+
+/** f32 elements of scratch that the encoder of a block scheme may use beside the row. */
+export const ENCODER_SCRATCH = 256;
+
+/** Weights of `batch` matrices (heads, or 1) times `tokens` vectors each. */
+const MATMUL_FIELDS = [
+  'weights',
+  'scheme',
+  'rowBytes',
+  'rows',
+  'columns',
+  'batch',
+  'weightsBatchBytes',
+  'x',
+  'xTokenStride',
+  'xBatchStride',
+  'y',
+  'yTokenStride',
+  'yBatchStride',
+  'tokens',
+] as const;
+
+export const KERNELS = {
+  /**
+   * y[b, t, r] = sum over c of x[b, t, c] * W[b, r, c], for each b of `batch`. A tile is ROW_TILE rows of one b.
+   * Lane order: four partial sums over c mod 4, added as (s0 + s1) + (s2 + s3).
+   */
+  matmul: {
+    fields: MATMUL_FIELDS,
+    tiles: (job) => job.batch! * Math.ceil(job.rows! / ROW_TILE),
+    tileWork: (job) => ROW_TILE * job.columns! * (job.tokens! + 1),
+    scratch: (job) => ROW_TILE * job.columns!,
+  },
+  /** y[b, t, c] = sum over r of x[b, t, r] * W[b, r, c], rows added in ascending order. A tile is one b. */
+  matmulTransposed: {
+    fields: MATMUL_FIELDS,
+    tiles: (job) => job.batch!,
+    tileWork: (job) => job.rows! * job.columns! * (job.tokens! + 1),
+    scratch: (job) => ROW_TILE * job.columns!,
+  },
+  /** y[t, :] = decoded row ids[t] of the embedding; `ids` points at i32. A tile is one token. */
+  embed: {
+    fields: ['weights', 'scheme', 'rowBytes', 'columns', 'ids', 'y', 'yTokenStride', 'tokens'],
+    tiles: (job) => job.tokens!,
+    tileWork: (job) => job.columns!,
+  },
+  /**
+   * y[t, :] = x[t, :] / sqrt(mean(x^2) + epsilon) * gamma; x and y may be the same. A tile is one token. The mean is
+   * taken in f64, in ascending order.
+   */
+  rmsNorm: {
+    fields: ['x', 'xTokenStride', 'y', 'yTokenStride', 'gamma', 'columns', 'epsilon', 'tokens'],
+    tiles: (job) => job.tokens!,
+    tileWork: (job) => 4 * job.columns!,
+  },
+  /**
+   * Rotates `dim` values of each of `heads` vectors a token in place. `table` holds cos and sin side by side,
+   * dim/2 pairs a position; token t stands at position `position` + t. `interleaved` 1: pairs (2i, 2i+1),
+   * 0: pairs (i, i + dim/2). A tile is one token.
+   */
+  rope: {
+    fields: ['x', 'tokenStride', 'headStride', 'heads', 'dim', 'table', 'position', 'interleaved', 'tokens'],
+    tiles: (job) => job.tokens!,
+    tileWork: (job) => 4 * job.heads! * job.dim!,
+  },
+  /**
+   * Causal softmax attention: token t of the batch sees cache positions 0 .. `position` + t.
+   * out[t, h, :] = sum over s of softmax(scale * q[t, h] . keys[s, h]) * values[s, h].
+   * A head stride of 0 shares keys and values among heads (latent form). A tile is one (token, head).
+   * Dot products in the lane order of `matmul`; exponentials are summed in f64 and values in f32, both in ascending
+   * position, and the sum of values is divided last.
+   */
+  attention: {
+    fields: [
+      'q',
+      'qTokenStride',
+      'qHeadStride',
+      'keys',
+      'keyStride',
+      'keyHeadStride',
+      'keyDim',
+      'values',
+      'valueStride',
+      'valueHeadStride',
+      'valueDim',
+      'out',
+      'outTokenStride',
+      'outHeadStride',
+      'heads',
+      'tokens',
+      'position',
+      'scale',
+    ],
+    tiles: (job) => job.tokens! * job.heads!,
+    tileWork: (job) => (job.position! + job.tokens!) * (job.keyDim! + job.valueDim!),
+    scratch: (job) => job.position! + job.tokens!,
+  },
+  /** x = relu(x)^2 in place over `columns` values of each token. A tile is one token. */
+  reluSquared: {
+    fields: ['x', 'tokenStride', 'columns', 'tokens'],
+    tiles: (job) => job.tokens!,
+    tileWork: (job) => job.columns!,
+  },
+  /** y[t, :] += x[t, :]. A tile is one token. */
+  add: {
+    fields: ['x', 'y', 'tokenStride', 'columns', 'tokens'],
+    tiles: (job) => job.tokens!,
+    tileWork: (job) => job.columns!,
+  },
+  /** Rewrites rows from one scheme into another through f32; copies where they are equal. A tile is one row. */
+  transcode: {
+    fields: [
+      'source',
+      'sourceScheme',
+      'sourceRowBytes',
+      'target',
+      'targetScheme',
+      'targetRowBytes',
+      'rows',
+      'columns',
+    ],
+    tiles: (job) => job.rows!,
+    tileWork: (job) => 8 * job.columns!,
+    scratch: (job) => job.columns! + ENCODER_SCRATCH,
+  },
+  /**
+   * Compares rows of two storages of one matrix: writes four f64 a row at `out`: sum (a-b)^2, sum a^2,
+   * max |a-b| and the number of values of b that are not finite. A tile is one row.
+   */
+  difference: {
+    fields: ['a', 'aScheme', 'aRowBytes', 'b', 'bScheme', 'bRowBytes', 'rows', 'columns', 'out'],
+    tiles: (job) => job.rows!,
+    tileWork: (job) => 8 * job.columns!,
+    scratch: (job) => 2 * job.columns!,
+  },
+} as const satisfies Record<string, KernelInfo>;
+
+interface KernelInfo {
+  readonly fields: readonly string[];
+  /** Number of independent tiles of a job. */
+  readonly tiles: (job: JobFields) => number;
+  /** Multiply-adds of one tile, roughly: decides how many tiles a thread claims at once and whether others wake. */
+  readonly tileWork: (job: JobFields) => number;
+  /** f32 elements of scratch that each thread needs; none if left out. */
+  readonly scratch?: (job: JobFields) => number;
+}
+
+type JobFields = Readonly<Record<string, number>>;
+
+export type KernelName = keyof typeof KERNELS;
+
+/** A job of kernel K: every field by name. */
+export type Job<K extends KernelName> = Readonly<Record<(typeof KERNELS)[K]['fields'][number], number>>;

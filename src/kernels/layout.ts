@@ -1,0 +1,34 @@
+import type { Pointer } from './memory.ts';
+
+/**
+ * The shared memory from address 0: the control block, one scratch area a thread, then the arena that `alloc` hands
+ * out. The WebAssembly module has no data of its own. Nothing lies at address 0, so that 0 is never a good pointer.
+ */
+export const PAGE_BYTES = 65536;
+
+/** 4 GiB less a page: an area that ended at 2^32 exactly would end at address 0 for the kernels. */
+export const MAX_PAGES = 65535;
+
+export const CONTROL_WORDS = 64;
+export const CONTROL_FIELDS = 128;
+export const CONTROL_FAILURE = 512;
+export const CONTROL_FAILURE_BYTES = 512;
+
+const SCRATCH_START = 1024;
+
+/**
+ * Scratch of one thread: rows of a weight tile up to 131,072 columns, or attention scores of 524,288 positions.
+ * Pages that are never touched cost address space only.
+ */
+export const SCRATCH_BYTES = 2 * 1024 * 1024;
+
+/** Areas start on cache lines. */
+export const ALIGNMENT = 64;
+
+export function scratchOf(thread: number): Pointer {
+  return SCRATCH_START + thread * SCRATCH_BYTES;
+}
+
+export function arenaStart(threads: number): Pointer {
+  return scratchOf(threads);
+}

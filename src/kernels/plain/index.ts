@@ -1,0 +1,25 @@
+import type { KernelName } from '../jobs.ts';
+import { add } from './add.ts';
+import { attention } from './attention.ts';
+import { difference } from './difference.ts';
+import { embed } from './embed.ts';
+import type { PlainKernel } from './kernel.ts';
+import { matmul } from './matmul.ts';
+import { matmulTransposed } from './matmul-transposed.ts';
+import { reluSquared } from './relu-squared.ts';
+import { rmsNorm } from './rms-norm.ts';
+import { rope } from './rope.ts';
+import { transcode } from './transcode.ts';
+
+export const PLAIN_KERNELS: { readonly [K in KernelName]: PlainKernel<K> } = {
+  matmul,
+  matmulTransposed,
+  embed,
+  rmsNorm,
+  rope,
+  attention,
+  reluSquared,
+  add,
+  transcode,
+  difference,
+};

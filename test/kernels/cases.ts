@@ -1,0 +1,228 @@
+import { SCHEMES, type SchemeName, schemeBytes } from '../../src/core/scheme.ts';
+import type { Compute, Pointer } from '../../src/kernels/compute.ts';
+import type { Job, KernelName } from '../../src/kernels/jobs.ts';
+import { codecOf } from '../../src/schemes/index.ts';
+import { floats, gaussian } from '../support/samples.ts';
+
+/** A kernel's job on made-up data: sets it up in a memory, so that several memories can run the same. */
+export interface KernelCase {
+  readonly name: string;
+  /** Runs the kernel and returns everything that it wrote. */
+  run(compute: Compute): Uint8Array;
+}
+
+export function gaussians(count: number, seed: number): Float32Array {
+  const next = gaussian(seed);
+  return floats(count, next);
+}
+
+/** Encodes rows of weights with the plain codec. */
+export function stored(scheme: SchemeName, weights: Float32Array): Uint8Array {
+  const bytes = new Uint8Array(schemeBytes(scheme, weights.length));
+  codecOf(scheme)!.encode!(weights, 0, bytes, 0, weights.length);
+  return bytes;
+}
+
+export function put(compute: Compute, values: Float32Array | Int32Array | Uint8Array): Pointer {
+  // Shifted by one byte where bytes are given: weights may start at any address.
+  const shift = values instanceof Uint8Array ? 1 : 0;
+  const pointer = compute.alloc(values.byteLength + shift) + shift;
+  compute
+    .bytes(pointer, values.byteLength)
+    .set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  return pointer;
+}
+
+function launch<K extends KernelName>(
+  compute: Compute,
+  kernel: K,
+  job: Job<K>,
+  output: Pointer,
+  bytes: number,
+): Uint8Array {
+  compute.run(kernel, job);
+  return compute.bytes(output, bytes).slice();
+}
+
+interface MatmulSizes {
+  readonly scheme: SchemeName;
+  readonly rows: number;
+  readonly columns: number;
+  readonly tokens: number;
+  readonly batch?: number;
+}
+
+export function matmulCase(kernel: 'matmul' | 'matmulTransposed', sizes: MatmulSizes): KernelCase {
+  const { scheme, rows, columns, tokens, batch = 1 } = sizes;
+  const [inner, outer] = kernel === 'matmul' ? [columns, rows] : [rows, columns];
+  return {
+    name: `${kernel} ${scheme} ${batch} x ${rows} x ${columns}, ${tokens} tokens`,
+    run(compute) {
+      const rowBytes = schemeBytes(scheme, columns);
+      const weights = put(compute, stored(scheme, gaussians(batch * rows * columns, 1)));
+      // Strides beyond the sizes, odd ones for y: what lies between must stay as it is.
+      const [xTokenStride, yTokenStride] = [inner * batch + 4, outer * batch + 3];
+      const x = put(compute, gaussians(tokens * xTokenStride, 2));
+      const yBytes = 4 * tokens * yTokenStride;
+      const y = compute.alloc(yBytes);
+      compute.bytes(y, yBytes).fill(0x55);
+      const job = {
+        ...{ weights, scheme: SCHEMES[scheme].ggmlType, rowBytes, rows, columns, batch },
+        ...{ weightsBatchBytes: rows * rowBytes, x, xTokenStride, xBatchStride: inner },
+        ...{ y, yTokenStride, yBatchStride: outer, tokens },
+      };
+      return launch(compute, kernel, job, y, yBytes);
+    },
+  };
+}
+
+export function embedCase(scheme: SchemeName, columns: number, ids: readonly number[]): KernelCase {
+  return {
+    name: `embed ${scheme} x ${columns}, ${ids.length} tokens`,
+    run(compute) {
+      const rowBytes = schemeBytes(scheme, columns);
+      const weights = put(compute, stored(scheme, gaussians(16 * columns, 3)));
+      const y = compute.alloc(4 * ids.length * columns);
+      const job = {
+        ...{ weights, scheme: SCHEMES[scheme].ggmlType, rowBytes, columns },
+        ...{ ids: put(compute, Int32Array.from(ids)), y, yTokenStride: columns, tokens: ids.length },
+      };
+      return launch(compute, 'embed', job, y, 4 * ids.length * columns);
+    },
+  };
+}
+
+export function rmsNormCase(columns: number, tokens: number, inPlace: boolean): KernelCase {
+  return {
+    name: `rmsNorm x ${columns}, ${tokens} tokens${inPlace ? ', in place' : ''}`,
+    run(compute) {
+      const x = put(compute, gaussians(columns * tokens, 4));
+      const gamma = put(compute, gaussians(columns, 5));
+      const y = inPlace ? x : compute.alloc(4 * columns * tokens);
+      const strides = { xTokenStride: columns, yTokenStride: columns };
+      const job = { x, y, gamma, columns, tokens, epsilon: 1e-6, ...strides };
+      return launch(compute, 'rmsNorm', job, y, 4 * columns * tokens);
+    },
+  };
+}
+
+export function ropeCase(dim: number, heads: number, tokens: number, interleaved: number): KernelCase {
+  const position = 3;
+  return {
+    name: `rope ${heads} heads x ${dim}, ${tokens} tokens, ${interleaved ? 'interleaved' : 'halves'}`,
+    run(compute) {
+      const angle = (i: number) => Math.floor(i / dim) * 10000 ** (-(2 * ((i % dim) >> 1)) / dim);
+      const table = floats((position + tokens) * dim, (i) => (i % 2 ? Math.sin : Math.cos)(angle(i)));
+      const headStride = dim + 8;
+      const x = put(compute, gaussians(tokens * heads * headStride, 6));
+      const job = {
+        ...{ x, tokenStride: heads * headStride, headStride, heads, dim },
+        ...{ table: put(compute, table), position, interleaved, tokens },
+      };
+      return launch(compute, 'rope', job, x, 4 * tokens * heads * headStride);
+    },
+  };
+}
+
+export interface AttentionSizes {
+  readonly heads: number;
+  readonly keyDim: number;
+  readonly valueDim: number;
+  readonly position: number;
+  readonly tokens: number;
+  /** Latent form: one key and value for all heads. */
+  readonly shared?: boolean;
+  readonly scale?: number;
+}
+
+export function attentionCase(sizes: AttentionSizes): KernelCase {
+  const { heads, keyDim, valueDim, position, tokens, shared = false } = sizes;
+  const { scale = keyDim ** -0.5 } = sizes;
+  return {
+    name: `attention ${JSON.stringify(sizes)}`,
+    run(compute) {
+      const length = position + tokens;
+      const stored = shared ? 1 : heads;
+      const outBytes = 4 * tokens * heads * valueDim;
+      const out = compute.alloc(outBytes);
+      const job = {
+        q: put(compute, gaussians(tokens * heads * keyDim, 7)),
+        ...{ qTokenStride: heads * keyDim, qHeadStride: keyDim },
+        keys: put(compute, gaussians(length * stored * keyDim, 8)),
+        ...{ keyStride: stored * keyDim, keyHeadStride: shared ? 0 : keyDim, keyDim },
+        values: put(compute, gaussians(length * stored * valueDim, 9)),
+        ...{ valueStride: stored * valueDim, valueHeadStride: shared ? 0 : valueDim, valueDim },
+        ...{ out, outTokenStride: heads * valueDim, outHeadStride: valueDim },
+        ...{ heads, tokens, position, scale },
+      };
+      return launch(compute, 'attention', job, out, outBytes);
+    },
+  };
+}
+
+export function reluSquaredCase(columns: number, tokens: number): KernelCase {
+  return {
+    name: `reluSquared x ${columns}, ${tokens} tokens`,
+    run(compute) {
+      const x = put(compute, gaussians((columns + 1) * tokens, 10));
+      const job = { x, tokenStride: columns + 1, columns, tokens };
+      return launch(compute, 'reluSquared', job, x, 4 * (columns + 1) * tokens);
+    },
+  };
+}
+
+export function addCase(columns: number, tokens: number): KernelCase {
+  return {
+    name: `add x ${columns}, ${tokens} tokens`,
+    run(compute) {
+      const x = put(compute, gaussians((columns + 1) * tokens, 11));
+      const y = put(compute, gaussians((columns + 1) * tokens, 12));
+      const job = { x, y, tokenStride: columns + 1, columns, tokens };
+      return launch(compute, 'add', job, y, 4 * (columns + 1) * tokens);
+    },
+  };
+}
+
+export function transcodeCase(
+  from: SchemeName,
+  to: SchemeName,
+  rows: number,
+  weights: Float32Array,
+  sample: string,
+): KernelCase {
+  const columns = weights.length / rows;
+  return {
+    name: `transcode ${from} to ${to}, ${rows} x ${columns} ${sample} weights`,
+    run(compute) {
+      const targetRowBytes = schemeBytes(to, columns);
+      const target = compute.alloc(rows * targetRowBytes);
+      const job = {
+        source: put(compute, stored(from, weights)),
+        ...{ sourceScheme: SCHEMES[from].ggmlType, sourceRowBytes: schemeBytes(from, columns) },
+        ...{ target, targetScheme: SCHEMES[to].ggmlType, targetRowBytes, rows, columns },
+      };
+      return launch(compute, 'transcode', job, target, rows * targetRowBytes);
+    },
+  };
+}
+
+export function differenceCase(aScheme: SchemeName, bScheme: SchemeName, columns: number): KernelCase {
+  const rows = 140;
+  return {
+    name: `difference of ${aScheme} and ${bScheme}, ${rows} x ${columns}`,
+    run(compute) {
+      const weights = gaussians(rows * columns, 13);
+      const damaged = weights.slice();
+      damaged[columns] = Infinity;
+      const out = compute.alloc(32 * rows);
+      const job = {
+        a: put(compute, stored(aScheme, weights)),
+        ...{ aScheme: SCHEMES[aScheme].ggmlType, aRowBytes: schemeBytes(aScheme, columns) },
+        b: put(compute, stored(bScheme, bScheme === 'F32' ? damaged : weights)),
+        ...{ bScheme: SCHEMES[bScheme].ggmlType, bRowBytes: schemeBytes(bScheme, columns) },
+        ...{ rows, columns, out },
+      };
+      return launch(compute, 'difference', job, out, 32 * rows);
+    },
+  };
+}

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
+import type { PressError } from '../../src/core/errors.ts';
+import { type Compute, openCompute } from '../../src/kernels/compute.ts';
+import { Control } from '../../src/kernels/control.ts';
+import type { Job } from '../../src/kernels/jobs.ts';
+import { SharedViews } from '../../src/kernels/memory.ts';
+
+const MIB = 2 ** 20;
+
+/** Large enough that every thread is woken. */
+function largeMatmul(compute: Compute): Job<'matmul'> {
+  const [rows, columns, tokens] = [512, 256, 8];
+  return {
+    ...{ weights: compute.alloc(4 * rows * columns), scheme: 0, rowBytes: 4 * columns, rows, columns },
+    ...{ batch: 1, weightsBatchBytes: 0, x: compute.alloc(4 * tokens * columns), xTokenStride: columns },
+    ...{ xBatchStride: 0, y: compute.alloc(4 * tokens * rows), yTokenStride: rows, yBatchStride: 0, tokens },
+  };
+}
+
+describe('memory of a compute', () => {
+  it('is handed out zeroed, in aligned areas that do not overlap, until it is used up', async () => {
+    const compute = await openCompute({ threads: 1, bytes: 1000 });
+    const [a, b] = [compute.alloc(1), compute.alloc(900)];
+    assert.deepEqual([a % 64, b % 64, b - a], [0, 0, 64]);
+    assert.ok(compute.bytes(b, 900).every((byte) => byte === 0));
+    assert.throws(
+      () => compute.alloc(65),
+      (error: PressError) =>
+        error.failure === 'local-io' && /65 bytes are wanted, 0 are left/.test(error.message),
+    );
+  });
+
+  it('is limited to 4 GiB', async () => {
+    await assert.rejects(
+      openCompute({ threads: 1, bytes: 6 * 1024 * MIB }),
+      (error: PressError) =>
+        error.failure === 'local-io' && /^6\.\d+ GiB .* the limit is 4 GiB$/.test(error.message),
+    );
+  });
+
+  it('may be nearly 4 GiB, of which untouched pages cost nothing', async () => {
+    const compute = await openCompute({ threads: 1, bytes: 4090 * MIB });
+    const last = compute.alloc(4090 * MIB) + 4090 * MIB - 64;
+    compute.floats(last, 4).fill(3);
+    compute.run('add', { x: last, y: last, tokenStride: 4, columns: 4, tokens: 1 });
+    assert.deepEqual([...compute.floats(last, 4)], [6, 6, 6, 6]);
+  });
+
+  it('has a scratch area a thread whose size is checked', async () => {
+    const compute = await openCompute({ threads: 1, bytes: MIB });
+    const job = { ...largeMatmul(compute), columns: 2 ** 20 };
+    assert.throws(() => compute.run('matmul', job), {
+      name: 'PressError',
+      failure: 'unsupported',
+      message: 'kernel matmul needs 16777216 bytes of scratch, expected at most 2097152',
+    });
+  });
+});
+
+describe('failures of kernels', () => {
+  for (const implementation of ['wasm', 'plain'] as const) {
+    for (const threads of [1, 2, 5]) {
+      it(`surface in run, and the next job runs: ${implementation}, ${threads} threads`, async () => {
+        const compute = await openCompute({ threads, bytes: 2 * MIB, implementation });
+        const job = largeMatmul(compute);
+        for (let round = 0; round < 20; round++) {
+          assert.throws(
+            () => compute.run('matmul', { ...job, scheme: 99 }),
+            /^Error: kernel matmul failed: ./,
+          );
+          // Beyond the end of the memory.
+          assert.throws(() => compute.run('matmul', { ...job, weights: 2 ** 31 }), /kernel matmul failed: ./);
+          compute.run('matmul', job);
+        }
+        await compute.close();
+      });
+    }
+  }
+
+  it('of one thread end the job for all, and its message is kept', () => {
+    const buffer = new SharedArrayBuffer(65536);
+    const [caller, worker] = [new Control(new SharedViews(buffer)), new Control(new SharedViews(buffer))];
+    const executed: number[] = [];
+    caller.prepare('add', { x: 0, y: 0, tokenStride: 0, columns: 0, tokens: 0 }, 10, 1);
+    worker.takePart((_kernel, first) => {
+      if (first === 2) throw new Error(`tile ${first} is broken: ${'x'.repeat(2000)}`);
+      executed.push(first);
+    });
+    caller.takePart((_kernel, first) => executed.push(first));
+    assert.deepEqual(executed, [0, 1]);
+    assert.match(caller.failureMessage() ?? '', /^tile 2 is broken: x+$/);
+    caller.prepare('add', { x: 0, y: 0, tokenStride: 0, columns: 0, tokens: 0 }, 10, 1);
+    assert.equal(caller.failureMessage(), undefined);
+  });
+});
+
+describe('workers', () => {
+  it('do not keep the process alive', async () => {
+    const url = new URL('../../src/kernels/compute.js', import.meta.url);
+    const script = `
+      const { openCompute } = await import(${JSON.stringify(url)});
+      const compute = await openCompute({ threads: 3, bytes: 1000 });
+      process.stdout.write(String(compute.threads));`;
+    // Far above a start of node, far below for ever.
+    const options = { timeout: 15_000 };
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--input-type=module', '-e', script],
+      options,
+    );
+    assert.equal(stdout, '3');
+  });
+
+  it('end with close, after which nothing runs', async () => {
+    const compute = await openCompute({ threads: 3, bytes: 2 * MIB });
+    const job = largeMatmul(compute);
+    compute.run('matmul', job);
+    await compute.close();
+    assert.throws(() => compute.run('matmul', job), /after close/);
+  });
+
+  it('use WebAssembly on any machine that the project supports', async () => {
+    const compute = await openCompute({ threads: 1, bytes: 64 });
+    assert.equal(compute.implementation, 'wasm');
+  });
+});

@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { SchemeName } from '../../src/core/scheme.ts';
+import { type Compute, openCompute } from '../../src/kernels/compute.ts';
+import type { KernelName } from '../../src/kernels/jobs.ts';
+import { CODECS } from '../../src/schemes/index.ts';
+import { quantizeChunk } from '../support/ggml.ts';
+import { WEIGHT_SAMPLES } from '../support/samples.ts';
+import {
+  addCase,
+  attentionCase,
+  differenceCase,
+  embedCase,
+  gaussians,
+  type KernelCase,
+  matmulCase,
+  reluSquaredCase,
+  rmsNormCase,
+  ropeCase,
+  stored,
+  transcodeCase,
+} from './cases.ts';
+
+const SCHEME_NAMES = CODECS.map((codec) => codec.scheme);
+const isBlock = (scheme: SchemeName) => !['F32', 'F16', 'BF16'].includes(scheme);
+/** Odd where rows are not made of blocks. */
+const columnsFor = (scheme: SchemeName) => (isBlock(scheme) ? 256 : 251);
+const odd = [1, 2, 3, 5, 7, 9];
+
+/** Small cases run inline whatever the number of threads; each kernel has one that is shared among all. */
+const CASES: Readonly<Record<KernelName, readonly KernelCase[]>> = {
+  matmul: matmulCases('matmul'),
+  matmulTransposed: matmulCases('matmulTransposed'),
+  embed: SCHEME_NAMES.flatMap((scheme) => [
+    embedCase(scheme, columnsFor(scheme), [15, 0, 3]),
+    embedCase(
+      scheme,
+      columnsFor(scheme),
+      Array.from({ length: 2400 }, (_, i) => (i * 7) % 16),
+    ),
+  ]),
+  rmsNorm: [1, 4, 6, 251].flatMap((n) => [rmsNormCase(n, 3, false), rmsNormCase(n, 600, true)]),
+  rope: [0, 1].flatMap((interleaved) => [
+    ropeCase(2, 1, 1, interleaved),
+    ropeCase(6, 3, 5, interleaved),
+    ropeCase(64, 16, 140, interleaved),
+  ]),
+  attention: [
+    attentionCase({ heads: 1, keyDim: 1, valueDim: 1, position: 0, tokens: 1 }),
+    attentionCase({ heads: 3, keyDim: 6, valueDim: 5, position: 2, tokens: 7 }),
+    attentionCase({ heads: 8, keyDim: 48, valueDim: 32, position: 0, tokens: 37 }),
+    attentionCase({ heads: 8, keyDim: 75, valueDim: 63, position: 61, tokens: 2, shared: true }),
+    // Scores spread over thousands: weights from 1 down to denormals and to zero.
+    attentionCase({ heads: 2, keyDim: 16, valueDim: 8, position: 400, tokens: 40, scale: 30 }),
+  ],
+  reluSquared: [1, 4, 7, 251].flatMap((n) => [reluSquaredCase(n, 3), reluSquaredCase(n, 2400)]),
+  add: [1, 4, 7, 251].flatMap((n) => [addCase(n, 3), addCase(n, 2400)]),
+  transcode: SCHEME_NAMES.flatMap((from) =>
+    SCHEME_NAMES.map((to) => {
+      const columns = isBlock(from) || isBlock(to) ? 512 : 509;
+      const rows = to === 'Q8_0' ? 140 : 20;
+      return transcodeCase(from, to, rows, gaussians(rows * columns, 14), 'Gaussian');
+    }),
+  ),
+  difference: SCHEME_NAMES.flatMap((scheme) => [
+    differenceCase('F32', scheme, columnsFor(scheme)),
+    differenceCase(scheme, 'F32', columnsFor(scheme)),
+    differenceCase(scheme, 'Q8_0', 512),
+  ]),
+};
+
+function matmulCases(kernel: 'matmul' | 'matmulTransposed'): KernelCase[] {
+  return [
+    ...SCHEME_NAMES.flatMap((scheme) => [
+      matmulCase(kernel, { scheme, rows: 7, columns: columnsFor(scheme), tokens: 3, batch: 2 }),
+      matmulCase(kernel, { scheme, rows: 130, columns: columnsFor(scheme), tokens: 9, batch: 3 }),
+    ]),
+    ...odd.map((n) => matmulCase(kernel, { scheme: 'F32', rows: n, columns: 10 - n, tokens: n })),
+    ...odd.map((n) => matmulCase(kernel, { scheme: 'BF16', rows: 10 - n, columns: 16 + n, tokens: n })),
+  ];
+}
+
+const CONTENDERS = [
+  ['plain', 2],
+  ['wasm', 1],
+  ['wasm', 2],
+  ['wasm', 5],
+] as const;
+
+for (const [kernel, cases] of Object.entries(CASES)) {
+  describe(`WebAssembly ${kernel} equals its plain twin bit for bit, on any number of threads`, () => {
+    const open = (implementation: 'plain' | 'wasm', threads: number) =>
+      openCompute({ threads, bytes: 64 << 20, implementation });
+    let oracle: Compute;
+    let contenders: Compute[];
+    before(async () => {
+      oracle = await open('plain', 1);
+      contenders = await Promise.all(
+        CONTENDERS.map(([implementation, threads]) => open(implementation, threads)),
+      );
+    });
+    after(() => Promise.all(contenders.map((compute) => compute.close())));
+
+    for (const { name, run } of cases) {
+      it(name, () => {
+        const expected = run(oracle);
+        assert.ok(expected.some((byte) => byte !== 0));
+        for (const compute of contenders) {
+          const same = Buffer.compare(run(compute), expected) === 0;
+          assert.ok(same, `${compute.implementation} on ${compute.threads} threads differs`);
+        }
+      });
+    }
+  });
+}
+
+describe('WebAssembly transcode gives the bytes of ggml', () => {
+  const ROWS = 16;
+  const COLUMNS = 512;
+  for (const scheme of ['Q4_0', 'Q8_0', 'Q6_K'] as const) {
+    for (const [sample, make] of Object.entries(WEIGHT_SAMPLES)) {
+      const weights = make(ROWS * COLUMNS);
+      const { name, run } = transcodeCase('F32', scheme, ROWS, weights, sample);
+      it(name, async () => {
+        const compute = await openCompute({ threads: 1, bytes: 1 << 20, implementation: 'wasm' });
+        assert.deepEqual(run(compute), quantizeChunk(scheme, weights, ROWS, COLUMNS));
+      });
+    }
+  }
+
+  it('also from values that are not finite', async () => {
+    const compute = await openCompute({ threads: 1, bytes: 1 << 20, implementation: 'wasm' });
+    const weights = gaussians(ROWS * COLUMNS, 15);
+    for (let i = 0; i < weights.length; i += 77) weights[i] = [Infinity, -Infinity, NaN, 3e38][i % 4]!;
+    for (const scheme of ['Q4_0', 'Q8_0', 'Q6_K'] as const) {
+      const bytes = transcodeCase('F32', scheme, ROWS, weights, 'broken').run(compute);
+      assert.deepEqual(bytes, quantizeChunk(scheme, weights, ROWS, COLUMNS), scheme);
+    }
+  });
+
+  it('f16 and bf16 of every upper half of f32, as the codecs do', async () => {
+    const compute = await openCompute({ threads: 1, bytes: 16 << 20, implementation: 'wasm' });
+    const lower = [0, 1, 0x0fff, 0x1000, 0x1001, 0x3000, 0x7fff, 0x8000, 0x8001];
+    const words = Uint32Array.from(
+      { length: 65536 * lower.length },
+      (_, i) => ((i % 65536) << 16) | lower[i >> 16]!,
+    );
+    const weights = new Float32Array(words.buffer);
+    for (const scheme of ['F16', 'BF16'] as const) {
+      const bytes = transcodeCase('F32', scheme, lower.length, weights, 'all').run(compute);
+      assert.equal(Buffer.compare(bytes, stored(scheme, weights)), 0, scheme);
+    }
+  });
+
+  it('every f16 as f32, as the codec does', async () => {
+    const compute = await openCompute({ threads: 1, bytes: 4 << 20, implementation: 'wasm' });
+    const plain = await openCompute({ threads: 1, bytes: 4 << 20, implementation: 'plain' });
+    const halves = new Uint8Array(Uint16Array.from({ length: 65536 }, (_, i) => i).buffer);
+    const [ours, twin] = [compute, plain].map((memory) => {
+      const [source, target] = [memory.alloc(halves.length), memory.alloc(4 * 65536)];
+      memory.bytes(source, halves.length).set(halves);
+      memory.run('transcode', {
+        ...{ source, sourceScheme: 1, sourceRowBytes: 131072 },
+        ...{ target, targetScheme: 0, targetRowBytes: 262144, rows: 1, columns: 65536 },
+      });
+      return memory.bytes(target, 262144).slice();
+    });
+    assert.equal(Buffer.compare(ours!, twin!), 0);
+  });
+});
