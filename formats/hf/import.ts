@@ -1,0 +1,128 @@
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { invalidInput, PressError } from '../../src/core/errors.ts';
+import { closeModel, type Model, type ModelCard, type SourceFile } from '../../src/core/model.ts';
+import { SourceFolder } from '../../src/io/source-folder.ts';
+import { INDEX_FILE, openCheckpoint, SINGLE_FILE } from '../safetensors/checkpoint.ts';
+import { isNumberedShard } from '../safetensors/index-file.ts';
+import { parseCard } from './card.ts';
+import { parseConfig } from './config.ts';
+import { parseGeneration } from './generation.ts';
+import { matchTensors } from './tensor-table.ts';
+import { parseHfTokenizer } from './tokenizer.ts';
+
+/** Limit of huggingface.js for config.json; the other small files are no larger. */
+const MAX_CONFIG_BYTES = 10_000_000;
+/** Qwen's tokenizer.json takes 11 MB; vocabularies ten times as large do not exist. */
+const MAX_TOKENIZER_BYTES = 64_000_000;
+/** Cards are some ten kilobytes of prose. */
+const MAX_CARD_BYTES = 1_000_000;
+
+const GENERATION_FILE = 'generation_config.json';
+const CARD_FILE = 'README.md';
+
+const PICKLE = /^pytorch_model.*\.bin$|\.(pt|pth|ckpt)$/;
+
+/** Whether `folder` looks like a checkpoint, complete or not; `openHfFolder` says what it lacks. */
+export async function isHfFolder(folder: string): Promise<boolean> {
+  const stats = await stat(folder).catch(() => undefined);
+  if (!stats?.isDirectory()) return false;
+  const { entries } = await SourceFolder.open(folder);
+  return [...entries].some(
+    (name) =>
+      name === 'config.json' || name === INDEX_FILE || name.endsWith('.safetensors') || PICKLE.test(name),
+  );
+}
+
+/**
+ * Opens a Hugging Face folder of a PLM: config.json, generation_config.json, tokenizer files, model card and
+ * safetensors weights, of which only headers are read. Close the model when done with it.
+ */
+export async function openHfFolder(folderPath: string): Promise<Model> {
+  const folder = await SourceFolder.open(path.resolve(folderPath));
+  const files: SourceFile[] = [];
+  try {
+    return await readModel(folder, files);
+  } catch (error) {
+    await closeModel({ files });
+    throw error;
+  }
+}
+
+async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Model> {
+  const read = async (name: string, maxBytes: number): Promise<string> => {
+    const file = await folder.readText(name, maxBytes);
+    files.push(file);
+    return file.text;
+  };
+  const config = parseConfig(await read('config.json', MAX_CONFIG_BYTES), 'config.json');
+  assertSafetensors(folder);
+  const checkpoint = await openCheckpoint(folder, files);
+  const table = matchTensors(config.plm, checkpoint, files);
+  const generation = folder.has(GENERATION_FILE)
+    ? parseGeneration(await read(GENERATION_FILE, MAX_CONFIG_BYTES), GENERATION_FILE)
+    : { sampling: {}, eosTokenIds: [] };
+  const tokenizer = parseHfTokenizer(await readTokenizerFiles(folder, read), {
+    vocabSize: config.plm.vocabSize,
+    ...(config.bosTokenId !== undefined && { bosTokenId: config.bosTokenId }),
+    eosTokenIds: [...new Set([...config.eosTokenIds, ...generation.eosTokenIds])],
+    ...(config.padTokenId !== undefined && { padTokenId: config.padTokenId }),
+  });
+  const card = await readCard(folder, read);
+  return {
+    format: 'safetensors',
+    name: folder.name,
+    config: config.plm,
+    tensors: table.tensors,
+    tokenizer: tokenizer.spec,
+    generation: generation.sampling,
+    card: card.card,
+    files,
+    changes: [],
+    notes: [...config.notes, ...checkpoint.notes, ...table.notes, ...tokenizer.notes, ...card.notes],
+  };
+}
+
+type Read = (name: string, maxBytes: number) => Promise<string>;
+
+/** Refuses folders without weights that are read; reading pickles would run code. */
+function assertSafetensors(folder: SourceFolder): void {
+  if (folder.has(SINGLE_FILE) || folder.has(INDEX_FILE)) return;
+  const names = [...folder.entries].sort();
+  if (names.some(isNumberedShard)) throw invalidInput({ file: INDEX_FILE, what: 'missing' });
+  const pickle = names.find((name) => PICKLE.test(name));
+  if (pickle === undefined) throw invalidInput({ file: SINGLE_FILE, what: 'missing' });
+  const what = 'pickle weights are not read; convert to safetensors first';
+  throw invalidInput({ file: pickle, what });
+}
+
+const OPTIONAL_TOKENIZER_FILES = {
+  tokenizerConfig: 'tokenizer_config.json',
+  specialTokensMap: 'special_tokens_map.json',
+  chatTemplate: 'chat_template.jinja',
+} as const;
+
+async function readTokenizerFiles(folder: SourceFolder, read: Read) {
+  const tokenizer = await read('tokenizer.json', MAX_TOKENIZER_BYTES);
+  const texts: { tokenizer: string } & {
+    -readonly [K in keyof typeof OPTIONAL_TOKENIZER_FILES]?: string;
+  } = {
+    tokenizer,
+  };
+  for (const [key, name] of Object.entries(OPTIONAL_TOKENIZER_FILES)) {
+    if (!folder.has(name)) continue;
+    texts[key as keyof typeof OPTIONAL_TOKENIZER_FILES] = await read(name, MAX_CONFIG_BYTES);
+  }
+  return texts;
+}
+
+/** No model is refused for its card. */
+async function readCard(folder: SourceFolder, read: Read): Promise<{ card: ModelCard; notes: string[] }> {
+  if (!folder.has(CARD_FILE)) return { card: {}, notes: [] };
+  try {
+    return { card: parseCard(await read(CARD_FILE, MAX_CARD_BYTES)), notes: [] };
+  } catch (error) {
+    if (!(error instanceof PressError && error.failure === 'invalid-input')) throw error;
+    return { card: {}, notes: [`ignored: ${error.message}`] };
+  }
+}

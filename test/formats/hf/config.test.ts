@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { parseConfig } from '../../../formats/hf/config.ts';
+import { parseGeneration } from '../../../formats/hf/generation.ts';
+import type { Failure } from '../../../src/core/errors.ts';
+import { TINY_CONFIG } from '../../support/tiny-checkpoint.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The tiny config with some fields changed; those that are undefined are left out. */
+const config = (changes: Fields) =>
+  parseConfig(JSON.stringify({ ...TINY_CONFIG, ...changes }), 'config.json');
+
+test('fills the defaults of the published PLMConfig', () => {
+  assert.deepEqual(config({}).plm, {
+    vocabSize: 2048,
+    hiddenSize: 8,
+    numHiddenLayers: 2,
+    numAttentionHeads: 2,
+    intermediateSizes: [16, 16],
+    kvLoraRank: 8,
+    qLoraRank: undefined,
+    qkNopeHeadDim: 4,
+    qkRopeHeadDim: 2,
+    vHeadDim: 4,
+    rmsNormEps: 1e-6,
+    ropeTheta: 100_000,
+    ropeInterleave: true,
+    maxPositionEmbeddings: 4096,
+    tieWordEmbeddings: true,
+  });
+});
+
+test('null is the same as a field left out', () => {
+  const optional = [
+    'num_key_value_heads',
+    'q_lora_rank',
+    'hidden_act',
+    'max_position_embeddings',
+    'rms_norm_eps',
+  ];
+  optional.push('rope_theta', 'rope_scaling', 'rope_parameters', 'rope_interleave', 'tie_word_embeddings');
+  optional.push(
+    'attention_bias',
+    'mlp_bias',
+    'quantization_config',
+    'auto_map',
+    'bos_token_id',
+    'pad_token_id',
+  );
+  assert.deepEqual(config(Object.fromEntries(optional.map((key) => [key, null]))), config({}));
+});
+
+// biome-ignore format: rows of a table
+const ACCEPTED: readonly (readonly [name: string, changes: Fields, expected: Fields])[] = [
+  ['low-rank query', { q_lora_rank: 4 }, { qLoraRank: 4 }],
+  ['rotation of halves', { rope_interleave: false }, { ropeInterleave: false }],
+  ['untied head', { tie_word_embeddings: false }, { tieWordEmbeddings: false }],
+  ['a width for each layer', { intermediate_size: [16, 12] }, { intermediateSizes: [16, 12] }],
+  ['other constants', { rms_norm_eps: 1e-5, rope_theta: 1e4, max_position_embeddings: 1024 }, { rmsNormEps: 1e-5, ropeTheta: 1e4, maxPositionEmbeddings: 1024 }],
+  ['as many key and value heads', { num_key_value_heads: 2, hidden_act: 'relu2', attention_bias: false }, {}],
+  ['dropout', { attention_dropout: 0.5 }, {}],
+  ['default scaling of Transformers 4', { rope_scaling: { type: 'default' } }, {}],
+  ['default scaling, newer name', { rope_scaling: { rope_type: 'default', factor: 1 } }, {}],
+  ['parameters of Transformers 5', { rope_parameters: { rope_type: 'default', rope_theta: 5e4 } }, { ropeTheta: 5e4 }],
+  ['both, equal', { rope_theta: 5e4, rope_parameters: { rope_type: 'default', rope_theta: 5e4 } }, { ropeTheta: 5e4 }],
+  ['model_type absent, class known', { model_type: undefined }, {}],
+  ['unknown fields', { torch_dtype: 'bfloat16', use_cache: true, anything: { at: ['all'] } }, {}],
+];
+
+test('accepts', async (t) => {
+  for (const [name, changes, expected] of ACCEPTED) {
+    await t.test(name, () => assert.deepEqual(config(changes).plm, { ...config({}).plm, ...expected }));
+  }
+  await t.test('ids of tokens', () => {
+    const { bosTokenId, eosTokenIds, padTokenId } = config({
+      bos_token_id: 0,
+      eos_token_id: [2002, 2000],
+      pad_token_id: 5,
+    });
+    assert.deepEqual([bosTokenId, eosTokenIds, padTokenId], [0, [2002, 2000], 5]);
+    assert.deepEqual(config({ eos_token_id: null }).eosTokenIds, []);
+  });
+  await t.test('fields that name code, which are ignored with a note', () => {
+    const code = { auto_map: { AutoModel: 'modeling_plm.PLM' }, _attn_implementation_internal: 'org/kernel' };
+    assert.deepEqual(config(code).notes, [
+      'config.json: auto_map ignored, no code of a model is run',
+      'config.json: _attn_implementation_internal ignored, no code of a model is run',
+    ]);
+  });
+});
+
+const REQUIRED = [
+  ...['vocab_size', 'hidden_size', 'intermediate_size', 'num_hidden_layers', 'num_attention_heads'],
+  ...['kv_lora_rank', 'qk_nope_head_dim', 'qk_rope_head_dim', 'v_head_dim'],
+];
+
+type Refused = readonly [name: string, changes: Fields, message: RegExp, failure?: Failure];
+
+// biome-ignore format: rows of a table
+const REFUSED: readonly Refused[] = [
+  ...REQUIRED.flatMap((key): Refused[] => [
+    [`${key} missing`, { [key]: undefined }, new RegExp(`^config\\.json: ${key}: missing, expected an integer from 1 to`)],
+    [`${key} null`, { [key]: null }, new RegExp(`${key}: wrong value, got null`)],
+    [`${key} 0`, { [key]: 0 }, new RegExp(`${key}: wrong value, got 0`)],
+    [`${key} negative`, { [key]: -1 }, new RegExp(`${key}: wrong value, got -1`)],
+    [`${key} a fraction`, { [key]: 1.5 }, new RegExp(`${key}: wrong value, got 1\\.5`)],
+    [`${key} a string`, { [key]: '8' }, new RegExp(`${key}: wrong value, got "8"`)],
+    [`${key} 2^31`, { [key]: 2 ** 31 }, new RegExp(`${key}: wrong value, got 2147483648`)],
+  ]),
+  ['qk_rope_head_dim odd', { qk_rope_head_dim: 3 }, /qk_rope_head_dim: wrong value, got 3, expected an even number/],
+  ['q_lora_rank 0', { q_lora_rank: 0 }, /q_lora_rank: wrong value, got 0/],
+  ['widths for other layers', { intermediate_size: [16] }, /intermediate_size: wrong value, got \[16\], expected one width for each of 2 layers/],
+  ['width of a layer 0', { intermediate_size: [16, 0] }, /intermediate_size\[1\]: wrong value, got 0/],
+  ['rms_norm_eps 0', { rms_norm_eps: 0 }, /rms_norm_eps: wrong value, got 0, expected a positive number/],
+  ['rope_theta negative', { rope_theta: -1 }, /rope_theta: wrong value, got -1/],
+  ['rope_theta a string', { rope_theta: '1e5' }, /rope_theta: wrong value, got "1e5", expected a number/],
+  ['rope_interleave a number', { rope_interleave: 1 }, /rope_interleave: wrong value, got 1, expected true or false/],
+  ['tie_word_embeddings a string', { tie_word_embeddings: 'false' }, /tie_word_embeddings: wrong value, got "false"/],
+  ['max_position_embeddings 0', { max_position_embeddings: 0 }, /max_position_embeddings: wrong value, got 0/],
+  ['two values of theta', { rope_theta: 1e4, rope_parameters: { rope_type: 'default', rope_theta: 1e5 } }, /rope_parameters\.rope_theta: wrong value, got 100000, expected 10000/],
+  ['eos_token_id negative', { eos_token_id: -1 }, /eos_token_id: wrong value, got -1/],
+  ['eos_token_id a list of strings', { eos_token_id: ['x'] }, /eos_token_id\[0\]: wrong value, got "x"/],
+  ['model_type a number', { model_type: 1 }, /model_type: wrong value, got 1/],
+
+  ['model_type "llama"', { model_type: 'llama' }, /model_type: not supported, got "llama", expected plm/, 'unsupported'],
+  ['neither model_type nor class', { model_type: undefined, architectures: undefined }, /model_type: not supported, got nothing/, 'unsupported'],
+  ['another class', { model_type: undefined, architectures: ['LlamaForCausalLM'] }, /architectures: not supported, got \["LlamaForCausalLM"\]/, 'unsupported'],
+  ['fewer key and value heads', { num_key_value_heads: 1 }, /num_key_value_heads: not supported, got 1, expected 2/, 'unsupported'],
+  ['another activation', { hidden_act: 'silu' }, /hidden_act: not supported, got "silu", expected relu2/, 'unsupported'],
+  ['attention biases', { attention_bias: true }, /attention_bias: not supported, got true/, 'unsupported'],
+  ['FFN biases', { mlp_bias: true }, /mlp_bias: not supported, got true/, 'unsupported'],
+  ['rope_scaling yarn', { rope_scaling: { type: 'yarn', factor: 4 } }, /rope_scaling\.type: not supported, got "yarn", expected default/, 'unsupported'],
+  ['rope_scaling of no type', { rope_scaling: { factor: 4 } }, /rope_scaling\.type: not supported, got nothing/, 'unsupported'],
+  ['rope_parameters linear', { rope_parameters: { rope_type: 'linear', rope_theta: 1e5 } }, /rope_parameters\.rope_type: not supported, got "linear"/, 'unsupported'],
+  ['rope_scaling a string', { rope_scaling: 'yarn' }, /rope_scaling: wrong value, got "yarn", expected an object/],
+  ['quantization_config', { quantization_config: { quant_method: 'gptq', bits: 4 } }, /quantization_config: the weights are quantized already/, 'unsupported'],
+];
+
+const TEXTS: readonly (readonly [name: string, text: string, message: RegExp])[] = [
+  ['empty', '', /^config\.json: line 1, column 1: not valid JSON/],
+  ['array', '[]', /^config\.json: wrong value, got \[\], expected an object/],
+  [
+    'hidden_size 1e400',
+    '{"model_type":"plm","hidden_size":1e400}',
+    /^config\.json: hidden_size: number out of range, got "1e400"/,
+  ],
+  [
+    'hidden_size 2^53 + 1',
+    '{"model_type":"plm","hidden_size":9007199254740993}',
+    /hidden_size: integer too large to be exact/,
+  ],
+  ['__proto__', '{"model_type":"plm","__proto__":{"hidden_size":8}}', /__proto__: reserved key/],
+  ['duplicate', '{"model_type":"llama","model_type":"plm"}', /model_type: duplicate key/],
+  ['200,000 levels', `{"model_type":"plm","x":${'['.repeat(200_000)}`, /nested deeper than 128 levels/],
+];
+
+function failsWith(message: RegExp, failure: Failure = 'invalid-input') {
+  return (error: unknown) => {
+    assert.match((error as Error).message, message);
+    assert.equal((error as { failure?: unknown }).failure, failure);
+    return true;
+  };
+}
+
+test('refuses, naming the field', async (t) => {
+  for (const [name, changes, message, failure] of REFUSED) {
+    await t.test(name, () => assert.throws(() => config(changes), failsWith(message, failure)));
+  }
+  for (const [name, text, message] of TEXTS) {
+    await t.test(name, () => assert.throws(() => parseConfig(text, 'config.json'), failsWith(message)));
+  }
+});
+
+test('generation_config.json', async (t) => {
+  const parse = (fields: Fields) => parseGeneration(JSON.stringify(fields), 'generation_config.json');
+  await t.test('sampling defaults and ends', () => {
+    const fields = {
+      temperature: 0.7,
+      top_k: 20,
+      top_p: 0.9,
+      min_p: 0.05,
+      repetition_penalty: 1.1,
+      eos_token_id: [2002, 2000],
+    };
+    assert.deepEqual(parse({ ...fields, do_sample: true, transformers_version: '5' }), {
+      sampling: { temperature: 0.7, topK: 20, topP: 0.9, minP: 0.05, repetitionPenalty: 1.1 },
+      eosTokenIds: [2002, 2000],
+    });
+  });
+  await t.test('nothing of it', () =>
+    assert.deepEqual(parse({ top_p: null }), { sampling: {}, eosTokenIds: [] }),
+  );
+  const wrong: readonly (readonly [Fields, RegExp])[] = [
+    [{ temperature: -1 }, /^generation_config\.json: temperature: wrong value, got -1, expected at least 0/],
+    [{ temperature: '0.7' }, /temperature: wrong value, got "0\.7"/],
+    [{ top_k: 1.5 }, /top_k: wrong value, got 1\.5/],
+    [{ top_p: 1.5 }, /top_p: wrong value, got 1\.5, expected 0 to 1/],
+    [{ min_p: -0.1 }, /min_p: wrong value, got -0\.1/],
+    [{ eos_token_id: {} }, /eos_token_id: wrong value/],
+  ];
+  for (const [fields, message] of wrong) {
+    await t.test(JSON.stringify(fields), () => assert.throws(() => parse(fields), failsWith(message)));
+  }
+});
