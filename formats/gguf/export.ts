@@ -1,0 +1,140 @@
+import { type PressError, unsupported } from '../../src/core/errors.ts';
+import type { ExportPlan, Fallback, PlannedFile } from '../../src/core/export-plan.ts';
+import type { Model } from '../../src/core/model.ts';
+import { plmTensors } from '../../src/core/names.ts';
+import type { SchemeName } from '../../src/core/scheme.ts';
+import type { Tensor } from '../../src/core/tensor.ts';
+import { modelMetadata } from './metadata.ts';
+import { chooseScheme, type Recipe, recipeNamed } from './recipes.ts';
+import { layoutShards, shardFileName } from './shards.ts';
+import { type KeyValue, layoutGguf, type TensorEntry } from './writer.ts';
+
+/** LLAMA_MAX_LAYERS of llama.cpp. */
+const MAX_LAYERS = 512;
+/** Leaves room for recipe, shard numbers and the temporary name within the 255 bytes of common file systems. */
+const MAX_STEM_BYTES = 150;
+
+export interface GgufOptions {
+  /** Name in `RECIPES`, in any case. */
+  readonly recipe: string;
+  /** Greatest size of a file in bytes; a single tensor may exceed it. Undefined: one file. */
+  readonly shardSize?: number;
+  /** Refuse instead of falling back to another scheme where a row does not hold whole blocks. */
+  readonly strict?: boolean;
+}
+
+/** A tensor that is to be written, in the place that llama-quantize gives it. */
+interface Placement extends TensorEntry {
+  readonly source: Tensor;
+}
+
+/**
+ * Passes that a model needs before arch `plm` can hold it, by name: llama.cpp rotates neighbouring
+ * dimensions together.
+ */
+export function ggufPasses(model: Pick<Model, 'config'>): readonly string[] {
+  return model.config.ropeInterleave ? [] : ['permute-rope'];
+}
+
+/**
+ * Plans a GGUF of llama.cpp's arch `plm`: metadata, tensor order and types of llama-quantize.
+ * @throws PressError unsupported where arch `plm` cannot hold the model, where a pass of `ggufPasses` has not
+ * run, or with `strict` where a tensor would fall back; usage for an unknown recipe.
+ */
+export function planGguf(model: Model, options: GgufOptions): ExportPlan {
+  const recipe = recipeNamed(options.recipe);
+  refuseWhatPlmCannotHold(model);
+  const { placements, fallbacks } = placeTensors(model, recipe);
+  if (options.strict && fallbacks.length > 0) throw strictError(fallbacks[0]!);
+  const metadata = modelMetadata(model, recipe);
+  const stem = `${fileStem(model.name)}-${recipe.name.toUpperCase()}`;
+  return {
+    target: `gguf:${recipe.name}`,
+    files: planFiles(stem, metadata, placements, options.shardSize),
+    fallbacks,
+  };
+}
+
+function refuseWhatPlmCannotHold(model: Model): void {
+  const { config } = model;
+  const refuse = (field: string, what: string) => unsupported({ field, what: `GGUF arch plm ${what}` });
+  if (!config.tieWordEmbeddings) throw refuse('tie_word_embeddings', 'has no output matrix of its own');
+  if (config.qLoraRank !== undefined) throw refuse('q_lora_rank', 'has no low-rank query projection');
+  if (new Set(config.intermediateSizes).size > 1) {
+    throw refuse('intermediate_size', 'has one FFN width for all layers');
+  }
+  if (config.numHiddenLayers > MAX_LAYERS)
+    throw refuse('num_hidden_layers', `has at most ${MAX_LAYERS} layers`);
+  const missing = ggufPasses(model);
+  if (missing.length > 0) {
+    throw refuse('rope_interleave', `rotates pairs (2i, 2i + 1); run the pass ${missing[0]} first`);
+  }
+}
+
+function placeTensors(model: Model, recipe: Recipe): { placements: Placement[]; fallbacks: Fallback[] } {
+  const fallbacks: Fallback[] = [];
+  const placed = plmTensors(model.config).map((slot) => {
+    // Every slot of a model that was not refused has a name, and none has more than 28 bytes of the 63 allowed.
+    const name = slot.ggufName!;
+    const source = model.tensors.get(slot.name);
+    if (source === undefined) throw new Error(`the model lacks ${slot.name}`);
+    const { wanted, used } = chooseScheme(recipe, slot);
+    if (used !== wanted) fallbacks.push(fallback(slot.name, wanted, used, slot.shape));
+    return { layer: slot.layer ?? -1, name, scheme: used, shape: slot.shape, source };
+  });
+  // The order of llama-quantize: tensors outside the layers, then layer by layer, by name in each.
+  const placements = placed.toSorted((a, b) => a.layer - b.layer || (a.name < b.name ? -1 : 1));
+  return { placements, fallbacks };
+}
+
+function fallback(tensor: string, wanted: SchemeName, used: SchemeName, shape: readonly number[]): Fallback {
+  const reason = `a row of ${shape.at(-1)} weights is not a whole number of ${wanted} blocks`;
+  return { tensor, wanted, used, reason };
+}
+
+function strictError({ tensor, wanted, used, reason }: Fallback): PressError {
+  const what = `cannot be stored as ${wanted} and --strict forbids ${used}: ${reason}`;
+  return unsupported({ field: `tensor "${tensor}"`, what });
+}
+
+function planFiles(
+  stem: string,
+  metadata: readonly KeyValue[],
+  placements: readonly Placement[],
+  shardSize: number | undefined,
+): PlannedFile[] {
+  if (shardSize === undefined) return [planFile(`${stem}.gguf`, metadata, placements)];
+  const shards = layoutShards(metadata, placements, shardSize);
+  return shards.map((shard, index) =>
+    planFile(shardFileName(stem, index, shards.length), shard.metadata, shard.entries),
+  );
+}
+
+function planFile(
+  name: string,
+  metadata: readonly KeyValue[],
+  placements: readonly Placement[],
+): PlannedFile {
+  const layout = layoutGguf(metadata, placements);
+  return {
+    name,
+    bytes: layout.bytes,
+    head: [{ offset: 0, bytes: layout.header }],
+    tensors: placements.map((placement, index) => ({
+      source: placement.source,
+      name: placement.name,
+      scheme: placement.scheme,
+      offset: layout.offsets[index]!,
+    })),
+  };
+}
+
+/** The model's name as part of a file name: names may come from hostile metadata. */
+function fileStem(name: string): string {
+  const safe = name.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^[.-]+|[.-]+$/g, '');
+  const cut = Buffer.from(safe)
+    .subarray(0, MAX_STEM_BYTES)
+    .toString('utf8')
+    .replace(/\ufffd+$/, '');
+  return cut === '' ? 'model' : cut;
+}

@@ -1,0 +1,158 @@
+import path from 'node:path';
+import { invalidInput, unsupported } from '../../src/core/errors.ts';
+import type { Model } from '../../src/core/model.ts';
+import { plmTensors, type TensorSlot } from '../../src/core/names.ts';
+import { schemeOfGgmlType } from '../../src/core/scheme.ts';
+import type { Tensor } from '../../src/core/tensor.ts';
+import { FileTensor } from '../../src/io/file-tensor.ts';
+import { InputFile } from '../../src/io/input-file.ts';
+import { assertPlm, readCard, readConfig, readGeneration } from './config.ts';
+import { Fields } from './fields.ts';
+import { readGguf } from './reader.ts';
+import { siblingShardNames } from './shards.ts';
+import { readTokenizer } from './tokenizer.ts';
+import type { GgufHeader, GgufTensorInfo } from './types.ts';
+
+/** An open shard, or the only file. */
+interface OpenedFile {
+  readonly file: InputFile;
+  readonly header: GgufHeader;
+  readonly fields: Fields;
+}
+
+/** A tensor info with the index of its file. */
+interface FoundTensor {
+  readonly info: GgufTensorInfo;
+  readonly file: number;
+}
+
+/**
+ * Opens a GGUF of arch `plm`; of a split model, the first shard opens all. Only headers are read. Tensors come
+ * under their Hugging Face names in whatever scheme they are stored.
+ * @throws PressError invalid-input for malformed files, unsupported for other architectures and ggml types
+ * that no scheme stands for.
+ */
+export async function openGguf(filePath: string): Promise<Model> {
+  const opened: OpenedFile[] = [];
+  try {
+    opened.push(await openFile(filePath));
+    await openOtherShards(filePath, opened);
+    return toModel(opened, path.basename(filePath));
+  } catch (error) {
+    await Promise.all(opened.map(({ file }) => file.close()));
+    throw error;
+  }
+}
+
+async function openFile(filePath: string): Promise<OpenedFile> {
+  const file = await InputFile.open(filePath, path.basename(filePath));
+  try {
+    const header = await readGguf(file);
+    return { file, header, fields: new Fields(file.name, header.metadata) };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function openOtherShards(filePath: string, opened: OpenedFile[]): Promise<void> {
+  const { fields } = opened[0]!;
+  const count = fields.optional('split.count', 'u16') ?? 1;
+  if (count <= 1) return;
+  if (fields.required('split.no', 'u16') !== 0) {
+    throw fields.error('split.no', 'not the first shard of a split model', { expected: 'its first shard' });
+  }
+  const names = siblingShardNames(fields.file);
+  if (names?.length !== count || names[0] !== fields.file) {
+    throw fields.error('split.count', 'the file name does not fit', {
+      got: fields.file,
+      expected: `<name>-00001-of-${String(count).padStart(5, '0')}.gguf`,
+    });
+  }
+  for (const [index, name] of names.entries()) {
+    if (index === 0) continue;
+    const shard = await openFile(path.join(path.dirname(filePath), name));
+    opened.push(shard);
+    const [no, of] = [shard.fields.required('split.no', 'u16'), shard.fields.required('split.count', 'u16')];
+    if (no !== index || of !== count) {
+      const got = `${no} of ${of}`;
+      throw shard.fields.error('split.no', 'shard number', { got, expected: `${index} of ${count}` });
+    }
+  }
+  const total = opened.reduce((sum, { header }) => sum + header.tensors.length, 0);
+  const expected = fields.required('split.tensors.count', 'i32');
+  if (total !== expected) {
+    throw fields.error('split.tensors.count', 'tensors in all shards', {
+      got: total,
+      expected: `${expected}`,
+    });
+  }
+}
+
+function toModel(opened: readonly OpenedFile[], fileName: string): Model {
+  const { fields } = opened[0]!;
+  assertPlm(fields);
+  const found = collectTensors(opened);
+  if (found.size === 0) throw unsupported({ file: fileName, what: 'a vocabulary without tensors' });
+  const config = readConfig(fields);
+  const tokenizer = readTokenizer(fields, config.vocabSize);
+  const tensors = new Map<string, Tensor>();
+  for (const slot of plmTensors(config)) {
+    const name = slot.ggufName!;
+    const entry = found.get(name);
+    if (entry === undefined)
+      throw invalidInput({ file: fileName, field: `tensor "${name}"`, what: 'missing' });
+    tensors.set(slot.name, toTensor(slot, entry, opened[entry.file]!.file));
+    found.delete(name);
+  }
+  for (const [name, { file }] of found) {
+    const where = { file: opened[file]!.file.name, field: `tensor ${JSON.stringify(name)}` };
+    throw unsupported({ ...where, what: 'arch plm has no such tensor' });
+  }
+  const notes = tokenizer.normalizer === 'none' ? ['text is not normalized to NFC, as in llama.cpp'] : [];
+  return {
+    format: 'gguf',
+    name: fields.optional('general.name', 'string') ?? path.basename(fileName, '.gguf'),
+    config,
+    tensors,
+    tokenizer,
+    generation: readGeneration(fields),
+    card: readCard(fields),
+    files: opened.map(({ file }) => file),
+    changes: [],
+    notes,
+  };
+}
+
+function collectTensors(opened: readonly OpenedFile[]): Map<string, FoundTensor> {
+  const found = new Map<string, FoundTensor>();
+  for (const [file, { header, fields }] of opened.entries()) {
+    for (const [index, info] of header.tensors.entries()) {
+      if (found.has(info.name)) {
+        const field = `tensor[${index}] ${JSON.stringify(info.name)}`;
+        throw invalidInput({ file: fields.file, field, what: 'the tensor stands in an earlier shard too' });
+      }
+      found.set(info.name, { info, file });
+    }
+  }
+  return found;
+}
+
+function toTensor(slot: TensorSlot, { info, file: fileIndex }: FoundTensor, file: InputFile): Tensor {
+  const where = { file: file.name, field: `tensor ${JSON.stringify(info.name)}` };
+  const shape = info.dims.toReversed();
+  if (shape.join() !== slot.shape.join()) {
+    const expected = `[${slot.shape.join(', ')}] by the metadata`;
+    throw invalidInput({ ...where, what: 'shape', got: shape, expected });
+  }
+  const scheme = schemeOfGgmlType(info.type);
+  if (scheme === undefined) {
+    throw unsupported({ ...where, what: 'ggml type', got: info.type, expected: 'a type of weights' });
+  }
+  return new FileTensor(file, {
+    name: slot.name,
+    scheme,
+    shape,
+    origin: { file: fileIndex, offset: info.offset },
+  });
+}

@@ -1,0 +1,118 @@
+import { type PlmConfig, qkHeadDim } from '../../src/core/config.ts';
+import type { GenerationConfig, Model, ModelCard } from '../../src/core/model.ts';
+import { elementCount } from '../../src/core/tensor.ts';
+import type { Recipe } from './recipes.ts';
+import { tokenizerKeys } from './tokenizer.ts';
+import type { GgufValue } from './types.ts';
+import type { KeyValue } from './writer.ts';
+
+/** Version of the block formats, GGML_QNT_VERSION. */
+const QUANTIZATION_VERSION = 2;
+
+/**
+ * Keys and values of a PLM in the order and with the types of llama.cpp's converter
+ * (convert_hf_to_gguf.py, conversion/plm.py). What is unknown is left out.
+ */
+export function modelMetadata(model: Model, recipe: Recipe): KeyValue[] {
+  return [
+    ['general.architecture', string('plm')],
+    ['general.type', string('model')],
+    ...samplingKeys(model.generation),
+    ['general.name', string(model.name)],
+    ['general.size_label', string(sizeLabel(model))],
+    ...cardKeys(model.card),
+    ...configKeys(model.config, recipe.fileType),
+    ...tokenizerKeys(model.tokenizer, model.config.vocabSize),
+  ];
+}
+
+function samplingKeys(generation: GenerationConfig): KeyValue[] {
+  // A top-k beyond int32 keeps every token, as any number above the vocabulary size does.
+  const topK = generation.topK === undefined ? undefined : Math.min(generation.topK, 2 ** 31 - 1);
+  return [
+    ...optional('general.sampling.top_k', 'i32', topK),
+    ...optional('general.sampling.top_p', 'f32', generation.topP),
+    ...optional('general.sampling.min_p', 'f32', generation.minP),
+    ...optional('general.sampling.temp', 'f32', generation.temperature),
+    ...optional('general.sampling.penalty_repeat', 'f32', generation.repetitionPenalty),
+  ];
+}
+
+function cardKeys(card: ModelCard): KeyValue[] {
+  return [
+    ...optional('general.license', 'string', card.license),
+    ...optional('general.license.name', 'string', card.licenseName),
+    ...optional('general.license.link', 'string', card.licenseLink),
+    ...sourceKeys('base_model', card.baseModels),
+    ...sourceKeys('dataset', card.datasets),
+    ...strings('general.tags', card.tags),
+    ...strings('general.languages', card.languages),
+  ];
+}
+
+/** Base models and data sets: Hub ids `organization/name`, or names alone. */
+function sourceKeys(kind: 'base_model' | 'dataset', ids: readonly string[] | undefined): KeyValue[] {
+  if (ids === undefined || ids.length === 0) return [];
+  const keys: KeyValue[] = [[`general.${kind}.count`, { type: 'u32', value: ids.length }]];
+  for (const [index, id] of ids.entries()) {
+    const slash = id.indexOf('/');
+    const prefix = `general.${kind}.${index}`;
+    keys.push([`${prefix}.name`, string(id.slice(slash + 1))]);
+    if (slash > 0) keys.push([`${prefix}.organization`, string(id.slice(0, slash))]);
+  }
+  return keys;
+}
+
+function configKeys(config: PlmConfig, fileType: number): KeyValue[] {
+  const u32 = (key: string, value: number): KeyValue => [key, { type: 'u32', value }];
+  const f32 = (key: string, value: number): KeyValue => [key, { type: 'f32', value }];
+  return [
+    u32('plm.block_count', config.numHiddenLayers),
+    u32('plm.context_length', config.maxPositionEmbeddings),
+    u32('plm.embedding_length', config.hiddenSize),
+    u32('plm.feed_forward_length', config.intermediateSizes[0]!),
+    u32('plm.attention.head_count', config.numAttentionHeads),
+    u32('plm.attention.head_count_kv', config.numAttentionHeads),
+    f32('plm.rope.freq_base', config.ropeTheta),
+    f32('plm.attention.layer_norm_rms_epsilon', config.rmsNormEps),
+    u32('general.file_type', fileType),
+    u32('plm.vocab_size', config.vocabSize),
+    u32('plm.attention.kv_lora_rank', config.kvLoraRank),
+    u32('plm.attention.key_length', qkHeadDim(config)),
+    u32('plm.attention.value_length', config.vHeadDim),
+    u32('plm.rope.dimension_count', config.qkRopeHeadDim),
+    u32('general.quantization_version', QUANTIZATION_VERSION),
+  ];
+}
+
+/** Parameters in the unit that keeps at least two digits: `1.8B`, `47M` (gguf-py, size_label). */
+function sizeLabel(model: Model): string {
+  const parameters = [...model.tensors.values()].reduce((sum, tensor) => sum + elementCount(tensor), 0);
+  const [unit, suffix] =
+    parameters > 1e12
+      ? [1e12, 'T']
+      : parameters > 1e9
+        ? [1e9, 'B']
+        : parameters > 1e6
+          ? [1e6, 'M']
+          : [1e3, 'K'];
+  const scaled = parameters / unit;
+  return `${scaled.toFixed(Math.round(scaled) < 10 ? 1 : 0)}${suffix}`;
+}
+
+function string(value: string): GgufValue {
+  return { type: 'string', value };
+}
+
+function optional(
+  key: string,
+  type: 'i32' | 'f32' | 'string',
+  value: number | string | undefined,
+): KeyValue[] {
+  return value === undefined ? [] : [[key, { type, value } as GgufValue]];
+}
+
+function strings(key: string, value: readonly string[] | undefined): KeyValue[] {
+  if (value === undefined || value.length === 0) return [];
+  return [[key, { type: 'array', items: 'string', value }]];
+}

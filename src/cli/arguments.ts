@@ -1,0 +1,53 @@
+import { InvalidArgumentError } from 'commander';
+
+/** Parsers of option values. They throw commander's error, which names the option. */
+
+const SIZE = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?$/i;
+const POWERS = ['', 'k', 'm', 'g', 't'];
+
+/** Bytes: `4000000`, `500M`, `3.5GB` (decimal units) or `512MiB` (binary units). */
+export function parseSize(text: string): number {
+  const match = SIZE.exec(text);
+  const [, number, prefix, binary] = match ?? [];
+  if (match === null || (binary !== '' && prefix === '')) {
+    throw new InvalidArgumentError('Expected a size such as 500M, 3.5GB or 512MiB.');
+  }
+  const bytes = Math.floor(Number(number) * (binary ? 1024 : 1000) ** POWERS.indexOf(prefix!.toLowerCase()));
+  if (bytes < 1 || bytes > Number.MAX_SAFE_INTEGER) throw new InvalidArgumentError('Out of range.');
+  return bytes;
+}
+
+/** An integer from `min` to `max`. */
+export function parseInteger(min: number, max: number = Number.MAX_SAFE_INTEGER): (text: string) => number {
+  return (text) => {
+    const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (!(value >= min && value <= max)) {
+      const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+      throw new InvalidArgumentError(`Expected an integer ${range}.`);
+    }
+    return value;
+  };
+}
+
+/** A finite number from `min` to `max`. */
+export function parseNumber(min: number, max: number = Number.POSITIVE_INFINITY): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === '' ? Number.NaN : Number(text);
+    if (!(value >= min && value <= max && Number.isFinite(value))) {
+      const range = max === Number.POSITIVE_INFINITY ? `of at least ${min}` : `from ${min} to ${max}`;
+      throw new InvalidArgumentError(`Expected a number ${range}.`);
+    }
+    return value;
+  };
+}
+
+/** Token ids separated by commas: `1,2,3`. */
+export function parseIds(text: string): number[] {
+  const id = parseInteger(0, 2 ** 31 - 1);
+  return text.split(',').map((part) => id(part.trim()));
+}
+
+/** For options that can be given several times. */
+export function collect(value: string, previous: readonly string[] = []): string[] {
+  return [...previous, value];
+}

@@ -1,0 +1,35 @@
+import { localIo } from '../core/errors.ts';
+
+/** What a command writes to: a standard stream, or a stand-in for one. */
+export interface OutputStream extends NodeJS.WritableStream {
+  readonly isTTY?: boolean;
+}
+
+/** Stdout with backpressure: `write` resolves when the system has taken the text. */
+export class Output {
+  readonly isTty: boolean;
+  readonly #stream: OutputStream;
+  #closed = false;
+
+  constructor(stream: OutputStream) {
+    this.#stream = stream;
+    this.isTty = stream.isTTY === true;
+    // Every failed write tells its callback too; without a listener the event would end the process.
+    stream.on('error', () => {});
+  }
+
+  /** Whether the reader has gone, as `head` does: what is written then is dropped. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  async write(text: string): Promise<void> {
+    if (this.#closed) return;
+    const error = await new Promise<NodeJS.ErrnoException | null | undefined>((resolve) => {
+      this.#stream.write(text, resolve);
+    });
+    if (!error) return;
+    if (error.code !== 'EPIPE') throw localIo('stdout', error);
+    this.#closed = true;
+  }
+}

@@ -1,0 +1,70 @@
+const DECIMAL_UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
+
+/** Bytes in decimal units with three significant digits: `3.65 GB`. */
+export function formatBytes(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  // 999.5 would round to four digits.
+  while (value >= 999.5 && unit < DECIMAL_UNITS.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return `${unit === 0 ? value : significant(value, 3)} ${DECIMAL_UNITS[unit]}`;
+}
+
+/** The same with every byte: `3.65 GB (3,650,000,000 bytes)`. */
+export function formatBytesExactly(bytes: number): string {
+  return bytes < 1000 ? `${bytes} bytes` : `${formatBytes(bytes)} (${formatCount(bytes)} bytes)`;
+}
+
+/** Groups of three digits, whatever the locale. */
+export function formatCount(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** Parameters as the field writes them: `1.83 B`, `4.08 M`. */
+export function formatParameters(count: number): string {
+  if (count >= 999.5e6) return `${significant(count / 1e9, 3)} B`;
+  if (count >= 999.5e3) return `${significant(count / 1e6, 3)} M`;
+  return formatCount(count);
+}
+
+/** Seconds: `0.42 s`, `12.3 s`, `2:05`, `1:02:05`. */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(2)} s`;
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  return formatClock(seconds);
+}
+
+/** `m:ss` or `h:mm:ss`. */
+export function formatClock(seconds: number): string {
+  const whole = Math.round(seconds);
+  const two = (n: number) => String(n).padStart(2, '0');
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+/** A small quantity such as an error: `0`, `0.00123`, `1.2e-7`. */
+export function formatSmall(value: number): string {
+  if (value === 0 || !Number.isFinite(value)) return String(value);
+  const magnitude = Math.abs(value);
+  return magnitude >= 1e-4 && magnitude < 1e4 ? significant(value, 3) : value.toExponential(2);
+}
+
+function significant(value: number, digits: number): string {
+  const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value))));
+  return value.toFixed(decimals);
+}
+
+/**
+ * Text of a model for a terminal: line breaks stay visible as escapes, and control characters cannot move the
+ * cursor. What prints, in any script, stays.
+ */
+export function visible(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}\\]/gu, (character) => {
+    if (character === '\n') return '\\n';
+    if (character === '\t') return '\\t';
+    if (character === '\\') return '\\\\';
+    return `\\u{${character.codePointAt(0)!.toString(16)}}`;
+  });
+}

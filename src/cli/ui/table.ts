@@ -1,0 +1,41 @@
+export interface Column {
+  readonly header: string;
+  /** Numbers stand on the right. Default left. */
+  readonly align?: 'left' | 'right';
+}
+
+const GAP = '  ';
+
+/**
+ * Lines of a table: the header, then the rows, in columns as wide as their widest cell. Cells are plain text,
+ * `styleHeader` may colour the first line.
+ */
+export function renderTable(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  styleHeader: (line: string) => string = (line) => line,
+): string[] {
+  const widths = columns.map(({ header }, column) =>
+    rows.reduce((widest, row) => Math.max(widest, width(row[column]!)), width(header)),
+  );
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => {
+        const padding = ' '.repeat(widths[column]! - width(cell));
+        return columns[column]!.align === 'right' ? padding + cell : cell + padding;
+      })
+      .join(GAP)
+      .trimEnd();
+  return [styleHeader(line(columns.map(({ header }) => header))), ...rows.map(line)];
+}
+
+/** Lines of names and values, the values in one column. */
+export function renderFacts(facts: readonly (readonly [name: string, value: string])[]): string[] {
+  const widest = Math.max(...facts.map(([name]) => width(name)));
+  return facts.map(([name, value]) => `${name}${' '.repeat(widest - width(name))}${GAP}${value}`.trimEnd());
+}
+
+/** Code points: exact for what tables hold, but for wide scripts, which stand in last columns only. */
+function width(text: string): number {
+  return [...text].length;
+}

@@ -1,0 +1,97 @@
+import { usage } from '../core/errors.ts';
+import type { Model } from '../core/model.ts';
+import type { Progress } from '../core/progress.ts';
+import { type EndReason, generate as generateIds } from '../runtime/generate.ts';
+import { type AttentionForm, PlmRuntime } from '../runtime/plm-runtime.ts';
+import { Sampler, type SamplerOptions } from '../runtime/sampler.ts';
+import { StreamDecoder } from '../tokenizer/stream-decoder.ts';
+import { Tokenizer } from '../tokenizer/tokenizer.ts';
+
+export interface GenerateOptions {
+  /** The text of special tokens in it is taken for the tokens. */
+  readonly prompt: string;
+  /** Most tokens to generate. */
+  readonly maxTokens: number;
+  /** Choices that differ from the model's own generation config. */
+  readonly sampler?: SamplerOptions;
+  readonly attention?: AttentionForm;
+  /** Default: all cores. */
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+  readonly progress?: Progress;
+  /** Takes text as it comes, in whole characters. Returning false ends the generation. */
+  readonly onText?: (text: string) => Promise<boolean>;
+}
+
+/** Why a text ended; `cancelled` where `onText` wanted no more. */
+export type StopReason = EndReason | 'cancelled';
+
+export interface Generation {
+  readonly promptIds: readonly number[];
+  readonly ids: readonly number[];
+  /** Without special tokens. */
+  readonly text: string;
+  readonly stopReason: StopReason;
+  /** Of generated tokens, the time for the prompt included. */
+  readonly tokensPerSecond: number;
+}
+
+/**
+ * Continues a prompt with the reference runtime.
+ * @throws PressError usage for an empty prompt and for one that leaves no position of the context.
+ */
+export async function generate(model: Model, options: GenerateOptions): Promise<Generation> {
+  const { prompt, maxTokens, attention, threads, signal, progress } = options;
+  const tokenizer = new Tokenizer(model.tokenizer);
+  const promptIds = tokenizer.encode(prompt, { special: true });
+  const context = model.config.maxPositionEmbeddings;
+  if (promptIds.length === 0) throw usage('the prompt is empty');
+  if (promptIds.length > context) {
+    throw usage(`the prompt has ${promptIds.length} tokens`, `at most ${context}, the context of the model`);
+  }
+  const sampler = new Sampler({ ...model.generation, ...options.sampler });
+  const runtime = await PlmRuntime.open(model, {
+    contextLength: Math.min(context, promptIds.length + maxTokens),
+    ...(attention !== undefined && { attention }),
+    ...(threads !== undefined && { threads }),
+    ...(signal !== undefined && { signal }),
+    ...(progress !== undefined && { progress }),
+  });
+  try {
+    const start = performance.now();
+    const tokens = generateIds(runtime, promptIds, {
+      sampler,
+      maxTokens,
+      stopTokenIds: model.tokenizer.stopTokenIds,
+      tokenCount: model.tokenizer.tokens.length,
+    });
+    const result = await collectText(tokens, tokenizer, options.onText);
+    const seconds = (performance.now() - start) / 1000;
+    return { promptIds, ...result, tokensPerSecond: result.ids.length / seconds };
+  } finally {
+    await runtime.close();
+  }
+}
+
+async function collectText(
+  tokens: AsyncGenerator<number, EndReason>,
+  tokenizer: Tokenizer,
+  onText: GenerateOptions['onText'],
+): Promise<Pick<Generation, 'ids' | 'text' | 'stopReason'>> {
+  const decoder = new StreamDecoder(tokenizer, { skipSpecial: true });
+  const ids: number[] = [];
+  let text = '';
+  const emit = async (piece: string): Promise<boolean> => {
+    text += piece;
+    return piece === '' || onText === undefined || onText(piece);
+  };
+  for (;;) {
+    const next = await tokens.next();
+    if (next.done) {
+      await emit(decoder.end());
+      return { ids, text, stopReason: next.value };
+    }
+    ids.push(next.value);
+    if (!(await emit(decoder.push(next.value)))) return { ids, text, stopReason: 'cancelled' };
+  }
+}

@@ -1,0 +1,33 @@
+import { usage } from '../core/errors.ts';
+import type { Model } from '../core/model.ts';
+import type { Progress } from '../core/progress.ts';
+import { type AttentionForm, PlmRuntime } from '../runtime/plm-runtime.ts';
+
+export interface LogitsOptions {
+  readonly attention?: AttentionForm;
+  /** Default: all cores. */
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+  readonly progress?: Progress;
+}
+
+/**
+ * Logits after each of `ids`, vocabSize values a row, padding rows of the embedding included. A row is a view that
+ * holds until the next one is asked for.
+ * @throws PressError usage for no ids and for more than the model's context.
+ */
+export async function* logits(
+  model: Model,
+  ids: readonly number[],
+  options: LogitsOptions = {},
+): AsyncGenerator<Float32Array, void> {
+  const context = model.config.maxPositionEmbeddings;
+  if (ids.length === 0) throw usage('no token ids');
+  if (ids.length > context) throw usage(`${ids.length} ids`, `at most ${context}, the context of the model`);
+  const runtime = await PlmRuntime.open(model, { ...options, contextLength: ids.length });
+  try {
+    yield* runtime.logits(ids);
+  } finally {
+    await runtime.close();
+  }
+}

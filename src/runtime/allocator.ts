@@ -1,0 +1,22 @@
+import { ALIGNMENT } from '../kernels/layout.ts';
+import type { Pointer } from '../kernels/memory.ts';
+
+/** Hands out areas of the shared memory. `Compute` is one. */
+export interface Allocator {
+  alloc(bytes: number): Pointer;
+}
+
+/** Learns how much a sequence of requests takes, before there is memory to give. */
+export class AreaCounter implements Allocator {
+  bytes = 0;
+
+  alloc(bytes: number): Pointer {
+    const pointer = this.bytes;
+    this.bytes += Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+    return pointer;
+  }
+}
+
+export function allocFloats(allocator: Allocator, count: number): Pointer {
+  return allocator.alloc(4 * count);
+}

@@ -1,0 +1,136 @@
+import { type PlmConfig, qkHeadDim } from '../core/config.ts';
+import type { Compute } from '../kernels/compute.ts';
+import type { Pointer } from '../kernels/memory.ts';
+import { type Allocator, allocFloats } from './allocator.ts';
+import type { Attention, AttentionForm } from './attention.ts';
+import { ExpandedAttention } from './attention-expanded.ts';
+import { LatentAttention } from './attention-latent.ts';
+import { Ffn } from './ffn.ts';
+import {
+  addTo,
+  type Batch,
+  from,
+  multiply,
+  normalize,
+  type Rope,
+  rotate,
+  type Vectors,
+} from './operations.ts';
+import { placeRope } from './rope-table.ts';
+import type { LayerWeights, PlmWeights } from './weights.ts';
+
+/** Rows of logits that are computed together; one of PLM-1.8B takes 608 KB. */
+const LOGIT_ROWS = 16;
+
+export interface ForwardSize {
+  readonly attention: AttentionForm;
+  readonly contextLength: number;
+  /** Most tokens of one batch. */
+  readonly batch: number;
+}
+
+/** The layers of a PLM with the activations of one batch, all f32. */
+export class Forward {
+  readonly rope: Rope;
+  readonly #config: PlmConfig;
+  readonly #weights: PlmWeights;
+  readonly #attention: Attention;
+  readonly #ffn: Ffn;
+  readonly #ids: Pointer;
+  /** The residual stream. */
+  readonly #hidden: Vectors;
+  readonly #normed: Vectors;
+  /** What a sublayer adds to the residual stream. */
+  readonly #update: Vectors;
+  /** Output of q_a_proj; of no width where q_proj is full. */
+  readonly #qLatent: Vectors;
+  readonly #q: Vectors;
+  readonly #attended: Vectors;
+  readonly #logits: Vectors;
+
+  constructor(config: PlmConfig, weights: PlmWeights, size: ForwardSize, allocator: Allocator) {
+    const { attention, contextLength, batch } = size;
+    const { numAttentionHeads: heads, hiddenSize, vHeadDim } = config;
+    const vectors = (count: number, stride: number, headStride?: number): Vectors => ({
+      pointer: allocFloats(allocator, count * stride),
+      stride,
+      ...(headStride !== undefined && { headStride }),
+    });
+    const keyDim = qkHeadDim(config);
+    this.#config = config;
+    this.#weights = weights;
+    this.rope = placeRope(config, contextLength, allocator);
+    const attentionSize = { config, rope: this.rope, contextLength, batch };
+    this.#attention =
+      attention === 'latent'
+        ? new LatentAttention(attentionSize, allocator)
+        : new ExpandedAttention(attentionSize, allocator);
+    this.#ffn = new Ffn(config, batch, allocator);
+    this.#ids = allocator.alloc(4 * batch);
+    this.#hidden = vectors(batch, hiddenSize);
+    this.#normed = vectors(batch, hiddenSize);
+    this.#update = vectors(batch, hiddenSize);
+    this.#qLatent = vectors(batch, config.qLoraRank ?? 0);
+    this.#q = vectors(batch, heads * keyDim, keyDim);
+    this.#attended = vectors(batch, heads * vHeadDim, vHeadDim);
+    this.#logits = vectors(Math.min(batch, LOGIT_ROWS), config.vocabSize);
+  }
+
+  /** Looks up the embeddings of the tokens at `position` and after it. */
+  embed(compute: Compute, ids: ArrayLike<number>, position: number): Batch {
+    const { weights, scheme, rowBytes, columns } = this.#weights.embedTokens;
+    const tokens = ids.length;
+    compute.ints(this.#ids, tokens).set(ids);
+    compute.run('embed', {
+      ...{ weights, scheme, rowBytes, columns, tokens },
+      ids: this.#ids,
+      y: this.#hidden.pointer,
+      yTokenStride: this.#hidden.stride,
+    });
+    return { compute, tokens, position };
+  }
+
+  /** Sends the batch through one layer. */
+  layer(batch: Batch, layer: number): void {
+    const weights = this.#weights.layers[layer]!;
+    const [x, update] = [this.#normed, this.#update];
+    normalize(batch, weights.inputLayernorm, this.#hidden, x);
+    this.#project(batch, weights);
+    this.#attention.run(batch, layer, weights, { x, q: this.#q }, this.#attended);
+    multiply(batch, weights.oProj, this.#attended, update);
+    addTo(batch, update, this.#hidden, this.#config.hiddenSize);
+
+    normalize(batch, weights.postAttentionLayernorm, this.#hidden, x);
+    this.#ffn.run(batch, weights, x, update);
+    addTo(batch, update, this.#hidden, this.#config.hiddenSize);
+  }
+
+  /** Logits of the tokens from `first` on, a view a row, as many rows as fit. The next call overwrites them. */
+  logits(batch: Batch, first: number): Float32Array[] {
+    const { compute, tokens, position } = batch;
+    const { vocabSize, hiddenSize } = this.#config;
+    const rows: Batch = {
+      compute,
+      tokens: Math.min(LOGIT_ROWS, tokens - first),
+      position: position + first,
+    };
+    normalize(rows, this.#weights.norm, from(this.#hidden, first * hiddenSize), this.#normed);
+    multiply(rows, this.#weights.lmHead, this.#normed, this.#logits);
+    return Array.from({ length: rows.tokens }, (_, row) =>
+      compute.floats(this.#logits.pointer + 4 * row * vocabSize, vocabSize),
+    );
+  }
+
+  /** Rotated queries of the batch. */
+  #project(batch: Batch, { query }: LayerWeights): void {
+    // Without a head stride a projection writes the heads of a token side by side, as one vector.
+    if ('qProj' in query) {
+      multiply(batch, query.qProj, this.#normed, this.#q);
+    } else {
+      multiply(batch, query.qAProj, this.#normed, this.#qLatent);
+      normalize(batch, query.qALayernorm, this.#qLatent, this.#qLatent);
+      multiply(batch, query.qBProj, this.#qLatent, this.#q);
+    }
+    rotate(batch, this.rope, from(this.#q, this.#config.qkNopeHeadDim), this.#config.numAttentionHeads);
+  }
+}

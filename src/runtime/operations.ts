@@ -1,0 +1,155 @@
+import type { Compute } from '../kernels/compute.ts';
+import type { Job } from '../kernels/jobs.ts';
+import type { Pointer } from '../kernels/memory.ts';
+
+/** New positions on their way through the layers. */
+export interface Batch {
+  readonly compute: Compute;
+  readonly tokens: number;
+  /** Position of the first token. */
+  readonly position: number;
+}
+
+/** f32 vectors, one a token or one a token and head. Strides count elements. */
+export interface Vectors {
+  readonly pointer: Pointer;
+  readonly stride: number;
+  /** Left out: one vector a token, which all heads share. */
+  readonly headStride?: number;
+}
+
+/** A matrix in its stored scheme, or as many as there are heads. */
+export type Matrix = Pick<
+  Job<'matmul'>,
+  'weights' | 'scheme' | 'rowBytes' | 'rows' | 'columns' | 'batch' | 'weightsBatchBytes'
+>;
+
+/** The scale of an RMSNorm, decoded. */
+export type Norm = Pick<Job<'rmsNorm'>, 'gamma' | 'columns' | 'epsilon'>;
+
+/** The rotations of all positions; see `fillRopeTable`. */
+export type Rope = Pick<Job<'rope'>, 'table' | 'dim' | 'interleaved'>;
+
+/** The same vectors from element `offset` on. */
+export function from(vectors: Vectors, offset: number): Vectors {
+  return { ...vectors, pointer: vectors.pointer + 4 * offset };
+}
+
+/** y = W x. */
+export function multiply(batch: Batch, weights: Matrix, x: Vectors, y: Vectors): void {
+  batch.compute.run('matmul', matmulJob(batch, weights, x, y));
+}
+
+/** y = W^T x. */
+export function multiplyTransposed(batch: Batch, weights: Matrix, x: Vectors, y: Vectors): void {
+  batch.compute.run('matmulTransposed', matmulJob(batch, weights, x, y));
+}
+
+function matmulJob({ tokens }: Batch, weights: Matrix, x: Vectors, y: Vectors): Job<'matmul'> {
+  return {
+    ...weights,
+    x: x.pointer,
+    xTokenStride: x.stride,
+    xBatchStride: x.headStride ?? 0,
+    y: y.pointer,
+    yTokenStride: y.stride,
+    yBatchStride: y.headStride ?? 0,
+    tokens,
+  };
+}
+
+/** y = RMSNorm(x); x and y may be the same. */
+export function normalize({ compute, tokens }: Batch, norm: Norm, x: Vectors, y: Vectors): void {
+  compute.run('rmsNorm', {
+    ...norm,
+    x: x.pointer,
+    xTokenStride: x.stride,
+    y: y.pointer,
+    yTokenStride: y.stride,
+    tokens,
+  });
+}
+
+/** Rotates the vectors of `heads` heads in place by the angles of their positions. */
+export function rotate({ compute, tokens, position }: Batch, rope: Rope, x: Vectors, heads: number): void {
+  compute.run('rope', {
+    ...rope,
+    x: x.pointer,
+    tokenStride: x.stride,
+    headStride: x.headStride ?? 0,
+    heads,
+    position,
+    tokens,
+  });
+}
+
+/** Queries against the cached keys and values of one layer, from position 0 to those of the batch. */
+export interface AttentionOperands {
+  readonly q: Vectors;
+  readonly keys: Vectors;
+  readonly keyDim: number;
+  readonly values: Vectors;
+  readonly valueDim: number;
+  readonly heads: number;
+  readonly scale: number;
+}
+
+/** out = causal softmax(scale q . keys) values. */
+export function attend(
+  { compute, tokens, position }: Batch,
+  operands: AttentionOperands,
+  out: Vectors,
+): void {
+  const { q, keys, keyDim, values, valueDim, heads, scale } = operands;
+  compute.run('attention', {
+    q: q.pointer,
+    qTokenStride: q.stride,
+    qHeadStride: q.headStride ?? 0,
+    keys: keys.pointer,
+    keyStride: keys.stride,
+    keyHeadStride: keys.headStride ?? 0,
+    keyDim,
+    values: values.pointer,
+    valueStride: values.stride,
+    valueHeadStride: values.headStride ?? 0,
+    valueDim,
+    out: out.pointer,
+    outTokenStride: out.stride,
+    outHeadStride: out.headStride ?? 0,
+    heads,
+    tokens,
+    position,
+    scale,
+  });
+}
+
+/** Copies `count` elements of each head; a source without head stride goes to every head. */
+export function copyHeads(
+  { compute, tokens }: Batch,
+  source: Vectors,
+  target: Vectors,
+  heads: number,
+  count: number,
+): void {
+  const memory = new Float32Array(compute.buffer);
+  for (let t = 0; t < tokens; t++) {
+    for (let h = 0; h < heads; h++) {
+      const start = source.pointer / 4 + t * source.stride + h * (source.headStride ?? 0);
+      memory.copyWithin(
+        target.pointer / 4 + t * target.stride + h * (target.headStride ?? 0),
+        start,
+        start + count,
+      );
+    }
+  }
+}
+
+/** x = relu(x)^2 over `columns` elements of each token. */
+export function squareRelu({ compute, tokens }: Batch, x: Vectors, columns: number): void {
+  compute.run('reluSquared', { x: x.pointer, tokenStride: x.stride, columns, tokens });
+}
+
+/** y += x, both of `columns` elements a token, without gaps. */
+export function addTo({ compute, tokens }: Batch, x: Vectors, y: Vectors, columns: number): void {
+  compute.run('add', { x: x.pointer, y: y.pointer, tokenStride: columns, columns, tokens });
+}

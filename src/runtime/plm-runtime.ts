@@ -1,0 +1,207 @@
+import { availableParallelism } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
+import type { PlmConfig } from '../core/config.ts';
+import { invalidInput, PressError, usage } from '../core/errors.ts';
+import type { Model } from '../core/model.ts';
+import type { Progress } from '../core/progress.ts';
+import { type Compute, openCompute } from '../kernels/compute.ts';
+import { arenaStart, MAX_PAGES, PAGE_BYTES } from '../kernels/layout.ts';
+import { type Allocator, AreaCounter } from './allocator.ts';
+import { type AttentionForm, kvBytesPerToken } from './attention.ts';
+import { Forward, type ForwardSize } from './forward.ts';
+import { loadWeights } from './load-weights.ts';
+import type { Batch } from './operations.ts';
+import { fillRopeTable } from './rope-table.ts';
+import { type PlmWeights, placeWeights } from './weights.ts';
+
+export type { AttentionForm } from './attention.ts';
+
+export interface RuntimeOptions {
+  /** Positions that the KV cache holds; at most `maxPositionEmbeddings`. */
+  readonly contextLength: number;
+  /** What the KV cache holds. Default latent, the smaller one. */
+  readonly attention?: AttentionForm;
+  /** Tokens that go through the layers together. Default 128. */
+  readonly batch?: number;
+  /** Default: all cores. */
+  readonly threads?: number;
+  readonly implementation?: 'wasm' | 'plain';
+  /** Bytes of working memory allowed. One WebAssembly memory holds at most 4 GiB in any case. */
+  readonly maxMemory?: number;
+  /** Ends loading and every later call. */
+  readonly signal?: AbortSignal;
+  /** Hears of the loading of weights. */
+  readonly progress?: Progress;
+}
+
+const DEFAULT_BATCH = 128;
+
+/**
+ * The forward pass of a PLM (arXiv 2503.12167) over one sequence: f32 activations, weights resident in their
+ * stored scheme. The results do not depend on threads, batches or implementation. One call at a time.
+ */
+export class PlmRuntime {
+  readonly config: PlmConfig;
+  readonly contextLength: number;
+  readonly kvBytesPerToken: number;
+  /** Working memory: weights, cache and activations. */
+  readonly memoryBytes: number;
+  readonly #compute: Compute;
+  readonly #forward: Forward;
+  readonly #batch: number;
+  readonly #signal: AbortSignal | undefined;
+  #position = 0;
+
+  private constructor(
+    config: PlmConfig,
+    compute: Compute,
+    forward: Forward,
+    size: ForwardSize,
+    memoryBytes: number,
+    signal: AbortSignal | undefined,
+  ) {
+    this.config = config;
+    this.contextLength = size.contextLength;
+    this.kvBytesPerToken = kvBytesPerToken(config, size.attention);
+    this.memoryBytes = memoryBytes;
+    this.#compute = compute;
+    this.#forward = forward;
+    this.#batch = size.batch;
+    this.#signal = signal;
+  }
+
+  /**
+   * Loads the weights of `model`, which may be closed afterwards. Throws `unsupported` for schemes without decoder
+   * and `local-io` where the working memory does not fit.
+   */
+  static async open(model: Model, options: RuntimeOptions): Promise<PlmRuntime> {
+    const { config } = model;
+    const { contextLength, attention = 'latent', batch = DEFAULT_BATCH, signal } = options;
+    if (contextLength > config.maxPositionEmbeddings) {
+      throw usage(
+        `a context of ${contextLength} positions`,
+        `at most ${config.maxPositionEmbeddings}, the most that the model knows`,
+      );
+    }
+    const threads = options.threads ?? availableParallelism();
+    const size = { attention, contextLength, batch: Math.min(batch, contextLength) };
+    const bytes = countBytes(model, size, threads, options.maxMemory);
+
+    const { implementation } = options;
+    const compute = await openCompute({ threads, bytes, ...(implementation && { implementation }) });
+    try {
+      const { weights, forward } = place(model, size, compute);
+      fillRopeTable(compute, forward.rope, config.ropeTheta, contextLength);
+      await loadWeights(compute, weights.placements, signal, options.progress);
+      return new PlmRuntime(config, compute, forward, size, bytes, signal);
+    } catch (error) {
+      await compute.close();
+      throw error;
+    }
+  }
+
+  /** Positions filled so far: the position of the next token. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Forgets all tokens. */
+  reset(): void {
+    this.#position = 0;
+  }
+
+  /** Appends tokens. Throws `invalid-input` for ids that are no rows of the embedding and beyond the context. */
+  async forward(ids: ArrayLike<number>): Promise<void> {
+    for await (const _ of this.#append(ids));
+  }
+
+  /**
+   * Appends tokens and yields the logits after each, vocabSize values, padding rows included. A row is a view that
+   * holds until the next one is asked for. Tokens are appended batch by batch as rows are asked for.
+   */
+  async *logits(ids: ArrayLike<number>): AsyncGenerator<Float32Array, void> {
+    for await (const batch of this.#append(ids)) {
+      for (let row = 0; row < batch.tokens; ) {
+        const rows = this.#forward.logits(batch, row);
+        yield* rows;
+        row += rows.length;
+      }
+    }
+  }
+
+  /** Appends tokens, one at least, and returns the logits after the last: a view that holds until the next call. */
+  async next(ids: ArrayLike<number>): Promise<Float32Array> {
+    let last: Batch | undefined;
+    for await (const batch of this.#append(ids)) last = batch;
+    if (last === undefined) throw invalidInput({ what: 'no tokens to continue', expected: 'one at least' });
+    return this.#forward.logits(last, last.tokens - 1)[0]!;
+  }
+
+  /** Ends the threads and gives up the memory. */
+  async close(): Promise<void> {
+    await this.#compute.close();
+  }
+
+  async *#append(ids: ArrayLike<number>): AsyncGenerator<Batch, void> {
+    this.#check(ids);
+    const tokens = Int32Array.from(ids);
+    for (let first = 0; first < tokens.length; first += this.#batch) {
+      const part = tokens.subarray(first, first + this.#batch);
+      const batch = this.#forward.embed(this.#compute, part, this.#position);
+      for (let layer = 0; layer < this.config.numHiddenLayers; layer++) {
+        // Kernels block this thread; between layers signals and progress get their turn.
+        await setImmediate();
+        this.#signal?.throwIfAborted();
+        this.#forward.layer(batch, layer);
+      }
+      this.#position += part.length;
+      yield batch;
+    }
+  }
+
+  #check(ids: ArrayLike<number>): void {
+    const { vocabSize } = this.config;
+    for (let i = 0; i < ids.length; i++) {
+      const id = ids[i]!;
+      if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
+        throw invalidInput({ what: 'token id', got: id, expected: `0 to ${vocabSize - 1}` });
+      }
+    }
+    const end = this.#position + ids.length;
+    if (end > this.contextLength) {
+      const expected = `at most ${this.contextLength}, the context`;
+      throw invalidInput({ what: 'positions', got: end, expected });
+    }
+  }
+}
+
+/** Finds room for everything. The same requests in the same order for every allocator. */
+function place(
+  model: Model,
+  size: ForwardSize,
+  allocator: Allocator,
+): { weights: PlmWeights; forward: Forward } {
+  const weights = placeWeights(model, allocator);
+  return { weights, forward: new Forward(model.config, weights, size, allocator) };
+}
+
+function countBytes(model: Model, size: ForwardSize, threads: number, maxMemory: number | undefined): number {
+  const counter = new AreaCounter();
+  place(model, size, counter);
+  const addressable = MAX_PAGES * PAGE_BYTES - arenaStart(threads);
+  const limit = Math.min(maxMemory ?? Infinity, addressable);
+  if (counter.bytes > limit) {
+    const cache = size.contextLength * kvBytesPerToken(model.config, size.attention);
+    const of = `${mebibytes(cache)} of them for a ${size.attention} cache of ${size.contextLength} positions`;
+    const limitedBy = limit === addressable ? 'what one WebAssembly memory holds' : 'what is allowed';
+    throw new PressError('local-io', {
+      what: `${mebibytes(counter.bytes)} of working memory are needed, ${of}`,
+      expected: `at most ${mebibytes(limit)}, ${limitedBy}`,
+    });
+  }
+  return counter.bytes;
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+}

@@ -1,0 +1,135 @@
+import type { PlmConfig } from '../core/config.ts';
+import { invalidInput, unsupported } from '../core/errors.ts';
+import type { Model } from '../core/model.ts';
+import { type LayerRole, layerTensorName, modelTensorName } from '../core/names.ts';
+import { SCHEMES } from '../core/scheme.ts';
+import { columnCount, rowBytes, rowCount, type Tensor } from '../core/tensor.ts';
+import type { Pointer } from '../kernels/memory.ts';
+import { canDecode } from '../schemes/index.ts';
+import { type Allocator, allocFloats } from './allocator.ts';
+import type { Matrix, Norm } from './operations.ts';
+
+/** A full query projection, or one through a bottleneck of rank q_lora_rank. */
+export type QueryWeights =
+  | { readonly qProj: Matrix }
+  | { readonly qAProj: Matrix; readonly qALayernorm: Norm; readonly qBProj: Matrix };
+
+export interface LayerWeights {
+  readonly inputLayernorm: Norm;
+  readonly query: QueryWeights;
+  readonly kvAProj: Matrix;
+  readonly kvALayernorm: Norm;
+  /** W_UK, one matrix a head: the first nope rows of its group in kv_b_proj. */
+  readonly kB: Matrix;
+  /** W_UV, one matrix a head: the v rows that follow. */
+  readonly vB: Matrix;
+  readonly oProj: Matrix;
+  readonly postAttentionLayernorm: Norm;
+  readonly upProj: Matrix;
+  readonly downProj: Matrix;
+}
+
+/** Where a tensor goes: as it is stored, or decoded to f32. */
+export interface Placement {
+  readonly tensor: Tensor;
+  readonly pointer: Pointer;
+  readonly decoded: boolean;
+}
+
+/** All weights of a PLM with their places in the shared memory. `loadWeights` brings the bytes. */
+export interface PlmWeights {
+  readonly embedTokens: Matrix;
+  readonly layers: readonly LayerWeights[];
+  readonly norm: Norm;
+  /** embed_tokens itself where the embeddings are tied. */
+  readonly lmHead: Matrix;
+  readonly placements: readonly Placement[];
+}
+
+/** Finds room for every weight. A scheme without decoder is `unsupported`. */
+export function placeWeights(model: Model, allocator: Allocator): PlmWeights {
+  const { config } = model;
+  const placer = new Placer(model, allocator);
+  const embedTokens = placer.matrix(modelTensorName('embed_tokens'));
+  return {
+    embedTokens,
+    layers: config.intermediateSizes.map((_, layer) => placeLayer(config, placer, layer)),
+    norm: placer.norm(modelTensorName('norm')),
+    lmHead: config.tieWordEmbeddings ? embedTokens : placer.matrix(modelTensorName('lm_head')),
+    placements: placer.placements,
+  };
+}
+
+function placeLayer(config: PlmConfig, placer: Placer, layer: number): LayerWeights {
+  const matrix = (role: LayerRole) => placer.matrix(layerTensorName(role, layer));
+  const norm = (role: LayerRole) => placer.norm(layerTensorName(role, layer));
+  return {
+    inputLayernorm: norm('input_layernorm'),
+    query:
+      config.qLoraRank === undefined
+        ? { qProj: matrix('q_proj') }
+        : { qAProj: matrix('q_a_proj'), qALayernorm: norm('q_a_layernorm'), qBProj: matrix('q_b_proj') },
+    kvAProj: matrix('kv_a_proj_with_mqa'),
+    kvALayernorm: norm('kv_a_layernorm'),
+    ...splitHeads(config, matrix('kv_b_proj')),
+    oProj: matrix('o_proj'),
+    postAttentionLayernorm: norm('post_attention_layernorm'),
+    upProj: matrix('up_proj'),
+    downProj: matrix('down_proj'),
+  };
+}
+
+/** Rows of kv_b_proj are grouped by head: nope rows of W_UK, then v rows of W_UV. */
+function splitHeads(config: PlmConfig, kvBProj: Matrix): Pick<LayerWeights, 'kB' | 'vB'> {
+  const { numAttentionHeads: batch, qkNopeHeadDim: nope, vHeadDim } = config;
+  const heads = { ...kvBProj, batch, weightsBatchBytes: (nope + vHeadDim) * kvBProj.rowBytes };
+  return {
+    kB: { ...heads, rows: nope },
+    vB: { ...heads, rows: vHeadDim, weights: kvBProj.weights + nope * kvBProj.rowBytes },
+  };
+}
+
+class Placer {
+  readonly placements: Placement[] = [];
+  readonly #model: Model;
+  readonly #allocator: Allocator;
+
+  constructor(model: Model, allocator: Allocator) {
+    this.#model = model;
+    this.#allocator = allocator;
+  }
+
+  matrix(name: string): Matrix {
+    const tensor = this.#tensor(name);
+    const bytes = rowBytes(tensor);
+    const rows = rowCount(tensor);
+    const weights = this.#allocator.alloc(rows * bytes);
+    this.placements.push({ tensor, pointer: weights, decoded: false });
+    return {
+      weights,
+      scheme: SCHEMES[tensor.scheme].ggmlType,
+      rowBytes: bytes,
+      rows,
+      columns: columnCount(tensor),
+      batch: 1,
+      weightsBatchBytes: 0,
+    };
+  }
+
+  norm(name: string): Norm {
+    const tensor = this.#tensor(name);
+    const columns = columnCount(tensor);
+    const gamma = allocFloats(this.#allocator, columns);
+    this.placements.push({ tensor, pointer: gamma, decoded: true });
+    return { gamma, columns, epsilon: this.#model.config.rmsNormEps };
+  }
+
+  #tensor(name: string): Tensor {
+    const tensor = this.#model.tensors.get(name);
+    if (tensor === undefined) throw invalidInput({ field: name, what: 'tensor is missing' });
+    if (!canDecode(tensor.scheme)) {
+      throw unsupported({ field: name, what: 'no decoder for scheme', got: tensor.scheme });
+    }
+    return tensor;
+  }
+}

@@ -1,0 +1,287 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { ggufPasses, planGguf } from '../../../formats/gguf/export.ts';
+import { readGguf } from '../../../formats/gguf/reader.ts';
+import { siblingShardNames } from '../../../formats/gguf/shards.ts';
+import type { PlmConfig } from '../../../src/core/config.ts';
+import { PressError } from '../../../src/core/errors.ts';
+import type { PlannedFile } from '../../../src/core/export-plan.ts';
+import type { Model } from '../../../src/core/model.ts';
+import { byteLength } from '../../../src/core/tensor.ts';
+import { hollowModel, PLM_1_8B, SMALL_PLM } from '../../support/hollow-model.ts';
+import { memorySource } from '../../support/raw-gguf.ts';
+
+const plm = hollowModel(PLM_1_8B);
+
+function onlyFile(model: Model, recipe: string): PlannedFile {
+  const { files } = planGguf(model, { recipe });
+  assert.equal(files.length, 1);
+  return files[0]!;
+}
+
+const header = (file: PlannedFile) => {
+  const bytes = new Uint8Array(file.bytes);
+  bytes.set(file.head[0]!.bytes);
+  return readGguf(memorySource(bytes));
+};
+
+describe('planGguf for PLM-1.8B', () => {
+  /** llama.cpp's totals of the data section, padding included. */
+  const SIZES = [
+    ['bf16', 3_651_215_360, 'PLM-1.8B-Instruct-BF16.gguf'],
+    ['F16', 3_651_215_360, 'PLM-1.8B-Instruct-F16.gguf'],
+    ['q8_0', 1_939_988_480, 'PLM-1.8B-Instruct-Q8_0.gguf'],
+    ['Q4_0', 1_107_556_352, 'PLM-1.8B-Instruct-Q4_0.gguf'],
+  ] as const;
+  for (const [recipe, bytes, name] of SIZES) {
+    it(`${recipe}: 290 tensors, ${bytes} bytes of data`, () => {
+      const file = onlyFile(plm, recipe);
+      assert.equal(file.name, name);
+      assert.equal(file.tensors.length, 290);
+      assert.equal(file.bytes - file.tensors[0]!.offset, bytes);
+    });
+  }
+
+  it('places tensors as llama-quantize does', () => {
+    const names = onlyFile(plm, 'q8_0').tensors.map(({ name }) => name);
+    const layer = (n: number) =>
+      [
+        ...['attn_kv_a_mqa', 'attn_kv_a_norm', 'attn_kv_b', 'attn_norm', 'attn_output', 'attn_q'],
+        ...['ffn_down', 'ffn_norm', 'ffn_up'],
+      ].map((name) => `blk.${n}.${name}.weight`);
+    assert.deepEqual(names, [
+      ...['output_norm.weight', 'token_embd.weight'],
+      ...Array.from({ length: 32 }, (_, n) => layer(n)).flat(),
+    ]);
+  });
+
+  it('keeps norms in F32 and the tied embedding of q4_0 in Q6_K', () => {
+    const file = onlyFile(plm, 'q4_0');
+    const tally: Record<string, number> = {};
+    for (const { scheme } of file.tensors) tally[scheme] = (tally[scheme] ?? 0) + 1;
+    assert.deepEqual(tally, { F32: 97, Q6_K: 1, Q4_0: 192 });
+  });
+});
+
+describe('planGguf', () => {
+  it('writes the keys of llama.cpp’s converter in its order', async () => {
+    const model = hollowModel(SMALL_PLM, {
+      generation: { temperature: 0.7, topP: 0.9, topK: 2 ** 40, repetitionPenalty: 1.1, minP: 0.05 },
+      card: {
+        license: 'apache-2.0',
+        baseModels: ['PLM-Team/PLM-1.8B-Base', 'alone'],
+        datasets: ['org/data'],
+        tags: ['text-generation'],
+        languages: ['en', 'zh'],
+      },
+    });
+    const { metadata } = await header(onlyFile(model, 'q8_0'));
+    const shown = [...metadata].map(([key, entry]) => {
+      const type = entry.type === 'array' ? `${entry.items}[${entry.value.length}]` : entry.type;
+      return entry.type === 'array' ? `${key} ${type}` : `${key} ${type} ${entry.value}`;
+    });
+    assert.deepEqual(shown, [
+      'general.architecture string plm',
+      'general.type string model',
+      'general.sampling.top_k i32 2147483647',
+      `general.sampling.top_p f32 ${Math.fround(0.9)}`,
+      `general.sampling.min_p f32 ${Math.fround(0.05)}`,
+      `general.sampling.temp f32 ${Math.fround(0.7)}`,
+      `general.sampling.penalty_repeat f32 ${Math.fround(1.1)}`,
+      'general.name string PLM-1.8B-Instruct',
+      'general.size_label string 1.3M',
+      'general.license string apache-2.0',
+      'general.base_model.count u32 2',
+      'general.base_model.0.name string PLM-1.8B-Base',
+      'general.base_model.0.organization string PLM-Team',
+      'general.base_model.1.name string alone',
+      'general.dataset.count u32 1',
+      'general.dataset.0.name string data',
+      'general.dataset.0.organization string org',
+      'general.tags string[1]',
+      'general.languages string[2]',
+      'plm.block_count u32 2',
+      'plm.context_length u32 4096',
+      'plm.embedding_length u32 256',
+      'plm.feed_forward_length u32 512',
+      'plm.attention.head_count u32 4',
+      'plm.attention.head_count_kv u32 4',
+      'plm.rope.freq_base f32 100000',
+      `plm.attention.layer_norm_rms_epsilon f32 ${Math.fround(1e-6)}`,
+      'general.file_type u32 7',
+      'plm.vocab_size u32 512',
+      'plm.attention.kv_lora_rank u32 256',
+      'plm.attention.key_length u32 64',
+      'plm.attention.value_length u32 64',
+      'plm.rope.dimension_count u32 16',
+      'general.quantization_version u32 2',
+      'tokenizer.ggml.model string gpt2',
+      'tokenizer.ggml.pre string qwen2',
+      'tokenizer.ggml.tokens string[512]',
+      'tokenizer.ggml.token_type i32[512]',
+      'tokenizer.ggml.merges string[2]',
+      'tokenizer.ggml.bos_token_id u32 258',
+      'tokenizer.ggml.eos_token_id u32 258',
+      'tokenizer.ggml.eot_token_id u32 259',
+      'tokenizer.ggml.padding_token_id u32 258',
+      'tokenizer.ggml.add_bos_token bool false',
+      'tokenizer.chat_template string {{ messages }}\n{# kept as it is #}',
+      'plmpress.tokenizer.normalizer string NFC',
+    ]);
+  });
+
+  it('names rows without a token [PAD…] and gives every token its type', async () => {
+    const { metadata } = await header(onlyFile(hollowModel(SMALL_PLM), 'f32'));
+    const tokens = metadata.get('tokenizer.ggml.tokens')!.value as string[];
+    const types = metadata.get('tokenizer.ggml.token_type')!.value as number[];
+    assert.deepEqual(tokens.slice(257, 263), [
+      ...['the', '<|endoftext|>', '<|im_end|>', '<tool>', '[PAD261]', '[PAD262]'],
+    ]);
+    assert.deepEqual(types.slice(257, 263), [1, 3, 3, 4, 5, 5]);
+  });
+
+  const NAMES: readonly (readonly [name: string, file: string])[] = [
+    ['org/My Model', 'org-My-Model-F32.gguf'],
+    ['../../etc/passwd', 'etc-passwd-F32.gguf'],
+    ['a\u0000b\u001b[2J', 'a-b-2J-F32.gguf'],
+    ['模型 1', '模型-1-F32.gguf'],
+    ['', 'model-F32.gguf'],
+    ['...', 'model-F32.gguf'],
+    ['é'.repeat(200), `${'é'.repeat(75)}-F32.gguf`],
+  ];
+  for (const [name, file] of NAMES) {
+    it(`calls a model named ${JSON.stringify(name.slice(0, 20))} ${file.slice(0, 24)}`, () => {
+      assert.equal(onlyFile(hollowModel(SMALL_PLM, { name }), 'f32').name, file);
+    });
+  }
+
+  it('takes a scheme of smaller blocks where a row is not a whole number of blocks, and says so', () => {
+    // Rows of 288 hold blocks of 32 but not of 256; rows of 48 hold neither.
+    const config = { ...SMALL_PLM, hiddenSize: 288, kvLoraRank: 48 };
+    const plan = planGguf(hollowModel(config), { recipe: 'q4_0' });
+    const reason = (columns: number, scheme: string) =>
+      `a row of ${columns} weights is not a whole number of ${scheme} blocks`;
+    assert.deepEqual(plan.fallbacks, [
+      {
+        tensor: 'model.embed_tokens.weight',
+        wanted: 'Q6_K',
+        used: 'Q8_0',
+        reason: reason(288, 'Q6_K'),
+      },
+      ...[0, 1].map((layer) => ({
+        tensor: `model.layers.${layer}.self_attn.kv_b_proj.weight`,
+        wanted: 'Q4_0',
+        used: 'F16',
+        reason: reason(48, 'Q4_0'),
+      })),
+    ]);
+  });
+});
+
+describe('planGguf refuses', () => {
+  const config = (changes: Partial<PlmConfig>) => hollowModel({ ...SMALL_PLM, ...changes });
+  const ROWS: readonly [what: string, model: Model, message: RegExp][] = [
+    [
+      'an untied head',
+      config({ tieWordEmbeddings: false }),
+      /tie_word_embeddings: GGUF arch plm has no output/,
+    ],
+    ['q_lora_rank', config({ qLoraRank: 64 }), /q_lora_rank: GGUF arch plm has no low-rank query/],
+    [
+      'widths by layer',
+      config({ intermediateSizes: [512, 256] }),
+      /intermediate_size: GGUF arch plm has one/,
+    ],
+    [
+      '513 layers',
+      config({ numHiddenLayers: 513, intermediateSizes: Array<number>(513).fill(512) }),
+      /num_hidden_layers: GGUF arch plm has at most 512 layers/,
+    ],
+    [
+      'half-split rope',
+      config({ ropeInterleave: false }),
+      /rope_interleave: .* run the pass permute-rope first/,
+    ],
+  ];
+  for (const [what, model, message] of ROWS) {
+    it(`${what} (exit 7)`, () => {
+      assert.throws(() => planGguf(model, { recipe: 'f32' }), failure(7, message));
+    });
+  }
+
+  it('a fallback with strict (exit 7)', () => {
+    const plan = () => planGguf(config({ hiddenSize: 288 }), { recipe: 'q4_0', strict: true });
+    assert.throws(
+      plan,
+      failure(7, /embed_tokens.weight.*cannot be stored as Q6_K and --strict forbids Q8_0/),
+    );
+  });
+
+  it('an unknown recipe (exit 2) with the names of all', () => {
+    const plan = () => planGguf(hollowModel(SMALL_PLM), { recipe: 'q9_9' });
+    assert.throws(plan, failure(2, /unknown GGUF recipe "q9_9", expected f32, f16, bf16, q8_0, q4_0/));
+  });
+
+  function failure(exitCode: number, message: RegExp) {
+    return (error: unknown) => {
+      assert.ok(error instanceof PressError, String(error));
+      assert.equal(error.exitCode, exitCode);
+      assert.match(error.message, message);
+      return true;
+    };
+  }
+});
+
+describe('ggufPasses', () => {
+  it('asks for permute-rope where rope is half-split, and for nothing else', () => {
+    assert.deepEqual(ggufPasses(hollowModel({ ...SMALL_PLM, ropeInterleave: false })), ['permute-rope']);
+    assert.deepEqual(ggufPasses(hollowModel(SMALL_PLM)), []);
+  });
+});
+
+describe('planGguf with shards', () => {
+  const shardSize = 1_000_000;
+  const plan = planGguf(hollowModel(SMALL_PLM, { name: 'm' }), { recipe: 'f32', shardSize });
+
+  it('names them as llama.cpp’s loader requires', () => {
+    const names = plan.files.map(({ name }) => name);
+    assert.equal(names[0], `m-F32-00001-of-0000${names.length}.gguf`);
+    assert.deepEqual(siblingShardNames(names.at(-1)!), names);
+    assert.equal(siblingShardNames('m-F32.gguf'), undefined);
+  });
+
+  it('fills each up to the size and holds every tensor once, in order', () => {
+    assert.ok(plan.files.length > 3);
+    for (const file of plan.files) assert.ok(file.bytes <= shardSize, `${file.name} has ${file.bytes} bytes`);
+    const whole = onlyFile(hollowModel(SMALL_PLM), 'f32');
+    assert.deepEqual(
+      plan.files.flatMap(({ tensors }) => tensors.map(({ name }) => name)),
+      whole.tensors.map(({ name }) => name),
+    );
+  });
+
+  it('makes each complete in itself, with the model’s keys in the first only', async () => {
+    for (const [index, file] of plan.files.entries()) {
+      const { metadata, tensors } = await header(file);
+      assert.deepEqual(metadata.get('split.no'), { type: 'u16', value: index });
+      assert.deepEqual(metadata.get('split.count'), { type: 'u16', value: plan.files.length });
+      assert.deepEqual(metadata.get('split.tensors.count'), { type: 'i32', value: 20 });
+      assert.equal(metadata.has('general.architecture'), index === 0);
+      if (index > 0) assert.equal(metadata.size, 3);
+      assert.deepEqual(
+        tensors.map(({ name, offset }) => [name, offset]),
+        file.tensors.map(({ name, offset }) => [name, offset]),
+      );
+      const last = file.tensors.at(-1)!;
+      assert.ok(last.offset + byteLength({ ...last, shape: last.source.shape }) <= file.bytes);
+    }
+  });
+
+  it('lets a tensor larger than the size have a file of its own', () => {
+    const { files } = planGguf(hollowModel(SMALL_PLM), { recipe: 'f32', shardSize: 1 });
+    assert.deepEqual(
+      files.map(({ tensors }) => tensors.length),
+      Array<number>(20).fill(1),
+    );
+  });
+});

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { planGguf } from '../../../formats/gguf/export.ts';
+import { readGguf } from '../../../formats/gguf/reader.ts';
+import { RECIPES } from '../../../formats/gguf/recipes.ts';
+import { openHfFolder } from '../../../formats/hf/import.ts';
+import { closeModel } from '../../../src/core/model.ts';
+import { llamaQuantize } from '../../support/llama-quantize.ts';
+import { fixture } from '../../support/paths.ts';
+import { memorySource } from '../../support/raw-gguf.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { writePlan } from '../../support/write-plan.ts';
+
+/** llama-quantize sets these anew, which moves them to the end. */
+const MOVED = ['general.quantization_version', 'general.file_type'];
+
+describe('a GGUF of plm-tiny', () => {
+  for (const { name, fileType } of RECIPES) {
+    if (name === 'f32') continue;
+    it(`${name} has the metadata, order, types and bytes that llama-quantize makes of our f32`, async (t) => {
+      const folder = temporaryFolder(t);
+      const model = await openHfFolder(fixture('plm-tiny'));
+      t.after(() => closeModel(model));
+      const [source] = await writePlan(planGguf(model, { recipe: 'f32' }), folder);
+      const [ours] = await writePlan(planGguf(model, { recipe: name }), folder);
+      const theirs = path.join(folder, 'theirs.gguf');
+      llamaQuantize(source!, theirs, fileType);
+
+      const [a, b] = [readFileSync(ours!), readFileSync(theirs)];
+      const [mine, golden] = [await readGguf(memorySource(a)), await readGguf(memorySource(b))];
+      const keys = [...mine.metadata].filter(([key]) => !MOVED.includes(key));
+      const moved = MOVED.map((key) => [key, mine.metadata.get(key)]);
+      assert.deepEqual([...golden.metadata], [...keys, ...moved]);
+      assert.deepEqual(mine.tensors, golden.tensors);
+      for (const { name, offset, bytes } of mine.tensors) {
+        assert.ok(a.subarray(offset, offset + bytes).equals(b.subarray(offset, offset + bytes)), name);
+      }
+      assert.equal(a.length, b.length);
+    });
+  }
+});

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { ggufPasses, planGguf } from '../../../formats/gguf/export.ts';
+import { openGguf } from '../../../formats/gguf/import.ts';
+import { openHfFolder } from '../../../formats/hf/import.ts';
+import { closeModel, type Model } from '../../../src/core/model.ts';
+import { elementCount, rowBytes, rowCount, type Tensor } from '../../../src/core/tensor.ts';
+import { passNamed } from '../../../src/passes/index.ts';
+import { codecOf } from '../../../src/schemes/index.ts';
+import { llamaQuantize } from '../../support/llama-quantize.ts';
+import {
+  BLOCKS_OF_32,
+  type RandomCheckpoint,
+  writeRandomCheckpoint,
+} from '../../support/random-checkpoint.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
+import type { TinyTensor } from '../../support/tiny-checkpoint.ts';
+import { writePlan } from '../../support/write-plan.ts';
+
+const { qk_nope_head_dim: NOPE, qk_rope_head_dim: ROPE } = BLOCKS_OF_32 as Record<string, number>;
+
+/** Moves rope rows from pairs (2i, 2i + 1) to pairs (i, i + d/2): the checkpoint of the same model. */
+function halfSplit({ name, shape }: TinyTensor, values: Float32Array): Float32Array {
+  const isQuery = name.endsWith('q_proj.weight');
+  if (!isQuery && !name.endsWith('kv_a_proj_with_mqa.weight')) return values;
+  const [rows, columns] = [shape[0]!, shape[1]!];
+  const group = isQuery ? NOPE! + ROPE! : rows;
+  const moved = values.slice();
+  for (let start = group - ROPE!; start < rows; start += group) {
+    for (let k = 0; k < ROPE!; k++) {
+      const to = start + Math.floor(k / 2) + (k % 2) * (ROPE! / 2);
+      moved.set(values.subarray((start + k) * columns, (start + k + 1) * columns), to * columns);
+    }
+  }
+  return moved;
+}
+
+/** Checkpoints that hold the same model in different ways. */
+const VARIANTS: Readonly<Record<string, RandomCheckpoint>> = {
+  'bf16 weights': {},
+  'f16 weights': { dtype: 'F16' },
+  'f32 weights': { dtype: 'F32' },
+  '3 shards': { shards: 3 },
+  'rope_interleave false': { config: { ...BLOCKS_OF_32, rope_interleave: false }, rewrite: halfSplit },
+};
+
+async function opened(t: TestContext, open: Promise<Model>): Promise<Model> {
+  const model = await open;
+  t.after(() => closeModel(model));
+  return model;
+}
+
+async function checkpoint(t: TestContext, options: RandomCheckpoint): Promise<Model> {
+  const folder = path.join(temporaryFolder(t), 'random');
+  writeRandomCheckpoint(folder, options);
+  return opened(t, openHfFolder(folder));
+}
+
+/** The model that an exporter of GGUF gets. */
+function prepared(model: Model): Model {
+  return ggufPasses(model).reduce((current, name) => passNamed(name)!.run(current), model);
+}
+
+async function storedBytes(tensor: Tensor): Promise<Uint8Array> {
+  const bytes = new Uint8Array(rowCount(tensor) * rowBytes(tensor));
+  await tensor.readRows({ first: 0, count: rowCount(tensor) }, bytes);
+  return bytes;
+}
+
+async function valuesOf(model: Model): Promise<Map<string, Float32Array>> {
+  const all = new Map<string, Float32Array>();
+  for (const [name, tensor] of model.tensors) {
+    const values = new Float32Array(elementCount(tensor));
+    codecOf(tensor.scheme)!.decode(await storedBytes(tensor), 0, values, 0, values.length);
+    all.set(name, values);
+  }
+  return all;
+}
+
+describe('a checkpoint with', () => {
+  for (const [what, options] of Object.entries(VARIANTS)) {
+    for (const recipe of ['bf16', 'f32']) {
+      it(`${what} keeps its weights through gguf:${recipe} and back`, async (t) => {
+        const reference = await checkpoint(t, {});
+        const source = await checkpoint(t, options);
+        const [file] = await writePlan(planGguf(prepared(source), { recipe }), temporaryFolder(t));
+        const back = await opened(t, openGguf(file!));
+        assert.deepEqual(back.config, reference.config);
+        assert.deepEqual(back.tokenizer, reference.tokenizer);
+        assert.deepEqual(await valuesOf(back), await valuesOf(reference));
+      });
+    }
+  }
+
+  it('rows of 96 weights gets the fallback schemes and bytes of llama-quantize', async (t) => {
+    const folder = temporaryFolder(t);
+    const model = await checkpoint(t, {});
+    const [source] = await writePlan(planGguf(model, { recipe: 'f32' }), folder);
+    const plan = planGguf(model, { recipe: 'q4_0' });
+    assert.deepEqual(
+      plan.fallbacks.map(({ tensor, used }) => [tensor, used]),
+      [['model.embed_tokens.weight', 'Q8_0']],
+    );
+    const ours = await opened(t, openGguf((await writePlan(plan, folder))[0]!));
+    const target = path.join(folder, 'theirs.gguf');
+    llamaQuantize(source!, target, 2);
+    const theirs = await opened(t, openGguf(target));
+    for (const [name, tensor] of ours.tensors) {
+      assert.equal(tensor.scheme, theirs.tensors.get(name)!.scheme, name);
+      assert.deepEqual(await storedBytes(tensor), await storedBytes(theirs.tensors.get(name)!), name);
+    }
+  });
+
+  it('GGUF weights is exported again to the same bytes', async (t) => {
+    const folder = temporaryFolder(t);
+    const source = await checkpoint(t, {});
+    const plan = planGguf(source, { recipe: 'q4_0' });
+    const model = await opened(t, openGguf((await writePlan(plan, folder))[0]!));
+    const again = await writePlan(planGguf(model, { recipe: 'q4_0' }), path.join(folder, 'again'));
+    const twin = await opened(t, openGguf(again[0]!));
+    assert.equal(await twin.files[0]!.sha256(), await model.files[0]!.sha256());
+  });
+});

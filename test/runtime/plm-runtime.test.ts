@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { PlmConfig } from '../../src/core/config.ts';
+import type { Model } from '../../src/core/model.ts';
+import type { ProgressEvent } from '../../src/core/progress.ts';
+import { PlmRuntime, type RuntimeOptions } from '../../src/runtime/plm-runtime.ts';
+import { SMALL_PLM } from '../support/hollow-model.ts';
+import { memoryModel } from '../support/memory-model.ts';
+import { oracleLogits } from '../support/plm-oracle.ts';
+import { pressFailure } from '../support/press-failure.ts';
+
+const CONFIG: PlmConfig = {
+  ...SMALL_PLM,
+  vocabSize: 300,
+  hiddenSize: 64,
+  numHiddenLayers: 2,
+  numAttentionHeads: 4,
+  intermediateSizes: [96, 96],
+  kvLoraRank: 32,
+  qkNopeHeadDim: 16,
+  qkRopeHeadDim: 8,
+  vHeadDim: 16,
+  maxPositionEmbeddings: 64,
+};
+
+const IDS = [7, 299, 0, 31, 31, 150, 8, 42, 260, 1, 99, 77, 5, 6, 64, 200, 128];
+
+/** Copies, for a row is a view that the next one overwrites. */
+async function collect(
+  model: Model,
+  parts: readonly (readonly number[])[],
+  options: Partial<RuntimeOptions> = {},
+): Promise<Float32Array[]> {
+  const runtime = await PlmRuntime.open(model, { contextLength: 32, threads: 1, ...options });
+  const rows: Float32Array[] = [];
+  for (const ids of parts) for await (const row of runtime.logits(ids)) rows.push(row.slice());
+  await runtime.close();
+  return rows;
+}
+
+/** Logits of these models are about 1, sums of at most 100 products: some hundred roundings of 2^-24. */
+const TOLERANCE = 2e-5;
+
+const GEOMETRIES: Readonly<Record<string, Partial<PlmConfig>>> = {
+  'as PLM-1.8B, but small': {},
+  'rope_interleave false': { ropeInterleave: false },
+  'q_lora_rank set': { qLoraRank: 24 },
+  'untied lm_head': { tieWordEmbeddings: false },
+  'five heads': { numAttentionHeads: 5 },
+  'one head': { numAttentionHeads: 1 },
+  'nope wider than v': { qkNopeHeadDim: 24, vHeadDim: 12 },
+  'v wider than nope': { qkNopeHeadDim: 8, vHeadDim: 20 },
+  'an own FFN width a layer': { intermediateSizes: [32, 160] },
+  'sizes that no vector width divides': {
+    hiddenSize: 50,
+    numAttentionHeads: 3,
+    intermediateSizes: [37, 41],
+    kvLoraRank: 19,
+    qkNopeHeadDim: 7,
+    qkRopeHeadDim: 6,
+    vHeadDim: 9,
+    vocabSize: 301,
+  },
+  'a small theta and a large epsilon': { ropeTheta: 100, rmsNormEps: 1e-2 },
+};
+
+describe('a random PLM against the formulas in f64', () => {
+  for (const [name, changes] of Object.entries(GEOMETRIES)) {
+    it(name, async () => {
+      const model = memoryModel({ ...CONFIG, ...changes });
+      const expected = await oracleLogits(model, IDS);
+      for (const attention of ['expanded', 'latent'] as const) {
+        const rows = await collect(model, [IDS], { attention });
+        assert.equal(rows.length, IDS.length);
+        for (const [t, row] of rows.entries()) {
+          const difference = expected[t]!.reduce((max, e, id) => Math.max(max, Math.abs(e - row[id]!)), 0);
+          assert.ok(difference <= TOLERANCE, `${attention}: ${difference} at position ${t}`);
+        }
+      }
+    });
+  }
+});
+
+describe('weights stay in their scheme', () => {
+  const config = { ...CONFIG, kvLoraRank: 64, qkNopeHeadDim: 32, vHeadDim: 32, numAttentionHeads: 2 };
+  for (const scheme of ['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0'] as const) {
+    it(scheme, async () => {
+      const model = memoryModel(config, { scheme });
+      const expected = await oracleLogits(model, IDS);
+      for (const attention of ['expanded', 'latent'] as const) {
+        const rows = await collect(model, [IDS], { attention });
+        for (const [t, row] of rows.entries()) {
+          const difference = expected[t]!.reduce((max, e, id) => Math.max(max, Math.abs(e - row[id]!)), 0);
+          assert.ok(difference <= TOLERANCE, `${attention}: ${difference} at position ${t}`);
+        }
+      }
+    });
+  }
+});
+
+describe('the same bits', () => {
+  const model = memoryModel({ ...CONFIG, qLoraRank: 24 }, { scheme: 'Q8_0' });
+  const oneByOne = IDS.map((id) => [id]);
+  const inSevens = [IDS.slice(0, 7), IDS.slice(7, 14), IDS.slice(14)];
+  const CASES: Readonly<
+    Record<string, { parts: readonly (readonly number[])[]; options?: Partial<RuntimeOptions> }>
+  > = {
+    'tokens one by one': { parts: oneByOne },
+    'tokens in sevens': { parts: inSevens },
+    'batches of 3': { parts: [IDS], options: { batch: 3 } },
+    'batches of 1 on two threads': { parts: [IDS], options: { batch: 1, threads: 2 } },
+    'three threads': { parts: [IDS], options: { threads: 3 } },
+    'plain kernels': { parts: inSevens, options: { implementation: 'plain' } },
+  };
+  for (const attention of ['expanded', 'latent'] as const) {
+    for (const [name, { parts, options }] of Object.entries(CASES)) {
+      it(`${attention}, ${name}`, async () => {
+        const expected = await collect(model, [IDS], { attention, implementation: 'wasm' });
+        assert.deepEqual(
+          await collect(model, parts, { attention, implementation: 'wasm', ...options }),
+          expected,
+        );
+      });
+    }
+  }
+});
+
+describe('the sequence', () => {
+  const model = memoryModel(CONFIG);
+
+  it('goes on after forward and next, and starts anew after reset', async () => {
+    const expected = await collect(model, [IDS]);
+    const runtime = await PlmRuntime.open(model, { contextLength: 32, threads: 1 });
+    await runtime.forward(IDS.slice(0, 5));
+    assert.equal(runtime.position, 5);
+    assert.deepEqual(await runtime.next(IDS.slice(5, 9)), expected[8]);
+    assert.deepEqual(await runtime.next(IDS.slice(9, 10)), expected[9]);
+    assert.equal(runtime.position, 10);
+    runtime.reset();
+    assert.equal(runtime.position, 0);
+    assert.deepEqual(await runtime.next(IDS), expected.at(-1));
+    await runtime.close();
+  });
+
+  it('refuses ids outside the vocabulary and positions beyond the context, and stays as it was', async () => {
+    const runtime = await PlmRuntime.open(model, { contextLength: 4, threads: 1 });
+    await runtime.forward([1, 2]);
+    for (const id of [-1, 300, 0.5, Number.NaN]) {
+      await assert.rejects(runtime.forward([1, id]), pressFailure('invalid-input', /token id/));
+    }
+    await assert.rejects(runtime.next([1, 2, 3]), pressFailure('invalid-input', /positions, got 5/));
+    await assert.rejects(runtime.next([]), pressFailure('invalid-input', /no tokens/));
+    assert.equal(runtime.position, 2);
+    await runtime.forward([3, 4]);
+    await runtime.close();
+  });
+
+  it('says what it holds', async () => {
+    const sizes = { expanded: 2 * 4 * (16 + 8 + 16), latent: 2 * (32 + 8) };
+    for (const attention of ['expanded', 'latent'] as const) {
+      const runtime = await PlmRuntime.open(model, { contextLength: 4, threads: 1, attention });
+      assert.equal(runtime.kvBytesPerToken, 4 * sizes[attention]);
+      await runtime.close();
+    }
+  });
+
+  it('hears a signal between layers and while loading', async () => {
+    const controller = new AbortController();
+    const options = { contextLength: 32, threads: 1, signal: controller.signal };
+    const runtime = await PlmRuntime.open(model, options);
+    const forward = runtime.forward(IDS);
+    setImmediate(() => controller.abort());
+    await assert.rejects(forward, { name: 'AbortError' });
+    assert.equal(runtime.position, 0);
+    await runtime.close();
+    await assert.rejects(PlmRuntime.open(model, options), { name: 'AbortError' });
+  });
+
+  it('tells how many bytes of weights are loaded', async () => {
+    const events: ProgressEvent[] = [];
+    const progress = (event: ProgressEvent) => events.push(event);
+    await (await PlmRuntime.open(model, { contextLength: 4, threads: 1, progress })).close();
+    const [phase, last] = [events[0], events.at(-1)];
+    assert.ok(phase?.kind === 'phase' && last?.kind === 'advance');
+    assert.equal(last.done, phase.total);
+  });
+});
+
+describe('what cannot be opened', () => {
+  it('more positions than the model knows', async () => {
+    const options = { contextLength: 65, threads: 1 };
+    await assert.rejects(PlmRuntime.open(memoryModel(CONFIG), options), pressFailure('usage', /at most 64/));
+  });
+
+  it('more memory than allowed: weights and cache are counted', async () => {
+    const model = memoryModel(CONFIG);
+    const open = (maxMemory?: number) =>
+      PlmRuntime.open(model, { contextLength: 64, threads: 1, ...(maxMemory && { maxMemory }) });
+    const runtime = await open();
+    const { memoryBytes } = runtime;
+    await runtime.close();
+    await assert.rejects(open(memoryBytes - 1), pressFailure('local-io', /of working memory are needed/));
+    await (await open(memoryBytes)).close();
+  });
+});

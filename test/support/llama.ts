@@ -1,0 +1,75 @@
+import {
+  type ControlledEvaluateInputItem,
+  getLlama,
+  type Llama,
+  LlamaLogLevel,
+  type Token,
+} from 'node-llama-cpp';
+
+/** A GGUF file opened by real llama.cpp on the CPU. */
+export interface LlamaFile {
+  /** Next-token logits after each of `ids`. */
+  logits(ids: readonly number[]): Promise<Float64Array[]>;
+  /** The `count` likeliest tokens one after the other; does not stop at ends of generation. */
+  greedy(ids: readonly number[], count: number): Promise<number[]>;
+  tokenize(text: string, special: boolean): number[];
+  /** `llama_vocab_is_eog`. */
+  isEndOfGeneration(id: number): boolean;
+  dispose(): Promise<void>;
+}
+
+let library: Promise<Llama> | undefined;
+
+/** The prebuilt library inside the package: nothing is built or downloaded, and only errors are logged. */
+function llama(): Promise<Llama> {
+  library ??= getLlama({
+    gpu: false,
+    build: 'never',
+    skipDownload: true,
+    progressLogs: false,
+    logLevel: LlamaLogLevel.error,
+  });
+  return library;
+}
+
+export async function openInLlama(file: string, contextSize = 256): Promise<LlamaFile> {
+  const model = await (await llama()).loadModel({ modelPath: file, gpuLayers: 0 });
+  // Flash attention aborts the process on arch plm in this version of llama.cpp.
+  const context = await model.createContext({ contextSize, batchSize: contextSize, flashAttention: false });
+  const sequence = context.getSequence();
+  const evaluate = async (ids: readonly number[]): Promise<Float64Array[]> => {
+    const input = ids.map(
+      (id): ControlledEvaluateInputItem => [id as Token, { generateNext: { logits: true } }],
+    );
+    const outputs = await sequence.controlledEvaluate(input);
+    return outputs.map((output) => {
+      const row = new Float64Array(output!.next.logits!.size);
+      for (const [token, logit] of output!.next.logits!) row[token] = logit;
+      return row;
+    });
+  };
+  return {
+    async logits(ids) {
+      await sequence.clearHistory();
+      return evaluate(ids);
+    },
+    async greedy(ids, count) {
+      await sequence.clearHistory();
+      const generated: number[] = [];
+      let next: readonly number[] = ids;
+      while (generated.length < count) {
+        const last = (await evaluate(next)).at(-1)!;
+        const best = last.indexOf(last.reduce((a, b) => Math.max(a, b)));
+        generated.push(best);
+        next = [best];
+      }
+      return generated;
+    },
+    tokenize: (text, special) => model.tokenize(text, special).map(Number),
+    isEndOfGeneration: (id) => model.isEogToken(id as Token),
+    async dispose() {
+      await context.dispose();
+      await model.dispose();
+    },
+  };
+}
