@@ -1,5 +1,5 @@
-import { kvCacheElements } from '../core/config.ts';
 import type { PlmConfig } from '../core/config.ts';
+import { kvCacheElements } from '../core/config.ts';
 import type { GenerationConfig, Model, ModelCard } from '../core/model.ts';
 import { plmTensors, type Role } from '../core/names.ts';
 import type { SchemeName } from '../core/scheme.ts';

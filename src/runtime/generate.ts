@@ -16,7 +16,7 @@ export type EndReason = 'stop' | 'length' | 'context';
 
 /** Continues `prompt`, one token at least, after what the runtime already holds. Yields ids as they come. */
 export async function* generate(
-  runtime: PlmRuntime,
+  runtime: Pick<PlmRuntime, 'next' | 'position' | 'contextLength'>,
   prompt: readonly number[],
   options: GenerateOptions,
 ): AsyncGenerator<number, EndReason> {

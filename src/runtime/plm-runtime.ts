@@ -192,7 +192,7 @@ function countBytes(model: Model, size: ForwardSize, threads: number, maxMemory:
   const limit = Math.min(maxMemory ?? Infinity, addressable);
   if (counter.bytes > limit) {
     const cache = size.contextLength * kvBytesPerToken(model.config, size.attention);
-    const of = `${mebibytes(cache)} of them for a ${size.attention} cache of ${size.contextLength} positions`;
+    const of = `${mebibytes(cache)} of them for the ${size.attention} cache of ${size.contextLength} positions`;
     const limitedBy = limit === addressable ? 'what one WebAssembly memory holds' : 'what is allowed';
     throw new PressError('local-io', {
       what: `${mebibytes(counter.bytes)} of working memory are needed, ${of}`,

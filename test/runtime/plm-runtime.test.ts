@@ -4,7 +4,7 @@ import type { PlmConfig } from '../../src/core/config.ts';
 import type { Model } from '../../src/core/model.ts';
 import type { ProgressEvent } from '../../src/core/progress.ts';
 import { PlmRuntime, type RuntimeOptions } from '../../src/runtime/plm-runtime.ts';
-import { SMALL_PLM } from '../support/hollow-model.ts';
+import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/hollow-model.ts';
 import { memoryModel } from '../support/memory-model.ts';
 import { oracleLogits } from '../support/plm-oracle.ts';
 import { pressFailure } from '../support/press-failure.ts';
@@ -201,5 +201,33 @@ describe('what cannot be opened', () => {
     await runtime.close();
     await assert.rejects(open(memoryBytes - 1), pressFailure('local-io', /of working memory are needed/));
     await (await open(memoryBytes)).close();
+  });
+
+  it('more than one WebAssembly memory holds: said before anything is read', async () => {
+    const options = { contextLength: 4096, threads: 2, attention: 'expanded' } as const;
+    await assert.rejects(
+      PlmRuntime.open(hollowModel(PLM_1_8B), options),
+      pressFailure(
+        'local-io',
+        /2560\.0 MiB of them for the expanded cache of 4096 positions, expected at most 409/,
+      ),
+    );
+  });
+
+  it('a scheme that cannot be decoded', async () => {
+    await assert.rejects(
+      PlmRuntime.open(hollowModel(PLM_1_8B, {}, 'IQ1_S'), { contextLength: 16 }),
+      pressFailure('unsupported', /model\.embed_tokens\.weight: no decoder for scheme, got "IQ1_S"/),
+    );
+  });
+
+  it('a model that lacks a tensor', async () => {
+    const model = memoryModel(CONFIG);
+    const tensors = new Map(model.tensors);
+    tensors.delete('model.norm.weight');
+    await assert.rejects(
+      PlmRuntime.open({ ...model, tensors }, { contextLength: 16 }),
+      pressFailure('invalid-input', /model\.norm\.weight: tensor is missing/),
+    );
   });
 });

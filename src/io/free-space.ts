@@ -1,0 +1,31 @@
+import { statfs } from 'node:fs/promises';
+import { localIo, PressError } from '../core/errors.ts';
+
+/** Throws `local-io` where the file system of `folder` has less than `bytes` left for this user. */
+export async function assertFreeSpace(folder: string, bytes: number): Promise<void> {
+  const free = await freeBytes(folder);
+  if (free !== undefined && free < bytes) throw noSpace(folder, bytes, free);
+}
+
+/** The error for a write of a file of `bytes` that met a full disk. */
+export async function diskFull(file: string, folder: string, bytes: number): Promise<PressError> {
+  return noSpace(file, bytes, (await freeBytes(folder)) ?? 0);
+}
+
+/** Undefined on file systems that do not tell. */
+async function freeBytes(folder: string): Promise<number | undefined> {
+  try {
+    const { blocks, bavail, bsize } = await statfs(folder);
+    return blocks === 0 ? undefined : bavail * bsize;
+  } catch (error) {
+    throw localIo(folder, error);
+  }
+}
+
+function noSpace(file: string, needed: number, free: number): PressError {
+  const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`;
+  return new PressError('local-io', {
+    file,
+    what: `no space left: needs ${megabytes(needed)}, has ${megabytes(free)}`,
+  });
+}

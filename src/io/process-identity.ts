@@ -1,0 +1,43 @@
+import { readFile } from 'node:fs/promises';
+
+/** A process as another one can recognize it: numbers are used again, number and start together are not. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Clock ticks from boot to start, as /proc spells them; undefined where the system has no /proc. */
+  readonly started: string | undefined;
+}
+
+export async function ownIdentity(): Promise<ProcessIdentity> {
+  return { pid: process.pid, started: (await processState(process.pid))?.started };
+}
+
+/** Whether the process still runs. Where its start is unknown, a process of the same number counts as it. */
+export async function isAlive({ pid, started }: ProcessIdentity): Promise<boolean> {
+  if (!exists(pid)) return false;
+  const now = await processState(pid);
+  if (now === undefined) return true;
+  return !now.ended && (started === undefined || started === now.started);
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // A process of another user may not be signalled, but it is there.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Fields of proc(5) `stat`, counted from the one after the command's name. */
+const STATE_FIELD = 0;
+const START_FIELD = 19;
+
+async function processState(pid: number): Promise<{ ended: boolean; started: string } | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => undefined);
+  if (stat === undefined) return undefined;
+  // The name stands in parentheses and may hold spaces and parentheses itself.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  // Zombies (Z) and the dead (X) hold a number, but do nothing any more.
+  return { ended: /[ZX]/.test(fields[STATE_FIELD]!), started: fields[START_FIELD]! };
+}

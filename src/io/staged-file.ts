@@ -1,0 +1,137 @@
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, open, rename, unlink } from 'node:fs/promises';
+import path from 'node:path';
+import { localIo, PressError } from '../core/errors.ts';
+import { diskFull } from './free-space.ts';
+import { InputFile } from './input-file.ts';
+import { temporaryPath } from './temporary-file.ts';
+import { writeFully } from './write-fully.ts';
+
+/** Read-back in pieces: large enough to hide the cost of a call, small beside any budget. */
+const READ_BACK_CHUNK = 1 << 20;
+/** Nobody else reads a file that is not whole yet. */
+const TEMPORARY_MODE = 0o600;
+const FINAL_MODE = 0o644;
+
+export interface ReadBackOptions {
+  /** Called with the number of bytes of every piece. */
+  readonly onRead?: (bytes: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** A file under a temporary name beside its final one, of its final size from the start. Holes are zeros. */
+export class StagedFile {
+  /** What messages call it. */
+  readonly name: string;
+  readonly bytes: number;
+  readonly #finalPath: string;
+  readonly #temporaryPath: string;
+  readonly #handle: FileHandle;
+  #open = true;
+  #published: 'no' | 'new' | 'replaced' = 'no';
+
+  private constructor(name: string, bytes: number, finalPath: string, temporary: string, handle: FileHandle) {
+    this.name = name;
+    this.bytes = bytes;
+    this.#finalPath = finalPath;
+    this.#temporaryPath = temporary;
+    this.#handle = handle;
+  }
+
+  static async create(name: string, bytes: number, finalPath: string): Promise<StagedFile> {
+    const temporary = temporaryPath(finalPath);
+    let handle: FileHandle;
+    try {
+      handle = await open(
+        temporary,
+        constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL,
+        TEMPORARY_MODE,
+      );
+    } catch (error) {
+      throw localIo(name, error);
+    }
+    const file = new StagedFile(name, bytes, finalPath, temporary, handle);
+    try {
+      await file.#checked(() => handle.truncate(bytes));
+    } catch (error) {
+      await file.discard();
+      throw error;
+    }
+    return file;
+  }
+
+  /** Writes inside the planned size. Any order, several at once. */
+  async write(bytes: Uint8Array, offset: number): Promise<void> {
+    if (offset + bytes.length > this.bytes) {
+      throw new Error(`${this.name}: write to ${offset + bytes.length} of ${this.bytes} planned bytes`);
+    }
+    await this.#checked(() => writeFully(this.#handle, bytes, offset));
+  }
+
+  /** Makes the content durable, then hashes what the disk gives back. Returns the SHA-256 in hex. */
+  async seal(options: ReadBackOptions = {}): Promise<string> {
+    await this.#checked(async () => {
+      await this.#handle.chmod(FINAL_MODE & ~process.umask());
+      await this.#handle.sync();
+    });
+    this.#open = false;
+    await this.#checked(() => this.#handle.close());
+    try {
+      return await this.#readBack(options);
+    } catch (error) {
+      if (!(error instanceof PressError && error.failure === 'invalid-input')) throw error;
+      throw new PressError(
+        'local-io',
+        { file: this.name, what: 'changed while it was written' },
+        { cause: error },
+      );
+    }
+  }
+
+  /** Gives the sealed file its final name, replacing what is there. */
+  async publish(): Promise<void> {
+    await this.#checked(async () => {
+      const replaces = await lstat(this.#finalPath).then(
+        () => true,
+        () => false,
+      );
+      await rename(this.#temporaryPath, this.#finalPath);
+      this.#published = replaces ? 'replaced' : 'new';
+    });
+  }
+
+  /** Removes the file, also under its final name unless it replaced another. Best effort: follows a failure. */
+  async discard(): Promise<void> {
+    if (this.#open) await this.#handle.close().catch(() => undefined);
+    this.#open = false;
+    const where = { no: this.#temporaryPath, new: this.#finalPath, replaced: undefined }[this.#published];
+    if (where !== undefined) await unlink(where).catch(() => undefined);
+  }
+
+  async #readBack({ onRead, signal }: ReadBackOptions): Promise<string> {
+    const file = await InputFile.open(this.#temporaryPath, this.name);
+    try {
+      const chunk = new Uint8Array(Math.min(READ_BACK_CHUNK, this.bytes));
+      for (let at = 0; at < this.bytes; at += chunk.length) {
+        signal?.throwIfAborted();
+        const piece = chunk.subarray(0, this.bytes - at);
+        await file.readInto(piece, at);
+        onRead?.(piece.length);
+      }
+      return await file.sha256();
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #checked<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await action();
+    } catch (error) {
+      const isFull = (error as NodeJS.ErrnoException).code === 'ENOSPC';
+      throw isFull
+        ? await diskFull(this.name, path.dirname(this.#finalPath), this.bytes)
+        : localIo(this.name, error);
+    }
+  }
+}

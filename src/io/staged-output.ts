@@ -1,0 +1,203 @@
+import { lstat, realpath, stat, unlink } from 'node:fs/promises';
+import path from 'node:path';
+import { localIo, PressError } from '../core/errors.ts';
+import { FolderLock } from './folder-lock.ts';
+import { assertFreeSpace } from './free-space.ts';
+import { createFolder, removeEmptyFolders, syncFolder } from './output-folder.ts';
+import { type ReadBackOptions, StagedFile } from './staged-file.ts';
+import { removeStaleTemporaries } from './temporary-file.ts';
+
+export interface OutputFile {
+  /** Relative to the output folder, with forward slashes. */
+  readonly name: string;
+  readonly bytes: number;
+}
+
+export interface StageOptions {
+  /** Replace files that are there already. */
+  readonly force: boolean;
+  /** Paths of files that are read and must never be replaced. */
+  readonly inputs: readonly string[];
+}
+
+export interface FileDigest extends OutputFile {
+  /** In hex. */
+  readonly sha256: string;
+}
+
+/** A small file that describes the others, such as a manifest. */
+export interface RecordFile {
+  readonly name: string;
+  readonly content: Uint8Array;
+  /** Whether the record that is there describes a file that is about to be replaced. */
+  readonly replacesStale: boolean;
+}
+
+/**
+ * Runs `work` on the locked folder, which is created where missing. Where `work` fails, its temporary files go,
+ * and so does the folder if it was created.
+ * @throws PressError `locked` where another run is at work there; `local-io` where the folder cannot be used.
+ */
+export async function withStagedOutput<T>(
+  folder: string,
+  work: (output: StagedOutput) => Promise<T>,
+): Promise<T> {
+  const made = await createFolder(folder);
+  try {
+    const lock = await FolderLock.acquire(folder);
+    const output = new StagedOutput(folder, made, lock);
+    try {
+      await removeStaleTemporaries(folder);
+      return await work(output);
+    } catch (error) {
+      await output.discard();
+      throw error;
+    } finally {
+      await lock.release();
+    }
+  } catch (error) {
+    await removeEmptyFolders(made);
+    throw error;
+  }
+}
+
+/**
+ * The files of one run: stage, write, seal, publish. Until `publish` only hidden temporary files exist; at every
+ * instant after, a final name leads to nothing, to the old file or to the whole new one.
+ */
+export class StagedOutput {
+  readonly folder: string;
+  readonly #lock: FolderLock;
+  readonly #files = new Map<string, StagedFile>();
+  /** Folders whose list of names this run changes. */
+  readonly #touched: Set<string>;
+  readonly #made: string[] = [];
+  #options: StageOptions = { force: false, inputs: [] };
+  #complete = false;
+
+  /** Use `withStagedOutput`. `madeFolders`: what has been created for it, `folder` itself included. */
+  constructor(folder: string, madeFolders: readonly string[], lock: FolderLock) {
+    this.folder = folder;
+    this.#touched = new Set([folder, ...madeFolders.map((made) => path.dirname(made))]);
+    this.#lock = lock;
+  }
+
+  /**
+   * Creates the temporary files.
+   * @throws PressError `local-io` where a final name is taken without `force`, is no regular file or is an input,
+   * or where the disk has less space left than all files take.
+   */
+  async stage(files: readonly OutputFile[], options: StageOptions): Promise<void> {
+    this.#options = options;
+    for (const { name } of files) await this.#assertReplaceable(name);
+    await assertFreeSpace(
+      this.folder,
+      files.reduce((sum, file) => sum + file.bytes, 0),
+    );
+    for (const { name, bytes } of files) {
+      await this.#openSubfolders(name);
+      this.#files.set(name, await StagedFile.create(name, bytes, this.#pathOf(name)));
+    }
+  }
+
+  /** Writes part of a staged file. */
+  async write(name: string, bytes: Uint8Array, offset: number): Promise<void> {
+    await this.#files.get(name)!.write(bytes, offset);
+  }
+
+  /** Makes every file durable and hashes what the disk gives back. */
+  async seal(options: ReadBackOptions = {}): Promise<FileDigest[]> {
+    const digests: FileDigest[] = [];
+    for (const file of this.#files.values()) {
+      digests.push({ name: file.name, bytes: file.bytes, sha256: await file.seal(options) });
+    }
+    return digests;
+  }
+
+  /**
+   * Gives every sealed file its final name, `record` last. A record that would describe replaced files goes
+   * first, so that no record ever disagrees with the files beside it.
+   */
+  async publish(record: RecordFile): Promise<void> {
+    const { name, content } = record;
+    const recordFile = await StagedFile.create(name, content.length, this.#pathOf(name));
+    try {
+      await recordFile.write(content, 0);
+      await recordFile.seal();
+      await this.#lock.assertHeld();
+      // Other programs know no lock; a name may have been taken since the start.
+      for (const file of this.#files.keys()) await this.#assertReplaceable(file);
+      if (record.replacesStale) await this.#withdraw(name);
+      for (const file of this.#files.values()) await file.publish();
+      await this.#sync();
+      await recordFile.publish();
+      this.#complete = true;
+      await this.#sync();
+    } catch (error) {
+      if (!this.#complete) await recordFile.discard();
+      throw error;
+    }
+  }
+
+  /** Undoes what has not been completed. Best effort: follows a failure. */
+  async discard(): Promise<void> {
+    if (this.#complete) return;
+    for (const file of this.#files.values()) await file.discard();
+    await removeEmptyFolders(this.#made.toReversed());
+  }
+
+  async #withdraw(name: string): Promise<void> {
+    try {
+      await unlink(this.#pathOf(name));
+    } catch (error) {
+      throw localIo(name, error);
+    }
+    await syncFolder(this.folder);
+  }
+
+  async #sync(): Promise<void> {
+    for (const folder of this.#touched) await syncFolder(folder);
+  }
+
+  #pathOf(name: string): string {
+    return path.join(this.folder, ...name.split('/'));
+  }
+
+  /** Creates the folders between the output folder and the file. */
+  async #openSubfolders(name: string): Promise<void> {
+    const root = await realpath(this.folder);
+    const parents = name.split('/').slice(0, -1);
+    for (let depth = 1; depth <= parents.length; depth++) {
+      const parts = parents.slice(0, depth);
+      const folder = path.join(this.folder, ...parts);
+      if (this.#touched.has(folder)) continue;
+      this.#made.push(...(await createFolder(folder)));
+      // A link could lead the files anywhere.
+      const isInside = (await realpath(folder)) === path.join(root, ...parts);
+      if (!isInside) throw refusal(parts.join('/'), 'is a symbolic link');
+      this.#touched.add(folder);
+      await removeStaleTemporaries(folder);
+    }
+  }
+
+  async #assertReplaceable(name: string): Promise<void> {
+    const stats = await lstat(this.#pathOf(name), { bigint: true }).catch((error) => {
+      if (['ENOENT', 'ENOTDIR'].includes(error.code)) return undefined;
+      throw localIo(name, error);
+    });
+    if (stats === undefined) return;
+    if (stats.isSymbolicLink()) throw refusal(name, 'is a symbolic link, which is not written through');
+    if (!stats.isFile()) throw refusal(name, 'is there and is not a regular file');
+    for (const input of this.#options.inputs) {
+      const other = await stat(input, { bigint: true }).catch(() => undefined);
+      if (other?.dev === stats.dev && other.ino === stats.ino) {
+        throw refusal(name, 'is an input of this run and is never replaced');
+      }
+    }
+    if (!this.#options.force) throw refusal(name, 'exists already; --force replaces it');
+  }
+}
+
+function refusal(file: string, what: string): PressError {
+  return new PressError('local-io', { file, what });
+}
