@@ -35,7 +35,12 @@ function llama(): Promise<Llama> {
 export async function openInLlama(file: string, contextSize = 256): Promise<LlamaFile> {
   const model = await (await llama()).loadModel({ modelPath: file, gpuLayers: 0 });
   // Flash attention aborts the process on arch plm in this version of llama.cpp.
-  const context = await model.createContext({ contextSize, batchSize: contextSize, threads: 1, flashAttention: false });
+  const context = await model.createContext({
+    contextSize,
+    batchSize: contextSize,
+    threads: 1,
+    flashAttention: false,
+  });
   const sequence = context.getSequence();
   const evaluate = async (ids: readonly number[]): Promise<Float64Array[]> => {
     const input = ids.map(
