@@ -2,36 +2,46 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, type TestContext } from 'node:test';
 import { planGguf } from '../../../formats/gguf/export.ts';
+import { openGguf } from '../../../formats/gguf/import.ts';
 import { RECIPES } from '../../../formats/gguf/recipes.ts';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
+import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
 import { Tokenizer } from '../../../src/tokenizer/tokenizer.ts';
 import { type LlamaFile, openInLlama } from '../../support/llama.ts';
 import { fixture } from '../../support/paths.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { writePlan } from '../../support/write-plan.ts';
 
-interface Golden {
-  readonly ids: readonly number[];
-  /** Logits of the stored weights in f64 arithmetic, a row a position. */
-  readonly logits: readonly (readonly number[])[];
-}
+/** 128 ids of the text that the golden logits are for. */
+const IDS: readonly number[] = JSON.parse(readFileSync(fixture('plm-tiny', 'golden.json'), 'utf8')).ids;
 
-const golden: Golden = JSON.parse(readFileSync(fixture('plm-tiny', 'golden.json'), 'utf8'));
-
-/** Greatest mean KL divergence of llama.cpp's next-token distributions from the golden ones. */
+/** Greatest mean KL divergence of llama.cpp's next-token distributions from ours for the same file. */
 const MAX_KL: Readonly<Record<string, number>> = {
   // What remains is llama.cpp's cache of f16 (measured 1.3e-7) and, in bf16 and f16 files, its rounding of
   // activations to the type of the weights (measured 8.8e-6 and 2.3e-7).
   f32: 1e-4,
   bf16: 1e-4,
   f16: 1e-4,
-  // Weights lose bits here (measured 1.8e-4 and 6.2e-3); a wrong scale or order of blocks gives more than 1.
+  // llama.cpp rounds activations to 8 bits here, we do not (measured 1.1e-4 and 3.8e-4); a wrong scale or order
+  // of blocks gives more than 1.
   q8_0: 1e-3,
-  q4_0: 3e-2,
+  q4_0: 2e-3,
 };
+
+/**
+ * Starts of texts whose 32 likeliest next tokens all lead by more than 0.02 in the logits: what llama.cpp rounds
+ * away in bf16 cannot turn them.
+ */
+const PROMPTS: readonly string[] = [
+  'Eight years ago, it was not so clear to most Americans there would be',
+  'The title of a best-selling book asked: "America: What Went Wrong?"',
+  'With the smallest Federal work force in 40 years',
+  "We've engaged 150,000 young Americans in citizen service",
+  'My fellow Americans, we have crossed the bridge',
+];
 
 /** Texts in NFC: scripts, spaces, numbers, marks, and the texts of special tokens. */
 const TEXTS: readonly string[] = [
@@ -69,6 +79,28 @@ function divergence(reference: ArrayLike<number>, other: ArrayLike<number>): num
   return p.reduce((sum, value, id) => sum + Math.exp(value) * (value - q[id]!), 0);
 }
 
+async function open(t: TestContext, file: string): Promise<{ ours: PlmRuntime; theirs: LlamaFile }> {
+  const model = await openGguf(file);
+  const ours = await PlmRuntime.open(model, { contextLength: 128, threads: 1 });
+  await closeModel(model);
+  const theirs = await openInLlama(file);
+  t.after(() => Promise.all([ours.close(), theirs.dispose()]));
+  return { ours, theirs };
+}
+
+async function greedy(runtime: PlmRuntime, prompt: readonly number[], count: number): Promise<number[]> {
+  runtime.reset();
+  const generated: number[] = [];
+  let next: readonly number[] = prompt;
+  while (generated.length < count) {
+    const logits = await runtime.next(next);
+    const best = logits.indexOf(logits.reduce((a, b) => Math.max(a, b)));
+    generated.push(best);
+    next = [best];
+  }
+  return generated;
+}
+
 describe('llama.cpp runs plm-tiny', () => {
   let model: Model;
   before(async () => {
@@ -77,15 +109,27 @@ describe('llama.cpp runs plm-tiny', () => {
   after(() => closeModel(model));
 
   for (const { name: recipe } of RECIPES) {
-    it(`from gguf:${recipe} with the golden distributions over ${golden.ids.length} positions`, async (t) => {
+    it(`from gguf:${recipe} with our distributions over ${IDS.length} positions`, async (t) => {
       const [file] = await writePlan(planGguf(model, { recipe }), temporaryFolder(t));
-      const llama = await openInLlama(file!);
-      t.after(() => llama.dispose());
-      const rows = await llama.logits(golden.ids);
-      const mean = rows.reduce((sum, row, i) => sum + divergence(golden.logits[i]!, row), 0) / rows.length;
-      t.diagnostic(`mean KL ${mean.toExponential(2)}`);
-      assert.equal(rows.length, 128);
-      assert.ok(mean <= MAX_KL[recipe]!, `mean KL ${mean}`);
+      const { ours, theirs } = await open(t, file!);
+      const rows = await theirs.logits(IDS);
+      let sum = 0;
+      let position = 0;
+      for await (const row of ours.logits(IDS)) sum += divergence(row, rows[position++]!);
+      assert.equal(position, 128);
+      t.diagnostic(`mean KL ${(sum / position).toExponential(2)}`);
+      assert.ok(sum / position <= MAX_KL[recipe]!, `mean KL ${sum / position}`);
+    });
+  }
+
+  for (const recipe of ['f32', 'bf16']) {
+    it(`from gguf:${recipe} and continues ${PROMPTS.length} prompts as we do`, async (t) => {
+      const [file] = await writePlan(planGguf(model, { recipe }), temporaryFolder(t));
+      const { ours, theirs } = await open(t, file!);
+      for (const prompt of PROMPTS) {
+        const ids = new Tokenizer(model.tokenizer).encode(prompt);
+        assert.deepEqual(await theirs.greedy(ids, 32), await greedy(ours, ids, 32), prompt);
+      }
     });
   }
 
@@ -96,7 +140,7 @@ describe('llama.cpp runs plm-tiny', () => {
     assert.ok(shards.length >= 4);
     const [a, b] = [await openInLlama(whole!), await openInLlama(shards[0]!)];
     t.after(() => Promise.all([a.dispose(), b.dispose()]));
-    const ids = golden.ids.slice(0, 32);
+    const ids = IDS.slice(0, 32);
     assert.deepEqual(await a.logits(ids), await b.logits(ids));
   });
 });
