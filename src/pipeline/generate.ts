@@ -7,6 +7,8 @@ import { Sampler, type SamplerOptions } from '../runtime/sampler.ts';
 import { StreamDecoder } from '../tokenizer/stream-decoder.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
 
+export type { SamplerOptions } from '../runtime/sampler.ts';
+
 export interface GenerateOptions {
   /** The text of special tokens in it is taken for the tokens. */
   readonly prompt: string;

@@ -3,6 +3,8 @@ import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
 import { type AttentionForm, PlmRuntime } from '../runtime/plm-runtime.ts';
 
+export type { AttentionForm } from '../runtime/plm-runtime.ts';
+
 export interface LogitsOptions {
   readonly attention?: AttentionForm;
   /** Default: all cores. */

@@ -1,0 +1,132 @@
+import path from 'node:path';
+import { Command } from 'commander';
+import type { Model } from '../../core/model.ts';
+import { convert } from '../../pipeline/convert.ts';
+import { withSource } from '../../pipeline/open.ts';
+import { readText } from '../../pipeline/read-text.ts';
+import { planTarget, type Target } from '../../pipeline/target.ts';
+import { type Verification, verify } from '../../pipeline/verify.ts';
+import { collect, parseSize } from '../arguments.ts';
+import { peakRss } from '../peak-memory.ts';
+import type { OpenSession } from '../program.ts';
+import type { Session } from '../session.ts';
+import { type Conversion, conversionLines, describePlan } from '../ui/conversion.ts';
+import { summarizeVerification } from '../ui/verification.ts';
+import { threadsOption } from './runtime-flags.ts';
+import { verificationFailure } from './verify.ts';
+
+interface ConvertFlags {
+  readonly to: string[];
+  readonly output: string;
+  readonly threads: number;
+  readonly maxMemory?: number;
+  readonly shardSize?: number;
+  readonly strict?: boolean;
+  readonly dryRun?: boolean;
+  readonly verify?: boolean;
+  readonly text?: string[];
+  readonly force?: boolean;
+}
+
+const HELP = `
+Sizes are 500M, 3.5GB (decimal) or 512MiB (binary). \`plmpress schemes\` lists the targets.
+All targets are written, or none: files get their names when they are whole and on the disk, and a run that fails
+or is interrupted leaves the folder as it was. The same source and options give the same bytes everywhere.`;
+
+export function convertCommand(open: OpenSession): Command {
+  return new Command('convert')
+    .description('convert a model into artifacts, with a record of all that was done in plmpress.json')
+    .argument('<source>', 'checkpoint folder or .gguf file')
+    .requiredOption('--to <target>', 'what to write, as gguf:q8_0; repeatable', collect)
+    .requiredOption('-o, --output <dir>', 'output folder')
+    .optionsGroup('Artifact:')
+    .option('--shard-size <size>', 'split into files of at most this size', parseSize)
+    .option('--strict', 'refuse instead of storing a tensor in another scheme than the target says')
+    .optionsGroup('Run:')
+    .option('--dry-run', 'plan with exact sizes, write nothing')
+    .option('--force', 'replace files that are there')
+    .addOption(threadsOption())
+    .option('--max-memory <size>', 'most memory to take', parseSize)
+    .optionsGroup('Check:')
+    .option('--verify', 'compare the artifacts with the source afterwards; exit code 6 where they fail')
+    .option('--no-verify', 'only read back what was written (default)')
+    .option('--text <file>', 'text that --verify reads; repeatable; default: a short built-in text', collect)
+    .addHelpText('after', HELP)
+    .action((source: string, flags: ConvertFlags) => {
+      const session = open();
+      return withSource(source, (model) => run(session, source, model, flags));
+    });
+}
+
+async function run(session: Session, source: string, model: Model, flags: ConvertFlags): Promise<void> {
+  const start = performance.now();
+  const { output, threads, maxMemory, shardSize, strict = false, dryRun = false, force = false } = flags;
+  const planOptions = { strict, ...(shardSize !== undefined && { shardSize }) };
+  const targets = flags.to.map((target) => planTarget(model, target, planOptions));
+  const texts = flags.text && (await Promise.all(flags.text.map(readText)));
+  for (const remark of remarks(model, targets)) session.note(remark);
+  const { files, manifest } = await convert({
+    ...{ model, source, targets, output, force, threads, dryRun },
+    ...(maxMemory !== undefined && { maxMemory }),
+    ...{ signal: session.signal, progress: session.progress },
+  });
+  const seconds = (performance.now() - start) / 1000;
+  const verifications =
+    flags.verify && !dryRun ? await verifyTargets(session, model, targets, flags, texts) : undefined;
+
+  const conversion: Conversion = { model, targets, manifest, seconds, peakRss: peakRss() };
+  if (session.json) {
+    await session.writeJson({
+      ...(manifest ?? { dryRun, files, artifacts: targets.map(describePlan) }),
+      ...{ seconds, peakRss: conversion.peakRss },
+      ...(verifications && { verifications: Object.fromEntries(verifications) }),
+    });
+  } else if (!session.quiet) {
+    await session.writeLines(conversionLines(conversion, session.theme));
+    for (const [target, verification] of verifications ?? []) {
+      const { passed } = verification;
+      const verdict = passed ? session.theme.good('verified') : session.theme.bad('failed');
+      await session.writeLines([`${verdict} ${target}: ${summarizeVerification(verification)}`]);
+    }
+  }
+  if (manifest !== undefined) for (const hint of runHints(targets, output)) session.note(hint);
+  const failures = (verifications ?? []).flatMap(([target, verification]) =>
+    verification.failures.map((failure) => `${target}: ${failure}`),
+  );
+  if (failures.length > 0) await session.fail(verificationFailure(failures));
+}
+
+/** What a person should know before the work begins. */
+function remarks(model: Model, targets: readonly Target[]): string[] {
+  const fallbacks = targets.flatMap(({ plan }) =>
+    plan.fallbacks.map(({ tensor, used, reason }) => `${plan.target}: ${tensor} becomes ${used}: ${reason}`),
+  );
+  const passes = new Set(targets.flatMap((target) => target.model.changes.map((change) => change.pass)));
+  return [...model.notes, ...[...passes].map((pass) => `pass ${pass} runs`), ...fallbacks];
+}
+
+async function verifyTargets(
+  session: Session,
+  model: Model,
+  targets: readonly Target[],
+  { output, threads }: ConvertFlags,
+  texts: readonly string[] | undefined,
+): Promise<[target: string, Verification][]> {
+  const { signal, progress } = session;
+  const verifications: [string, Verification][] = [];
+  for (const { plan } of targets) {
+    const verification = await withSource(path.join(output, plan.files[0]!.name), (artifact) =>
+      verify(model, artifact, { threads, signal, progress, ...(texts && { texts }) }),
+    );
+    verifications.push([plan.target, verification]);
+  }
+  return verifications;
+}
+
+/** llama.cpp's arch plm cannot run with flash attention, and its tools turn it on where it seems possible. */
+function runHints(targets: readonly Target[], output: string): string[] {
+  const gguf = targets.find(({ plan }) => plan.target.startsWith('gguf:'));
+  if (gguf === undefined) return [];
+  const file = path.join(output, gguf.plan.files[0]!.name);
+  return [`run it in llama.cpp with flash attention off: llama-cli -m ${file} -fa off`];
+}

@@ -1,0 +1,65 @@
+import { Command } from 'commander';
+import { type Generation, generate, type SamplerOptions } from '../../pipeline/generate.ts';
+import { withSource } from '../../pipeline/open.ts';
+import { parseInteger, parseNumber } from '../arguments.ts';
+import type { OpenSession } from '../program.ts';
+import type { Session } from '../session.ts';
+import { visible } from '../ui/format.ts';
+import { attentionOption, type RuntimeFlags, threadsOption } from './runtime-flags.ts';
+
+interface GenerateFlags extends RuntimeFlags, Omit<SamplerOptions, 'minP' | 'repetitionPenalty'> {
+  readonly prompt: string;
+  readonly tokens: number;
+}
+
+const DEFAULT_TOKENS = 128;
+
+export function generateCommand(open: OpenSession): Command {
+  return new Command('generate')
+    .description('continue a prompt with the reference runtime')
+    .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
+    .requiredOption('--prompt <text>', 'text to continue; the text of special tokens is taken for the tokens')
+    .option('-n, --tokens <n>', 'most tokens to generate', parseInteger(0), DEFAULT_TOKENS)
+    .option('--temperature <t>', '0 is greedy; default: of the model', parseNumber(0))
+    .option('--seed <s>', 'of the sampling; default: 0', parseInteger(0))
+    .option('--top-k <k>', 'sample from the k likeliest tokens; default: of the model', parseInteger(0))
+    .option('--top-p <p>', 'sample from this share of probability; default: of the model', parseNumber(0, 1))
+    .addOption(attentionOption())
+    .addOption(threadsOption())
+    .action(async (source: string, flags: GenerateFlags) => {
+      const session = open();
+      const { prompt, tokens: maxTokens, attention, threads, ...sampler } = flags;
+      const { signal, progress } = session;
+      const generation = await withSource(source, (model) =>
+        generate(model, {
+          ...{ prompt, maxTokens, sampler, attention, threads, signal, progress },
+          ...(!session.json && { onText: (text) => writeText(session, text) }),
+        }),
+      );
+      if (session.json) await session.writeJson(generation);
+      else await finish(session, generation);
+    });
+}
+
+async function writeText(session: Session, text: string): Promise<boolean> {
+  session.endProgress();
+  // A file gets the text as it is; a terminal must not obey it.
+  await session.out.write(
+    session.out.isTty
+      ? text
+          .split(/([\n\t])/)
+          .map(visibleLine)
+          .join('')
+      : text,
+  );
+  return !session.out.closed;
+}
+
+function visibleLine(part: string): string {
+  return part === '\n' || part === '\t' ? part : visible(part);
+}
+
+async function finish(session: Session, { ids, stopReason, tokensPerSecond }: Generation): Promise<void> {
+  await session.writeLines(['']);
+  session.note(`${ids.length} tokens, ${tokensPerSecond.toFixed(1)} tokens/s, ended by ${stopReason}`);
+}

@@ -1,0 +1,116 @@
+import { Command } from 'commander';
+import { printable } from '../../core/errors.ts';
+import { type Inspection, inspect } from '../../pipeline/inspect.ts';
+import { withSource } from '../../pipeline/open.ts';
+import type { OpenSession } from '../program.ts';
+import { formatBytes, formatBytesExactly, formatCount, formatParameters, visible } from '../ui/format.ts';
+import { renderFacts, renderTable } from '../ui/table.ts';
+import type { Theme } from '../ui/theme.ts';
+
+export function inspectCommand(open: OpenSession): Command {
+  return new Command('inspect')
+    .description('say what a model is: geometry, parameters, tensors, tokenizer, metadata')
+    .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
+    .addHelpText('after', '\nReads headers only, so it is quick on models of any size.')
+    .action(async (source: string) => {
+      const session = open();
+      const inspection = await withSource(source, async (model) => inspect(model));
+      if (session.json) await session.writeJson(inspection);
+      else await session.writeLines(describe(inspection, session.theme));
+    });
+}
+
+function describe(inspection: Inspection, theme: Theme): string[] {
+  return [
+    ...section('Model', theme, renderFacts(modelFacts(inspection))),
+    ...section('Parameters', theme, parameterTable(inspection)),
+    ...section('Tokenizer', theme, renderFacts(tokenizerFacts(inspection))),
+    ...section('Metadata', theme, renderFacts(metadataFacts(inspection))),
+    ...section('Tensors', theme, tensorTable(inspection, theme)),
+    ...inspection.notes.map((note) => `note: ${printable(note, 300)}`),
+  ];
+}
+
+function section(title: string, theme: Theme, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [theme.bold(title), ...lines.map((line) => `  ${line}`), ''];
+}
+
+type Facts = (readonly [string, string])[];
+
+function modelFacts({ name, format, files, bytes, bitsPerWeight, config, ...rest }: Inspection): Facts {
+  const ffn = [...new Set(config.intermediateSizes)].map(formatCount).join(', ');
+  const { numAttentionHeads, qkNopeHeadDim, qkRopeHeadDim, vHeadDim, kvLoraRank, qLoraRank } = config;
+  const { expanded, latent } = rest.kvCacheBytesPerToken;
+  return [
+    ['name', printable(name)],
+    ['format', `${format}, ${files.length} ${files.length === 1 ? 'file' : 'files'}`],
+    ['weights', `${formatBytesExactly(bytes)}, ${bitsPerWeight.toFixed(2)} bits a weight`],
+    ['layers', `${config.numHiddenLayers}, hidden size ${formatCount(config.hiddenSize)}`],
+    ['heads', `${numAttentionHeads}, nope ${qkNopeHeadDim}, rope ${qkRopeHeadDim}, v ${vHeadDim}`],
+    ['latent', `kv_lora_rank ${kvLoraRank}, q_lora_rank ${qLoraRank ?? 'none'}`],
+    ['FFN', `${ffn}, squared ReLU`],
+    ['rope', `theta ${config.ropeTheta}, ${config.ropeInterleave ? 'interleaved' : 'half-split'} pairs`],
+    ['norm', `RMS, epsilon ${config.rmsNormEps}`],
+    ['context', `${formatCount(config.maxPositionEmbeddings)} tokens`],
+    ['head', config.tieWordEmbeddings ? 'tied to the embedding' : 'a matrix of its own'],
+    [
+      'KV cache',
+      `${formatCount(latent)} bytes a token latent, ${formatCount(expanded)} expanded (${(expanded / latent).toFixed(1)} times as many), in f16`,
+    ],
+  ];
+}
+
+function parameterTable({ parameters }: Inspection): string[] {
+  const rows = (['attention', 'ffn', 'embedding', 'norms', 'total'] as const).map((part) => {
+    const count = parameters[part];
+    const share = `${((100 * count) / parameters.total).toFixed(1)} %`;
+    return [part === 'ffn' ? 'FFN' : part, formatParameters(count), formatCount(count), share];
+  });
+  return renderTable(
+    [
+      { header: 'part' },
+      { header: 'size', align: 'right' },
+      { header: 'parameters', align: 'right' },
+      { header: 'share', align: 'right' },
+    ],
+    rows,
+  );
+}
+
+function tokenizerFacts({ tokenizer, stopTokens }: Inspection): Facts {
+  const { tokens, merges, added, paddingRows, normalizer, preTokenizer } = tokenizer;
+  return [
+    [
+      'vocabulary',
+      `${formatCount(tokens)} tokens, ${added} of them added, and ${formatCount(paddingRows)} padding rows`,
+    ],
+    ['kind', `byte-level BPE, ${formatCount(merges)} merges, ${preTokenizer}, normalizer ${normalizer}`],
+    ['stop tokens', stopTokens.map(({ id, text }) => `${id} ${visible(text)}`).join(', ') || 'none'],
+    ['chat template', tokenizer.chatTemplate ? 'yes' : 'no'],
+  ];
+}
+
+function metadataFacts({ card, generation }: Inspection): Facts {
+  const facts = { ...card, ...generation };
+  return Object.entries(facts).map(([name, value]) => [name, printable([value].flat().join(', '))]);
+}
+
+function tensorTable({ tensors }: Inspection, theme: Theme): string[] {
+  return renderTable(
+    [
+      { header: 'name' },
+      { header: 'scheme' },
+      { header: 'shape', align: 'right' },
+      { header: 'size', align: 'right' },
+      { header: 'bytes', align: 'right' },
+    ],
+    tensors.map(({ name, scheme, shape, bytes }) => [
+      name,
+      scheme,
+      shape.join(' x '),
+      formatBytes(bytes),
+      formatCount(bytes),
+    ]),
+    theme.dim,
+  );
+}

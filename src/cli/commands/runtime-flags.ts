@@ -1,0 +1,25 @@
+import { availableParallelism } from 'node:os';
+import { Option } from 'commander';
+import type { AttentionForm } from '../../pipeline/logits.ts';
+import { parseInteger } from '../arguments.ts';
+
+/** Flags of the commands that run a model. */
+export interface RuntimeFlags {
+  readonly attention: AttentionForm;
+  readonly threads: number;
+}
+
+/** More threads than this only wait for each other. */
+const MAX_THREADS = 256;
+
+export function attentionOption(): Option {
+  return new Option('--attention <form>', 'what the KV cache holds')
+    .choices(['expanded', 'latent'] satisfies AttentionForm[])
+    .default('latent');
+}
+
+export function threadsOption(): Option {
+  return new Option('--threads <n>', 'threads that compute')
+    .argParser(parseInteger(1, MAX_THREADS))
+    .default(availableParallelism(), 'all cores');
+}

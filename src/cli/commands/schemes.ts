@@ -1,0 +1,82 @@
+import { Command } from 'commander';
+import { RECIPES, type Recipe } from '../../../formats/gguf/recipes.ts';
+import { bitsPerWeight, SCHEMES, type SchemeName } from '../../core/scheme.ts';
+import { canDecode, canEncode } from '../../schemes/index.ts';
+import type { OpenSession } from '../program.ts';
+import { renderTable } from '../ui/table.ts';
+import type { Theme } from '../ui/theme.ts';
+
+export function schemesCommand(open: OpenSession): Command {
+  return new Command('schemes')
+    .description('list the targets of convert and the schemes that tensors are stored in')
+    .action(async () => {
+      const session = open();
+      const targets = RECIPES.map((recipe) => ({
+        target: `gguf:${recipe.name}`,
+        summary: describeRecipe(recipe),
+      }));
+      const schemes = (Object.keys(SCHEMES) as SchemeName[]).map(describeScheme);
+      if (session.json) await session.writeJson({ targets, schemes });
+      else await session.writeLines(tables(targets, schemes, session.theme));
+    });
+}
+
+interface TargetLine {
+  readonly target: string;
+  readonly summary: string;
+}
+
+function describeRecipe({ base, rules }: Recipe): string {
+  const exceptions = rules.map(({ roles, scheme }) => `, ${scheme} for ${roles.join(', ')}`);
+  return `${base} matrices${exceptions.join('')}, F32 vectors`;
+}
+
+function describeScheme(name: SchemeName) {
+  const { ggmlType, blockSize, blockBytes } = SCHEMES[name];
+  return {
+    name,
+    ggmlType,
+    bitsPerWeight: bitsPerWeight(name),
+    blockSize,
+    blockBytes,
+    read: canDecode(name),
+    write: canEncode(name),
+  };
+}
+
+function tables(
+  targets: readonly TargetLine[],
+  schemes: readonly ReturnType<typeof describeScheme>[],
+  theme: Theme,
+): string[] {
+  const mark = (flag: boolean) => (flag ? 'yes' : '-');
+  return [
+    ...renderTable(
+      [{ header: 'target' }, { header: 'what it writes' }],
+      targets.map(({ target, summary }) => [target, summary]),
+      theme.dim,
+    ),
+    '',
+    ...renderTable(
+      [
+        { header: 'scheme' },
+        { header: 'ggml type', align: 'right' },
+        { header: 'bits a weight', align: 'right' },
+        { header: 'weights a block', align: 'right' },
+        { header: 'bytes a block', align: 'right' },
+        { header: 'read' },
+        { header: 'write' },
+      ],
+      schemes.map((scheme) => [
+        scheme.name,
+        String(scheme.ggmlType),
+        scheme.bitsPerWeight.toFixed(4),
+        String(scheme.blockSize),
+        String(scheme.blockBytes),
+        mark(scheme.read),
+        mark(scheme.write),
+      ]),
+      theme.dim,
+    ),
+  ];
+}

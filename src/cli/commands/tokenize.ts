@@ -1,0 +1,26 @@
+import { Command } from 'commander';
+import { withSource } from '../../pipeline/open.ts';
+import { Tokenizer } from '../../tokenizer/tokenizer.ts';
+import type { OpenSession } from '../program.ts';
+import { visible } from '../ui/format.ts';
+import { renderTable } from '../ui/table.ts';
+
+export function tokenizeCommand(open: OpenSession): Command {
+  return new Command('tokenize')
+    .description('turn text into token ids')
+    .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
+    .argument('<text>', 'the text')
+    .option('--special', 'take the text of special tokens for the tokens')
+    .action(async (source: string, text: string, { special = false }: { special?: boolean }) => {
+      const session = open();
+      const tokenizer = await withSource(source, async (model) => new Tokenizer(model.tokenizer));
+      const ids = tokenizer.encode(text, { special });
+      if (session.json) await session.writeJson({ ids });
+      else await session.writeLines(table(tokenizer, ids, session.theme.dim));
+    });
+}
+
+function table(tokenizer: Tokenizer, ids: readonly number[], dim: (line: string) => string): string[] {
+  const rows = ids.map((id) => [String(id), visible(tokenizer.decode([id]))]);
+  return renderTable([{ header: 'id', align: 'right' }, { header: 'text' }], rows, dim);
+}

@@ -1,0 +1,74 @@
+import { Command } from 'commander';
+import { PressError } from '../../core/errors.ts';
+import { withSource } from '../../pipeline/open.ts';
+import { readText } from '../../pipeline/read-text.ts';
+import { checkFiles, DEFAULT_VERIFY_TOKENS, type Verification, verify } from '../../pipeline/verify.ts';
+import { collect, parseInteger, parseNumber } from '../arguments.ts';
+import type { OpenSession } from '../program.ts';
+import type { Session } from '../session.ts';
+import { verificationTable, worstTensorTable } from '../ui/verification.ts';
+import { attentionOption, type RuntimeFlags, threadsOption } from './runtime-flags.ts';
+
+interface VerifyFlags extends RuntimeFlags {
+  readonly against: string;
+  readonly text?: string[];
+  readonly tokens: number;
+  readonly maxKld?: number;
+}
+
+const HELP = `
+If plmpress.json lies beside the artifact, the files must be those that convert has written. Then every tensor is
+compared with its source, and both models run over the text with the reference runtime. What an artifact of its
+schemes cannot show sets the exit code to 6.`;
+
+export function verifyCommand(open: OpenSession): Command {
+  return new Command('verify')
+    .description('prove that an artifact still is its source')
+    .argument('<artifact>', '.gguf file or artifact folder')
+    .requiredOption('--against <source>', 'checkpoint folder or .gguf file that it was made from')
+    .option('--text <file>', 'text that both read; repeatable; default: a short built-in text', collect)
+    .option('--tokens <n>', 'most tokens of it', parseInteger(2), DEFAULT_VERIFY_TOKENS)
+    .option('--max-kld <x>', 'most mean KLD in nats a token; default: by the coarsest scheme', parseNumber(0))
+    .addOption(attentionOption())
+    .addOption(threadsOption())
+    .addHelpText('after', HELP)
+    .action(async (artifactSpec: string, flags: VerifyFlags) => {
+      const session = open();
+      const { against, text, tokens: maxTokens, maxKld, attention, threads } = flags;
+      const { signal, progress } = session;
+      const texts = text && (await Promise.all(text.map(readText)));
+      const verification = await withSource(artifactSpec, (artifact) =>
+        withSource(against, async (source) => {
+          await checkFiles(artifactSpec, artifact);
+          return verify(source, artifact, {
+            ...{ maxTokens, attention, threads, signal, progress },
+            ...(texts !== undefined && { texts }),
+            ...(maxKld !== undefined && { maxKld }),
+          });
+        }),
+      );
+      await report(session, verification);
+    });
+}
+
+async function report(session: Session, verification: Verification): Promise<void> {
+  const { passed, failures, tokens, tensors } = verification;
+  if (session.json) await session.writeJson(verification);
+  else if (!session.quiet) {
+    await session.writeLines([
+      ...verificationTable(verification, session.theme),
+      '',
+      ...worstTensorTable(tensors, session.theme),
+      '',
+      ...failures.map((failure) => `${session.theme.bad('failed')} ${failure}`),
+      ...(passed ? [`${session.theme.good('passed')} over ${tokens} tokens`] : []),
+    ]);
+  }
+  if (!passed) await session.fail(verificationFailure(failures));
+}
+
+/** The first failure of several. */
+export function verificationFailure(failures: readonly string[]): PressError {
+  const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
+  return new PressError('verification', { what: `${failures[0]}${more}` });
+}

@@ -1,0 +1,44 @@
+import { CommanderError } from 'commander';
+import { describeFailure, describeStack } from './failure.ts';
+import { listenForInterruption } from './interruption.ts';
+import { buildProgram } from './program.ts';
+import { type GlobalOptions, type Io, Session } from './session.ts';
+
+/**
+ * Runs one command line, without the program's name, and returns its exit code (src/core/errors.ts; 130 and 143
+ * for signals). Nothing but standard streams and what the command is told to write changes.
+ */
+export async function main(argv: readonly string[], io: Io = process): Promise<number> {
+  const interruption = listenForInterruption();
+  let session: Session | undefined;
+  const openSession = () => {
+    session ??= new Session(io, program.opts<GlobalOptions>(), interruption.signal);
+    return session;
+  };
+  const program = buildProgram(io, openSession);
+  try {
+    if (argv.length === 0) await openSession().writeLines(shortHelp());
+    else await program.parseAsync(argv, { from: 'user' });
+    return openSession().exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    const cause = interruption.signal.aborted ? interruption.signal.reason : error;
+    const { debug } = program.opts<GlobalOptions>();
+    const told = openSession();
+    await told.tell(describeFailure(cause), debug ? describeStack(cause) : undefined);
+    return told.exitCode;
+  } finally {
+    interruption.dispose();
+  }
+}
+
+function shortHelp(): string[] {
+  return [
+    'plmpress presses PLM checkpoints into artifacts that small devices run, and proves that they still are the model.',
+    '',
+    '  plmpress convert checkpoint/ --to gguf:q8_0 -o out/    convert to a GGUF file',
+    '  plmpress verify out/ --against checkpoint/             compare it with its source',
+    '',
+    '`plmpress --help` lists the commands, `plmpress <command> --help` explains one.',
+  ];
+}

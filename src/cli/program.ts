@@ -1,0 +1,74 @@
+import { Command } from 'commander';
+import { VERSION } from '../pipeline/version.ts';
+import { convertCommand } from './commands/convert.ts';
+import { generateCommand } from './commands/generate.ts';
+import { inspectCommand } from './commands/inspect.ts';
+import { logitsCommand } from './commands/logits.ts';
+import { passesCommand } from './commands/passes.ts';
+import { schemesCommand } from './commands/schemes.ts';
+import { tokenizeCommand } from './commands/tokenize.ts';
+import { verifyCommand } from './commands/verify.ts';
+import type { Io, Session } from './session.ts';
+
+/** Gives the session of this run. Options must have been parsed, so only actions may call it. */
+export type OpenSession = () => Session;
+
+const EXAMPLES = `
+Examples:
+  plmpress inspect checkpoint/
+  plmpress convert checkpoint/ --to gguf:q8_0 --to gguf:q4_0 -o out/ --verify
+  plmpress verify out/model-Q8_0.gguf --against checkpoint/ --text sample.txt
+  plmpress generate out/model-Q8_0.gguf --prompt "Call me" -n 32 --temperature 0
+
+A SOURCE is a checkpoint folder, a .gguf file, or a folder that convert has written.
+
+Exit codes:
+  0 done           3 invalid input    6 verification failed    130 SIGINT
+  1 a bug          4 local I/O        7 unsupported            143 SIGTERM
+  2 usage          5 network          8 locked by another run`;
+
+/** The whole command line. Errors of parsing are thrown, never printed. */
+export function buildProgram(io: Io, open: OpenSession): Command {
+  const program = new Command('plmpress')
+    .description('Press PLM checkpoints into artifacts that small devices run.')
+    .usage('<command> [options]')
+    .version(VERSION, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help of a command')
+    .option('--json', 'print the result as one JSON document on stdout')
+    .option('-q, --quiet', 'print no progress and no summary')
+    .option('--debug', 'print the stack of an error')
+    .option('--no-color', 'print without colours, as does NO_COLOR')
+    .addHelpText('after', EXAMPLES)
+    .commandsGroup('Convert:')
+    .addCommand(convertCommand(open))
+    .addCommand(verifyCommand(open))
+    .commandsGroup('Look:')
+    .addCommand(inspectCommand(open))
+    .addCommand(schemesCommand(open))
+    .addCommand(passesCommand(open))
+    .commandsGroup('Run:')
+    .addCommand(generateCommand(open))
+    .addCommand(logitsCommand(open))
+    .addCommand(tokenizeCommand(open));
+  for (const command of [program, ...program.commands]) {
+    command
+      .exitOverride()
+      .configureHelp({ showGlobalOptions: true })
+      .configureOutput({
+        writeOut: (text) => void io.stdout.write(text),
+        writeErr: (text) => void io.stderr.write(text),
+        getOutHelpWidth: () => helpWidth(io),
+        outputError: () => {},
+      });
+  }
+  return program;
+}
+
+/** Lines longer than this are hard to read on any terminal. */
+const MAX_HELP_WIDTH = 110;
+
+function helpWidth({ stdout }: Io): number {
+  const { columns } = stdout as NodeJS.WriteStream;
+  return Math.min(columns ?? MAX_HELP_WIDTH, MAX_HELP_WIDTH);
+}

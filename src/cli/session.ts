@@ -1,0 +1,109 @@
+import type { PressError } from '../core/errors.ts';
+import type { Progress } from '../core/progress.ts';
+import { describeFailure, type Failure } from './failure.ts';
+import { Output, type OutputStream } from './output.ts';
+import { makeReporter, type Reporter } from './ui/reporter.ts';
+import { makeTheme, type Theme, wantsColors } from './ui/theme.ts';
+
+/** The outside world of a run. */
+export interface Io {
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** Options that every command takes. */
+export interface GlobalOptions {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly debug?: boolean;
+  readonly color: boolean;
+}
+
+/** What a command works with: where its result goes, how it tells progress, when it has to stop. */
+export class Session {
+  readonly out: Output;
+  /** Colours of stdout. */
+  readonly theme: Theme;
+  readonly signal: AbortSignal;
+  readonly json: boolean;
+  readonly quiet: boolean;
+  readonly #stderr: OutputStream;
+  readonly #errorTheme: Theme;
+  readonly #reporter: Reporter;
+  #exitCode = 0;
+  #wroteJson = false;
+
+  constructor(io: Io, options: GlobalOptions, signal: AbortSignal) {
+    const colors = (stream: OutputStream) =>
+      makeTheme(wantsColors(stream.isTTY === true, io.env, !options.color));
+    this.out = new Output(io.stdout);
+    this.theme = colors(io.stdout);
+    this.signal = signal;
+    this.json = options.json === true;
+    this.quiet = options.quiet === true;
+    this.#stderr = io.stderr;
+    this.#errorTheme = colors(io.stderr);
+    this.#reporter = makeReporter({
+      stream: io.stderr,
+      style: this.quiet ? 'silent' : isAnimated(io) ? 'animated' : 'lines',
+      theme: this.#errorTheme,
+    });
+  }
+
+  get progress(): Progress {
+    return this.#reporter.progress;
+  }
+
+  /** 0, or that of the failure that was told last. */
+  get exitCode(): number {
+    return this.#exitCode;
+  }
+
+  async writeLines(lines: readonly string[]): Promise<void> {
+    this.#reporter.stop();
+    await this.out.write(lines.map((line) => `${line}\n`).join(''));
+  }
+
+  /** The one JSON document of a run. */
+  async writeJson(value: unknown): Promise<void> {
+    this.#reporter.stop();
+    await this.writeJsonText(`${JSON.stringify(value, null, 2)}\n`);
+  }
+
+  /** A piece of the one JSON document of a run, for documents that are too long to be held. */
+  async writeJsonText(text: string): Promise<void> {
+    this.#wroteJson = true;
+    await this.out.write(text);
+  }
+
+  /** A remark for people. */
+  note(text: string): void {
+    if (!this.quiet) this.#stderr.write(`plmpress: ${text}\n`);
+  }
+
+  /** Ends progress, for what is written to a terminal bit by bit. */
+  endProgress(): void {
+    this.#reporter.stop();
+  }
+
+  /** Tells a failure that comes after the result, such as a threshold that is not met. */
+  async fail(error: PressError): Promise<void> {
+    await this.tell(describeFailure(error));
+  }
+
+  /** The one line on stderr, and the JSON error object where no document has been begun. */
+  async tell(failure: Failure, stack?: string): Promise<void> {
+    this.#reporter.stop();
+    this.#exitCode = failure.exitCode;
+    const { class: name, exitCode, message } = failure;
+    this.#stderr.write(`plmpress: ${this.#errorTheme.bad('error:')} ${message}\n`);
+    if (stack !== undefined) this.#stderr.write(`${stack}\n`);
+    if (this.json && !this.#wroteJson) await this.writeJson({ error: { class: name, exitCode, message } });
+  }
+}
+
+/** CI systems have terminals too, but nobody watches them move. */
+function isAnimated({ stderr, env }: Io): boolean {
+  return stderr.isTTY === true && env.TERM !== 'dumb' && !env.CI;
+}

@@ -1,0 +1,97 @@
+import type { PlannedFile, PlannedTensor } from '../../core/export-plan.ts';
+import type { Model } from '../../core/model.ts';
+import { schemeBytes } from '../../core/scheme.ts';
+import { byteLength, columnCount, elementCount, rowCount } from '../../core/tensor.ts';
+import type { Manifest } from '../../pipeline/manifest.ts';
+import type { Target } from '../../pipeline/target.ts';
+import { formatBytes, formatCount, formatSeconds, formatSmall } from './format.ts';
+import { renderTable } from './table.ts';
+import type { Theme } from './theme.ts';
+
+/** What a conversion has done, or would do. */
+export interface Conversion {
+  readonly model: Model;
+  readonly targets: readonly Target[];
+  /** Undefined after a dry run. */
+  readonly manifest: Manifest | undefined;
+  readonly seconds: number;
+  readonly peakRss: number;
+}
+
+/** A table of the files and a line that sums up. */
+export function conversionLines(conversion: Conversion, theme: Theme): string[] {
+  const { targets, manifest } = conversion;
+  const rows = targets.flatMap((target) => target.plan.files.map((file) => fileRow(file, target, manifest)));
+  const table = renderTable(
+    [
+      { header: 'file' },
+      { header: 'size', align: 'right' },
+      { header: 'bytes', align: 'right' },
+      { header: 'bits a weight', align: 'right' },
+      { header: 'worst tensor error' },
+    ],
+    rows,
+    theme.dim,
+  );
+  return [...table, '', summaryLine(conversion, theme)];
+}
+
+function fileRow(file: PlannedFile, target: Target, manifest: Manifest | undefined): string[] {
+  const weights = file.tensors.reduce((sum, { source }) => sum + elementCount(source), 0);
+  const bits = (8 * file.tensors.reduce((sum, tensor) => sum + storedBytes(tensor), 0)) / weights;
+  return [
+    file.name,
+    formatBytes(file.bytes),
+    formatCount(file.bytes),
+    bits.toFixed(2),
+    manifest === undefined ? 'not written' : worstError(file, target, manifest),
+  ];
+}
+
+/** The largest relative RMS error of the file's tensors, and whose it is. */
+function worstError(file: PlannedFile, { plan }: Target, manifest: Manifest): string {
+  const artifact = manifest.artifacts.find(
+    ({ target, files }) => target === plan.target && files.includes(file.name),
+  );
+  const names = new Set(file.tensors.map((tensor) => tensor.name));
+  const tensors = artifact!.tensors.filter((tensor) => names.has(tensor.name));
+  const worst = tensors.reduce((a, b) => (b.error.relativeRms > a.error.relativeRms ? b : a));
+  const { relativeRms } = worst.error;
+  return relativeRms === 0 ? 'none, all exact' : `${formatSmall(relativeRms)} in ${worst.name}`;
+}
+
+function summaryLine({ model, targets, manifest, seconds, peakRss }: Conversion, theme: Theme): string {
+  const before = [...model.tensors.values()].reduce((sum, tensor) => sum + byteLength(tensor), 0);
+  const files = targets.flatMap((target) => target.plan.files);
+  const after = files.reduce((sum, file) => sum + file.bytes, 0);
+  const share = targets.length === 1 ? ` (${((100 * after) / before).toFixed(0)} %)` : '';
+  const what = files.length === 1 ? '1 file' : `${files.length} files`;
+  const sizes = `${formatBytes(before)} -> ${formatBytes(after)}${share} in ${what}`;
+  if (manifest === undefined) return `${theme.bold(model.name)}: ${sizes}, nothing written (--dry-run)`;
+  const cost = `${formatSeconds(seconds)}, peak memory ${formatBytes(peakRss)}`;
+  return `${theme.bold(model.name)}: ${sizes}, ${cost}`;
+}
+
+/** The part of a plan that a manifest would hold. */
+export function describePlan({ plan, options, model }: Target) {
+  return {
+    target: plan.target,
+    options,
+    passes: [...new Set(model.changes.map((change) => change.pass))],
+    fallbacks: plan.fallbacks,
+    tensors: plan.files.flatMap(({ tensors }) =>
+      tensors.map((tensor) => ({
+        name: tensor.name,
+        source: tensor.source.name,
+        scheme: tensor.scheme,
+        shape: tensor.source.shape,
+        bytes: storedBytes(tensor),
+      })),
+    ),
+    files: plan.files.map((file) => file.name),
+  };
+}
+
+function storedBytes({ source, scheme }: PlannedTensor): number {
+  return schemeBytes(scheme, columnCount(source)) * rowCount(source);
+}

@@ -1,0 +1,59 @@
+import { relativeError, type TensorError, type Verification } from '../../pipeline/verify.ts';
+import { formatCount, formatSmall } from './format.ts';
+import { renderTable } from './table.ts';
+import type { Theme } from './theme.ts';
+
+/** One line of figures. */
+export function summarizeVerification(verification: Verification): string {
+  const { tokens, kld, maxKld, top1, ppl } = verification;
+  return [
+    `mean KLD ${formatSmall(kld.mean)} (at most ${formatSmall(maxKld)})`,
+    `top-1 ${formatPercent(top1)}`,
+    `perplexity ${formatSmall(ppl.reference)} -> ${formatSmall(ppl.artifact)}`,
+    `${formatCount(tokens)} tokens`,
+  ].join(', ');
+}
+
+export function verificationTable(verification: Verification, theme: Theme): string[] {
+  const { kld, maxKld, top1, ppl, maxAbsError } = verification;
+  const rows = [
+    ['mean KLD (nats a token)', formatSmall(kld.mean), `at most ${formatSmall(maxKld)}`],
+    ['median KLD', formatSmall(kld.median), ''],
+    ['99th percentile KLD', formatSmall(kld.p99), ''],
+    ['largest KLD', formatSmall(kld.max), ''],
+    ['top-1 agreement', formatPercent(top1), ''],
+    ['perplexity of the source', formatSmall(ppl.reference), ''],
+    ['perplexity of the artifact', formatSmall(ppl.artifact), ''],
+    ['largest error of a logit', formatSmall(maxAbsError), ''],
+  ];
+  const columns = [{ header: 'measure' }, { header: 'value', align: 'right' as const }, { header: 'limit' }];
+  return renderTable(columns, rows, theme.dim);
+}
+
+/** Tensors shown: enough to see whether one stands out. */
+const WORST = 5;
+
+export function worstTensorTable(tensors: readonly TensorError[], theme: Theme): string[] {
+  const rows = tensors
+    .slice(0, WORST)
+    .map((error) => [
+      error.name,
+      error.scheme,
+      formatSmall(relativeError(error)),
+      formatSmall(error.maxAbsError),
+    ]);
+  return renderTable(
+    [
+      { header: `worst of ${tensors.length} tensors` },
+      { header: 'scheme' },
+      { header: 'relative RMS error', align: 'right' },
+      { header: 'largest error', align: 'right' },
+    ],
+    rows,
+    theme.dim,
+  );
+}
+
+function formatPercent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`;
+}

@@ -1,0 +1,167 @@
+import { stat } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import { PressError, usage } from '../core/errors.ts';
+import type { PlannedFile, PlannedTensor } from '../core/export-plan.ts';
+import type { Model } from '../core/model.ts';
+import type { Progress } from '../core/progress.ts';
+import { type FileDigest, type StagedOutput, withStagedOutput } from '../io/staged-output.ts';
+import { openCompute } from '../kernels/compute.ts';
+import {
+  describeArtifact,
+  describeSource,
+  describesAny,
+  encodeManifest,
+  MANIFEST_NAME,
+  type Manifest,
+  mergeManifest,
+} from './manifest.ts';
+import { readManifest } from './manifest-reader.ts';
+import type { StorageError } from './storage-error.ts';
+import type { Target } from './target.ts';
+import { assertTranscodable, transcode } from './transcode.ts';
+import { SLOTS, slotBytes } from './working-memory.ts';
+
+export interface ConvertOptions {
+  /** The source as opened; the caller closes it. */
+  readonly model: Model;
+  /** Path that `model` was opened from: a folder or a file. */
+  readonly source: string;
+  /** From `planTarget(model, …)`. All are written, or none. */
+  readonly targets: readonly Target[];
+  /** Output folder; created where missing. */
+  readonly output: string;
+  /** Replace files, and a manifest that cannot be read. */
+  readonly force?: boolean;
+  /** Threads that transcode; default: one a core. Bytes do not depend on it. */
+  readonly threads?: number;
+  /** Most bytes that the process may hold. Bytes written do not depend on it. */
+  readonly maxMemory?: number;
+  /** Stop before anything is created. */
+  readonly dryRun?: boolean;
+  readonly progress?: Progress;
+  /** Stops between two chunks; the output folder is then as it was. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ConvertResult {
+  /** Files of all targets with their exact sizes. */
+  readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  /** What `plmpress.json` holds now; undefined after a dry run. */
+  readonly manifest: Manifest | undefined;
+}
+
+/**
+ * Writes the targets into the output folder, then the manifest.
+ * @throws PressError `usage` where two targets write one file; `unsupported` and `invalid-input` where weights
+ * cannot be converted; `local-io` and `locked` as the commit protocol of src/io does, and where `maxMemory` is too
+ * small. Whatever is thrown, the output folder is as it was.
+ */
+export async function convert(options: ConvertOptions): Promise<ConvertResult> {
+  const { targets, maxMemory, threads = availableParallelism() } = options;
+  const files = targets.flatMap((target) => target.plan.files);
+  assertDistinct(targets);
+  const tensors = files.flatMap((file) => file.tensors);
+  for (const tensor of tensors) assertTranscodable(tensor);
+  const memory = { maxMemory, resident: process.memoryUsage.rss(), threads };
+  const job: Job = { ...options, threads, files, slotBytes: slotBytes(tensors, memory) };
+  const sizes = files.map(({ name, bytes }) => ({ path: name, bytes }));
+  if (options.dryRun) return { files: sizes, manifest: undefined };
+  const manifest = await withStagedOutput(options.output, (output) => writeTargets(output, job));
+  return { files: sizes, manifest };
+}
+
+interface Job extends ConvertOptions {
+  readonly threads: number;
+  /** Of all targets. */
+  readonly files: readonly PlannedFile[];
+  readonly slotBytes: number;
+}
+
+async function writeTargets(output: StagedOutput, job: Job): Promise<Manifest> {
+  const { model, source, targets, files, force = false } = job;
+  const previous = await readPrevious(output.folder, force);
+  await output.stage(files, { force, inputs: await inputPaths(model, source) });
+  const errors = await writeFiles(output, job);
+  const digests = await readBack(output, job);
+  const described = await describeSource(model);
+  const manifest = mergeManifest(
+    previous === 'malformed' ? undefined : previous,
+    targets.map((target) => describeArtifact(target, described, errors)),
+    digests.map(({ name, bytes, sha256 }) => ({ path: name, bytes, sha256 })),
+  );
+  job.signal?.throwIfAborted();
+  await output.publish({
+    name: MANIFEST_NAME,
+    content: encodeManifest(manifest),
+    replacesStale:
+      previous === 'malformed' ||
+      describesAny(
+        previous,
+        files.map((file) => file.name),
+      ),
+  });
+  return manifest;
+}
+
+/** With `force`, a manifest that cannot be understood does not stop the run: it will be replaced. */
+async function readPrevious(folder: string, force: boolean): Promise<Manifest | undefined | 'malformed'> {
+  try {
+    return await readManifest(folder);
+  } catch (error) {
+    if (force && error instanceof PressError && error.failure === 'invalid-input') return 'malformed';
+    throw error;
+  }
+}
+
+async function writeFiles(output: StagedOutput, job: Job): Promise<ReadonlyMap<PlannedTensor, StorageError>> {
+  const { model, files, threads, slotBytes: bytes, progress, signal } = job;
+  for (const { name, head } of files) {
+    for (const part of head) await output.write(name, part.bytes, part.offset);
+  }
+  const transfers = files.flatMap(({ name, tensors }) => {
+    const write = (rows: Uint8Array, offset: number) => output.write(name, rows, offset);
+    return tensors.map((tensor) => ({ tensor, write }));
+  });
+  const compute = await openCompute({ threads, bytes: SLOTS * bytes });
+  try {
+    return await transcode(transfers, {
+      ...{ compute, slotBytes: bytes, files: model.files },
+      ...(progress && { progress }),
+      ...(signal && { signal }),
+    });
+  } finally {
+    await compute.close();
+  }
+}
+
+async function readBack(output: StagedOutput, { files, progress, signal }: Job): Promise<FileDigest[]> {
+  const total = files.reduce((sum, file) => sum + file.bytes, 0);
+  let done = 0;
+  progress?.({ kind: 'phase', name: 'read back', total, unit: 'bytes' });
+  const onRead = (bytes: number) => {
+    done += bytes;
+    progress?.({ kind: 'advance', done });
+  };
+  return output.seal({ onRead, ...(signal && { signal }) });
+}
+
+async function inputPaths(model: Model, source: string): Promise<string[]> {
+  const isFolder = await stat(source).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+  const folder = isFolder ? source : path.dirname(source);
+  return model.files.map((file) => path.join(folder, file.name));
+}
+
+function assertDistinct(targets: readonly Target[]): void {
+  const writers = new Map<string, string>();
+  for (const { plan } of targets) {
+    for (const { name } of plan.files) {
+      const other = writers.get(name);
+      if (other !== undefined) throw usage(`${other} and ${plan.target} both write ${name}`);
+      writers.set(name, plan.target);
+    }
+  }
+}

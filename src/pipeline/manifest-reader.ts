@@ -1,0 +1,162 @@
+import { lstat } from 'node:fs/promises';
+import path from 'node:path';
+import { invalidInput, localIo, PressError } from '../core/errors.ts';
+import { parseJson } from '../core/json.ts';
+import type { JsonField } from '../core/json-field.ts';
+import type { Change, SourceFile } from '../core/model.ts';
+import { readTextFile } from '../io/text-file.ts';
+import {
+  MANIFEST_NAME,
+  MANIFEST_SCHEMA,
+  type Manifest,
+  type ManifestArtifact,
+  type ManifestFile,
+  type ManifestOptions,
+  type ManifestTensor,
+} from './manifest.ts';
+
+/** An artifact of the deepest model that llama.cpp takes makes 2 MB. */
+const MAX_MANIFEST_BYTES = 64_000_000;
+const SHA256 = /^[0-9a-f]{64}$/;
+
+/** The manifest of `folder`; undefined where there is none. Throws `invalid-input` where it is malformed. */
+export async function readManifest(folder: string): Promise<Manifest | undefined> {
+  const manifestPath = path.join(folder, MANIFEST_NAME);
+  const stats = await lstat(manifestPath).catch((error) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw localIo(MANIFEST_NAME, error);
+  });
+  if (stats === undefined) return undefined;
+  if (!stats.isFile())
+    throw new PressError('local-io', { file: MANIFEST_NAME, what: 'is not a regular file' });
+  return parseManifest((await readTextFile(manifestPath, MANIFEST_NAME, MAX_MANIFEST_BYTES)).text);
+}
+
+/**
+ * Compares a file of `folder` with the manifest there. Returns the artifact that it belongs to; undefined where
+ * there is no manifest or it does not list the file.
+ * @throws PressError `verification` where size or SHA-256 differ, `invalid-input` where the manifest is malformed.
+ */
+export async function checkManifest(
+  folder: string,
+  file: Pick<SourceFile, 'name' | 'bytes' | 'sha256'>,
+): Promise<ManifestArtifact | undefined> {
+  const manifest = await readManifest(folder);
+  const entry = manifest?.files.find((listed) => listed.path === file.name);
+  if (manifest === undefined || entry === undefined) return undefined;
+  const differs = (what: string, got: string | number, expected: string) =>
+    new PressError('verification', {
+      file: file.name,
+      what: `${what} differs from ${MANIFEST_NAME}`,
+      got,
+      expected,
+    });
+  if (file.bytes !== entry.bytes) throw differs('size', file.bytes, `${entry.bytes} bytes`);
+  const sha256 = await file.sha256();
+  if (sha256 !== entry.sha256) throw differs('SHA-256', sha256, entry.sha256);
+  return manifest.artifacts.find((artifact) => artifact.files.includes(file.name));
+}
+
+export function parseManifest(text: string): Manifest {
+  const root = parseJson(text, MANIFEST_NAME);
+  root.at('schemaVersion').integer(MANIFEST_SCHEMA, MANIFEST_SCHEMA);
+  const tool = root.at('tool');
+  const files = root.at('files').items().map(parseFile);
+  const artifacts = root.at('artifacts').items().map(parseArtifact);
+  const listed = new Set(files.map((file) => file.path));
+  if (listed.size < files.length) throw malformed('files', 'a path is listed twice');
+  for (const artifact of artifacts) {
+    const missing = artifact.files.find((file) => !listed.has(file));
+    if (missing !== undefined) throw malformed('artifacts', `${missing} is not among the files`);
+  }
+  return {
+    schemaVersion: MANIFEST_SCHEMA,
+    tool: { name: tool.at('name').string(), version: tool.at('version').string() },
+    files,
+    artifacts,
+  };
+}
+
+function malformed(field: string, what: string): PressError {
+  return invalidInput({ file: MANIFEST_NAME, field, what });
+}
+
+function parseFile(field: JsonField): ManifestFile {
+  return { path: relativePath(field.at('path')), ...parseContent(field) };
+}
+
+function parseContent(field: JsonField): { bytes: number; sha256: string } {
+  const sha256 = field.at('sha256').string();
+  if (!SHA256.test(sha256)) throw field.at('sha256').unexpected('64 hex digits');
+  return { bytes: field.at('bytes').integer(0), sha256 };
+}
+
+/** A path that cannot leave the folder. */
+function relativePath(field: JsonField): string {
+  const text = field.string();
+  const isSafe = /^[^\\:\0]+$/.test(text) && text.split('/').every((part) => !['', '.', '..'].includes(part));
+  if (!isSafe) throw field.unexpected('a path inside the folder');
+  return text;
+}
+
+function parseArtifact(field: JsonField): ManifestArtifact {
+  const source = field.at('source');
+  return {
+    target: field.at('target').string(),
+    version: field.at('version').string(),
+    source: {
+      format: source.at('format').string(),
+      name: source.at('name').string(),
+      files: source
+        .at('files')
+        .items()
+        .map((file) => ({ name: file.at('name').string(), ...parseContent(file) })),
+    },
+    options: parseOptions(field.at('options')),
+    passes: strings(field.at('passes')),
+    changes: field.at('changes').items().map(parseChange),
+    fallbacks: field
+      .at('fallbacks')
+      .items()
+      .map((fallback) => texts(fallback, ['tensor', 'wanted', 'used', 'reason'])),
+    tensors: field.at('tensors').items().map(parseTensor),
+    files: field.at('files').items().map(relativePath),
+  };
+}
+
+function parseOptions(field: JsonField): ManifestOptions {
+  return Object.fromEntries(
+    [...field.entries()].map(([key, option]) => {
+      const { value } = option;
+      if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+        return [key, value];
+      throw option.unexpected('a string, a number, true or false');
+    }),
+  );
+}
+
+function parseChange(field: JsonField): Change {
+  return texts(field, ['pass', 'subject', 'from', 'to', 'reason']);
+}
+
+function parseTensor(field: JsonField): ManifestTensor {
+  const error = field.at('error');
+  return {
+    ...texts(field, ['name', 'source', 'scheme']),
+    shape: field
+      .at('shape')
+      .items()
+      .map((dimension) => dimension.integer(0)),
+    bytes: field.at('bytes').integer(0),
+    error: { relativeRms: error.at('relativeRms').number(), maxAbs: error.at('maxAbs').number() },
+  };
+}
+
+/** Members that are strings, in the order of `keys`. */
+function texts<Key extends string>(field: JsonField, keys: readonly Key[]): Record<Key, string> {
+  return Object.fromEntries(keys.map((key) => [key, field.at(key).string()])) as Record<Key, string>;
+}
+
+function strings(field: JsonField): string[] {
+  return field.items().map((item) => item.string());
+}

@@ -1,0 +1,133 @@
+import type { Fallback, PlannedTensor } from '../core/export-plan.ts';
+import type { Change, Model } from '../core/model.ts';
+import { schemeBytes } from '../core/scheme.ts';
+import { columnCount, rowCount } from '../core/tensor.ts';
+import type { StorageError } from './storage-error.ts';
+import type { Target } from './target.ts';
+import { VERSION } from './version.ts';
+
+/** Record of everything in an output folder: what was made, from what, how, and how exact it is. */
+export const MANIFEST_NAME = 'plmpress.json';
+export const MANIFEST_SCHEMA = 1;
+
+/** A file by content. Paths have forward slashes and are relative to the manifest. */
+export interface ManifestFile {
+  readonly path: string;
+  readonly bytes: number;
+  /** In hex. */
+  readonly sha256: string;
+}
+
+export interface ManifestTensor {
+  /** In the artifact. */
+  readonly name: string;
+  /** In the source, by its Hugging Face name. */
+  readonly source: string;
+  readonly scheme: string;
+  readonly shape: readonly number[];
+  readonly bytes: number;
+  readonly error: StorageError;
+}
+
+export interface ManifestSource {
+  readonly format: string;
+  readonly name: string;
+  readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
+}
+
+export type ManifestOptions = Readonly<Record<string, string | number | boolean>>;
+
+export interface ManifestArtifact {
+  readonly target: string;
+  /** Of the plmpress that made it. */
+  readonly version: string;
+  readonly source: ManifestSource;
+  /** Those that bytes depend on. */
+  readonly options: ManifestOptions;
+  readonly passes: readonly string[];
+  readonly changes: readonly Change[];
+  readonly fallbacks: readonly { readonly [Key in keyof Fallback]: string }[];
+  readonly tensors: readonly ManifestTensor[];
+  /** Paths of `Manifest.files`. */
+  readonly files: readonly string[];
+}
+
+/** Holds no time, no path of the machine and no thread count: equal conversions give equal manifests. */
+export interface Manifest {
+  readonly schemaVersion: typeof MANIFEST_SCHEMA;
+  /** What wrote the manifest last. */
+  readonly tool: { readonly name: string; readonly version: string };
+  readonly files: readonly ManifestFile[];
+  readonly artifacts: readonly ManifestArtifact[];
+}
+
+/** The source as manifests describe it. Reads what nobody has read so far, and fails where a file has changed. */
+export async function describeSource(model: Model): Promise<ManifestSource> {
+  const files: { name: string; bytes: number; sha256: string }[] = [];
+  for (const file of model.files) {
+    files.push({ name: file.name, bytes: file.bytes, sha256: await file.sha256() });
+  }
+  return { format: model.format, name: model.name, files };
+}
+
+export function describeArtifact(
+  target: Target,
+  source: ManifestSource,
+  errors: ReadonlyMap<PlannedTensor, StorageError>,
+): ManifestArtifact {
+  const { plan, options, model } = target;
+  return {
+    target: plan.target,
+    version: VERSION,
+    source,
+    options,
+    passes: [...new Set(model.changes.map((change) => change.pass))],
+    changes: model.changes,
+    fallbacks: plan.fallbacks,
+    tensors: plan.files.flatMap(({ tensors }) =>
+      tensors.map((tensor) => describeTensor(tensor, errors.get(tensor)!)),
+    ),
+    files: plan.files.map((file) => file.name),
+  };
+}
+
+function describeTensor(tensor: PlannedTensor, error: StorageError): ManifestTensor {
+  const { name, source, scheme } = tensor;
+  const bytes = schemeBytes(scheme, columnCount(source)) * rowCount(source);
+  return { name, source: source.name, scheme, shape: source.shape, bytes, error };
+}
+
+/** Adds artifacts to those of `previous`, dropping from it each that shares a file with a new one. */
+export function mergeManifest(
+  previous: Manifest | undefined,
+  artifacts: readonly ManifestArtifact[],
+  files: readonly ManifestFile[],
+): Manifest {
+  const replaced = new Set(files.map((file) => file.path));
+  const kept = (previous?.artifacts ?? []).filter((old) => !old.files.some((path) => replaced.has(path)));
+  const keptPaths = new Set(kept.flatMap((old) => old.files));
+  const keptFiles = (previous?.files ?? []).filter((file) => keptPaths.has(file.path));
+  return {
+    schemaVersion: MANIFEST_SCHEMA,
+    tool: { name: 'plmpress', version: VERSION },
+    files: [...keptFiles, ...files].toSorted((a, b) => order(a.path, b.path)),
+    artifacts: [...kept, ...artifacts].toSorted(
+      (a, b) => order(a.target, b.target) || order(a.files[0] ?? '', b.files[0] ?? ''),
+    ),
+  };
+}
+
+/** Whether `manifest` describes one of the files, so that it would lie once that is replaced. */
+export function describesAny(manifest: Manifest | undefined, paths: readonly string[]): boolean {
+  return manifest?.files.some((file) => paths.includes(file.path)) ?? false;
+}
+
+/** Keys stand in the order in which this file builds objects. */
+export function encodeManifest(manifest: Manifest): Uint8Array {
+  return Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+/** By code units, on every machine alike. */
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

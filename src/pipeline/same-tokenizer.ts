@@ -1,0 +1,42 @@
+import { type Fault, PressError } from '../core/errors.ts';
+import type { TokenizerSpec } from '../core/tokenizer-spec.ts';
+
+/**
+ * Throws `verification` where an artifact would read or end text otherwise than its source. The normalizer may
+ * differ: GGUF has no place for it.
+ */
+export function assertSameTokenizer(source: TokenizerSpec, artifact: TokenizerSpec): void {
+  for (const [field, valuesOf] of Object.entries(COMPARED)) {
+    const [expected, got] = [valuesOf(source), valuesOf(artifact)];
+    const length = Math.max(expected.length, got.length);
+    for (let i = 0; i < length; i++) {
+      if (expected[i] !== got[i]) throw differs(`${field}[${i}]`, got[i], expected[i]);
+    }
+  }
+}
+
+type Value = string | number | boolean | undefined;
+
+/** What text becomes depends on these; each is a list, so that the first difference has a place. */
+const COMPARED: Readonly<Record<string, (spec: TokenizerSpec) => readonly Value[]>> = {
+  tokens: (spec) => spec.tokens,
+  merges: (spec) => spec.merges,
+  added: (spec) =>
+    spec.added
+      .toSorted((a, b) => a.id - b.id)
+      .map(({ id, content, special }) => `${id} ${content} ${special}`),
+  pre_tokenizer: (spec) => [spec.preTokenizer],
+  bos_token: (spec) => [spec.addBosToken, ...(spec.addBosToken ? [spec.bosTokenId] : [])],
+  stop_tokens: (spec) => spec.stopTokenIds.toSorted((a, b) => a - b),
+  chat_template: (spec) => [spec.chatTemplate],
+};
+
+function differs(field: string, got: Value, expected: Value): PressError {
+  const fault: Fault = {
+    field: `tokenizer ${field}`,
+    what: 'the artifact has another tokenizer than its source',
+    got,
+    expected: expected === undefined ? 'nothing' : JSON.stringify(expected),
+  };
+  return new PressError('verification', fault);
+}

@@ -1,0 +1,54 @@
+import { ggufPasses, planGguf } from '../../formats/gguf/export.ts';
+import { unsupported, usage } from '../core/errors.ts';
+import type { ExportPlan } from '../core/export-plan.ts';
+import type { Model } from '../core/model.ts';
+import { passNamed } from '../passes/index.ts';
+import type { ManifestOptions } from './manifest.ts';
+
+export interface TargetOptions {
+  /** Greatest size of a file in bytes; undefined: one file. */
+  readonly shardSize?: number;
+  /** Refuse instead of falling back to another scheme. */
+  readonly strict?: boolean;
+}
+
+/** One `--to`, planned: every offset and size is known, nothing has been read or written. */
+export interface Target {
+  /** The model as the artifact holds it: passes that the format needs have run. */
+  readonly model: Model;
+  readonly plan: ExportPlan;
+  /** Those that bytes depend on. */
+  readonly options: ManifestOptions;
+}
+
+/** Formats of the command-line contract that this version does not write. */
+const LATER_FORMATS = ['onnx', 'webgpu'];
+
+/**
+ * Plans a target such as `gguf:q8_0`.
+ * @throws PressError `usage` where the target is misspelled, `unsupported` where this version cannot make it or the
+ * format cannot hold the model.
+ */
+export function planTarget(model: Model, target: string, options: TargetOptions = {}): Target {
+  const [, format, recipe] = /^([^:]+):(.+)$/.exec(target) ?? [];
+  if (format === undefined || recipe === undefined) throw misspelled(target);
+  if (LATER_FORMATS.includes(format)) {
+    throw unsupported({
+      what: `this version does not write ${format}`,
+      got: target,
+      expected: 'gguf:RECIPE',
+    });
+  }
+  if (format !== 'gguf') throw misspelled(target);
+  const prepared = ggufPasses(model).reduce((current, name) => passNamed(name)!.run(current), model);
+  const { shardSize } = options;
+  return {
+    model: prepared,
+    plan: planGguf(prepared, { recipe, ...options }),
+    options: { recipe: recipe.toLowerCase(), ...(shardSize !== undefined && { shardSize }) },
+  };
+}
+
+function misspelled(target: string) {
+  return usage(`unknown target ${JSON.stringify(target)}`, 'gguf:RECIPE');
+}

@@ -1,0 +1,213 @@
+import { invalidInput, type PressError, unsupported } from '../core/errors.ts';
+import type { PlannedTensor } from '../core/export-plan.ts';
+import type { Progress } from '../core/progress.ts';
+import { SCHEMES, type SchemeName, schemeBytes } from '../core/scheme.ts';
+import { columnCount, type RowRange, rowBytes, rowRanges } from '../core/tensor.ts';
+import type { Compute, Pointer } from '../kernels/compute.ts';
+import { canDecode, canEncode, codecOf } from '../schemes/index.ts';
+import { type StorageError, StorageErrorSum } from './storage-error.ts';
+import { ROW_STATISTICS_BYTES, rowsPerChunk, SLOT_ALIGNMENT, SLOTS } from './working-memory.ts';
+
+/** A tensor on its way into a file. */
+export interface Transfer {
+  readonly tensor: PlannedTensor;
+  /** Writes bytes at an offset of the file. Several writes may be under way at once. */
+  readonly write: (bytes: Uint8Array, offset: number) => Promise<void>;
+}
+
+export interface TranscodeOptions {
+  /** Must have `SLOTS * slotBytes` left to allocate. */
+  readonly compute: Compute;
+  /** A multiple of `SLOT_ALIGNMENT`, from the function `slotBytes`. */
+  readonly slotBytes: number;
+  /** `Model.files`, by which messages name a tensor's file. */
+  readonly files: readonly { readonly name: string }[];
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+/** Throws `unsupported` where a tensor's scheme cannot be read or the planned one cannot be written. */
+export function assertTranscodable({ source, name, scheme }: PlannedTensor): void {
+  const refuse = (what: string, got: SchemeName) => unsupported({ field: `tensor "${name}"`, what, got });
+  if (!canDecode(source.scheme)) throw refuse('scheme cannot be read', source.scheme);
+  if (!canDecode(scheme) || !canEncode(scheme)) throw refuse('scheme cannot be written', scheme);
+}
+
+/**
+ * Moves tensors into their schemes and places, in the order of the source files, each of which is therefore read
+ * once and front to back. While a chunk is transcoded, the next is being read and the one before written.
+ * Returns how far each tensor is from its source.
+ * @throws PressError `invalid-input` at the first weight that is not finite, before or after.
+ */
+export async function transcode(
+  transfers: readonly Transfer[],
+  options: TranscodeOptions,
+): Promise<ReadonlyMap<PlannedTensor, StorageError>> {
+  const { compute, slotBytes, progress, signal } = options;
+  const chunks = [...chunksOf(inSourceOrder(transfers), slotBytes)];
+  const slots = Array.from({ length: SLOTS }, () => new Slot(compute, compute.alloc(slotBytes)));
+  const slotOf = (index: number) => slots[index % SLOTS]!;
+  const sums = new Map(transfers.map(({ tensor }) => [tensor, new StorageErrorSum()]));
+  progress?.({ kind: 'phase', name: 'convert', total: targetTotal(chunks), unit: 'bytes' });
+  let done = 0;
+  try {
+    if (chunks.length > 0) slotOf(0).read(chunks[0]!, signal);
+    for (const [index, chunk] of chunks.entries()) {
+      const slot = slotOf(index);
+      await slot.idle();
+      signal?.throwIfAborted();
+      const next = chunks[index + 1];
+      if (next !== undefined) {
+        await slotOf(index + 1).idle();
+        slotOf(index + 1).read(next, signal);
+      }
+      slot.transcode(chunk);
+      const badRow = sums.get(chunk.tensor)!.add(slot.statistics(chunk));
+      if (badRow !== undefined) throw notFinite(chunk, badRow, slot, options.files);
+      slot.write(chunk);
+      done += chunk.targetBytes;
+      progress?.({ kind: 'advance', done, item: chunk.tensor.name });
+    }
+    for (const slot of slots) await slot.idle();
+  } finally {
+    // Reads and writes under way must end before their memory and files go.
+    await Promise.allSettled(slots.map((slot) => slot.idle()));
+  }
+  return new Map([...sums].map(([tensor, sum]) => [tensor, sum.error]));
+}
+
+/** Rows of a tensor that move together. */
+interface Chunk extends Transfer {
+  readonly range: RowRange;
+  readonly sourceBytes: number;
+  readonly targetBytes: number;
+  /** In the target file. */
+  readonly offset: number;
+}
+
+function inSourceOrder(transfers: readonly Transfer[]): Transfer[] {
+  return transfers.toSorted((a, b) => {
+    const [x, y] = [a.tensor.source.origin, b.tensor.source.origin];
+    return x.file - y.file || x.offset - y.offset;
+  });
+}
+
+function* chunksOf(transfers: readonly Transfer[], slotBytes: number): Generator<Chunk> {
+  for (const transfer of transfers) {
+    const { source, scheme, offset } = transfer.tensor;
+    const sourceRow = rowBytes(source);
+    const targetRow = schemeBytes(scheme, columnCount(source));
+    for (const range of rowRanges(source, rowsPerChunk(transfer.tensor, slotBytes) * sourceRow)) {
+      yield {
+        ...transfer,
+        range,
+        sourceBytes: range.count * sourceRow,
+        targetBytes: range.count * targetRow,
+        offset: offset + range.first * targetRow,
+      };
+    }
+  }
+}
+
+function targetTotal(chunks: readonly Chunk[]): number {
+  return chunks.reduce((sum, chunk) => sum + chunk.targetBytes, 0);
+}
+
+/** Shared memory for one chunk: stored rows, their transcoded form, then the comparison of both. */
+class Slot {
+  readonly #compute: Compute;
+  readonly #at: Pointer;
+  #pending: Promise<void> = Promise.resolve();
+
+  constructor(compute: Compute, at: Pointer) {
+    this.#compute = compute;
+    this.#at = at;
+  }
+
+  /** Waits for the read or write under way, and throws what it threw. */
+  idle(): Promise<void> {
+    return this.#pending;
+  }
+
+  read({ tensor, range, sourceBytes }: Chunk, signal: AbortSignal | undefined): void {
+    this.#start(tensor.source.readRows(range, this.#compute.bytes(this.#at, sourceBytes), signal));
+  }
+
+  write(chunk: Chunk): void {
+    this.#start(chunk.write(this.target(chunk), chunk.offset));
+  }
+
+  /** Blocks until all threads have done their part. */
+  transcode(chunk: Chunk): void {
+    const { source, scheme } = chunk.tensor;
+    const columns = columnCount(source);
+    const rows = chunk.range.count;
+    const sourceScheme = SCHEMES[source.scheme].ggmlType;
+    const targetScheme = SCHEMES[scheme].ggmlType;
+    const [sourceRowBytes, targetRowBytes] = [rowBytes(source), schemeBytes(scheme, columns)];
+    const target = this.#targetAt(chunk);
+    this.#compute.run('transcode', {
+      ...{ source: this.#at, sourceScheme, sourceRowBytes },
+      ...{ target, targetScheme, targetRowBytes },
+      ...{ rows, columns },
+    });
+    this.#compute.run('difference', {
+      ...{ a: this.#at, aScheme: sourceScheme, aRowBytes: sourceRowBytes },
+      ...{ b: target, bScheme: targetScheme, bRowBytes: targetRowBytes },
+      ...{ rows, columns, out: this.#statisticsAt(chunk) },
+    });
+  }
+
+  source(chunk: Chunk): Uint8Array {
+    return this.#compute.bytes(this.#at, chunk.sourceBytes);
+  }
+
+  target(chunk: Chunk): Uint8Array {
+    return this.#compute.bytes(this.#targetAt(chunk), chunk.targetBytes);
+  }
+
+  statistics(chunk: Chunk): Float64Array {
+    const count = (chunk.range.count * ROW_STATISTICS_BYTES) / Float64Array.BYTES_PER_ELEMENT;
+    return this.#compute.doubles(this.#statisticsAt(chunk), count);
+  }
+
+  #start(action: Promise<void>): void {
+    this.#pending = action;
+    // Its failure is met at the next `idle`; until then it must not count as unhandled.
+    action.catch(() => undefined);
+  }
+
+  #targetAt({ sourceBytes }: Chunk): Pointer {
+    return alignUp(this.#at + sourceBytes);
+  }
+
+  #statisticsAt(chunk: Chunk): Pointer {
+    return alignUp(this.#targetAt(chunk) + chunk.targetBytes);
+  }
+}
+
+function alignUp(pointer: Pointer): Pointer {
+  return Math.ceil(pointer / SLOT_ALIGNMENT) * SLOT_ALIGNMENT;
+}
+
+/** Names the first weight of a row that is not finite in the source, or no longer in the target. */
+function notFinite(chunk: Chunk, row: number, slot: Slot, files: TranscodeOptions['files']): PressError {
+  const { source, scheme } = chunk.tensor;
+  const before = decodeRow(source.scheme, slot.source(chunk), row, columnCount(source));
+  const after = decodeRow(scheme, slot.target(chunk), row, columnCount(source));
+  const column = before.findIndex((value, i) => !Number.isFinite(value) || !Number.isFinite(after[i]!));
+  const value = before[column]!;
+  const file = files[source.origin.file]?.name;
+  return invalidInput({
+    ...(file !== undefined && { file }),
+    field: `tensor "${source.name}"`,
+    what: `weight [${chunk.range.first + row}, ${column}] ${Number.isFinite(value) ? `overflows in ${scheme}` : 'is not finite'}`,
+    got: value,
+  });
+}
+
+function decodeRow(scheme: SchemeName, rows: Uint8Array, row: number, columns: number): Float32Array {
+  const values = new Float32Array(columns);
+  codecOf(scheme)!.decode(rows, row * schemeBytes(scheme, columns), values, 0, columns);
+  return values;
+}

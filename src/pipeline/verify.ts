@@ -1,0 +1,107 @@
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { SAMPLE_TEXT } from '../../calibration/sample-text.ts';
+import { invalidInput, PressError } from '../core/errors.ts';
+import type { Model } from '../core/model.ts';
+import type { Progress } from '../core/progress.ts';
+import { passNamed } from '../passes/index.ts';
+import type { AttentionForm } from '../runtime/plm-runtime.ts';
+import { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { compareModels } from '../verify/compare.ts';
+import type { Comparison } from '../verify/metrics.ts';
+import { type TensorError, tensorErrors, tensorMismatches } from '../verify/tensor-errors.ts';
+import { comparisonFault, defaultMaxKld, tensorFault } from '../verify/thresholds.ts';
+import { checkManifest } from './manifest-reader.ts';
+import { encodeTexts } from './read-text.ts';
+import { assertSameTokenizer } from './same-tokenizer.ts';
+
+export type { Comparison } from '../verify/metrics.ts';
+export type { TensorError } from '../verify/tensor-errors.ts';
+
+export interface VerifyOptions {
+  /** What both models read. Default: a short built-in text. */
+  readonly texts?: readonly string[];
+  /** Most tokens of it. Default 2048. */
+  readonly maxTokens?: number;
+  /** Most mean KLD in nats a token. Default: what the artifact's coarsest scheme may cost. */
+  readonly maxKld?: number;
+  readonly attention?: AttentionForm;
+  /** Default: all cores. */
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+  readonly progress?: Progress;
+}
+
+export const DEFAULT_VERIFY_TOKENS = 2048;
+
+/** Figures of a verification and whether they pass. */
+export interface Verification extends Comparison {
+  readonly passed: boolean;
+  /** What did not pass, one printable line each, the whole before its parts. */
+  readonly failures: readonly string[];
+  readonly maxKld: number;
+  /** Worst first. */
+  readonly tensors: readonly TensorError[];
+}
+
+/**
+ * Compares every tensor of an artifact with its source, then what both predict on a text.
+ * @throws PressError verification where the two are not the same kind of model: another tokenizer, other tensors;
+ * unsupported for schemes without decoder; invalid-input for texts of fewer than two tokens.
+ */
+export async function verify(
+  source: Model,
+  artifact: Model,
+  options: VerifyOptions = {},
+): Promise<Verification> {
+  assertSameTokenizer(source.tokenizer, artifact.tokenizer);
+  const reference = inFormOf(artifact, source);
+  for (const mismatch of tensorMismatches(reference, artifact))
+    throw new PressError('verification', mismatch);
+  const { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_VERIFY_TOKENS } = options;
+  const ids = encodeTexts(new Tokenizer(source.tokenizer), texts, maxTokens);
+  if (ids.length < 2) throw invalidInput({ what: 'tokens of text', got: ids.length, expected: 'at least 2' });
+  const maxKld = options.maxKld ?? defaultMaxKld(artifact);
+
+  const running = runOptions(options);
+  const tensors: TensorError[] = [];
+  for await (const error of tensorErrors(reference, artifact, running)) tensors.push(error);
+  tensors.sort(worstFirst);
+  const { attention } = options;
+  const comparison = await compareModels(source, artifact, ids, {
+    ...running,
+    ...(attention && { attention }),
+  });
+
+  const faults = [comparisonFault(comparison, maxKld), ...tensors.map(tensorFault)];
+  const failures = faults.flatMap((fault) => (fault ? [new PressError('verification', fault).message] : []));
+  return { ...comparison, passed: failures.length === 0, failures, maxKld, tensors };
+}
+
+/**
+ * Compares the files of an artifact with the manifest beside them, if there is one.
+ * @throws PressError verification where a file is not as it was written.
+ */
+export async function checkFiles(spec: string, artifact: Model): Promise<void> {
+  const folder = (await stat(spec)).isDirectory() ? spec : path.dirname(spec);
+  for (const file of artifact.files) await checkManifest(folder, file);
+}
+
+function runOptions({ threads, signal, progress }: VerifyOptions) {
+  return { ...(threads && { threads }), ...(signal && { signal }), ...(progress && { progress }) };
+}
+
+/** The source with its rows in the order of the artifact. What it computes is compared as it is. */
+function inFormOf(artifact: Model, source: Model): Model {
+  const permuted = artifact.config.ropeInterleave && !source.config.ropeInterleave;
+  return permuted ? passNamed('permute-rope')!.run(source) : source;
+}
+
+function worstFirst(a: TensorError, b: TensorError): number {
+  return b.notFinite - a.notFinite || relativeError(b) - relativeError(a);
+}
+
+/** Of a tensor of zeros, any error is infinitely large. */
+export function relativeError({ rms, rmsError }: TensorError): number {
+  return rmsError === 0 ? 0 : rmsError / rms;
+}

@@ -1,0 +1,82 @@
+import { invalidInput, PressError } from '../core/errors.ts';
+import type { Model } from '../core/model.ts';
+import { PlmRuntime, type RuntimeOptions } from '../runtime/plm-runtime.ts';
+import { type Comparison, compareRows, type RowMetrics, summarize } from './metrics.ts';
+
+export interface CompareOptions extends Omit<RuntimeOptions, 'contextLength'> {
+  /** Tokens a window; every window starts without a past. Default 512, or fewer where a model knows fewer. */
+  readonly contextLength?: number;
+}
+
+const DEFAULT_CONTEXT = 512;
+
+/**
+ * Runs both models over the same tokens and compares their logits at every position, holding a few rows at a time.
+ * `ids` are two tokens at least. `maxMemory` is for both together. Throws `verification` for different vocabularies.
+ */
+export async function compareModels(
+  reference: Model,
+  artifact: Model,
+  ids: readonly number[],
+  options: CompareOptions = {},
+): Promise<Comparison> {
+  const { vocabSize } = reference.config;
+  if (artifact.config.vocabSize !== vocabSize) {
+    throw new PressError('verification', {
+      field: 'vocab_size',
+      what: 'the artifact has another vocabulary than the reference',
+      got: artifact.config.vocabSize,
+      expected: String(vocabSize),
+    });
+  }
+  if (ids.length < 2)
+    throw invalidInput({ what: 'tokens to compare', got: ids.length, expected: 'at least 2' });
+
+  const contextLength = options.contextLength ?? defaultContext(reference, artifact);
+  const left = await PlmRuntime.open(reference, { ...options, contextLength });
+  try {
+    const rest = options.maxMemory !== undefined && { maxMemory: options.maxMemory - left.memoryBytes };
+    const right = await PlmRuntime.open(artifact, { ...options, ...rest, contextLength });
+    try {
+      return summarize(await compareWindows(left, right, ids, options));
+    } finally {
+      await right.close();
+    }
+  } finally {
+    await left.close();
+  }
+}
+
+function defaultContext(...models: Model[]): number {
+  return Math.min(DEFAULT_CONTEXT, ...models.map((model) => model.config.maxPositionEmbeddings));
+}
+
+async function compareWindows(
+  reference: PlmRuntime,
+  artifact: PlmRuntime,
+  ids: readonly number[],
+  { progress }: CompareOptions,
+): Promise<RowMetrics[]> {
+  const rows: RowMetrics[] = [];
+  progress?.({ kind: 'phase', name: 'compare', total: ids.length, unit: 'tokens' });
+  for (let first = 0; first < ids.length; first += reference.contextLength) {
+    const window = ids.slice(first, first + reference.contextLength);
+    reference.reset();
+    artifact.reset();
+    for await (const [a, b] of pairs(reference.logits(window), artifact.logits(window))) {
+      rows.push(compareRows(a, b, ids[rows.length + 1]));
+      progress?.({ kind: 'advance', done: rows.length });
+    }
+  }
+  return rows;
+}
+
+/** Walks two sequences side by side, one step of each at a time. */
+async function* pairs<A, B>(a: AsyncIterable<A>, b: AsyncIterable<B>): AsyncGenerator<[A, B]> {
+  const other = b[Symbol.asyncIterator]();
+  for await (const left of a) {
+    const right = await other.next();
+    if (right.done) return;
+    yield [left, right.value];
+  }
+}

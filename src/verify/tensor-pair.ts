@@ -1,0 +1,174 @@
+import { SCHEMES, type SchemeName } from '../core/scheme.ts';
+import { columnCount, elementCount, type RowRange, rowBytes, rowCount, type Tensor } from '../core/tensor.ts';
+import type { Compute, Pointer } from '../kernels/compute.ts';
+import { ALIGNMENT } from '../kernels/layout.ts';
+import { schemeLimits } from './scheme-limits.ts';
+
+/** How a tensor of the artifact differs from the reference's of the same name. */
+export interface TensorError {
+  readonly name: string;
+  readonly scheme: SchemeName;
+  readonly referenceScheme: SchemeName;
+  /** Root mean square of the reference's weights. */
+  readonly rms: number;
+  /** Root mean square of the differences. */
+  readonly rmsError: number;
+  /** `rmsError / rms`; 0 where both are 0. */
+  readonly relativeRmsError: number;
+  readonly maxAbsError: number;
+  /** Weights of the artifact that are NaN or infinite. */
+  readonly notFinite: number;
+  /** The row whose largest error is the largest part of its largest weight, or of `SchemeLimits.floor`. */
+  readonly worstRow: { readonly row: number; readonly error: number };
+}
+
+/** What kernel `difference` writes for a row: four f64. */
+const DIFFERENCE_VALUES = 4;
+
+/** Areas of one chunk of both tensors. */
+interface Places {
+  readonly reference: Pointer;
+  readonly artifact: Pointer;
+  /** Differences of the two. */
+  readonly errors: Pointer;
+  /** A row of f32 zeros. */
+  readonly zeros: Pointer;
+  /** Differences of the reference from zero: its largest weights. */
+  readonly weights: Pointer;
+}
+
+/** Two tensors of one name and shape, compared by chunks of rows. */
+export class TensorPair {
+  readonly reference: Tensor;
+  readonly artifact: Tensor;
+  /** Rows of a chunk. */
+  readonly #rows: number;
+  #squaredError = 0;
+  #squares = 0;
+  #maxAbsError = 0;
+  #notFinite = 0;
+  #worstRow = { row: 0, error: 0 };
+
+  /** Chunks of both take at most `budget` bytes, but one row step at least. */
+  constructor(reference: Tensor, artifact: Tensor, budget: number) {
+    this.reference = reference;
+    this.artifact = artifact;
+    const step = leastCommonMultiple(reference.rowStep, artifact.rowStep);
+    const rows = Math.max(1, Math.floor(budget / this.#bytesPerRow / step)) * step;
+    this.#rows = Math.min(rows, rowCount(artifact));
+  }
+
+  /** Bytes of both tensors. */
+  get byteLength(): number {
+    return rowCount(this.artifact) * this.#bytesPerRow;
+  }
+
+  get #bytesPerRow(): number {
+    return rowBytes(this.reference) + rowBytes(this.artifact);
+  }
+
+  /** Bytes of working memory that `compare` needs. */
+  get workingBytes(): number {
+    return this.#place(0).end;
+  }
+
+  /** Reads all chunks into working memory at `area` and sums up their errors. Yields the bytes done after each. */
+  async *compare(compute: Compute, area: Pointer, signal?: AbortSignal): AsyncGenerator<number, void> {
+    const { places } = this.#place(area);
+    compute.bytes(places.zeros, 4 * columnCount(this.artifact)).fill(0);
+    const rows = rowCount(this.artifact);
+    for (let first = 0; first < rows; first += this.#rows) {
+      signal?.throwIfAborted();
+      const range = { first, count: Math.min(this.#rows, rows - first) };
+      await this.#compareRows(compute, places, range, signal);
+      yield (first + range.count) * this.#bytesPerRow;
+    }
+  }
+
+  /** After `compare`. */
+  result(): TensorError {
+    const { name, scheme } = this.artifact;
+    const count = elementCount(this.artifact);
+    const [rms, rmsError] = [Math.sqrt(this.#squares / count), Math.sqrt(this.#squaredError / count)];
+    return {
+      name,
+      scheme,
+      referenceScheme: this.reference.scheme,
+      rms,
+      rmsError,
+      relativeRmsError: rmsError === 0 ? 0 : rmsError / rms,
+      maxAbsError: this.#maxAbsError,
+      notFinite: this.#notFinite,
+      worstRow: this.#worstRow,
+    };
+  }
+
+  async #compareRows(
+    compute: Compute,
+    places: Places,
+    range: RowRange,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { reference, artifact, errors, zeros, weights } = places;
+    const rows = range.count;
+    const [a, b] = [rowBytes(this.reference), rowBytes(this.artifact)];
+    await this.reference.readRows(range, compute.bytes(reference, rows * a), signal);
+    await this.artifact.readRows(range, compute.bytes(artifact, rows * b), signal);
+    const job = {
+      a: reference,
+      aScheme: SCHEMES[this.reference.scheme].ggmlType,
+      aRowBytes: a,
+      rows,
+      columns: columnCount(this.artifact),
+    };
+    const bScheme = SCHEMES[this.artifact.scheme].ggmlType;
+    compute.run('difference', { ...job, b: artifact, bScheme, bRowBytes: b, out: errors });
+    // The error of the zero matrix is the weight itself: every row against the same zeros.
+    const zeroMatrix = { b: zeros, bScheme: SCHEMES.F32.ggmlType, bRowBytes: 0 };
+    compute.run('difference', { ...job, ...zeroMatrix, out: weights });
+    this.#add(
+      range.first,
+      compute.doubles(errors, rows * DIFFERENCE_VALUES),
+      compute.doubles(weights, rows * DIFFERENCE_VALUES),
+    );
+  }
+
+  #add(firstRow: number, errors: Float64Array, weights: Float64Array): void {
+    const { floor } = schemeLimits(this.artifact.scheme);
+    for (let at = 0; at < errors.length; at += DIFFERENCE_VALUES) {
+      const [squaredError, squares, largestError, notFinite] = errors.subarray(at, at + DIFFERENCE_VALUES);
+      const largestWeight = weights[at + 2]!;
+      this.#squaredError += squaredError!;
+      this.#squares += squares!;
+      this.#maxAbsError = Math.max(this.#maxAbsError, largestError!);
+      this.#notFinite += notFinite!;
+      const error = largestError === 0 ? 0 : largestError! / Math.max(largestWeight, floor);
+      // The negation lets a NaN be the worst.
+      if (!(error <= this.#worstRow.error))
+        this.#worstRow = { row: firstRow + at / DIFFERENCE_VALUES, error };
+    }
+  }
+
+  #place(area: Pointer): { readonly places: Places; readonly end: Pointer } {
+    let end = area;
+    const take = (bytes: number): Pointer => {
+      const pointer = end;
+      end += Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+      return pointer;
+    };
+    const places = {
+      reference: take(this.#rows * rowBytes(this.reference)),
+      artifact: take(this.#rows * rowBytes(this.artifact)),
+      errors: take(8 * DIFFERENCE_VALUES * this.#rows),
+      zeros: take(4 * columnCount(this.artifact)),
+      weights: take(8 * DIFFERENCE_VALUES * this.#rows),
+    };
+    return { places, end };
+  }
+}
+
+function leastCommonMultiple(a: number, b: number): number {
+  let [larger, smaller] = [Math.max(a, b), Math.min(a, b)];
+  while (smaller > 0) [larger, smaller] = [smaller, larger % smaller];
+  return (a / larger) * b;
+}

@@ -1,0 +1,49 @@
+import type { Fault } from '../core/errors.ts';
+import type { Model } from '../core/model.ts';
+import { bitsPerWeight } from '../core/scheme.ts';
+import type { Comparison } from './metrics.ts';
+import { schemeLimits } from './scheme-limits.ts';
+import type { TensorError } from './tensor-pair.ts';
+
+/** The most mean KLD to expect of an artifact: the limit of its coarsest matrices. */
+export function defaultMaxKld(artifact: Model): number {
+  const schemes = [...artifact.tensors.values()]
+    .filter((tensor) => tensor.shape.length > 1)
+    .map((tensor) => tensor.scheme);
+  const coarsest = schemes.reduce((a, b) => (bitsPerWeight(b) < bitsPerWeight(a) ? b : a));
+  return schemeLimits(coarsest).meanKld;
+}
+
+/** Why a comparison does not pass, if so. */
+export function comparisonFault(comparison: Comparison, maxKld: number): Fault | undefined {
+  const { mean } = comparison.kld;
+  return exceeds(mean, maxKld) ? { what: 'mean KLD', ...figures(mean, maxKld) } : undefined;
+}
+
+/** Why a tensor does not pass, if so. A scheme that holds the reference exactly must show no error at all. */
+export function tensorFault(error: TensorError): Fault | undefined {
+  const { name, scheme, referenceScheme, notFinite, rms, rmsError, worstRow } = error;
+  if (notFinite > 0)
+    return { field: name, what: 'weights that are not finite', got: notFinite, expected: '0' };
+  const limits = schemeLimits(scheme);
+  const exact = scheme === referenceScheme;
+  const relative = rmsError === 0 ? 0 : rmsError / Math.max(rms, limits.floor);
+  const [maxRms, maxRow] = exact ? [0, 0] : [limits.rms, limits.row];
+  if (exceeds(relative, maxRms)) {
+    return { field: name, what: `relative RMS error of ${scheme}`, ...figures(relative, maxRms) };
+  }
+  if (exceeds(worstRow.error, maxRow)) {
+    const what = `largest error of ${scheme} in row ${worstRow.row}, relative to its largest weight`;
+    return { field: name, what, ...figures(worstRow.error, maxRow) };
+  }
+  return undefined;
+}
+
+/** True for NaN too. */
+function exceeds(value: number, limit: number): boolean {
+  return !(value <= limit);
+}
+
+function figures(value: number, limit: number): Pick<Fault, 'got' | 'expected'> {
+  return { got: Number(value.toPrecision(4)), expected: `at most ${limit.toPrecision(3)}` };
+}

@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { openHfFolder } from '../../formats/hf/import.ts';
+import type { PlmConfig } from '../../src/core/config.ts';
+import { closeModel, type Model } from '../../src/core/model.ts';
+import type { ProgressEvent } from '../../src/core/progress.ts';
+import type { SchemeName } from '../../src/core/scheme.ts';
+import { PlmRuntime } from '../../src/runtime/plm-runtime.ts';
+import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
+import { compareModels } from '../../src/verify/compare.ts';
+import { comparisonFault, defaultMaxKld } from '../../src/verify/thresholds.ts';
+import { SMALL_PLM } from '../support/hollow-model.ts';
+import { memoryModel, memoryTensor, tensorValues, withTensors } from '../support/memory-model.ts';
+import { fixture } from '../support/paths.ts';
+import { oracleLogits } from '../support/plm-oracle.ts';
+import { pressFailure } from '../support/press-failure.ts';
+
+const CONFIG: PlmConfig = {
+  ...SMALL_PLM,
+  vocabSize: 64,
+  hiddenSize: 32,
+  numHiddenLayers: 1,
+  numAttentionHeads: 2,
+  intermediateSizes: [32],
+  kvLoraRank: 32,
+  qkNopeHeadDim: 8,
+  qkRopeHeadDim: 4,
+  vHeadDim: 8,
+  maxPositionEmbeddings: 16,
+};
+const IDS = Array.from({ length: 21 }, (_, i) => (i * i * 5 + 3) % 64);
+
+async function quantized(model: Model, scheme: SchemeName): Promise<Model> {
+  const matrices = [...model.tensors.values()].filter((tensor) => tensor.shape.length > 1);
+  const encode = async (tensor: (typeof matrices)[number]) =>
+    memoryTensor(tensor.name, tensor.shape, await tensorValues(tensor), scheme);
+  return withTensors(model, ...(await Promise.all(matrices.map(encode))));
+}
+
+describe('two models over the same tokens', () => {
+  const reference = memoryModel(CONFIG);
+
+  it('a model against itself', async () => {
+    const { ppl, ...rest } = await compareModels(reference, reference, IDS, { threads: 1 });
+    const kld = { mean: 0, median: 0, p99: 0, max: 0 };
+    assert.deepEqual(rest, { tokens: 21, kld, top1: 1, maxAbsError: 0 });
+    assert.equal(ppl.reference, ppl.artifact);
+  });
+
+  it('figures are those of the f64 logits, window by window', async () => {
+    const artifact = memoryModel(CONFIG, { scheme: 'Q4_0' });
+    const windows = [IDS.slice(0, 8), IDS.slice(8, 16), IDS.slice(16)];
+    const rows = async (model: Model) =>
+      (await Promise.all(windows.map((ids) => oracleLogits(model, ids)))).flat().map(softmax);
+    const [p, q] = [await rows(reference), await rows(artifact)];
+    const klds = p.map((row, t) => sum(row.map((share, id) => share * Math.log(share / q[t]![id]!))));
+    const ppl = (all: typeof p) =>
+      Math.exp(sum(IDS.slice(1).map((id, t) => -Math.log(all[t]![id]!))) / (IDS.length - 1));
+
+    const result = await compareModels(reference, artifact, IDS, { threads: 1, contextLength: 8, batch: 3 });
+    // f32 logits of about 1: 1e-6 of a probability.
+    const near = (actual: number, expected: number) =>
+      assert.ok(Math.abs(actual - expected) < 1e-5 * expected, `${actual} is not ${expected}`);
+    near(result.kld.mean, sum(klds) / klds.length);
+    near(result.kld.max, Math.max(...klds));
+    near(result.ppl.reference, ppl(p));
+    near(result.ppl.artifact, ppl(q));
+  });
+
+  it('tells its progress in tokens', async () => {
+    const events: ProgressEvent[] = [];
+    await compareModels(reference, reference, IDS, { threads: 1, progress: (event) => events.push(event) });
+    const phases = events.flatMap((event) => (event.kind === 'phase' ? [event.name] : []));
+    assert.deepEqual(phases, ['load weights', 'load weights', 'compare']);
+    assert.deepEqual(events.at(-1), { kind: 'advance', done: 21 });
+  });
+
+  it('hears a signal', async () => {
+    const signal = AbortSignal.abort();
+    await assert.rejects(compareModels(reference, reference, IDS, { signal }), { name: 'AbortError' });
+  });
+
+  it('refuses other vocabularies and less than two tokens', async () => {
+    const other = memoryModel({ ...CONFIG, vocabSize: 65 });
+    await assert.rejects(
+      compareModels(reference, other, IDS),
+      pressFailure('verification', /vocab_size.*got 65/),
+    );
+    await assert.rejects(
+      compareModels(reference, reference, [1]),
+      pressFailure('invalid-input', /at least 2/),
+    );
+  });
+
+  it('keeps both within the memory allowed', async () => {
+    const runtime = await PlmRuntime.open(reference, { contextLength: 16, threads: 1 });
+    const maxMemory = 2 * runtime.memoryBytes;
+    await runtime.close();
+    await compareModels(reference, reference, IDS, { threads: 1, maxMemory });
+    await assert.rejects(
+      compareModels(reference, reference, IDS, { threads: 1, maxMemory: maxMemory - 1 }),
+      pressFailure('local-io', /working memory/),
+    );
+  });
+});
+
+describe('plm-tiny in a scheme, 192 tokens of eval.txt', () => {
+  for (const scheme of ['F32', 'BF16', 'F16', 'Q8_0', 'Q6_K', 'Q4_0'] as const) {
+    it(`${scheme} stays below its limit`, async () => {
+      const model = await openHfFolder(fixture('plm-tiny'));
+      const text = readFileSync(fixture('text', 'eval.txt'), 'utf8').slice(0, 2000);
+      const ids = new Tokenizer(model.tokenizer).encode(text).slice(0, 192);
+      const artifact = await quantized(model, scheme);
+      const comparison = await compareModels(model, artifact, ids, { threads: 1 });
+      await closeModel(model);
+      assert.equal(comparisonFault(comparison, defaultMaxKld(artifact)), undefined);
+      // BF16 weights are exact in both.
+      if (scheme === 'F32' || scheme === 'BF16') assert.equal(comparison.kld.max, 0);
+      else assert.ok(comparison.kld.mean > 0);
+    });
+  }
+});
+
+function softmax(logits: readonly number[]): number[] {
+  const exponentials = logits.map(Math.exp);
+  return exponentials.map((e) => e / sum(exponentials));
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0);
+}

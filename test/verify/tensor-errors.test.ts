@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Model } from '../../src/core/model.ts';
+import type { SchemeName } from '../../src/core/scheme.ts';
+import { rowBytes, type Tensor } from '../../src/core/tensor.ts';
+import { CODECS } from '../../src/schemes/index.ts';
+import { schemeLimits } from '../../src/verify/scheme-limits.ts';
+import {
+  type TensorError,
+  type TensorErrorOptions,
+  tensorErrors,
+  tensorMismatches,
+} from '../../src/verify/tensor-errors.ts';
+import { tensorFault } from '../../src/verify/thresholds.ts';
+import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/hollow-model.ts';
+import { memoryTensor, storedBytes, storedTensor } from '../support/memory-model.ts';
+import { pressFailure } from '../support/press-failure.ts';
+import { floats, gaussian, truncateToBfloat, WEIGHT_SAMPLES } from '../support/samples.ts';
+
+const NAME = 'model.layers.0.mlp.up_proj.weight';
+
+function modelOf(...tensors: Tensor[]): Model {
+  return hollowModel(SMALL_PLM, { tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])) });
+}
+
+async function errorsOf(
+  reference: Tensor,
+  artifact: Tensor,
+  options: TensorErrorOptions = {},
+): Promise<TensorError> {
+  const all: TensorError[] = [];
+  for await (const error of tensorErrors(modelOf(reference), modelOf(artifact), { threads: 1, ...options })) {
+    all.push(error);
+  }
+  assert.equal(all.length, 1);
+  return all[0]!;
+}
+
+describe('errors of a tensor', () => {
+  const reference = memoryTensor(NAME, [3, 2], Float32Array.of(3, 4, 0, 0, 8, -6));
+
+  it('by hand', async () => {
+    const artifact = memoryTensor(NAME, [3, 2], Float32Array.of(3, 5, 0, 0, 8, -8));
+    assert.deepEqual(await errorsOf(reference, artifact), {
+      name: NAME,
+      scheme: 'F32',
+      referenceScheme: 'F32',
+      rms: Math.sqrt(125 / 6),
+      rmsError: Math.sqrt(5 / 6),
+      relativeRmsError: Math.sqrt(5 / 6) / Math.sqrt(125 / 6),
+      maxAbsError: 2,
+      notFinite: 0,
+      // 1 of 4 in row 0, 2 of 8 in row 2: the first of equals.
+      worstRow: { row: 0, error: 0.25 },
+    });
+  });
+
+  it('an error where the reference is zero is infinitely large', async () => {
+    const { worstRow } = await errorsOf(
+      reference,
+      memoryTensor(NAME, [3, 2], Float32Array.of(3, 4, 0, 1e-9, 8, -6)),
+    );
+    assert.deepEqual(worstRow, { row: 1, error: Infinity });
+  });
+
+  it('but not below what the scheme can hold', async () => {
+    const small = memoryTensor(
+      NAME,
+      [1, 32],
+      floats(32, () => 1e-9),
+    );
+    const artifact = memoryTensor(NAME, [1, 32], new Float32Array(32), 'F16');
+    assert.ok((await errorsOf(small, artifact)).worstRow.error < 1e-4);
+    assert.equal(tensorFault(await errorsOf(small, artifact)), undefined);
+  });
+
+  it('weights that are not finite are counted and make every figure fail', async () => {
+    const artifact = memoryTensor(NAME, [3, 2], Float32Array.of(3, 4, Number.NaN, 0, -Infinity, -6));
+    const error = await errorsOf(reference, artifact);
+    assert.equal(error.notFinite, 2);
+    assert.match(tensorFault(error)!.what, /not finite/);
+  });
+
+  it('a 1-D tensor is one row', async () => {
+    const { worstRow } = await errorsOf(
+      memoryTensor('model.norm.weight', [4], Float32Array.of(1, 1, 1, 2)),
+      memoryTensor('model.norm.weight', [4], Float32Array.of(1, 1, 1.5, 2)),
+    );
+    assert.deepEqual(worstRow, { row: 0, error: 0.25 });
+  });
+});
+
+describe('chunks', () => {
+  const next = gaussian(3);
+  const values = floats(40 * 64, next);
+  const reference = memoryTensor(NAME, [40, 64], values, 'BF16');
+  const artifact = memoryTensor(NAME, [40, 64], values, 'Q8_0');
+
+  it('any budget, thread count and implementation give the same figures', async () => {
+    const expected = await errorsOf(reference, artifact);
+    for (const options of [
+      { budget: 1 },
+      { budget: 1000 },
+      { budget: 3000, threads: 2 },
+      { implementation: 'plain' },
+    ] as const) {
+      assert.deepEqual(await errorsOf(reference, artifact, options), expected);
+    }
+  });
+
+  it('ranges keep to the row steps of both tensors and to the budget', async () => {
+    const ranges: string[] = [];
+    const stepped = (tensor: Tensor, rowStep: number): Tensor => ({
+      ...tensor,
+      rowStep,
+      readRows(range, into) {
+        ranges.push(`${range.first}+${range.count}`);
+        assert.equal(into.length, range.count * rowBytes(tensor));
+        return tensor.readRows(range, into);
+      },
+    });
+    // A row takes 128 and 68 bytes; 15 of them fit, 12 are a multiple of 4 and 6.
+    await errorsOf(stepped(reference, 4), stepped(artifact, 6), { budget: 15 * 196 });
+    assert.deepEqual(ranges, ['0+12', '0+12', '12+12', '12+12', '24+12', '24+12', '36+4', '36+4']);
+  });
+});
+
+describe('models', () => {
+  const tensor = (name: string, shape: number[]) => memoryTensor(name, shape, new Float32Array(32).fill(1));
+
+  it('names what does not match, and compares the rest', async () => {
+    const reference = modelOf(tensor('a', [4, 8]), tensor('b', [4, 8]), tensor('c', [4, 8]));
+    const artifact = modelOf(tensor('b', [8, 4]), tensor('c', [4, 8]), tensor('d', [4, 8]));
+    assert.deepEqual(
+      [...tensorMismatches(reference, artifact)].map(({ field, what }) => `${field}: ${what}`),
+      ['a: tensor is missing in the artifact', 'b: shape', 'd: tensor is not in the reference'],
+    );
+    const compared: string[] = [];
+    for await (const { name } of tensorErrors(reference, artifact, { threads: 1 })) compared.push(name);
+    assert.deepEqual(compared, ['c']);
+  });
+
+  it('refuses schemes that cannot be decoded', async () => {
+    const model = hollowModel(PLM_1_8B, {}, 'IQ1_S');
+    const first = tensorErrors(model, model).next();
+    await assert.rejects(first, pressFailure('unsupported', /embed_tokens\.weight: no decoder/));
+  });
+
+  it('hears a signal', async () => {
+    const model = modelOf(tensor('a', [4, 8]));
+    const options = { threads: 1, signal: AbortSignal.abort() };
+    await assert.rejects(tensorErrors(model, model, options).next(), { name: 'AbortError' });
+  });
+});
+
+describe('every scheme that can be read has limits', () => {
+  for (const { scheme } of CODECS) it(scheme, () => assert.ok(schemeLimits(scheme).meanKld > 0));
+});
+
+describe('rounding passes', () => {
+  // The others hold no weights of a model: infinite in f16, or far below every floor.
+  const SAMPLES = ['Gaussian', 'Gaussian in bf16', 'constant', 'zero', 'sparse'];
+  for (const { scheme, encode } of CODECS) {
+    if (encode === undefined) continue;
+    for (const sample of SAMPLES) {
+      it(`${scheme}: ${sample}`, async () => {
+        const values = WEIGHT_SAMPLES[sample]!(16 * 512);
+        const error = await errorsOf(
+          memoryTensor(NAME, [16, 512], values),
+          memoryTensor(NAME, [16, 512], values, scheme),
+        );
+        assert.equal(tensorFault(error), undefined);
+      });
+    }
+  }
+});
+
+describe('damage does not pass', () => {
+  const [ROWS, COLUMNS] = [256, 2048];
+  const next = gaussian(11);
+  const values = truncateToBfloat(floats(ROWS * COLUMNS, () => 0.02 * next()));
+  const reference = memoryTensor(NAME, [ROWS, COLUMNS], values, 'BF16');
+  const DAMAGES: Readonly<Record<string, (bytes: Uint8Array, at: number) => void>> = {
+    'one block of random bytes': (bytes, at) => {
+      for (let i = 0; i < 18; i++) bytes[at + i]! ^= (i * 37 + 91) & 0xff;
+    },
+    '64 bytes of zeros': (bytes, at) => bytes.fill(0, at, at + 64),
+    'two rows swapped': (bytes) => {
+      const row = bytes.length / ROWS;
+      const first = bytes.slice(0, row);
+      bytes.copyWithin(0, row, 2 * row);
+      bytes.set(first, row);
+    },
+    'all bytes one block late': (bytes) => {
+      bytes.copyWithin(210, 0, bytes.length - 210);
+    },
+  };
+  for (const scheme of ['F32', 'BF16', 'F16', 'Q8_0', 'Q6_K', 'Q4_0'] satisfies SchemeName[]) {
+    for (const [damage, apply] of Object.entries(DAMAGES)) {
+      it(`${scheme}: ${damage}`, async () => {
+        const bytes = await storedBytes(memoryTensor(NAME, [ROWS, COLUMNS], values, scheme));
+        const artifact = storedTensor(NAME, [ROWS, COLUMNS], bytes, scheme);
+        assert.equal(tensorFault(await errorsOf(reference, artifact)), undefined);
+        // A block in the middle of row 200, for each scheme at a multiple of its size.
+        apply(bytes, (bytes.length / ROWS) * 200.5);
+        assert.ok(tensorFault(await errorsOf(reference, artifact)));
+      });
+    }
+  }
+});
