@@ -33,6 +33,7 @@ export function describeStack(error: unknown): string {
 
 /** Commander's `error: unknown option '--jsn'\n(Did you mean --json?)` in our words. */
 function usageError(error: CommanderError): PressError {
+  if (error.code === 'commander.help') return usage('no command given');
   return usage(error.message.replace(/^error: /, '').replace(/\s+/g, ' '));
 }
 

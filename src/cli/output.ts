@@ -3,6 +3,7 @@ import { localIo } from '../core/errors.ts';
 /** What a command writes to: a standard stream, or a stand-in for one. */
 export interface OutputStream extends NodeJS.WritableStream {
   readonly isTTY?: boolean;
+  readonly columns?: number;
 }
 
 /** Stdout with backpressure: `write` resolves when the system has taken the text. */

@@ -8,6 +8,7 @@ import { passesCommand } from './commands/passes.ts';
 import { schemesCommand } from './commands/schemes.ts';
 import { tokenizeCommand } from './commands/tokenize.ts';
 import { verifyCommand } from './commands/verify.ts';
+import type { OutputStream } from './output.ts';
 import type { Io, Session } from './session.ts';
 
 /** Gives the session of this run. Options must have been parsed, so only actions may call it. */
@@ -33,8 +34,6 @@ export function buildProgram(io: Io, open: OpenSession): Command {
     .description('Press PLM checkpoints into artifacts that small devices run.')
     .usage('<command> [options]')
     .version(VERSION, '-V, --version', 'print the version')
-    .helpOption('-h, --help', 'print help')
-    .helpCommand('help [command]', 'print help of a command')
     .option('--json', 'print the result as one JSON document on stdout')
     .option('-q, --quiet', 'print no progress and no summary')
     .option('--debug', 'print the stack of an error')
@@ -47,18 +46,21 @@ export function buildProgram(io: Io, open: OpenSession): Command {
     .addCommand(inspectCommand(open))
     .addCommand(schemesCommand(open))
     .addCommand(passesCommand(open))
+    .helpCommand('help [command]', 'print the help of a command')
     .commandsGroup('Run:')
     .addCommand(generateCommand(open))
     .addCommand(logitsCommand(open))
     .addCommand(tokenizeCommand(open));
   for (const command of [program, ...program.commands]) {
     command
+      .helpOption('-h, --help', 'print help')
       .exitOverride()
       .configureHelp({ showGlobalOptions: true })
       .configureOutput({
         writeOut: (text) => void io.stdout.write(text),
         writeErr: (text) => void io.stderr.write(text),
-        getOutHelpWidth: () => helpWidth(io),
+        getOutHelpWidth: () => helpWidth(io.stdout),
+        getErrHelpWidth: () => helpWidth(io.stderr),
         outputError: () => {},
       });
   }
@@ -68,7 +70,6 @@ export function buildProgram(io: Io, open: OpenSession): Command {
 /** Lines longer than this are hard to read on any terminal. */
 const MAX_HELP_WIDTH = 110;
 
-function helpWidth({ stdout }: Io): number {
-  const { columns } = stdout as NodeJS.WriteStream;
-  return Math.min(columns ?? MAX_HELP_WIDTH, MAX_HELP_WIDTH);
+function helpWidth(stream: OutputStream): number {
+  return Math.min(stream.columns ?? MAX_HELP_WIDTH, MAX_HELP_WIDTH);
 }

@@ -42,7 +42,7 @@ export class FolderLock {
         await removeStale(lockPath, found.content);
       }
     } catch (error) {
-      throw error instanceof PressError ? error : localIo(lockPath, error);
+      throw error instanceof PressError ? error : localIo(folder, error);
     }
     return new FolderLock(lockPath, content);
   }

@@ -16,16 +16,19 @@ export interface LogitsOptions {
 /**
  * Logits after each of `ids`, vocabSize values a row, padding rows of the embedding included. A row is a view that
  * holds until the next one is asked for.
- * @throws PressError usage for no ids and for more than the model's context.
+ * @throws PressError usage for no ids, for more than the model's context and for ids beyond the embedding.
  */
 export async function* logits(
   model: Model,
   ids: readonly number[],
   options: LogitsOptions = {},
 ): AsyncGenerator<Float32Array, void> {
-  const context = model.config.maxPositionEmbeddings;
+  const { maxPositionEmbeddings: context, vocabSize } = model.config;
   if (ids.length === 0) throw usage('no token ids');
   if (ids.length > context) throw usage(`${ids.length} ids`, `at most ${context}, the context of the model`);
+  const unknown = ids.find((id) => id >= vocabSize);
+  if (unknown !== undefined)
+    throw usage(`token id ${unknown}`, `below ${vocabSize}, the rows of the embedding`);
   const runtime = await PlmRuntime.open(model, { ...options, contextLength: ids.length });
   try {
     yield* runtime.logits(ids);

@@ -21,7 +21,7 @@ export interface RuntimeOptions {
   readonly contextLength: number;
   /** What the KV cache holds. Default latent, the smaller one. */
   readonly attention?: AttentionForm;
-  /** Tokens that go through the layers together. Default 128. */
+  /** Tokens that go through the layers together, 1 at least. Default 128. */
   readonly batch?: number;
   /** Default: all cores. */
   readonly threads?: number;

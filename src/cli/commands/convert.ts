@@ -123,10 +123,15 @@ async function verifyTargets(
   return verifications;
 }
 
+/** A path to paste into a shell. */
+function shellWord(text: string): string {
+  return /^[\w./:@+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
 /** llama.cpp's arch plm cannot run with flash attention, and its tools turn it on where it seems possible. */
 function runHints(targets: readonly Target[], output: string): string[] {
   const gguf = targets.find(({ plan }) => plan.target.startsWith('gguf:'));
   if (gguf === undefined) return [];
   const file = path.join(output, gguf.plan.files[0]!.name);
-  return [`run it in llama.cpp with flash attention off: llama-cli -m ${file} -fa off`];
+  return [`run it in llama.cpp with flash attention off: llama-cli -m ${shellWord(file)} -fa off`];
 }

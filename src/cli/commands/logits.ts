@@ -5,9 +5,9 @@ import { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import { parseIds } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
-import { visible } from '../ui/format.ts';
 import { jsonFloats } from '../ui/json-floats.ts';
 import { renderTable } from '../ui/table.ts';
+import { tokenText } from '../ui/token-text.ts';
 import { attentionOption, type RuntimeFlags, threadsOption } from './runtime-flags.ts';
 
 interface LogitsFlags extends RuntimeFlags {
@@ -56,18 +56,18 @@ async function writeTable(
   rows: AsyncIterable<Float32Array>,
   tokenizer: Tokenizer,
 ): Promise<void> {
-  const textOf = (id: number) => visible(tokenizer.decode([id]));
+  const textOf = (id: number) => tokenText(tokenizer, id);
   const lines: string[][] = [];
   for await (const row of rows) {
     const position = lines.length;
-    const top = likeliest(row).map((id) => `${id} "${textOf(id)}" ${row[id]!.toFixed(3)}`);
+    const top = likeliest(row).map((id) => `${row[id]!.toFixed(2)} ${id} ${textOf(id)}`);
     lines.push([String(position), String(ids[position]!), textOf(ids[position]!), ...top]);
   }
-  const ranks = Array.from({ length: TOP }, (_, rank) => ({ header: `${rank + 1}: id, text, logit` }));
+  const ranks = Array.from({ length: TOP }, (_, rank) => ({ header: `#${rank + 1} logit, id, token` }));
   const columns = [
     { header: 'position', align: 'right' as const },
     { header: 'id', align: 'right' as const },
-    { header: 'text' },
+    { header: 'token' },
   ];
   await session.writeLines(renderTable([...columns, ...ranks], lines, session.theme.dim));
 }

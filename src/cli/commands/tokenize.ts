@@ -2,8 +2,8 @@ import { Command } from 'commander';
 import { withSource } from '../../pipeline/open.ts';
 import { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import type { OpenSession } from '../program.ts';
-import { visible } from '../ui/format.ts';
 import { renderTable } from '../ui/table.ts';
+import { tokenText } from '../ui/token-text.ts';
 
 export function tokenizeCommand(open: OpenSession): Command {
   return new Command('tokenize')
@@ -21,6 +21,6 @@ export function tokenizeCommand(open: OpenSession): Command {
 }
 
 function table(tokenizer: Tokenizer, ids: readonly number[], dim: (line: string) => string): string[] {
-  const rows = ids.map((id) => [String(id), visible(tokenizer.decode([id]))]);
-  return renderTable([{ header: 'id', align: 'right' }, { header: 'text' }], rows, dim);
+  const rows = ids.map((id) => [String(id), tokenText(tokenizer, id)]);
+  return renderTable([{ header: 'id', align: 'right' }, { header: 'token' }], rows, dim);
 }

@@ -5,7 +5,7 @@ import { byteLength, columnCount, elementCount, rowCount } from '../../core/tens
 import type { Manifest } from '../../pipeline/manifest.ts';
 import type { Target } from '../../pipeline/target.ts';
 import { formatBytes, formatCount, formatSeconds, formatSmall } from './format.ts';
-import { renderTable } from './table.ts';
+import { type Column, renderTable } from './table.ts';
 import type { Theme } from './theme.ts';
 
 /** What a conversion has done, or would do. */
@@ -22,17 +22,14 @@ export interface Conversion {
 export function conversionLines(conversion: Conversion, theme: Theme): string[] {
   const { targets, manifest } = conversion;
   const rows = targets.flatMap((target) => target.plan.files.map((file) => fileRow(file, target, manifest)));
-  const table = renderTable(
-    [
-      { header: 'file' },
-      { header: 'size', align: 'right' },
-      { header: 'bytes', align: 'right' },
-      { header: 'bits a weight', align: 'right' },
-      { header: 'worst tensor error' },
-    ],
-    rows,
-    theme.dim,
-  );
+  const columns: Column[] = [
+    { header: 'file' },
+    { header: 'size', align: 'right' },
+    { header: 'bytes', align: 'right' },
+    { header: 'bits a weight', align: 'right' },
+    ...(manifest === undefined ? [] : [{ header: 'worst tensor error' }]),
+  ];
+  const table = renderTable(columns, rows, theme.dim);
   return [...table, '', summaryLine(conversion, theme)];
 }
 
@@ -44,7 +41,7 @@ function fileRow(file: PlannedFile, target: Target, manifest: Manifest | undefin
     formatBytes(file.bytes),
     formatCount(file.bytes),
     bits.toFixed(2),
-    manifest === undefined ? 'not written' : worstError(file, target, manifest),
+    ...(manifest === undefined ? [] : [worstError(file, target, manifest)]),
   ];
 }
 

@@ -44,11 +44,12 @@ export function formatClock(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
-/** A small quantity such as an error: `0`, `0.00123`, `1.2e-7`. */
+/** A small quantity such as an error, in three digits: `0`, `0.00123`, `1.2e-7`. */
 export function formatSmall(value: number): string {
-  if (value === 0 || !Number.isFinite(value)) return String(value);
   const magnitude = Math.abs(value);
-  return magnitude >= 1e-4 && magnitude < 1e4 ? significant(value, 3) : value.toExponential(2);
+  if (value === 0 || !Number.isFinite(value)) return String(value);
+  if (magnitude >= 1e-4 && magnitude < 1e4) return String(Number(value.toPrecision(3)));
+  return value.toExponential(2).replace(/\.?0+e/, 'e');
 }
 
 function significant(value: number, digits: number): string {

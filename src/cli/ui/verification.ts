@@ -9,7 +9,7 @@ export function summarizeVerification(verification: Verification): string {
   return [
     `mean KLD ${formatSmall(kld.mean)} (at most ${formatSmall(maxKld)})`,
     `top-1 ${formatPercent(top1)}`,
-    `perplexity ${formatSmall(ppl.reference)} -> ${formatSmall(ppl.artifact)}`,
+    `perplexity ${ppl.reference.toFixed(2)} -> ${ppl.artifact.toFixed(2)}`,
     `${formatCount(tokens)} tokens`,
   ].join(', ');
 }
@@ -22,8 +22,8 @@ export function verificationTable(verification: Verification, theme: Theme): str
     ['99th percentile KLD', formatSmall(kld.p99), ''],
     ['largest KLD', formatSmall(kld.max), ''],
     ['top-1 agreement', formatPercent(top1), ''],
-    ['perplexity of the source', formatSmall(ppl.reference), ''],
-    ['perplexity of the artifact', formatSmall(ppl.artifact), ''],
+    ['perplexity of the source', ppl.reference.toFixed(2), ''],
+    ['perplexity of the artifact', ppl.artifact.toFixed(2), ''],
     ['largest error of a logit', formatSmall(maxAbsError), ''],
   ];
   const columns = [{ header: 'measure' }, { header: 'value', align: 'right' as const }, { header: 'limit' }];

@@ -1,0 +1,14 @@
+export type { PlmConfig } from './core/config.ts';
+export { EXIT_CODES, type Failure, type Fault, PressError } from './core/errors.ts';
+export { closeModel, type Model } from './core/model.ts';
+export type { Progress, ProgressEvent } from './core/progress.ts';
+export type { SchemeName } from './core/scheme.ts';
+export type { Tensor } from './core/tensor.ts';
+export { type ConvertOptions, type ConvertResult, convert } from './pipeline/convert.ts';
+export { type GenerateOptions, type Generation, generate } from './pipeline/generate.ts';
+export { type Inspection, inspect } from './pipeline/inspect.ts';
+export { type LogitsOptions, logits } from './pipeline/logits.ts';
+export type { Manifest } from './pipeline/manifest.ts';
+export { openSource, withSource } from './pipeline/open.ts';
+export { planTarget, type Target, type TargetOptions } from './pipeline/target.ts';
+export { checkFiles, type Verification, type VerifyOptions, verify } from './pipeline/verify.ts';

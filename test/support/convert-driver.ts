@@ -1,0 +1,29 @@
+import { writeSync } from 'node:fs';
+import { PressError } from '../../src/core/errors.ts';
+import { closeModel } from '../../src/core/model.ts';
+import { convert } from '../../src/pipeline/convert.ts';
+import { openSource } from '../../src/pipeline/open.ts';
+import { planTarget } from '../../src/pipeline/target.ts';
+
+/**
+ * A process of its own that converts: `convert-driver SOURCE OUTPUT TARGET [SHARD_SIZE]`, with `--force` implied by
+ * the environment variable FORCE. Exits with the code of the failure and one line on stderr.
+ */
+const [source, output, target, shardSize] = process.argv.slice(2) as [string, string, string, string?];
+try {
+  const model = await openSource(source);
+  const options = shardSize === undefined ? {} : { shardSize: Number(shardSize) };
+  try {
+    await convert({
+      ...{ model, source, output, threads: 1 },
+      targets: [planTarget(model, target, options)],
+      force: process.env.FORCE !== undefined,
+    });
+  } finally {
+    await closeModel(model);
+  }
+} catch (error) {
+  if (!(error instanceof PressError)) throw error;
+  process.exitCode = error.exitCode;
+  writeSync(2, `${error.message}\n`);
+}

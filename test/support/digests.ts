@@ -1,0 +1,16 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+
+export function sha256(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex');
+}
+
+/** SHA-256 of every file of a folder, hidden ones included, by name in alphabetical order. */
+export function digestsOf(folder: string): Map<string, string> {
+  return new Map(
+    readdirSync(folder)
+      .sort()
+      .map((name) => [name, sha256(path.join(folder, name))]),
+  );
+}
