@@ -27,7 +27,6 @@ const KILLED_CALLS = ['write', 'truncate', 'sync', 'rename', 'remove', 'make fol
 
 /** A conversion has at least so many calls of each kind: otherwise the test would look at the wrong calls. */
 const FEWEST_CALLS: Readonly<Record<Fault['call'], number>> = {
-  read: 16,
   // Lock, manifest, three heads and eleven tensors.
   write: 16,
   truncate: 4,
@@ -39,7 +38,6 @@ const FEWEST_CALLS: Readonly<Record<Fault['call'], number>> = {
 };
 
 const FAILED_CALLS: readonly Fault[] = [
-  { call: 'read', action: 'error=EIO' },
   { call: 'write', action: 'error=ENOSPC' },
   { call: 'write', action: 'error=EIO' },
   { call: 'truncate', action: 'error=ENOSPC' },

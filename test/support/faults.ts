@@ -10,7 +10,6 @@ export const NO_FAULTS: string | false =
 
 /** What a conversion asks of the system, and the calls by which Node does it. `?` marks calls not of every machine. */
 const CALLS = {
-  read: 'pread64',
   write: 'pwrite64',
   truncate: 'ftruncate',
   sync: 'fsync',
