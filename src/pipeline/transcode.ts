@@ -190,20 +190,28 @@ function alignUp(pointer: Pointer): Pointer {
   return Math.ceil(pointer / SLOT_ALIGNMENT) * SLOT_ALIGNMENT;
 }
 
-/** Names the first weight of a row that is not finite in the source, or no longer in the target. */
+/** Names the weight by which a row is not finite, in the source already or only in the target. */
 function notFinite(chunk: Chunk, row: number, slot: Slot, files: TranscodeOptions['files']): PressError {
   const { source, scheme } = chunk.tensor;
   const before = decodeRow(source.scheme, slot.source(chunk), row, columnCount(source));
   const after = decodeRow(scheme, slot.target(chunk), row, columnCount(source));
-  const column = before.findIndex((value, i) => !Number.isFinite(value) || !Number.isFinite(after[i]!));
-  const value = before[column]!;
+  const inSource = before.findIndex((value) => !Number.isFinite(value));
+  const column = inSource >= 0 ? inSource : largestOverflow(before, after);
   const file = files[source.origin.file]?.name;
   return invalidInput({
     ...(file !== undefined && { file }),
     field: `tensor "${source.name}"`,
-    what: `weight [${chunk.range.first + row}, ${column}] ${Number.isFinite(value) ? `overflows in ${scheme}` : 'is not finite'}`,
-    got: value,
+    what: `weight [${chunk.range.first + row}, ${column}] ${inSource >= 0 ? 'is not finite' : `overflows in ${scheme}`}`,
+    got: before[column]!,
   });
+}
+
+/** A block's scale overflows by its largest weight and spoils the others. */
+function largestOverflow(before: Float32Array, after: Float32Array): number {
+  return before.reduce((most, value, column) => {
+    if (Number.isFinite(after[column]!)) return most;
+    return most < 0 || Math.abs(value) > Math.abs(before[most]!) ? column : most;
+  }, -1);
 }
 
 function decodeRow(scheme: SchemeName, rows: Uint8Array, row: number, columns: number): Float32Array {

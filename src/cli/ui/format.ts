@@ -53,8 +53,9 @@ export function formatSmall(value: number): string {
 }
 
 function significant(value: number, digits: number): string {
-  const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(value))));
-  return value.toFixed(decimals);
+  // 0.9996 rounds to 1.00, not to 1.000.
+  const rounded = Number(value.toPrecision(digits));
+  return rounded.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(Math.abs(rounded)))));
 }
 
 /**

@@ -46,11 +46,13 @@ export class PhaseMeter {
   status(now: number): string {
     const total = this.#total;
     if (this.#done === 0) return total === undefined ? this.name : `${this.name}: ${this.#amount(total)}`;
-    const parts = [this.#amount(this.#done)];
-    if (total !== undefined && total > 0) {
-      parts[0] += ` of ${this.#amount(total)}`;
-      parts.push(`${Math.floor((100 * this.#done) / total)} %`);
-    }
+    const parts =
+      total === undefined || total === 0
+        ? [this.#amount(this.#done)]
+        : [
+            `${this.#count(this.#done)} of ${this.#amount(total)}`,
+            `${Math.floor((100 * this.#done) / total)} %`,
+          ];
     parts.push(`${this.#amount(this.#rate)}/s`);
     if (total !== undefined && this.#rate > 0 && this.seconds(now) >= ETA_AFTER_SECONDS) {
       parts.push(`${formatClock((total - this.#done) / this.#rate)} left`);
@@ -65,8 +67,12 @@ export class PhaseMeter {
   }
 
   #amount(count: number): string {
-    if (this.#unit === 'bytes') return formatBytes(Math.round(count));
-    const number = formatCount(Math.round(count));
-    return this.#unit === undefined ? number : `${number} ${this.#unit}`;
+    const isCounted = this.#unit !== undefined && this.#unit !== 'bytes';
+    return isCounted ? `${this.#count(count)} ${this.#unit}` : this.#count(count);
+  }
+
+  /** Bytes come with their own unit, as it changes with their size. */
+  #count(count: number): string {
+    return this.#unit === 'bytes' ? formatBytes(Math.round(count)) : formatCount(Math.round(count));
   }
 }
