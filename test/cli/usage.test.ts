@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { VERSION } from '../../src/pipeline/version.ts';
+import { fixture } from '../support/paths.ts';
+import { runCli } from '../support/run-cli.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const TINY = fixture('plm-tiny');
+
+/** Command lines that fail before anything is read or written: exit code, message after `plmpress: error: `. */
+const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp][] = [
+  [['inspekt'], 2, /^unknown command 'inspekt' \(Did you mean inspect\?\)$/],
+  [['inspect'], 2, /^missing required argument 'source'$/],
+  [['inspect', TINY, '--jsn'], 2, /^unknown option '--jsn' \(Did you mean --json\?\)$/],
+  [['inspect', TINY, 'more'], 2, /^too many arguments for 'inspect'/],
+  [['--quiet'], 2, /^no command given$/],
+  [['convert', TINY, '-o', 'x'], 2, /^required option '--to <target>' not specified$/],
+  [['convert', TINY, '--to', 'gguf:f32'], 2, /^required option '-o, --output <dir>' not specified$/],
+  [['convert', TINY, '--to', 'gguf:q3', '-o', 'x'], 2, /^unknown GGUF recipe "q3", expected f32, .*q8_0/],
+  [['convert', TINY, '--to', 'tflite', '-o', 'x'], 2, /^unknown target "tflite", expected gguf:/],
+  [['convert', TINY, '--to', 'onnx:int8', '-o', 'x'], 7, /does not write onnx/],
+  [['convert', TINY, '--to', 'webgpu:q4', '-o', 'x'], 7, /does not write webgpu/],
+  [
+    ['convert', TINY, '--to', 'gguf:f32', '-o', 'x', '--threads', '0'],
+    2,
+    /'--threads <n>' argument '0' is invalid/,
+  ],
+  [['convert', TINY, '--to', 'gguf:f32', '-o', 'x', '--shard-size', '5 apples'], 2, /'--shard-size <size>'/],
+  [['convert', TINY, '--to', 'gguf:f32', '-o', 'x', '--max-memory', '1M'], 4, /memory allowed is too small/],
+  [['convert', TINY, '--to', 'gguf:f32', '--to', 'gguf:F32', '-o', 'x'], 2, /both write/],
+  [['generate', TINY], 2, /^required option '--prompt <text>' not specified$/],
+  [['generate', TINY, '--prompt', ''], 2, /^the prompt is empty$/],
+  [['generate', TINY, '--prompt', 'x '.repeat(2000)], 2, /^the prompt has \d+ tokens, expected at most 1024/],
+  [['generate', TINY, '--prompt', 'x', '--top-p', '1.5'], 2, /'--top-p <p>' argument '1.5' is invalid/],
+  [['generate', TINY, '--prompt', 'x', '--attention', 'flash'], 2, /Allowed choices are expanded, latent/],
+  [['logits', TINY, '--ids', '1,x'], 2, /'--ids <ids>' argument '1,x' is invalid/],
+  [['logits', TINY, '--ids', '1,2048'], 2, /^token id 2048, expected below 2048/],
+  [['logits', TINY, '--ids', `${'1,'.repeat(1024)}1`], 2, /^1025 ids, expected at most 1024/],
+  [['verify', TINY], 2, /^required option '--against <source>' not specified$/],
+  [['verify', TINY, '--against', TINY, '--tokens', '1'], 2, /'--tokens <n>' argument '1' is invalid/],
+  [['verify', TINY, '--against', TINY, '--text', 'no-such.txt'], 4, /^no-such\.txt: no such file/],
+  [['inspect', 'no-such-folder'], 4, /^no-such-folder: no such file or folder$/],
+  [['inspect', './no/such'], 4, /no such file or folder/],
+  [['inspect', 'no/such.gguf'], 4, /no such file or folder/],
+  [['inspect', 'PLM-Team/PLM-1.8B-Instruct'], 7, /Hub sources come with pull in a later version/],
+  [['inspect', 'PLM-Team/PLM-1.8B-Instruct@main'], 7, /Hub sources/],
+  [['inspect', 'hf://PLM-Team/PLM-1.8B-Instruct'], 7, /Hub sources/],
+  [['inspect', path.join(TINY, 'model.safetensors')], 2, /part of a checkpoint, expected the folder/],
+  [['inspect', path.join(TINY, 'tokenizer.json')], 2, /part of a checkpoint/],
+  [['inspect', fixture('text', 'eval.txt')], 3, /eval\.txt: header: at byte 0: magic/],
+  [['inspect', fixture('text')], 3, /no model in this folder, expected config\.json and safetensors/],
+];
+
+describe('a command line that fails', () => {
+  for (const [argv, code, message] of FAILURES) {
+    const line = argv.map((word) => word.replace(TINY, 'plm-tiny').slice(0, 40)).join(' ');
+    it(`plmpress ${line}`, async () => {
+      const { stdout, stderr, ...result } = await runCli(argv);
+      assert.equal(result.code, code, stderr);
+      const told = stderr.trimEnd().split('\n').at(-1)!;
+      assert.match(told, /^plmpress: error: [\x20-\x7e…]{1,300}$/);
+      assert.match(told.replace('plmpress: error: ', ''), message);
+      assert.equal(stdout, '');
+
+      const json = await runCli([...argv, '--json']);
+      assert.equal(json.code, code);
+      const document = JSON.parse(json.stdout);
+      assert.deepEqual(Object.keys(document), ['error']);
+      assert.equal(document.error.exitCode, code);
+      assert.match(document.error.message, message);
+      assert.match(document.error.class, /^(usage|invalid-input|local-io|unsupported)$/);
+    });
+  }
+});
+
+describe('help', () => {
+  it('without arguments is short, with two examples', async () => {
+    const { code, stdout, stderr } = await runCli([]);
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.ok(stdout.split('\n').length < 10);
+    assert.match(stdout, /plmpress convert .*\n.*plmpress verify /);
+  });
+
+  it('lists every command of this version in groups, examples and exit codes', async () => {
+    const { code, stdout, stderr } = await runCli(['--help']);
+    assert.deepEqual([code, stderr], [0, '']);
+    for (const group of ['Convert:', 'Look:', 'Run:', 'Examples:', 'Exit codes:'])
+      assert.match(stdout, new RegExp(group));
+    const commands = [...stdout.matchAll(/^ {2}([a-z]+) .*? {2}/gm)].map((match) => match[1]);
+    const expected = [
+      'convert',
+      'verify',
+      'inspect',
+      'schemes',
+      'passes',
+      'help',
+      'generate',
+      'logits',
+      'tokenize',
+    ];
+    assert.deepEqual(commands.filter((name) => name !== 'plmpress').slice(0, expected.length), expected);
+  });
+
+  for (const name of [
+    'convert',
+    'verify',
+    'inspect',
+    'schemes',
+    'passes',
+    'generate',
+    'logits',
+    'tokenize',
+  ]) {
+    it(`of ${name} shows the global options too`, async () => {
+      const { code, stdout } = await runCli([name, '--help']);
+      assert.equal(code, 0);
+      assert.match(stdout, new RegExp(`^Usage: plmpress ${name}`));
+      for (const option of ['--json', '--quiet', '--debug', '--no-color'])
+        assert.match(stdout, new RegExp(option));
+      assert.equal((await runCli(['help', name])).stdout, stdout);
+    });
+  }
+
+  it('says the version of the package', async () => {
+    assert.deepEqual(await runCli(['--version']), { code: 0, stdout: `${VERSION}\n`, stderr: '' });
+  });
+});
+
+describe('errors', () => {
+  it('are coloured on a terminal only', async () => {
+    const colored = await runCli(['inspect', 'nowhere'], { tty: true });
+    assert.ok(colored.stderr.startsWith('plmpress: \u001b[31merror:\u001b[39m nowhere'));
+    for (const world of [
+      { tty: false },
+      { tty: true, env: { NO_COLOR: '1' } },
+      { tty: true, env: { TERM: 'dumb' } },
+    ]) {
+      assert.match((await runCli(['inspect', 'nowhere'], world)).stderr, /^plmpress: error: nowhere/);
+    }
+    assert.match(
+      (await runCli(['inspect', 'nowhere', '--no-color'], { tty: true })).stderr,
+      /^plmpress: error:/,
+    );
+  });
+
+  it('show their stack with --debug only', async () => {
+    assert.doesNotMatch((await runCli(['inspect', 'nowhere'])).stderr, /\n {4}at /);
+    assert.match(
+      (await runCli(['inspect', 'nowhere', '--debug'])).stderr,
+      /error: nowhere.*\nPressError: .*\n {4}at /,
+    );
+  });
+
+  it('show no token of the Hub', async () => {
+    const { stdout, stderr } = await runCli(['inspect', 'hf_abcDEF123', '--debug', '--json']);
+    assert.doesNotMatch(stdout + stderr, /abcDEF123/);
+    assert.match(stderr, /hf_…/);
+  });
+
+  it('come even where --quiet is asked for', async () => {
+    assert.match((await runCli(['inspect', 'nowhere', '--quiet'])).stderr, /^plmpress: error: nowhere/);
+  });
+
+  it('cannot move the cursor', async (t) => {
+    const { stderr } = await runCli(['inspect', path.join(temporaryFolder(t), '\x1b[2J\nx')]);
+    assert.match(stderr, /^plmpress: error: [\x20-\x7e…]+\n$/);
+  });
+});

@@ -1,0 +1,269 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import test, { describe, it, type TestContext } from 'node:test';
+import { type StagedOutput, type StageOptions, withStagedOutput } from '../../src/io/staged-output.ts';
+import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
+import { assertRejects } from '../support/rejects.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const RECORD = { name: 'record.json', content: Buffer.from('{}\n'), replacesStale: false };
+const FRESH: StageOptions = { force: false, inputs: [] };
+
+/** Writes `content` as the file `name`. */
+async function writeOne(output: StagedOutput, name: string, content: string, options = FRESH): Promise<void> {
+  await output.stage([{ name, bytes: content.length }], options);
+  await output.write(name, Buffer.from(content), 0);
+  await output.seal();
+  await output.publish(RECORD);
+}
+
+/** An output folder with a finished file in it. */
+function usedFolder(t: TestContext): string {
+  const folder = path.join(temporaryFolder(t), 'out');
+  mkdirSync(folder);
+  writeFileSync(path.join(folder, 'a'), 'old');
+  return folder;
+}
+
+test('files appear whole, with their planned size, and hidden until then', async (t) => {
+  const folder = path.join(temporaryFolder(t), 'new', 'out');
+  await withStagedOutput(folder, async (output) => {
+    await output.stage(
+      [
+        { name: 'a', bytes: 10 },
+        { name: 'sub/b', bytes: 3 },
+      ],
+      FRESH,
+    );
+    await output.write('a', Buffer.from('xyz'), 4);
+    await output.write('a', Buffer.from('ab'), 0);
+    await output.write('sub/b', Buffer.from('123'), 0);
+    assert.deepEqual(visible(folder), ['sub']);
+    assert.deepEqual(visible(path.join(folder, 'sub')), []);
+    const content = 'ab\0\0xyz\0\0\0';
+    const pieces: number[] = [];
+    const digests = await output.seal({ onRead: (bytes) => pieces.push(bytes) });
+    assert.deepEqual(pieces, [10, 3]);
+    assert.deepEqual(digests[0], {
+      name: 'a',
+      bytes: 10,
+      sha256: createHash('sha256').update(content).digest('hex'),
+    });
+    await output.publish(RECORD);
+    assert.equal(readFileSync(path.join(folder, 'a'), 'utf8'), content);
+  });
+  assert.deepEqual(readdirSync(folder).sort(), ['a', 'record.json', 'sub']);
+  assert.deepEqual(readdirSync(path.join(folder, 'sub')), ['b']);
+});
+
+test('temporary files are private, finished ones follow the umask', async (t) => {
+  const folder = usedFolder(t);
+  const before = process.umask(0o027);
+  t.after(() => process.umask(before));
+  await withStagedOutput(folder, async (output) => {
+    await output.stage([{ name: 'b', bytes: 1 }], FRESH);
+    const temporary = readdirSync(folder).find((name) => name.startsWith('.b.tmp-'))!;
+    assert.equal(statSync(path.join(folder, temporary)).mode & 0o777, 0o600);
+    await output.seal();
+    await output.publish(RECORD);
+  });
+  assert.equal(statSync(path.join(folder, 'b')).mode & 0o777, 0o640);
+});
+
+test('with force, a file is replaced by a new one and the old one keeps its bytes', async (t) => {
+  const folder = usedFolder(t);
+  linkSync(path.join(folder, 'a'), path.join(folder, '..', 'other name of a'));
+  await withStagedOutput(folder, (output) => writeOne(output, 'a', 'new', { force: true, inputs: [] }));
+  assert.equal(readFileSync(path.join(folder, 'a'), 'utf8'), 'new');
+  assert.equal(readFileSync(path.join(folder, '..', 'other name of a'), 'utf8'), 'old');
+});
+
+test('a record that would describe replaced files goes before they do', async (t) => {
+  const folder = usedFolder(t);
+  writeFileSync(path.join(folder, RECORD.name), 'about the old a');
+  await assert.rejects(
+    withStagedOutput(folder, async (output) => {
+      await output.stage(
+        [
+          { name: 'a', bytes: 1 },
+          { name: 'b', bytes: 1 },
+        ],
+        { force: true, inputs: [] },
+      );
+      await output.seal();
+      // Fails the rename of b, between that of a and that of the record.
+      for (const name of readdirSync(folder).filter((entry) => entry.startsWith('.b.'))) {
+        spawnSync('rm', [path.join(folder, name)]);
+      }
+      await output.publish({ ...RECORD, replacesStale: true });
+    }),
+    { failure: 'local-io' },
+  );
+  assert.deepEqual(readdirSync(folder), ['a'], 'neither record is there');
+});
+
+describe('names that are refused before anything is written', () => {
+  const cases: readonly [name: string, make: (file: string) => void, message: RegExp, force?: boolean][] = [
+    [
+      'a file, without force',
+      (file) => writeFileSync(file, 'old'),
+      /^a: exists already; --force replaces it$/,
+    ],
+    ['a link', (file) => symlinkSync('elsewhere', file), /^a: is a symbolic link/, true],
+    ['a folder', (file) => mkdirSync(file), /^a: is there and is not a regular file$/, true],
+    [
+      'a named pipe',
+      (file) => assert.equal(spawnSync('mkfifo', [file]).status, 0),
+      /^a: is there and is not a regular file$/,
+      true,
+    ],
+  ];
+  for (const [name, make, message, force = false] of cases) {
+    it(name, async (t) => {
+      const folder = temporaryFolder(t);
+      make(path.join(folder, 'a'));
+      const run = () =>
+        withStagedOutput(folder, (output) => writeOne(output, 'a', 'new', { force, inputs: [] }));
+      await assertRejects(folder, run, { failure: 'local-io', message });
+    });
+  }
+
+  it('an input of the run, by whatever name', async (t) => {
+    const folder = usedFolder(t);
+    const source = path.join(path.dirname(folder), 'source');
+    linkSync(path.join(folder, 'a'), source);
+    const run = () =>
+      withStagedOutput(folder, (output) => writeOne(output, 'a', 'new', { force: true, inputs: [source] }));
+    await assertRejects(folder, run, { failure: 'local-io', message: /^a: is an input of this run/ });
+  });
+
+  it('a file in a subfolder that is a link', async (t) => {
+    const folder = usedFolder(t);
+    const elsewhere = path.join(path.dirname(folder), 'elsewhere');
+    mkdirSync(elsewhere);
+    symlinkSync(elsewhere, path.join(folder, 'sub'));
+    const run = () => withStagedOutput(folder, (output) => writeOne(output, 'sub/b', 'new'));
+    await assertRejects(folder, run, { failure: 'local-io', message: /^sub: is a symbolic link$/ });
+    assert.deepEqual(readdirSync(elsewhere), []);
+  });
+
+  it('a file that another program has made in the meantime', async (t) => {
+    const folder = usedFolder(t);
+    const run = withStagedOutput(folder, async (output) => {
+      await output.stage([{ name: 'b', bytes: 1 }], FRESH);
+      await output.seal();
+      writeFileSync(path.join(folder, 'b'), 'of another program');
+      await output.publish(RECORD);
+    });
+    await assert.rejects(run, { failure: 'local-io', message: /^b: exists already/ });
+    assert.equal(readFileSync(path.join(folder, 'b'), 'utf8'), 'of another program');
+    assert.deepEqual(readdirSync(folder).sort(), ['a', 'b']);
+  });
+});
+
+describe('output folders that cannot be used', () => {
+  it('a file', async (t) => {
+    const folder = temporaryFolder(t);
+    const file = path.join(folder, 'out');
+    writeFileSync(file, '');
+    const run = () => withStagedOutput(file, async () => {});
+    await assertRejects(folder, run, { failure: 'local-io', message: /out: is not a folder$/ });
+  });
+
+  it('a folder below a file', async (t) => {
+    const folder = temporaryFolder(t);
+    writeFileSync(path.join(folder, 'file'), '');
+    const run = () => withStagedOutput(path.join(folder, 'file', 'out'), async () => {});
+    await assertRejects(folder, run, { failure: 'local-io', message: /is not a folder/ });
+  });
+
+  it('a folder without write permission', { skip: NO_PERMISSIONS }, async (t) => {
+    const folder = path.join(temporaryFolder(t), 'out');
+    mkdirSync(folder);
+    chmodSync(path.dirname(folder), 0o755);
+    chmodSync(folder, 0o555);
+    const run = () => asUnprivileged(() => withStagedOutput(folder, async () => {}));
+    await assertRejects(folder, run, { failure: 'local-io', message: /permission denied \(EACCES\)$/ });
+  });
+
+  it('a disk with less space than the files take', async (t) => {
+    const folder = usedFolder(t);
+    const run = () =>
+      withStagedOutput(folder, (output) => output.stage([{ name: 'b', bytes: 2 ** 52 }], FRESH));
+    const message = /no space left: needs 4503599627\.4 MB, has [0-9.]+ MB$/;
+    await assertRejects(folder, run, { failure: 'local-io', message });
+  });
+
+  it('a name longer than the file system takes', async (t) => {
+    const folder = usedFolder(t);
+    const run = () => withStagedOutput(folder, (output) => writeOne(output, 'b'.repeat(300), 'new'));
+    await assertRejects(folder, run, { failure: 'local-io', message: /name too long \(ENAMETOOLONG\)$/ });
+  });
+});
+
+test('a failure removes what the run has made, folders included', async (t) => {
+  const parent = temporaryFolder(t);
+  const run = () =>
+    withStagedOutput(path.join(parent, 'new', 'out'), async (output) => {
+      await output.stage([{ name: 'sub/a', bytes: 5 }], FRESH);
+      await output.write('sub/a', Buffer.from('12345'), 0);
+      throw new Error('stopped');
+    });
+  await assert.rejects(run, { message: 'stopped' });
+  assert.deepEqual(readdirSync(parent), []);
+});
+
+test('a folder that was there stays, and so does what others put into a new one', async (t) => {
+  const folder = usedFolder(t);
+  const fail = async () => {
+    throw new Error('stopped');
+  };
+  await assert.rejects(withStagedOutput(folder, fail), { message: 'stopped' });
+  assert.deepEqual(readdirSync(folder), ['a']);
+  const made = path.join(folder, 'made');
+  const run = withStagedOutput(made, async () => {
+    writeFileSync(path.join(made, 'note'), '');
+    await fail();
+  });
+  await assert.rejects(run, { message: 'stopped' });
+  assert.deepEqual(readdirSync(made), ['note']);
+});
+
+test('temporary files of killed runs are removed, all others stay', async (t) => {
+  const folder = usedFolder(t);
+  const dead = spawnSync(process.execPath, ['--version']).pid;
+  const key = '0123456789abcdef';
+  const stay = [`.x.tmp-${process.pid}-${key}`, `.x.tmp-${dead}-short`, `x.tmp-${dead}-${key}`, '.hidden'];
+  for (const name of [...stay, `.x.gguf.tmp-${dead}-${key}`]) writeFileSync(path.join(folder, name), '');
+  await withStagedOutput(folder, async () => {});
+  assert.deepEqual(readdirSync(folder).sort(), [...stay, 'a'].sort());
+});
+
+test('an abort during read-back ends it', async (t) => {
+  const folder = path.join(temporaryFolder(t), 'out');
+  const controller = new AbortController();
+  const run = withStagedOutput(folder, async (output) => {
+    await output.stage([{ name: 'a', bytes: 5_000_000 }], FRESH);
+    const onRead = () => controller.abort(new Error('interrupted'));
+    await output.seal({ onRead, signal: controller.signal });
+  });
+  await assert.rejects(run, { message: 'interrupted' });
+  assert.equal(existsSync(folder), false);
+});
+
+function visible(folder: string): string[] {
+  return readdirSync(folder).filter((name) => !name.startsWith('.'));
+}

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import test, { describe, it } from 'node:test';
+import {
+  describesAny,
+  encodeManifest,
+  MANIFEST_NAME,
+  type Manifest,
+  type ManifestArtifact,
+  type ManifestFile,
+  mergeManifest,
+} from '../../src/pipeline/manifest.ts';
+import { checkManifest, parseManifest, readManifest } from '../../src/pipeline/manifest-reader.ts';
+import { assertRejects } from '../support/rejects.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const SHA = (digit: string) => digit.repeat(64);
+
+const file = (name: string, digit = 'a'): ManifestFile => ({ path: name, bytes: 10, sha256: SHA(digit) });
+
+function artifact(target: string, ...files: string[]): ManifestArtifact {
+  return {
+    target,
+    version: '0.1.0',
+    source: {
+      format: 'safetensors',
+      name: 'plm',
+      files: [{ name: 'config.json', bytes: 3, sha256: SHA('c') }],
+    },
+    options: { recipe: target, shardSize: 500, strict: false },
+    passes: ['permute-rope'],
+    changes: [{ pass: 'permute-rope', subject: 'config', from: 'a', to: 'b', reason: 'c' }],
+    fallbacks: [{ tensor: 'w', wanted: 'Q6_K', used: 'Q8_0', reason: 'too narrow' }],
+    tensors: [
+      {
+        ...{ name: 'token_embd.weight', source: 'model.embed_tokens.weight', scheme: 'Q8_0' },
+        ...{ shape: [4, 32], bytes: 136, error: { relativeRms: 0.0012345678901234567, maxAbs: 1e-7 } },
+      },
+    ],
+    files,
+  };
+}
+
+const ONE = mergeManifest(undefined, [artifact('gguf:q8_0', 'b.gguf')], [file('b.gguf')]);
+const TEXT = Buffer.from(encodeManifest(ONE)).toString();
+
+test('a manifest survives encoding and parsing', () => {
+  assert.deepEqual(parseManifest(TEXT), ONE);
+  assert.match(TEXT, /^\{\n {2}"schemaVersion": 1,[\s\S]*\n\}\n$/);
+});
+
+describe('a second conversion', () => {
+  it('adds its artifacts, and the order of conversions does not show', () => {
+    const other = [artifact('gguf:f16', 'a.gguf')];
+    const both = mergeManifest(ONE, other, [file('a.gguf')]);
+    assert.deepEqual(
+      both.files.map(({ path: name }) => name),
+      ['a.gguf', 'b.gguf'],
+    );
+    const first = mergeManifest(undefined, other, [file('a.gguf')]);
+    const reversed = mergeManifest(first, ONE.artifacts, ONE.files);
+    assert.deepEqual(encodeManifest(both), encodeManifest(reversed));
+  });
+
+  it('replaces the artifacts that share a file with a new one, and all files of theirs', () => {
+    const shards = [artifact('gguf:f32', 'x-1.gguf', 'x-2.gguf')];
+    const before = mergeManifest(ONE, shards, [file('x-1.gguf'), file('x-2.gguf')]);
+    const after = mergeManifest(before, [artifact('gguf:f32', 'x-1.gguf')], [file('x-1.gguf', 'e')]);
+    assert.deepEqual(after.files, [file('b.gguf'), file('x-1.gguf', 'e')]);
+    assert.deepEqual(
+      after.artifacts.map(({ files }) => files),
+      [['x-1.gguf'], ['b.gguf']],
+    );
+  });
+
+  it('makes a manifest stale only if that describes a replaced file', () => {
+    assert.equal(describesAny(ONE, ['b.gguf']), true);
+    assert.equal(describesAny(ONE, ['a.gguf']), false);
+    assert.equal(describesAny(undefined, ['a.gguf']), false);
+  });
+});
+
+describe('manifests that are refused', () => {
+  const cases: readonly [name: string, edit: (text: string) => string, message: RegExp][] = [
+    ['text', () => 'hello', /line 1/],
+    ['a list', () => '[]', /wrong value, got \[\], expected an object$/],
+    ['cut short', (text) => text.slice(0, -40), /plmpress\.json/],
+    [
+      'of a later schema',
+      (text) => text.replace('"schemaVersion": 1', '"schemaVersion": 2'),
+      /schemaVersion: wrong value, got 2/,
+    ],
+    ['without files', (text) => text.replace('"files"', '"fils"'), /files: missing/],
+    [
+      'a climbing path',
+      (text) => text.replaceAll('b.gguf', '../b.gguf'),
+      /files\[0\]\.path: .*a path inside the folder$/,
+    ],
+    ['an absolute path', (text) => text.replaceAll('b.gguf', '/etc/passwd'), /files\[0\]\.path: /],
+    ['a path of Windows', (text) => text.replaceAll('b.gguf', 'C:\\\\b.gguf'), /files\[0\]\.path: /],
+    ['a short digest', (text) => text.replaceAll('aaaa', 'aaa'), /files\[0\]\.sha256: .*64 hex digits$/],
+    ['a negative size', (text) => text.replace('"bytes": 10', '"bytes": -10'), /files\[0\]\.bytes: /],
+    [
+      'a size that is no integer',
+      (text) => text.replace('"bytes": 10', '"bytes": 1.5'),
+      /files\[0\]\.bytes: /,
+    ],
+    [
+      'an artifact of a file that is not listed',
+      (text) => text.replace('b.gguf', 'c.gguf'),
+      /b\.gguf is not among the files$/,
+    ],
+    [
+      'an option that is an object',
+      (text) => text.replace('"shardSize": 500', '"shardSize": {}'),
+      /options\.shardSize: /,
+    ],
+  ];
+  for (const [name, edit, message] of cases) {
+    it(name, async (t) => {
+      const folder = temporaryFolder(t);
+      const text = edit(TEXT);
+      assert.notEqual(text, TEXT);
+      writeFileSync(path.join(folder, MANIFEST_NAME), text);
+      await assertRejects(folder, () => readManifest(folder), { message });
+    });
+  }
+
+  it('a path that is listed twice', () => {
+    const twice: Manifest = { ...ONE, files: [...ONE.files, ...ONE.files] };
+    const message = 'plmpress.json: files: a path is listed twice';
+    assert.throws(() => parseManifest(Buffer.from(encodeManifest(twice)).toString()), { message });
+  });
+});
+
+describe('a manifest that is no file', () => {
+  it('is not followed', async (t) => {
+    const folder = temporaryFolder(t);
+    symlinkSync('elsewhere', path.join(folder, MANIFEST_NAME));
+    const expected = { failure: 'local-io', message: /is not a regular file$/ } as const;
+    await assertRejects(folder, () => readManifest(folder), expected);
+  });
+
+  it('is not read', async (t) => {
+    const folder = temporaryFolder(t);
+    mkdirSync(path.join(folder, MANIFEST_NAME));
+    const expected = { failure: 'local-io', message: /is not a regular file$/ } as const;
+    await assertRejects(folder, () => readManifest(folder), expected);
+  });
+});
+
+describe('a file is checked against the manifest beside it', () => {
+  const present = (digit: string, bytes = 10, name = 'b.gguf') => ({
+    ...{ name, bytes },
+    sha256: async () => SHA(digit),
+  });
+
+  it('and is what the manifest says', async (t) => {
+    const folder = temporaryFolder(t);
+    assert.equal(await checkManifest(folder, present('a')), undefined, 'no manifest');
+    writeFileSync(path.join(folder, MANIFEST_NAME), TEXT);
+    assert.deepEqual(await checkManifest(folder, present('a')), ONE.artifacts[0]);
+    assert.equal(await checkManifest(folder, present('a', 10, 'other.gguf')), undefined, 'not listed');
+  });
+
+  const cases: readonly [name: string, file: ReturnType<typeof present>, message: RegExp][] = [
+    [
+      'another size',
+      present('a', 11),
+      /^b\.gguf: size differs from plmpress\.json, got 11, expected 10 bytes$/,
+    ],
+    [
+      'other bytes',
+      present('b'),
+      /^b\.gguf: SHA-256 differs from plmpress\.json, got "b{64}", expected a{64}$/,
+    ],
+  ];
+  for (const [name, found, message] of cases) {
+    it(`and has ${name}`, async (t) => {
+      const folder = temporaryFolder(t);
+      writeFileSync(path.join(folder, MANIFEST_NAME), TEXT);
+      await assertRejects(folder, () => checkManifest(folder, found), { failure: 'verification', message });
+    });
+  }
+});
