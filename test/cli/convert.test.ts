@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { digestsOf } from '../support/digests.ts';
+import { fixture } from '../support/paths.ts';
+import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
+import { runCli, spawnCli } from '../support/run-cli.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const TINY = fixture('plm-tiny');
+/** What the artifacts of plm-tiny take, heads included. */
+const Q8_0_BYTES = 4_411_360;
+
+describe('convert', () => {
+  it('--verify writes an artifact and tells people about it', async (t) => {
+    const output = path.join(temporaryFolder(t), 'out');
+    const { code, stdout, stderr } = await runCli([
+      ...['convert', TINY, '--to', 'gguf:q8_0', '-o', output, '--verify'],
+      ...['--text', fixture('text', 'eval.txt')],
+    ]);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(readdirSync(output).sort(), ['plm-tiny-Q8_0.gguf', 'plmpress.json']);
+    assert.match(stdout, /^plm-tiny-Q8_0\.gguf +4\.41 MB +4,411,360 +8\.52 +0\.00\d+ in \S+$/m);
+    assert.match(stdout, /^plm-tiny: 8\.17 MB -> 4\.41 MB \(54 %\) in 1 file, .+, peak memory .+ MB$/m);
+    assert.match(
+      stdout,
+      /^verified gguf:q8_0: mean KLD .* \(at most .*\), top-1 9\d\.\d\d %, .* 2,048 tokens$/m,
+    );
+    assert.match(stderr, /^plmpress: convert: 4\.\d+ MB$/m);
+    assert.match(
+      stderr,
+      /^plmpress: run it in llama\.cpp with flash attention off: llama-cli -m \S+ -fa off$/m,
+    );
+  });
+
+  it('--json prints the manifest with seconds and peakRss added, and the verifications', async (t) => {
+    const output = path.join(temporaryFolder(t), 'out');
+    const argv = [
+      'convert',
+      TINY,
+      '--to',
+      'gguf:q8_0',
+      '--to',
+      'gguf:q4_0',
+      '-o',
+      output,
+      '--json',
+      '--quiet',
+    ];
+    const { code, stdout, stderr } = await runCli([...argv, '--verify']);
+    assert.deepEqual([code, stderr], [0, '']);
+    const { seconds, peakRss, verifications, ...rest } = JSON.parse(stdout);
+    assert.deepEqual(rest, JSON.parse(readFileSync(path.join(output, 'plmpress.json'), 'utf8')));
+    assert.ok(seconds > 0 && Number.isInteger(peakRss) && peakRss > 10e6);
+    assert.deepEqual(Object.keys(verifications), ['gguf:q8_0', 'gguf:q4_0']);
+    assert.ok(verifications['gguf:q8_0'].kld.mean < verifications['gguf:q4_0'].kld.mean);
+  });
+
+  it('--dry-run tells exact sizes and leaves no trace', async (t) => {
+    const output = path.join(temporaryFolder(t), 'out');
+    const argv = ['convert', TINY, '--to', 'gguf:q8_0', '-o', output, '--dry-run'];
+    const { code, stdout, stderr } = await runCli([...argv, '--json']);
+    assert.deepEqual([code, stderr], [0, '']);
+    const { dryRun, files, artifacts } = JSON.parse(stdout);
+    assert.deepEqual([dryRun, files], [true, [{ path: 'plm-tiny-Q8_0.gguf', bytes: Q8_0_BYTES }]]);
+    assert.equal(artifacts[0].tensors.length, 38);
+    assert.match((await runCli(argv)).stdout, /nothing written \(--dry-run\)\n$/);
+    assert.ok(!existsSync(output));
+  });
+
+  it('--strict refuses what would be stored in another scheme', async (t) => {
+    const folder = temporaryFolder(t);
+    writeRandomCheckpoint(path.join(folder, 'thin'), { config: BLOCKS_OF_32 });
+    const argv = ['convert', path.join(folder, 'thin'), '--to', 'gguf:q4_0', '-o', path.join(folder, 'out')];
+    const { code, stderr } = await runCli([...argv, '--strict']);
+    assert.equal(code, 7);
+    assert.match(stderr, /^plmpress: error: .*cannot be stored as Q6_K and --strict forbids Q8_0: /m);
+    assert.match((await runCli(argv)).stderr, /^plmpress: gguf:q4_0: model\.embed_tokens\.weight becomes Q8_0: /m);
+  });
+
+  it('replaces nothing without --force', async (t) => {
+    const output = path.join(temporaryFolder(t), 'out');
+    mkdirSync(output);
+    writeFileSync(path.join(output, 'plm-tiny-F16.gguf'), 'mine');
+    const before = digestsOf(output);
+    const argv = ['convert', TINY, '--to', 'gguf:f16', '-o', output];
+    const { code, stderr } = await runCli(argv);
+    assert.equal(code, 4);
+    assert.match(stderr, /^plmpress: error: plm-tiny-F16\.gguf: exists already; --force replaces it$/m);
+    assert.deepEqual(digestsOf(output), before);
+    assert.equal((await runCli([...argv, '--force', '--quiet'])).code, 0);
+    assert.notDeepEqual(digestsOf(output), before);
+  });
+
+  it('--shard-size splits, and verify reads the shards', async (t) => {
+    const output = path.join(temporaryFolder(t), 'out');
+    const argv = ['convert', TINY, '--to', 'gguf:bf16', '-o', output, '--shard-size', '3MB'];
+    assert.equal((await runCli([...argv, '--quiet'])).code, 0);
+    const names = readdirSync(output).filter((name) => name.endsWith('.gguf'));
+    assert.deepEqual(names.sort()[0], 'plm-tiny-BF16-00001-of-00003.gguf');
+    const { code, stdout } = await runCli(['verify', output, '--against', TINY, '--tokens', '64', '--json']);
+    assert.equal(code, 0);
+    assert.equal(JSON.parse(stdout).kld.max, 0, 'bf16 holds the weights exactly');
+  });
+
+  it('leaves nothing when SIGINT or SIGTERM ends it', async (t) => {
+    const folder = temporaryFolder(t);
+    // One thread needs long enough for it that the signal comes in time.
+    const config = { ...BLOCKS_OF_32, hidden_size: 1024, intermediate_size: 8192, num_hidden_layers: 2 };
+    writeRandomCheckpoint(path.join(folder, 'large'), { config, dtype: 'F32' });
+    const output = path.join(folder, 'new', 'out');
+    const argv = ['convert', path.join(folder, 'large'), '--to', 'gguf:q4_0', '-o', output, '--threads', '1'];
+    for (const [signal, code] of [
+      ['SIGINT', 130],
+      ['SIGTERM', 143],
+    ] as const) {
+      let sent = false;
+      const result = await spawnCli(argv, (text, kill) => {
+        if (sent || !/^plmpress: convert:/m.test(text)) return;
+        sent = true;
+        kill(signal);
+      });
+      assert.deepEqual([result.code, result.stdout], [code, '']);
+      assert.match(result.stderr, new RegExp(`^plmpress: error: interrupted by ${signal}$`, 'm'));
+      assert.ok(!existsSync(path.join(folder, 'new')));
+    }
+  });
+});
