@@ -76,7 +76,10 @@ describe('convert', () => {
     const { code, stderr } = await runCli([...argv, '--strict']);
     assert.equal(code, 7);
     assert.match(stderr, /^plmpress: error: .*cannot be stored as Q6_K and --strict forbids Q8_0: /m);
-    assert.match((await runCli(argv)).stderr, /^plmpress: gguf:q4_0: model\.embed_tokens\.weight becomes Q8_0: /m);
+    assert.match(
+      (await runCli(argv)).stderr,
+      /^plmpress: gguf:q4_0: model\.embed_tokens\.weight becomes Q8_0: /m,
+    );
   });
 
   it('replaces nothing without --force', async (t) => {
