@@ -95,6 +95,7 @@ function transcode(compute: Compute, scheme: SchemeName): () => void {
       targetRowBytes: schemeBytes(scheme, COLUMNS),
       rows: ROWS,
       columns: COLUMNS,
+      importance: 0,
     });
 }
 

@@ -15,7 +15,7 @@
 export const ROW_TILE = 4;
 
 /** f32 elements of scratch that the encoder of a block scheme may use beside the row. */
-export const ENCODER_SCRATCH = 256;
+export const ENCODER_SCRATCH = 2048;
 
 /** Weights of `batch` matrices (heads, or 1) times `tokens` vectors each. */
 const MATMUL_FIELDS = [
@@ -122,7 +122,10 @@ export const KERNELS = {
     tiles: (job) => job.tokens!,
     tileWork: (job) => job.columns!,
   },
-  /** Rewrites rows from one scheme into another through f32; copies where they are equal. A tile is one row. */
+  /**
+   * Rewrites rows from one scheme into another through f32; copies where they are equal. `importance` points at
+   * `columns` f32, the weights of errors for encoders that take them; 0: none. A tile is one row.
+   */
   transcode: {
     fields: [
       'source',
@@ -133,6 +136,7 @@ export const KERNELS = {
       'targetRowBytes',
       'rows',
       'columns',
+      'importance',
     ],
     tiles: (job) => job.rows!,
     tileWork: (job) => 8 * job.columns!,

@@ -149,7 +149,7 @@ class Slot {
     this.#compute.run('transcode', {
       ...{ source: this.#at, sourceScheme, sourceRowBytes },
       ...{ target, targetScheme, targetRowBytes },
-      ...{ rows, columns },
+      ...{ rows, columns, importance: 0 },
     });
     this.#compute.run('difference', {
       ...{ a: this.#at, aScheme: sourceScheme, aRowBytes: sourceRowBytes },

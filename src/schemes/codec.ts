@@ -13,12 +13,17 @@ export interface Codec {
     targetOffset: number,
     count: number,
   ): void;
-  /** Absent where a scheme can only be read. Gives the bytes of ggml's reference quantizer (baseline x86-64). */
+  /**
+   * Absent where a scheme can only be read. Gives the bytes of `ggml_quantize_chunk` (baseline x86-64).
+   * `importance` holds a weight of the squared error for each of the `count` values, which must be one whole row:
+   * some schemes measure the row. Schemes that ggml quantizes without an imatrix ignore it.
+   */
   encode?(
     source: Float32Array,
     sourceOffset: number,
     target: Uint8Array,
     targetOffset: number,
     count: number,
+    importance?: Float32Array,
   ): void;
 }

@@ -1,6 +1,9 @@
-import { bitsOf, readUint16, writeUint16 } from './bits.ts';
+import { readUint16, writeUint16 } from './bits.ts';
 import type { Codec } from './codec.ts';
 import { fromHalf, toHalf } from './half.ts';
+import { nearestInt } from './nearest-int.ts';
+import { NEGLIGIBLE } from './search/negligible.ts';
+import { clampSigned, fitSigned } from './search/signed-scale.ts';
 
 const BLOCK_SIZE = 256;
 const BLOCK_BYTES = 210;
@@ -12,14 +15,12 @@ const CODE_LIMIT = 32;
 const HIGH_BITS = 128;
 const GROUP_SCALES = 192;
 const SUPER_SCALE = 208;
-/** Below this a group counts as zero: GROUP_MAX_EPS of ggml-quants.c. */
-const NEGLIGIBLE = Math.fround(1e-15);
 const { fround } = Math;
 
 /**
  * Super-blocks of 256: 128 bytes of low nibbles, 64 bytes of high bit pairs, 16 signed group scales s, an f16 scale
- * d; a weight is d * s * q, q in -32..31. The bytes of `quantize_row_q6_K_ref` of ggml-quants.c: each group's scale
- * is the best of 19 tries by squared error weighted with x^2.
+ * d; a weight is d * s * q, q in -32..31. The bytes of `quantize_q6_K` of ggml-quants.c: each group's scale is the best
+ * of 19 tries by squared error weighted with the importances or with x^2.
  */
 export const q6_k: Codec = {
   scheme: 'Q6_K',
@@ -28,11 +29,11 @@ export const q6_k: Codec = {
       decodeBlock(source, sourceOffset + (i / BLOCK_SIZE) * BLOCK_BYTES, target, targetOffset + i);
     }
   },
-  encode(source, sourceOffset, target, targetOffset, count) {
+  encode(source, sourceOffset, target, targetOffset, count, importance) {
     const codes = new Uint8Array(BLOCK_SIZE);
     for (let i = 0; i < count; i += BLOCK_SIZE) {
       const x = source.subarray(sourceOffset + i, sourceOffset + i + BLOCK_SIZE);
-      encodeBlock(x, codes, target, targetOffset + (i / BLOCK_SIZE) * BLOCK_BYTES);
+      encodeBlock(x, importance?.subarray(i), codes, target, targetOffset + (i / BLOCK_SIZE) * BLOCK_BYTES);
     }
   },
 };
@@ -51,12 +52,20 @@ function decodeBlock(source: Uint8Array, block: number, target: Float32Array, fi
   }
 }
 
-function encodeBlock(x: Float32Array, codes: Uint8Array, target: Uint8Array, block: number): void {
+function encodeBlock(
+  x: Float32Array,
+  importance: Float32Array | undefined,
+  codes: Uint8Array,
+  target: Uint8Array,
+  block: number,
+): void {
   const scales = new Float32Array(GROUPS);
   let magnitude = 0;
   let extreme = 0;
   for (let group = 0; group < GROUPS; group++) {
-    const scale = fitGroup(x, group * GROUP_SIZE, codes);
+    const first = group * GROUP_SIZE;
+    const weights = importance?.subarray(first, first + GROUP_SIZE);
+    const scale = fitSigned(x, first, GROUP_SIZE, CODE_LIMIT, weights, codes);
     scales[group] = scale;
     if (Math.abs(scale) > magnitude) {
       magnitude = Math.abs(scale);
@@ -75,83 +84,12 @@ function encodeBlock(x: Float32Array, codes: Uint8Array, target: Uint8Array, blo
     target[block + GROUP_SCALES + group] = scale;
     const step = fround(d * scale);
     // A group whose scale vanished keeps the codes of its own fit; they decode to zero all the same.
-    if (step !== 0) quantizeGroup(x, group * GROUP_SIZE, codes, (value) => fround(value / step));
+    if (step === 0) continue;
+    for (let i = group * GROUP_SIZE; i < (group + 1) * GROUP_SIZE; i++) {
+      codes[i] = clampSigned(nearestInt(fround(x[i]! / step)), CODE_LIMIT) + CODE_LIMIT;
+    }
   }
   pack(codes, target, block);
-}
-
-/** Finds the scale of 16 weights, leaves their codes (offset by 32) in `codes`. `make_qx_quants` with rmse_type 1. */
-function fitGroup(x: Float32Array, first: number, codes: Uint8Array): number {
-  let magnitude = 0;
-  let extreme = 0;
-  for (let i = first; i < first + GROUP_SIZE; i++) {
-    if (Math.abs(x[i]!) > magnitude) {
-      magnitude = Math.abs(x[i]!);
-      extreme = x[i]!;
-    }
-  }
-  if (magnitude < NEGLIGIBLE) {
-    codes.fill(0, first, first + GROUP_SIZE);
-    return 0;
-  }
-  let bestInverse = fround(-CODE_LIMIT / extreme);
-  let { sumXL, sumLL } = projectGroup(x, first, bestInverse);
-  let scale = sumLL === 0 ? 0 : fround(sumXL / sumLL);
-  let best = fround(scale * sumXL);
-  for (let step = -9; step <= 9; step++) {
-    if (step === 0) continue;
-    const inverse = fround(-fround(CODE_LIMIT + fround(fround(0.1) * step)) / extreme);
-    ({ sumXL, sumLL } = projectGroup(x, first, inverse));
-    if (sumLL > 0 && fround(sumXL * sumXL) > fround(best * sumLL)) {
-      scale = fround(sumXL / sumLL);
-      best = fround(scale * sumXL);
-      bestInverse = inverse;
-    }
-  }
-  const inverse = bestInverse;
-  quantizeGroup(x, first, codes, (value) => fround(inverse * value));
-  return scale;
-}
-
-/** Sums of w x l and w l^2 over a group with codes l = nearest(inverse * x) and weights w = x^2. */
-function projectGroup(x: Float32Array, first: number, inverse: number): { sumXL: number; sumLL: number } {
-  let sumXL = 0;
-  let sumLL = 0;
-  for (let i = first; i < first + GROUP_SIZE; i++) {
-    const value = x[i]!;
-    const code = clampCode(nearestInt(fround(inverse * value)));
-    const weight = fround(value * value);
-    sumXL = fround(sumXL + fround(fround(weight * value) * code));
-    sumLL = fround(sumLL + fround(fround(weight * code) * code));
-  }
-  return { sumXL, sumLL };
-}
-
-function quantizeGroup(
-  x: Float32Array,
-  first: number,
-  codes: Uint8Array,
-  scaled: (value: number) => number,
-): void {
-  for (let i = first; i < first + GROUP_SIZE; i++) {
-    codes[i] = clampCode(nearestInt(scaled(x[i]!))) + CODE_LIMIT;
-  }
-}
-
-function clampCode(code: number): number {
-  return Math.max(-CODE_LIMIT, Math.min(CODE_LIMIT - 1, code));
-}
-
-const ROUNDER = new Float32Array(1);
-const ROUNDED = bitsOf(ROUNDER, 0, 1);
-
-/**
- * Nearest integer, ties to even, for |value| < 2^22: adding 1.5 * 2^23 leaves it in the low mantissa bits. Outside
- * of that range the bits are what ggml takes too, so degenerate blocks keep its bytes.
- */
-function nearestInt(value: number): number {
-  ROUNDER[0] = value + 12582912;
-  return (ROUNDED[0]! & 0x7fffff) - 0x400000;
 }
 
 function pack(codes: Uint8Array, target: Uint8Array, block: number): void {

@@ -2,7 +2,7 @@ import { SCHEMES, type SchemeName, schemeBytes } from '../../src/core/scheme.ts'
 import type { Compute, Pointer } from '../../src/kernels/compute.ts';
 import type { Job, KernelName } from '../../src/kernels/jobs.ts';
 import { codecOf } from '../../src/schemes/index.ts';
-import { floats, gaussian } from '../support/samples.ts';
+import { arbitraryBlocks, floats, gaussian } from '../support/samples.ts';
 
 /** A kernel's job on made-up data: sets it up in a memory, so that several memories can run the same. */
 export interface KernelCase {
@@ -16,10 +16,12 @@ export function gaussians(count: number, seed: number): Float32Array {
   return floats(count, next);
 }
 
-/** Encodes rows of weights with the plain codec. */
+/** Encodes rows of weights with the plain codec; arbitrary blocks for schemes that can only be read. */
 export function stored(scheme: SchemeName, weights: Float32Array): Uint8Array {
   const bytes = new Uint8Array(schemeBytes(scheme, weights.length));
-  codecOf(scheme)!.encode!(weights, 0, bytes, 0, weights.length);
+  const { encode } = codecOf(scheme)!;
+  if (encode === undefined) return arbitraryBlocks(bytes.length);
+  encode(weights, 0, bytes, 0, weights.length);
   return bytes;
 }
 
@@ -189,10 +191,12 @@ export function transcodeCase(
   rows: number,
   weights: Float32Array,
   sample: string,
+  importance?: Float32Array,
 ): KernelCase {
   const columns = weights.length / rows;
+  const how = importance === undefined ? '' : ', with importance';
   return {
-    name: `transcode ${from} to ${to}, ${rows} x ${columns} ${sample} weights`,
+    name: `transcode ${from} to ${to}, ${rows} x ${columns} ${sample} weights${how}`,
     run(compute) {
       const targetRowBytes = schemeBytes(to, columns);
       const target = compute.alloc(rows * targetRowBytes);
@@ -200,6 +204,7 @@ export function transcodeCase(
         source: put(compute, stored(from, weights)),
         ...{ sourceScheme: SCHEMES[from].ggmlType, sourceRowBytes: schemeBytes(from, columns) },
         ...{ target, targetScheme: SCHEMES[to].ggmlType, targetRowBytes, rows, columns },
+        importance: importance === undefined ? 0 : put(compute, importance),
       };
       return launch(compute, 'transcode', job, target, rows * targetRowBytes);
     },

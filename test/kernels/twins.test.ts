@@ -4,8 +4,9 @@ import type { SchemeName } from '../../src/core/scheme.ts';
 import { type Compute, openCompute } from '../../src/kernels/compute.ts';
 import type { KernelName } from '../../src/kernels/jobs.ts';
 import { CODECS } from '../../src/schemes/index.ts';
+import { assertSameBytes } from '../support/blocks.ts';
 import { quantizeChunk } from '../support/ggml.ts';
-import { WEIGHT_SAMPLES } from '../support/samples.ts';
+import { importances, WEIGHT_SAMPLES } from '../support/samples.ts';
 import {
   addCase,
   attentionCase,
@@ -22,6 +23,7 @@ import {
 } from './cases.ts';
 
 const SCHEME_NAMES = CODECS.map((codec) => codec.scheme);
+const WRITABLE = CODECS.filter((codec) => codec.encode !== undefined).map((codec) => codec.scheme);
 const isBlock = (scheme: SchemeName) => !['F32', 'F16', 'BF16'].includes(scheme);
 /** Odd where rows are not made of blocks. */
 const columnsFor = (scheme: SchemeName) => (isBlock(scheme) ? 256 : 251);
@@ -55,19 +57,30 @@ const CASES: Readonly<Record<KernelName, readonly KernelCase[]>> = {
   ],
   reluSquared: [1, 4, 7, 251].flatMap((n) => [reluSquaredCase(n, 3), reluSquaredCase(n, 2400)]),
   add: [1, 4, 7, 251].flatMap((n) => [addCase(n, 3), addCase(n, 2400)]),
-  transcode: SCHEME_NAMES.flatMap((from) =>
-    SCHEME_NAMES.map((to) => {
-      const columns = isBlock(from) || isBlock(to) ? 512 : 509;
-      const rows = to === 'Q8_0' ? 140 : 20;
-      return transcodeCase(from, to, rows, gaussians(rows * columns, 14), 'Gaussian');
-    }),
-  ),
+  transcode: [
+    ...SCHEME_NAMES.flatMap((scheme) => [
+      transcodeGaussian(scheme, 'F32'),
+      transcodeGaussian(scheme, 'Q8_0'),
+      transcodeGaussian(scheme, scheme),
+    ]),
+    ...WRITABLE.flatMap((scheme) => [
+      transcodeGaussian('F32', scheme),
+      transcodeGaussian('BF16', scheme),
+      transcodeGaussian('F32', scheme, importances(512)),
+    ]),
+  ],
   difference: SCHEME_NAMES.flatMap((scheme) => [
     differenceCase('F32', scheme, columnsFor(scheme)),
     differenceCase(scheme, 'F32', columnsFor(scheme)),
     differenceCase(scheme, 'Q8_0', 512),
   ]),
 };
+
+function transcodeGaussian(from: SchemeName, to: SchemeName, importance?: Float32Array): KernelCase {
+  const columns = isBlock(from) || isBlock(to) || importance !== undefined ? 512 : 509;
+  const rows = to === 'Q8_0' ? 140 : 20;
+  return transcodeCase(from, to, rows, gaussians(rows * columns, 14), 'Gaussian', importance);
+}
 
 function matmulCases(kernel: 'matmul' | 'matmulTransposed'): KernelCase[] {
   return [
@@ -117,14 +130,17 @@ for (const [kernel, cases] of Object.entries(CASES)) {
 describe('WebAssembly transcode gives the bytes of ggml', () => {
   const ROWS = 16;
   const COLUMNS = 512;
-  for (const scheme of ['Q4_0', 'Q8_0', 'Q6_K'] as const) {
+  const BLOCK_SCHEMES = WRITABLE.filter(isBlock);
+  for (const scheme of BLOCK_SCHEMES) {
     for (const [sample, make] of Object.entries(WEIGHT_SAMPLES)) {
       const weights = make(ROWS * COLUMNS);
-      const { name, run } = transcodeCase('F32', scheme, ROWS, weights, sample);
-      it(name, async () => {
-        const compute = await openCompute({ threads: 1, bytes: 1 << 20, implementation: 'wasm' });
-        assert.deepEqual(run(compute), quantizeChunk(scheme, weights, ROWS, COLUMNS));
-      });
+      for (const importance of [undefined, importances(COLUMNS)]) {
+        const { name, run } = transcodeCase('F32', scheme, ROWS, weights, sample, importance);
+        it(name, async () => {
+          const compute = await openCompute({ threads: 1, bytes: 1 << 20, implementation: 'wasm' });
+          assertSameBytes(run(compute), quantizeChunk(scheme, weights, ROWS, COLUMNS, importance), scheme);
+        });
+      }
     }
   }
 
@@ -132,9 +148,9 @@ describe('WebAssembly transcode gives the bytes of ggml', () => {
     const compute = await openCompute({ threads: 1, bytes: 1 << 20, implementation: 'wasm' });
     const weights = gaussians(ROWS * COLUMNS, 15);
     for (let i = 0; i < weights.length; i += 77) weights[i] = [Infinity, -Infinity, NaN, 3e38][i % 4]!;
-    for (const scheme of ['Q4_0', 'Q8_0', 'Q6_K'] as const) {
+    for (const scheme of BLOCK_SCHEMES) {
       const bytes = transcodeCase('F32', scheme, ROWS, weights, 'broken').run(compute);
-      assert.deepEqual(bytes, quantizeChunk(scheme, weights, ROWS, COLUMNS), scheme);
+      assertSameBytes(bytes, quantizeChunk(scheme, weights, ROWS, COLUMNS), scheme);
     }
   });
 
@@ -161,7 +177,7 @@ describe('WebAssembly transcode gives the bytes of ggml', () => {
       memory.bytes(source, halves.length).set(halves);
       memory.run('transcode', {
         ...{ source, sourceScheme: 1, sourceRowBytes: 131072 },
-        ...{ target, targetScheme: 0, targetRowBytes: 262144, rows: 1, columns: 65536 },
+        ...{ target, targetScheme: 0, targetRowBytes: 262144, rows: 1, columns: 65536, importance: 0 },
       });
       return memory.bytes(target, 262144).slice();
     });

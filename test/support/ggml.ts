@@ -28,23 +28,8 @@ function load() {
     bfloatRow: library.func(
       'void ggml_fp32_to_bf16_row(const float *source, _Out_ uint16_t *target, int64_t count)',
     ),
-    decoders: {
-      F16: library.func(
-        'void ggml_fp16_to_fp32_row(const uint8_t *source, _Out_ float *target, int64_t count)',
-      ),
-      BF16: library.func(
-        'void ggml_bf16_to_fp32_row(const uint8_t *source, _Out_ float *target, int64_t count)',
-      ),
-      Q4_0: library.func(
-        'void dequantize_row_q4_0(const uint8_t *source, _Out_ float *target, int64_t count)',
-      ),
-      Q8_0: library.func(
-        'void dequantize_row_q8_0(const uint8_t *source, _Out_ float *target, int64_t count)',
-      ),
-      Q6_K: library.func(
-        'void dequantize_row_q6_K(const uint8_t *source, _Out_ float *target, int64_t count)',
-      ),
-    },
+    decoder: (name: string) =>
+      library.func(`void ${name}(const uint8_t *source, _Out_ float *target, int64_t count)`),
   };
 }
 
@@ -55,15 +40,17 @@ function library() {
   return loaded;
 }
 
-/** `ggml_quantize_chunk` without importance matrix: what llama-quantize stores. */
+/** `ggml_quantize_chunk`: what llama-quantize stores, with the importance of each column if there is an imatrix. */
 export function quantizeChunk(
   scheme: SchemeName,
   source: Float32Array,
   rows: number,
   columns: number,
+  importance: Float32Array | null = null,
 ): Uint8Array {
   const target = new Uint8Array(rows * schemeBytes(scheme, columns));
-  const written = library().quantizeChunk(SCHEMES[scheme].ggmlType, source, target, 0, rows, columns, null);
+  const { ggmlType } = SCHEMES[scheme];
+  const written = library().quantizeChunk(ggmlType, source, target, 0, rows, columns, importance);
   if (Number(written) !== target.length) throw new Error(`ggml wrote ${written} of ${target.length} bytes`);
   return target;
 }
@@ -75,10 +62,25 @@ export function floatRow(scheme: 'F16' | 'BF16', source: Float32Array): Uint8Arr
   return new Uint8Array(target.buffer);
 }
 
-export type GgmlDecodable = keyof ReturnType<typeof load>['decoders'];
+const decoders = new Map<SchemeName, ReturnType<ReturnType<typeof load>['decoder']>>();
 
-export function dequantize(scheme: GgmlDecodable, source: Uint8Array, count: number): Float32Array {
+export function dequantize(
+  scheme: Exclude<SchemeName, 'F32'>,
+  source: Uint8Array,
+  count: number,
+): Float32Array {
+  let decoder = decoders.get(scheme);
+  if (decoder === undefined) {
+    decoder = library().decoder(decoderName(scheme));
+    decoders.set(scheme, decoder);
+  }
   const target = new Float32Array(count);
-  library().decoders[scheme](source, target, count);
+  decoder(source, target, count);
   return target;
+}
+
+function decoderName(scheme: SchemeName): string {
+  if (scheme === 'F16') return 'ggml_fp16_to_fp32_row';
+  if (scheme === 'BF16') return 'ggml_bf16_to_fp32_row';
+  return `dequantize_row_${scheme.toLowerCase().replace(/_k$/, '_K')}`;
 }

@@ -27,6 +27,20 @@ export function truncateToBfloat(values: Float32Array): Float32Array {
   return new Float32Array(bits.map((word) => word & 0xffff0000).buffer);
 }
 
+/**
+ * Bytes that reach every code of a block scheme and, read as halves, all kinds of scales but infinities and NaN.
+ */
+export function arbitraryBlocks(bytes: number): Uint8Array {
+  const next = uniform(11);
+  return new Uint8Array(bytes).map(() => (next() * 256) & 0xbb);
+}
+
+/** Importances of columns as an imatrix holds them: positive, over several orders of magnitude, some equal to 0. */
+export function importances(columns: number, seed = 12): Float32Array {
+  const next = gaussian(seed);
+  return floats(columns, (i) => (i % 61 === 60 ? 0 : Math.exp(2 * next())));
+}
+
 /** Runs of weights that block quantizers meet, and some that they should never meet. */
 export const WEIGHT_SAMPLES: Readonly<Record<string, (count: number) => Float32Array>> = {
   Gaussian: (count) => {

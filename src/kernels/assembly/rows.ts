@@ -45,8 +45,18 @@ export function floatsOfRow(scheme: i32, source: usize, scratch: usize, columns:
   return scratch;
 }
 
-/** Encodes `columns` floats at `source`; `scratch` is ENCODER_SCRATCH floats. */
-export function encodeRow(scheme: i32, source: usize, target: usize, columns: i32, scratch: usize): void {
+/**
+ * Encodes `columns` floats at `source`; `scratch` is ENCODER_SCRATCH floats, aligned to 4 bytes only. `importance`
+ * points at as many weights, or is 0.
+ */
+export function encodeRow(
+  scheme: i32,
+  source: usize,
+  target: usize,
+  columns: i32,
+  scratch: usize,
+  importance: usize,
+): void {
   switch (scheme) {
     case F32:
       memory.copy(target, source, (<usize>columns) << 2);

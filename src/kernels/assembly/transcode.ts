@@ -9,6 +9,7 @@ export function transcode(fields: usize, scratch: usize, first: i32, end: i32): 
   const targetScheme = count(fields, 4);
   const targetRowBytes = pointer(fields, 5);
   const columns = count(fields, 7);
+  const importance = pointer(fields, 8);
   for (let r = <usize>first; r < <usize>end; r++) {
     const from = source + r * sourceRowBytes;
     const to = target + r * targetRowBytes;
@@ -16,7 +17,7 @@ export function transcode(fields: usize, scratch: usize, first: i32, end: i32): 
       memory.copy(to, from, sourceRowBytes);
     } else {
       const row = floatsOfRow(sourceScheme, from, scratch, columns);
-      encodeRow(targetScheme, row, to, columns, scratch + floatBytes(columns));
+      encodeRow(targetScheme, row, to, columns, scratch + floatBytes(columns), importance);
     }
   }
 }
