@@ -1,6 +1,9 @@
 import { decodeBF16, encodeBF16 } from './schemes/bf16';
 import { decodeF16, encodeF16 } from './schemes/f16';
+import { decodeQ2_K, encodeQ2_K } from './schemes/q2_k';
 import { decodeQ4_0, encodeQ4_0 } from './schemes/q4_0';
+import { decodeQ4_K, encodeQ4_K } from './schemes/q4_k';
+import { decodeQ5_K, encodeQ5_K } from './schemes/q5_k';
 import { decodeQ6_K, encodeQ6_K } from './schemes/q6_k';
 import { decodeQ8_0, encodeQ8_0 } from './schemes/q8_0';
 
@@ -9,6 +12,9 @@ const F32 = 0;
 const F16 = 1;
 const Q4_0 = 2;
 const Q8_0 = 8;
+const Q2_K = 10;
+const Q4_K = 12;
+const Q5_K = 13;
 const Q6_K = 14;
 const BF16 = 30;
 
@@ -29,6 +35,15 @@ export function decodeRow(scheme: i32, source: usize, target: usize, columns: i3
       break;
     case Q8_0:
       decodeQ8_0(source, target, columns);
+      break;
+    case Q2_K:
+      decodeQ2_K(source, target, columns);
+      break;
+    case Q4_K:
+      decodeQ4_K(source, target, columns);
+      break;
+    case Q5_K:
+      decodeQ5_K(source, target, columns);
       break;
     case Q6_K:
       decodeQ6_K(source, target, columns);
@@ -72,6 +87,15 @@ export function encodeRow(
       break;
     case Q8_0:
       encodeQ8_0(source, target, columns);
+      break;
+    case Q2_K:
+      encodeQ2_K(source, target, columns, scratch, importance);
+      break;
+    case Q4_K:
+      encodeQ4_K(source, target, columns, scratch, importance);
+      break;
+    case Q5_K:
+      encodeQ5_K(source, target, columns, scratch, importance);
       break;
     case Q6_K:
       encodeQ6_K(source, target, columns, scratch);

@@ -21,3 +21,34 @@ export function truncateToByte(v: v128): v128 {
 export function packBytes(a: v128, b: v128, c: v128, d: v128): v128 {
   return i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_u(a, b), i16x8.narrow_i32x4_u(c, d));
 }
+
+/** Writes sixteen unsigned bytes times `step` less `min` as f32. */
+export function storeOffset(target: usize, codes: v128, step: v128, min: v128): void {
+  const low = i16x8.extend_low_i8x16_u(codes);
+  const high = i16x8.extend_high_i8x16_u(codes);
+  storeFour(target, i32x4.extend_low_i16x8_u(low), step, min);
+  storeFour(target + 16, i32x4.extend_high_i16x8_u(low), step, min);
+  storeFour(target + 32, i32x4.extend_low_i16x8_u(high), step, min);
+  storeFour(target + 48, i32x4.extend_high_i16x8_u(high), step, min);
+}
+
+function storeFour(target: usize, codes: v128, step: v128, min: v128): void {
+  v128.store(target, f32x4.sub(f32x4.mul(step, f32x4.convert_i32x4_s(codes)), min));
+}
+
+/** Packs the two low bits of 256 codes: those of weight 128h + 32k + j into byte 32h + j, from bit 2k on. */
+export function packBitPairs(codes: usize, target: usize): void {
+  const mask = i8x16.splat(3);
+  for (let half: usize = 0; half < 2; half++) {
+    for (let j: usize = 0; j < 32; j += 16) {
+      const first = codes + 128 * half + j;
+      const a = v128.and(v128.load(first), mask);
+      const b = v128.and(v128.load(first, 32), mask);
+      const c = v128.and(v128.load(first, 64), mask);
+      const d = v128.and(v128.load(first, 96), mask);
+      const low = v128.or(a, i8x16.shl(b, 2));
+      const high = v128.or(i8x16.shl(c, 4), i8x16.shl(d, 6));
+      v128.store(target + 32 * half + j, v128.or(low, high));
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import { loadHalf, storeHalf } from '../half';
+import { nearestInt } from '../search/nearest-int';
+import {
+  encodeGroups,
+  fitByImportance,
+  keepFit,
+  largestOf,
+  MIN_CODES,
+  MINS,
+  SCALE_CODES,
+  SCALES,
+  WEIGHT_SUMS,
+  weighByMagnitude,
+} from '../search/offset-groups';
+import { fitOffset, toLanes, X } from '../search/offset-scale';
+import { fitPositive } from '../search/positive-scale';
+
+const GROUP_SIZE: i32 = 32;
+const GROUPS: i32 = 8;
+const LARGEST_SCALE: i32 = 63;
+
+/**
+ * Fits a super-block of Q4_K or Q5_K, writes halves d and dmin and the packed scales and mins, and leaves the codes in
+ * scratch. Twin of src/schemes/k-scales.ts.
+ */
+export function encodeScaled(
+  x: usize,
+  block: usize,
+  scratch: usize,
+  importance: usize,
+  largest: i32,
+  from: f32,
+  steps: i32,
+): void {
+  if (importance === 0) fitPlain(x, block, scratch, <f32>largest, from, steps);
+  else fitWeighted(x, block, scratch, importance, <f32>largest);
+  packScales(scratch, block + 4);
+  encodeGroups(x, scratch, GROUP_SIZE, largest, loadHalf(block), loadHalf(block + 2));
+}
+
+function fitPlain(x: usize, block: usize, scratch: usize, largest: f32, from: f32, steps: i32): void {
+  for (let quad = 0; quad < 2; quad++) {
+    toLanes(x + ((<usize>quad) << 9), GROUP_SIZE, scratch + X);
+    weighByMagnitude(scratch, GROUP_SIZE);
+    fitOffset(scratch, GROUP_SIZE, largest, from, 0.1, steps, false);
+    keepFit(scratch, quad);
+  }
+  const maxScale = largestOf(scratch + SCALES, GROUPS);
+  const maxMin = largestOf(scratch + MINS, GROUPS);
+  const inverse: f32 = maxScale > 0 ? <f32>LARGEST_SCALE / maxScale : 0;
+  const inverseMin: f32 = maxMin > 0 ? <f32>LARGEST_SCALE / maxMin : 0;
+  for (let group: usize = 0; group < <usize>GROUPS; group++) {
+    const at = scratch + (group << 2);
+    store<u8>(scratch + group, limited(inverse * load<f32>(at, SCALES)), SCALE_CODES);
+    store<u8>(scratch + group, limited(inverseMin * load<f32>(at, MINS)), MIN_CODES);
+  }
+  storeHalf(block, maxScale / <f32>LARGEST_SCALE);
+  storeHalf(block + 2, maxMin / <f32>LARGEST_SCALE);
+}
+
+/** ggml keeps the code in a byte before it limits it. */
+function limited(scaled: f32): u8 {
+  return <u8>min<i32>(LARGEST_SCALE, nearestInt(scaled) & 0xff);
+}
+
+function fitWeighted(x: usize, block: usize, scratch: usize, importance: usize, largest: f32): void {
+  fitByImportance(x, importance, scratch, GROUP_SIZE, largest, 2);
+  const sums = scratch + WEIGHT_SUMS;
+  storeHalf(block, fitPositive(scratch + SCALES, sums, GROUPS, LARGEST_SCALE, scratch + SCALE_CODES));
+  storeHalf(block + 2, fitPositive(scratch + MINS, sums, GROUPS, LARGEST_SCALE, scratch + MIN_CODES));
+}
+
+function packScales(scratch: usize, target: usize): void {
+  for (let j: usize = 0; j < 4; j++) {
+    const scale = load<u8>(scratch + j, SCALE_CODES + 4);
+    const min = load<u8>(scratch + j, MIN_CODES + 4);
+    store<u8>(target + j, load<u8>(scratch + j, SCALE_CODES) | ((scale >> 4) << 6));
+    store<u8>(target + j, load<u8>(scratch + j, MIN_CODES) | ((min >> 4) << 6), 4);
+    store<u8>(target + j, (scale & 15) | ((min & 15) << 4), 8);
+  }
+}
+
+/** Scale of group j of 8. */
+export function scaleOf(scales: usize, j: usize): i32 {
+  if (j < 4) return load<u8>(scales + j) & 63;
+  return (load<u8>(scales + j, 4) & 15) | ((load<u8>(scales + j - 4) >> 6) << 4);
+}
+
+export function minOf(scales: usize, j: usize): i32 {
+  if (j < 4) return load<u8>(scales + j, 4) & 63;
+  return (load<u8>(scales + j, 4) >> 4) | ((load<u8>(scales + j) >> 6) << 4);
+}

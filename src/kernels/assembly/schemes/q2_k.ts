@@ -1,0 +1,117 @@
+import { loadHalf, storeHalf } from '../half';
+import { nearestInt } from '../search/nearest-int';
+import {
+  CODES,
+  encodeGroups,
+  fitByImportance,
+  keepFit,
+  largestOf,
+  MIN_CODES,
+  MINS,
+  SCALE_CODES,
+  SCALES,
+  WEIGHT_SUMS,
+  weighByAbsolute,
+} from '../search/offset-groups';
+import { fitOffset, toLanes, X } from '../search/offset-scale';
+import { fitPositive } from '../search/positive-scale';
+import { packBitPairs, storeOffset } from './codes';
+
+const BLOCK_SIZE: i32 = 256;
+const BLOCK_BYTES: usize = 84;
+const GROUP_SIZE: i32 = 16;
+const GROUPS: i32 = 16;
+const BIT_PAIRS: usize = 16;
+const SUPER_SCALE: usize = 80;
+const SUPER_MIN: usize = 82;
+const LARGEST_SCALE: i32 = 15;
+
+export function decodeQ2_K(source: usize, target: usize, columns: i32): void {
+  const mask = i8x16.splat(3);
+  for (let c = 0; c < columns; c += BLOCK_SIZE) {
+    const d = loadHalf(source + SUPER_SCALE);
+    const dmin = loadHalf(source + SUPER_MIN);
+    for (let half: usize = 0; half < 2; half++) {
+      for (let j: usize = 0; j < 32; j += 16) {
+        let pairs = v128.load(source + 32 * half + j, BIT_PAIRS);
+        for (let k: usize = 0; k < 4; k++) {
+          const group: usize = 8 * half + 2 * k + (j >> 4);
+          const scales = load<u8>(source + group);
+          const step = f32x4.splat(d * <f32>(scales & 15));
+          storeOffset(
+            target + (group << 6),
+            v128.and(pairs, mask),
+            step,
+            f32x4.splat(dmin * <f32>(scales >> 4)),
+          );
+          pairs = i8x16.shr_u(pairs, 2);
+        }
+      }
+    }
+    source += BLOCK_BYTES;
+    target += 1024;
+  }
+}
+
+export function encodeQ2_K(
+  source: usize,
+  target: usize,
+  columns: i32,
+  scratch: usize,
+  importance: usize,
+): void {
+  for (let c = 0; c < columns; c += BLOCK_SIZE) {
+    if (importance === 0) {
+      fitPlain(source, target, scratch);
+    } else {
+      fitWeighted(source, target, scratch, importance);
+      importance += 1024;
+    }
+    for (let group: usize = 0; group < <usize>GROUPS; group++) {
+      const at = scratch + group;
+      const both = <u8>(load<u8>(at, SCALE_CODES) | (load<u8>(at, MIN_CODES) << 4));
+      store<u8>(target + group, both);
+      store<u8>(at, both & 15, SCALE_CODES);
+      store<u8>(at, both >> 4, MIN_CODES);
+    }
+    const d = loadHalf(target + SUPER_SCALE);
+    encodeGroups(source, scratch, GROUP_SIZE, 3, d, loadHalf(target + SUPER_MIN));
+    packBitPairs(scratch + CODES, target + BIT_PAIRS);
+    source += 1024;
+    target += BLOCK_BYTES;
+  }
+}
+
+function fitPlain(x: usize, block: usize, scratch: usize): void {
+  for (let quad = 0; quad < 4; quad++) {
+    toLanes(x + ((<usize>quad) << 8), GROUP_SIZE, scratch + X);
+    weighByAbsolute(scratch, GROUP_SIZE);
+    fitOffset(scratch, GROUP_SIZE, 3, -0.5, 0.1, 15, true);
+    keepFit(scratch, quad);
+  }
+  storeHalf(block + SUPER_SCALE, scaleByLargest(scratch + SCALES, scratch + SCALE_CODES));
+  storeHalf(block + SUPER_MIN, scaleByLargest(scratch + MINS, scratch + MIN_CODES));
+}
+
+/** The largest value gets the largest code. Returns the step; 0 where no value is positive. */
+function scaleByLargest(values: usize, codes: usize): f32 {
+  const largest = largestOf(values, GROUPS);
+  if (!(largest > 0)) {
+    memory.fill(codes, 0, GROUPS);
+    return 0;
+  }
+  const inverse: f32 = <f32>LARGEST_SCALE / largest;
+  for (let group: usize = 0; group < <usize>GROUPS; group++) {
+    store<u8>(codes + group, <u8>nearestInt(inverse * load<f32>(values + (group << 2))));
+  }
+  return largest / <f32>LARGEST_SCALE;
+}
+
+function fitWeighted(x: usize, block: usize, scratch: usize, importance: usize): void {
+  fitByImportance(x, importance, scratch, GROUP_SIZE, 3, 1);
+  const sums = scratch + WEIGHT_SUMS;
+  const d = fitPositive(scratch + SCALES, sums, GROUPS, LARGEST_SCALE, scratch + SCALE_CODES);
+  storeHalf(block + SUPER_SCALE, d);
+  const dmin = fitPositive(scratch + MINS, sums, GROUPS, LARGEST_SCALE, scratch + MIN_CODES);
+  storeHalf(block + SUPER_MIN, dmin);
+}
