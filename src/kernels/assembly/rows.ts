@@ -1,6 +1,7 @@
 import { decodeBF16, encodeBF16 } from './schemes/bf16';
 import { decodeF16, encodeF16 } from './schemes/f16';
 import { decodeQ2_K, encodeQ2_K } from './schemes/q2_k';
+import { decodeQ3_K, encodeQ3_K } from './schemes/q3_k';
 import { decodeQ4_0, encodeQ4_0 } from './schemes/q4_0';
 import { decodeQ4_K, encodeQ4_K } from './schemes/q4_k';
 import { decodeQ5_K, encodeQ5_K } from './schemes/q5_k';
@@ -13,6 +14,7 @@ const F16 = 1;
 const Q4_0 = 2;
 const Q8_0 = 8;
 const Q2_K = 10;
+const Q3_K = 11;
 const Q4_K = 12;
 const Q5_K = 13;
 const Q6_K = 14;
@@ -38,6 +40,9 @@ export function decodeRow(scheme: i32, source: usize, target: usize, columns: i3
       break;
     case Q2_K:
       decodeQ2_K(source, target, columns);
+      break;
+    case Q3_K:
+      decodeQ3_K(source, target, columns);
       break;
     case Q4_K:
       decodeQ4_K(source, target, columns);
@@ -91,6 +96,9 @@ export function encodeRow(
     case Q2_K:
       encodeQ2_K(source, target, columns, scratch, importance);
       break;
+    case Q3_K:
+      encodeQ3_K(source, target, columns, scratch, importance);
+      break;
     case Q4_K:
       encodeQ4_K(source, target, columns, scratch, importance);
       break;
@@ -98,7 +106,7 @@ export function encodeRow(
       encodeQ5_K(source, target, columns, scratch, importance);
       break;
     case Q6_K:
-      encodeQ6_K(source, target, columns, scratch);
+      encodeQ6_K(source, target, columns, scratch, importance);
       break;
     default:
       unreachable();

@@ -1,4 +1,5 @@
 import { loadHalf, storeHalf } from '../half';
+import { toLanes } from '../search/lanes';
 import { nearestInt } from '../search/nearest-int';
 import {
   encodeGroups,
@@ -12,7 +13,7 @@ import {
   WEIGHT_SUMS,
   weighByMagnitude,
 } from '../search/offset-groups';
-import { fitOffset, toLanes, X } from '../search/offset-scale';
+import { fitOffset, X } from '../search/offset-scale';
 import { fitPositive } from '../search/positive-scale';
 
 const GROUP_SIZE: i32 = 32;

@@ -1,5 +1,6 @@
 import { packBytes } from '../schemes/codes';
 import { sumOfSquares, weighErrors } from './error-weights';
+import { sumOfLanes, toLanes } from './lanes';
 import { nearestInts } from './nearest-int';
 import {
   CODE_BASE,
@@ -8,7 +9,6 @@ import {
   FITTED_SCALE,
   fitOffset,
   OFFSET_SEARCH_BYTES,
-  toLanes,
   W,
   X,
 } from './offset-scale';
@@ -65,10 +65,7 @@ export function fitByImportance(
     const first = (<usize>(quad * groupSize)) << 4;
     toLanes(x + first, groupSize, scratch + X);
     toLanes(scratch + ERROR_WEIGHTS + first, groupSize, scratch + W);
-    let sum = f32x4.splat(0);
-    const end = (<usize>groupSize) << 4;
-    for (let i: usize = 0; i < end; i += 16) sum = f32x4.add(sum, v128.load(scratch + i, W));
-    v128.store(scratch + ((<usize>quad) << 4), sum, WEIGHT_SUMS);
+    v128.store(scratch + ((<usize>quad) << 4), sumOfLanes(scratch + W, groupSize), WEIGHT_SUMS);
     fitOffset(scratch, groupSize, largest, -0.9, 0.05, 36, false);
     keepFit(scratch, quad);
   }

@@ -16,26 +16,6 @@ export const OFFSET_SEARCH_BYTES: usize = 1600;
 /** Room for rounding below 2^22, up to which rounding by a float addition is exact. */
 const SAFE: f32 = 2097152;
 
-/** Brings four groups of `count` floats that lie one behind the other into lanes: vector i holds number i of each. */
-export function toLanes(groups: usize, count: i32, target: usize): void {
-  const stride = (<usize>count) << 2;
-  for (let i: usize = 0; i < stride; i += 16) {
-    const a = v128.load(groups + i);
-    const b = v128.load(groups + stride + i);
-    const c = v128.load(groups + 2 * stride + i);
-    const d = v128.load(groups + 3 * stride + i);
-    const abLow = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
-    const abHigh = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
-    const cdLow = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
-    const cdHigh = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
-    const to = target + (i << 2);
-    v128.store(to, v128.shuffle<f32>(abLow, cdLow, 0, 1, 4, 5));
-    v128.store(to, v128.shuffle<f32>(abLow, cdLow, 2, 3, 6, 7), 16);
-    v128.store(to, v128.shuffle<f32>(abHigh, cdHigh, 0, 1, 4, 5), 32);
-    v128.store(to, v128.shuffle<f32>(abHigh, cdHigh, 2, 3, 6, 7), 48);
-  }
-}
-
 /**
  * Fits four groups as scale * code - min with codes 0 .. `largest`. Values and weights lie in `work`. A try of a lane
  * starts from its best min so far, so that tries follow each other and lanes hold groups. Twin of
