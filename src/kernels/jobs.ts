@@ -144,7 +144,7 @@ export const KERNELS = {
   },
   /**
    * Compares rows of two storages of one matrix: writes four f64 a row at `out`: sum (a-b)^2, sum a^2,
-   * max |a-b| and the number of values of b that are not finite. A tile is one row.
+   * max |a-b|, NaN aside, and the number of values of b that are not finite. Sums in the lane order of `matmul`. A tile is one row.
    */
   difference: {
     fields: ['a', 'aScheme', 'aRowBytes', 'b', 'bScheme', 'bRowBytes', 'rows', 'columns', 'out'],
