@@ -1,21 +1,55 @@
+import { appendFileSync, existsSync, mkdirSync } from 'node:fs';
 import { cpus } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { benchKernels } from './kernels.ts';
 import type { Measurement } from './measure.ts';
+import { benchQuantize } from './quantize.ts';
 
-/** `npm run bench -- NAME`: prints ratios of figures measured side by side. */
-const BENCHES: Readonly<Record<string, () => AsyncGenerator<Measurement>>> = {
+/**
+ * `npm run bench -- NAME [--save] …`: prints ratios of figures measured side by side. With `--save` they are
+ * appended to bench/results/NAME.csv.
+ */
+const BENCHES: Readonly<Record<string, (argv: readonly string[]) => AsyncGenerator<Measurement>>> = {
   kernels: benchKernels,
+  quantize: benchQuantize,
 };
 
-const name = process.argv[2] ?? 'kernels';
+const [name = 'kernels', ...rest] = process.argv.slice(2);
 const bench = BENCHES[name];
+const isSaved = rest.includes('--save');
+const processor = cpus()[0]?.model ?? 'unknown processor';
+
 if (bench === undefined) {
   process.stderr.write(`no bench ${name}; there are: ${Object.keys(BENCHES).join(', ')}\n`);
   process.exitCode = 2;
 } else {
-  process.stdout.write(`${cpus()[0]?.model ?? 'unknown processor'}, Node ${process.versions.node}\n`);
-  for await (const { what, ours, baseline, unit } of bench()) {
+  process.stdout.write(`${processor}, Node ${process.versions.node}\n`);
+  for await (const measurement of bench(rest.filter((argument) => argument !== '--save'))) {
+    const { what, ours, baseline, unit } = measurement;
     const figures = `${ours.toFixed(2)} against ${baseline.toFixed(2)} ${unit}`;
-    process.stdout.write(`${what.padEnd(44)} ${figures.padEnd(32)} ratio ${(ours / baseline).toFixed(3)}\n`);
+    process.stdout.write(`${what.padEnd(48)} ${figures.padEnd(40)} ratio ${(ours / baseline).toFixed(3)}\n`);
+    if (isSaved) save(measurement);
   }
+}
+
+function save({ what, ours, baseline, unit }: Measurement): void {
+  const folder = fileURLToPath(new URL('../../bench/results', import.meta.url));
+  const file = path.join(folder, `${name}.csv`);
+  mkdirSync(folder, { recursive: true });
+  if (!existsSync(file)) appendFileSync(file, 'date,processor,node,what,ours,baseline,unit,ratio\n');
+  const date = new Date().toISOString().slice(0, 10);
+  const row = [
+    date,
+    processor,
+    process.versions.node,
+    what,
+    ours.toPrecision(4),
+    baseline.toPrecision(4),
+    unit,
+  ];
+  const quoted = [...row, (ours / baseline).toFixed(3)].map((cell) =>
+    /[,"]/.test(cell) ? `"${cell}"` : cell,
+  );
+  appendFileSync(file, `${quoted.join(',')}\n`);
 }

@@ -26,10 +26,10 @@ function load() {
 
 let loaded: ReturnType<typeof load> | undefined;
 
-/** What llama-quantize does, with one thread and without importance matrix. `fileType` is a LLAMA_FTYPE. */
-export function llamaQuantize(source: string, target: string, fileType: number): void {
+/** What llama-quantize does without importance matrix. `fileType` is a LLAMA_FTYPE. */
+export function llamaQuantize(source: string, target: string, fileType: number, threads = 1): void {
   loaded ??= load();
   const { defaults, quantize } = loaded;
-  const code = quantize(source, target, { ...defaults, nthread: 1, ftype: fileType });
+  const code = quantize(source, target, { ...defaults, nthread: threads, ftype: fileType });
   if (code !== 0) throw new Error(`llama_model_quantize returned ${code}`);
 }
