@@ -12,7 +12,7 @@ const WORKS: Readonly<Record<string, (args: readonly string[]) => Promise<void> 
     if (code !== 0) throw new Error(`plmpress ended with ${code}`);
   },
   'llama-quantize'([source, target, fileType, threads]) {
-    llamaQuantize(source!, target!, Number(fileType), Number(threads));
+    llamaQuantize(source!, target!, Number(fileType), { threads: Number(threads) });
   },
 };
 

@@ -5,7 +5,8 @@ import { plmTensors } from '../../src/core/names.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
 import { modelMetadata } from './metadata.ts';
-import { chooseScheme, type Recipe, recipeNamed } from './recipes.ts';
+import { type Recipe, recipeNamed } from './recipes.ts';
+import { needsImportance, SchemeChooser, type SchemeOptions } from './scheme-choice.ts';
 import { layoutShards, shardFileName } from './shards.ts';
 import { type KeyValue, layoutGguf, type TensorEntry } from './writer.ts';
 
@@ -14,8 +15,8 @@ const MAX_LAYERS = 512;
 /** Leaves room for recipe, shard numbers and the temporary name within the 255 bytes of common file systems. */
 const MAX_STEM_BYTES = 150;
 
-export interface GgufOptions {
-  /** Name in `RECIPES`, in any case. */
+export interface GgufOptions extends SchemeOptions {
+  /** Name or alias in `RECIPES`, in any case. */
   readonly recipe: string;
   /** Greatest size of a file in bytes; a single tensor may exceed it. Undefined: one file. */
   readonly shardSize?: number;
@@ -39,12 +40,13 @@ export function ggufPasses(model: Pick<Model, 'config'>): readonly string[] {
 /**
  * Plans a GGUF of llama.cpp's arch `plm`: metadata, tensor order and types of llama-quantize.
  * @throws PressError unsupported where arch `plm` cannot hold the model, where a pass of `ggufPasses` has not
- * run, or with `strict` where a tensor would fall back; usage for an unknown recipe.
+ * run, where a scheme is useless without importances, or with `strict` where a tensor would fall back; usage for an
+ * unknown recipe or a pattern that is no regular expression.
  */
 export function planGguf(model: Model, options: GgufOptions): ExportPlan {
   const recipe = recipeNamed(options.recipe);
   refuseWhatPlmCannotHold(model);
-  const { placements, fallbacks } = placeTensors(model, recipe);
+  const { placements, fallbacks } = placeTensors(model, recipe, options);
   if (options.strict && fallbacks.length > 0) throw strictError(fallbacks[0]!);
   const metadata = modelMetadata(model, recipe);
   const stem = `${fileStem(model.name)}-${recipe.name.toUpperCase()}`;
@@ -71,15 +73,21 @@ function refuseWhatPlmCannotHold(model: Model): void {
   }
 }
 
-function placeTensors(model: Model, recipe: Recipe): { placements: Placement[]; fallbacks: Fallback[] } {
+function placeTensors(
+  model: Model,
+  recipe: Recipe,
+  options: GgufOptions,
+): { placements: Placement[]; fallbacks: Fallback[] } {
   const fallbacks: Fallback[] = [];
+  const chooser = new SchemeChooser(recipe, model.config.numHiddenLayers, false, options);
   const placed = plmTensors(model.config).map((slot) => {
     // Every slot of a model that was not refused has a name, and none has more than 28 bytes of the 63 allowed.
     const name = slot.ggufName!;
     const source = model.tensors.get(slot.name);
     if (source === undefined) throw new Error(`the model lacks ${slot.name}`);
-    const { wanted, used } = chooseScheme(recipe, slot);
+    const { wanted, used } = chooser.choose(slot);
     if (used !== wanted) fallbacks.push(fallback(slot.name, wanted, used, slot.shape));
+    if (source.scheme !== used && needsImportance(slot, used, recipe)) throw importanceMissing(name, used);
     return { layer: slot.layer ?? -1, name, scheme: used, shape: slot.shape, source };
   });
   // The order of llama-quantize: tensors outside the layers, then layer by layer, by name in each.
@@ -95,6 +103,11 @@ function fallback(tensor: string, wanted: SchemeName, used: SchemeName, shape: r
 function strictError({ tensor, wanted, used, reason }: Fallback): PressError {
   const what = `cannot be stored as ${wanted} and --strict forbids ${used}: ${reason}`;
   return unsupported({ field: `tensor "${tensor}"`, what });
+}
+
+function importanceMissing(name: string, scheme: SchemeName): PressError {
+  const what = `${scheme} without importances makes a useless tensor; --imatrix gives them`;
+  return unsupported({ field: `tensor "${name}"`, what });
 }
 
 function planFiles(

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, truncateSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { RECIPES } from '../../formats/gguf/recipes.ts';
 import { parseConfig } from '../../formats/hf/config.ts';
 import { SCHEMES } from '../../src/core/scheme.ts';
 import { fixture } from '../support/paths.ts';
@@ -94,13 +95,16 @@ describe('schemes', () => {
     );
     assert.deepEqual(
       targets.map(({ target }: { target: string }) => target),
-      ['gguf:f32', 'gguf:f16', 'gguf:bf16', 'gguf:q8_0', 'gguf:q4_0'],
+      RECIPES.map(({ name }) => `gguf:${name}`),
     );
   });
 
   it('prints a line each', async () => {
     const { stdout } = await runCli(['schemes']);
-    assert.match(stdout, /^gguf:q4_0 {2}Q4_0 matrices, Q6_K for embed_tokens, F32 vectors$/m);
+    assert.match(
+      stdout,
+      /^gguf:q3_k_l +Q3_K matrices; embed_tokens Q6_K; kv_b_proj, o_proj, down_proj Q5_K$/m,
+    );
     assert.match(stdout, /^Q8_0 +8 +8\.5000 +32 +34 {2}yes {3}yes$/m);
   });
 });

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { RECIPES, type Recipe } from '../../../formats/gguf/recipes.ts';
+import { RECIPES, type Recipe, type Rule } from '../../../formats/gguf/recipes.ts';
 import { bitsPerWeight, SCHEMES, type SchemeName } from '../../core/scheme.ts';
 import { canDecode, canEncode } from '../../schemes/index.ts';
 import type { OpenSession } from '../program.ts';
@@ -26,9 +26,21 @@ interface TargetLine {
   readonly summary: string;
 }
 
-function describeRecipe({ base, rules }: Recipe): string {
-  const exceptions = rules.map(({ roles, scheme }) => `, ${scheme} for ${roles.join(', ')}`);
-  return `${base} matrices${exceptions.join('')}, F32 vectors`;
+function describeRecipe({ base, rules, alias, needsImatrix }: Recipe): string {
+  const everywhere = rules.find(({ roles }) => roles === undefined);
+  const parts =
+    everywhere === undefined
+      ? [`${base} matrices`, ...rules.map(describeRule)]
+      : [`${everywhere.scheme} matrices`, `${base} with --pure`];
+  if (needsImatrix) parts.push('needs --imatrix');
+  if (alias !== undefined) parts.push(`also gguf:${alias}`);
+  return parts.join('; ');
+}
+
+function describeRule({ scheme, roles, layers, imatrix }: Rule): string {
+  const where = layers === undefined ? '' : ` in the ${layers}`;
+  const condition = imatrix === undefined ? '' : ` ${imatrix ? 'with' : 'without'} --imatrix`;
+  return `${roles!.join(', ')} ${scheme}${where}${condition}`;
 }
 
 function describeScheme(name: SchemeName) {
@@ -56,6 +68,8 @@ function tables(
       targets.map(({ target, summary }) => [target, summary]),
       theme.dim,
     ),
+    '',
+    'Of several exceptions the first counts. Norms and other vectors are F32 in every target.',
     '',
     ...renderTable(
       [

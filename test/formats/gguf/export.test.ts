@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ggufPasses, planGguf } from '../../../formats/gguf/export.ts';
 import { readGguf } from '../../../formats/gguf/reader.ts';
+import type { SchemeOptions } from '../../../formats/gguf/scheme-choice.ts';
 import { siblingShardNames } from '../../../formats/gguf/shards.ts';
 import type { PlmConfig } from '../../../src/core/config.ts';
 import { PressError } from '../../../src/core/errors.ts';
@@ -13,8 +14,8 @@ import { memorySource } from '../../support/raw-gguf.ts';
 
 const plm = hollowModel(PLM_1_8B);
 
-function onlyFile(model: Model, recipe: string): PlannedFile {
-  const { files } = planGguf(model, { recipe });
+function onlyFile(model: Model, recipe: string, options: SchemeOptions = {}): PlannedFile {
+  const { files } = planGguf(model, { recipe, ...options });
   assert.equal(files.length, 1);
   return files[0]!;
 }
@@ -26,21 +27,39 @@ const header = (file: PlannedFile) => {
 };
 
 describe('planGguf for PLM-1.8B', () => {
-  /** llama.cpp's totals of the data section, padding included. */
-  const SIZES = [
-    ['bf16', 3_651_215_360, 'PLM-1.8B-Instruct-BF16.gguf'],
-    ['F16', 3_651_215_360, 'PLM-1.8B-Instruct-F16.gguf'],
-    ['q8_0', 1_939_988_480, 'PLM-1.8B-Instruct-Q8_0.gguf'],
-    ['Q4_0', 1_107_556_352, 'PLM-1.8B-Instruct-Q4_0.gguf'],
-  ] as const;
-  for (const [recipe, bytes, name] of SIZES) {
-    it(`${recipe}: 290 tensors, ${bytes} bytes of data`, () => {
+  /** llama.cpp's totals of the data section, padding included, without importances; the second by its old rule. */
+  const SIZES: readonly (readonly [recipe: string, bytes: number, bytesOf2025?: number])[] = [
+    ['bf16', 3_651_215_360],
+    ['F16', 3_651_215_360],
+    ['q8_0', 1_939_988_480],
+    ['mxfp4', 1_939_988_480],
+    ['q6_k', 1_497_921_536],
+    ['Q5_K_M', 1_336_932_352, 1_332_475_904],
+    ['q5_k_s', 1_296_824_320],
+    ['q4_k_m', 1_185_413_120, 1_176_762_368],
+    ['Q4_K', 1_185_413_120, 1_176_762_368],
+    ['q4_k_s', 1_116_993_536, 1_115_944_960],
+    ['iq4_nl', 1_115_944_960],
+    ['Q4_0', 1_107_556_352],
+    ['q3_k_l', 1_096_775_680, 1_079_474_176],
+    ['iq4_xs', 1_070_725_120],
+    ['q3_k_m', 1_009_219_584, 999_782_400],
+    ['q3_k_s', 906_459_136],
+    ['q2_k', 827_652_096, 820_836_352],
+  ];
+  for (const [recipe, bytes, bytesOf2025 = bytes] of SIZES) {
+    it(`${recipe}: 290 tensors, ${bytes} bytes of data, ${bytesOf2025} by the rule of March 2025`, () => {
+      const dataBytes = (file: PlannedFile) => file.bytes - file.tensors[0]!.offset;
       const file = onlyFile(plm, recipe);
-      assert.equal(file.name, name);
-      assert.equal(file.tensors.length, 290);
-      assert.equal(file.bytes - file.tensors[0]!.offset, bytes);
+      assert.deepEqual([file.tensors.length, dataBytes(file)], [290, bytes]);
+      assert.equal(dataBytes(onlyFile(plm, recipe, { kvBRule: '2025-03' })), bytesOf2025);
     });
   }
+
+  it('calls the file after the recipe, not after its alias', () => {
+    assert.equal(onlyFile(plm, 'Q4_k').name, 'PLM-1.8B-Instruct-Q4_K_M.gguf');
+    assert.equal(planGguf(plm, { recipe: 'Q4_k' }).target, 'gguf:q4_k_m');
+  });
 
   it('places tensors as llama-quantize does', () => {
     const names = onlyFile(plm, 'q8_0').tensors.map(({ name }) => name);
@@ -55,12 +74,26 @@ describe('planGguf for PLM-1.8B', () => {
     ]);
   });
 
-  it('keeps norms in F32 and the tied embedding of q4_0 in Q6_K', () => {
-    const file = onlyFile(plm, 'q4_0');
-    const tally: Record<string, number> = {};
-    for (const { scheme } of file.tensors) tally[scheme] = (tally[scheme] ?? 0) + 1;
-    assert.deepEqual(tally, { F32: 97, Q6_K: 1, Q4_0: 192 });
-  });
+  const TALLIES: readonly (readonly [
+    recipe: string,
+    options: SchemeOptions,
+    tally: Record<string, number>,
+  ])[] = [
+    ['q4_0', {}, { F32: 97, Q6_K: 1, Q4_0: 192 }],
+    ['q4_k_m', {}, { F32: 97, Q6_K: 33, Q4_K: 160 }],
+    ['q4_k_m', { kvBRule: '2025-03' }, { F32: 97, Q6_K: 17, Q4_K: 176 }],
+    ['q4_k_m', { pure: true }, { F32: 97, Q4_K: 193 }],
+    ['f16', { tensorTypes: [{ pattern: 'ATTN_q\\.', scheme: 'Q8_0' }] }, { F32: 97, Q8_0: 32, F16: 161 }],
+  ];
+  for (const [recipe, options, tally] of TALLIES) {
+    it(`stores ${JSON.stringify(tally)} in ${recipe} with ${JSON.stringify(options)}`, () => {
+      const counted: Record<string, number> = {};
+      for (const { scheme } of onlyFile(plm, recipe, options).tensors) {
+        counted[scheme] = (counted[scheme] ?? 0) + 1;
+      }
+      assert.deepEqual(counted, tally);
+    });
+  }
 });
 
 describe('planGguf', () => {
@@ -217,9 +250,23 @@ describe('planGguf refuses', () => {
     );
   });
 
+  it('a recipe that is useless without importances (exit 7)', () => {
+    const plan = () => planGguf(hollowModel(SMALL_PLM), { recipe: 'q2_k_s' });
+    assert.throws(
+      plan,
+      failure(7, /^tensor "blk\.0\.attn_q\.weight": Q2_K without importances .*--imatrix gives them$/),
+    );
+  });
+
+  it('a tensor type whose pattern is no regular expression (exit 2)', () => {
+    const tensorTypes = [{ pattern: '(', scheme: 'Q8_0' }] as const;
+    const plan = () => planGguf(hollowModel(SMALL_PLM), { recipe: 'q8_0', tensorTypes });
+    assert.throws(plan, failure(2, /^"\(" is no regular expression$/));
+  });
+
   it('an unknown recipe (exit 2) with the names of all', () => {
     const plan = () => planGguf(hollowModel(SMALL_PLM), { recipe: 'q9_9' });
-    assert.throws(plan, failure(2, /unknown GGUF recipe "q9_9", expected f32, f16, bf16, q8_0, q4_0/));
+    assert.throws(plan, failure(2, /unknown GGUF recipe "q9_9", expected f32, f16, bf16, q8_0, q6_k, /));
   });
 
   function failure(exitCode: number, message: RegExp) {
