@@ -1,59 +1,48 @@
 import { readUint16, writeUint16 } from './bits.ts';
 import type { Codec } from './codec.ts';
 import { fromHalf, toHalf } from './half.ts';
+import { packNibbles, unpackNibbles } from './nibbles.ts';
+import { meanSquare, weighErrors } from './search/error-weights.ts';
+import { fitExtreme } from './search/extreme.ts';
+import { fitSigned } from './search/signed-scale.ts';
 
 const BLOCK_SIZE = 32;
 const BLOCK_BYTES = 18;
-const HALF_BLOCK = BLOCK_SIZE / 2;
-const { fround } = Math;
+const CODES = 2;
+/** Codes are -8..7. */
+const CODE_LIMIT = 8;
 
 /**
- * Blocks of 32: an f16 scale d, then 16 bytes of codes q in 0..15, weight j in the low and weight j + 16 in the high
- * nibble of byte j; a weight is d * (q - 8). The bytes of `quantize_row_q4_0_ref` of ggml-quants.c: the weight of
- * largest magnitude gets the code 0 (-8), so d has the opposite sign of that weight.
+ * Blocks of 32: an f16 scale d, then 16 bytes of codes q in 0..15; a weight is d * (q - 8). The bytes of
+ * `quantize_row_q4_0_impl` of ggml-quants.c: without importances the weight of largest magnitude gets the code 0.
  */
 export const q4_0: Codec = {
   scheme: 'Q4_0',
   decode(source, sourceOffset, target, targetOffset, count) {
+    const codes = new Uint8Array(BLOCK_SIZE);
     for (let i = 0; i < count; i += BLOCK_SIZE) {
       const block = sourceOffset + (i / BLOCK_SIZE) * BLOCK_BYTES;
       const d = fromHalf(readUint16(source, block));
-      for (let j = 0; j < HALF_BLOCK; j++) {
-        const pair = source[block + 2 + j]!;
-        target[targetOffset + i + j] = d * ((pair & 15) - 8);
-        target[targetOffset + i + j + HALF_BLOCK] = d * ((pair >> 4) - 8);
-      }
+      unpackNibbles(source, block + CODES, codes);
+      for (let j = 0; j < BLOCK_SIZE; j++) target[targetOffset + i + j] = d * (codes[j]! - CODE_LIMIT);
     }
   },
-  encode(source, sourceOffset, target, targetOffset, count) {
+  encode(source, sourceOffset, target, targetOffset, count, importance) {
+    const codes = new Uint8Array(BLOCK_SIZE);
+    const weights = new Float32Array(BLOCK_SIZE);
+    const variance = importance === undefined ? 0 : meanSquare(source, sourceOffset, count);
     for (let i = 0; i < count; i += BLOCK_SIZE) {
-      encodeBlock(source, sourceOffset + i, target, targetOffset + (i / BLOCK_SIZE) * BLOCK_BYTES);
+      const block = targetOffset + (i / BLOCK_SIZE) * BLOCK_BYTES;
+      let d: number;
+      if (importance === undefined) {
+        d = fitExtreme(source, sourceOffset + i, CODE_LIMIT, codes);
+      } else {
+        const x = source.subarray(sourceOffset + i, sourceOffset + i + BLOCK_SIZE);
+        weighErrors(x, 0, importance.subarray(i), variance, weights);
+        d = fitSigned(x, 0, BLOCK_SIZE, CODE_LIMIT, weights, codes);
+      }
+      writeUint16(target, block, toHalf(d));
+      packNibbles(codes, 0, target, block + CODES);
     }
   },
 };
-
-function encodeBlock(x: Float32Array, first: number, target: Uint8Array, block: number): void {
-  let magnitude = 0;
-  let extreme = 0;
-  for (let j = 0; j < BLOCK_SIZE; j++) {
-    const value = x[first + j]!;
-    if (magnitude < Math.abs(value)) {
-      magnitude = Math.abs(value);
-      extreme = value;
-    }
-  }
-  const d = fround(extreme / -8);
-  const inverse = d === 0 ? 0 : fround(1 / d);
-  writeUint16(target, block, toHalf(d));
-  for (let j = 0; j < HALF_BLOCK; j++) {
-    const low = code(fround(x[first + j]! * inverse));
-    const high = code(fround(x[first + j + HALF_BLOCK]! * inverse));
-    target[block + 2 + j] = low | (high << 4);
-  }
-}
-
-/** Infinities and NaN, which a denormal scale causes, come out as 0, the low byte of x86's 0x80000000. */
-function code(scaled: number): number {
-  const shifted = fround(scaled + 8.5);
-  return Math.abs(shifted) < 2 ** 31 ? Math.min(15, (Math.trunc(shifted) << 24) >> 24) : 0;
-}

@@ -1,6 +1,8 @@
 import { readUint16, writeUint16 } from './bits.ts';
+import { roundToByte } from './byte-casts.ts';
 import type { Codec } from './codec.ts';
 import { fromHalf, toHalf } from './half.ts';
+import { largestMagnitude } from './magnitude.ts';
 
 const BLOCK_SIZE = 32;
 const BLOCK_BYTES = 34;
@@ -29,25 +31,10 @@ export const q8_0: Codec = {
 };
 
 function encodeBlock(x: Float32Array, first: number, target: Uint8Array, block: number): void {
-  let largest = 0;
-  for (let j = 0; j < BLOCK_SIZE; j++) {
-    const magnitude = Math.abs(x[first + j]!);
-    // Not Math.max: ggml's macro forgets what came before a NaN, Math.max would keep the NaN.
-    if (!(largest > magnitude)) largest = magnitude;
-  }
-  const d = fround(largest / 127);
+  const d = fround(largestMagnitude(x, first, BLOCK_SIZE) / 127);
   const inverse = d === 0 ? 0 : fround(1 / d);
   writeUint16(target, block, toHalf(d));
   for (let j = 0; j < BLOCK_SIZE; j++) {
-    target[block + 2 + j] = roundHalfAway(fround(x[first + j]! * inverse));
+    target[block + 2 + j] = roundToByte(fround(x[first + j]! * inverse));
   }
-}
-
-/**
- * C's `roundf` and a cast to an integer. The half is added in f64, where the sum of an f32 and 0.5 is exact for all
- * codes. Infinities and NaN, which a denormal scale causes, come out as 0, the low byte of x86's 0x80000000.
- */
-function roundHalfAway(value: number): number {
-  if (!(Math.abs(value) < 2 ** 31)) return 0;
-  return Math.trunc(value + (value < 0 ? -0.5 : 0.5));
 }

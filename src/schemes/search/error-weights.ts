@@ -7,6 +7,11 @@ export function sumOfSquares(x: Float32Array, first: number, count: number): num
   return sum;
 }
 
+/** Mean of x^2 over a row, the variance of its weights. */
+export function meanSquare(x: Float32Array, first: number, count: number): number {
+  return fround(sumOfSquares(x, first, count) / count);
+}
+
 /**
  * Weights of squared errors where columns have an importance: importance * sqrt(variance + x^2), so that large
  * weights count more, but not beyond all measure.
@@ -22,4 +27,9 @@ export function weighErrors(
     const value = x[first + i]!;
     weights[i] = importance[i]! * fround(sqrt(fround(variance + fround(value * value))));
   }
+}
+
+/** Weights of squared errors where there are no importances: x^2. */
+export function weighBySquares(x: Float32Array, first: number, weights: Float32Array): void {
+  for (let i = 0; i < weights.length; i++) weights[i] = x[first + i]! * x[first + i]!;
 }

@@ -1,0 +1,32 @@
+const HALF_BLOCK = 16;
+
+/** Codes of 32 weights in 16 bytes: code j in the low, code j + 16 in the high nibble of byte j. */
+export function packNibbles(codes: Uint8Array, first: number, target: Uint8Array, at: number): void {
+  for (let j = 0; j < HALF_BLOCK; j++) {
+    target[at + j] = codes[first + j]! | (codes[first + j + HALF_BLOCK]! << 4);
+  }
+}
+
+export function unpackNibbles(source: Uint8Array, at: number, codes: Uint8Array): void {
+  for (let j = 0; j < HALF_BLOCK; j++) {
+    codes[j] = source[at + j]! & 15;
+    codes[j + HALF_BLOCK] = source[at + j]! >> 4;
+  }
+}
+
+/** Codes of 5 bits in 20 bytes: the fifth bits, that of code j in bit j mod 8 of byte j / 8, then the nibbles. */
+export function packFiveBits(codes: Uint8Array, target: Uint8Array, at: number): void {
+  target.fill(0, at, at + 4);
+  for (let j = 0; j < 2 * HALF_BLOCK; j++) {
+    target[at + (j >> 3)]! |= (codes[j]! >> 4) << (j & 7);
+    codes[j]! &= 15;
+  }
+  packNibbles(codes, 0, target, at + 4);
+}
+
+export function unpackFiveBits(source: Uint8Array, at: number, codes: Uint8Array): void {
+  unpackNibbles(source, at + 4, codes);
+  for (let j = 0; j < 2 * HALF_BLOCK; j++) {
+    codes[j]! |= ((source[at + (j >> 3)]! >> (j & 7)) & 1) << 4;
+  }
+}
