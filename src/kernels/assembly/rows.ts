@@ -1,24 +1,40 @@
 import { decodeBF16, encodeBF16 } from './schemes/bf16';
 import { decodeF16, encodeF16 } from './schemes/f16';
+import { decodeIQ4_NL, encodeIQ4_NL } from './schemes/iq4_nl';
+import { decodeIQ4_XS, encodeIQ4_XS } from './schemes/iq4_xs';
+import { decodeMXFP4, encodeMXFP4 } from './schemes/mxfp4';
 import { decodeQ2_K, encodeQ2_K } from './schemes/q2_k';
 import { decodeQ3_K, encodeQ3_K } from './schemes/q3_k';
 import { decodeQ4_0, encodeQ4_0 } from './schemes/q4_0';
+import { decodeQ4_1, encodeQ4_1 } from './schemes/q4_1';
 import { decodeQ4_K, encodeQ4_K } from './schemes/q4_k';
+import { decodeQ5_0, encodeQ5_0 } from './schemes/q5_0';
+import { decodeQ5_1, encodeQ5_1 } from './schemes/q5_1';
 import { decodeQ5_K, encodeQ5_K } from './schemes/q5_k';
 import { decodeQ6_K, encodeQ6_K } from './schemes/q6_k';
 import { decodeQ8_0, encodeQ8_0 } from './schemes/q8_0';
+import { decodeTQ1_0, encodeTQ1_0 } from './schemes/tq1_0';
+import { decodeTQ2_0, encodeTQ2_0 } from './schemes/tq2_0';
 
 /** Numbers of ggml types. The one place where schemes are told apart; an unknown number traps. */
 const F32 = 0;
 const F16 = 1;
 const Q4_0 = 2;
+const Q4_1 = 3;
+const Q5_0 = 6;
+const Q5_1 = 7;
 const Q8_0 = 8;
 const Q2_K = 10;
 const Q3_K = 11;
 const Q4_K = 12;
 const Q5_K = 13;
 const Q6_K = 14;
+const IQ4_NL = 20;
+const IQ4_XS = 23;
 const BF16 = 30;
+const TQ1_0 = 34;
+const TQ2_0 = 35;
+const MXFP4 = 39;
 
 /** Decodes a stored row into `columns` floats at `target`. */
 export function decodeRow(scheme: i32, source: usize, target: usize, columns: i32): void {
@@ -34,6 +50,15 @@ export function decodeRow(scheme: i32, source: usize, target: usize, columns: i3
       break;
     case Q4_0:
       decodeQ4_0(source, target, columns);
+      break;
+    case Q4_1:
+      decodeQ4_1(source, target, columns);
+      break;
+    case Q5_0:
+      decodeQ5_0(source, target, columns);
+      break;
+    case Q5_1:
+      decodeQ5_1(source, target, columns);
       break;
     case Q8_0:
       decodeQ8_0(source, target, columns);
@@ -52,6 +77,21 @@ export function decodeRow(scheme: i32, source: usize, target: usize, columns: i3
       break;
     case Q6_K:
       decodeQ6_K(source, target, columns);
+      break;
+    case IQ4_NL:
+      decodeIQ4_NL(source, target, columns);
+      break;
+    case IQ4_XS:
+      decodeIQ4_XS(source, target, columns);
+      break;
+    case TQ1_0:
+      decodeTQ1_0(source, target, columns);
+      break;
+    case TQ2_0:
+      decodeTQ2_0(source, target, columns);
+      break;
+    case MXFP4:
+      decodeMXFP4(source, target, columns);
       break;
     default:
       unreachable();
@@ -88,7 +128,16 @@ export function encodeRow(
       encodeBF16(source, target, columns);
       break;
     case Q4_0:
-      encodeQ4_0(source, target, columns);
+      encodeQ4_0(source, target, columns, scratch, importance);
+      break;
+    case Q4_1:
+      encodeQ4_1(source, target, columns, scratch, importance);
+      break;
+    case Q5_0:
+      encodeQ5_0(source, target, columns, scratch, importance);
+      break;
+    case Q5_1:
+      encodeQ5_1(source, target, columns, scratch, importance);
       break;
     case Q8_0:
       encodeQ8_0(source, target, columns);
@@ -107,6 +156,21 @@ export function encodeRow(
       break;
     case Q6_K:
       encodeQ6_K(source, target, columns, scratch, importance);
+      break;
+    case IQ4_NL:
+      encodeIQ4_NL(source, target, columns, scratch, importance);
+      break;
+    case IQ4_XS:
+      encodeIQ4_XS(source, target, columns, scratch, importance);
+      break;
+    case TQ1_0:
+      encodeTQ1_0(source, target, columns);
+      break;
+    case TQ2_0:
+      encodeTQ2_0(source, target, columns);
+      break;
+    case MXFP4:
+      encodeMXFP4(source, target, columns);
       break;
     default:
       unreachable();

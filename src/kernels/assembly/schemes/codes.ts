@@ -17,6 +17,32 @@ export function truncateToByte(v: v128): v128 {
   return v128.and(v128.and(i32x4.trunc_sat_f32x4_s(v), fits), i32x4.splat(0xff));
 }
 
+/** `truncateToByte` of what is rounded half away from zero: what was cut off decides, for it is exact. */
+export function roundToByte(v: v128): v128 {
+  const whole = f32x4.trunc(v);
+  const rest = f32x4.sub(v, whole);
+  const away = f32x4.ge(f32x4.abs(rest), f32x4.splat(0.5));
+  const sign = v128.and(v, i32x4.splat(0x80000000));
+  const one = v128.or(v128.and(away, f32x4.splat(1)), sign);
+  return truncateToByte(f32x4.add(whole, one));
+}
+
+/** `truncateToByte` where numbers are finite ones of 0 .. 255, infinities or NaN: in the low mantissa bits beside 2^23. */
+function truncateCode(v: v128): v128 {
+  const whole = f32x4.floor(f32x4.pmax(f32x4.splat(0), v));
+  return v128.and(f32x4.add(whole, f32x4.splat(8388608)), i32x4.splat(0xff));
+}
+
+/** Codes of 16 weights, truncated from inverse * (x - base) + shift. */
+export function truncatedCodes(x: usize, base: v128, inverse: v128, shift: v128): v128 {
+  return packBytes(
+    truncateCode(f32x4.add(f32x4.mul(f32x4.sub(v128.load(x), base), inverse), shift)),
+    truncateCode(f32x4.add(f32x4.mul(f32x4.sub(v128.load(x, 16), base), inverse), shift)),
+    truncateCode(f32x4.add(f32x4.mul(f32x4.sub(v128.load(x, 32), base), inverse), shift)),
+    truncateCode(f32x4.add(f32x4.mul(f32x4.sub(v128.load(x, 48), base), inverse), shift)),
+  );
+}
+
 /** The bytes in four vectors of lanes 0..255, in order. */
 export function packBytes(a: v128, b: v128, c: v128, d: v128): v128 {
   return i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_u(a, b), i16x8.narrow_i32x4_u(c, d));

@@ -6,13 +6,13 @@ import {
   ERROR_WEIGHTS,
   encodeSignedGroups,
   fitGroupsByCoordinates,
-  fitSignedGroup,
   fitSignedGroups,
   refineSignedGroups,
   SCALES,
   STEPS,
   WEIGHT_SUMS,
 } from '../search/signed-groups';
+import { fitSigned } from '../search/signed-scale';
 import { packBitPairs, storeScaled } from './codes';
 
 const BLOCK_SIZE: i32 = 256;
@@ -104,7 +104,8 @@ function fitWeighted(x: usize, block: usize, scratch: usize, importance: usize):
   fitSignedGroups(x, weights, CODE_LIMIT, scratch);
   const sums = scratch + WEIGHT_SUMS;
   const codes = scratch + SCALE_CODES;
-  const d = fitSignedGroup(scratch + SCALES, sums, <f32>SCALE_LIMIT, codes, scratch);
+  // The lanes of the groups have served: the tries may have their room.
+  const d = fitSigned(scratch + SCALES, 16, <f32>SCALE_LIMIT, sums, codes, scratch);
   storeSteps(d, block, scratch);
   encodeSignedGroups(x, CODE_LIMIT, scratch);
 }

@@ -1,14 +1,21 @@
 import { splatHalf, storeHalf } from '../half';
-import { packBytes, storeScaled, truncateToByte } from './codes';
+import { sumOfSquares, weighErrors } from '../search/error-weights';
+import { extremeOf } from '../search/magnitude';
+import { fitSigned, SIGNED_SEARCH_BYTES } from '../search/signed-scale';
+import { storeScaled, truncatedCodes } from './codes';
 
 const BLOCK_SIZE: i32 = 32;
 const BLOCK_BYTES: usize = 18;
+const NIBBLES: usize = 2;
+/** Byte offsets in the encoder's scratch, behind the search. */
+const WEIGHTS: usize = SIGNED_SEARCH_BYTES;
+const CODES: usize = WEIGHTS + 128;
 
 export function decodeQ4_0(source: usize, target: usize, columns: i32): void {
   const eight = i8x16.splat(8);
   for (let c = 0; c < columns; c += BLOCK_SIZE) {
     const d = splatHalf(source);
-    const pairs = v128.load(source, 2);
+    const pairs = v128.load(source, NIBBLES);
     storeScaled(target, i8x16.sub(v128.and(pairs, i8x16.splat(15)), eight), d);
     storeScaled(target + 64, i8x16.sub(i8x16.shr_u(pairs, 4), eight), d);
     source += BLOCK_BYTES;
@@ -16,50 +23,40 @@ export function decodeQ4_0(source: usize, target: usize, columns: i32): void {
   }
 }
 
-export function encodeQ4_0(source: usize, target: usize, columns: i32): void {
+export function encodeQ4_0(
+  source: usize,
+  target: usize,
+  columns: i32,
+  scratch: usize,
+  importance: usize,
+): void {
+  const variance: f32 = importance === 0 ? 0 : sumOfSquares(source, columns) / <f32>columns;
   for (let c = 0; c < columns; c += BLOCK_SIZE) {
-    encodeBlock(source, target);
+    if (importance === 0) {
+      encodePlain(source, target);
+    } else {
+      weighErrors(source, importance, variance, scratch + WEIGHTS, BLOCK_SIZE);
+      storeHalf(target, fitSigned(source, BLOCK_SIZE, 8, scratch + WEIGHTS, scratch + CODES, scratch));
+      pack(target, v128.load(scratch, CODES), v128.load(scratch, CODES + 16));
+      importance += 128;
+    }
     source += 128;
     target += BLOCK_BYTES;
   }
 }
 
-function encodeBlock(x: usize, block: usize): void {
-  const d = extreme(x) / -8;
+function encodePlain(x: usize, block: usize): void {
+  const d = extremeOf(x, BLOCK_SIZE) / -8;
   const inverse = f32x4.splat(d === 0 ? 0 : 1 / d);
   storeHalf(block, d);
-  v128.store(block, v128.or(codes(x, inverse), i8x16.shl(codes(x + 64, inverse), 4)), 2);
+  pack(block, codes(x, inverse), codes(x + 64, inverse));
 }
 
+/** 16, the code of the opposite of the extreme, becomes 15. */
 function codes(x: usize, inverse: v128): v128 {
-  const bytes = packBytes(
-    code(v128.load(x), inverse),
-    code(v128.load(x, 16), inverse),
-    code(v128.load(x, 32), inverse),
-    code(v128.load(x, 48), inverse),
-  );
-  // The bytes are signed: 16, the code of the opposite of the extreme, becomes 15.
-  return i8x16.min_s(bytes, i8x16.splat(15));
+  return i8x16.min_u(truncatedCodes(x, f32x4.splat(0), inverse, f32x4.splat(8.5)), i8x16.splat(15));
 }
 
-function code(x: v128, inverse: v128): v128 {
-  return truncateToByte(f32x4.add(f32x4.mul(x, inverse), f32x4.splat(8.5)));
-}
-
-/** The first weight of the largest magnitude. `pmax` passes NaNs over, as ggml's comparison does. */
-function extreme(x: usize): f32 {
-  let m = f32x4.splat(0);
-  for (let i: usize = 0; i < 128; i += 16) m = f32x4.pmax(m, f32x4.abs(v128.load(x + i)));
-  m = f32x4.pmax(m, v128.shuffle<f32>(m, m, 2, 3, 0, 1));
-  m = f32x4.pmax(m, v128.shuffle<f32>(m, m, 1, 0, 3, 2));
-  const opposite = f32x4.neg(m);
-  let isMax: u32 = 0;
-  let isMin: u32 = 0;
-  for (let i: usize = 0; i < 8; i++) {
-    const v = v128.load(x + (i << 4));
-    isMax |= (<u32>i32x4.bitmask(f32x4.eq(v, m))) << ((<u32>i) << 2);
-    isMin |= (<u32>i32x4.bitmask(f32x4.eq(v, opposite))) << ((<u32>i) << 2);
-  }
-  const largest = f32x4.extract_lane(m, 0);
-  return ctz(isMax) <= ctz(isMin) ? largest : -largest;
+function pack(block: usize, low: v128, high: v128): void {
+  v128.store(block, v128.or(low, i8x16.shl(high, 4)), NIBBLES);
 }

@@ -18,3 +18,12 @@ export function weighErrors(x: usize, importance: usize, variance: f32, weights:
     v128.store(weights + i, f32x4.mul(v128.load(importance + i), f32x4.sqrt(square)));
   }
 }
+
+/** Weights of errors where there are no importances: x^2. */
+export function weighBySquares(x: usize, weights: usize, count: i32): void {
+  const end = (<usize>count) << 2;
+  for (let i: usize = 0; i < end; i += 16) {
+    const value = v128.load(x + i);
+    v128.store(weights + i, f32x4.mul(value, value));
+  }
+}

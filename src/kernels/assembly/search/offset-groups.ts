@@ -128,7 +128,8 @@ function storeQuotients(x: usize, min: v128, step: v128, largest: i32, codes: us
   storeCodes(a, b, c, d, largest, codes);
 }
 
-function storeProducts(x: usize, base: v128, inverse: v128, largest: i32, codes: usize): void {
+/** Codes of 16 weights, inverse * (x - base) rounded to 0 .. largest, as bytes. */
+export function storeProducts(x: usize, base: v128, inverse: v128, largest: i32, codes: usize): void {
   const a = f32x4.mul(inverse, f32x4.sub(v128.load(x), base));
   const b = f32x4.mul(inverse, f32x4.sub(v128.load(x, 16), base));
   const c = f32x4.mul(inverse, f32x4.sub(v128.load(x, 32), base));

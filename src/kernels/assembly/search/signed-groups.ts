@@ -38,20 +38,6 @@ export function fitSignedGroups(x: usize, weights: usize, limit: f32, scratch: u
   }
 }
 
-/** The same for one group of 16 floats with a weight each: returns the scale, stores offset codes at `codes`. */
-export function fitSignedGroup(x: usize, weights: usize, limit: f32, codes: usize, scratch: usize): f32 {
-  for (let i: usize = 0; i < 16; i++) {
-    v128.store(scratch + (i << 4), v128.load32_splat(x + (i << 2)), X);
-    v128.store(scratch + (i << 4), v128.load32_splat(weights + (i << 2)), W);
-  }
-  const result = scratch + LANE_CODES;
-  fitLanes(scratch, limit, result - SCALES);
-  const inverse = f32x4.splat(load<f32>(result, INVERSES - SCALES));
-  const base = i32x4.splat(<i32>load<f32>(result, BASES - SCALES));
-  storeProducts(x, inverse, base, limit, codes);
-  return load<f32>(result);
-}
-
 /** Fits all 16 groups by coordinate descent. */
 export function fitGroupsByCoordinates(x: usize, limit: f32, scratch: usize): void {
   for (let quad: usize = 0; quad < 4; quad++) {
