@@ -1,4 +1,6 @@
 import { InvalidArgumentError } from 'commander';
+import type { TensorType } from '../../formats/gguf/scheme-choice.ts';
+import { SCHEMES, type SchemeName } from '../core/scheme.ts';
 
 /** Parsers of option values. They throw commander's error, which names the option. */
 
@@ -45,6 +47,20 @@ export function parseNumber(min: number, max: number = Number.POSITIVE_INFINITY)
 export function parseIds(text: string): number[] {
   const id = parseInteger(0, 2 ** 31 - 1);
   return text.split(',').map((part) => id(part.trim()));
+}
+
+/** Name of a storage scheme in any case: `q8_0`, `Q4_K`. */
+export function parseScheme(text: string): SchemeName {
+  const name = text.toUpperCase();
+  if (Object.hasOwn(SCHEMES, name)) return name as SchemeName;
+  throw new InvalidArgumentError(`Expected a scheme: ${Object.keys(SCHEMES).join(', ')}.`);
+}
+
+/** A pattern with a scheme, `attn_q=q8_0`; repeatable. The pattern may hold `=`, a scheme's name does not. */
+export function collectTensorType(text: string, previous: readonly TensorType[] = []): TensorType[] {
+  const [, pattern, scheme] = /^(.+)=(.*)$/s.exec(text) ?? [];
+  if (pattern === undefined) throw new InvalidArgumentError('Expected REGEX=SCHEME, as attn_q=q8_0.');
+  return [...previous, { pattern, scheme: parseScheme(scheme!) }];
 }
 
 /** For options that can be given several times. */

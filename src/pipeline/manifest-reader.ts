@@ -130,7 +130,8 @@ function parseOptions(field: JsonField): ManifestOptions {
       const { value } = option;
       if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
         return [key, value];
-      throw option.unexpected('a string, a number, true or false');
+      if (Array.isArray(value)) return [key, strings(option)];
+      throw option.unexpected('a string, a number, true, false or an array of strings');
     }),
   );
 }

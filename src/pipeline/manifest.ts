@@ -35,7 +35,7 @@ export interface ManifestSource {
   readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
 }
 
-export type ManifestOptions = Readonly<Record<string, string | number | boolean>>;
+export type ManifestOptions = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
 export interface ManifestArtifact {
   readonly target: string;

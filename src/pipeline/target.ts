@@ -1,11 +1,13 @@
 import { ggufPasses, planGguf } from '../../formats/gguf/export.ts';
+import { recipeNamed } from '../../formats/gguf/recipes.ts';
+import type { SchemeOptions } from '../../formats/gguf/scheme-choice.ts';
 import { unsupported, usage } from '../core/errors.ts';
 import type { ExportPlan } from '../core/export-plan.ts';
 import type { Model } from '../core/model.ts';
 import { passNamed } from '../passes/index.ts';
 import type { ManifestOptions } from './manifest.ts';
 
-export interface TargetOptions {
+export interface TargetOptions extends SchemeOptions {
   /** Greatest size of a file in bytes; undefined: one file. */
   readonly shardSize?: number;
   /** Refuse instead of falling back to another scheme. */
@@ -41,11 +43,24 @@ export function planTarget(model: Model, target: string, options: TargetOptions 
   }
   if (format !== 'gguf') throw misspelled(target);
   const prepared = ggufPasses(model).reduce((current, name) => passNamed(name)!.run(current), model);
-  const { shardSize } = options;
   return {
     model: prepared,
     plan: planGguf(prepared, { recipe, ...options }),
-    options: { recipe: recipe.toLowerCase(), ...(shardSize !== undefined && { shardSize }) },
+    options: { recipe: recipeNamed(recipe).name, ...recordedOptions(options) },
+  };
+}
+
+/** What differs from the defaults. */
+function recordedOptions(options: TargetOptions): ManifestOptions {
+  const { shardSize, tokenEmbedding, tensorTypes = [], pure = false, kvBRule = 'current' } = options;
+  return {
+    ...(shardSize !== undefined && { shardSize }),
+    ...(tokenEmbedding !== undefined && { tokenEmbedding }),
+    ...(tensorTypes.length > 0 && {
+      tensorTypes: tensorTypes.map(({ pattern, scheme }) => `${pattern}=${scheme}`),
+    }),
+    ...(pure && { pure }),
+    ...(kvBRule !== 'current' && { kvBRule }),
   };
 }
 

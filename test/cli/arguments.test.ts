@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { InvalidArgumentError } from 'commander';
-import { parseIds, parseInteger, parseNumber, parseSize } from '../../src/cli/arguments.ts';
+import {
+  collectTensorType,
+  parseIds,
+  parseInteger,
+  parseNumber,
+  parseScheme,
+  parseSize,
+} from '../../src/cli/arguments.ts';
 
 type Parse = (text: string) => unknown;
 
@@ -24,6 +31,10 @@ const ACCEPTED: readonly [parse: Parse, text: string, value: unknown][] = [
   [SHARE, '0.95', 0.95],
   [SHARE, '1e-3', 0.001],
   [parseIds, '1,2, 3', [1, 2, 3]],
+  [parseScheme, 'q8_0', 'Q8_0'],
+  [parseScheme, 'Q4_k', 'Q4_K'],
+  [collectTensorType, 'attn_q=q8_0', [{ pattern: 'attn_q', scheme: 'Q8_0' }]],
+  [collectTensorType, '(?=x).=F16', [{ pattern: '(?=x).', scheme: 'F16' }]],
 ];
 
 const REFUSED: readonly [parse: Parse, text: string][] = [
@@ -33,6 +44,11 @@ const REFUSED: readonly [parse: Parse, text: string][] = [
   ]),
   ...['', '0', '257', '1.5', 'x', '0x10', '1e2', ' '].map((text): [Parse, string] => [INTEGER, text]),
   ...['', ' ', '-0.1', '1.1', 'NaN', 'Infinity', 'x'].map((text): [Parse, string] => [SHARE, text]),
+  ...['', 'q4', 'Q4_K_M', 'constructor'].map((text): [Parse, string] => [parseScheme, text]),
+  ...['', '=q8_0', 'attn_q', 'attn_q=', 'attn_q=q9'].map((text): [Parse, string] => [
+    collectTensorType,
+    text,
+  ]),
   ...['', '1,,2', '1,-2', 'a', '1 2', '4294967296'].map((text): [Parse, string] => [parseIds, text]),
 ];
 

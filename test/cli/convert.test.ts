@@ -82,6 +82,33 @@ describe('convert', () => {
     );
   });
 
+  it('takes schemes for tensors and for the embedding, and records them', async (t) => {
+    const output = path.join(temporaryFolder(t), 'out');
+    const argv = ['convert', TINY, '--to', 'gguf:q4_0', '-o', output, '--json', '--quiet'];
+    const types = [
+      '--tensor-type',
+      'FFN_=f16',
+      '--tensor-type',
+      'ffn_up=q6_k',
+      '--token-embedding-type',
+      'q8_0',
+    ];
+    const { code, stdout } = await runCli([...argv, ...types, '--pure', '--kv-b-rule', '2025-03']);
+    assert.equal(code, 0);
+    const { options, tensors } = JSON.parse(stdout).artifacts[0];
+    assert.deepEqual(options, {
+      ...{ recipe: 'q4_0', tokenEmbedding: 'Q8_0', tensorTypes: ['FFN_=F16', 'ffn_up=Q6_K'] },
+      ...{ pure: true, kvBRule: '2025-03' },
+    });
+    const scheme = (name: string) => tensors.find((tensor: { name: string }) => tensor.name === name).scheme;
+    assert.deepEqual(
+      ['token_embd', 'blk.1.ffn_up', 'blk.0.ffn_norm', 'blk.3.attn_q'].map((name) =>
+        scheme(`${name}.weight`),
+      ),
+      ['Q8_0', 'F16', 'F32', 'Q4_0'],
+    );
+  });
+
   it('replaces nothing without --force', async (t) => {
     const output = path.join(temporaryFolder(t), 'out');
     mkdirSync(output);

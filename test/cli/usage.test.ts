@@ -29,6 +29,26 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [['convert', TINY, '--to', 'gguf:f32', '-o', 'x', '--shard-size', '5 apples'], 2, /'--shard-size <size>'/],
   [['convert', TINY, '--to', 'gguf:f32', '-o', 'x', '--max-memory', '1M'], 4, /memory allowed is too small/],
   [['convert', TINY, '--to', 'gguf:f32', '--to', 'gguf:F32', '-o', 'x'], 2, /both write/],
+  [
+    ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--tensor-type', 'attn_q=q9'],
+    2,
+    /'--tensor-type <regex=scheme>' argument 'attn_q=q9' is invalid\. Expected a scheme: F32, /,
+  ],
+  [
+    ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--tensor-type', '[=q8_0'],
+    2,
+    /^"\[" is no regular expression$/,
+  ],
+  [
+    ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--kv-b-rule', '2024'],
+    2,
+    /choices are current, 2025-03/,
+  ],
+  [
+    ['convert', TINY, '--to', 'gguf:q2_k_s', '-o', 'x'],
+    7,
+    /Q2_K without importances .*--imatrix gives them$/,
+  ],
   [['generate', TINY], 2, /^required option '--prompt <text>' not specified$/],
   [['generate', TINY, '--prompt', ''], 2, /^the prompt is empty$/],
   [['generate', TINY, '--prompt', 'x '.repeat(2000)], 2, /^the prompt has \d+ tokens, expected at most 1024/],

@@ -28,7 +28,7 @@ function artifact(target: string, ...files: string[]): ManifestArtifact {
       name: 'plm',
       files: [{ name: 'config.json', bytes: 3, sha256: SHA('c') }],
     },
-    options: { recipe: target, shardSize: 500, strict: false },
+    options: { recipe: target, shardSize: 500, strict: false, tensorTypes: ['attn_q=Q8_0', 'x=F16'] },
     passes: ['permute-rope'],
     changes: [{ pass: 'permute-rope', subject: 'config', from: 'a', to: 'b', reason: 'c' }],
     fallbacks: [{ tensor: 'w', wanted: 'Q6_K', used: 'Q8_0', reason: 'too narrow' }],

@@ -1,12 +1,14 @@
 import path from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import { KV_B_RULES, type KvBRule, type TensorType } from '../../../formats/gguf/scheme-choice.ts';
 import type { Model } from '../../core/model.ts';
+import type { SchemeName } from '../../core/scheme.ts';
 import { convert } from '../../pipeline/convert.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { readText } from '../../pipeline/read-text.ts';
-import { planTarget, type Target } from '../../pipeline/target.ts';
+import { planTarget, type Target, type TargetOptions } from '../../pipeline/target.ts';
 import { type Verification, verify } from '../../pipeline/verify.ts';
-import { collect, parseSize } from '../arguments.ts';
+import { collect, collectTensorType, parseScheme, parseSize } from '../arguments.ts';
 import { peakRss } from '../peak-memory.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
@@ -22,6 +24,10 @@ interface ConvertFlags {
   readonly maxMemory?: number;
   readonly shardSize?: number;
   readonly strict?: boolean;
+  readonly tensorType?: TensorType[];
+  readonly tokenEmbeddingType?: SchemeName;
+  readonly pure?: boolean;
+  readonly kvBRule: KvBRule;
   readonly dryRun?: boolean;
   readonly verify?: boolean;
   readonly text?: string[];
@@ -29,7 +35,9 @@ interface ConvertFlags {
 }
 
 const HELP = `
-Sizes are 500M, 3.5GB (decimal) or 512MiB (binary). \`plmpress schemes\` lists the targets.
+Sizes are 500M, 3.5GB (decimal) or 512MiB (binary). \`plmpress schemes\` lists the targets and schemes.
+A tensor takes the first of these that is given: --token-embedding-type, the first --tensor-type that matches anywhere in
+its GGUF name (blk.0.attn_q.weight), --pure, the rule of the target. Vectors stay F32.
 All targets are written, or none: files get their names when they are whole and on the disk, and a run that fails
 or is interrupted leaves the folder as it was. The same source and options give the same bytes everywhere.`;
 
@@ -42,6 +50,21 @@ export function convertCommand(open: OpenSession): Command {
     .optionsGroup('Artifact:')
     .option('--shard-size <size>', 'split into files of at most this size', parseSize)
     .option('--strict', 'refuse instead of storing a tensor in another scheme than the target says')
+    .option(
+      '--tensor-type <regex=scheme>',
+      'scheme of the matrices that match; repeatable',
+      collectTensorType,
+    )
+    .option('--token-embedding-type <scheme>', 'scheme of the embedding', parseScheme)
+    .option('--pure', 'every matrix in the base scheme of the target')
+    .addOption(
+      new Option(
+        '--kv-b-rule <date>',
+        'whose rule for attn_kv_b: that of llama.cpp today, or the one of PLM-Team’s own files',
+      )
+        .choices(KV_B_RULES)
+        .default('current'),
+    )
     .optionsGroup('Run:')
     .option('--dry-run', 'plan with exact sizes, write nothing')
     .option('--force', 'replace files that are there')
@@ -60,8 +83,8 @@ export function convertCommand(open: OpenSession): Command {
 
 async function run(session: Session, source: string, model: Model, flags: ConvertFlags): Promise<void> {
   const start = performance.now();
-  const { output, threads, maxMemory, shardSize, strict = false, dryRun = false, force = false } = flags;
-  const planOptions = { strict, ...(shardSize !== undefined && { shardSize }) };
+  const { output, threads, maxMemory, dryRun = false, force = false } = flags;
+  const planOptions = targetOptions(flags);
   const targets = flags.to.map((target) => planTarget(model, target, planOptions));
   const texts = flags.text && (await Promise.all(flags.text.map(readText)));
   for (const remark of remarks(model, targets)) session.note(remark);
@@ -94,6 +117,15 @@ async function run(session: Session, source: string, model: Model, flags: Conver
     verification.failures.map((failure) => `${target}: ${failure}`),
   );
   if (failures.length > 0) await session.fail(verificationFailure(failures));
+}
+
+function targetOptions(flags: ConvertFlags): TargetOptions {
+  const { shardSize, strict = false, tensorType = [], tokenEmbeddingType, pure = false, kvBRule } = flags;
+  return {
+    ...{ strict, pure, kvBRule, tensorTypes: tensorType },
+    ...(shardSize !== undefined && { shardSize }),
+    ...(tokenEmbeddingType !== undefined && { tokenEmbedding: tokenEmbeddingType }),
+  };
 }
 
 /** What a person should know before the work begins. */
