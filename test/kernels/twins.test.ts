@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { SchemeName } from '../../src/core/scheme.ts';
+import { SCHEMES, type SchemeName } from '../../src/core/scheme.ts';
 import { type Compute, openCompute } from '../../src/kernels/compute.ts';
 import type { KernelName } from '../../src/kernels/jobs.ts';
 import { CODECS } from '../../src/schemes/index.ts';
@@ -68,6 +68,10 @@ const CASES: Readonly<Record<KernelName, readonly KernelCase[]>> = {
       transcodeGaussian('BF16', scheme),
       transcodeGaussian('F32', scheme, importances(512)),
     ]),
+    // Five blocks: searches of four blocks at a time have one left over.
+    ...WRITABLE.filter((scheme) => SCHEMES[scheme].blockSize === 32).map((scheme) =>
+      transcodeCase('F32', scheme, 20, gaussians(20 * 160, 16), 'Gaussian', importances(160)),
+    ),
   ],
   difference: SCHEME_NAMES.flatMap((scheme) => [
     differenceCase('F32', scheme, columnsFor(scheme)),

@@ -26,8 +26,7 @@ export function encodeMXFP4(source: usize, target: usize, columns: i32): void {
   for (let c = 0; c < columns; c += BLOCK_SIZE) {
     const exponent = exponentFor(abs<f32>(extremeOf(source, BLOCK_SIZE)));
     store<u8>(target, <u8>exponent);
-    const d = scaleOf(exponent);
-    v128.store(target, v128.or(codes(source, d), i8x16.shl(codes(source + 64, d), 4)), NIBBLES);
+    encodeBlock(source, exponent, target + NIBBLES);
     source += 128;
     target += BLOCK_BYTES;
   }
@@ -48,26 +47,56 @@ function powerOfTwo(exponent: i32): f64 {
   return reinterpret<f64>((<i64>exponent + 1023) << 52);
 }
 
-function codes(x: usize, d: f32): v128 {
+function encodeBlock(x: usize, exponent: u32, target: usize): void {
+  if (exponent > 2 && exponent < 252) {
+    const inverse = f32x4.splat(reinterpret<f32>((255 - exponent) << 23));
+    v128.store(target, v128.or(codes(x, inverse), i8x16.shl(codes(x + 64, inverse), 4)));
+    return;
+  }
+  // Denormal scales, values that overflow, and beside infinities errors too large to tell values apart.
+  const d = scaleOf(exponent);
+  for (let j: usize = 0; j < 16; j++) {
+    const low = nearestCode(load<f32>(x + (j << 2)), d);
+    store<u8>(target + j, low | (nearestCode(load<f32>(x + (j << 2), 64), d) << 4));
+  }
+}
+
+/** The first code of the least error. */
+function nearestCode(value: f32, d: f32): u8 {
+  const size = abs<f32>(value);
+  const sign: u8 = value < 0 ? 8 : 0;
+  let nearest: u8 = 0;
+  let least = size;
+  for (let code: u8 = 1; code < 8; code++) {
+    const magnitude: f32 = code < 5 ? <f32>code : code === 7 ? 12 : <f32>(2 * code - 4);
+    const error = abs<f32>(magnitude * d - size);
+    if (error < least) {
+      nearest = code | sign;
+      least = error;
+    }
+  }
+  return nearest;
+}
+
+function codes(x: usize, inverse: v128): v128 {
   return packBytes(
-    nearestCodes(v128.load(x), d),
-    nearestCodes(v128.load(x, 16), d),
-    nearestCodes(v128.load(x, 32), d),
-    nearestCodes(v128.load(x, 48), d),
+    nearestCodes(v128.load(x), inverse),
+    nearestCodes(v128.load(x, 16), inverse),
+    nearestCodes(v128.load(x, 32), inverse),
+    nearestCodes(v128.load(x, 48), inverse),
   );
 }
 
-/** The first code of the least error. Values of the other sign are never nearer than 0. */
-function nearestCodes(v: v128, d: f32): v128 {
-  const size = f32x4.abs(v);
-  let least = size;
-  let code = i32x4.splat(0);
-  for (let k: i32 = 1; k < 8; k++) {
-    const value: f32 = k < 5 ? <f32>k : k === 5 ? 6 : k === 6 ? 8 : 12;
-    const error = f32x4.abs(f32x4.sub(f32x4.splat(value * d), size));
-    code = v128.bitselect(i32x4.splat(k), code, f32x4.lt(error, least));
-    least = f32x4.pmin(least, error);
-  }
-  const sign = v128.and(i32x4.shr_u(v, 28), i32x4.splat(8));
-  return v128.or(code, v128.and(sign, i32x4.gt_s(code, i32x4.splat(0))));
+/** Codes by the midpoints between values that are exceeded: scaling by a power of two is exact. Zero has no sign. */
+function nearestCodes(v: v128, inverse: v128): v128 {
+  const size = f32x4.mul(f32x4.abs(v), inverse);
+  const notZero = f32x4.gt(size, f32x4.splat(0.5));
+  let opposite = i32x4.add(notZero, f32x4.gt(size, f32x4.splat(1.5)));
+  opposite = i32x4.add(opposite, f32x4.gt(size, f32x4.splat(2.5)));
+  opposite = i32x4.add(opposite, f32x4.gt(size, f32x4.splat(3.5)));
+  opposite = i32x4.add(opposite, f32x4.gt(size, f32x4.splat(5)));
+  opposite = i32x4.add(opposite, f32x4.gt(size, f32x4.splat(7)));
+  opposite = i32x4.add(opposite, f32x4.gt(size, f32x4.splat(10)));
+  const sign = v128.and(v128.and(i32x4.shr_u(v, 28), i32x4.splat(8)), notZero);
+  return i32x4.sub(sign, opposite);
 }
