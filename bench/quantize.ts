@@ -8,7 +8,7 @@ import { recipeNamed } from '../formats/gguf/recipes.ts';
 import { SCHEMES, type SchemeName, schemeBytes } from '../src/core/scheme.ts';
 import { type Compute, openCompute } from '../src/kernels/compute.ts';
 import { CODECS } from '../src/schemes/index.ts';
-import { quantizeChunk } from '../test/support/ggml.ts';
+import { quantizeChunkInto } from '../test/support/ggml.ts';
 import { importances, WEIGHT_SAMPLES } from '../test/support/samples.ts';
 import { fastest, type Measurement } from './measure.ts';
 import { costOf, type ProcessCost } from './process-cost.ts';
@@ -53,7 +53,9 @@ async function* encoders(): AsyncGenerator<Measurement> {
     for (const { scheme, encode } of CODECS) {
       if (encode === undefined || SCHEMES[scheme].blockSize === 1) continue;
       for (const weighted of [false, true]) {
-        const theirs = () => quantizeChunk(scheme, weights, ROWS, COLUMNS, weighted ? importance : null);
+        const target = new Uint8Array(ROWS * schemeBytes(scheme, COLUMNS));
+        const theirs = () =>
+          quantizeChunkInto(target, scheme, weights, ROWS, COLUMNS, weighted ? importance : null);
         yield rates(`${scheme}${weighted ? ' with imatrix' : ''}, 1 thread`, work(scheme, weighted), theirs);
       }
     }

@@ -30,8 +30,21 @@ const LIMITS: Readonly<Partial<Record<SchemeName, SchemeLimits>>> = {
   Q8_0: { meanKld: 5e-3, rms: 0.02, row: 0.01, floor: 2 ** -9 },
   // Half of 1/32 on one side, all of it on the other; the scale of a group is 1/4064 of its largest weight.
   Q6_K: { meanKld: 3e-2, rms: 0.05, row: 0.07, floor: 2 ** -8 },
-  // All of 1/8 on the side whose largest weight did not choose the scale.
+  // All of 1/8 on the side whose largest weight did not choose the scale; likewise 1/16.
   Q4_0: { meanKld: 0.8, rms: 0.2, row: 0.25, floor: 2 ** -14 },
+  Q5_0: { meanKld: 0.8, rms: 0.12, row: 0.13, floor: 2 ** -13 },
+  // Half of 1/15 and of 1/31 of a range that is up to twice the largest weight.
+  Q4_1: { meanKld: 0.8, rms: 0.2, row: 0.14, floor: 2 ** -13 },
+  Q5_1: { meanKld: 0.8, rms: 0.1, row: 0.07, floor: 2 ** -13 },
+  Q2_K: { meanKld: 0.8, rms: 0.8, row: 0.9, floor: 2 ** -13 },
+  Q3_K: { meanKld: 0.8, rms: 0.3, row: 0.5, floor: 2 ** -12 },
+  Q4_K: { meanKld: 0.8, rms: 0.2, row: 0.15, floor: 2 ** -11 },
+  Q5_K: { meanKld: 0.8, rms: 0.1, row: 0.08, floor: 2 ** -10 },
+  IQ4_NL: { meanKld: 0.8, rms: 0.2, row: 0.2, floor: 2 ** -9 },
+  IQ4_XS: { meanKld: 0.8, rms: 0.2, row: 0.2, floor: 2 ** -8 },
+  TQ1_0: { meanKld: 0.8, rms: 1, row: 0.52, floor: 2 ** -14 },
+  TQ2_0: { meanKld: 0.8, rms: 1, row: 0.52, floor: 2 ** -14 },
+  MXFP4: { meanKld: 0.8, rms: 0.3, row: 0.5, floor: 2 ** -14 },
 };
 
 /** Throws `unsupported` for schemes without decoder, which have no limits. */

@@ -49,10 +49,22 @@ export function quantizeChunk(
   importance: Float32Array | null = null,
 ): Uint8Array {
   const target = new Uint8Array(rows * schemeBytes(scheme, columns));
+  quantizeChunkInto(target, scheme, source, rows, columns, importance);
+  return target;
+}
+
+/** The same into memory of the caller, which is not copied. */
+export function quantizeChunkInto(
+  target: Uint8Array,
+  scheme: SchemeName,
+  source: Float32Array,
+  rows: number,
+  columns: number,
+  importance: Float32Array | null,
+): void {
   const { ggmlType } = SCHEMES[scheme];
   const written = library().quantizeChunk(ggmlType, source, target, 0, rows, columns, importance);
   if (Number(written) !== target.length) throw new Error(`ggml wrote ${written} of ${target.length} bytes`);
-  return target;
 }
 
 /** `ggml_fp32_to_fp16_row` or `ggml_fp32_to_bf16_row`. */
