@@ -1,5 +1,6 @@
 export type { PlmConfig } from './core/config.ts';
 export { EXIT_CODES, type Failure, type Fault, PressError } from './core/errors.ts';
+export type { Imatrix } from './core/imatrix.ts';
 export { closeModel, type Model } from './core/model.ts';
 export type { Progress, ProgressEvent } from './core/progress.ts';
 export type { SchemeName } from './core/scheme.ts';
@@ -10,5 +11,6 @@ export { type Inspection, inspect } from './pipeline/inspect.ts';
 export { type LogitsOptions, logits } from './pipeline/logits.ts';
 export type { Manifest } from './pipeline/manifest.ts';
 export { openSource, withSource } from './pipeline/open.ts';
+export { readImatrix } from './pipeline/read-imatrix.ts';
 export { planTarget, type Target, type TargetOptions } from './pipeline/target.ts';
 export { checkFiles, type Verification, type VerifyOptions, verify } from './pipeline/verify.ts';

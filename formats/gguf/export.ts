@@ -1,12 +1,15 @@
 import { type PressError, unsupported } from '../../src/core/errors.ts';
 import type { ExportPlan, Fallback, PlannedFile } from '../../src/core/export-plan.ts';
+import type { Imatrix } from '../../src/core/imatrix.ts';
 import type { Model } from '../../src/core/model.ts';
+import { firstNames } from '../../src/core/name-list.ts';
 import { plmTensors } from '../../src/core/names.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
+import { matchImportances } from './importances.ts';
 import { modelMetadata } from './metadata.ts';
 import { type Recipe, recipeNamed } from './recipes.ts';
-import { needsImportance, SchemeChooser, type SchemeOptions } from './scheme-choice.ts';
+import { isQuantized, needsImportance, SchemeChooser, type SchemeOptions } from './scheme-choice.ts';
 import { layoutShards, shardFileName } from './shards.ts';
 import { type KeyValue, layoutGguf, type TensorEntry } from './writer.ts';
 
@@ -22,11 +25,20 @@ export interface GgufOptions extends SchemeOptions {
   readonly shardSize?: number;
   /** Refuse instead of falling back to another scheme where a row does not hold whole blocks. */
   readonly strict?: boolean;
+  /** Importances of columns, for schemes that take them and recipes that go by them. */
+  readonly imatrix?: Imatrix;
 }
 
 /** A tensor that is to be written, in the place that llama-quantize gives it. */
 interface Placement extends TensorEntry {
   readonly source: Tensor;
+  readonly importance: Float32Array | undefined;
+}
+
+interface Placed {
+  readonly placements: readonly Placement[];
+  readonly fallbacks: readonly Fallback[];
+  readonly notes: readonly string[];
 }
 
 /**
@@ -41,19 +53,19 @@ export function ggufPasses(model: Pick<Model, 'config'>): readonly string[] {
  * Plans a GGUF of llama.cpp's arch `plm`: metadata, tensor order and types of llama-quantize.
  * @throws PressError unsupported where arch `plm` cannot hold the model, where a pass of `ggufPasses` has not
  * run, where a scheme is useless without importances, or with `strict` where a tensor would fall back; usage for an
- * unknown recipe or a pattern that is no regular expression.
+ * unknown recipe or a pattern that is no regular expression; invalid-input for importances of another model.
  */
 export function planGguf(model: Model, options: GgufOptions): ExportPlan {
   const recipe = recipeNamed(options.recipe);
   refuseWhatPlmCannotHold(model);
-  const { placements, fallbacks } = placeTensors(model, recipe, options);
+  const { placements, fallbacks, notes } = placeTensors(model, recipe, options);
   if (options.strict && fallbacks.length > 0) throw strictError(fallbacks[0]!);
-  const metadata = modelMetadata(model, recipe);
+  const metadata = modelMetadata(model, recipe, options.imatrix);
   const stem = `${fileStem(model.name)}-${recipe.name.toUpperCase()}`;
   return {
     target: `gguf:${recipe.name}`,
     files: planFiles(stem, metadata, placements, options.shardSize),
-    fallbacks,
+    ...{ fallbacks, notes },
   };
 }
 
@@ -73,26 +85,35 @@ function refuseWhatPlmCannotHold(model: Model): void {
   }
 }
 
-function placeTensors(
-  model: Model,
-  recipe: Recipe,
-  options: GgufOptions,
-): { placements: Placement[]; fallbacks: Fallback[] } {
+function placeTensors(model: Model, recipe: Recipe, options: GgufOptions): Placed {
+  const { imatrix } = options;
+  const slots = plmTensors(model.config);
+  const matched = imatrix && matchImportances(slots, imatrix);
+  const notes = [...(matched?.notes ?? [])];
+  const chooser = new SchemeChooser(recipe, model.config.numHiddenLayers, imatrix !== undefined, options);
   const fallbacks: Fallback[] = [];
-  const chooser = new SchemeChooser(recipe, model.config.numHiddenLayers, false, options);
-  const placed = plmTensors(model.config).map((slot) => {
+  const unweighted: string[] = [];
+  const placed = slots.map((slot) => {
     // Every slot of a model that was not refused has a name, and none has more than 28 bytes of the 63 allowed.
     const name = slot.ggufName!;
     const source = model.tensors.get(slot.name);
     if (source === undefined) throw new Error(`the model lacks ${slot.name}`);
     const { wanted, used } = chooser.choose(slot);
     if (used !== wanted) fallbacks.push(fallback(slot.name, wanted, used, slot.shape));
-    if (source.scheme !== used && needsImportance(slot, used, recipe)) throw importanceMissing(name, used);
-    return { layer: slot.layer ?? -1, name, scheme: used, shape: slot.shape, source };
+    const rounds = used !== source.scheme && isQuantized(used);
+    const importance = rounds ? matched?.importances.get(name) : undefined;
+    if (rounds && importance === undefined) {
+      if (needsImportance(slot, used, recipe)) throw importanceMissing(name, used);
+      if (slot.role !== 'embed_tokens') unweighted.push(name);
+    }
+    return { layer: slot.layer ?? -1, name, scheme: used, shape: slot.shape, source, importance };
   });
   // The order of llama-quantize: tensors outside the layers, then layer by layer, by name in each.
   const placements = placed.toSorted((a, b) => a.layer - b.layer || (a.name < b.name ? -1 : 1));
-  return { placements, fallbacks };
+  if (imatrix !== undefined && unweighted.length > 0) {
+    notes.push(`${imatrix.name} has no importances for ${firstNames(unweighted)}`);
+  }
+  return { placements, fallbacks, notes };
 }
 
 function fallback(tensor: string, wanted: SchemeName, used: SchemeName, shape: readonly number[]): Fallback {
@@ -133,11 +154,9 @@ function planFile(
     name,
     bytes: layout.bytes,
     head: [{ offset: 0, bytes: layout.header }],
-    tensors: placements.map((placement, index) => ({
-      source: placement.source,
-      name: placement.name,
-      scheme: placement.scheme,
-      offset: layout.offsets[index]!,
+    tensors: placements.map(({ source, name, scheme, importance }, index) => ({
+      ...{ source, name, scheme, offset: layout.offsets[index]! },
+      ...(importance !== undefined && { importance }),
     })),
   };
 }

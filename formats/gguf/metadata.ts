@@ -1,4 +1,5 @@
 import { type PlmConfig, qkHeadDim } from '../../src/core/config.ts';
+import type { Imatrix } from '../../src/core/imatrix.ts';
 import type { GenerationConfig, Model, ModelCard } from '../../src/core/model.ts';
 import { elementCount } from '../../src/core/tensor.ts';
 import type { Recipe } from './recipes.ts';
@@ -13,7 +14,7 @@ const QUANTIZATION_VERSION = 2;
  * Keys and values of a PLM in the order and with the types of llama.cpp's converter
  * (convert_hf_to_gguf.py, conversion/plm.py). What is unknown is left out.
  */
-export function modelMetadata(model: Model, recipe: Recipe): KeyValue[] {
+export function modelMetadata(model: Model, recipe: Recipe, imatrix?: Imatrix): KeyValue[] {
   return [
     ['general.architecture', string('plm')],
     ['general.type', string('model')],
@@ -23,6 +24,17 @@ export function modelMetadata(model: Model, recipe: Recipe): KeyValue[] {
     ...cardKeys(model.card),
     ...configKeys(model.config, recipe.fileType),
     ...tokenizerKeys(model.tokenizer, model.config.vocabSize),
+    ...(imatrix === undefined ? [] : imatrixKeys(imatrix)),
+  ];
+}
+
+/** The keys that llama-quantize adds, but with names of files in place of paths. */
+function imatrixKeys({ name, datasets, entries, chunks = 0 }: Imatrix): KeyValue[] {
+  return [
+    ['quantize.imatrix.file', string(name)],
+    ...optional('quantize.imatrix.dataset', 'string', datasets[0]),
+    ['quantize.imatrix.entries_count', { type: 'u32', value: entries.size }],
+    ...optional('quantize.imatrix.chunks_count', 'u32', chunks > 0 ? chunks : undefined),
   ];
 }
 
@@ -106,7 +118,7 @@ function string(value: string): GgufValue {
 
 function optional(
   key: string,
-  type: 'i32' | 'f32' | 'string',
+  type: 'i32' | 'u32' | 'f32' | 'string',
   value: number | string | undefined,
 ): KeyValue[] {
   return value === undefined ? [] : [[key, { type, value } as GgufValue]];

@@ -10,6 +10,8 @@ export interface PlannedTensor {
   readonly scheme: SchemeName;
   /** Byte offset in the file. */
   readonly offset: number;
+  /** Weights of the squared errors, one a column, for schemes that take them. */
+  readonly importance?: Float32Array;
 }
 
 /** Bytes known before any weight is read: headers, metadata. */
@@ -41,4 +43,6 @@ export interface ExportPlan {
   readonly target: string;
   readonly files: readonly PlannedFile[];
   readonly fallbacks: readonly Fallback[];
+  /** What the exporter ignored or assumed, one line each, for the person who converts. */
+  readonly notes: readonly string[];
 }

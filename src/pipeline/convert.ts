@@ -20,13 +20,15 @@ import { readManifest } from './manifest-reader.ts';
 import type { StorageError } from './storage-error.ts';
 import type { Target } from './target.ts';
 import { assertTranscodable, transcode } from './transcode.ts';
-import { SLOTS, slotBytes } from './working-memory.ts';
+import { importanceBytes, SLOTS, slotBytes } from './working-memory.ts';
 
 export interface ConvertOptions {
   /** The source as opened; the caller closes it. */
   readonly model: Model;
   /** Path that `model` was opened from: a folder or a file. */
   readonly source: string;
+  /** Paths of further files that `targets` were planned with: no output may replace them. */
+  readonly inputs?: readonly string[];
   /** From `planTarget(model, …)`. All are written, or none. */
   readonly targets: readonly Target[];
   /** Output folder; created where missing. */
@@ -79,9 +81,9 @@ interface Job extends ConvertOptions {
 }
 
 async function writeTargets(output: StagedOutput, job: Job): Promise<Manifest> {
-  const { model, source, targets, files, force = false } = job;
+  const { model, source, targets, files, force = false, inputs = [] } = job;
   const previous = await readPrevious(output.folder, force);
-  await output.stage(files, { force, inputs: await inputPaths(model, source) });
+  await output.stage(files, { force, inputs: [...(await inputPaths(model, source)), ...inputs] });
   const errors = await writeFiles(output, job);
   const digests = await readBack(output, job);
   const described = await describeSource(model);
@@ -123,7 +125,8 @@ async function writeFiles(output: StagedOutput, job: Job): Promise<ReadonlyMap<P
     const write = (rows: Uint8Array, offset: number) => output.write(name, rows, offset);
     return tensors.map((tensor) => ({ tensor, write }));
   });
-  const compute = await openCompute({ threads, bytes: SLOTS * bytes });
+  const importances = importanceBytes(transfers.map(({ tensor }) => tensor));
+  const compute = await openCompute({ threads, bytes: SLOTS * bytes + importances });
   try {
     return await transcode(transfers, {
       ...{ compute, slotBytes: bytes, files: model.files },

@@ -3,6 +3,7 @@ import { recipeNamed } from '../../formats/gguf/recipes.ts';
 import type { SchemeOptions } from '../../formats/gguf/scheme-choice.ts';
 import { unsupported, usage } from '../core/errors.ts';
 import type { ExportPlan } from '../core/export-plan.ts';
+import type { Imatrix } from '../core/imatrix.ts';
 import type { Model } from '../core/model.ts';
 import { passNamed } from '../passes/index.ts';
 import type { ManifestOptions } from './manifest.ts';
@@ -12,6 +13,8 @@ export interface TargetOptions extends SchemeOptions {
   readonly shardSize?: number;
   /** Refuse instead of falling back to another scheme. */
   readonly strict?: boolean;
+  /** Importances of columns. */
+  readonly imatrix?: Imatrix;
 }
 
 /** One `--to`, planned: every offset and size is known, nothing has been read or written. */
@@ -52,7 +55,7 @@ export function planTarget(model: Model, target: string, options: TargetOptions 
 
 /** What differs from the defaults. */
 function recordedOptions(options: TargetOptions): ManifestOptions {
-  const { shardSize, tokenEmbedding, tensorTypes = [], pure = false, kvBRule = 'current' } = options;
+  const { shardSize, tokenEmbedding, tensorTypes = [], pure = false, kvBRule = 'current', imatrix } = options;
   return {
     ...(shardSize !== undefined && { shardSize }),
     ...(tokenEmbedding !== undefined && { tokenEmbedding }),
@@ -61,6 +64,7 @@ function recordedOptions(options: TargetOptions): ManifestOptions {
     }),
     ...(pure && { pure }),
     ...(kvBRule !== 'current' && { kvBRule }),
+    ...(imatrix !== undefined && { imatrix: imatrix.name, imatrixSha256: imatrix.sha256 }),
   };
 }
 

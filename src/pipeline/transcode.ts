@@ -6,7 +6,13 @@ import { columnCount, type RowRange, rowBytes, rowRanges } from '../core/tensor.
 import type { Compute, Pointer } from '../kernels/compute.ts';
 import { canDecode, canEncode, codecOf } from '../schemes/index.ts';
 import { type StorageError, StorageErrorSum } from './storage-error.ts';
-import { ROW_STATISTICS_BYTES, rowsPerChunk, SLOT_ALIGNMENT, SLOTS } from './working-memory.ts';
+import {
+  importanceBytes,
+  ROW_STATISTICS_BYTES,
+  rowsPerChunk,
+  SLOT_ALIGNMENT,
+  SLOTS,
+} from './working-memory.ts';
 
 /** A tensor on its way into a file. */
 export interface Transfer {
@@ -16,7 +22,7 @@ export interface Transfer {
 }
 
 export interface TranscodeOptions {
-  /** Must have `SLOTS * slotBytes` left to allocate. */
+  /** Must have `SLOTS * slotBytes` and the `importanceBytes` of the tensors left to allocate. */
   readonly compute: Compute;
   /** A multiple of `SLOT_ALIGNMENT`, from the function `slotBytes`. */
   readonly slotBytes: number;
@@ -46,6 +52,7 @@ export async function transcode(
   const { compute, slotBytes, progress, signal } = options;
   const chunks = [...chunksOf(inSourceOrder(transfers), slotBytes)];
   const slots = Array.from({ length: SLOTS }, () => new Slot(compute, compute.alloc(slotBytes)));
+  const importances = new ImportanceArea(compute, transfers);
   const slotOf = (index: number) => slots[index % SLOTS]!;
   const sums = new Map(transfers.map(({ tensor }) => [tensor, new StorageErrorSum()]));
   progress?.({ kind: 'phase', name: 'convert', total: targetTotal(chunks), unit: 'bytes' });
@@ -61,7 +68,7 @@ export async function transcode(
         await slotOf(index + 1).idle();
         slotOf(index + 1).read(next, signal);
       }
-      slot.transcode(chunk);
+      slot.transcode(chunk, importances.of(chunk.tensor));
       const badRow = sums.get(chunk.tensor)!.add(slot.statistics(chunk));
       if (badRow !== undefined) throw notFinite(chunk, badRow, slot, options.files);
       slot.write(chunk);
@@ -113,6 +120,26 @@ function targetTotal(chunks: readonly Chunk[]): number {
   return chunks.reduce((sum, chunk) => sum + chunk.targetBytes, 0);
 }
 
+/** Shared memory for the importances of the tensor that is being transcoded: one at a time, so one area will do. */
+class ImportanceArea {
+  readonly #compute: Compute;
+  readonly #at: Pointer;
+  #holds: Float32Array | undefined;
+
+  constructor(compute: Compute, transfers: readonly Transfer[]) {
+    this.#compute = compute;
+    this.#at = compute.alloc(importanceBytes(transfers.map(({ tensor }) => tensor)));
+  }
+
+  /** Where the tensor's importances are until the next call; 0 where it has none. */
+  of({ importance }: PlannedTensor): Pointer {
+    if (importance === undefined) return 0;
+    if (importance !== this.#holds) this.#compute.floats(this.#at, importance.length).set(importance);
+    this.#holds = importance;
+    return this.#at;
+  }
+}
+
 /** Shared memory for one chunk: stored rows, their transcoded form, then the comparison of both. */
 class Slot {
   readonly #compute: Compute;
@@ -138,7 +165,7 @@ class Slot {
   }
 
   /** Blocks until all threads have done their part. */
-  transcode(chunk: Chunk): void {
+  transcode(chunk: Chunk, importance: Pointer): void {
     const { source, scheme } = chunk.tensor;
     const columns = columnCount(source);
     const rows = chunk.range.count;
@@ -149,7 +176,7 @@ class Slot {
     this.#compute.run('transcode', {
       ...{ source: this.#at, sourceScheme, sourceRowBytes },
       ...{ target, targetScheme, targetRowBytes },
-      ...{ rows, columns, importance: 0 },
+      ...{ rows, columns, importance },
     });
     this.#compute.run('difference', {
       ...{ a: this.#at, aScheme: sourceScheme, aRowBytes: sourceRowBytes },

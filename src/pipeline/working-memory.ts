@@ -30,16 +30,22 @@ export interface MemoryLimit {
   readonly threads: number;
 }
 
+/** Bytes of the area that holds the importances of one tensor: of the widest that has any. */
+export function importanceBytes(tensors: readonly PlannedTensor[]): number {
+  return tensors.reduce((most, { importance }) => Math.max(most, aligned(importance?.byteLength ?? 0)), 0);
+}
+
 /**
  * Bytes of each of the `SLOTS` slots. The bound of a conversion is
- * resident + growth + (threads - 1) * thread + SLOTS * slot, where a slot holds at least one row step of any tensor.
+ * resident + growth + (threads - 1) * thread + importances + SLOTS * slot, where a slot holds at least one row step of
+ * any tensor.
  * @throws PressError `local-io` where that does not fit into `maxMemory`.
  */
 export function slotBytes(tensors: readonly PlannedTensor[], limit: MemoryLimit): number {
   const smallest = tensors.reduce((most, tensor) => Math.max(most, smallestSlot(tensor)), SLOT_ALIGNMENT);
   const { maxMemory, resident, threads } = limit;
   if (maxMemory === undefined) return Math.max(PREFERRED_SLOT_BYTES, smallest);
-  const base = resident + GROWTH_BYTES + (threads - 1) * THREAD_BYTES;
+  const base = resident + GROWTH_BYTES + (threads - 1) * THREAD_BYTES + importanceBytes(tensors);
   const available = aligned((maxMemory - base) / SLOTS - SLOT_ALIGNMENT);
   if (available < smallest) {
     const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;

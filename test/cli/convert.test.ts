@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { digestsOf } from '../support/digests.ts';
+import { digestsOf, sha256 } from '../support/digests.ts';
+import { imatrixGguf, imatrixTensors } from '../support/imatrix-files.ts';
 import { fixture } from '../support/paths.ts';
 import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
 import { runCli, spawnCli } from '../support/run-cli.ts';
@@ -107,6 +108,35 @@ describe('convert', () => {
       ),
       ['Q8_0', 'F16', 'F32', 'Q4_0'],
     );
+  });
+
+  it('--imatrix gives importances, records the file, and never writes over it', async (t) => {
+    const folder = temporaryFolder(t);
+    const output = path.join(folder, 'out');
+    const imatrix = path.join(folder, 'plm-tiny-Q8_0.gguf');
+    const statistics = {
+      'blk.0.attn_q.weight': { sums: Array<number>(256).fill(3), count: 2 },
+      'blk.1.attn_q.weight': { sums: Array<number>(256).fill(0), count: 0 },
+      'output.weight': { sums: [1], count: 1 },
+    };
+    writeFileSync(imatrix, imatrixGguf(imatrixTensors(statistics)));
+    const argv = ['convert', TINY, '--to', 'gguf:q8_0', '--imatrix', imatrix, '--json'];
+    const { code, stdout, stderr } = await runCli([...argv, '-o', output]);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(JSON.parse(stdout).artifacts[0].options, {
+      ...{ recipe: 'q8_0', imatrix: 'plm-tiny-Q8_0.gguf' },
+      imatrixSha256: sha256(imatrix),
+    });
+    for (const note of [
+      /Q8_0\.gguf: 1 entry has seen no activations, .* in blk\.1\.attn_q\.weight$/m,
+      /Q8_0\.gguf: the model has no matrices for these entries: output\.weight$/m,
+      /Q8_0\.gguf has no importances for blk\.0\.attn_kv_a_mqa\.weight, .* and 19 more$/m,
+    ]) {
+      assert.match(stderr, note);
+    }
+    const refused = await runCli([...argv, '-o', folder, '--force']);
+    assert.equal(refused.code, 4);
+    assert.match(refused.stderr, /is an input of this run/);
   });
 
   it('replaces nothing without --force', async (t) => {

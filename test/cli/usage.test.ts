@@ -49,6 +49,16 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
     7,
     /Q2_K without importances .*--imatrix gives them$/,
   ],
+  [
+    ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--imatrix', 'no/such.dat'],
+    4,
+    /^no\/such\.dat: no such file/,
+  ],
+  [
+    ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--imatrix', fixture('text', 'eval.txt')],
+    3,
+    /^eval\.txt: header: at byte 0: number of entries, got \d+/,
+  ],
   [['generate', TINY], 2, /^required option '--prompt <text>' not specified$/],
   [['generate', TINY, '--prompt', ''], 2, /^the prompt is empty$/],
   [['generate', TINY, '--prompt', 'x '.repeat(2000)], 2, /^the prompt has \d+ tokens, expected at most 1024/],

@@ -6,10 +6,12 @@ import { type SchemeName, schemeBytes } from '../../src/core/scheme.ts';
 import { rowCount, type Tensor } from '../../src/core/tensor.ts';
 import { openCompute } from '../../src/kernels/compute.ts';
 import { assertTranscodable, type TranscodeOptions, transcode } from '../../src/pipeline/transcode.ts';
-import { SLOTS, slotBytes } from '../../src/pipeline/working-memory.ts';
+import { importanceBytes, SLOTS, slotBytes } from '../../src/pipeline/working-memory.ts';
 import { codecOf } from '../../src/schemes/index.ts';
+import { assertSameBytes } from '../support/blocks.ts';
+import { quantizeChunk } from '../support/ggml.ts';
 import { memoryTensor } from '../support/memory-tensor.ts';
-import { floats, gaussian } from '../support/samples.ts';
+import { floats, gaussian, importances } from '../support/samples.ts';
 
 const COLUMNS = 64;
 const ROWS = 50;
@@ -102,6 +104,46 @@ async function expectedOutcome(sources: readonly Tensor[], scheme: SchemeName): 
   }
   return { target: new Uint8Array(Buffer.concat(targets)), errors };
 }
+
+test('importances reach the encoder, each tensor’s its own', async () => {
+  const [rows, columns] = [20, 512];
+  const next = gaussian(7);
+  const values = floats(rows * columns, () => next());
+  const weights = [
+    undefined,
+    importances(256, 1),
+    importances(columns, 2),
+    undefined,
+    importances(columns, 3),
+  ];
+  const targets = weights.map(() => new Uint8Array());
+  const transfers = weights.map((importance, index) => {
+    const width = importance?.length ?? columns;
+    const shape = [(rows * columns) / width, width];
+    const source = memoryTensor(values, { scheme: 'F32', shape, origin: { file: 0, offset: index } });
+    const tensor: PlannedTensor = {
+      ...{ source, name: `w${index}`, scheme: 'Q6_K', offset: 0, ...(importance && { importance }) },
+    };
+    const target = new Uint8Array(schemeBytes('Q6_K', values.length));
+    targets[index] = target;
+    return { tensor, write: async (bytes: Uint8Array, offset: number) => target.set(bytes, offset) };
+  });
+  const slot = 3 * 5120;
+  const area = importanceBytes(transfers.map(({ tensor }) => tensor));
+  assert.equal(area, 4 * columns);
+  const bytes = SLOTS * slot + area;
+  const compute = await openCompute({ threads: 1, bytes, implementation: 'plain' });
+  try {
+    await transcode(transfers, { compute, slotBytes: slot, files: FILES });
+  } finally {
+    await compute.close();
+  }
+  for (const [index, importance] of weights.entries()) {
+    const width = importance?.length ?? columns;
+    const expected = quantizeChunk('Q6_K', values, values.length / width, width, importance ?? null);
+    assertSameBytes(targets[index]!, expected, 'Q6_K');
+  }
+});
 
 test('equal schemes copy bytes without error', async () => {
   const source = gaussianTensor(3, 'Q4_0');
@@ -248,6 +290,14 @@ describe('working memory', () => {
       sizes,
       sizes.toSorted((a, b) => a - b),
     );
+  });
+
+  it('holds the importances of the widest tensor that has any', () => {
+    const weighted = (columns: number) => ({ ...tensor, importance: new Float32Array(columns) });
+    assert.equal(importanceBytes([tensor]), 0);
+    assert.equal(importanceBytes([tensor, weighted(1), weighted(1000), weighted(999)]), 4032);
+    const most = slotBytes([tensor], { ...limit, maxMemory: 168e6 });
+    assert.equal(slotBytes([weighted(48)], { ...limit, maxMemory: 168e6 + 192 }), most);
   });
 
   it('says how much it needs', () => {

@@ -34,7 +34,7 @@ export async function writePlan(plan: Pick<ExportPlan, 'files'>, folder: string)
   return paths;
 }
 
-async function* transcodedRows({ source, scheme }: PlannedTensor): AsyncGenerator<Uint8Array> {
+async function* transcodedRows({ source, scheme, importance }: PlannedTensor): AsyncGenerator<Uint8Array> {
   const columns = columnCount(source);
   for (const range of rowRanges(source, 1 << 20)) {
     const stored = new Uint8Array(range.count * rowBytes(source));
@@ -46,7 +46,11 @@ async function* transcodedRows({ source, scheme }: PlannedTensor): AsyncGenerato
     const values = new Float32Array(range.count * columns);
     codecOf(source.scheme)!.decode(stored, 0, values, 0, values.length);
     const target = new Uint8Array(range.count * schemeBytes(scheme, columns));
-    codecOf(scheme)!.encode!(values, 0, target, 0, values.length);
+    // A row at a time: importances are for one.
+    for (let row = 0; row < range.count; row++) {
+      const offset = row * schemeBytes(scheme, columns);
+      codecOf(scheme)!.encode!(values, row * columns, target, offset, columns, importance);
+    }
     yield target;
   }
 }

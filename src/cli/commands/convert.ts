@@ -5,6 +5,7 @@ import type { Model } from '../../core/model.ts';
 import type { SchemeName } from '../../core/scheme.ts';
 import { convert } from '../../pipeline/convert.ts';
 import { withSource } from '../../pipeline/open.ts';
+import { readImatrix } from '../../pipeline/read-imatrix.ts';
 import { readText } from '../../pipeline/read-text.ts';
 import { planTarget, type Target, type TargetOptions } from '../../pipeline/target.ts';
 import { type Verification, verify } from '../../pipeline/verify.ts';
@@ -24,6 +25,7 @@ interface ConvertFlags {
   readonly maxMemory?: number;
   readonly shardSize?: number;
   readonly strict?: boolean;
+  readonly imatrix?: string;
   readonly tensorType?: TensorType[];
   readonly tokenEmbeddingType?: SchemeName;
   readonly pure?: boolean;
@@ -50,6 +52,7 @@ export function convertCommand(open: OpenSession): Command {
     .optionsGroup('Artifact:')
     .option('--shard-size <size>', 'split into files of at most this size', parseSize)
     .option('--strict', 'refuse instead of storing a tensor in another scheme than the target says')
+    .option('--imatrix <file>', 'importances of columns, as llama-imatrix writes them (.gguf or .dat)')
     .option(
       '--tensor-type <regex=scheme>',
       'scheme of the matrices that match; repeatable',
@@ -84,13 +87,14 @@ export function convertCommand(open: OpenSession): Command {
 async function run(session: Session, source: string, model: Model, flags: ConvertFlags): Promise<void> {
   const start = performance.now();
   const { output, threads, maxMemory, dryRun = false, force = false } = flags;
-  const planOptions = targetOptions(flags);
+  const planOptions = await targetOptions(flags);
   const targets = flags.to.map((target) => planTarget(model, target, planOptions));
   const texts = flags.text && (await Promise.all(flags.text.map(readText)));
   for (const remark of remarks(model, targets)) session.note(remark);
   const { files, manifest } = await convert({
     ...{ model, source, targets, output, force, threads, dryRun },
     ...(maxMemory !== undefined && { maxMemory }),
+    ...(flags.imatrix !== undefined && { inputs: [flags.imatrix] }),
     ...{ signal: session.signal, progress: session.progress },
   });
   const seconds = (performance.now() - start) / 1000;
@@ -119,12 +123,13 @@ async function run(session: Session, source: string, model: Model, flags: Conver
   if (failures.length > 0) await session.fail(verificationFailure(failures));
 }
 
-function targetOptions(flags: ConvertFlags): TargetOptions {
+async function targetOptions(flags: ConvertFlags): Promise<TargetOptions> {
   const { shardSize, strict = false, tensorType = [], tokenEmbeddingType, pure = false, kvBRule } = flags;
   return {
     ...{ strict, pure, kvBRule, tensorTypes: tensorType },
     ...(shardSize !== undefined && { shardSize }),
     ...(tokenEmbeddingType !== undefined && { tokenEmbedding: tokenEmbeddingType }),
+    ...(flags.imatrix !== undefined && { imatrix: await readImatrix(flags.imatrix) }),
   };
 }
 
@@ -134,7 +139,8 @@ function remarks(model: Model, targets: readonly Target[]): string[] {
     plan.fallbacks.map(({ tensor, used, reason }) => `${plan.target}: ${tensor} becomes ${used}: ${reason}`),
   );
   const passes = new Set(targets.flatMap((target) => target.model.changes.map((change) => change.pass)));
-  return [...model.notes, ...[...passes].map((pass) => `pass ${pass} runs`), ...fallbacks];
+  const notes = new Set(targets.flatMap(({ plan }) => plan.notes));
+  return [...model.notes, ...[...passes].map((pass) => `pass ${pass} runs`), ...notes, ...fallbacks];
 }
 
 async function verifyTargets(

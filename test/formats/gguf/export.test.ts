@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { ggufPasses, planGguf } from '../../../formats/gguf/export.ts';
+import { type GgufOptions, ggufPasses, planGguf } from '../../../formats/gguf/export.ts';
 import { readGguf } from '../../../formats/gguf/reader.ts';
 import type { SchemeOptions } from '../../../formats/gguf/scheme-choice.ts';
 import { siblingShardNames } from '../../../formats/gguf/shards.ts';
 import type { PlmConfig } from '../../../src/core/config.ts';
 import { PressError } from '../../../src/core/errors.ts';
 import type { PlannedFile } from '../../../src/core/export-plan.ts';
+import type { Imatrix } from '../../../src/core/imatrix.ts';
 import type { Model } from '../../../src/core/model.ts';
 import { byteLength } from '../../../src/core/tensor.ts';
 import { hollowModel, PLM_1_8B, SMALL_PLM } from '../../support/hollow-model.ts';
+import { randomImatrix } from '../../support/imatrix-files.ts';
+import { pressFailure } from '../../support/press-failure.ts';
 import { memorySource } from '../../support/raw-gguf.ts';
 
 const plm = hollowModel(PLM_1_8B);
@@ -208,6 +211,93 @@ describe('planGguf', () => {
         reason: reason(48, 'Q4_0'),
       })),
     ]);
+  });
+});
+
+describe('planGguf with importances', () => {
+  const imatrix = randomImatrix(SMALL_PLM);
+  const Q6: SchemeOptions = { tokenEmbedding: 'Q6_K', tensorTypes: [{ pattern: 'attn_q', scheme: 'F16' }] };
+  const plan = (changes: Partial<Imatrix> = {}, options: Partial<GgufOptions> = {}) =>
+    planGguf(hollowModel(SMALL_PLM), {
+      ...{ recipe: 'q8_0', imatrix: { ...imatrix, ...changes }, ...options },
+    });
+
+  it('gives them to the tensors that round, by their names', () => {
+    for (const { name, scheme, importance } of plan({}, Q6).files[0]!.tensors) {
+      const expected = scheme === 'Q8_0' ? imatrix.entries.get(name) : undefined;
+      assert.equal(importance, expected, name);
+    }
+  });
+
+  it('gives none to tensors that are stored as they are', () => {
+    const model = hollowModel(SMALL_PLM, {}, 'Q8_0');
+    const [file] = planGguf(model, { recipe: 'q8_0', imatrix }).files;
+    assert.ok(file!.tensors.every(({ importance }) => importance === undefined));
+  });
+
+  it('uses those of the embedding if there are any', () => {
+    const embedding = new Float32Array(256).fill(2);
+    const tensors = plan({ entries: new Map([['token_embd.weight', embedding]]) }).files[0]!.tensors;
+    assert.equal(tensors.find(({ name }) => name === 'token_embd.weight')!.importance, embedding);
+  });
+
+  it('writes the keys of llama-quantize, with a name in place of a path', async () => {
+    const { metadata } = await header(plan().files[0]!);
+    assert.deepEqual([...metadata].slice(-4), [
+      ['quantize.imatrix.file', { type: 'string', value: 'plm.imatrix.gguf' }],
+      ['quantize.imatrix.dataset', { type: 'string', value: 'calibration.txt' }],
+      ['quantize.imatrix.entries_count', { type: 'u32', value: 12 }],
+      ['quantize.imatrix.chunks_count', { type: 'u32', value: 7 }],
+    ]);
+    const bare = await header(plan({ datasets: [], chunks: undefined }).files[0]!);
+    assert.deepEqual(
+      [...bare.metadata.keys()].filter((key) => key.startsWith('quantize.')),
+      ['quantize.imatrix.file', 'quantize.imatrix.entries_count'],
+    );
+  });
+
+  it('tells what it does not use and what it lacks', () => {
+    const entries = new Map(imatrix.entries);
+    for (const name of [
+      'token_embd.weight',
+      'blk.9.attn_q.weight',
+      'output.weight',
+      'blk.0.attn_norm.weight',
+    ]) {
+      entries.set(name, Float32Array.of(1));
+    }
+    entries.delete('blk.1.ffn_up.weight');
+    assert.deepEqual(plan({ entries, notes: ['as read'] }).notes, [
+      'as read',
+      'plm.imatrix.gguf: token_embd.weight has 1 values for 256 columns: not used',
+      'plm.imatrix.gguf: the model has no matrices for these entries: blk.9.attn_q.weight, output.weight, blk.0.attn_norm.weight',
+      'plm.imatrix.gguf has no importances for blk.1.ffn_up.weight',
+    ]);
+    assert.deepEqual(plan().notes, []);
+  });
+
+  it('refuses those of another model (exit 3) and names three', () => {
+    const entries = new Map([...imatrix.entries].map(([name]) => [name, new Float32Array(7)]));
+    assert.throws(
+      () => plan({ entries }),
+      pressFailure(
+        'invalid-input',
+        /^plm\.imatrix\.gguf: entries of another model: blk\.0\.attn_q\.weight \(7 for 256 columns\), .* and 9 more$/,
+      ),
+    );
+  });
+
+  it('stores a recipe that needs them, but refuses a tensor that has none (exit 7)', () => {
+    const schemes = plan({}, { recipe: 'q2_k_s' }).files[0]!.tensors.map(({ scheme }) => scheme);
+    assert.ok(schemes.includes('Q2_K'));
+    const entries = new Map(imatrix.entries);
+    entries.delete('blk.1.ffn_down.weight');
+    assert.throws(
+      () => plan({ entries }, { recipe: 'q2_k_s' }),
+      pressFailure('unsupported', /^tensor "blk\.1\.ffn_down\.weight": Q2_K without importances/),
+    );
+    const tensorTypes = [{ pattern: 'blk\\.1\\.ffn_down', scheme: 'Q3_K' }] as const;
+    assert.equal(plan({ entries }, { recipe: 'q2_k_s', tensorTypes }).notes.length, 1);
   });
 });
 

@@ -10,6 +10,7 @@ import { type SchemeName, schemeOfGgmlType } from '../../../src/core/scheme.ts';
 import { InputFile } from '../../../src/io/input-file.ts';
 import { headerOf, writeHollowGguf } from '../../support/hollow-gguf.ts';
 import { hollowModel, SMALL_PLM } from '../../support/hollow-model.ts';
+import { randomImatrix } from '../../support/imatrix-files.ts';
 import { type LlamaQuantizeOptions, llamaQuantize } from '../../support/llama-quantize.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
@@ -57,10 +58,13 @@ const GEOMETRIES: readonly (readonly [what: string, config: PlmConfig])[] = [
 describe('schemes are those of llama-quantize', () => {
   for (const [what, config] of GEOMETRIES) {
     for (const { name, needsImatrix } of RECIPES) {
-      if (needsImatrix) continue;
-      it(`for ${what}, in ${name}`, async (t) => {
-        assert.deepEqual(await chosen(config, { recipe: name }), await chosenByLlama(t, config, name));
-      });
+      for (const imatrix of [undefined, randomImatrix(config)]) {
+        if (needsImatrix && imatrix === undefined) continue;
+        it(`for ${what}, in ${name}${imatrix ? ' with importances' : ''}`, async (t) => {
+          const golden = await chosenByLlama(t, config, name, imatrix ? { imatrix: imatrix.entries } : {});
+          assert.deepEqual(await chosen(config, { recipe: name, ...(imatrix && { imatrix }) }), golden);
+        });
+      }
     }
   }
 

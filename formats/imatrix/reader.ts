@@ -1,0 +1,31 @@
+import { invalidInput } from '../../src/core/errors.ts';
+import type { Imatrix } from '../../src/core/imatrix.ts';
+import { LFS_POINTER_HINT, LFS_POINTER_START } from '../../src/io/git-lfs.ts';
+import type { InputFile } from '../../src/io/input-file.ts';
+import { MAGIC } from '../gguf/types.ts';
+import { readDatForm } from './dat-form.ts';
+import { meanSquares } from './entries.ts';
+import { readGgufForm } from './gguf-form.ts';
+
+/** All of a file is held in memory. The statistics of PLM-1.8B have 2 MB; the deepest model that llama.cpp takes, 64. */
+const MAX_IMATRIX_BYTES = 256 << 20;
+
+/**
+ * Reads an importance matrix of llama-imatrix in either form.
+ * @throws PressError invalid-input naming file and field.
+ */
+export async function readImatrix(file: InputFile): Promise<Imatrix> {
+  if (file.bytes > MAX_IMATRIX_BYTES) {
+    const expected = `at most ${MAX_IMATRIX_BYTES} bytes`;
+    throw invalidInput({ file: file.name, what: 'too large', got: file.bytes, expected });
+  }
+  const bytes = new Uint8Array(file.bytes);
+  await file.readInto(bytes, 0);
+  const start = Buffer.from(bytes.subarray(0, LFS_POINTER_START.length)).toString('latin1');
+  if (start === LFS_POINTER_START) throw invalidInput({ file: file.name, what: LFS_POINTER_HINT });
+  const raw = start.startsWith(MAGIC) ? await readGgufForm(file) : readDatForm(bytes, file.name);
+  if (raw.entries.length === 0) throw invalidInput({ file: file.name, what: 'no entries' });
+  const { entries, notes } = meanSquares(file.name, raw.entries);
+  const { datasets, chunks } = raw;
+  return { name: file.name, sha256: await file.sha256(), entries, datasets, chunks, notes };
+}
