@@ -1,6 +1,6 @@
 /**
  * Storage schemes of tensors: the ggml types (ggml.h, enum ggml_type), floats included.
- * A row of a tensor is a whole number of blocks. This table knows sizes only; the codecs are in src/schemes.
+ * A row of a tensor is a whole number of blocks. Their codecs are in src/schemes.
  */
 export interface SchemeInfo {
   /** Number of the type in GGUF files. */

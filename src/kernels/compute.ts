@@ -2,10 +2,11 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import { localIo, PressError, unsupported } from '../core/errors.ts';
+import { type GridName, gridOf } from '../schemes/grids.ts';
 import { Control, type Execute } from './control.ts';
 import { executor, type Workplace } from './executor.ts';
 import { type Job, KERNELS, type KernelName } from './jobs.ts';
-import { ALIGNMENT, arenaStart, MAX_PAGES, PAGE_BYTES, SCRATCH_BYTES } from './layout.ts';
+import { ALIGNMENT, arenaStart, GRIDS, MAX_PAGES, PAGE_BYTES, SCRATCH_BYTES } from './layout.ts';
 import { type Pointer, SharedViews } from './memory.ts';
 import type { WorkerStart } from './worker.ts';
 
@@ -66,7 +67,7 @@ export class Compute extends SharedViews {
 
   /**
    * Runs a job on all threads. Throws what went wrong in the first thread that failed, which a caller who checks
-   * its schemes with `canDecode` and `canEncode` never sees.
+   * its target schemes with `canEncode` never sees.
    */
   run<K extends KernelName>(kernel: K, job: Job<K>): void {
     if (this.closed) throw new Error(`kernel ${kernel} run after close`);
@@ -142,6 +143,9 @@ async function wasmWorkplace(pages: number): Promise<Workplace> {
     pages,
     () => new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }),
   );
+  for (const [name, pointer] of Object.entries(GRIDS)) {
+    new Int8Array(memory.buffer, pointer).set(gridOf(name as GridName));
+  }
   return { buffer: memory.buffer, wasm: { module, memory } };
 }
 

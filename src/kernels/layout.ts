@@ -1,8 +1,9 @@
+import type { GridName } from '../schemes/grids.ts';
 import type { Pointer } from './memory.ts';
 
 /**
- * The shared memory from address 0: the control block, one scratch area a thread, then the arena that `alloc` hands
- * out. The WebAssembly module has no data of its own. Nothing lies at address 0, so that 0 is never a good pointer.
+ * The shared memory from address 0: the control block, the grids of the IQ schemes, one scratch area a thread, then the
+ * arena that `alloc` hands out. The WebAssembly module has no data of its own. Nothing lies at address 0, so that 0 is never a good pointer.
  */
 export const PAGE_BYTES = 65536;
 
@@ -14,7 +15,17 @@ export const CONTROL_FIELDS = 128;
 export const CONTROL_FAILURE = 512;
 export const CONTROL_FAILURE_BYTES = 512;
 
-const SCRATCH_START = 1024;
+/** Where WebAssembly finds each grid, a byte a value; the same numbers as in assembly/grids.ts. */
+export const GRIDS: Readonly<Record<GridName, Pointer>> = {
+  IQ2_XXS: 1024,
+  IQ2_XS: 3072,
+  IQ2_S: 7168,
+  IQ3_XXS: 15360,
+  IQ3_S: 16384,
+  IQ1_S: 18432,
+};
+
+const SCRATCH_START = 34816;
 
 /**
  * Scratch of one thread: rows of a weight tile up to 131,072 columns, or attention scores of 524,288 positions.

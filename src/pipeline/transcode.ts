@@ -4,7 +4,7 @@ import type { Progress } from '../core/progress.ts';
 import { SCHEMES, type SchemeName, schemeBytes } from '../core/scheme.ts';
 import { columnCount, type RowRange, rowBytes, rowRanges } from '../core/tensor.ts';
 import type { Compute, Pointer } from '../kernels/compute.ts';
-import { canDecode, canEncode, codecOf } from '../schemes/index.ts';
+import { canEncode, codecOf } from '../schemes/index.ts';
 import { type StorageError, StorageErrorSum } from './storage-error.ts';
 import {
   importanceBytes,
@@ -32,11 +32,10 @@ export interface TranscodeOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Throws `unsupported` where a tensor's scheme cannot be read or the planned one cannot be written. */
+/** Throws `unsupported` where the planned scheme of a tensor can only be read. */
 export function assertTranscodable({ source, name, scheme }: PlannedTensor): void {
   const refuse = (what: string, got: SchemeName) => unsupported({ field: `tensor "${name}"`, what, got });
-  if (!canDecode(source.scheme)) throw refuse('scheme cannot be read', source.scheme);
-  if (!canDecode(scheme) || !canEncode(scheme)) throw refuse('scheme cannot be written', scheme);
+  if (scheme !== source.scheme && !canEncode(scheme)) throw refuse('scheme cannot be written', scheme);
 }
 
 /**
@@ -243,6 +242,6 @@ function largestOverflow(before: Float32Array, after: Float32Array): number {
 
 function decodeRow(scheme: SchemeName, rows: Uint8Array, row: number, columns: number): Float32Array {
   const values = new Float32Array(columns);
-  codecOf(scheme)!.decode(rows, row * schemeBytes(scheme, columns), values, 0, columns);
+  codecOf(scheme).decode(rows, row * schemeBytes(scheme, columns), values, 0, columns);
   return values;
 }

@@ -55,5 +55,5 @@ async function loadDecoded(
   const stored = new Uint8Array(byteLength(tensor));
   await tensor.readRows({ first: 0, count: 1 }, stored, signal);
   const count = elementCount(tensor);
-  codecOf(tensor.scheme)!.decode(stored, 0, views.floats(pointer, count), 0, count);
+  codecOf(tensor.scheme).decode(stored, 0, views.floats(pointer, count), 0, count);
 }

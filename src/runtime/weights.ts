@@ -1,11 +1,10 @@
 import type { PlmConfig } from '../core/config.ts';
-import { invalidInput, unsupported } from '../core/errors.ts';
+import { invalidInput } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import { type LayerRole, layerTensorName, modelTensorName } from '../core/names.ts';
 import { SCHEMES } from '../core/scheme.ts';
 import { columnCount, rowBytes, rowCount, type Tensor } from '../core/tensor.ts';
 import type { Pointer } from '../kernels/memory.ts';
-import { canDecode } from '../schemes/index.ts';
 import { type Allocator, allocFloats } from './allocator.ts';
 import type { Matrix, Norm } from './operations.ts';
 
@@ -127,9 +126,6 @@ class Placer {
   #tensor(name: string): Tensor {
     const tensor = this.#model.tensors.get(name);
     if (tensor === undefined) throw invalidInput({ field: name, what: 'tensor is missing' });
-    if (!canDecode(tensor.scheme)) {
-      throw unsupported({ field: name, what: 'no decoder for scheme', got: tensor.scheme });
-    }
     return tensor;
   }
 }

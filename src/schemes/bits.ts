@@ -8,6 +8,10 @@ export function readUint16(source: Uint8Array, offset: number): number {
   return source[offset]! | (source[offset + 1]! << 8);
 }
 
+export function readUint32(source: Uint8Array, offset: number): number {
+  return (readUint16(source, offset) | (readUint16(source, offset + 2) << 16)) >>> 0;
+}
+
 export function writeUint16(target: Uint8Array, offset: number, value: number): void {
   target[offset] = value;
   target[offset + 1] = value >>> 8;

@@ -3,6 +3,13 @@ import { bf16 } from './bf16.ts';
 import type { Codec } from './codec.ts';
 import { f16 } from './f16.ts';
 import { f32 } from './f32.ts';
+import { iq1_m } from './iq1_m.ts';
+import { iq1_s } from './iq1_s.ts';
+import { iq2_s } from './iq2_s.ts';
+import { iq2_xs } from './iq2_xs.ts';
+import { iq2_xxs } from './iq2_xxs.ts';
+import { iq3_s } from './iq3_s.ts';
+import { iq3_xxs } from './iq3_xxs.ts';
 import { iq4_nl } from './iq4_nl.ts';
 import { iq4_xs } from './iq4_xs.ts';
 import { mxfp4 } from './mxfp4.ts';
@@ -21,39 +28,42 @@ import { tq2_0 } from './tq2_0.ts';
 
 export type { Codec } from './codec.ts';
 
-/** Every scheme that can be read or written, by ggml type number. */
-export const CODECS: readonly Codec[] = [
-  f32,
-  f16,
-  q4_0,
-  q4_1,
-  q5_0,
-  q5_1,
-  q8_0,
-  q2_k,
-  q3_k,
-  q4_k,
-  q5_k,
-  q6_k,
-  iq4_nl,
-  iq4_xs,
-  bf16,
-  tq1_0,
-  tq2_0,
-  mxfp4,
-];
+const BY_SCHEME: Readonly<Record<SchemeName, Codec>> = {
+  F32: f32,
+  F16: f16,
+  Q4_0: q4_0,
+  Q4_1: q4_1,
+  Q5_0: q5_0,
+  Q5_1: q5_1,
+  Q8_0: q8_0,
+  Q2_K: q2_k,
+  Q3_K: q3_k,
+  Q4_K: q4_k,
+  Q5_K: q5_k,
+  Q6_K: q6_k,
+  IQ2_XXS: iq2_xxs,
+  IQ2_XS: iq2_xs,
+  IQ3_XXS: iq3_xxs,
+  IQ1_S: iq1_s,
+  IQ4_NL: iq4_nl,
+  IQ3_S: iq3_s,
+  IQ2_S: iq2_s,
+  IQ4_XS: iq4_xs,
+  IQ1_M: iq1_m,
+  BF16: bf16,
+  TQ1_0: tq1_0,
+  TQ2_0: tq2_0,
+  MXFP4: mxfp4,
+};
 
-const BY_SCHEME: ReadonlyMap<SchemeName, Codec> = new Map(CODECS.map((codec) => [codec.scheme, codec]));
+/** All, by ggml type number. */
+export const CODECS: readonly Codec[] = Object.values(BY_SCHEME);
 
-/** Undefined for schemes that are known by size only. */
-export function codecOf(scheme: SchemeName): Codec | undefined {
-  return BY_SCHEME.get(scheme);
+export function codecOf(scheme: SchemeName): Codec {
+  return BY_SCHEME[scheme];
 }
 
-export function canDecode(scheme: SchemeName): boolean {
-  return BY_SCHEME.has(scheme);
-}
-
+/** False for schemes that can only be read. */
 export function canEncode(scheme: SchemeName): boolean {
-  return BY_SCHEME.get(scheme)?.encode !== undefined;
+  return BY_SCHEME[scheme].encode !== undefined;
 }

@@ -1,9 +1,8 @@
 import { availableParallelism } from 'node:os';
-import { type Fault, unsupported } from '../core/errors.ts';
+import type { Fault } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
 import { openCompute } from '../kernels/compute.ts';
-import { canDecode } from '../schemes/index.ts';
 import { type TensorError, TensorPair } from './tensor-pair.ts';
 
 export type { TensorError } from './tensor-pair.ts';
@@ -70,9 +69,6 @@ function matchingPairs(reference: Model, artifact: Model, budget: number): Tenso
   for (const [name, tensor] of artifact.tensors) {
     const other = reference.tensors.get(name);
     if (other === undefined || !sameShape(tensor.shape, other.shape)) continue;
-    for (const { scheme } of [tensor, other]) {
-      if (!canDecode(scheme)) throw unsupported({ field: name, what: 'no decoder for scheme', got: scheme });
-    }
     pairs.push(new TensorPair(other, tensor, budget));
   }
   return pairs;

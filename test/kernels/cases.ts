@@ -19,7 +19,7 @@ export function gaussians(count: number, seed: number): Float32Array {
 /** Encodes rows of weights with the plain codec; arbitrary blocks for schemes that can only be read. */
 export function stored(scheme: SchemeName, weights: Float32Array): Uint8Array {
   const bytes = new Uint8Array(schemeBytes(scheme, weights.length));
-  const { encode } = codecOf(scheme)!;
+  const { encode } = codecOf(scheme);
   if (encode === undefined) return arbitraryBlocks(bytes.length);
   encode(weights, 0, bytes, 0, weights.length);
   return bytes;

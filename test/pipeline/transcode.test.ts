@@ -82,11 +82,11 @@ async function expectedOutcome(sources: readonly Tensor[], scheme: SchemeName): 
     const stored = new Uint8Array(schemeBytes(source.scheme, COLUMNS) * ROWS);
     await source.readRows({ first: 0, count: ROWS }, stored);
     const before = new Float32Array(ROWS * COLUMNS);
-    codecOf(source.scheme)!.decode(stored, 0, before, 0, before.length);
+    codecOf(source.scheme).decode(stored, 0, before, 0, before.length);
     const target = new Uint8Array(schemeBytes(scheme, COLUMNS) * ROWS);
-    codecOf(scheme)!.encode!(before, 0, target, 0, before.length);
+    codecOf(scheme).encode!(before, 0, target, 0, before.length);
     const after = new Float32Array(before.length);
-    codecOf(scheme)!.decode(target, 0, after, 0, after.length);
+    codecOf(scheme).decode(target, 0, after, 0, after.length);
     let [squaredError, squares, maxAbs] = [0, 0, 0];
     for (let row = 0; row < ROWS; row++) {
       let [rowError, rowSquares] = [0, 0];

@@ -214,13 +214,6 @@ describe('what cannot be opened', () => {
     );
   });
 
-  it('a scheme that cannot be decoded', async () => {
-    await assert.rejects(
-      PlmRuntime.open(hollowModel(PLM_1_8B, {}, 'IQ1_S'), { contextLength: 16 }),
-      pressFailure('unsupported', /model\.embed_tokens\.weight: no decoder for scheme, got "IQ1_S"/),
-    );
-  });
-
   it('a model that lacks a tensor', async () => {
     const model = memoryModel(CONFIG);
     const tensors = new Map(model.tensors);

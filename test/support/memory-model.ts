@@ -40,7 +40,7 @@ export function memoryTensor(
   scheme: SchemeName = 'F32',
 ): Tensor {
   const bytes = new Uint8Array(schemeBytes(scheme, values.length));
-  codecOf(scheme)!.encode!(values, 0, bytes, 0, values.length);
+  codecOf(scheme).encode!(values, 0, bytes, 0, values.length);
   return storedTensor(name, shape, bytes, scheme);
 }
 
@@ -83,6 +83,6 @@ export async function storedBytes(tensor: Tensor): Promise<Uint8Array> {
 /** All values of a tensor. */
 export async function tensorValues(tensor: Tensor): Promise<Float32Array> {
   const values = new Float32Array(elementCount(tensor));
-  codecOf(tensor.scheme)!.decode(await storedBytes(tensor), 0, values, 0, values.length);
+  codecOf(tensor.scheme).decode(await storedBytes(tensor), 0, values, 0, values.length);
   return values;
 }

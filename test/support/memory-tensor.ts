@@ -9,7 +9,7 @@ export function memoryTensor(
 ): Tensor {
   const layout = { shape, scheme };
   const stored = new Uint8Array(rowBytes(layout) * shape.slice(0, -1).reduce((rows, n) => rows * n, 1));
-  codecOf(scheme)!.encode!(values, 0, stored, 0, values.length);
+  codecOf(scheme).encode!(values, 0, stored, 0, values.length);
   return {
     ...{ name, scheme, shape, origin },
     rowStep: 1,

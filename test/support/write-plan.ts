@@ -44,12 +44,12 @@ async function* transcodedRows({ source, scheme, importance }: PlannedTensor): A
       continue;
     }
     const values = new Float32Array(range.count * columns);
-    codecOf(source.scheme)!.decode(stored, 0, values, 0, values.length);
+    codecOf(source.scheme).decode(stored, 0, values, 0, values.length);
     const target = new Uint8Array(range.count * schemeBytes(scheme, columns));
     // A row at a time: importances are for one.
     for (let row = 0; row < range.count; row++) {
       const offset = row * schemeBytes(scheme, columns);
-      codecOf(scheme)!.encode!(values, row * columns, target, offset, columns, importance);
+      codecOf(scheme).encode!(values, row * columns, target, offset, columns, importance);
     }
     yield target;
   }

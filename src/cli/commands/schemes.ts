@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { RECIPES, type Recipe, type Rule } from '../../../formats/gguf/recipes.ts';
 import { bitsPerWeight, SCHEMES, type SchemeName } from '../../core/scheme.ts';
-import { canDecode, canEncode } from '../../schemes/index.ts';
+import { canEncode } from '../../schemes/index.ts';
 import type { OpenSession } from '../program.ts';
 import { renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';
@@ -51,7 +51,6 @@ function describeScheme(name: SchemeName) {
     bitsPerWeight: bitsPerWeight(name),
     blockSize,
     blockBytes,
-    read: canDecode(name),
     write: canEncode(name),
   };
 }
@@ -78,7 +77,6 @@ function tables(
         { header: 'bits a weight', align: 'right' },
         { header: 'weights a block', align: 'right' },
         { header: 'bytes a block', align: 'right' },
-        { header: 'read' },
         { header: 'write' },
       ],
       schemes.map((scheme) => [
@@ -87,7 +85,6 @@ function tables(
         scheme.bitsPerWeight.toFixed(4),
         String(scheme.blockSize),
         String(scheme.blockBytes),
-        mark(scheme.read),
         mark(scheme.write),
       ]),
       theme.dim,

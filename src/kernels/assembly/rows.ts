@@ -1,5 +1,12 @@
 import { decodeBF16, encodeBF16 } from './schemes/bf16';
 import { decodeF16, encodeF16 } from './schemes/f16';
+import { decodeIQ1_M } from './schemes/iq1_m';
+import { decodeIQ1_S } from './schemes/iq1_s';
+import { decodeIQ2_S } from './schemes/iq2_s';
+import { decodeIQ2_XS } from './schemes/iq2_xs';
+import { decodeIQ2_XXS } from './schemes/iq2_xxs';
+import { decodeIQ3_S } from './schemes/iq3_s';
+import { decodeIQ3_XXS } from './schemes/iq3_xxs';
 import { decodeIQ4_NL, encodeIQ4_NL } from './schemes/iq4_nl';
 import { decodeIQ4_XS, encodeIQ4_XS } from './schemes/iq4_xs';
 import { decodeMXFP4, encodeMXFP4 } from './schemes/mxfp4';
@@ -29,8 +36,15 @@ const Q3_K = 11;
 const Q4_K = 12;
 const Q5_K = 13;
 const Q6_K = 14;
+const IQ2_XXS = 16;
+const IQ2_XS = 17;
+const IQ3_XXS = 18;
+const IQ1_S = 19;
 const IQ4_NL = 20;
+const IQ3_S = 21;
+const IQ2_S = 22;
 const IQ4_XS = 23;
+const IQ1_M = 29;
 const BF16 = 30;
 const TQ1_0 = 34;
 const TQ2_0 = 35;
@@ -77,6 +91,27 @@ export function decodeRow(scheme: i32, source: usize, target: usize, columns: i3
       break;
     case Q6_K:
       decodeQ6_K(source, target, columns);
+      break;
+    case IQ2_XXS:
+      decodeIQ2_XXS(source, target, columns);
+      break;
+    case IQ2_XS:
+      decodeIQ2_XS(source, target, columns);
+      break;
+    case IQ3_XXS:
+      decodeIQ3_XXS(source, target, columns);
+      break;
+    case IQ1_S:
+      decodeIQ1_S(source, target, columns);
+      break;
+    case IQ3_S:
+      decodeIQ3_S(source, target, columns);
+      break;
+    case IQ2_S:
+      decodeIQ2_S(source, target, columns);
+      break;
+    case IQ1_M:
+      decodeIQ1_M(source, target, columns);
       break;
     case IQ4_NL:
       decodeIQ4_NL(source, target, columns);

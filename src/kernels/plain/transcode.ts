@@ -3,17 +3,17 @@ import type { PlainKernel } from './kernel.ts';
 import { codecOfType, decodeRow } from './rows.ts';
 
 export const transcode: PlainKernel<'transcode'> = ({ views, scratch }, job, tiles) => {
-  const { scheme, encode } = codecOfType(job.targetScheme);
-  if (encode === undefined) throw unsupported({ what: 'no encoder for scheme', got: scheme });
   const importance = job.importance === 0 ? undefined : views.floats(job.importance, job.columns);
   for (let r = tiles.first; r < tiles.end; r++) {
     const source = job.source + r * job.sourceRowBytes;
     const target = views.bytes(job.target + r * job.targetRowBytes, job.targetRowBytes);
     if (job.sourceScheme === job.targetScheme) {
       target.set(views.bytes(source, job.sourceRowBytes));
-    } else {
-      const row = decodeRow(views, job.sourceScheme, source, views.floats(scratch, job.columns));
-      encode(row, 0, target, 0, job.columns, importance);
+      continue;
     }
+    const { scheme, encode } = codecOfType(job.targetScheme);
+    if (encode === undefined) throw unsupported({ what: 'no encoder for scheme', got: scheme });
+    const row = decodeRow(views, job.sourceScheme, source, views.floats(scratch, job.columns));
+    encode(row, 0, target, 0, job.columns, importance);
   }
 };
