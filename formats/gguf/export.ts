@@ -27,6 +27,8 @@ export interface GgufOptions extends SchemeOptions {
   readonly strict?: boolean;
   /** Importances of columns, for schemes that take them and recipes that go by them. */
   readonly imatrix?: Imatrix;
+  /** Round weights that have been rounded already, into another scheme. */
+  readonly allowRequantize?: boolean;
 }
 
 /** A tensor that is to be written, in the place that llama-quantize gives it. */
@@ -52,7 +54,8 @@ export function ggufPasses(model: Pick<Model, 'config'>): readonly string[] {
 /**
  * Plans a GGUF of llama.cpp's arch `plm`: metadata, tensor order and types of llama-quantize.
  * @throws PressError unsupported where arch `plm` cannot hold the model, where a pass of `ggufPasses` has not
- * run, where a scheme is useless without importances, or with `strict` where a tensor would fall back; usage for an
+ * run, where a scheme is useless without importances, without `allowRequantize` where a quantized tensor would change
+ * its scheme, or with `strict` where a tensor would fall back; usage for an
  * unknown recipe or a pattern that is no regular expression; invalid-input for importances of another model.
  */
 export function planGguf(model: Model, options: GgufOptions): ExportPlan {
@@ -86,7 +89,7 @@ function refuseWhatPlmCannotHold(model: Model): void {
 }
 
 function placeTensors(model: Model, recipe: Recipe, options: GgufOptions): Placed {
-  const { imatrix } = options;
+  const { imatrix, allowRequantize = false } = options;
   const slots = plmTensors(model.config);
   const matched = imatrix && matchImportances(slots, imatrix);
   const notes = [...(matched?.notes ?? [])];
@@ -100,6 +103,9 @@ function placeTensors(model: Model, recipe: Recipe, options: GgufOptions): Place
     if (source === undefined) throw new Error(`the model lacks ${slot.name}`);
     const { wanted, used } = chooser.choose(slot);
     if (used !== wanted) fallbacks.push(fallback(slot.name, wanted, used, slot.shape));
+    if (used !== source.scheme && isQuantized(source.scheme) && !allowRequantize) {
+      throw requantizing(name, source.scheme, used);
+    }
     const rounds = used !== source.scheme && isQuantized(used);
     const importance = rounds ? matched?.importances.get(name) : undefined;
     if (rounds && importance === undefined) {
@@ -124,6 +130,11 @@ function fallback(tensor: string, wanted: SchemeName, used: SchemeName, shape: r
 function strictError({ tensor, wanted, used, reason }: Fallback): PressError {
   const what = `cannot be stored as ${wanted} and --strict forbids ${used}: ${reason}`;
   return unsupported({ field: `tensor "${tensor}"`, what });
+}
+
+function requantizing(name: string, from: SchemeName, to: SchemeName): PressError {
+  const what = `requantizing from ${from} to ${to} adds a second error; --allow-requantize permits it`;
+  return unsupported({ field: `tensor "${name}"`, what });
 }
 
 function importanceMissing(name: string, scheme: SchemeName): PressError {

@@ -15,6 +15,8 @@ export interface TargetOptions extends SchemeOptions {
   readonly strict?: boolean;
   /** Importances of columns. */
   readonly imatrix?: Imatrix;
+  /** Take sources that are quantized, where a tensor changes its scheme. */
+  readonly allowRequantize?: boolean;
 }
 
 /** One `--to`, planned: every offset and size is known, nothing has been read or written. */

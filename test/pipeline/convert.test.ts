@@ -22,21 +22,29 @@ import { type ConvertOptions, type ConvertResult, convert } from '../../src/pipe
 import { MANIFEST_NAME } from '../../src/pipeline/manifest.ts';
 import { parseManifest } from '../../src/pipeline/manifest-reader.ts';
 import { openSource } from '../../src/pipeline/open.ts';
-import { planTarget } from '../../src/pipeline/target.ts';
+import { planTarget, type TargetOptions } from '../../src/pipeline/target.ts';
 import { digestsOf, sha256 } from '../support/digests.ts';
+import { randomImatrix } from '../support/imatrix-files.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
-import { BLOCKS_OF_32, type RandomCheckpoint, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
+import {
+  BLOCKS_OF_32,
+  BLOCKS_OF_256,
+  type RandomCheckpoint,
+  writeRandomCheckpoint,
+} from '../support/random-checkpoint.ts';
 import { assertRejects } from '../support/rejects.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { tinyPlm } from '../support/tiny-checkpoint.ts';
 import { writePlan } from '../support/write-plan.ts';
 
 const ONE_LAYER = { ...BLOCKS_OF_32, num_hidden_layers: 1 };
 /** Folder name of the source, from which the model gets its name. */
 const NAME = 'tiny';
 
-type Rest = Partial<Omit<ConvertOptions, 'model' | 'source' | 'targets' | 'output'>> & {
-  readonly shardSize?: number;
-};
+type Rest = Partial<Omit<ConvertOptions, 'model' | 'source' | 'targets' | 'output'>> &
+  Pick<TargetOptions, 'shardSize' | 'imatrix' | 'allowRequantize'>;
+
+const IMPORTANCES: Rest = { imatrix: randomImatrix(tinyPlm(BLOCKS_OF_256)) };
 
 /** A folder with a random checkpoint `tiny` in it. */
 function workFolder(t: TestContext, checkpoint: RandomCheckpoint = {}): string {
@@ -55,13 +63,11 @@ async function withModel<T>(source: string, use: (model: Model) => Promise<T>): 
 }
 
 function run(source: string, output: string, targets: string[], rest: Rest = {}): Promise<ConvertResult> {
-  const { shardSize, ...options } = rest;
-  const planOptions = shardSize === undefined ? {} : { shardSize };
   return withModel(source, (model) =>
     convert({
       ...{ model, source, output, threads: 1 },
-      targets: targets.map((target) => planTarget(model, target, planOptions)),
-      ...options,
+      targets: targets.map((target) => planTarget(model, target, rest)),
+      ...rest,
     }),
   );
 }
@@ -72,6 +78,7 @@ describe('files are those of the plan, written by the plain codecs', () => {
     ['f32 to f16', 'gguf:f16', { dtype: 'F32' }],
     ['three source files', 'gguf:q4_0', { shards: 3 }],
     ['several target files', 'gguf:bf16', {}, { shardSize: 100_000 }],
+    ['importances', 'gguf:q5_k_m', { config: BLOCKS_OF_256 }, IMPORTANCES],
     ['rows that a pass reorders', 'gguf:f32', { config: { ...ONE_LAYER, rope_interleave: false } }],
   ];
   for (const [name, target, checkpoint, rest = {}] of cases) {

@@ -17,6 +17,18 @@ export const BLOCKS_OF_32: Readonly<Record<string, unknown>> = {
   max_position_embeddings: 64,
 };
 
+/** A PLM of two layers and one head whose rows hold blocks of 256. */
+export const BLOCKS_OF_256: Readonly<Record<string, unknown>> = {
+  hidden_size: 256,
+  intermediate_size: 256,
+  num_attention_heads: 1,
+  kv_lora_rank: 256,
+  qk_nope_head_dim: 16,
+  qk_rope_head_dim: 16,
+  v_head_dim: 256,
+  max_position_embeddings: 64,
+};
+
 export interface RandomCheckpoint {
   /** Fields of config.json that differ from the tiny model. */
   readonly config?: Readonly<Record<string, unknown>>;

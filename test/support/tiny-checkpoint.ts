@@ -2,6 +2,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseConfig } from '../../formats/hf/config.ts';
 import type { Dtype } from '../../formats/safetensors/dtype.ts';
+import type { PlmConfig } from '../../src/core/config.ts';
 import { plmTensors } from '../../src/core/names.ts';
 import { fixture } from './paths.ts';
 import { noiseSafetensors } from './safetensors-builder.ts';
@@ -28,13 +29,17 @@ export interface TinyTensor {
   readonly shape: readonly number[];
 }
 
+/** Geometry of the tiny model, or of one whose config.json differs by `changes`. */
+export function tinyPlm(changes: Readonly<Record<string, unknown>> = {}): PlmConfig {
+  return parseConfig(JSON.stringify({ ...TINY_CONFIG, ...changes }), 'config.json').plm;
+}
+
 /** Tensors of the tiny model, or of one whose config.json differs by `changes`. */
 export function tinyTensors(
   changes: Readonly<Record<string, unknown>> = {},
   dtype: Dtype = 'BF16',
 ): TinyTensor[] {
-  const { plm } = parseConfig(JSON.stringify({ ...TINY_CONFIG, ...changes }), 'config.json');
-  return plmTensors(plm).map(({ name, shape }) => ({ name, dtype, shape }));
+  return plmTensors(tinyPlm(changes)).map(({ name, shape }) => ({ name, dtype, shape }));
 }
 
 /** Writes config.json and the tokenizer files. A change to undefined removes the field. */

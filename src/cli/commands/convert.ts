@@ -30,6 +30,7 @@ interface ConvertFlags {
   readonly tokenEmbeddingType?: SchemeName;
   readonly pure?: boolean;
   readonly kvBRule: KvBRule;
+  readonly allowRequantize?: boolean;
   readonly dryRun?: boolean;
   readonly verify?: boolean;
   readonly text?: string[];
@@ -68,6 +69,7 @@ export function convertCommand(open: OpenSession): Command {
         .choices(KV_B_RULES)
         .default('current'),
     )
+    .option('--allow-requantize', 'take a quantized source, whose rounding errors add to those of the target')
     .optionsGroup('Run:')
     .option('--dry-run', 'plan with exact sizes, write nothing')
     .option('--force', 'replace files that are there')
@@ -124,9 +126,17 @@ async function run(session: Session, source: string, model: Model, flags: Conver
 }
 
 async function targetOptions(flags: ConvertFlags): Promise<TargetOptions> {
-  const { shardSize, strict = false, tensorType = [], tokenEmbeddingType, pure = false, kvBRule } = flags;
+  const {
+    shardSize,
+    strict = false,
+    tensorType = [],
+    tokenEmbeddingType,
+    pure = false,
+    kvBRule,
+    allowRequantize = false,
+  } = flags;
   return {
-    ...{ strict, pure, kvBRule, tensorTypes: tensorType },
+    ...{ strict, pure, kvBRule, allowRequantize, tensorTypes: tensorType },
     ...(shardSize !== undefined && { shardSize }),
     ...(tokenEmbeddingType !== undefined && { tokenEmbedding: tokenEmbeddingType }),
     ...(flags.imatrix !== undefined && { imatrix: await readImatrix(flags.imatrix) }),

@@ -231,7 +231,7 @@ describe('planGguf with importances', () => {
 
   it('gives none to tensors that are stored as they are', () => {
     const model = hollowModel(SMALL_PLM, {}, 'Q8_0');
-    const [file] = planGguf(model, { recipe: 'q8_0', imatrix }).files;
+    const [file] = planGguf(model, { recipe: 'q8_0', imatrix, allowRequantize: true }).files;
     assert.ok(file!.tensors.every(({ importance }) => importance === undefined));
   });
 
@@ -338,6 +338,20 @@ describe('planGguf refuses', () => {
       plan,
       failure(7, /embed_tokens.weight.*cannot be stored as Q6_K and --strict forbids Q8_0/),
     );
+  });
+
+  it('a quantized source that would change its scheme (exit 7), unless that is allowed', () => {
+    const model = hollowModel(SMALL_PLM, {}, 'Q4_0');
+    assert.throws(
+      () => planGguf(model, { recipe: 'q8_0' }),
+      failure(
+        7,
+        /^tensor "token_embd\.weight": requantizing from Q4_0 to Q8_0 .*--allow-requantize permits it$/,
+      ),
+    );
+    assert.throws(() => planGguf(model, { recipe: 'f32' }), failure(7, /requantizing from Q4_0 to F32/));
+    planGguf(model, { recipe: 'q8_0', allowRequantize: true });
+    planGguf(hollowModel(SMALL_PLM, {}, 'F16'), { recipe: 'q8_0' });
   });
 
   it('a recipe that is useless without importances (exit 7)', () => {

@@ -11,6 +11,7 @@ import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
 import { llamaQuantize } from '../../support/llama-quantize.ts';
 import {
   BLOCKS_OF_32,
+  BLOCKS_OF_256,
   type RandomCheckpoint,
   writeRandomCheckpoint,
 } from '../../support/random-checkpoint.ts';
@@ -144,4 +145,28 @@ describe('a checkpoint with', () => {
     const twin = await opened(t, openGguf(again[0]!));
     assert.equal(await twin.files[0]!.sha256(), await model.files[0]!.sha256());
   });
+
+  for (const [recipe, fileType] of [
+    ['q4_k_m', 15],
+    ['f32', 0],
+    ['iq4_xs', 30],
+  ] as const) {
+    for (const from of ['f16', 'bf16', 'q8_0', 'q5_1']) {
+      it(`GGUF weights in ${from} becomes ${recipe} as in llama-quantize`, async (t) => {
+        const folder = temporaryFolder(t);
+        const model = await checkpoint(t, { config: BLOCKS_OF_256 });
+        const [source] = await writePlan(planGguf(model, { recipe: from }), folder);
+        const again = await opened(t, openGguf(source!));
+        const plan = planGguf(again, { recipe, allowRequantize: true });
+        const ours = await opened(t, openGguf((await writePlan(plan, path.join(folder, 'ours')))[0]!));
+        const target = path.join(folder, 'theirs.gguf');
+        llamaQuantize(source!, target, fileType, { allowRequantize: true });
+        const theirs = await opened(t, openGguf(target));
+        for (const [name, tensor] of ours.tensors) {
+          assert.equal(tensor.scheme, theirs.tensors.get(name)!.scheme, name);
+          assert.deepEqual(await storedBytes(tensor), await storedBytes(theirs.tensors.get(name)!), name);
+        }
+      });
+    }
+  }
 });
