@@ -118,6 +118,7 @@ function toModel(opened: readonly OpenedFile[], fileName: string): Model {
     tokenizer,
     generation: readGeneration(fields),
     card: readCard(fields),
+    weighed: fields.optional('quantize.imatrix.entries_count', 'u32') !== undefined,
     files: opened.map(({ file }) => file),
     changes: [],
     notes,

@@ -52,6 +52,8 @@ export interface Model {
   readonly tokenizer: TokenizerSpec;
   readonly generation: GenerationConfig;
   readonly card: ModelCard;
+  /** Whether an imatrix weighed the rounding of weights, so that unimportant ones may be far off. */
+  readonly weighed?: boolean;
   /** Every file read, weights included; `Origin.file` indexes it. */
   readonly files: readonly SourceFile[];
   /** What passes have changed so far, in order. */

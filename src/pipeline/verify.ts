@@ -73,7 +73,7 @@ export async function verify(
     ...(attention && { attention }),
   });
 
-  const faults = [comparisonFault(comparison, maxKld), ...tensors.map(tensorFault)];
+  const faults = [comparisonFault(comparison, maxKld), ...tensors.map((error) => tensorFault(error, artifact.weighed))];
   const failures = faults.flatMap((fault) => (fault ? [new PressError('verification', fault).message] : []));
   return { ...comparison, passed: failures.length === 0, failures, maxKld, tensors };
 }

@@ -20,15 +20,21 @@ export function comparisonFault(comparison: Comparison, maxKld: number): Fault |
   return exceeds(mean, maxKld) ? { what: 'mean KLD', ...figures(mean, maxKld) } : undefined;
 }
 
-/** Why a tensor does not pass, if so. A scheme that holds the reference exactly must show no error at all. */
-export function tensorFault(error: TensorError): Fault | undefined {
+/** Codes of a group all lie on its grid, which reaches less than twice as far as its weights. */
+const WEIGHED_ROW = 2;
+
+/**
+ * Why a tensor does not pass, if so. A scheme that holds the reference exactly must show no error at all. `weighed`:
+ * rounding was weighed by importances, so that the grid of a group may leave out what is unimportant.
+ */
+export function tensorFault(error: TensorError, weighed = false): Fault | undefined {
   const { name, scheme, referenceScheme, notFinite, rms, rmsError, worstRow } = error;
   if (notFinite > 0)
     return { field: name, what: 'weights that are not finite', got: notFinite, expected: '0' };
   const limits = schemeLimits(scheme);
   const exact = scheme === referenceScheme;
   const relative = rmsError === 0 ? 0 : rmsError / Math.max(rms, limits.floor);
-  const [maxRms, maxRow] = exact ? [0, 0] : [limits.rms, limits.row];
+  const [maxRms, maxRow] = exact ? [0, 0] : [limits.rms, weighed ? WEIGHED_ROW : limits.row];
   if (exceeds(relative, maxRms)) {
     return { field: name, what: `relative RMS error of ${scheme}`, ...figures(relative, maxRms) };
   }

@@ -89,3 +89,35 @@ export const WEIGHT_SAMPLES: Readonly<Record<string, (count: number) => Float32A
     return floats(count, (i) => next() * ((i >> 4) % 4 === 0 ? 1 : 1e-5));
   },
 };
+
+type Next = () => number;
+
+/** Distributions of one row, each scaled by `scale`: uniform and normal noise in, weight i out. */
+const ROW_KINDS: readonly ((scale: number, normal: Next, uniform: Next) => (index: number) => number)[] = [
+  (scale, normal) => () => scale * normal(),
+  (scale, normal) => () => scale * normal() ** 3,
+  (scale, normal) => () => scale * normal() ** 5,
+  (scale, _, uniform) => () => scale * (2 * uniform() - 1),
+  (scale, normal, uniform) => () => (uniform() < 0.95 ? 0 : scale * normal()),
+  (scale, normal) => () => scale * Math.max(0, normal()) ** 2,
+  (scale) => () => scale,
+  () => (i) => (i % 2 === 0 ? 0 : -0),
+  (_, normal) => (i) => normal() * 2 ** (-149 + (i % 40)),
+  (scale, normal) => (i) => (i % 32 === 7 ? 1000 : 1) * scale * normal(),
+  (scale, _, uniform) => () => scale * Math.round(16 * uniform() - 8),
+  (scale, normal) => (i) => scale * normal() * 10 ** -((i >> 4) % 6),
+];
+
+/** Rows that each have a distribution, a scale and perhaps the precision of bf16 of their own. */
+export function mixedRows(rows: number, columns: number, seed: number): Float32Array {
+  const next = uniform(seed);
+  const normal = gaussian(seed + 1);
+  const weights = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    const scale = 10 ** (8 * next() - 6);
+    const weight = ROW_KINDS[Math.floor(next() * ROW_KINDS.length)]!(scale, normal, next);
+    const values = floats(columns, weight);
+    weights.set(next() < 0.5 ? truncateToBfloat(values) : values, row * columns);
+  }
+  return weights;
+}

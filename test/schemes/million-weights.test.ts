@@ -1,0 +1,49 @@
+import { describe, it } from 'node:test';
+import { SCHEMES, schemeBytes } from '../../src/core/scheme.ts';
+import { openCompute } from '../../src/kernels/compute.ts';
+import { CODECS } from '../../src/schemes/index.ts';
+import { assertSameBytes } from '../support/blocks.ts';
+import { quantizeChunk } from '../support/ggml.ts';
+import { importances, mixedRows } from '../support/samples.ts';
+
+/** A million weights of mixed distributions through every encoder: the bytes are ggml's. Another seed in every run. */
+const [ROWS, COLUMNS] = [512, 2048];
+const SEED = Number(process.env.PLMPRESS_TEST_SEED ?? Date.now() % 2 ** 31);
+
+describe(`${ROWS * COLUMNS} weights of seed ${SEED} have ggml's bytes`, () => {
+  const weights = mixedRows(ROWS, COLUMNS, SEED);
+  for (const { scheme, encode } of CODECS) {
+    if (encode === undefined || SCHEMES[scheme].blockSize === 1) continue;
+    for (const importance of [undefined, importances(COLUMNS, SEED)]) {
+      const name = `${scheme}${importance === undefined ? '' : ' with importances'}`;
+      const theirs = () => quantizeChunk(scheme, weights, ROWS, COLUMNS, importance);
+
+      it(`${name}, plain`, () => {
+        const target = new Uint8Array(schemeBytes(scheme, weights.length));
+        for (let row = 0; row < ROWS; row++) {
+          const at = row * COLUMNS;
+          encode(weights, at, target, schemeBytes(scheme, at), COLUMNS, importance);
+        }
+        assertSameBytes(target, theirs(), scheme);
+      });
+
+      it(`${name}, WebAssembly`, async () => {
+        const bytes = 4 * weights.length + schemeBytes(scheme, weights.length) + 4 * COLUMNS + 256;
+        const compute = await openCompute({ threads: 2, bytes, implementation: 'wasm' });
+        const source = compute.alloc(4 * weights.length);
+        const target = compute.alloc(schemeBytes(scheme, weights.length));
+        const weighing = compute.alloc(4 * COLUMNS);
+        compute.floats(source, weights.length).set(weights);
+        if (importance !== undefined) compute.floats(weighing, COLUMNS).set(importance);
+        compute.run('transcode', {
+          ...{ source, sourceScheme: SCHEMES.F32.ggmlType, sourceRowBytes: 4 * COLUMNS },
+          ...{ target, targetScheme: SCHEMES[scheme].ggmlType, targetRowBytes: schemeBytes(scheme, COLUMNS) },
+          ...{ rows: ROWS, columns: COLUMNS, importance: importance === undefined ? 0 : weighing },
+        });
+        const ours = compute.bytes(target, schemeBytes(scheme, weights.length)).slice();
+        await compute.close();
+        assertSameBytes(ours, theirs(), scheme);
+      });
+    }
+  }
+});
