@@ -139,6 +139,23 @@ describe('convert', () => {
     assert.match(refused.stderr, /is an input of this run/);
   });
 
+  it('takes a quantized GGUF with --allow-requantize only', async (t) => {
+    const output = path.join(temporaryFolder(t), 'out');
+    assert.equal((await runCli(['convert', TINY, '--to', 'gguf:q8_0', '-o', output, '--quiet'])).code, 0);
+    const source = path.join(output, 'plm-tiny-Q8_0.gguf');
+    const argv = ['convert', source, '--to', 'gguf:q4_k_m', '-o', output];
+    const { code, stderr } = await runCli(argv);
+    assert.equal(code, 7);
+    assert.match(stderr, /error: tensor "token_embd\.weight": requantizing from Q8_0 to Q6_K /);
+    assert.equal((await runCli([...argv, '--allow-requantize', '--quiet'])).code, 0);
+    assert.deepEqual(
+      readdirSync(output)
+        .filter((name) => name.endsWith('.gguf'))
+        .sort(),
+      ['plm-tiny-Q4_K_M.gguf', 'plm-tiny-Q8_0.gguf'],
+    );
+  });
+
   it('replaces nothing without --force', async (t) => {
     const output = path.join(temporaryFolder(t), 'out');
     mkdirSync(output);
