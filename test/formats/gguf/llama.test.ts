@@ -125,7 +125,7 @@ describe('llama.cpp runs plm-tiny', () => {
       const text = readFileSync(fixture('text', 'eval.txt'), 'utf8').slice(0, 20_000);
       const ids = new Tokenizer(model.tokenizer).encode(text).slice(0, EVALUATED);
       assert.equal(ids.length, EVALUATED);
-      const windows = isFloat ? [IDS] : [];
+      const windows: number[][] = [];
       for (let i = 0; i < EVALUATED; i += WINDOW) windows.push(ids.slice(i, i + WINDOW));
       let [sum, positions, ourLoss, theirLoss] = [0, 0, 0, 0];
       for (const window of windows) {
