@@ -73,7 +73,10 @@ export async function verify(
     ...(attention && { attention }),
   });
 
-  const faults = [comparisonFault(comparison, maxKld), ...tensors.map((error) => tensorFault(error, artifact.weighed))];
+  const faults = [
+    comparisonFault(comparison, maxKld),
+    ...tensors.map((error) => tensorFault(error, artifact.weighed)),
+  ];
   const failures = faults.flatMap((fault) => (fault ? [new PressError('verification', fault).message] : []));
   return { ...comparison, passed: failures.length === 0, failures, maxKld, tensors };
 }
