@@ -11,7 +11,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/schemes': ['src/core'],
   'src/kernels': ['src/schemes', 'src/core'],
   'src/tokenizer': ['src/core'],
-  'src/passes': ['src/core'],
+  'src/passes': ['src/schemes', 'src/core'],
   'src/runtime': ['src/kernels', 'src/tokenizer', 'src/schemes', 'src/core'],
   'src/verify': ['src/runtime', 'src/kernels', 'src/tokenizer', 'src/schemes', 'src/core'],
   'formats/safetensors': ['src/io', 'src/core'],
