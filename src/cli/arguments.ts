@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import type { TensorType } from '../../formats/gguf/scheme-choice.ts';
 import { SCHEMES, type SchemeName } from '../core/scheme.ts';
+import { type PassRequest, parsePassRequest } from '../passes/run.ts';
 
 /** Parsers of option values. They throw commander's error, which names the option. */
 
@@ -64,6 +65,14 @@ export function collectTensorType(text: string, previous: readonly TensorType[] 
 }
 
 /** For options that can be given several times. */
+/** A pass and its options, gathered with the names of passes to leave out. */
+export function collectPass(
+  text: string,
+  previous: readonly (PassRequest | string)[] = [],
+): (PassRequest | string)[] {
+  return [...previous, parsePassRequest(text)];
+}
+
 export function collect(value: string, previous: readonly string[] = []): string[] {
   return [...previous, value];
 }

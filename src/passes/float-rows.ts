@@ -1,41 +1,67 @@
-import { columnCount, rowBytes, type Tensor } from '../core/tensor.ts';
+import { columnCount, rowBytes, rowCount, type Tensor } from '../core/tensor.ts';
 import { codecOf } from '../schemes/index.ts';
 
-/** Rewrites `values`, row `row` of a tensor, in place. */
-export type RowRewrite = (values: Float32Array, row: number) => void;
+/** Rewrites the values of a group of rows, whose first is row `first` of the tensor, in place. */
+export type RowRewrite = (values: Float32Array, first: number) => void;
 
 /**
- * A tensor of F32 whose rows are those of `source`, decoded and rewritten when they are read. Rounding back to the
- * source's scheme is left to the exporter, which knows the scheme that is wanted. Beside the caller's memory it holds
- * the stored bytes of the rows that are read at once.
+ * A tensor of F32 whose rows are those of `source`, decoded and rewritten when they are read, in groups of `groupRows`
+ * rows. `prepare` runs once, before the first read. Rounding to another scheme is left to the exporter, which knows
+ * the one that is wanted. Beside the caller's memory it holds the stored bytes of the rows that are read at once.
  */
-export function rewriteRows(source: Tensor, rewrite: RowRewrite): Tensor {
+export function rewriteRows(
+  source: Tensor,
+  prepare: (signal?: AbortSignal) => Promise<RowRewrite>,
+  groupRows = 1,
+): Tensor {
   const columns = columnCount(source);
   const stored = rowBytes(source);
   const { decode } = codecOf(source.scheme);
+  let rewrite: Promise<RowRewrite> | undefined;
   return {
     ...source,
     scheme: 'F32',
+    rowStep: leastCommonMultiple(source.rowStep, groupRows),
     async readRows(range, into, signal) {
+      rewrite ??= prepare(signal);
+      const change = await rewrite;
       const bytes = new Uint8Array(range.count * stored);
       await source.readRows(range, bytes, signal);
-      const row = new Float32Array(columns);
-      for (let r = 0; r < range.count; r++) {
-        decode(bytes, r * stored, row, 0, columns);
-        rewrite(row, range.first + r);
-        into.set(new Uint8Array(row.buffer), 4 * columns * r);
+      const group = new Float32Array(groupRows * columns);
+      for (let row = 0; row < range.count; row += groupRows) {
+        decode(bytes, row * stored, group, 0, group.length);
+        change(group, range.first + row);
+        into.set(new Uint8Array(group.buffer), 4 * columns * row);
       }
+    },
+  };
+}
+
+/** A tensor of F32 that is `value` everywhere, in the place of `source`. */
+export function constantLike(source: Tensor, value: number): Tensor {
+  return {
+    ...source,
+    scheme: 'F32',
+    readRows(range, into) {
+      const values = new Float32Array(range.count * columnCount(source)).fill(value);
+      into.set(new Uint8Array(values.buffer));
+      return Promise.resolve();
     },
   };
 }
 
 /** All values of a small tensor, such as a norm, as floats. */
 export async function readFloats(tensor: Tensor, signal?: AbortSignal): Promise<Float32Array> {
-  const columns = columnCount(tensor);
-  const rows = tensor.shape.slice(0, -1).reduce((product, n) => product * n, 1);
+  const rows = rowCount(tensor);
   const stored = new Uint8Array(rows * rowBytes(tensor));
   await tensor.readRows({ first: 0, count: rows }, stored, signal);
-  const values = new Float32Array(rows * columns);
+  const values = new Float32Array(rows * columnCount(tensor));
   codecOf(tensor.scheme).decode(stored, 0, values, 0, values.length);
   return values;
+}
+
+export function leastCommonMultiple(a: number, b: number): number {
+  let [x, y] = [a, b];
+  while (y !== 0) [x, y] = [y, x % y];
+  return (a / x) * b;
 }

@@ -14,6 +14,7 @@ const NAME = 'permute-rope';
 export const permuteRope: Pass = {
   name: NAME,
   summary: 'reorder half-split rope rows of q and k_pe into interleaved pairs (what llama.cpp computes)',
+  defaults: {},
   run(model) {
     if (model.config.ropeInterleave) return model;
     const tensors = new Map(model.tensors);

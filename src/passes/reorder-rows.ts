@@ -1,4 +1,5 @@
 import { rowBytes, type Tensor } from '../core/tensor.ts';
+import { leastCommonMultiple } from './float-rows.ts';
 
 /**
  * A tensor whose row `r` is row `sourceRow(r)` of `source`, both in the same group of `groupRows` rows.
@@ -25,10 +26,4 @@ export function reorderRows(source: Tensor, groupRows: number, sourceRow: (row: 
       }
     },
   };
-}
-
-function leastCommonMultiple(a: number, b: number): number {
-  let [x, y] = [a, b];
-  while (y !== 0) [x, y] = [y, x % y];
-  return (a / x) * b;
 }

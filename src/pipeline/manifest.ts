@@ -44,6 +44,7 @@ export interface ManifestArtifact {
   readonly source: ManifestSource;
   /** Those that bytes depend on. */
   readonly options: ManifestOptions;
+  /** As `--pass` takes them. */
   readonly passes: readonly string[];
   readonly changes: readonly Change[];
   readonly fallbacks: readonly { readonly [Key in keyof Fallback]: string }[];
@@ -75,13 +76,13 @@ export function describeArtifact(
   source: ManifestSource,
   errors: ReadonlyMap<PlannedTensor, StorageError>,
 ): ManifestArtifact {
-  const { plan, options, model } = target;
+  const { plan, options, model, passes } = target;
   return {
     target: plan.target,
     version: VERSION,
     source,
     options,
-    passes: [...new Set(model.changes.map((change) => change.pass))],
+    passes,
     changes: model.changes,
     fallbacks: plan.fallbacks,
     tensors: plan.files.flatMap(({ tensors }) =>

@@ -5,7 +5,7 @@ import { unsupported, usage } from '../core/errors.ts';
 import type { ExportPlan } from '../core/export-plan.ts';
 import type { Imatrix } from '../core/imatrix.ts';
 import type { Model } from '../core/model.ts';
-import { passNamed } from '../passes/index.ts';
+import { type PassRequest, printPassRequest, runPass } from '../passes/run.ts';
 import type { ManifestOptions } from './manifest.ts';
 
 export interface TargetOptions extends SchemeOptions {
@@ -15,14 +15,20 @@ export interface TargetOptions extends SchemeOptions {
   readonly strict?: boolean;
   /** Importances of columns. */
   readonly imatrix?: Imatrix;
+  /** Passes to run first, in this order; those that the format needs follow. */
+  readonly passes?: readonly PassRequest[];
+  /** Passes that the format needs and that shall not run all the same. */
+  readonly withoutPasses?: readonly string[];
   /** Take sources that are quantized, where a tensor changes its scheme. */
   readonly allowRequantize?: boolean;
 }
 
 /** One `--to`, planned: every offset and size is known, nothing has been read or written. */
 export interface Target {
-  /** The model as the artifact holds it: passes that the format needs have run. */
+  /** The model as the artifact holds it: its passes have run. */
   readonly model: Model;
+  /** Passes that have run, as `plmpress.json` records them. */
+  readonly passes: readonly string[];
   readonly plan: ExportPlan;
   /** Those that bytes depend on. */
   readonly options: ManifestOptions;
@@ -47,9 +53,15 @@ export function planTarget(model: Model, target: string, options: TargetOptions 
     });
   }
   if (format !== 'gguf') throw misspelled(target);
-  const prepared = ggufPasses(model).reduce((current, name) => passNamed(name)!.run(current), model);
+  const { passes: wanted = [], withoutPasses = [] } = options;
+  const required = ggufPasses(model)
+    .filter((name) => !withoutPasses.includes(name) && !wanted.some((pass) => pass.name === name))
+    .map((name): PassRequest => ({ name, options: {} }));
+  const passes = [...wanted, ...required];
+  const prepared = passes.reduce(runPass, model);
   return {
     model: prepared,
+    passes: passes.map(printPassRequest),
     plan: planGguf(prepared, { recipe, ...options }),
     options: { recipe: recipeNamed(recipe).name, ...recordedOptions(options) },
   };

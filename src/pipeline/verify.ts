@@ -4,14 +4,14 @@ import { SAMPLE_TEXT } from '../../calibration/sample-text.ts';
 import { invalidInput, PressError } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
-import { passNamed } from '../passes/index.ts';
+import { parsePassRequest, runPass } from '../passes/run.ts';
 import type { AttentionForm } from '../runtime/plm-runtime.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { compareModels } from '../verify/compare.ts';
 import type { Comparison } from '../verify/metrics.ts';
 import { type TensorError, tensorErrors, tensorMismatches } from '../verify/tensor-errors.ts';
 import { comparisonFault, defaultMaxKld, tensorFault } from '../verify/thresholds.ts';
-import { checkManifest } from './manifest-reader.ts';
+import { checkManifest, readManifest } from './manifest-reader.ts';
 import { encodeTexts } from './read-text.ts';
 import { assertSameTokenizer } from './same-tokenizer.ts';
 
@@ -25,6 +25,8 @@ export interface VerifyOptions {
   readonly maxTokens?: number;
   /** Most mean KLD in nats a token. Default: what the artifact's coarsest scheme may cost. */
   readonly maxKld?: number;
+  /** Passes that the artifact's weights have gone through, as `plmpress.json` records them. */
+  readonly passes?: readonly string[];
   readonly attention?: AttentionForm;
   /** Default: all cores. */
   readonly threads?: number;
@@ -55,7 +57,7 @@ export async function verify(
   options: VerifyOptions = {},
 ): Promise<Verification> {
   assertSameTokenizer(source.tokenizer, artifact.tokenizer);
-  const reference = inFormOf(artifact, source);
+  const reference = inFormOf(artifact, source, options.passes ?? []);
   for (const mismatch of tensorMismatches(reference, artifact))
     throw new PressError('verification', mismatch);
   const { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_VERIFY_TOKENS } = options;
@@ -68,7 +70,9 @@ export async function verify(
   for await (const error of tensorErrors(reference, artifact, running)) tensors.push(error);
   tensors.sort(worstFirst);
   const { attention } = options;
-  const comparison = await compareModels(source, artifact, ids, {
+  // What passes leave of a model must compute what the model itself does; a trimmed vocabulary has fewer logits.
+  const original = reference.config.vocabSize === source.config.vocabSize ? source : reference;
+  const comparison = await compareModels(original, artifact, ids, {
     ...running,
     ...(attention && { attention }),
   });
@@ -86,18 +90,30 @@ export async function verify(
  * @throws PressError verification where a file is not as it was written.
  */
 export async function checkFiles(spec: string, artifact: Model): Promise<void> {
-  const folder = (await stat(spec)).isDirectory() ? spec : path.dirname(spec);
+  const folder = await folderOf(spec);
   for (const file of artifact.files) await checkManifest(folder, file);
+}
+
+/** Passes that the manifest beside an artifact records for it; none where there is no manifest. */
+export async function recordedPasses(spec: string, artifact: Model): Promise<readonly string[]> {
+  const manifest = await readManifest(await folderOf(spec));
+  const name = artifact.files[0]?.name;
+  return manifest?.artifacts.find(({ files }) => name !== undefined && files.includes(name))?.passes ?? [];
+}
+
+async function folderOf(spec: string): Promise<string> {
+  return (await stat(spec)).isDirectory() ? spec : path.dirname(spec);
 }
 
 function runOptions({ threads, signal, progress }: VerifyOptions) {
   return { ...(threads && { threads }), ...(signal && { signal }), ...(progress && { progress }) };
 }
 
-/** The source with its rows in the order of the artifact. What it computes is compared as it is. */
-function inFormOf(artifact: Model, source: Model): Model {
-  const permuted = artifact.config.ropeInterleave && !source.config.ropeInterleave;
-  return permuted ? passNamed('permute-rope')!.run(source) : source;
+/** The source with weights in the form of the artifact's, with which each tensor is compared. */
+function inFormOf(artifact: Model, source: Model, passes: readonly string[]): Model {
+  const model = passes.map(parsePassRequest).reduce(runPass, source);
+  const permuted = artifact.config.ropeInterleave && !model.config.ropeInterleave;
+  return permuted ? runPass(model, parsePassRequest('permute-rope')) : model;
 }
 
 function worstFirst(a: TensorError, b: TensorError): number {

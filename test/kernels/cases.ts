@@ -20,7 +20,7 @@ export function gaussians(count: number, seed: number): Float32Array {
 export function stored(scheme: SchemeName, weights: Float32Array): Uint8Array {
   const bytes = new Uint8Array(schemeBytes(scheme, weights.length));
   const { encode } = codecOf(scheme);
-  if (encode === undefined) return arbitraryBlocks(bytes.length);
+  if (encode === undefined) return arbitraryBlocks(scheme, bytes.length);
   encode(weights, 0, bytes, 0, weights.length);
   return bytes;
 }

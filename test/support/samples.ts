@@ -1,3 +1,5 @@
+import { SCHEMES, type SchemeName } from '../../src/core/scheme.ts';
+
 /** Deterministic noise for tests: mulberry32, uniform in [0, 1). */
 export function uniform(seed: number): () => number {
   let state = seed >>> 0;
@@ -27,12 +29,30 @@ export function truncateToBfloat(values: Float32Array): Float32Array {
   return new Float32Array(bits.map((word) => word & 0xffff0000).buffer);
 }
 
-/**
- * Bytes that reach every code of a block scheme and, read as halves, all kinds of scales but infinities and NaN.
- */
-export function arbitraryBlocks(bytes: number): Uint8Array {
+/** Where the halves of a block have their upper bytes. An infinite or NaN scale tells nothing apart. */
+const UPPER_BYTES: Readonly<Partial<Record<SchemeName, readonly number[]>>> = {
+  Q4_1: [1, 3],
+  Q5_1: [1, 3],
+  Q2_K: [81, 83],
+  Q3_K: [109],
+  Q4_K: [1, 3],
+  Q5_K: [1, 3],
+  Q6_K: [209],
+  IQ1_M: [55],
+  TQ1_0: [53],
+  TQ2_0: [65],
+  MXFP4: [],
+};
+
+/** Random blocks of a scheme: every code, sign and scale comes up, but no half that is infinite or NaN. */
+export function arbitraryBlocks(scheme: SchemeName, bytes: number): Uint8Array {
   const next = uniform(11);
-  return new Uint8Array(bytes).map(() => (next() * 256) & 0xbb);
+  const blocks = new Uint8Array(bytes).map(() => next() * 256);
+  const { blockBytes } = SCHEMES[scheme];
+  for (let block = 0; block < bytes; block += blockBytes) {
+    for (const at of UPPER_BYTES[scheme] ?? [1]) blocks[block + at]! &= 0xbf;
+  }
+  return blocks;
 }
 
 /** Importances of columns as an imatrix holds them: positive, over several orders of magnitude, some equal to 0. */

@@ -3,13 +3,14 @@ import { Command, Option } from 'commander';
 import { KV_B_RULES, type KvBRule, type TensorType } from '../../../formats/gguf/scheme-choice.ts';
 import type { Model } from '../../core/model.ts';
 import type { SchemeName } from '../../core/scheme.ts';
+import type { PassRequest } from '../../passes/run.ts';
 import { convert } from '../../pipeline/convert.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { readImatrix } from '../../pipeline/read-imatrix.ts';
 import { readText } from '../../pipeline/read-text.ts';
 import { planTarget, type Target, type TargetOptions } from '../../pipeline/target.ts';
 import { type Verification, verify } from '../../pipeline/verify.ts';
-import { collect, collectTensorType, parseScheme, parseSize } from '../arguments.ts';
+import { collect, collectPass, collectTensorType, parseScheme, parseSize } from '../arguments.ts';
 import { peakRss } from '../peak-memory.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
@@ -31,6 +32,8 @@ interface ConvertFlags {
   readonly pure?: boolean;
   readonly kvBRule: KvBRule;
   readonly allowRequantize?: boolean;
+  /** Passes to run, and names of passes not to run, in the order of the command line. */
+  readonly pass?: readonly (PassRequest | string)[];
   readonly dryRun?: boolean;
   readonly verify?: boolean;
   readonly text?: string[];
@@ -68,6 +71,16 @@ export function convertCommand(open: OpenSession): Command {
       )
         .choices(KV_B_RULES)
         .default('current'),
+    )
+    .option(
+      '--pass <name[:key=value,…]>',
+      'rewrite the weights first (`plmpress passes`); repeatable',
+      collectPass,
+    )
+    .addOption(
+      new Option('--no-pass <name>', 'leave out a pass that the target asks for; repeatable').argParser(
+        collect,
+      ),
     )
     .option('--allow-requantize', 'take a quantized source, whose rounding errors add to those of the target')
     .optionsGroup('Run:')
@@ -134,9 +147,12 @@ async function targetOptions(flags: ConvertFlags): Promise<TargetOptions> {
     pure = false,
     kvBRule,
     allowRequantize = false,
+    pass = [],
   } = flags;
   return {
     ...{ strict, pure, kvBRule, allowRequantize, tensorTypes: tensorType },
+    passes: pass.filter((entry) => typeof entry !== 'string'),
+    withoutPasses: pass.filter((entry) => typeof entry === 'string'),
     ...(shardSize !== undefined && { shardSize }),
     ...(tokenEmbeddingType !== undefined && { tokenEmbedding: tokenEmbeddingType }),
     ...(flags.imatrix !== undefined && { imatrix: await readImatrix(flags.imatrix) }),
@@ -148,7 +164,7 @@ function remarks(model: Model, targets: readonly Target[]): string[] {
   const fallbacks = targets.flatMap(({ plan }) =>
     plan.fallbacks.map(({ tensor, used, reason }) => `${plan.target}: ${tensor} becomes ${used}: ${reason}`),
   );
-  const passes = new Set(targets.flatMap((target) => target.model.changes.map((change) => change.pass)));
+  const passes = new Set(targets.flatMap((target) => target.passes));
   const notes = new Set(targets.flatMap(({ plan }) => plan.notes));
   return [...model.notes, ...[...passes].map((pass) => `pass ${pass} runs`), ...notes, ...fallbacks];
 }
@@ -162,9 +178,9 @@ async function verifyTargets(
 ): Promise<[target: string, Verification][]> {
   const { signal, progress } = session;
   const verifications: [string, Verification][] = [];
-  for (const { plan } of targets) {
+  for (const { plan, passes } of targets) {
     const verification = await withSource(path.join(output, plan.files[0]!.name), (artifact) =>
-      verify(model, artifact, { threads, signal, progress, ...(texts && { texts }) }),
+      verify(model, artifact, { passes, threads, signal, progress, ...(texts && { texts }) }),
     );
     verifications.push([plan.target, verification]);
   }

@@ -2,7 +2,13 @@ import { Command } from 'commander';
 import { PressError } from '../../core/errors.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { readText } from '../../pipeline/read-text.ts';
-import { checkFiles, DEFAULT_VERIFY_TOKENS, type Verification, verify } from '../../pipeline/verify.ts';
+import {
+  checkFiles,
+  DEFAULT_VERIFY_TOKENS,
+  recordedPasses,
+  type Verification,
+  verify,
+} from '../../pipeline/verify.ts';
 import { collect, parseInteger, parseNumber } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
@@ -40,8 +46,9 @@ export function verifyCommand(open: OpenSession): Command {
       const verification = await withSource(artifactSpec, (artifact) =>
         withSource(against, async (source) => {
           await checkFiles(artifactSpec, artifact);
+          const passes = await recordedPasses(artifactSpec, artifact);
           return verify(source, artifact, {
-            ...{ maxTokens, attention, threads, signal, progress },
+            ...{ passes, maxTokens, attention, threads, signal, progress },
             ...(texts !== undefined && { texts }),
             ...(maxKld !== undefined && { maxKld }),
           });

@@ -70,11 +70,11 @@ function summaryLine({ model, targets, manifest, seconds, peakRss }: Conversion,
 }
 
 /** The part of a plan that a manifest would hold. */
-export function describePlan({ plan, options, model }: Target) {
+export function describePlan({ plan, options, passes }: Target) {
   return {
     target: plan.target,
     options,
-    passes: [...new Set(model.changes.map((change) => change.pass))],
+    passes,
     fallbacks: plan.fallbacks,
     tensors: plan.files.flatMap(({ tensors }) =>
       tensors.map((tensor) => ({

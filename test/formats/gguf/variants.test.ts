@@ -6,7 +6,7 @@ import { openGguf } from '../../../formats/gguf/import.ts';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import { rowBytes, rowCount, type Tensor } from '../../../src/core/tensor.ts';
-import { passNamed } from '../../../src/passes/index.ts';
+import { parsePassRequest, runPass } from '../../../src/passes/run.ts';
 import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
 import { llamaQuantize } from '../../support/llama-quantize.ts';
 import {
@@ -65,7 +65,7 @@ async function checkpoint(t: TestContext, options: RandomCheckpoint): Promise<Mo
 
 /** The model that an exporter of GGUF gets. */
 function prepared(model: Model): Model {
-  return ggufPasses(model).reduce((current, name) => passNamed(name)!.run(current), model);
+  return ggufPasses(model).reduce((current, name) => runPass(current, parsePassRequest(name)), model);
 }
 
 async function storedBytes(tensor: Tensor): Promise<Uint8Array> {

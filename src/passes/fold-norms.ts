@@ -1,0 +1,57 @@
+import type { Change, Model } from '../core/model.ts';
+import { type LayerRole, layerTensorName } from '../core/names.ts';
+import type { Tensor } from '../core/tensor.ts';
+import { constantLike, readFloats, rewriteRows } from './float-rows.ts';
+import { type Pass, withChanges } from './pass.ts';
+
+const NAME = 'fold-norms';
+
+/** Which projections read the output of a norm. The final norm stays: a tied head reads the embedding too. */
+const READERS: readonly (readonly [norm: LayerRole, readers: readonly LayerRole[]])[] = [
+  ['input_layernorm', ['q_proj', 'q_a_proj', 'kv_a_proj_with_mqa']],
+  ['q_a_layernorm', ['q_b_proj']],
+  ['kv_a_layernorm', ['kv_b_proj']],
+  ['post_attention_layernorm', ['up_proj']],
+];
+
+/** Multiplies the scales of norms into the columns of the projections behind them; the norms become ones. */
+export const foldNorms: Pass = {
+  name: NAME,
+  summary: 'multiply the scales of the norms inside layers into the projections behind them',
+  defaults: {},
+  run(model) {
+    const tensors = new Map(model.tensors);
+    const changes: Change[] = [];
+    for (let layer = 0; layer < model.config.numHiddenLayers; layer++) {
+      for (const [norm, readers] of READERS) changes.push(...foldNorm(model, tensors, layer, norm, readers));
+    }
+    return withChanges(model, changes, { tensors });
+  },
+};
+
+function foldNorm(
+  model: Model,
+  tensors: Map<string, Tensor>,
+  layer: number,
+  norm: LayerRole,
+  readers: readonly LayerRole[],
+): Change[] {
+  const gamma = model.tensors.get(layerTensorName(norm, layer));
+  if (gamma === undefined) return [];
+  tensors.set(gamma.name, constantLike(gamma, 1));
+  const names = readers.map((role) => layerTensorName(role, layer)).filter((name) => model.tensors.has(name));
+  for (const name of names) tensors.set(name, scaleColumns(model.tensors.get(name)!, gamma));
+  return names.map((subject) => ({
+    ...{ pass: NAME, subject, from: 'W', to: `W diag(${gamma.name})` },
+    reason: 'scales in front of a projection may be part of it',
+  }));
+}
+
+function scaleColumns(tensor: Tensor, gamma: Tensor): Tensor {
+  return rewriteRows(tensor, async (signal) => {
+    const scales = await readFloats(gamma, signal);
+    return (values) => {
+      for (let i = 0; i < values.length; i++) values[i]! *= scales[i]!;
+    };
+  });
+}

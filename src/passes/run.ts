@@ -1,0 +1,78 @@
+import { PressError, unsupported, usage } from '../core/errors.ts';
+import type { Model } from '../core/model.ts';
+import { plmTensors } from '../core/names.ts';
+import { PASSES, passNamed } from './index.ts';
+import type { Pass, PassOptions } from './pass.ts';
+
+/** A pass and its options as a user writes them: `scale-ffn:alpha=0.5`. */
+export interface PassRequest {
+  readonly name: string;
+  readonly options: Readonly<Record<string, string>>;
+}
+
+/** Parses `NAME[:key=value,…]`. Throws `usage` for what is no such thing. */
+export function parsePassRequest(text: string): PassRequest {
+  const [, name, list] = /^([a-z-]+)(?::(.+))?$/.exec(text) ?? [];
+  if (name === undefined) throw usage(`${JSON.stringify(text)} is no pass`, 'NAME or NAME:key=value,…');
+  const options: Record<string, string> = Object.create(null);
+  for (const part of list?.split(',') ?? []) {
+    const [, key, value] = /^([a-z-]+)=(.+)$/.exec(part) ?? [];
+    if (key === undefined) throw usage(`${JSON.stringify(part)} is no option of a pass`, 'key=value');
+    options[key] = value!;
+  }
+  return { name, options };
+}
+
+/** The request as text, options in the order of the pass. */
+export function printPassRequest({ name, options }: PassRequest): string {
+  const list = Object.entries(options).map(([key, value]) => `${key}=${value}`);
+  return list.length === 0 ? name : `${name}:${list.join(',')}`;
+}
+
+/**
+ * Runs a pass and holds it to its promise: the tensors of the model that comes out are those of its geometry.
+ * @throws PressError usage for an unknown pass or option; unsupported where the pass cannot run on the model, with
+ * the first of its reasons.
+ */
+export function runPass(model: Model, request: PassRequest): Model {
+  const pass = passNamed(request.name);
+  if (pass === undefined) {
+    throw usage(`unknown pass ${JSON.stringify(request.name)}`, PASSES.map(({ name }) => name).join(', '));
+  }
+  const options = valuesOf(pass, request);
+  const [reason, ...more] = pass.requires?.(model, options) ?? [];
+  if (reason !== undefined) {
+    const others = more.length === 0 ? '' : ` (and ${more.length} more: ${more.join('; ')})`;
+    throw unsupported({ field: `pass ${pass.name}`, what: `${reason}${others}` });
+  }
+  const result = pass.run(model, options);
+  assertGeometry(pass, result);
+  return result;
+}
+
+function valuesOf({ name, defaults }: Pass, request: PassRequest): PassOptions {
+  const values: Record<string, number | string> = { ...defaults };
+  for (const [key, text] of Object.entries(request.options)) {
+    const standard = Object.hasOwn(defaults, key) ? defaults[key] : undefined;
+    if (standard === undefined) {
+      const known = Object.keys(defaults).join(', ') || 'none';
+      throw usage(`pass ${name} has no option ${JSON.stringify(key)}`, known);
+    }
+    const value = typeof standard === 'number' ? Number(text) : text;
+    if (typeof value === 'number' && !Number.isFinite(value)) {
+      throw usage(`pass ${name}: ${key} takes a number, not ${JSON.stringify(text)}`);
+    }
+    values[key] = value;
+  }
+  return values;
+}
+
+function assertGeometry(pass: Pass, model: Model): void {
+  const slots = plmTensors(model.config);
+  const broken = slots.find(({ name, shape }) => model.tensors.get(name)?.shape.join() !== shape.join());
+  if (broken === undefined && slots.length === model.tensors.size) return;
+  throw new PressError('unsupported', {
+    field: `pass ${pass.name}`,
+    what: `leaves ${broken?.name} of another shape`,
+  });
+}

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { openHfFolder } from '../../formats/hf/import.ts';
+import type { PlmConfig } from '../../src/core/config.ts';
+import { closeModel, type Model } from '../../src/core/model.ts';
+import { plmTensors } from '../../src/core/names.ts';
+import { rowRanges } from '../../src/core/tensor.ts';
+import { PASSES } from '../../src/passes/index.ts';
+import { parsePassRequest, runPass } from '../../src/passes/run.ts';
+import { PlmRuntime } from '../../src/runtime/plm-runtime.ts';
+import { SMALL_PLM } from '../support/hollow-model.ts';
+import { memoryModel, tensorValues } from '../support/memory-model.ts';
+import { fixture } from '../support/paths.ts';
+import { pressFailure } from '../support/press-failure.ts';
+import { uniform } from '../support/samples.ts';
+
+/** Passes that keep what a model computes may move logits by so much of the largest: roundings of f32. */
+const TOLERANCE = 1e-4;
+const NAMES = PASSES.map(({ name }) => name);
+
+async function logits(model: Model, ids: readonly number[], tokens: number): Promise<Float32Array[]> {
+  const runtime = await PlmRuntime.open(model, { contextLength: ids.length, threads: 1 });
+  try {
+    const rows: Float32Array[] = [];
+    for await (const row of runtime.logits(ids)) rows.push(row.slice(0, tokens));
+    return rows;
+  } finally {
+    await runtime.close();
+  }
+}
+
+/** Asserts that the passes, one after the other, leave the logits of all tokens as they are. */
+async function assertKeeps(model: Model, passes: readonly string[], ids: readonly number[]): Promise<void> {
+  const tokens = model.tokenizer.tokens.length;
+  const before = await logits(model, ids, tokens);
+  const after = await logits(passes.map(parsePassRequest).reduce(runPass, model), ids, tokens);
+  const largest = Math.max(...before.flatMap((row) => row.reduce((max, v) => Math.max(max, Math.abs(v)), 0)));
+  for (const [position, row] of before.entries()) {
+    const error = row.reduce((max, v, id) => Math.max(max, Math.abs(v - after[position]![id]!)), 0);
+    assert.ok(error <= TOLERANCE * largest, `${passes}: position ${position}: ${error} of ${largest}`);
+  }
+}
+
+describe('plm-tiny computes the same after', () => {
+  const ids = Array.from({ length: 32 }, (_, i) => (i * 61 + 5) % 2000);
+  const pairs = NAMES.flatMap((first, i) => NAMES.slice(i + 1).map((second) => [first, second]));
+  const runs = [...NAMES.map((name) => [name]), ...pairs, NAMES, NAMES.toReversed(), ['scale-ffn:alpha=1']];
+  for (const passes of runs) {
+    it(passes.join(', '), async (t) => {
+      const model = await openHfFolder(fixture('plm-tiny'));
+      t.after(() => closeModel(model));
+      await assertKeeps(model, passes, ids);
+    });
+  }
+});
+
+describe('random geometries compute the same after two passes drawn by lot', () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const next = uniform(seed);
+    const pick = (values: readonly number[]) => values[Math.floor(next() * values.length)]!;
+    const config: PlmConfig = {
+      ...SMALL_PLM,
+      vocabSize: 300,
+      hiddenSize: pick([24, 40, 64]),
+      numHiddenLayers: 2,
+      intermediateSizes: [pick([16, 56]), pick([32, 48])],
+      numAttentionHeads: pick([1, 3, 5]),
+      kvLoraRank: pick([12, 16, 24, 33]),
+      qLoraRank: next() < 0.3 ? 20 : undefined,
+      qkNopeHeadDim: pick([4, 6, 10]),
+      qkRopeHeadDim: pick([2, 4, 8]),
+      vHeadDim: pick([3, 8, 12]),
+      ropeInterleave: next() < 0.5,
+      tieWordEmbeddings: next() < 0.7,
+      maxPositionEmbeddings: 32,
+    };
+    const passes = [NAMES[Math.floor(next() * NAMES.length)]!, NAMES[Math.floor(next() * NAMES.length)]!];
+    it(`seed ${seed}: ${passes}`, () =>
+      assertKeeps(memoryModel(config, { seed }), passes, [1, 250, 3, 77, 5, 100, 7]));
+  }
+});
+
+describe('a pass', () => {
+  const model = memoryModel({ ...SMALL_PLM, vocabSize: 300 });
+
+  for (const { name, defaults } of PASSES) {
+    it(`${name} reads nothing when it runs, and gives the same rows in any ranges`, async () => {
+      const closed = new Map(
+        [...model.tensors].map(([key, tensor]) => [key, { ...tensor, readRows: () => assert.fail('read') }]),
+      );
+      PASSES.find((pass) => pass.name === name)!.run({ ...model, tensors: closed }, defaults);
+      const result = runPass(model, { name, options: {} });
+      for (const { name: tensorName } of plmTensors(result.config)) {
+        const tensor = result.tensors.get(tensorName)!;
+        const whole = await tensorValues(tensor);
+        const columns = tensor.shape.at(-1)!;
+        for (const range of rowRanges(tensor, 1)) {
+          const bytes = new Uint8Array(4 * columns * range.count);
+          if (tensor.scheme !== 'F32') continue;
+          await tensor.readRows(range, bytes);
+          const values = new Float32Array(bytes.buffer);
+          assert.deepEqual(values, whole.slice(range.first * columns, (range.first + range.count) * columns));
+        }
+      }
+    });
+  }
+
+  it('is a name with options', () => {
+    assert.deepEqual(parsePassRequest('scale-ffn:alpha=0.25'), {
+      name: 'scale-ffn',
+      options: Object.assign(Object.create(null), { alpha: '0.25' }),
+    });
+    for (const text of ['', 'A', 'x:', 'x:y', 'x:=1', 'fold-norms:a=1,,']) {
+      assert.throws(() => parsePassRequest(text), { failure: 'usage' }, text);
+    }
+  });
+
+  it('that is unknown, has no such option or cannot run is told', () => {
+    const run = (text: string) => () => runPass(model, parsePassRequest(text));
+    assert.throws(run('no-such'), pressFailure('usage', /^unknown pass "no-such", expected permute-rope, /));
+    assert.throws(run('fold-norms:a=1'), pressFailure('usage', /no option "a", expected none/));
+    assert.throws(run('scale-ffn:constructor=1'), pressFailure('usage', /no option "constructor"/));
+    assert.throws(run('scale-ffn:alpha=x'), pressFailure('usage', /alpha takes a number, not "x"/));
+    assert.throws(run('scale-ffn:alpha=2'), pressFailure('unsupported', /alpha 2 is not between 0 and 1/));
+    assert.throws(run('rotate-latent:seed=0.5'), pressFailure('unsupported', /seed 0.5 is no integer/));
+  });
+});
