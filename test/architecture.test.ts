@@ -17,11 +17,12 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'formats/safetensors': ['src/io', 'src/core'],
   'formats/hf': ['formats/safetensors', 'src/io', 'src/core'],
   'formats/gguf': ['src/io', 'src/schemes', 'src/core'],
+  'formats/peft': ['formats/safetensors', 'src/io', 'src/core'],
   'formats/imatrix': ['formats/gguf', 'src/io', 'src/core'],
   calibration: ['src/runtime', 'src/core'],
   'src/pipeline': [
     ...['src/core', 'src/io', 'src/schemes', 'src/kernels', 'src/tokenizer', 'src/passes', 'src/runtime'],
-    ...['src/verify', 'formats/hf', 'formats/gguf', 'formats/imatrix', 'calibration'],
+    ...['src/verify', 'formats/hf', 'formats/gguf', 'formats/imatrix', 'formats/peft', 'calibration'],
   ],
   'src/cli': ['src/pipeline', 'src/passes', 'src/schemes', 'src/tokenizer', 'src/core', 'formats/gguf'],
   'src/index.ts': ['src/pipeline', 'src/core'],

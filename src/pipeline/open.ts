@@ -4,8 +4,10 @@ import path from 'node:path';
 import { openGguf } from '../../formats/gguf/import.ts';
 import { siblingShardNames } from '../../formats/gguf/shards.ts';
 import { isHfFolder, openHfFolder } from '../../formats/hf/import.ts';
+import { openAdapter } from '../../formats/peft/adapter.ts';
 import { invalidInput, localIo, PressError, unsupported, usage } from '../core/errors.ts';
 import { closeModel, type Model } from '../core/model.ts';
+import { mergeLora } from '../passes/merge-lora.ts';
 
 /** `org/name`, maybe with a revision: what the Hub calls a repository. */
 const HUB_ID = /^(hf:\/\/)?[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*(@.+)?$/;
@@ -23,13 +25,30 @@ export async function openSource(spec: string): Promise<Model> {
   return (await isHfFolder(spec)) ? openHfFolder(spec) : openGguf(await onlyGguf(spec));
 }
 
-/** Opens a source for as long as `use` takes. */
-export async function withSource<T>(spec: string, use: (model: Model) => Promise<T>): Promise<T> {
-  const model = await openSource(spec);
+/**
+ * Opens a source for as long as `use` takes, with the adapters in the folders `adapters` merged into it, first to last.
+ */
+export async function withSource<T>(
+  spec: string,
+  use: (model: Model) => Promise<T>,
+  adapters: readonly string[] = [],
+): Promise<T> {
+  const model = await withAdapters(await openSource(spec), adapters);
   try {
     return await use(model);
   } finally {
     await closeModel(model);
+  }
+}
+
+async function withAdapters(model: Model, folders: readonly string[]): Promise<Model> {
+  let merged = model;
+  try {
+    for (const folder of folders) merged = mergeLora(merged, await openAdapter(folder));
+    return merged;
+  } catch (error) {
+    await closeModel(merged);
+    throw error;
   }
 }
 

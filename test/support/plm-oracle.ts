@@ -5,11 +5,20 @@ import { tensorValues } from './memory-model.ts';
 
 type Vector = readonly number[];
 
+/** What is added to the product of the matrix of this name with x, if anything. */
+export type Added = (name: string, x: Vector) => Vector | undefined;
+
+type Multiply = (role: LayerRole, x: Vector) => Vector;
+
 /**
  * Logits of a PLM after each token, straight from the formulas of the paper in f64: expanded attention, no cache, no
  * batches. Slow, and nothing shared with the runtime but the names of tensors.
  */
-export async function oracleLogits(model: Model, ids: readonly number[]): Promise<Vector[]> {
+export async function oracleLogits(
+  model: Model,
+  ids: readonly number[],
+  added: Added = () => undefined,
+): Promise<Vector[]> {
   const { config } = model;
   const values = new Map<string, Float32Array>();
   for (const tensor of model.tensors.values()) values.set(tensor.name, await tensorValues(tensor));
@@ -19,43 +28,50 @@ export async function oracleLogits(model: Model, ids: readonly number[]): Promis
   let hidden: Vector[] = ids.map((id) => row(embedding, id, config.hiddenSize));
   for (let layer = 0; layer < config.numHiddenLayers; layer++) {
     const weights = (role: LayerRole) => values.get(layerTensorName(role, layer))!;
+    const multiply: Multiply = (role, x) => {
+      const [y, more] = [matVec(weights(role), x), added(layerTensorName(role, layer), x)];
+      return more === undefined ? y : sum(y, more);
+    };
     const attended = attention(
       config,
       weights,
+      multiply,
       hidden.map((x) => rmsNorm(x, weights('input_layernorm'), config.rmsNormEps)),
     );
     hidden = hidden.map((x, t) => sum(x, attended[t]!));
     hidden = hidden.map((x) => {
       const normed = rmsNorm(x, weights('post_attention_layernorm'), config.rmsNormEps);
-      const active = matVec(weights('up_proj'), normed).map((z) => Math.max(z, 0) ** 2);
-      return sum(x, matVec(weights('down_proj'), active));
+      const active = multiply('up_proj', normed).map((z) => Math.max(z, 0) ** 2);
+      return sum(x, multiply('down_proj', active));
     });
   }
   const head = config.tieWordEmbeddings ? embedding : tensor('lm_head');
   return hidden.map((x) => matVec(head, rmsNorm(x, tensor('norm'), config.rmsNormEps)));
 }
 
-function attention(config: PlmConfig, weights: (role: LayerRole) => Float32Array, xs: Vector[]): Vector[] {
+function attention(
+  config: PlmConfig,
+  weights: (role: LayerRole) => Float32Array,
+  multiply: Multiply,
+  xs: Vector[],
+): Vector[] {
   const { numAttentionHeads: heads, kvLoraRank, qkNopeHeadDim: nope, vHeadDim, rmsNormEps } = config;
   const qkDim = nope + config.qkRopeHeadDim;
   const q = xs.map((x, t) => {
     const projected =
       config.qLoraRank === undefined
-        ? matVec(weights('q_proj'), x)
-        : matVec(
-            weights('q_b_proj'),
-            rmsNorm(matVec(weights('q_a_proj'), x), weights('q_a_layernorm'), rmsNormEps),
-          );
+        ? multiply('q_proj', x)
+        : multiply('q_b_proj', rmsNorm(multiply('q_a_proj', x), weights('q_a_layernorm'), rmsNormEps));
     return split(projected, heads).map((head) => [
       ...head.slice(0, nope),
       ...rope(config, head.slice(nope), t),
     ]);
   });
-  const compressed = xs.map((x) => matVec(weights('kv_a_proj_with_mqa'), x));
+  const compressed = xs.map((x) => multiply('kv_a_proj_with_mqa', x));
   const keyPe = compressed.map((c, t) => rope(config, c.slice(kvLoraRank), t));
   const expanded = compressed.map((c) => {
     const latent = rmsNorm(c.slice(0, kvLoraRank), weights('kv_a_layernorm'), rmsNormEps);
-    return split(matVec(weights('kv_b_proj'), latent), heads);
+    return split(multiply('kv_b_proj', latent), heads);
   });
   return xs.map((_, t) => {
     const out = Array.from({ length: heads }, (_, h) => {
@@ -70,7 +86,7 @@ function attention(config: PlmConfig, weights: (role: LayerRole) => Float32Array
         exponentials.reduce((acc, e, s) => acc + (e / total) * expanded[s]![h]![nope + i]!, 0),
       );
     });
-    return matVec(weights('o_proj'), out.flat());
+    return multiply('o_proj', out.flat());
   });
 }
 

@@ -34,6 +34,7 @@ interface ConvertFlags {
   readonly allowRequantize?: boolean;
   /** Passes to run, and names of passes not to run, in the order of the command line. */
   readonly pass?: readonly (PassRequest | string)[];
+  readonly adapter?: string[];
   readonly dryRun?: boolean;
   readonly verify?: boolean;
   readonly text?: string[];
@@ -82,6 +83,7 @@ export function convertCommand(open: OpenSession): Command {
         collect,
       ),
     )
+    .option('--adapter <dir>', 'LoRA of PEFT to merge into the source first; repeatable', collect)
     .option('--allow-requantize', 'take a quantized source, whose rounding errors add to those of the target')
     .optionsGroup('Run:')
     .option('--dry-run', 'plan with exact sizes, write nothing')
@@ -95,7 +97,7 @@ export function convertCommand(open: OpenSession): Command {
     .addHelpText('after', HELP)
     .action((source: string, flags: ConvertFlags) => {
       const session = open();
-      return withSource(source, (model) => run(session, source, model, flags));
+      return withSource(source, (model) => run(session, source, model, flags), flags.adapter);
     });
 }
 

@@ -17,6 +17,7 @@ import { attentionOption, type RuntimeFlags, threadsOption } from './runtime-fla
 
 interface VerifyFlags extends RuntimeFlags {
   readonly against: string;
+  readonly adapter?: string[];
   readonly text?: string[];
   readonly tokens: number;
   readonly maxKld?: number;
@@ -32,6 +33,7 @@ export function verifyCommand(open: OpenSession): Command {
     .description('prove that an artifact still is its source')
     .argument('<artifact>', '.gguf file or artifact folder')
     .requiredOption('--against <source>', 'checkpoint folder or .gguf file that it was made from')
+    .option('--adapter <dir>', 'LoRA that was merged into the source; repeatable', collect)
     .option('--text <file>', 'text that both read; repeatable; default: a short built-in text', collect)
     .option('--tokens <n>', 'most tokens of it', parseInteger(2), DEFAULT_VERIFY_TOKENS)
     .option('--max-kld <x>', 'most mean KLD in nats a token; default: by the coarsest scheme', parseNumber(0))
@@ -40,19 +42,23 @@ export function verifyCommand(open: OpenSession): Command {
     .addHelpText('after', HELP)
     .action(async (artifactSpec: string, flags: VerifyFlags) => {
       const session = open();
-      const { against, text, tokens: maxTokens, maxKld, attention, threads } = flags;
+      const { against, adapter, text, tokens: maxTokens, maxKld, attention, threads } = flags;
       const { signal, progress } = session;
       const texts = text && (await Promise.all(text.map(readText)));
       const verification = await withSource(artifactSpec, (artifact) =>
-        withSource(against, async (source) => {
-          await checkFiles(artifactSpec, artifact);
-          const passes = await recordedPasses(artifactSpec, artifact);
-          return verify(source, artifact, {
-            ...{ passes, maxTokens, attention, threads, signal, progress },
-            ...(texts !== undefined && { texts }),
-            ...(maxKld !== undefined && { maxKld }),
-          });
-        }),
+        withSource(
+          against,
+          async (source) => {
+            await checkFiles(artifactSpec, artifact);
+            const passes = await recordedPasses(artifactSpec, artifact);
+            return verify(source, artifact, {
+              ...{ passes, maxTokens, attention, threads, signal, progress },
+              ...(texts !== undefined && { texts }),
+              ...(maxKld !== undefined && { maxKld }),
+            });
+          },
+          adapter,
+        ),
       );
       await report(session, verification);
     });
