@@ -6,6 +6,7 @@ export type { Progress, ProgressEvent } from './core/progress.ts';
 export type { SchemeName } from './core/scheme.ts';
 export type { Tensor } from './core/tensor.ts';
 export { type ConvertOptions, type ConvertResult, convert } from './pipeline/convert.ts';
+export { type DiffOptions, diff, type ModelDiff } from './pipeline/diff.ts';
 export { type GenerateOptions, type Generation, generate } from './pipeline/generate.ts';
 export { type Inspection, inspect } from './pipeline/inspect.ts';
 export { type LogitsOptions, logits } from './pipeline/logits.ts';

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { VERSION } from '../pipeline/version.ts';
 import { convertCommand } from './commands/convert.ts';
+import { diffCommand } from './commands/diff.ts';
 import { generateCommand } from './commands/generate.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { logitsCommand } from './commands/logits.ts';
@@ -44,6 +45,7 @@ export function buildProgram(io: Io, open: OpenSession): Command {
     .addCommand(verifyCommand(open))
     .commandsGroup('Look:')
     .addCommand(inspectCommand(open))
+    .addCommand(diffCommand(open))
     .addCommand(schemesCommand(open))
     .addCommand(passesCommand(open))
     .helpCommand('help [command]', 'print the help of a command')
