@@ -4,6 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { benchKernels } from './kernels.ts';
 import type { Measurement } from './measure.ts';
+import { benchPrefill } from './prefill.ts';
 import { benchQuantize } from './quantize.ts';
 
 /**
@@ -13,6 +14,7 @@ import { benchQuantize } from './quantize.ts';
 const BENCHES: Readonly<Record<string, (argv: readonly string[]) => AsyncGenerator<Measurement>>> = {
   kernels: benchKernels,
   quantize: benchQuantize,
+  prefill: benchPrefill,
 };
 
 const [name = 'kernels', ...rest] = process.argv.slice(2);

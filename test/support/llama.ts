@@ -12,6 +12,8 @@ export interface LlamaFile {
   logits(ids: readonly number[]): Promise<Float64Array[]>;
   /** The `count` likeliest tokens one after the other; does not stop at ends of generation. */
   greedy(ids: readonly number[], count: number): Promise<number[]>;
+  /** Sends tokens through the model in one batch, from a state without a past. */
+  prefill(ids: readonly number[]): Promise<void>;
   tokenize(text: string, special: boolean): number[];
   /** `llama_vocab_is_eog`. */
   isEndOfGeneration(id: number): boolean;
@@ -32,13 +34,13 @@ function llama(): Promise<Llama> {
   return library;
 }
 
-export async function openInLlama(file: string, contextSize = 256): Promise<LlamaFile> {
+export async function openInLlama(file: string, contextSize = 256, threads = 1): Promise<LlamaFile> {
   const model = await (await llama()).loadModel({ modelPath: file, gpuLayers: 0 });
   // Flash attention aborts the process on arch plm in this version of llama.cpp.
   const context = await model.createContext({
     contextSize,
     batchSize: contextSize,
-    threads: 1,
+    threads,
     flashAttention: false,
   });
   const sequence = context.getSequence();
@@ -69,6 +71,13 @@ export async function openInLlama(file: string, contextSize = 256): Promise<Llam
         next = [best];
       }
       return generated;
+    },
+    async prefill(ids) {
+      await sequence.clearHistory();
+      await sequence.controlledEvaluate([
+        ...ids.slice(0, -1).map(Number),
+        [ids.at(-1) as Token, { generateNext: { token: true } }],
+      ] as ControlledEvaluateInputItem[]);
     },
     tokenize: (text, special) => model.tokenize(text, special).map(Number),
     isEndOfGeneration: (id) => model.isEogToken(id as Token),
