@@ -3,7 +3,8 @@ import type { Pointer } from './memory.ts';
 
 /**
  * The shared memory from address 0: the control block, the grids of the IQ schemes, one scratch area a thread, then the
- * arena that `alloc` hands out. The WebAssembly module has no data of its own. Nothing lies at address 0, so that 0 is never a good pointer.
+ * arena that `alloc` hands out. The WebAssembly module has no data of its own. Nothing lies at address 0, so that 0 is
+ * never a good pointer.
  */
 export const PAGE_BYTES = 65536;
 

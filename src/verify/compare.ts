@@ -8,7 +8,7 @@ export interface CompareOptions extends Omit<RuntimeOptions, 'contextLength'> {
   readonly contextLength?: number;
 }
 
-/** Quadratic cost apart, small models are seldom trained on more: plm-tiny's perplexity is 27 below 256, and 135 at 500. */
+/** Small models are seldom trained on more: the perplexity of plm-tiny is 27 below 256 tokens and 135 at 500. */
 const DEFAULT_CONTEXT = 256;
 
 /**

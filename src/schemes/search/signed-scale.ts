@@ -1,3 +1,4 @@
+import { extremeOf } from '../magnitude.ts';
 import { nearestInt } from '../nearest-int.ts';
 import { NEGLIGIBLE } from './negligible.ts';
 
@@ -17,15 +18,8 @@ export function fitSigned(
   weights: Float32Array | undefined,
   codes: Uint8Array,
 ): number {
-  let magnitude = 0;
-  let extreme = 0;
-  for (let i = first; i < first + count; i++) {
-    if (Math.abs(x[i]!) > magnitude) {
-      magnitude = Math.abs(x[i]!);
-      extreme = x[i]!;
-    }
-  }
-  if (magnitude < NEGLIGIBLE) {
+  const extreme = extremeOf(x, first, count);
+  if (Math.abs(extreme) < NEGLIGIBLE) {
     codes.fill(0, first, first + count);
     return 0;
   }
