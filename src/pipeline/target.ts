@@ -1,4 +1,5 @@
-import { ggufPasses, planGguf } from '../../formats/gguf/export.ts';
+import { type GgufArchitecture, ggufPasses } from '../../formats/gguf/architecture.ts';
+import { planGguf } from '../../formats/gguf/export.ts';
 import { recipeNamed } from '../../formats/gguf/recipes.ts';
 import type { SchemeOptions } from '../../formats/gguf/scheme-choice.ts';
 import { unsupported, usage } from '../core/errors.ts';
@@ -9,6 +10,8 @@ import { passNamed } from '../passes/index.ts';
 import type { ManifestOptions } from './manifest.ts';
 
 export interface TargetOptions extends SchemeOptions {
+  /** Architecture of llama.cpp that a GGUF is for. Left out: `plm`. */
+  readonly arch?: GgufArchitecture;
   /** Greatest size of a file in bytes; undefined: one file. */
   readonly shardSize?: number;
   /** Refuse instead of falling back to another scheme. */
@@ -47,7 +50,7 @@ export function planTarget(model: Model, target: string, options: TargetOptions 
     });
   }
   if (format !== 'gguf') throw misspelled(target);
-  const prepared = ggufPasses(model).reduce((current, name) => passNamed(name)!.run(current), model);
+  const prepared = ggufPasses(model, options.arch).reduce((current, name) => passNamed(name)!.run(current), model);
   return {
     model: prepared,
     plan: planGguf(prepared, { recipe, ...options }),
@@ -57,8 +60,10 @@ export function planTarget(model: Model, target: string, options: TargetOptions 
 
 /** What differs from the defaults. */
 function recordedOptions(options: TargetOptions): ManifestOptions {
-  const { shardSize, tokenEmbedding, tensorTypes = [], pure = false, kvBRule = 'current', imatrix } = options;
+  const { arch = 'plm', shardSize, tokenEmbedding, tensorTypes = [], pure = false } = options;
+  const { kvBRule = 'current', imatrix } = options;
   return {
+    ...(arch !== 'plm' && { ggufArch: arch }),
     ...(shardSize !== undefined && { shardSize }),
     ...(tokenEmbedding !== undefined && { tokenEmbedding }),
     ...(tensorTypes.length > 0 && {

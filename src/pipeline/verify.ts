@@ -94,10 +94,12 @@ function runOptions({ threads, signal, progress }: VerifyOptions) {
   return { ...(threads && { threads }), ...(signal && { signal }), ...(progress && { progress }) };
 }
 
-/** The source with its rows in the order of the artifact. What it computes is compared as it is. */
+/** The source with its tensors in the form of the artifact. What it computes is compared as it is. */
 function inFormOf(artifact: Model, source: Model): Model {
-  const permuted = artifact.config.ropeInterleave && !source.config.ropeInterleave;
-  return permuted ? passNamed('permute-rope')!.run(source) : source;
+  const passes: string[] = [];
+  if (artifact.config.ropeInterleave && !source.config.ropeInterleave) passes.push('permute-rope');
+  if (artifact.config.kvBForm === 'split' && source.config.kvBForm === undefined) passes.push('absorb-mla');
+  return passes.reduce((model, name) => passNamed(name)!.run(model), source);
 }
 
 function worstFirst(a: TensorError, b: TensorError): number {
