@@ -48,5 +48,6 @@ export function assertHolds(arch: GgufArchitecture, config: PlmConfig): void {
   if (missing === 'permute-rope') {
     throw refuse('rope_interleave', `rotates pairs (2i, 2i + 1); run the pass ${missing} first`);
   }
-  if (missing === 'absorb-mla') throw refuse('kv_b_proj', `holds its two parts; run the pass ${missing} first`);
+  if (missing === 'absorb-mla')
+    throw refuse('kv_b_proj', `holds its two parts; run the pass ${missing} first`);
 }

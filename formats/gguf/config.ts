@@ -54,8 +54,7 @@ export function readConfig(fields: Fields, arch: GgufArchitecture): PlmConfig {
     intermediateSizes: ffnWidths(fields, arch, numHiddenLayers),
     kvLoraRank: fields.count(`${arch}.attention.kv_lora_rank`),
     qLoraRank: undefined,
-    qkNopeHeadDim:
-      fields.count(`${arch}.attention.key_length${ofHead}`, qkRopeHeadDim + 1) - qkRopeHeadDim,
+    qkNopeHeadDim: fields.count(`${arch}.attention.key_length${ofHead}`, qkRopeHeadDim + 1) - qkRopeHeadDim,
     qkRopeHeadDim,
     vHeadDim: fields.count(`${arch}.attention.value_length${ofHead}`),
     rmsNormEps: positive(fields, `${arch}.attention.layer_norm_rms_epsilon`),

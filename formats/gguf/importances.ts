@@ -23,8 +23,8 @@ export function matchImportances(contents: readonly Content[], imatrix: Imatrix)
     if (values.length === columns) importances.set(name, values);
     else if (heads > 1 && values.length === heads * columns) {
       notes.push(`${imatrix.name}: ${name} has importances by the head: not used`);
-    }
-    else if (slot.role !== 'embed_tokens') misfits.push(`${name} (${values.length} for ${columns} columns)`);
+    } else if (slot.role !== 'embed_tokens')
+      misfits.push(`${name} (${values.length} for ${columns} columns)`);
     else notes.push(`${imatrix.name}: ${name} has ${values.length} values for ${columns} columns: not used`);
   }
   if (misfits.length > 0) {

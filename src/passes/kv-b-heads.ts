@@ -76,7 +76,11 @@ interface MatrixSize {
   readonly elementBytes: number;
 }
 
-function transpose(source: Uint8Array, target: Uint8Array, { rows, columns, elementBytes }: MatrixSize): void {
+function transpose(
+  source: Uint8Array,
+  target: Uint8Array,
+  { rows, columns, elementBytes }: MatrixSize,
+): void {
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       const from = (row * columns + column) * elementBytes;

@@ -50,7 +50,10 @@ export function planTarget(model: Model, target: string, options: TargetOptions 
     });
   }
   if (format !== 'gguf') throw misspelled(target);
-  const prepared = ggufPasses(model, options.arch).reduce((current, name) => passNamed(name)!.run(current), model);
+  const prepared = ggufPasses(model, options.arch).reduce(
+    (current, name) => passNamed(name)!.run(current),
+    model,
+  );
   return {
     model: prepared,
     plan: planGguf(prepared, { recipe, ...options }),

@@ -16,8 +16,8 @@ export interface LlamaFile {
   tokenize(text: string, special: boolean): number[];
   /** `llama_vocab_is_eog`. */
   isEndOfGeneration(id: number): boolean;
-  /** What the library said while it opened the file. */
-  readonly log: string;
+  /** What the library has said since the file was opened. It comes late: ask after the first logits. */
+  log(): string;
   dispose(): Promise<void>;
 }
 
@@ -59,7 +59,6 @@ export async function openInLlama(file: string, options: LlamaOptions = {}): Pro
     threads: 1,
     flashAttention,
   });
-  const opening = logged;
   const sequence = context.getSequence();
   const evaluate = async (ids: readonly number[]): Promise<Float64Array[]> => {
     const input = ids.map(
@@ -89,7 +88,7 @@ export async function openInLlama(file: string, options: LlamaOptions = {}): Pro
       }
       return generated;
     },
-    log: opening,
+    log: () => logged,
     tokenize: (text, special) => model.tokenize(text, special).map(Number),
     isEndOfGeneration: (id) => model.isEogToken(id as Token),
     async dispose() {

@@ -5,14 +5,21 @@ import { describe, it, type TestContext } from 'node:test';
 import { ggufPasses } from '../../../formats/gguf/architecture.ts';
 import { type GgufOptions, planGguf } from '../../../formats/gguf/export.ts';
 import { openGguf } from '../../../formats/gguf/import.ts';
+import { readGguf } from '../../../formats/gguf/reader.ts';
+import { RECIPES } from '../../../formats/gguf/recipes.ts';
+import type { GgufHeader } from '../../../formats/gguf/types.ts';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import { kvCacheElements } from '../../../src/core/config.ts';
 import type { ExportPlan } from '../../../src/core/export-plan.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import { passNamed } from '../../../src/passes/index.ts';
+import { verify } from '../../../src/pipeline/verify.ts';
 import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
 import { openInLlama } from '../../support/llama.ts';
+import { llamaQuantize } from '../../support/llama-quantize.ts';
 import { fixture } from '../../support/paths.ts';
+import { BLOCKS_OF_32, BLOCKS_OF_256, writeRandomCheckpoint } from '../../support/random-checkpoint.ts';
+import { memorySource } from '../../support/raw-gguf.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { writePlan } from '../../support/write-plan.ts';
 
@@ -34,11 +41,11 @@ function plan(model: Model, options: GgufOptions): ExportPlan {
   return planGguf(prepared, { ...options, arch: 'deepseek2' });
 }
 
-async function ourLogits(model: Model): Promise<Float32Array[]> {
+async function logitsOf(model: Model, ids = IDS): Promise<Float32Array[]> {
   const runtime = await PlmRuntime.open(model, { contextLength: CONTEXT, threads: 1 });
   try {
     const rows: Float32Array[] = [];
-    for await (const row of runtime.logits(IDS)) rows.push(row.slice());
+    for await (const row of runtime.logits(ids)) rows.push(row.slice());
     return rows;
   } finally {
     await runtime.close();
@@ -60,28 +67,107 @@ function meanDivergence(p: readonly ArrayLike<number>[], q: readonly ArrayLike<n
   return rows.reduce((sum, row) => sum + row, 0) / rows.length;
 }
 
+/** Largest difference of two tables as part of the largest value of the first. */
+function relativeDifference(a: readonly Float32Array[], b: readonly Float32Array[]): number {
+  const largest = (rows: readonly Float32Array[], of: (value: number, t: number, id: number) => number) =>
+    rows.reduce((max, row, t) => row.reduce((m, value, id) => Math.max(m, of(value, t, id)), max), 0);
+  return largest(a, (value, t, id) => Math.abs(value - b[t]![id]!)) / largest(a, Math.abs);
+}
+
 /**
  * Greatest mean KL divergence of llama.cpp's distributions from those of our runtime on the checkpoint. For f32 what
- * remains is the cache of f16 and, with flash attention, sums in f16 (measured XX); for blocks the rounding of
- * weights and activations (measured XX and XX).
+ * remains is the cache of f16 (measured 1.1e-7, with flash attention 8.9e-8); for blocks the rounding of weights and
+ * activations (measured 1.9e-4 and 3.9e-3).
  */
-const MAX_KL = { f32: 1e-4, q8_0: 1e-2, q4_k_m: 5e-2 } as const;
+const MAX_KL = { f32: 1e-4, q8_0: 2e-3, q4_k_m: 2e-2 } as const;
 
 describe('llama.cpp runs plm-tiny as arch deepseek2', () => {
   for (const recipe of ['f32', 'q8_0', 'q4_k_m'] as const) {
     for (const flashAttention of [false, true]) {
-      it(`from gguf:${recipe} with a latent cache and flash attention ${flashAttention ? 'on' : 'off'}`, async (t) => {
+      it(`from gguf:${recipe} with a latent cache, flash attention ${flashAttention ? 'on' : 'off'}`, async (t) => {
         const model = await tiny(t);
         const [file] = await writePlan(plan(model, { recipe }), temporaryFolder(t));
         const llama = await openInLlama(file!, { contextSize: CONTEXT, flashAttention });
         t.after(() => llama.dispose());
-        const kl = meanDivergence(await ourLogits(model), await llama.logits(IDS));
+        const kl = meanDivergence(await logitsOf(model), await llama.logits(IDS));
         t.diagnostic(`${IDS.length} positions, mean KL ${kl.toExponential(2)}`);
-        t.diagnostic(llama.log);
         assert.ok(IDS.length >= 128 && kl <= MAX_KL[recipe], `mean KL ${kl}`);
+
+        const log = llama.log();
+        assert.match(log, flashAttention ? /flash_attn += enabled/ : /flash_attn += disabled/);
+        const cache = /(\d+) cells,.* K \(f16\): +([\d.]+) MiB, V \(f16\): +([\d.]+) MiB/.exec(log);
+        const [cells, keys, values] = (cache ?? []).slice(1).map(Number);
+        const latent = (2 * CONTEXT * kvCacheElements(model.config, 'latent')) / 2 ** 20;
+        assert.deepEqual([cells, keys, values], [CONTEXT, Number(latent.toFixed(2)), 0]);
       });
     }
   }
+
+  it('from a checkpoint with rope_interleave false', async (t) => {
+    const folder = path.join(temporaryFolder(t), 'random');
+    writeRandomCheckpoint(folder, {
+      config: { ...BLOCKS_OF_32, rope_interleave: false, max_position_embeddings: CONTEXT },
+    });
+    const model = await opened(t, openHfFolder(folder));
+    const [file] = await writePlan(plan(model, { recipe: 'f32' }), temporaryFolder(t));
+    const llama = await openInLlama(file!, { contextSize: CONTEXT, flashAttention: true });
+    t.after(() => llama.dispose());
+    const ids = IDS.slice(0, 48);
+    const kl = meanDivergence(await logitsOf(model, ids), await llama.logits(ids));
+    t.diagnostic(`mean KL ${kl.toExponential(2)}`);
+    assert.ok(kl <= MAX_KL.f32, `mean KL ${kl}`);
+  });
 });
-void path;
-void kvCacheElements;
+
+describe('a GGUF of arch deepseek2', () => {
+  for (const { name, fileType, needsImatrix } of RECIPES) {
+    if (name === 'f32' || needsImatrix) continue;
+    it(`in ${name} has the order, types and bytes that llama-quantize makes of our f32`, async (t) => {
+      await assertAsLlamaQuantize(t, await tiny(t), { recipe: name }, fileType);
+    });
+  }
+
+  it('has the fallback types of llama-quantize for heads of 128', async (t) => {
+    const folder = path.join(temporaryFolder(t), 'random');
+    const config = { ...BLOCKS_OF_256, qk_nope_head_dim: 128, v_head_dim: 128, num_attention_heads: 2 };
+    writeRandomCheckpoint(folder, { config });
+    const model = await opened(t, openHfFolder(folder));
+    for (const { name, fileType, needsImatrix } of RECIPES) {
+      if (name === 'f32' || needsImatrix) continue;
+      await assertAsLlamaQuantize(t, model, { recipe: name }, fileType);
+    }
+  });
+
+  it('gives our logits when it is opened again, and verifies', async (t) => {
+    const model = await tiny(t);
+    const [file] = await writePlan(plan(model, { recipe: 'f32' }), temporaryFolder(t));
+    const back = await opened(t, openGguf(file!));
+    assert.deepEqual(back.config, { ...model.config, kvBForm: 'split' });
+    assert.ok(relativeDifference(await logitsOf(model), await logitsOf(back)) <= 1e-5);
+    const { passed, failures, tensors } = await verify(model, back, { threads: 1, maxTokens: 64 });
+    assert.ok(passed, failures.join('\n'));
+    assert.ok(tensors.every(({ maxAbsError }) => maxAbsError === 0));
+  });
+});
+
+/** Compares tensors: what llama-quantize does to metadata is held by llama-quantize.test.ts. */
+async function assertAsLlamaQuantize(
+  t: TestContext,
+  model: Model,
+  options: GgufOptions,
+  fileType: number,
+): Promise<void> {
+  const folder = temporaryFolder(t);
+  const [source] = await writePlan(plan(model, { recipe: 'f32' }), folder);
+  const target = path.join(folder, 'theirs.gguf');
+  llamaQuantize(source!, target, fileType);
+  const [ours] = await writePlan(plan(model, options), path.join(folder, 'ours'));
+  const [a, b] = [readFileSync(ours!), readFileSync(target)];
+  const [mine, theirs] = [await readGguf(memorySource(a)), await readGguf(memorySource(b))];
+  const described = ({ tensors }: GgufHeader) => tensors.map(({ name, type, dims }) => [name, type, dims]);
+  assert.deepEqual(described(mine), described(theirs));
+  for (const [index, { name, offset, bytes }] of mine.tensors.entries()) {
+    const other = theirs.tensors[index]!.offset;
+    assert.ok(a.subarray(offset, offset + bytes).equals(b.subarray(other, other + bytes)), name);
+  }
+}
