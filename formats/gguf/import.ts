@@ -10,7 +10,7 @@ import { readArchitecture, readBeta, readCard, readConfig, readGeneration } from
 import { Fields } from './fields.ts';
 import { readGguf } from './reader.ts';
 import { siblingShardNames } from './shards.ts';
-import { gateName, unfoldBeta } from './swiglu.ts';
+import { gateName, unfoldBeta, withGate } from './swiglu.ts';
 import { readTokenizer } from './tokenizer.ts';
 import type { GgufHeader, GgufTensorInfo } from './types.ts';
 
@@ -108,10 +108,16 @@ function toModel(opened: readonly OpenedFile[], fileName: string): Model {
   const tensors = new Map<string, Tensor>();
   for (const slot of plmTensors(config)) {
     const tensor = take(slot, slot.ggufName!);
-    const isFfnNorm = beta !== undefined && slot.role === 'post_attention_layernorm';
-    tensors.set(slot.name, isFfnNorm ? unfoldBeta(tensor, beta) : tensor);
-    // The gate is beta^2 times up: it holds nothing of its own.
-    if (beta !== undefined && slot.role === 'up_proj') take(slot, gateName(slot.ggufName!));
+    if (beta !== undefined && slot.role === 'post_attention_layernorm') {
+      tensors.set(slot.name, unfoldBeta(tensor, beta));
+    } else if (beta !== undefined && slot.role === 'up_proj') {
+      const name = gateName(slot.ggufName!);
+      const gate = take(slot, name);
+      const file = opened[gate.origin.file]!.file.name;
+      tensors.set(slot.name, withGate(tensor, gate, beta, { file, field: `tensor "${name}"` }));
+    } else {
+      tensors.set(slot.name, tensor);
+    }
   }
   for (const [name, { file }] of found) {
     const where = { file: opened[file]!.file.name, field: `tensor ${JSON.stringify(name)}` };

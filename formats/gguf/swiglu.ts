@@ -1,5 +1,7 @@
-import type { Tensor } from '../../src/core/tensor.ts';
+import { invalidInput } from '../../src/core/errors.ts';
+import { columnCount, rowBytes, type Tensor } from '../../src/core/tensor.ts';
 import { rewriteRows } from '../../src/passes/float-rows.ts';
+import { codecOf } from '../../src/schemes/index.ts';
 
 /**
  * Arch deepseek2 computes silu(gate x) * (up x) where a PLM computes relu(up x)^2. With gate = beta^2 up and an input
@@ -38,6 +40,44 @@ export function foldBeta(norm: Tensor, beta: number): Tensor {
 /** The norm as it was before `foldBeta`. */
 export function unfoldBeta(norm: Tensor, beta: number): Tensor {
   return scaled(norm, beta);
+}
+
+/** Greatest distance of gate / beta^2 from up, as part of the length of up: both may be rounded in coarse schemes. */
+const MAX_GATE_ERROR = 0.5;
+
+/**
+ * `up`, which compares the first row of every range with that of `gate`, as a sample: what the key of beta says may not
+ * be so. Errors name the gate as `where`.
+ */
+export function withGate(
+  up: Tensor,
+  gate: Tensor,
+  beta: number,
+  where: { file: string; field: string },
+): Tensor {
+  return {
+    ...up,
+    async readRows(range, into, signal) {
+      await up.readRows(range, into, signal);
+      const stored = new Uint8Array(rowBytes(gate));
+      await gate.readRows({ first: range.first, count: 1 }, stored, signal);
+      const columns = columnCount(up);
+      const [a, b] = [new Float32Array(columns), new Float32Array(columns)];
+      codecOf(up.scheme).decode(into, 0, a, 0, columns);
+      codecOf(gate.scheme).decode(stored, 0, b, 0, columns);
+      const length = sumOfSquares(a);
+      const error = sumOfSquares(a.map((value, i) => b[i]! / beta ** 2 - value));
+      // The negation lets a NaN fail.
+      if (!(error <= MAX_GATE_ERROR ** 2 * length)) {
+        const expected = `${beta ** 2} times ffn_up`;
+        throw invalidInput({ ...where, what: `row ${range.first} is another function of the FFN`, expected });
+      }
+    },
+  };
+}
+
+function sumOfSquares(values: Float32Array): number {
+  return values.reduce((sum, value) => sum + value ** 2, 0);
 }
 
 /** `factor` is a power of two. */

@@ -43,7 +43,7 @@ function llama(): Promise<Llama> {
     logLevel: LlamaLogLevel.info,
     logger(level, message) {
       logged += `${message}\n`;
-      if (LlamaLogLevelGreaterThanOrEqual(level, LlamaLogLevel.error)) console.error(message);
+      if (LlamaLogLevelGreaterThanOrEqual(level, LlamaLogLevel.error)) process.stderr.write(`${message}\n`);
     },
   });
   return library;
