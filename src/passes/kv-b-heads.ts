@@ -21,8 +21,9 @@ export function transposedKeyRows(kvB: Tensor, name: string, config: PlmConfig):
     rowStep: kvLoraRank,
     async readRows(range, into, signal) {
       const headBytes = kvLoraRank * qkNopeHeadDim * elementBytes;
+      const head = new Uint8Array(rowsOfHead(config) * rowBytes(kvB));
       for (let read = 0; read < range.count / kvLoraRank; read++) {
-        const head = await readHead(kvB, config, range.first / kvLoraRank + read, signal);
+        await readHead(kvB, config, range.first / kvLoraRank + read, head, signal);
         const rows = isFloat ? head : decoded(kvB, head, qkNopeHeadDim * kvLoraRank);
         const target = into.subarray(read * headBytes, (read + 1) * headBytes);
         transpose(rows, target, { rows: qkNopeHeadDim, columns: kvLoraRank, elementBytes });
@@ -42,25 +43,29 @@ export function valueRows(kvB: Tensor, name: string, config: PlmConfig): Tensor 
     origin: kvB.origin,
     rowStep: vHeadDim,
     async readRows(range, into, signal) {
+      const head = new Uint8Array(rowsOfHead(config) * bytes);
       for (let read = 0; read < range.count / vHeadDim; read++) {
-        const head = await readHead(kvB, config, range.first / vHeadDim + read, signal);
+        await readHead(kvB, config, range.first / vHeadDim + read, head, signal);
         into.set(head.subarray(qkNopeHeadDim * bytes), read * vHeadDim * bytes);
       }
     },
   };
 }
 
-/** All rows of a head, nope then v. */
-async function readHead(
+/** Nope rows, then v rows. */
+function rowsOfHead({ qkNopeHeadDim, vHeadDim }: PlmConfig): number {
+  return qkNopeHeadDim + vHeadDim;
+}
+
+function readHead(
   kvB: Tensor,
-  { qkNopeHeadDim, vHeadDim }: PlmConfig,
+  config: PlmConfig,
   head: number,
+  into: Uint8Array,
   signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  const count = qkNopeHeadDim + vHeadDim;
-  const bytes = new Uint8Array(count * rowBytes(kvB));
-  await kvB.readRows({ first: head * count, count }, bytes, signal);
-  return bytes;
+): Promise<void> {
+  const count = rowsOfHead(config);
+  return kvB.readRows({ first: head * count, count }, into, signal);
 }
 
 function decoded({ scheme }: Tensor, stored: Uint8Array, count: number): Uint8Array {
