@@ -80,7 +80,7 @@ async function ourRun(file: string, ids: readonly number[], threads: number): Pr
 }
 
 async function theirRun(file: string, ids: readonly number[], threads: number): Promise<Run> {
-  const llama = await openInLlama(file, ids.length, threads);
+  const llama = await openInLlama(file, { contextSize: ids.length, threads });
   return { run: () => llama.prefill(ids), close: () => llama.dispose() };
 }
 

@@ -16,7 +16,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/verify': ['src/runtime', 'src/kernels', 'src/tokenizer', 'src/schemes', 'src/core'],
   'formats/safetensors': ['src/io', 'src/core'],
   'formats/hf': ['formats/safetensors', 'src/io', 'src/core'],
-  'formats/gguf': ['src/io', 'src/schemes', 'src/core'],
+  'formats/gguf': ['src/io', 'src/passes', 'src/schemes', 'src/core'],
   'formats/peft': ['formats/safetensors', 'src/io', 'src/core'],
   'formats/imatrix': ['formats/gguf', 'src/io', 'src/core'],
   calibration: ['src/runtime', 'src/core'],

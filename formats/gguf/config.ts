@@ -1,54 +1,92 @@
 import type { PlmConfig } from '../../src/core/config.ts';
 import { type PressError, unsupported } from '../../src/core/errors.ts';
 import type { GenerationConfig, ModelCard } from '../../src/core/model.ts';
+import { GGUF_ARCHITECTURES, type GgufArchitecture } from './architecture.ts';
 import type { Fields } from './fields.ts';
+import { BETA_KEY } from './swiglu.ts';
 
 /** LLAMA_MAX_LAYERS of llama.cpp. */
 const MAX_LAYERS = 512;
 /** llama.cpp's theta where a file has none. */
 const DEFAULT_ROPE_THETA = 10_000;
+/** Beyond, f32 loses what beta divides. */
+const MAX_BETA = 2 ** 10;
 
-/** Refuses what is not a language model of arch `plm`. */
-export function assertPlm(fields: Fields): void {
+/** The architecture of a language model. Refuses others. */
+export function readArchitecture(fields: Fields): GgufArchitecture {
   const type = fields.optional('general.type', 'string') ?? 'model';
   if (type !== 'model') throw notSupported(fields, 'general.type', type, 'model');
-  const architecture = fields.required('general.architecture', 'string');
-  if (architecture !== 'plm') throw notSupported(fields, 'general.architecture', architecture, 'plm');
+  const name = fields.required('general.architecture', 'string');
+  const arch = GGUF_ARCHITECTURES.find((known) => known === name);
+  if (arch === undefined) {
+    throw notSupported(fields, 'general.architecture', name, GGUF_ARCHITECTURES.join(' or '));
+  }
+  return arch;
 }
 
-/** Geometry from the `plm.*` keys. Sizes are checked against the tensors by the importer. */
-export function readConfig(fields: Fields): PlmConfig {
-  const numHiddenLayers = fields.count('plm.block_count');
+/** Geometry from the keys of `arch`. Sizes are checked against the tensors by the importer. */
+export function readConfig(fields: Fields, arch: GgufArchitecture): PlmConfig {
+  const numHiddenLayers = fields.count(`${arch}.block_count`);
   if (numHiddenLayers > MAX_LAYERS) {
-    throw notSupported(fields, 'plm.block_count', numHiddenLayers, `at most ${MAX_LAYERS}`);
+    throw notSupported(fields, `${arch}.block_count`, numHiddenLayers, `at most ${MAX_LAYERS}`);
   }
-  const numAttentionHeads = headCount(fields, 'plm.attention.head_count');
-  const keyHeads = headCount(fields, 'plm.attention.head_count_kv');
-  if (keyHeads !== numAttentionHeads) {
-    throw notSupported(fields, 'plm.attention.head_count_kv', keyHeads, `${numAttentionHeads}, as the heads`);
+  if (arch === 'deepseek2') assertPlmInDeepseek2(fields, numHiddenLayers);
+  const numAttentionHeads = headCount(fields, `${arch}.attention.head_count`);
+  const cachedHeads = arch === 'plm' ? numAttentionHeads : 1;
+  const keyHeads = headCount(fields, `${arch}.attention.head_count_kv`);
+  if (keyHeads !== cachedHeads) {
+    throw notSupported(fields, `${arch}.attention.head_count_kv`, keyHeads, String(cachedHeads));
   }
-  assertPlainRope(fields);
-  const qkRopeHeadDim = fields.count('plm.rope.dimension_count');
+  assertPlainRope(fields, arch);
+  const qkRopeHeadDim = fields.count(`${arch}.rope.dimension_count`);
   if (qkRopeHeadDim % 2 !== 0) {
-    throw fields.error('plm.rope.dimension_count', 'odd', { got: qkRopeHeadDim, expected: 'an even number' });
+    const found = { got: qkRopeHeadDim, expected: 'an even number' };
+    throw fields.error(`${arch}.rope.dimension_count`, 'odd', found);
   }
+  // In deepseek2 the plain keys are the sizes of what is cached.
+  const ofHead = arch === 'plm' ? '' : '_mla';
+  const theta = `${arch}.rope.freq_base`;
   return {
-    vocabSize: fields.count('plm.vocab_size'),
-    hiddenSize: fields.count('plm.embedding_length'),
+    vocabSize: fields.count(`${arch}.vocab_size`),
+    hiddenSize: fields.count(`${arch}.embedding_length`),
     numHiddenLayers,
     numAttentionHeads,
-    intermediateSizes: ffnWidths(fields, numHiddenLayers),
-    kvLoraRank: fields.count('plm.attention.kv_lora_rank'),
+    intermediateSizes: ffnWidths(fields, arch, numHiddenLayers),
+    kvLoraRank: fields.count(`${arch}.attention.kv_lora_rank`),
     qLoraRank: undefined,
-    qkNopeHeadDim: fields.count('plm.attention.key_length', qkRopeHeadDim + 1) - qkRopeHeadDim,
+    qkNopeHeadDim: fields.count(`${arch}.attention.key_length${ofHead}`, qkRopeHeadDim + 1) - qkRopeHeadDim,
     qkRopeHeadDim,
-    vHeadDim: fields.count('plm.attention.value_length'),
-    rmsNormEps: positive(fields, 'plm.attention.layer_norm_rms_epsilon'),
-    ropeTheta: fields.has('plm.rope.freq_base') ? positive(fields, 'plm.rope.freq_base') : DEFAULT_ROPE_THETA,
+    vHeadDim: fields.count(`${arch}.attention.value_length${ofHead}`),
+    rmsNormEps: positive(fields, `${arch}.attention.layer_norm_rms_epsilon`),
+    ropeTheta: fields.has(theta) ? positive(fields, theta) : DEFAULT_ROPE_THETA,
     ropeInterleave: true,
-    maxPositionEmbeddings: fields.count('plm.context_length'),
+    maxPositionEmbeddings: fields.count(`${arch}.context_length`),
     tieWordEmbeddings: true,
+    ...(arch === 'deepseek2' && { kvBForm: 'split' }),
   };
+}
+
+/** Refuses models of arch deepseek2 that are no PLM. */
+function assertPlmInDeepseek2(fields: Fields, layers: number): void {
+  const required = (key: string, got: unknown, expected: string) => {
+    if (String(got) !== expected) throw notSupported(fields, key, got ?? 'nothing', expected);
+  };
+  const experts = 'deepseek2.expert_count';
+  required(experts, fields.optional(experts, 'u32') ?? 0, '0');
+  const rank = 'deepseek2.attention.q_lora_rank';
+  required(rank, fields.optional(rank, 'u32') ?? 0, '0');
+  const dense = 'deepseek2.leading_dense_block_count';
+  required(dense, fields.optional(dense, 'u32'), String(layers));
+  if (!fields.has(BETA_KEY)) throw notSupported(fields, BETA_KEY, 'nothing', 'a PLM that plmpress wrote');
+}
+
+/** Beta of swiglu.ts. */
+export function readBeta(fields: Fields): number {
+  const beta = fields.count(BETA_KEY);
+  if (!Number.isInteger(Math.log2(beta)) || beta > MAX_BETA) {
+    throw fields.error(BETA_KEY, 'out of range', { got: beta, expected: `a power of two up to ${MAX_BETA}` });
+  }
+  return beta;
 }
 
 function headCount(fields: Fields, key: string): number {
@@ -56,8 +94,8 @@ function headCount(fields: Fields, key: string): number {
   return fields.count(key);
 }
 
-function ffnWidths(fields: Fields, layers: number): readonly number[] {
-  const key = 'plm.feed_forward_length';
+function ffnWidths(fields: Fields, arch: GgufArchitecture, layers: number): readonly number[] {
+  const key = `${arch}.feed_forward_length`;
   if (!fields.isList(key)) return Array<number>(layers).fill(fields.count(key));
   const widths = fields.list(key, 'u32');
   if (widths.length !== layers || widths.includes(0)) {
@@ -66,9 +104,10 @@ function ffnWidths(fields: Fields, layers: number): readonly number[] {
   return widths;
 }
 
-function assertPlainRope(fields: Fields): void {
-  const scaling = fields.optional('plm.rope.scaling.type', 'string') ?? 'none';
-  if (scaling !== 'none') throw notSupported(fields, 'plm.rope.scaling.type', scaling, 'none');
+function assertPlainRope(fields: Fields, arch: GgufArchitecture): void {
+  const key = `${arch}.rope.scaling.type`;
+  const scaling = fields.optional(key, 'string') ?? 'none';
+  if (scaling !== 'none') throw notSupported(fields, key, scaling, 'none');
 }
 
 function positive(fields: Fields, key: string): number {

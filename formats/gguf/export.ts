@@ -3,24 +3,26 @@ import type { ExportPlan, Fallback, PlannedFile } from '../../src/core/export-pl
 import type { Imatrix } from '../../src/core/imatrix.ts';
 import type { Model } from '../../src/core/model.ts';
 import { firstNames } from '../../src/core/name-list.ts';
-import { plmTensors } from '../../src/core/names.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
+import { assertHolds, type GgufArchitecture } from './architecture.ts';
+import { type Content, contentsOf } from './contents.ts';
 import { matchImportances } from './importances.ts';
 import { modelMetadata } from './metadata.ts';
 import { type Recipe, recipeNamed } from './recipes.ts';
 import { isQuantized, needsImportance, SchemeChooser, type SchemeOptions } from './scheme-choice.ts';
 import { layoutShards, shardFileName } from './shards.ts';
+import { BETA, reluSquaredError } from './swiglu.ts';
 import { type KeyValue, layoutGguf, type TensorEntry } from './writer.ts';
 
-/** LLAMA_MAX_LAYERS of llama.cpp. */
-const MAX_LAYERS = 512;
 /** Leaves room for recipe, shard numbers and the temporary name within the 255 bytes of common file systems. */
 const MAX_STEM_BYTES = 150;
 
 export interface GgufOptions extends SchemeOptions {
   /** Name or alias in `RECIPES`, in any case. */
   readonly recipe: string;
+  /** Left out: `plm`. */
+  readonly arch?: GgufArchitecture;
   /** Greatest size of a file in bytes; a single tensor may exceed it. Undefined: one file. */
   readonly shardSize?: number;
   /** Refuse instead of falling back to another scheme where a row does not hold whole blocks. */
@@ -44,67 +46,49 @@ interface Placed {
 }
 
 /**
- * Passes that a model needs before arch `plm` can hold it, by name: llama.cpp rotates neighbouring
- * dimensions together.
- */
-export function ggufPasses(model: Pick<Model, 'config'>): readonly string[] {
-  return model.config.ropeInterleave ? [] : ['permute-rope'];
-}
-
-/**
- * Plans a GGUF of llama.cpp's arch `plm`: metadata, tensor order and types of llama-quantize.
- * @throws PressError unsupported where arch `plm` cannot hold the model, where a pass of `ggufPasses` has not
+ * Plans a GGUF of llama.cpp's arch `plm` or `deepseek2`: metadata, tensor order and types of llama-quantize.
+ * @throws PressError unsupported where the architecture cannot hold the model, where a pass of `ggufPasses` has not
  * run, where a scheme is useless without importances, without `allowRequantize` where a quantized tensor would change
  * its scheme, or with `strict` where a tensor would fall back; usage for an
  * unknown recipe or a pattern that is no regular expression; invalid-input for importances of another model.
  */
 export function planGguf(model: Model, options: GgufOptions): ExportPlan {
   const recipe = recipeNamed(options.recipe);
-  refuseWhatPlmCannotHold(model);
-  const { placements, fallbacks, notes } = placeTensors(model, recipe, options);
+  const { arch = 'plm' } = options;
+  assertHolds(arch, model.config);
+  const { placements, fallbacks, notes } = placeTensors(contentsOf(model, arch), recipe, options);
   if (options.strict && fallbacks.length > 0) throw strictError(fallbacks[0]!);
-  const metadata = modelMetadata(model, recipe, options.imatrix);
-  const stem = `${fileStem(model.name)}-${recipe.name.toUpperCase()}`;
+  const metadata = modelMetadata(model, { arch, recipe, imatrix: options.imatrix });
+  const infix = arch === 'plm' ? '' : `-${arch}`;
+  const stem = `${fileStem(model.name)}${infix}-${recipe.name.toUpperCase()}`;
   return {
     target: `gguf:${recipe.name}`,
     files: planFiles(stem, metadata, placements, options.shardSize),
-    ...{ fallbacks, notes },
+    ...{ fallbacks, notes: [...notes, ...archNotes(arch)] },
   };
 }
 
-function refuseWhatPlmCannotHold(model: Model): void {
-  const { config } = model;
-  const refuse = (field: string, what: string) => unsupported({ field, what: `GGUF arch plm ${what}` });
-  if (!config.tieWordEmbeddings) throw refuse('tie_word_embeddings', 'has no output matrix of its own');
-  if (config.qLoraRank !== undefined) throw refuse('q_lora_rank', 'has no low-rank query projection');
-  if (new Set(config.intermediateSizes).size > 1) {
-    throw refuse('intermediate_size', 'has one FFN width for all layers');
-  }
-  if (config.numHiddenLayers > MAX_LAYERS)
-    throw refuse('num_hidden_layers', `has at most ${MAX_LAYERS} layers`);
-  const missing = ggufPasses(model);
-  if (missing.length > 0) {
-    throw refuse('rope_interleave', `rotates pairs (2i, 2i + 1); run the pass ${missing[0]} first`);
-  }
+function archNotes(arch: GgufArchitecture): string[] {
+  if (arch === 'plm') return [];
+  const error = reluSquaredError(BETA).toExponential(1);
+  return [
+    `arch deepseek2 has no ReLU^2: it becomes a SwiGLU with beta ${BETA}, which is off by about ${error} of its values`,
+  ];
 }
 
-function placeTensors(model: Model, recipe: Recipe, options: GgufOptions): Placed {
+function placeTensors(contents: readonly Content[], recipe: Recipe, options: GgufOptions): Placed {
   const { imatrix, allowRequantize = false } = options;
-  const slots = plmTensors(model.config);
-  const matched = imatrix && matchImportances(slots, imatrix);
+  const matched = imatrix && matchImportances(contents, imatrix);
   const notes = [...(matched?.notes ?? [])];
-  const chooser = new SchemeChooser(recipe, model.config.numHiddenLayers, imatrix !== undefined, options);
+  const layers = contents.filter(({ slot }) => slot.role === 'input_layernorm').length;
+  const chooser = new SchemeChooser(recipe, layers, imatrix !== undefined, options);
   const fallbacks: Fallback[] = [];
   const unweighted: string[] = [];
-  const placed = slots.map((slot) => {
-    // Every slot of a model that was not refused has a name, and none has more than 28 bytes of the 63 allowed.
-    const name = slot.ggufName!;
-    const source = model.tensors.get(slot.name);
-    if (source === undefined) throw new Error(`the model lacks ${slot.name}`);
+  const placed = contents.map(({ slot, name, source, roundedIn }) => {
     const { wanted, used } = chooser.choose(slot);
     if (used !== wanted) fallbacks.push(fallback(slot.name, wanted, used, slot.shape));
-    if (used !== source.scheme && isQuantized(source.scheme) && !allowRequantize) {
-      throw requantizing(name, source.scheme, used);
+    if (used !== source.scheme && roundedIn !== undefined && !allowRequantize) {
+      throw requantizing(name, roundedIn, used);
     }
     const rounds = used !== source.scheme && isQuantized(used);
     const importance = rounds ? matched?.importances.get(name) : undefined;

@@ -6,10 +6,11 @@ import { schemeOfGgmlType } from '../../src/core/scheme.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
 import { FileTensor } from '../../src/io/file-tensor.ts';
 import { InputFile } from '../../src/io/input-file.ts';
-import { assertPlm, readCard, readConfig, readGeneration } from './config.ts';
+import { readArchitecture, readBeta, readCard, readConfig, readGeneration } from './config.ts';
 import { Fields } from './fields.ts';
 import { readGguf } from './reader.ts';
 import { siblingShardNames } from './shards.ts';
+import { gateName, unfoldBeta, withGate } from './swiglu.ts';
 import { readTokenizer } from './tokenizer.ts';
 import type { GgufHeader, GgufTensorInfo } from './types.ts';
 
@@ -27,7 +28,7 @@ interface FoundTensor {
 }
 
 /**
- * Opens a GGUF of arch `plm`; of a split model, the first shard opens all. Only headers are read. Tensors come
+ * Opens a GGUF of arch `plm`, or of arch `deepseek2` as we write it; of a split model, the first shard opens all. Only headers are read. Tensors come
  * under their Hugging Face names in whatever scheme they are stored.
  * @throws PressError invalid-input for malformed files, unsupported for other architectures and ggml types
  * that no scheme stands for.
@@ -91,23 +92,36 @@ async function openOtherShards(filePath: string, opened: OpenedFile[]): Promise<
 
 function toModel(opened: readonly OpenedFile[], fileName: string): Model {
   const { fields } = opened[0]!;
-  assertPlm(fields);
+  const arch = readArchitecture(fields);
   const found = collectTensors(opened);
   if (found.size === 0) throw unsupported({ file: fileName, what: 'a vocabulary without tensors' });
-  const config = readConfig(fields);
+  const config = readConfig(fields, arch);
   const tokenizer = readTokenizer(fields, config.vocabSize);
-  const tensors = new Map<string, Tensor>();
-  for (const slot of plmTensors(config)) {
-    const name = slot.ggufName!;
+  const take = (slot: TensorSlot, name: string): Tensor => {
     const entry = found.get(name);
     if (entry === undefined)
       throw invalidInput({ file: fileName, field: `tensor "${name}"`, what: 'missing' });
-    tensors.set(slot.name, toTensor(slot, entry, opened[entry.file]!.file));
     found.delete(name);
+    return toTensor(slot, entry, opened[entry.file]!.file);
+  };
+  const beta = arch === 'deepseek2' ? readBeta(fields) : undefined;
+  const tensors = new Map<string, Tensor>();
+  for (const slot of plmTensors(config)) {
+    const tensor = take(slot, slot.ggufName!);
+    if (beta !== undefined && slot.role === 'post_attention_layernorm') {
+      tensors.set(slot.name, unfoldBeta(tensor, beta));
+    } else if (beta !== undefined && slot.role === 'up_proj') {
+      const name = gateName(slot.ggufName!);
+      const gate = take(slot, name);
+      const file = opened[gate.origin.file]!.file.name;
+      tensors.set(slot.name, withGate(tensor, gate, beta, { file, field: `tensor "${name}"` }));
+    } else {
+      tensors.set(slot.name, tensor);
+    }
   }
   for (const [name, { file }] of found) {
     const where = { file: opened[file]!.file.name, field: `tensor ${JSON.stringify(name)}` };
-    throw unsupported({ ...where, what: 'arch plm has no such tensor' });
+    throw unsupported({ ...where, what: `arch ${arch} has no such tensor` });
   }
   const notes = tokenizer.normalizer === 'none' ? ['text is not normalized to NFC, as in llama.cpp'] : [];
   return {

@@ -2,7 +2,9 @@ import { type PlmConfig, qkHeadDim } from '../../src/core/config.ts';
 import type { Imatrix } from '../../src/core/imatrix.ts';
 import type { GenerationConfig, Model, ModelCard } from '../../src/core/model.ts';
 import { elementCount } from '../../src/core/tensor.ts';
+import type { GgufArchitecture } from './architecture.ts';
 import type { Recipe } from './recipes.ts';
+import { BETA, BETA_KEY } from './swiglu.ts';
 import { tokenizerKeys } from './tokenizer.ts';
 import type { GgufValue } from './types.ts';
 import type { KeyValue } from './writer.ts';
@@ -10,13 +12,20 @@ import type { KeyValue } from './writer.ts';
 /** Version of the block formats, GGML_QNT_VERSION. */
 const QUANTIZATION_VERSION = 2;
 
+export interface MetadataOptions {
+  readonly arch: GgufArchitecture;
+  readonly recipe: Recipe;
+  readonly imatrix: Imatrix | undefined;
+}
+
 /**
  * Keys and values of a PLM in the order and with the types of llama.cpp's converter
- * (convert_hf_to_gguf.py, conversion/plm.py). What is unknown is left out.
+ * (convert_hf_to_gguf.py, conversion/plm.py and conversion/deepseek.py). What is unknown is left out.
  */
-export function modelMetadata(model: Model, recipe: Recipe, imatrix?: Imatrix): KeyValue[] {
+export function modelMetadata(model: Model, { arch, recipe, imatrix }: MetadataOptions): KeyValue[] {
+  const configKeys = arch === 'plm' ? plmKeys : deepseek2Keys;
   return [
-    ['general.architecture', string('plm')],
+    ['general.architecture', string(arch)],
     ['general.type', string('model')],
     ...samplingKeys(model.generation),
     ['general.name', string(model.name)],
@@ -75,25 +84,51 @@ function sourceKeys(kind: 'base_model' | 'dataset', ids: readonly string[] | und
   return keys;
 }
 
-function configKeys(config: PlmConfig, fileType: number): KeyValue[] {
-  const u32 = (key: string, value: number): KeyValue => [key, { type: 'u32', value }];
-  const f32 = (key: string, value: number): KeyValue => [key, { type: 'f32', value }];
+function plmKeys(config: PlmConfig, fileType: number): KeyValue[] {
   return [
-    u32('plm.block_count', config.numHiddenLayers),
-    u32('plm.context_length', config.maxPositionEmbeddings),
-    u32('plm.embedding_length', config.hiddenSize),
-    u32('plm.feed_forward_length', config.intermediateSizes[0]!),
-    u32('plm.attention.head_count', config.numAttentionHeads),
-    u32('plm.attention.head_count_kv', config.numAttentionHeads),
-    f32('plm.rope.freq_base', config.ropeTheta),
-    f32('plm.attention.layer_norm_rms_epsilon', config.rmsNormEps),
-    u32('general.file_type', fileType),
+    ...commonKeys('plm', config, fileType),
     u32('plm.vocab_size', config.vocabSize),
     u32('plm.attention.kv_lora_rank', config.kvLoraRank),
     u32('plm.attention.key_length', qkHeadDim(config)),
     u32('plm.attention.value_length', config.vHeadDim),
     u32('plm.rope.dimension_count', config.qkRopeHeadDim),
     u32('general.quantization_version', QUANTIZATION_VERSION),
+  ];
+}
+
+/** To llama.cpp, what is cached is one key head and one value head. No layer has experts, but their keys are required. */
+function deepseek2Keys(config: PlmConfig, fileType: number): KeyValue[] {
+  const { kvLoraRank, qkRopeHeadDim } = config;
+  return [
+    ...commonKeys('deepseek2', config, fileType),
+    u32('deepseek2.leading_dense_block_count', config.numHiddenLayers),
+    u32('deepseek2.vocab_size', config.vocabSize),
+    u32('deepseek2.attention.q_lora_rank', 0),
+    u32('deepseek2.attention.kv_lora_rank', kvLoraRank),
+    u32('deepseek2.attention.key_length', kvLoraRank + qkRopeHeadDim),
+    u32('deepseek2.attention.value_length', kvLoraRank),
+    u32('deepseek2.attention.key_length_mla', qkHeadDim(config)),
+    u32('deepseek2.attention.value_length_mla', config.vHeadDim),
+    u32('deepseek2.expert_feed_forward_length', config.intermediateSizes[0]!),
+    u32('deepseek2.expert_shared_count', 0),
+    u32('deepseek2.rope.dimension_count', qkRopeHeadDim),
+    u32('general.quantization_version', QUANTIZATION_VERSION),
+    u32(BETA_KEY, BETA),
+  ];
+}
+
+function commonKeys(arch: GgufArchitecture, config: PlmConfig, fileType: number): KeyValue[] {
+  const f32 = (key: string, value: number): KeyValue => [key, { type: 'f32', value }];
+  return [
+    u32(`${arch}.block_count`, config.numHiddenLayers),
+    u32(`${arch}.context_length`, config.maxPositionEmbeddings),
+    u32(`${arch}.embedding_length`, config.hiddenSize),
+    u32(`${arch}.feed_forward_length`, config.intermediateSizes[0]!),
+    u32(`${arch}.attention.head_count`, config.numAttentionHeads),
+    u32(`${arch}.attention.head_count_kv`, arch === 'plm' ? config.numAttentionHeads : 1),
+    f32(`${arch}.rope.freq_base`, config.ropeTheta),
+    f32(`${arch}.attention.layer_norm_rms_epsilon`, config.rmsNormEps),
+    u32('general.file_type', fileType),
   ];
 }
 
@@ -114,6 +149,10 @@ function sizeLabel(model: Model): string {
 
 function string(value: string): GgufValue {
   return { type: 'string', value };
+}
+
+function u32(key: string, value: number): KeyValue {
+  return [key, { type: 'u32', value }];
 }
 
 function optional(

@@ -108,8 +108,11 @@ export const RECIPES: readonly Recipe[] = [
   },
   { name: 'tq1_0', fileType: 36, base: 'TQ1_0', rules: [EMBEDDING] },
   { name: 'tq2_0', fileType: 37, base: 'TQ2_0', rules: [EMBEDDING] },
-  // Its MXFP4 is for experts, which a PLM has not.
-  { name: 'mxfp4_moe', alias: 'mxfp4', fileType: 38, base: 'MXFP4', rules: [{ scheme: 'Q8_0' }] },
+  {
+    ...{ name: 'mxfp4_moe', alias: 'mxfp4', fileType: 38, base: 'MXFP4' },
+    // Its MXFP4 is for experts, which a PLM has not; llama-quantize knows them by three dimensions, as heads have too.
+    rules: [{ roles: ['k_b_proj', 'v_b_proj'], scheme: 'MXFP4' }, { scheme: 'Q8_0' }],
+  },
 ];
 
 /** The recipe of this name or alias in any case. Throws a usage error that lists the names. */

@@ -21,6 +21,11 @@ export interface PlmConfig {
   readonly ropeInterleave: boolean;
   readonly maxPositionEmbeddings: number;
   readonly tieWordEmbeddings: boolean;
+  /**
+   * `split`: k_b_proj (W_UK, transposed) and v_b_proj (W_UV), one matrix a head, stand in place of kv_b_proj.
+   * Left out: kv_b_proj, as in checkpoints.
+   */
+  readonly kvBForm?: 'split';
 }
 
 /** Width of one query or key head: nope + rope. */

@@ -7,7 +7,7 @@ export interface TensorSlot {
   readonly layer: number | undefined;
   /** Hugging Face name. */
   readonly name: string;
-  /** GGUF name; undefined where arch `plm` has no place for the tensor. */
+  /** GGUF name; undefined where no architecture that we write has a place for the tensor. */
   readonly ggufName: string | undefined;
   readonly shape: readonly number[];
 }
@@ -23,9 +23,11 @@ interface RoleRow {
 const heads = (c: PlmConfig) => c.numAttentionHeads;
 const fullQuery = (c: PlmConfig) => c.qLoraRank === undefined;
 const lowRankQuery = (c: PlmConfig) => c.qLoraRank !== undefined;
+const jointKvB = (c: PlmConfig) => c.kvBForm === undefined;
+const splitKvB = (c: PlmConfig) => c.kvBForm === 'split';
 const ffn = (c: PlmConfig, layer: number) => c.intermediateSizes[layer]!;
 
-/** The one table of names: role, name in HF checkpoints, name in GGUF arch `plm`, shape (out, in). */
+/** The one table of names: role, name in HF checkpoints, name in GGUF, shape (out, in), by head where there are three. */
 const LAYER_ROLES = {
   input_layernorm: { hf: 'input_layernorm', gguf: 'attn_norm', shape: (c) => [c.hiddenSize] },
   q_proj: {
@@ -66,6 +68,19 @@ const LAYER_ROLES = {
     hf: 'self_attn.kv_b_proj',
     gguf: 'attn_kv_b',
     shape: (c) => [heads(c) * (c.qkNopeHeadDim + c.vHeadDim), c.kvLoraRank],
+    when: jointKvB,
+  },
+  k_b_proj: {
+    hf: 'self_attn.k_b_proj',
+    gguf: 'attn_k_b',
+    shape: (c) => [heads(c), c.kvLoraRank, c.qkNopeHeadDim],
+    when: splitKvB,
+  },
+  v_b_proj: {
+    hf: 'self_attn.v_b_proj',
+    gguf: 'attn_v_b',
+    shape: (c) => [heads(c), c.vHeadDim, c.kvLoraRank],
+    when: splitKvB,
   },
   o_proj: {
     hf: 'self_attn.o_proj',

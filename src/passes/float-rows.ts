@@ -1,13 +1,16 @@
 import { columnCount, rowBytes, rowCount, type Tensor } from '../core/tensor.ts';
 import { codecOf } from '../schemes/index.ts';
 
+/** Enough to hide the cost of a read, and too little to count as memory. */
+const READ_BYTES = 256 << 10;
+
 /** Rewrites the values of a group of rows, whose first is row `first` of the tensor, in place. */
 export type RowRewrite = (values: Float32Array, first: number) => void;
 
 /**
  * A tensor of F32 whose rows are those of `source`, decoded and rewritten when they are read, in groups of `groupRows`
  * rows. `prepare` runs once, before the first read. Rounding to another scheme is left to the exporter, which knows
- * the one that is wanted. Beside the caller's memory it holds the stored bytes of the rows that are read at once.
+ * the one that is wanted. Beside the caller's memory it holds `READ_BYTES` of stored rows, one row step at least.
  */
 export function rewriteRows(
   source: Tensor,
@@ -25,13 +28,19 @@ export function rewriteRows(
     async readRows(range, into, signal) {
       rewrite ??= prepare(signal);
       const change = await rewrite;
-      const bytes = new Uint8Array(range.count * stored);
-      await source.readRows(range, bytes, signal);
+      const unit = leastCommonMultiple(source.rowStep, groupRows);
+      const step = Math.max(1, Math.floor(READ_BYTES / stored / unit)) * unit;
+      const bytes = new Uint8Array(Math.min(step, range.count) * stored);
       const group = new Float32Array(groupRows * columns);
-      for (let row = 0; row < range.count; row += groupRows) {
-        decode(bytes, row * stored, group, 0, group.length);
-        change(group, range.first + row);
-        into.set(new Uint8Array(group.buffer), 4 * columns * row);
+      for (let start = 0; start < range.count; start += step) {
+        const count = Math.min(step, range.count - start);
+        const first = range.first + start;
+        await source.readRows({ first, count }, bytes.subarray(0, count * stored), signal);
+        for (let row = 0; row < count; row += groupRows) {
+          decode(bytes, row * stored, group, 0, group.length);
+          change(group, first + row);
+          into.set(new Uint8Array(group.buffer), 4 * columns * (start + row));
+        }
       }
     },
   };

@@ -19,6 +19,8 @@ export const foldNorms: Pass = {
   name: NAME,
   summary: 'multiply the scales of the norms inside layers into the projections behind them',
   defaults: {},
+  requires: (model) =>
+    model.config.kvBForm === 'split' ? ['kv_b_proj has been split: run it before absorb-mla'] : [],
   run(model) {
     const tensors = new Map(model.tensors);
     const changes: Change[] = [];

@@ -17,8 +17,13 @@ export const rotateLatent: Pass<{ seed: number }> = {
   name: NAME,
   summary: 'rotate the latent by a random Hadamard matrix, which spreads the outliers of its channels',
   defaults: { seed: 1 },
-  requires: (_, { seed }) =>
-    Number.isInteger(seed) && seed >= 0 && seed < 2 ** 31 ? [] : [`seed ${seed} is no integer from 0 up`],
+  requires(model, { seed }) {
+    const isSeed = Number.isInteger(seed) && seed >= 0 && seed < 2 ** 31;
+    return [
+      ...(isSeed ? [] : [`seed ${seed} is no integer from 0 up`]),
+      ...(model.config.kvBForm === 'split' ? ['kv_b_proj has been split: run it before absorb-mla'] : []),
+    ];
+  },
   run(model, { seed }) {
     const { kvLoraRank, numHiddenLayers } = model.config;
     const tensors = new Map(model.tensors);

@@ -1,4 +1,5 @@
-import { ggufPasses, planGguf } from '../../formats/gguf/export.ts';
+import { type GgufArchitecture, ggufPasses } from '../../formats/gguf/architecture.ts';
+import { planGguf } from '../../formats/gguf/export.ts';
 import { recipeNamed } from '../../formats/gguf/recipes.ts';
 import type { SchemeOptions } from '../../formats/gguf/scheme-choice.ts';
 import { unsupported, usage } from '../core/errors.ts';
@@ -9,6 +10,8 @@ import { type PassRequest, printPassRequest, runPass } from '../passes/run.ts';
 import type { ManifestOptions } from './manifest.ts';
 
 export interface TargetOptions extends SchemeOptions {
+  /** Architecture of llama.cpp that a GGUF is for. Left out: `plm`. */
+  readonly arch?: GgufArchitecture;
   /** Greatest size of a file in bytes; undefined: one file. */
   readonly shardSize?: number;
   /** Refuse instead of falling back to another scheme. */
@@ -54,7 +57,7 @@ export function planTarget(model: Model, target: string, options: TargetOptions 
   }
   if (format !== 'gguf') throw misspelled(target);
   const { passes: wanted = [], withoutPasses = [] } = options;
-  const required = ggufPasses(model)
+  const required = ggufPasses(model, options.arch)
     .filter((name) => !withoutPasses.includes(name) && !wanted.some((pass) => pass.name === name))
     .map((name): PassRequest => ({ name, options: {} }));
   const passes = [...wanted, ...required];
@@ -69,8 +72,10 @@ export function planTarget(model: Model, target: string, options: TargetOptions 
 
 /** What differs from the defaults. */
 function recordedOptions(options: TargetOptions): ManifestOptions {
-  const { shardSize, tokenEmbedding, tensorTypes = [], pure = false, kvBRule = 'current', imatrix } = options;
+  const { arch = 'plm', shardSize, tokenEmbedding, tensorTypes = [], pure = false } = options;
+  const { kvBRule = 'current', imatrix } = options;
   return {
+    ...(arch !== 'plm' && { ggufArch: arch }),
     ...(shardSize !== undefined && { shardSize }),
     ...(tokenEmbedding !== undefined && { tokenEmbedding }),
     ...(tensorTypes.length > 0 && {

@@ -112,8 +112,10 @@ function runOptions({ threads, signal, progress }: VerifyOptions) {
 /** The source with weights in the form of the artifact's, with which each tensor is compared. */
 function inFormOf(artifact: Model, source: Model, passes: readonly string[]): Model {
   const model = passes.map(parsePassRequest).reduce(runPass, source);
-  const permuted = artifact.config.ropeInterleave && !model.config.ropeInterleave;
-  return permuted ? runPass(model, parsePassRequest('permute-rope')) : model;
+  const missing: string[] = [];
+  if (artifact.config.ropeInterleave && !model.config.ropeInterleave) missing.push('permute-rope');
+  if (artifact.config.kvBForm === 'split' && model.config.kvBForm === undefined) missing.push('absorb-mla');
+  return missing.map(parsePassRequest).reduce(runPass, model);
 }
 
 function worstFirst(a: TensorError, b: TensorError): number {

@@ -8,6 +8,7 @@ import {
   copyHeads,
   from,
   multiply,
+  multiplyTransposed,
   normalize,
   type Rope,
   rotate,
@@ -46,7 +47,8 @@ export class ExpandedAttention implements Attention {
     multiply(batch, weights.kvAProj, x, latent);
     normalize(batch, weights.kvALayernorm, latent, latent);
     rotate(batch, this.#rope, keyPe, 1);
-    multiply(batch, weights.kB, latent, newKeys);
+    const expand = weights.kBTransposed ? multiplyTransposed : multiply;
+    expand(batch, weights.kB, latent, newKeys);
     copyHeads(batch, keyPe, from(newKeys, qkNopeHeadDim), heads, qkRopeHeadDim);
     multiply(batch, weights.vB, latent, newValues);
 

@@ -51,7 +51,8 @@ export class LatentAttention implements Attention {
     normalize(batch, weights.kvALayernorm, latent, latent);
     rotate(batch, this.#rope, from(latent, kvLoraRank), 1);
 
-    multiplyTransposed(batch, weights.kB, q, this.#q);
+    const absorb = weights.kBTransposed ? multiply : multiplyTransposed;
+    absorb(batch, weights.kB, q, this.#q);
     copyHeads(batch, from(q, qkNopeHeadDim), from(this.#q, kvLoraRank), heads, qkRopeHeadDim);
 
     const shared = this.#cache.vectors(layer, 0);

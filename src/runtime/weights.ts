@@ -18,8 +18,9 @@ export interface LayerWeights {
   readonly query: QueryWeights;
   readonly kvAProj: Matrix;
   readonly kvALayernorm: Norm;
-  /** W_UK, one matrix a head: the first nope rows of its group in kv_b_proj. */
+  /** W_UK, one matrix a head: the first nope rows of its group in kv_b_proj, or k_b_proj, its transpose. */
   readonly kB: Matrix;
+  readonly kBTransposed: boolean;
   /** W_UV, one matrix a head: the v rows that follow. */
   readonly vB: Matrix;
   readonly oProj: Matrix;
@@ -27,6 +28,8 @@ export interface LayerWeights {
   readonly upProj: Matrix;
   readonly downProj: Matrix;
 }
+
+type KvBWeights = Pick<LayerWeights, 'kB' | 'kBTransposed' | 'vB'>;
 
 /** Where a tensor goes: as it is stored, or decoded to f32. */
 export interface Placement {
@@ -70,7 +73,7 @@ function placeLayer(config: PlmConfig, placer: Placer, layer: number): LayerWeig
         : { qAProj: matrix('q_a_proj'), qALayernorm: norm('q_a_layernorm'), qBProj: matrix('q_b_proj') },
     kvAProj: matrix('kv_a_proj_with_mqa'),
     kvALayernorm: norm('kv_a_layernorm'),
-    ...splitHeads(config, matrix('kv_b_proj')),
+    ...placeKvB(config, matrix),
     oProj: matrix('o_proj'),
     postAttentionLayernorm: norm('post_attention_layernorm'),
     upProj: matrix('up_proj'),
@@ -78,12 +81,27 @@ function placeLayer(config: PlmConfig, placer: Placer, layer: number): LayerWeig
   };
 }
 
+function placeKvB(config: PlmConfig, matrix: (role: LayerRole) => Matrix): KvBWeights {
+  const { numAttentionHeads: heads, kvLoraRank, vHeadDim, kvBForm } = config;
+  if (kvBForm === undefined) return splitHeads(config, matrix('kv_b_proj'));
+  return {
+    kB: byHead(matrix('k_b_proj'), heads, kvLoraRank),
+    kBTransposed: true,
+    vB: byHead(matrix('v_b_proj'), heads, vHeadDim),
+  };
+}
+
+function byHead(matrix: Matrix, heads: number, rows: number): Matrix {
+  return { ...matrix, rows, batch: heads, weightsBatchBytes: rows * matrix.rowBytes };
+}
+
 /** Rows of kv_b_proj are grouped by head: nope rows of W_UK, then v rows of W_UV. */
-function splitHeads(config: PlmConfig, kvBProj: Matrix): Pick<LayerWeights, 'kB' | 'vB'> {
+function splitHeads(config: PlmConfig, kvBProj: Matrix): KvBWeights {
   const { numAttentionHeads: batch, qkNopeHeadDim: nope, vHeadDim } = config;
   const heads = { ...kvBProj, batch, weightsBatchBytes: (nope + vHeadDim) * kvBProj.rowBytes };
   return {
     kB: { ...heads, rows: nope },
+    kBTransposed: false,
     vB: { ...heads, rows: vHeadDim, weights: kvBProj.weights + nope * kvBProj.rowBytes },
   };
 }

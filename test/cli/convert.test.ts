@@ -35,6 +35,27 @@ describe('convert', () => {
     );
   });
 
+  it('--gguf-arch deepseek2 writes and verifies the other file, and tells what it costs', async (t) => {
+    const output = path.join(temporaryFolder(t), 'out');
+    const argv = ['convert', TINY, '--to', 'gguf:q4_k_m', '-o', output, '--gguf-arch', 'deepseek2'];
+    const { code, stdout, stderr } = await runCli([...argv, '--verify']);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^verified gguf:q4_k_m: /m);
+    assert.match(stderr, /^plmpress: pass absorb-mla runs$/m);
+    assert.match(stderr, /^plmpress: arch deepseek2 has no ReLU\^2: .* beta 64, .* 2\.7e-6 of its values$/m);
+    assert.match(
+      stderr,
+      /^plmpress: gguf:q4_k_m: model\.layers\.0\.self_attn\.k_b_proj\.weight, .* and 1 more become Q5_0: a row of 32 /m,
+    );
+    assert.match(stderr, /^plmpress: run it in llama\.cpp: llama-cli -m \S+deepseek2-Q4_K_M\.gguf$/m);
+    const manifest = JSON.parse(readFileSync(path.join(output, 'plmpress.json'), 'utf8'));
+    assert.deepEqual(manifest.artifacts[0].options, { recipe: 'q4_k_m', ggufArch: 'deepseek2' });
+    const file = path.join(output, manifest.artifacts[0].files[0]);
+    assert.equal((await runCli(['verify', output, '--against', TINY])).code, 0);
+    assert.match((await runCli(['inspect', file])).stdout, /k_b_proj\.weight +Q5_0 +8 x 256 x 32 /);
+    assert.equal((await runCli(['generate', file, '--prompt', 'Call me', '-n', '2'])).code, 0);
+  });
+
   it('--json prints the manifest with seconds and peakRss added, and the verifications', async (t) => {
     const output = path.join(temporaryFolder(t), 'out');
     const argv = [

@@ -45,6 +45,11 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
     /choices are current, 2025-03/,
   ],
   [
+    ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--gguf-arch', 'llama'],
+    2,
+    /choices are plm, deepseek2/,
+  ],
+  [
     ['convert', TINY, '--to', 'gguf:q2_k_s', '-o', 'x'],
     7,
     /Q2_K without importances .*--imatrix gives them$/,

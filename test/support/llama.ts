@@ -3,6 +3,7 @@ import {
   getLlama,
   type Llama,
   LlamaLogLevel,
+  LlamaLogLevelGreaterThanOrEqual,
   type Token,
 } from 'node-llama-cpp';
 
@@ -17,31 +18,50 @@ export interface LlamaFile {
   tokenize(text: string, special: boolean): number[];
   /** `llama_vocab_is_eog`. */
   isEndOfGeneration(id: number): boolean;
+  /** What the library has said since the file was opened. It comes late: ask after the first logits. */
+  log(): string;
   dispose(): Promise<void>;
+}
+
+export interface LlamaOptions {
+  /** Default 256. */
+  readonly contextSize?: number;
+  /** Default false: arch plm aborts the process with it in this version of llama.cpp. */
+  readonly flashAttention?: boolean;
+  /** Default 1. */
+  readonly threads?: number;
 }
 
 let library: Promise<Llama> | undefined;
 
-/** The prebuilt library inside the package: nothing is built or downloaded, and only errors are logged. */
+/** What the library has said since the last file was opened, in pieces. */
+let logged = '';
+
+/** The prebuilt library inside the package: nothing is built or downloaded, and only errors are printed. */
 function llama(): Promise<Llama> {
   library ??= getLlama({
     gpu: false,
     build: 'never',
     skipDownload: true,
     progressLogs: false,
-    logLevel: LlamaLogLevel.error,
+    logLevel: LlamaLogLevel.info,
+    logger(level, message) {
+      logged += `${message}\n`;
+      if (LlamaLogLevelGreaterThanOrEqual(level, LlamaLogLevel.error)) process.stderr.write(`${message}\n`);
+    },
   });
   return library;
 }
 
-export async function openInLlama(file: string, contextSize = 256, threads = 1): Promise<LlamaFile> {
+export async function openInLlama(file: string, options: LlamaOptions = {}): Promise<LlamaFile> {
+  const { contextSize = 256, flashAttention = false, threads = 1 } = options;
+  logged = '';
   const model = await (await llama()).loadModel({ modelPath: file, gpuLayers: 0 });
-  // Flash attention aborts the process on arch plm in this version of llama.cpp.
   const context = await model.createContext({
     contextSize,
     batchSize: contextSize,
     threads,
-    flashAttention: false,
+    flashAttention,
   });
   const sequence = context.getSequence();
   const evaluate = async (ids: readonly number[]): Promise<Float64Array[]> => {
@@ -79,6 +99,7 @@ export async function openInLlama(file: string, contextSize = 256, threads = 1):
         [ids.at(-1) as Token, { generateNext: { token: true } }],
       ] as ControlledEvaluateInputItem[]);
     },
+    log: () => logged,
     tokenize: (text, special) => model.tokenize(text, special).map(Number),
     isEndOfGeneration: (id) => model.isEogToken(id as Token),
     async dispose() {

@@ -1,7 +1,10 @@
 import path from 'node:path';
 import { Command, Option } from 'commander';
+import { GGUF_ARCHITECTURES, type GgufArchitecture } from '../../../formats/gguf/architecture.ts';
 import { KV_B_RULES, type KvBRule, type TensorType } from '../../../formats/gguf/scheme-choice.ts';
+import type { ExportPlan } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
+import { firstNames } from '../../core/name-list.ts';
 import type { SchemeName } from '../../core/scheme.ts';
 import type { PassRequest } from '../../passes/run.ts';
 import { convert } from '../../pipeline/convert.ts';
@@ -31,6 +34,7 @@ interface ConvertFlags {
   readonly tokenEmbeddingType?: SchemeName;
   readonly pure?: boolean;
   readonly kvBRule: KvBRule;
+  readonly ggufArch: GgufArchitecture;
   readonly allowRequantize?: boolean;
   /** Passes to run, and names of passes not to run, in the order of the command line. */
   readonly pass?: readonly (PassRequest | string)[];
@@ -45,6 +49,8 @@ const HELP = `
 Sizes are 500M, 3.5GB (decimal) or 512MiB (binary). \`plmpress schemes\` lists the targets and schemes.
 A tensor takes the first of these that is given: --token-embedding-type, the first --tensor-type that matches anywhere in
 its GGUF name (blk.0.attn_q.weight), --pure, the rule of the target. Vectors stay F32.
+--gguf-arch deepseek2 makes files that run with a KV cache of a ninth of the bytes and with flash attention, but hold the
+first matrix of every FFN twice; docs/gguf.md tells when that pays.
 All targets are written, or none: files get their names when they are whole and on the disk, and a run that fails
 or is interrupted leaves the folder as it was. The same source and options give the same bytes everywhere.`;
 
@@ -55,6 +61,14 @@ export function convertCommand(open: OpenSession): Command {
     .requiredOption('--to <target>', 'what to write, as gguf:q8_0; repeatable', collect)
     .requiredOption('-o, --output <dir>', 'output folder')
     .optionsGroup('Artifact:')
+    .addOption(
+      new Option(
+        '--gguf-arch <arch>',
+        'what a GGUF is to llama.cpp: its arch for PLM, or one with a latent KV cache',
+      )
+        .choices(GGUF_ARCHITECTURES)
+        .default('plm'),
+    )
     .option('--shard-size <size>', 'split into files of at most this size', parseSize)
     .option('--strict', 'refuse instead of storing a tensor in another scheme than the target says')
     .option('--imatrix <file>', 'importances of columns, as llama-imatrix writes them (.gguf or .dat)')
@@ -133,7 +147,8 @@ async function run(session: Session, source: string, model: Model, flags: Conver
       await session.writeLines([`${verdict} ${target}: ${summarizeVerification(verification)}`]);
     }
   }
-  if (manifest !== undefined) for (const hint of runHints(targets, output)) session.note(hint);
+  if (manifest !== undefined)
+    for (const hint of runHints(targets, output, flags.ggufArch)) session.note(hint);
   const failures = (verifications ?? []).flatMap(([target, verification]) =>
     verification.failures.map((failure) => `${target}: ${failure}`),
   );
@@ -148,11 +163,12 @@ async function targetOptions(flags: ConvertFlags): Promise<TargetOptions> {
     tokenEmbeddingType,
     pure = false,
     kvBRule,
+    ggufArch,
     allowRequantize = false,
     pass = [],
   } = flags;
   return {
-    ...{ strict, pure, kvBRule, allowRequantize, tensorTypes: tensorType },
+    ...{ arch: ggufArch, strict, pure, kvBRule, allowRequantize, tensorTypes: tensorType },
     passes: pass.filter((entry) => typeof entry !== 'string'),
     withoutPasses: pass.filter((entry) => typeof entry === 'string'),
     ...(shardSize !== undefined && { shardSize }),
@@ -163,12 +179,23 @@ async function targetOptions(flags: ConvertFlags): Promise<TargetOptions> {
 
 /** What a person should know before the work begins. */
 function remarks(model: Model, targets: readonly Target[]): string[] {
-  const fallbacks = targets.flatMap(({ plan }) =>
-    plan.fallbacks.map(({ tensor, used, reason }) => `${plan.target}: ${tensor} becomes ${used}: ${reason}`),
-  );
+  const fallbacks = targets.flatMap(({ plan }) => fallbackRemarks(plan));
   const passes = new Set(targets.flatMap((target) => target.passes));
   const notes = new Set(targets.flatMap(({ plan }) => plan.notes));
   return [...model.notes, ...[...passes].map((pass) => `pass ${pass} runs`), ...notes, ...fallbacks];
+}
+
+/** One line for all tensors that fall back alike: every layer may have one. */
+function fallbackRemarks({ target, fallbacks }: ExportPlan): string[] {
+  const alike = new Map<string, string[]>();
+  for (const { tensor, used, reason } of fallbacks) {
+    const what = `${used}: ${reason}`;
+    alike.set(what, [...(alike.get(what) ?? []), tensor]);
+  }
+  return [...alike].map(([what, tensors]) => {
+    const verb = tensors.length === 1 ? 'becomes' : 'become';
+    return `${target}: ${firstNames(tensors)} ${verb} ${what}`;
+  });
 }
 
 async function verifyTargets(
@@ -195,9 +222,10 @@ function shellWord(text: string): string {
 }
 
 /** llama.cpp's arch plm cannot run with flash attention, and its tools turn it on where it seems possible. */
-function runHints(targets: readonly Target[], output: string): string[] {
+function runHints(targets: readonly Target[], output: string, arch: GgufArchitecture): string[] {
   const gguf = targets.find(({ plan }) => plan.target.startsWith('gguf:'));
   if (gguf === undefined) return [];
-  const file = path.join(output, gguf.plan.files[0]!.name);
-  return [`run it in llama.cpp with flash attention off: llama-cli -m ${shellWord(file)} -fa off`];
+  const command = `llama-cli -m ${shellWord(path.join(output, gguf.plan.files[0]!.name))}`;
+  if (arch === 'deepseek2') return [`run it in llama.cpp: ${command}`];
+  return [`run it in llama.cpp with flash attention off: ${command} -fa off`];
 }

@@ -31,7 +31,11 @@ function describeRecipe({ base, rules, alias, needsImatrix }: Recipe): string {
   const parts =
     everywhere === undefined
       ? [`${base} matrices`, ...rules.map(describeRule)]
-      : [`${everywhere.scheme} matrices`, `${base} with --pure`];
+      : [
+          `${everywhere.scheme} matrices`,
+          ...rules.filter((rule) => rule !== everywhere).map(describeRule),
+          `${base} with --pure`,
+        ];
   if (needsImatrix) parts.push('needs --imatrix');
   if (alias !== undefined) parts.push(`also gguf:${alias}`);
   return parts.join('; ');

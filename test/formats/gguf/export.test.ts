@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type GgufOptions, ggufPasses, planGguf } from '../../../formats/gguf/export.ts';
+import { ggufPasses } from '../../../formats/gguf/architecture.ts';
+import { type GgufOptions, planGguf } from '../../../formats/gguf/export.ts';
 import { readGguf } from '../../../formats/gguf/reader.ts';
 import type { SchemeOptions } from '../../../formats/gguf/scheme-choice.ts';
 import { siblingShardNames } from '../../../formats/gguf/shards.ts';

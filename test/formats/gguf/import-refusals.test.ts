@@ -27,7 +27,7 @@ const ROWS: readonly Row[] = [
   {
     what: 'arch llama',
     spoil: set('general.architecture', string('llama')),
-    message: /"general.architecture": not supported, got "llama", expected plm/,
+    message: /"general.architecture": not supported, got "llama", expected plm or deepseek2/,
     failure: 'unsupported',
   },
   {

@@ -181,7 +181,7 @@ describe('llama.cpp reads the tokenizer of plm-tiny', () => {
   before(async () => {
     model = await openHfFolder(fixture('plm-tiny'));
     const [file] = await writePlan(planGguf(model, { recipe: 'q8_0' }), folder);
-    llama = await openInLlama(file!, 32);
+    llama = await openInLlama(file!, { contextSize: 32 });
   });
   after(async () => {
     await llama.dispose();

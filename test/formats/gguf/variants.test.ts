@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { ggufPasses, planGguf } from '../../../formats/gguf/export.ts';
+import { ggufPasses } from '../../../formats/gguf/architecture.ts';
+import { planGguf } from '../../../formats/gguf/export.ts';
 import { openGguf } from '../../../formats/gguf/import.ts';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';

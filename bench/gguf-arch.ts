@@ -1,0 +1,110 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { parseArgs } from 'node:util';
+import { getLlama, LlamaLogLevel, type Token } from 'node-llama-cpp';
+import { writeCheckpoint } from '../fixtures/checkpoint.ts';
+import { GEOMETRIES } from '../fixtures/geometry.ts';
+import { GGUF_ARCHITECTURES, type GgufArchitecture } from '../formats/gguf/architecture.ts';
+import { openHfFolder } from '../formats/hf/import.ts';
+import { closeModel } from '../src/core/model.ts';
+import { convert } from '../src/pipeline/convert.ts';
+import { planTarget } from '../src/pipeline/target.ts';
+import type { Measurement } from './measure.ts';
+
+/** Tokens that are generated at each context, of which the fastest counts. */
+const DECODED = 12;
+
+/**
+ * `npm run bench -- gguf-arch [--layers N] [--threads N] [--recipe R] [--contexts a,b]`: llama.cpp on a random model of
+ * PLM-1.8B's widths and a small vocabulary, as arch deepseek2 (ours) against arch plm (baseline): time of one token
+ * behind so many others. Flash attention is on where the arch allows it.
+ */
+export async function* benchGgufArch(argv: readonly string[]): AsyncGenerator<Measurement> {
+  const { values } = parseArgs({
+    args: [...argv],
+    options: {
+      layers: { type: 'string', default: '4' },
+      threads: { type: 'string', default: '1' },
+      recipe: { type: 'string', default: 'q4_k_m' },
+      contexts: { type: 'string', default: '128,1024,2048,4000' },
+    },
+  });
+  const contexts = values.contexts.split(',').map(Number);
+  const threads = Number(values.threads);
+  const folder = mkdtempSync(path.join(tmpdir(), 'plmpress-bench-'));
+  try {
+    const files = await writeBoth(folder, Number(values.layers), values.recipe);
+    const times = new Map<GgufArchitecture, number[]>();
+    for (const arch of GGUF_ARCHITECTURES) {
+      times.set(arch, await decodeTimes(files.get(arch)!, arch, contexts, threads));
+    }
+    for (const [index, context] of contexts.entries()) {
+      const [baseline, ours] = GGUF_ARCHITECTURES.map((arch) => times.get(arch)![index]!);
+      const what = `${values.recipe}, ${values.layers} layers, a token behind ${context}`;
+      yield { what, ours: ours!, baseline: baseline!, unit: 'ms' };
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function writeBoth(
+  folder: string,
+  layers: number,
+  recipe: string,
+): Promise<ReadonlyMap<GgufArchitecture, string>> {
+  const source = path.join(folder, 'plm');
+  const { config } = GEOMETRIES['plm-1.8b']!;
+  const intermediateSizes = config.intermediateSizes.slice(0, layers);
+  await writeCheckpoint(source, {
+    config: { ...config, numHiddenLayers: layers, intermediateSizes, vocabSize: 4096 },
+    ...{ paddingRows: 0, dtype: 'BF16', shards: 1, seed: 1 },
+  });
+  const model = await openHfFolder(source);
+  try {
+    const targets = GGUF_ARCHITECTURES.map((arch) => planTarget(model, `gguf:${recipe}`, { arch }));
+    const output = path.join(folder, 'out');
+    await convert({ model, source, targets, output });
+    const file = (index: number) => path.join(output, targets[index]!.plan.files[0]!.name);
+    return new Map(GGUF_ARCHITECTURES.map((arch, index) => [arch, file(index)]));
+  } finally {
+    await closeModel(model);
+  }
+}
+
+/** Milliseconds of the fastest token behind each of `contexts` others, which ascend. */
+async function decodeTimes(
+  modelPath: string,
+  arch: GgufArchitecture,
+  contexts: readonly number[],
+  threads: number,
+): Promise<number[]> {
+  const llama = await getLlama({
+    ...{ gpu: false, build: 'never', skipDownload: true, progressLogs: false },
+    logLevel: LlamaLogLevel.error,
+  });
+  const model = await llama.loadModel({ modelPath, gpuLayers: 0 });
+  const flashAttention = arch === 'deepseek2';
+  const contextSize = contexts.at(-1)! + DECODED;
+  const context = await model.createContext({ contextSize, batchSize: 512, threads, flashAttention });
+  const sequence = context.getSequence();
+  const id = (position: number) => ((position * 377) % 2000) as Token;
+  const times: number[] = [];
+  for (const length of contexts) {
+    const missing = Math.max(0, length - sequence.nextTokenIndex);
+    const prompt = Array.from({ length: missing }, (_, i) => id(sequence.nextTokenIndex + i));
+    await sequence.evaluateWithoutGeneratingNewTokens(prompt);
+    let fastest = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < DECODED; i++) {
+      const start = performance.now();
+      await sequence.controlledEvaluate([[id(i), { generateNext: { token: true } }]]);
+      fastest = Math.min(fastest, performance.now() - start);
+    }
+    times.push(fastest);
+  }
+  await context.dispose();
+  await model.dispose();
+  return times;
+}

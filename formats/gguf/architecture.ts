@@ -1,0 +1,53 @@
+import type { PlmConfig } from '../../src/core/config.ts';
+import { type PressError, unsupported } from '../../src/core/errors.ts';
+
+/**
+ * The architectures of llama.cpp that a PLM is written as. `plm` is its own; `deepseek2` holds the same model with a
+ * latent KV cache, runs with flash attention, and stores the FFN twice (see swiglu.ts).
+ */
+export const GGUF_ARCHITECTURES = ['plm', 'deepseek2'] as const;
+
+export type GgufArchitecture = (typeof GGUF_ARCHITECTURES)[number];
+
+/** LLAMA_MAX_LAYERS of llama.cpp. */
+const MAX_LAYERS = 512;
+/** By their numbers of layers llama.cpp takes these for DeepSeek-V2-Lite and others, which hold their queries otherwise. */
+const FOREIGN_LAYERS: readonly number[] = [26, 27];
+
+/**
+ * Passes that a model needs before an architecture can hold it, by name: llama.cpp rotates neighbouring
+ * dimensions together, and attends in deepseek2 with the two parts of kv_b_proj.
+ */
+export function ggufPasses(model: { readonly config: PlmConfig }, arch: GgufArchitecture = 'plm') {
+  const passes: string[] = [];
+  if (!model.config.ropeInterleave) passes.push('permute-rope');
+  if (arch === 'deepseek2' && model.config.kvBForm === undefined) passes.push('absorb-mla');
+  return passes;
+}
+
+/** @throws PressError unsupported with the reason where `arch` cannot hold a model as it is. */
+export function assertHolds(arch: GgufArchitecture, config: PlmConfig): void {
+  const refuse = (field: string, what: string): PressError =>
+    unsupported({ field, what: `GGUF arch ${arch} ${what}` });
+  // llama.cpp's deepseek2 could hold the first two; none of its files with them has been tried here.
+  const has = arch === 'plm' ? 'has' : 'as written here has';
+  if (!config.tieWordEmbeddings) throw refuse('tie_word_embeddings', `${has} no output matrix of its own`);
+  if (config.qLoraRank !== undefined) throw refuse('q_lora_rank', `${has} no low-rank query projection`);
+  if (new Set(config.intermediateSizes).size > 1) {
+    throw refuse('intermediate_size', 'has one FFN width for all layers');
+  }
+  const layers = config.numHiddenLayers;
+  if (layers > MAX_LAYERS) throw refuse('num_hidden_layers', `has at most ${MAX_LAYERS} layers`);
+  if (arch === 'deepseek2' && FOREIGN_LAYERS.includes(layers)) {
+    throw refuse('num_hidden_layers', `with ${layers} layers is another model to llama.cpp`);
+  }
+  if (arch === 'plm' && config.kvBForm === 'split') {
+    throw refuse('kv_b_proj', 'holds it as one matrix, and this model has its parts');
+  }
+  const [missing] = ggufPasses({ config }, arch);
+  if (missing === 'permute-rope') {
+    throw refuse('rope_interleave', `rotates pairs (2i, 2i + 1); run the pass ${missing} first`);
+  }
+  if (missing === 'absorb-mla')
+    throw refuse('kv_b_proj', `holds its two parts; run the pass ${missing} first`);
+}

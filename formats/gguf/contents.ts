@@ -1,0 +1,54 @@
+import type { Model } from '../../src/core/model.ts';
+import { layerTensorName, plmTensors, type TensorSlot } from '../../src/core/names.ts';
+import type { SchemeName } from '../../src/core/scheme.ts';
+import type { Tensor } from '../../src/core/tensor.ts';
+import type { GgufArchitecture } from './architecture.ts';
+import { isQuantized } from './scheme-choice.ts';
+import { BETA, foldBeta, gateName, gateOf } from './swiglu.ts';
+
+/** A tensor that a GGUF holds. */
+export interface Content {
+  readonly slot: TensorSlot;
+  /** Name in the file. */
+  readonly name: string;
+  readonly source: Tensor;
+  /** Scheme of blocks that `source` was decoded from: storing it in blocks rounds a second time. */
+  readonly roundedIn?: SchemeName;
+  /** Name of a matrix with the same inputs, whose importances will do. */
+  readonly twin?: string;
+}
+
+/** Every tensor of a file of arch `arch`, in the order of `plmTensors`. The arch must hold the model. */
+export function contentsOf(model: Model, arch: GgufArchitecture): Content[] {
+  const plain = plmTensors(model.config).map((slot) => contentOf(model, slot));
+  return arch === 'plm' ? plain : plain.flatMap((content) => inDeepseek2(model, content));
+}
+
+// No name has more than 28 bytes of the 63 allowed.
+function contentOf(model: Model, slot: TensorSlot): Content {
+  const source = model.tensors.get(slot.name);
+  if (source === undefined) throw new Error(`the model lacks ${slot.name}`);
+  return { slot, name: slot.ggufName!, source, ...roundedIn(source) };
+}
+
+function inDeepseek2(model: Model, content: Content): Content[] {
+  const { slot, name, source } = content;
+  switch (slot.role) {
+    case 'post_attention_layernorm':
+      return [{ ...content, source: foldBeta(source, BETA) }];
+    case 'k_b_proj':
+      // It was decoded to be transposed; v_b_proj shows from what.
+      return [{ ...content, ...roundedIn(model.tensors.get(layerTensorName('v_b_proj', slot.layer!))!) }];
+    case 'up_proj': {
+      const gate = gateName(name);
+      const gateSlot = { ...slot, ggufName: gate };
+      return [{ ...content, slot: gateSlot, name: gate, source: gateOf(source, BETA), twin: name }, content];
+    }
+    default:
+      return [content];
+  }
+}
+
+function roundedIn({ scheme }: Tensor): Pick<Content, 'roundedIn'> {
+  return isQuantized(scheme) ? { roundedIn: scheme } : {};
+}
