@@ -1,6 +1,6 @@
 import { printable } from '../../core/errors.ts';
 import type { Prediction } from '../../pipeline/plan/predict.ts';
-import { formatBytes, formatCount, formatParameters } from './format.ts';
+import { formatBytes, formatCount, formatSmall } from './format.ts';
 import { type Column, renderTable } from './table.ts';
 import type { Theme } from './theme.ts';
 
@@ -22,7 +22,7 @@ function targetTable({ targets }: Prediction, theme: Theme): string[] {
   const columns = [
     'file',
     'weights a token',
-    'FLOPs a token',
+    'GFLOPs a token',
     'cache a token',
     'cache',
     'overhead',
@@ -32,7 +32,7 @@ function targetTable({ targets }: Prediction, theme: Theme): string[] {
     cost.target,
     formatBytes(cost.fileBytes),
     formatBytes(cost.weightBytes),
-    `${formatParameters(cost.flopsPerToken.empty)} -> ${formatParameters(cost.flopsPerToken.full)}`,
+    `${formatSmall(cost.flopsPerToken.empty / 1e9)} -> ${formatSmall(cost.flopsPerToken.full / 1e9)}`,
     formatBytes(cost.kvBytesPerToken),
     formatBytes(cost.kvBytes),
     formatBytes(cost.overheadBytes),
