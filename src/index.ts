@@ -12,6 +12,8 @@ export { type Inspection, inspect } from './pipeline/inspect.ts';
 export { type LogitsOptions, logits } from './pipeline/logits.ts';
 export type { Manifest } from './pipeline/manifest.ts';
 export { openSource, withSource } from './pipeline/open.ts';
+export { DEVICES, type DeviceProfile, readDevices } from './pipeline/plan/devices.ts';
+export { type Prediction, type PredictOptions, predict } from './pipeline/plan/predict.ts';
 export { readImatrix } from './pipeline/read-imatrix.ts';
 export { planTarget, type Target, type TargetOptions } from './pipeline/target.ts';
 export { checkFiles, type Verification, type VerifyOptions, verify } from './pipeline/verify.ts';

@@ -6,6 +6,7 @@ import { generateCommand } from './commands/generate.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { logitsCommand } from './commands/logits.ts';
 import { passesCommand } from './commands/passes.ts';
+import { planCommand } from './commands/plan.ts';
 import { schemesCommand } from './commands/schemes.ts';
 import { tokenizeCommand } from './commands/tokenize.ts';
 import { verifyCommand } from './commands/verify.ts';
@@ -46,6 +47,7 @@ export function buildProgram(io: Io, open: OpenSession): Command {
     .commandsGroup('Look:')
     .addCommand(inspectCommand(open))
     .addCommand(diffCommand(open))
+    .addCommand(planCommand(open))
     .addCommand(schemesCommand(open))
     .addCommand(passesCommand(open))
     .helpCommand('help [command]', 'print the help of a command')

@@ -33,11 +33,21 @@ export function qkHeadDim(config: PlmConfig): number {
   return config.qkNopeHeadDim + config.qkRopeHeadDim;
 }
 
-/** KV-cache elements a token, expanded (keys and values of every head) or latent (c' and k_pe). */
-export function kvCacheElements(config: PlmConfig, form: 'expanded' | 'latent'): number {
+/** What a KV cache holds: keys and values of every head, or c' and k_pe, from which both follow. */
+export type CacheForm = 'expanded' | 'latent';
+
+/** KV-cache elements a token. */
+export function kvCacheElements(config: PlmConfig, form: CacheForm): number {
   const perLayer =
     form === 'latent'
       ? config.kvLoraRank + config.qkRopeHeadDim
       : config.numAttentionHeads * (qkHeadDim(config) + config.vHeadDim);
   return perLayer * config.numHiddenLayers;
+}
+
+const F16_BYTES = 2;
+
+/** Bytes of KV cache a token, in f16 as runtimes keep it. */
+export function kvCacheBytesPerToken(config: PlmConfig, form: CacheForm): number {
+  return F16_BYTES * kvCacheElements(config, form);
 }

@@ -1,5 +1,4 @@
-import type { PlmConfig } from '../core/config.ts';
-import { kvCacheElements } from '../core/config.ts';
+import { kvCacheBytesPerToken, type PlmConfig } from '../core/config.ts';
 import type { GenerationConfig, Model, ModelCard } from '../core/model.ts';
 import { plmTensors, type Role } from '../core/names.ts';
 import type { SchemeName } from '../core/scheme.ts';
@@ -53,8 +52,6 @@ export interface Inspection {
   readonly notes: readonly string[];
 }
 
-const F16_BYTES = 2;
-
 /** What a model is, from its headers alone. */
 export function inspect(model: Model): Inspection {
   const { config } = model;
@@ -80,8 +77,8 @@ export function inspect(model: Model): Inspection {
     generation: model.generation,
     card: model.card,
     kvCacheBytesPerToken: {
-      expanded: F16_BYTES * kvCacheElements(config, 'expanded'),
-      latent: F16_BYTES * kvCacheElements(config, 'latent'),
+      expanded: kvCacheBytesPerToken(config, 'expanded'),
+      latent: kvCacheBytesPerToken(config, 'latent'),
     },
     notes: model.notes,
   };

@@ -1,0 +1,78 @@
+import { Command } from 'commander';
+import { PressError } from '../../core/errors.ts';
+import { withSource } from '../../pipeline/open.ts';
+import { DEVICES, type DeviceProfile, readDevices, selectDevices } from '../../pipeline/plan/devices.ts';
+import { type Prediction, predict } from '../../pipeline/plan/predict.ts';
+import { planTarget } from '../../pipeline/target.ts';
+import { collect, parseInteger } from '../arguments.ts';
+import type { OpenSession } from '../program.ts';
+import { formatBytes } from '../ui/format.ts';
+import { predictionLines } from '../ui/prediction.ts';
+
+interface PlanFlags {
+  readonly to?: string[];
+  readonly device?: string[];
+  readonly deviceFile?: string;
+  readonly context?: number;
+  readonly mustFit?: boolean;
+}
+
+/** From nearly exact to the smallest that most would still use. */
+const DEFAULT_TARGETS = ['gguf:q8_0', 'gguf:q6_k', 'gguf:q4_k_m', 'gguf:q3_k_m'];
+
+const HELP = `
+Devices: ${DEVICES.map(({ name }) => name).join(', ')}. A device file adds more:
+  {"devices": [{"name": "board", "bytesPerSecond": 12800000000, "memoryBytes": 4000000000, "usableShare": 0.8}]}
+Rates are ceilings: nominal bandwidth of the memory / (weights + KV cache). docs/planning.md has the formulas.
+Reads headers only, so it is quick on models of any size.`;
+
+export function planCommand(open: OpenSession): Command {
+  return new Command('plan')
+    .description('predict what targets cost on devices: bytes, FLOPs, memory, tokens a second')
+    .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
+    .option('--to <target>', `what to plan; repeatable; default: ${DEFAULT_TARGETS.join(', ')}`, collect)
+    .option('--device <name>', 'where it is to run; repeatable; default: every known device', collect)
+    .option('--device-file <file>', 'more devices, as JSON')
+    .option(
+      '--context <n>',
+      'tokens that the cache is to hold; default: as many as the model takes',
+      parseInteger(1),
+    )
+    .option('--must-fit', 'exit code 6 where a target does not fit a device')
+    .addHelpText('after', HELP)
+    .action(async (source: string, flags: PlanFlags) => {
+      const session = open();
+      const devices = await devicesOf(flags);
+      const { to = DEFAULT_TARGETS, context, mustFit } = flags;
+      const prediction = await withSource(source, async (model) => {
+        // Sizes are the same however the source is stored.
+        const targets = to.map((target) => planTarget(model, target, { allowRequantize: true }));
+        return predict(model, targets, { devices, ...(context !== undefined && { context }) });
+      });
+      if (session.json) await session.writeJson(prediction);
+      else await session.writeLines(predictionLines(prediction, session.theme));
+      const failures = mustFit ? misfits(prediction) : [];
+      if (failures.length > 0) await session.fail(misfitFailure(failures));
+    });
+}
+
+async function devicesOf({ device, deviceFile }: PlanFlags): Promise<readonly DeviceProfile[]> {
+  const known = deviceFile === undefined ? DEVICES : [...DEVICES, ...(await readDevices(deviceFile))];
+  return device === undefined ? known : selectDevices(known, device);
+}
+
+function misfits({ targets, context }: Prediction): string[] {
+  return targets.flatMap(({ target, peakBytes, devices }) =>
+    devices
+      .filter(({ fits }) => !fits)
+      .map(
+        ({ name, usableBytes }) =>
+          `${target} with ${context} tokens needs ${formatBytes(peakBytes)}, ${name} has ${formatBytes(usableBytes)} to use`,
+      ),
+  );
+}
+
+function misfitFailure([first, ...others]: readonly string[]): PressError {
+  const more = others.length > 0 ? ` (and ${others.length} more)` : '';
+  return new PressError('verification', { what: `${first}${more}` });
+}

@@ -1,0 +1,124 @@
+import { type CacheForm, kvCacheBytesPerToken, type PlmConfig, qkHeadDim } from '../../core/config.ts';
+import { usage } from '../../core/errors.ts';
+import type { ExportPlan } from '../../core/export-plan.ts';
+import type { Model } from '../../core/model.ts';
+import { byteLength } from '../../core/tensor.ts';
+import type { Target } from '../target.ts';
+import { decodeMacs } from './decode-macs.ts';
+import { DEVICES, type DeviceProfile, usableBytes } from './devices.ts';
+
+/** A figure before the first token, and with the whole context cached. */
+export interface OverContext {
+  readonly empty: number;
+  readonly full: number;
+}
+
+/** A target on a device. */
+export interface DeviceCost {
+  readonly name: string;
+  /** Most tokens a second that the memory lets through: bandwidth / bytes a token. */
+  readonly tokensPerSecond: OverContext;
+  readonly usableBytes: number;
+  readonly fits: boolean;
+}
+
+/** What a target costs, wherever it runs. */
+export interface TargetCost {
+  readonly target: string;
+  /** Of all files, exactly. */
+  readonly fileBytes: number;
+  /** Of all tensors: what decoding one token reads, sparsity left aside. */
+  readonly weightBytes: number;
+  readonly cache: CacheForm;
+  readonly kvBytesPerToken: number;
+  /** Of the whole context. */
+  readonly kvBytes: number;
+  readonly flopsPerToken: OverContext;
+  /** What a runtime holds beside weights and cache. */
+  readonly overheadBytes: number;
+  /** Weights, cache of the whole context, overhead. */
+  readonly peakBytes: number;
+  readonly devices: readonly DeviceCost[];
+}
+
+export interface Prediction {
+  readonly name: string;
+  /** Tokens. */
+  readonly context: number;
+  readonly devices: readonly DeviceProfile[];
+  /** The largest weights first. */
+  readonly targets: readonly TargetCost[];
+}
+
+export interface PredictOptions {
+  /** Tokens that the cache is to hold; default: as many as the model takes. */
+  readonly context?: number;
+  /** Default: `DEVICES`. */
+  readonly devices?: readonly DeviceProfile[];
+}
+
+/** llama.cpp keeps the keys and values of arch plm expanded. */
+const CACHE_FORM: CacheForm = 'expanded';
+/** Tokens that llama.cpp reads at once (n_ubatch). */
+const BATCH = 512;
+const F32_BYTES = 4;
+
+/**
+ * What targets of a model cost on devices, from shapes alone.
+ * @throws PressError `usage` where the model has fewer positions than `context`.
+ */
+export function predict(model: Model, targets: readonly Target[], options: PredictOptions = {}): Prediction {
+  const { context = model.config.maxPositionEmbeddings, devices = DEVICES } = options;
+  const { maxPositionEmbeddings } = model.config;
+  if (context > maxPositionEmbeddings) {
+    throw usage(`a context of ${context} tokens`, `at most the model's ${maxPositionEmbeddings}`);
+  }
+  const costs = targets.map((target) => targetCost(target, context, devices));
+  return {
+    ...{ name: model.name, context, devices },
+    targets: costs.toSorted((a, b) => b.weightBytes - a.weightBytes),
+  };
+}
+
+function targetCost({ model, plan }: Target, context: number, devices: readonly DeviceProfile[]): TargetCost {
+  const { config } = model;
+  const fileBytes = plan.files.reduce((sum, file) => sum + file.bytes, 0);
+  const weightBytes = storedBytes(plan);
+  const kvBytesPerToken = kvCacheBytesPerToken(config, CACHE_FORM);
+  const kvBytes = context * kvBytesPerToken;
+  const overheadBytes = fileBytes - weightBytes + computeBytes(config, context);
+  const peakBytes = weightBytes + kvBytes + overheadBytes;
+  const flops = (length: number) => 2 * decodeMacs(config, CACHE_FORM, length);
+  return {
+    ...{ target: plan.target, fileBytes, weightBytes, cache: CACHE_FORM, kvBytesPerToken, kvBytes },
+    flopsPerToken: { empty: flops(0), full: flops(context) },
+    ...{ overheadBytes, peakBytes },
+    devices: devices.map((device) => ({
+      name: device.name,
+      tokensPerSecond: {
+        empty: device.bytesPerSecond / weightBytes,
+        full: device.bytesPerSecond / (weightBytes + kvBytes),
+      },
+      usableBytes: usableBytes(device),
+      fits: peakBytes <= usableBytes(device),
+    })),
+  };
+}
+
+function storedBytes({ files }: ExportPlan): number {
+  const tensors = files.flatMap((file) => file.tensors);
+  return tensors.reduce((sum, { source, scheme }) => sum + byteLength({ shape: source.shape, scheme }), 0);
+}
+
+/**
+ * What llama.cpp reserves for the activations of one batch while it reads a prompt: the larger of its last step (the
+ * logits) and of an attention without flash attention (queries, keys, values, scores and mask), each beside some
+ * rows of the hidden size. For PLM-1.8B it is right to 4 MiB from 256 to 16,384 tokens.
+ */
+function computeBytes(config: PlmConfig, context: number): number {
+  const { hiddenSize, vocabSize, numAttentionHeads: heads } = config;
+  const logits = 3 * hiddenSize + vocabSize;
+  const projections = heads * (2 * qkHeadDim(config) + config.vHeadDim);
+  const attention = 4 * hiddenSize + projections + (heads + 1) * context;
+  return F32_BYTES * Math.min(BATCH, context) * Math.max(logits, attention);
+}

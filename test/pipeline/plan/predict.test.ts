@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { kvCacheBytesPerToken } from '../../../src/core/config.ts';
+import { decodeMacs } from '../../../src/pipeline/plan/decode-macs.ts';
+import { DEVICES } from '../../../src/pipeline/plan/devices.ts';
+import { predict } from '../../../src/pipeline/plan/predict.ts';
+import { planTarget, type TargetOptions } from '../../../src/pipeline/target.ts';
+import { hollowModel, PLM_1_8B, SMALL_PLM } from '../../support/hollow-model.ts';
+import { pressFailure } from '../../support/press-failure.ts';
+
+const MODEL = hollowModel(PLM_1_8B);
+
+function predicted(recipe: string, options: TargetOptions = {}, context?: number) {
+  const targets = [planTarget(MODEL, `gguf:${recipe}`, options)];
+  return predict(MODEL, targets, context === undefined ? {} : { context }).targets[0]!;
+}
+
+describe('the figures of PLM-1.8B', () => {
+  it('KV cache: bytes a token', () => {
+    assert.equal(kvCacheBytesPerToken(PLM_1_8B, 'expanded'), 327_680);
+    assert.equal(kvCacheBytesPerToken(PLM_1_8B, 'latent'), 36_864);
+  });
+
+  it('GMAC a token', () => {
+    const gmac = (form: 'expanded' | 'latent', context: number) =>
+      (decodeMacs(PLM_1_8B, form, context) / 1e9).toFixed(2);
+    assert.deepEqual([gmac('expanded', 512), gmac('expanded', 4096)], ['1.91', '2.50']);
+    assert.deepEqual([gmac('latent', 512), gmac('latent', 4096)], ['2.11', '4.11']);
+    assert.equal(decodeMacs(PLM_1_8B, 'expanded', 0), 1_825_308_672);
+  });
+
+  it('q4_k_m as PLM-Team published it, on every device', () => {
+    const { weightBytes, kvBytesPerToken, kvBytes, flopsPerToken, devices } = predicted('q4_k_m', {
+      kvBRule: '2025-03',
+    });
+    assert.deepEqual([weightBytes, kvBytesPerToken], [1_176_762_368, 327_680]);
+    assert.equal(kvBytes, 1280 * 2 ** 20);
+    assert.deepEqual(flopsPerToken, { empty: 3_650_617_344, full: 4_992_794_624 });
+    const rates = devices.map(({ name, tokensPerSecond: { empty, full } }) => [
+      name,
+      empty.toFixed(1),
+      full.toFixed(1),
+    ]);
+    assert.deepEqual(rates, [
+      ['raspberry-pi-5', '14.5', '6.8'],
+      ['phone', '65.3', '30.5'],
+      ['jetson-orin-nano', '86.7', '40.5'],
+      ['laptop', '87.0', '40.7'],
+    ]);
+    assert.ok(devices.every(({ fits }) => fits));
+  });
+
+  it('file and weights of other recipes', () => {
+    assert.equal(predicted('q8_0').weightBytes, 1_939_988_480);
+    assert.equal(predicted('q6_k').weightBytes, 1_497_921_536);
+    const { fileBytes, weightBytes } = predicted('q8_0', { shardSize: 500_000_000 });
+    assert.equal(weightBytes, 1_939_988_480);
+    assert.ok(fileBytes > predicted('q8_0').fileBytes);
+  });
+
+  it('peak memory is weights, cache and overhead', () => {
+    const cost = predicted('q8_0', {}, 1000);
+    const { fileBytes, weightBytes, kvBytes, overheadBytes, peakBytes } = cost;
+    assert.equal(kvBytes, 327_680_000);
+    assert.equal(overheadBytes, fileBytes - weightBytes + 4 * 512 * (3 * 2048 + 151_936));
+    assert.equal(peakBytes, weightBytes + kvBytes + overheadBytes);
+  });
+});
+
+describe('predict', () => {
+  it('puts the largest target first, and devices as they were given', () => {
+    const targets = ['gguf:q4_0', 'gguf:f32', 'gguf:q8_0'].map((target) => planTarget(MODEL, target));
+    const devices = [...DEVICES].reverse();
+    const prediction = predict(MODEL, targets, { devices });
+    assert.deepEqual(
+      prediction.targets.map(({ target }) => target),
+      ['gguf:f32', 'gguf:q8_0', 'gguf:q4_0'],
+    );
+    assert.deepEqual(
+      prediction.targets[0]!.devices.map(({ name, fits }) => [name, fits]),
+      [
+        ['laptop', true],
+        ['jetson-orin-nano', false],
+        ['phone', false],
+        ['raspberry-pi-5', false],
+      ],
+    );
+    assert.equal(prediction.context, 4096);
+  });
+
+  it('fits to the byte', () => {
+    const { peakBytes } = predicted('q8_0');
+    const fits = (memoryBytes: number) =>
+      predict(MODEL, [planTarget(MODEL, 'gguf:q8_0')], {
+        devices: [{ name: 'exact', bytesPerSecond: 1, memoryBytes, usableShare: 1 }],
+      }).targets[0]!.devices[0]!.fits;
+    assert.deepEqual([fits(peakBytes), fits(peakBytes - 1)], [true, false]);
+  });
+
+  it('an embedding that is not the head too is only looked up', () => {
+    const tied = decodeMacs(SMALL_PLM, 'expanded', 7);
+    assert.equal(decodeMacs({ ...SMALL_PLM, tieWordEmbeddings: false }, 'expanded', 7), tied);
+  });
+
+  it('takes no more context than the model has positions', () => {
+    assert.throws(
+      () => predict(MODEL, [], { context: 4097 }),
+      pressFailure('usage', /context of 4097 tokens, expected at most the model's 4096/),
+    );
+  });
+});
