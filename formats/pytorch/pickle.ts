@@ -243,11 +243,17 @@ class Unpickler {
   }
 
   #storage(id: Value): Storage {
-    const [kind, type, key, location, elements, ...more] = id instanceof Tuple ? id.items : [];
+    const items = id instanceof Tuple && id.items.length === 5 ? id.items : [];
+    const [kind, type, key, location, elements] = items;
     const dtype = type instanceof Global ? type.dtype : undefined;
-    const isStorage =
-      kind === 'storage' && typeof key === 'string' && typeof location === 'string' && more.length === 0;
-    if (!isStorage || dtype === undefined) throw this.#fault('persistent id that is no storage');
+    if (
+      kind !== 'storage' ||
+      dtype === undefined ||
+      typeof key !== 'string' ||
+      typeof location !== 'string'
+    ) {
+      throw this.#fault('persistent id that is no storage');
+    }
     if (typeof elements !== 'number' || elements < 0) throw this.#fault('wrong size of a storage', elements);
     return new Storage(dtype, key, elements);
   }

@@ -6,7 +6,7 @@ const MAX_ENTRIES = 20_000;
 /** Names of `torch.save` are the stem of the file and a number. */
 const MAX_NAME_BYTES = 256;
 /** Path of plain components: no root, no drive, no backslash, nothing that climbs. */
-const SAFE_NAME = /^(?!\.{1,2}\/)[\w. @+-]+(\/(?!\.{1,2}(\/|$))[\w. @+-]+)*$/;
+const SAFE_NAME = /^(?!\.{1,2}(\/|$))[\w. @+-]+(\/(?!\.{1,2}(\/|$))[\w. @+-]+)*$/;
 
 const END_BYTES = 22;
 const LOCATOR_BYTES = 20;
