@@ -51,6 +51,7 @@ test('the digest is right whatever has been read before', async (t) => {
     'overlapping, as a header that is read twice': [[0, 64], [8, 1000], [1008, size - 1008]],
     'back to front': [[2_000_000, size - 2_000_000], [0, 2_000_000]],
     'with a gap': [[0, 100], [200, 300], [50, 20]],
+    'with a gap too large to read': [[0, 100], [5000, 300], [100, 4900]],
     'the same bytes again': [[0, 100], [0, 100], [0, 100]],
     'nothing at the end': [[size, 0]],
   };

@@ -23,23 +23,29 @@ export interface TorchForm {
   readonly shared?: Readonly<Record<string, string>>;
   readonly archive?: ArchiveForm;
   readonly parameters?: boolean;
+  /** What to say of the tensor instead. */
+  readonly change?: (name: string) => Partial<TorchTensor>;
 }
 
-/** Writes the safetensors folder `from` to `to` with its weights as `torch.save` stores them. */
-export async function writeAsTorch(from: string, to: string, form: TorchForm = {}): Promise<void> {
+/** Writes the safetensors folder `from` to `to` with its weights as `torch.save` stores them, and returns the `weight_map`. */
+export async function writeAsTorch(
+  from: string,
+  to: string,
+  form: TorchForm = {},
+): Promise<Record<string, string>> {
   mkdirSync(to, { recursive: true });
   for (const name of readdirSync(from)) {
     if (!/safetensors/.test(name)) copyFileSync(path.join(from, name), path.join(to, name));
   }
   const model = await openHfFolder(from);
   try {
-    await writeWeights(model, to, form);
+    return await writeWeights(model, to, form);
   } finally {
     await closeModel(model);
   }
 }
 
-async function writeWeights(model: Model, to: string, form: TorchForm): Promise<void> {
+async function writeWeights(model: Model, to: string, form: TorchForm): Promise<Record<string, string>> {
   const shards = form.shards ?? 1;
   const tensors = [...model.tensors.values()];
   const weightMap: Record<string, string> = {};
@@ -50,13 +56,14 @@ async function writeWeights(model: Model, to: string, form: TorchForm): Promise<
     writeFileSync(path.join(to, name), await torchFile(content, form));
   }
   if (shards > 1) writeTorchIndex(to, weightMap);
+  return weightMap;
 }
 
 async function torchFile(tensors: readonly Tensor[], form: TorchForm): Promise<Buffer> {
   const contents = await Promise.all(tensors.map(weightsOf));
   const described = form.oneStorage
     ? inOneStorage(tensors)
-    : tensors.map((tensor, i) => describe(tensor, `${i}`));
+    : tensors.map((tensor, i) => ({ ...describe(tensor, `${i}`), ...form.change?.(tensor.name) }));
   const storages = form.oneStorage
     ? new Map([['0', Buffer.concat([Buffer.alloc(4), ...contents])]])
     : new Map(contents.map((content, i) => [`${i}`, content]));
