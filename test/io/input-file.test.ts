@@ -82,12 +82,17 @@ const COUNTERS = '/proc/self/io';
 test('a file read front to back is not read again for its digest', {
   skip: !existsSync(COUNTERS) && 'the system does not count the bytes that a process reads',
 }, async (t) => {
-  const { file } = await openContent(t);
-  await file.readInto(new Uint8Array(CONTENT.length), 0);
   const bytesRead = () => Number(/rchar: (\d+)/.exec(readFileSync(COUNTERS, 'utf8'))![1]);
-  const before = bytesRead();
-  await file.sha256();
-  assert.ok(bytesRead() - before < CONTENT.length / 2);
+  // The entries of an archive have headers between them, which nobody reads in this order.
+  for (const hole of [0, 200]) {
+    const { file } = await openContent(t);
+    const half = Math.floor(CONTENT.length / 2);
+    await file.readInto(new Uint8Array(half - hole), hole);
+    await file.readInto(new Uint8Array(half - hole), half + hole);
+    const before = bytesRead();
+    assert.equal(await file.sha256(), digestOf(CONTENT));
+    assert.ok(bytesRead() - before < CONTENT.length / 2);
+  }
 });
 
 test('an empty file', async (t) => {
