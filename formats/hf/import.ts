@@ -21,8 +21,8 @@ const MAX_CARD_BYTES = 1_000_000;
 const GENERATION_FILE = 'generation_config.json';
 const CARD_FILE = 'README.md';
 
-/** Files of weights in forms that are not read: training states, adapters, what has no fixed name. */
-const OTHER_PICKLE = /^(pytorch|adapter)_model.*\.bin$|\.(pt|pth|ckpt)$/;
+/** Names of pickles; those that a container does not claim are training states, adapters and the like. */
+const PICKLE = /^(pytorch|adapter)_model.*\.bin$|\.(pt|pth|ckpt)$/;
 
 /** Whether `folder` looks like a checkpoint, complete or not; `openHfFolder` says what it lacks. */
 export async function isHfFolder(folder: string): Promise<boolean> {
@@ -34,7 +34,7 @@ export async function isHfFolder(folder: string): Promise<boolean> {
       name === 'config.json' ||
       name.endsWith('.safetensors') ||
       CONTAINERS.some(({ index }) => name === index) ||
-      OTHER_PICKLE.test(name),
+      PICKLE.test(name),
   );
 }
 
@@ -93,7 +93,7 @@ type Read = (name: string, maxBytes: number) => Promise<string>;
 function weightsContainer(folder: SourceFolder): Container {
   const container = containerOf(folder);
   if (container !== undefined) return container;
-  const pickle = [...folder.entries].sort().find((name) => OTHER_PICKLE.test(name));
+  const pickle = [...folder.entries].sort().find((name) => PICKLE.test(name));
   if (pickle === undefined) throw invalidInput({ file: CONTAINERS[0]!.single, what: 'missing' });
   const what = 'pickles of other names than pytorch_model.bin are not read; convert to safetensors first';
   throw invalidInput({ file: pickle, what });
