@@ -3,10 +3,10 @@ import path from 'node:path';
 import { invalidInput, PressError } from '../../src/core/errors.ts';
 import { closeModel, type Model, type ModelCard, type SourceFile } from '../../src/core/model.ts';
 import { SourceFolder } from '../../src/io/source-folder.ts';
-import { INDEX_FILE, openCheckpoint, SINGLE_FILE } from '../safetensors/checkpoint.ts';
-import { isNumberedShard } from '../safetensors/index-file.ts';
 import { parseCard } from './card.ts';
+import { openCheckpoint } from './checkpoint.ts';
 import { parseConfig } from './config.ts';
+import { CONTAINERS, type Container, containerOf } from './container.ts';
 import { parseGeneration } from './generation.ts';
 import { matchTensors } from './tensor-table.ts';
 import { parseHfTokenizer } from './tokenizer.ts';
@@ -21,7 +21,8 @@ const MAX_CARD_BYTES = 1_000_000;
 const GENERATION_FILE = 'generation_config.json';
 const CARD_FILE = 'README.md';
 
-const PICKLE = /^pytorch_model.*\.bin$|\.(pt|pth|ckpt)$/;
+/** Names of pickles; those that a container does not claim are training states, adapters and the like. */
+const PICKLE = /^(pytorch|adapter)_model.*\.bin$|\.(pt|pth|ckpt)$/;
 
 /** Whether `folder` looks like a checkpoint, complete or not; `openHfFolder` says what it lacks. */
 export async function isHfFolder(folder: string): Promise<boolean> {
@@ -30,13 +31,16 @@ export async function isHfFolder(folder: string): Promise<boolean> {
   const { entries } = await SourceFolder.open(folder);
   return [...entries].some(
     (name) =>
-      name === 'config.json' || name === INDEX_FILE || name.endsWith('.safetensors') || PICKLE.test(name),
+      name === 'config.json' ||
+      name.endsWith('.safetensors') ||
+      CONTAINERS.some(({ index }) => name === index) ||
+      PICKLE.test(name),
   );
 }
 
 /**
  * Opens a Hugging Face folder of a PLM: config.json, generation_config.json, tokenizer files, model card and
- * safetensors weights, of which only headers are read. Close the model when done with it.
+ * weights in safetensors or files of PyTorch, of which only headers are read. Close the model when done with it.
  */
 export async function openHfFolder(folderPath: string): Promise<Model> {
   const folder = await SourceFolder.open(path.resolve(folderPath));
@@ -56,8 +60,8 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
     return file.text;
   };
   const config = parseConfig(await read('config.json', MAX_CONFIG_BYTES), 'config.json');
-  assertSafetensors(folder);
-  const checkpoint = await openCheckpoint(folder, files);
+  const container = weightsContainer(folder);
+  const checkpoint = await openCheckpoint(folder, container, files);
   const table = matchTensors(config.plm, checkpoint, files);
   const generation = folder.has(GENERATION_FILE)
     ? parseGeneration(await read(GENERATION_FILE, MAX_CONFIG_BYTES), GENERATION_FILE)
@@ -70,7 +74,7 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
   });
   const card = await readCard(folder, read);
   return {
-    format: 'safetensors',
+    format: container.format,
     name: folder.name,
     config: config.plm,
     tensors: table.tensors,
@@ -85,14 +89,13 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
 
 type Read = (name: string, maxBytes: number) => Promise<string>;
 
-/** Refuses folders without weights that are read; reading pickles would run code. */
-function assertSafetensors(folder: SourceFolder): void {
-  if (folder.has(SINGLE_FILE) || folder.has(INDEX_FILE)) return;
-  const names = [...folder.entries].sort();
-  if (names.some(isNumberedShard)) throw invalidInput({ file: INDEX_FILE, what: 'missing' });
-  const pickle = names.find((name) => PICKLE.test(name));
-  if (pickle === undefined) throw invalidInput({ file: SINGLE_FILE, what: 'missing' });
-  const what = 'pickle weights are not read; convert to safetensors first';
+/** Refuses folders without weights that are read. */
+function weightsContainer(folder: SourceFolder): Container {
+  const container = containerOf(folder);
+  if (container !== undefined) return container;
+  const pickle = [...folder.entries].sort().find((name) => PICKLE.test(name));
+  if (pickle === undefined) throw invalidInput({ file: CONTAINERS[0]!.single, what: 'missing' });
+  const what = 'pickles of other names than pytorch_model.bin are not read; convert to safetensors first';
   throw invalidInput({ file: pickle, what });
 }
 

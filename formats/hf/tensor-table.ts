@@ -4,8 +4,7 @@ import type { SourceFile } from '../../src/core/model.ts';
 import { modelTensorName, plmTensors, type TensorSlot } from '../../src/core/names.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
 import { FileTensor } from '../../src/io/file-tensor.ts';
-import type { Checkpoint, StoredTensor } from '../safetensors/checkpoint.ts';
-import { schemeOfDtype } from '../safetensors/dtype.ts';
+import type { Checkpoint, StoredTensor } from './checkpoint.ts';
 
 export interface TensorTable {
   readonly tensors: ReadonlyMap<string, Tensor>;
@@ -36,9 +35,8 @@ export function matchTensors(
 }
 
 function bind(slot: TensorSlot, tensor: StoredTensor, files: readonly SourceFile[]): Tensor {
-  const { file, name, dtype, shape } = tensor;
+  const { file, name, dtype, scheme, shape } = tensor;
   if (!sameShape(shape, slot.shape)) throw wrongShape(tensor, slot.shape);
-  const scheme = schemeOfDtype(dtype);
   if (scheme === undefined) {
     const field = `tensor ${JSON.stringify(name)}: dtype`;
     throw unsupported({

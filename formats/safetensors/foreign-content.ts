@@ -1,12 +1,13 @@
 import { LFS_POINTER_HINT, LFS_POINTER_START } from '../../src/io/git-lfs.ts';
 
-const CONVERT_PICKLE = 'pickle weights are not read; convert to safetensors first';
-
 /** First bytes, as Latin-1, of what people have in place of safetensors. */
 const FOREIGN: readonly { readonly start: readonly string[]; readonly what: string }[] = [
   { start: [LFS_POINTER_START], what: LFS_POINTER_HINT },
-  { start: ['PK\x03\x04'], what: `this is a zip archive, as PyTorch writes; ${CONVERT_PICKLE}` },
-  { start: ['\x80\x02', '\x80\x03', '\x80\x04', '\x80\x05'], what: `this is a pickle; ${CONVERT_PICKLE}` },
+  { start: ['PK\x03\x04'], what: 'this is a zip archive, as torch.save writes as pytorch_model.bin' },
+  {
+    start: ['\x80\x02', '\x80\x03', '\x80\x04', '\x80\x05'],
+    what: 'this is a bare pickle, which is not read; convert it to safetensors',
+  },
   { start: ['GGUF'], what: 'this is a GGUF file' },
   { start: ['<!doctype', '<!DOCTYPE', '<html'], what: 'this is an HTML page, as failed downloads leave' },
 ];

@@ -8,6 +8,8 @@ import type { SourceFile } from '../core/model.ts';
 const MAX_READ = 1 << 30;
 /** Chunk for hashing what nobody has read: large enough to hide the cost of a call, small beside any budget. */
 const HASH_CHUNK = 1 << 20;
+/** Largest hole that is read for the hash: headers between the parts of an archive, less than a call costs. */
+const MAX_HOLE = 4096;
 /** Opening a FIFO must not wait for a writer, nor a terminal become ours. Windows has neither flag. */
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
@@ -62,7 +64,10 @@ export class InputFile implements SourceFile {
     }
   }
 
-  /** Fills all of `into` with the bytes from `offset` on. Only reads that end in file order are hashed for free. */
+  /**
+   * Fills all of `into` with the bytes from `offset` on. Only reads in file order are hashed for free, small holes
+   * between them included.
+   */
   async readInto(into: Uint8Array, offset: number): Promise<void> {
     const end = offset + into.length;
     if (end > this.bytes) {
@@ -73,11 +78,9 @@ export class InputFile implements SourceFile {
         expected: `at least ${end} bytes`,
       });
     }
-    for (let done = 0; done < into.length; ) {
-      const count = await this.#read(into, done, offset + done);
-      if (count === 0) throw this.#changed();
-      done += count;
-    }
+    await this.#fill(into, offset);
+    const hole = offset - this.#hashed;
+    if (hole > 0 && hole <= MAX_HOLE) await this.readInto(new Uint8Array(hole), this.#hashed);
     if (offset <= this.#hashed && this.#hashed < end) {
       this.#hash.update(into.subarray(this.#hashed - offset));
       this.#hashed = end;
@@ -110,6 +113,14 @@ export class InputFile implements SourceFile {
 
   async close(): Promise<void> {
     await this.#handle.close();
+  }
+
+  async #fill(into: Uint8Array, offset: number): Promise<void> {
+    for (let done = 0; done < into.length; ) {
+      const count = await this.#read(into, done, offset + done);
+      if (count === 0) throw this.#changed();
+      done += count;
+    }
   }
 
   async #read(into: Uint8Array, at: number, position: number): Promise<number> {

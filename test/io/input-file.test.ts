@@ -51,6 +51,7 @@ test('the digest is right whatever has been read before', async (t) => {
     'overlapping, as a header that is read twice': [[0, 64], [8, 1000], [1008, size - 1008]],
     'back to front': [[2_000_000, size - 2_000_000], [0, 2_000_000]],
     'with a gap': [[0, 100], [200, 300], [50, 20]],
+    'with a gap too large to read': [[0, 100], [5000, 300], [100, 4900]],
     'the same bytes again': [[0, 100], [0, 100], [0, 100]],
     'nothing at the end': [[size, 0]],
   };
@@ -81,12 +82,17 @@ const COUNTERS = '/proc/self/io';
 test('a file read front to back is not read again for its digest', {
   skip: !existsSync(COUNTERS) && 'the system does not count the bytes that a process reads',
 }, async (t) => {
-  const { file } = await openContent(t);
-  await file.readInto(new Uint8Array(CONTENT.length), 0);
   const bytesRead = () => Number(/rchar: (\d+)/.exec(readFileSync(COUNTERS, 'utf8'))![1]);
-  const before = bytesRead();
-  await file.sha256();
-  assert.ok(bytesRead() - before < CONTENT.length / 2);
+  // The entries of an archive have headers between them, which nobody reads in this order.
+  for (const hole of [0, 200]) {
+    const { file } = await openContent(t);
+    const half = Math.floor(CONTENT.length / 2);
+    await file.readInto(new Uint8Array(half - hole), hole);
+    await file.readInto(new Uint8Array(half - hole), half + hole);
+    const before = bytesRead();
+    assert.equal(await file.sha256(), digestOf(CONTENT));
+    assert.ok(bytesRead() - before < CONTENT.length / 2);
+  }
 });
 
 test('an empty file', async (t) => {

@@ -185,10 +185,11 @@ const DAMAGES: readonly Damage[] = [
   { name: 'tokenizer.json missing', damage: (file) => rmSync(file('tokenizer.json')), message: /^tokenizer\.json: missing$/ },
   { name: 'no weights', damage: (file) => rmSync(file(WEIGHTS)), message: /^model\.safetensors: missing$/ },
   { name: 'safetensors of another name', damage: (file) => renameSync(file(WEIGHTS), file('adapter.safetensors')), message: /^model\.safetensors: missing$/ },
-  ...['pytorch_model.bin', 'pytorch_model-00001-of-00002.bin', 'model.pt', 'model.pth', 'model.ckpt'].map((name) => ({
+  { name: 'only a shard of PyTorch', damage: (file) => renameSync(file(WEIGHTS), file('pytorch_model-00001-of-00002.bin')), message: /^pytorch_model\.bin\.index\.json: missing$/ },
+  ...['model.pt', 'model.pth', 'model.ckpt', 'adapter_model.bin', 'pytorch_model_00001.bin'].map((name) => ({
     name: `only ${name}`,
     damage: (file: (name: string) => string) => renameSync(file(WEIGHTS), file(name)),
-    message: new RegExp(`^${name}: pickle weights are not read; convert to safetensors first$`),
+    message: new RegExp(`^${name}: pickles of other names than pytorch_model\\.bin are not read; convert to safetensors first$`),
   })),
 
   // Weights as files.

@@ -1,16 +1,15 @@
 import { invalidInput } from '../../src/core/errors.ts';
 import { parseJson } from '../../src/core/json.ts';
+import type { Container } from './container.ts';
 
 /** Limit of huggingface.js. */
 const MAX_SHARDS = 10_000;
 /** As many tensors as one header may name; the largest PLM has about 6,200. */
 const MAX_TENSORS = 100_000;
 /** A base name, so that no value can lead elsewhere: no separators, no drive letters. */
-const SHARD_NAME = /^[\w.-]+\.safetensors$/;
-/** Shards that tell how many they are, as `save_pretrained` names them. */
-const NUMBERED = /-\d+-of-(\d+)\.safetensors$/;
+const BASE_NAME = /^[\w.-]+$/;
 
-/** What model.safetensors.index.json says. */
+/** What the index of a container says. */
 export interface ShardIndex {
   /** File names in ascending order. */
   readonly shards: readonly string[];
@@ -19,13 +18,15 @@ export interface ShardIndex {
 }
 
 /** Parses the text of an index. Values of `weight_map` are base names, and numbered shards are complete. */
-export function parseIndex(text: string, file: string): ShardIndex {
+export function parseIndex(text: string, { index: file, extension, numbered }: Container): ShardIndex {
   const shardOf = new Map<string, string>();
   for (const [tensor, field] of parseJson(text, file, { maxMembers: MAX_TENSORS })
     .at('weight_map')
     .entries()) {
     const shard = field.string();
-    if (!SHARD_NAME.test(shard)) throw field.unexpected('the base name of a .safetensors file');
+    if (!BASE_NAME.test(shard) || !shard.endsWith(extension) || shard === extension) {
+      throw field.unexpected(`the base name of a ${extension} file`);
+    }
     shardOf.set(tensor, shard);
   }
   const shards = [...new Set(shardOf.values())].sort();
@@ -41,16 +42,11 @@ export function parseIndex(text: string, file: string): ShardIndex {
     });
   }
   for (const shard of shards) {
-    const total = NUMBERED.exec(shard)?.[1];
+    const total = numbered.exec(shard)?.[1];
     if (total !== undefined && Number(total) !== shards.length) {
       const what = `${shard} is one of ${Number(total)} shards`;
       throw invalidInput({ file, field, what, got: shards.length, expected: `${Number(total)} names` });
     }
   }
   return { shards, shardOf };
-}
-
-/** Whether a file of the folder calls itself a shard. */
-export function isNumberedShard(name: string): boolean {
-  return NUMBERED.test(name) && SHARD_NAME.test(name);
 }
