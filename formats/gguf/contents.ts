@@ -24,7 +24,7 @@ export function contentsOf(model: Model, arch: GgufArchitecture): Content[] {
   return arch === 'plm' ? plain : plain.flatMap((content) => inDeepseek2(model, content));
 }
 
-// No name has more than 28 bytes of the 63 allowed.
+// A slot of a model that was not refused has a name, and none has more than 28 bytes of the 63 allowed.
 function contentOf(model: Model, slot: TensorSlot): Content {
   const source = model.tensors.get(slot.name);
   if (source === undefined) throw new Error(`the model lacks ${slot.name}`);

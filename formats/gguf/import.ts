@@ -28,8 +28,8 @@ interface FoundTensor {
 }
 
 /**
- * Opens a GGUF of arch `plm`, or of arch `deepseek2` as we write it; of a split model, the first shard opens all. Only headers are read. Tensors come
- * under their Hugging Face names in whatever scheme they are stored.
+ * Opens a GGUF of arch `plm`, or of arch `deepseek2` as we write it; of a split model, the first shard opens all.
+ * Only headers are read. Tensors come under their Hugging Face names in whatever scheme they are stored.
  * @throws PressError invalid-input for malformed files, unsupported for other architectures and ggml types
  * that no scheme stands for.
  */
