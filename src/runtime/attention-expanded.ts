@@ -45,6 +45,7 @@ export class ExpandedAttention implements Attention {
 
     multiply(batch, weights.kvAProj, x, latent);
     normalize(batch, weights.kvALayernorm, latent, latent);
+    batch.sums?.add(batch, layer, 'latent', latent);
     rotate(batch, this.#rope, keyPe, 1);
     multiply(batch, weights.kB, latent, newKeys);
     copyHeads(batch, keyPe, from(newKeys, qkNopeHeadDim), heads, qkRopeHeadDim);
