@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { VERSION } from '../pipeline/version.ts';
+import { calibrateCommand } from './commands/calibrate.ts';
 import { convertCommand } from './commands/convert.ts';
 import { generateCommand } from './commands/generate.ts';
 import { inspectCommand } from './commands/inspect.ts';
@@ -42,6 +43,7 @@ export function buildProgram(io: Io, open: OpenSession): Command {
     .commandsGroup('Convert:')
     .addCommand(convertCommand(open))
     .addCommand(verifyCommand(open))
+    .addCommand(calibrateCommand(open))
     .commandsGroup('Look:')
     .addCommand(inspectCommand(open))
     .addCommand(schemesCommand(open))
