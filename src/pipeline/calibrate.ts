@@ -65,7 +65,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
   const tokens = ids.reduce((sum, text) => sum + text.length, 0);
   if (tokens < 2) throw invalidInput({ what: 'tokens of text', got: tokens, expected: 'at least 2' });
   const calibrated = {
-    datasets: texts.map(({ name }) => name),
+    datasets: texts.flatMap(({ name }, index) => (ids[index]!.length > 0 ? [name] : [])),
     ...{ chunks: chunks.length, chunkSize: size },
   };
   const slots = statisticSlots(model.config);

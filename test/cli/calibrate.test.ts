@@ -39,18 +39,19 @@ async function header(file: string) {
 
 describe('calibrate', () => {
   it('writes what llama-imatrix writes, and further tensors that no reader of it takes', async (t) => {
-    const { source, stats } = workplace(t);
-    const { code, stderr } = await calibrate(
-      source,
-      stats,
-      '--text',
-      `other.txt=${fixture('text', 'eval.txt')}`,
-    );
+    const { folder, source, stats } = workplace(t);
+    const text = path.join(folder, 'short.txt');
+    writeFileSync(text, 'Call me Ishmael.');
+    // The third text is beyond --tokens.
+    const texts = [text, `sea=${TEXT}`, `unread=${TEXT}`].flatMap((spec) => ['--text', spec]);
+    const { code, stderr } = await runCli([
+      ...['calibrate', source, ...texts, '-o', stats, '--tokens', '100', '--quiet'],
+    ]);
     assert.equal(code, 0, stderr);
     const { metadata, tensors } = await header(stats);
     assert.deepEqual(Object.fromEntries(metadata), {
       'general.type': { type: 'string', value: 'imatrix' },
-      'imatrix.datasets': { type: 'array', items: 'string', value: ['calibration.txt', 'other.txt'] },
+      'imatrix.datasets': { type: 'array', items: 'string', value: ['short.txt', 'sea'] },
       'imatrix.chunk_count': { type: 'u32', value: 3 },
       'imatrix.chunk_size': { type: 'u32', value: 64 },
     });

@@ -121,6 +121,7 @@ describe('help', () => {
     const expected = [
       'convert',
       'verify',
+      'calibrate',
       'inspect',
       'schemes',
       'passes',
@@ -135,6 +136,7 @@ describe('help', () => {
   for (const name of [
     'convert',
     'verify',
+    'calibrate',
     'inspect',
     'schemes',
     'passes',
