@@ -6,8 +6,8 @@ import { readGguf } from '../gguf/reader.ts';
 import type { GgufTensorInfo } from '../gguf/types.ts';
 import { datasetName, type RawEntry } from './entries.ts';
 
-const SUMS = '.in_sum2';
-const COUNTS = '.counts';
+export const SUMS = '.in_sum2';
+export const COUNTS = '.counts';
 const F32 = 0;
 
 /**

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import type { TensorType } from '../../formats/gguf/scheme-choice.ts';
 import { SCHEMES, type SchemeName } from '../core/scheme.ts';
@@ -62,6 +64,19 @@ export function collectTensorType(text: string, previous: readonly TensorType[] 
   const [, pattern, scheme] = /^(.+)=(.*)$/s.exec(text) ?? [];
   if (pattern === undefined) throw new InvalidArgumentError('Expected REGEX=SCHEME, as attn_q=q8_0.');
   return [...previous, { pattern, scheme: parseScheme(scheme!) }];
+}
+
+/** A file and what it is called. */
+export interface NamedFile {
+  readonly name: string;
+  readonly file: string;
+}
+
+/** `FILE` or `NAME=FILE`; repeatable. A path that exists wins. */
+export function collectText(text: string, previous: readonly NamedFile[] = []): NamedFile[] {
+  const [, name, file] = /^([^=/\\]+)=(.+)$/s.exec(text) ?? [];
+  const named = name !== undefined && file !== undefined && !existsSync(text);
+  return [...previous, named ? { name, file } : { name: path.basename(text), file: text }];
 }
 
 /** For options that can be given several times. */

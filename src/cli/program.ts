@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { VERSION } from '../pipeline/version.ts';
+import { calibrateCommand } from './commands/calibrate.ts';
 import { convertCommand } from './commands/convert.ts';
 import { diffCommand } from './commands/diff.ts';
 import { generateCommand } from './commands/generate.ts';
@@ -44,6 +45,7 @@ export function buildProgram(io: Io, open: OpenSession): Command {
     .commandsGroup('Convert:')
     .addCommand(convertCommand(open))
     .addCommand(verifyCommand(open))
+    .addCommand(calibrateCommand(open))
     .commandsGroup('Look:')
     .addCommand(inspectCommand(open))
     .addCommand(diffCommand(open))

@@ -116,20 +116,22 @@ export class StagedOutput {
 
   /**
    * Gives every sealed file its final name, `record` last. A record that would describe replaced files goes
-   * first, so that no record ever disagrees with the files beside it.
+   * first, so that no record ever disagrees with the files beside it. Without a record, only one file is whole or absent.
    */
-  async publish(record: RecordFile): Promise<void> {
+  async publish(record?: RecordFile): Promise<void> {
+    if (record === undefined) {
+      await this.#lock.assertHeld();
+      await this.#publishFiles();
+      this.#complete = true;
+      return;
+    }
     const { name, content } = record;
     const recordFile = await StagedFile.create(name, content.length, this.#pathOf(name));
     try {
       await recordFile.write(content, 0);
       await recordFile.seal();
       await this.#lock.assertHeld();
-      // Other programs know no lock; a name may have been taken since the start.
-      for (const file of this.#files.keys()) await this.#assertReplaceable(file);
-      if (record.replacesStale) await this.#withdraw(name);
-      for (const file of this.#files.values()) await file.publish();
-      await this.#sync();
+      await this.#publishFiles(record.replacesStale ? name : undefined);
       await recordFile.publish();
       this.#complete = true;
       await this.#sync();
@@ -144,6 +146,14 @@ export class StagedOutput {
     if (this.#complete) return;
     for (const file of this.#files.values()) await file.discard();
     await removeEmptyFolders(this.#made.toReversed());
+  }
+
+  async #publishFiles(staleRecord?: string): Promise<void> {
+    // Other programs know no lock; a name may have been taken since the start.
+    for (const file of this.#files.keys()) await this.#assertReplaceable(file);
+    if (staleRecord !== undefined) await this.#withdraw(staleRecord);
+    for (const file of this.#files.values()) await file.publish();
+    await this.#sync();
   }
 
   async #withdraw(name: string): Promise<void> {

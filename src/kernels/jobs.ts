@@ -14,6 +14,9 @@
 /** Weight rows decoded and multiplied together: enough to reuse each activation four times. */
 export const ROW_TILE = 4;
 
+/** Columns that one thread sums up at once: their sums stay in the first cache. */
+export const COLUMN_TILE = 64;
+
 /** f32 elements of scratch that the encoder of a block scheme may use beside the row. */
 export const ENCODER_SCRATCH = 2048;
 
@@ -121,6 +124,16 @@ export const KERNELS = {
     fields: ['x', 'y', 'tokenStride', 'columns', 'tokens'],
     tiles: (job) => job.tokens!,
     tileWork: (job) => job.columns!,
+  },
+  /**
+   * squares[c] += sum over t of x[t, c]^2, and where `positives` is not 0, positives[c] += number of t with
+   * x[t, c] > 0; both point at f64. Tokens are added one by one in ascending order, each square exact. A tile is
+   * COLUMN_TILE columns.
+   */
+  columnSquares: {
+    fields: ['x', 'tokenStride', 'columns', 'tokens', 'squares', 'positives'],
+    tiles: (job) => Math.ceil(job.columns! / COLUMN_TILE),
+    tileWork: (job) => COLUMN_TILE * job.tokens!,
   },
   /**
    * Rewrites rows from one scheme into another through f32; copies where they are equal. `importance` points at

@@ -1,12 +1,11 @@
-import { stat } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import path from 'node:path';
 import { PressError, usage } from '../core/errors.ts';
 import type { PlannedFile, PlannedTensor } from '../core/export-plan.ts';
 import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
 import { type FileDigest, type StagedOutput, withStagedOutput } from '../io/staged-output.ts';
 import { openCompute } from '../kernels/compute.ts';
+import { inputPaths } from './input-paths.ts';
 import {
   describeArtifact,
   describeSource,
@@ -147,15 +146,6 @@ async function readBack(output: StagedOutput, { files, progress, signal }: Job):
     progress?.({ kind: 'advance', done });
   };
   return output.seal({ onRead, ...(signal && { signal }) });
-}
-
-async function inputPaths(model: Model, source: string): Promise<string[]> {
-  const isFolder = await stat(source).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
-  const folder = isFolder ? source : path.dirname(source);
-  return model.files.map((file) => path.join(folder, file.name));
 }
 
 function assertDistinct(targets: readonly Target[]): void {

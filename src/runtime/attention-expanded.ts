@@ -46,6 +46,7 @@ export class ExpandedAttention implements Attention {
 
     multiply(batch, weights.kvAProj, x, latent);
     normalize(batch, weights.kvALayernorm, latent, latent);
+    batch.sums?.add(batch, layer, 'latent', latent);
     rotate(batch, this.#rope, keyPe, 1);
     const expand = weights.kBTransposed ? multiplyTransposed : multiply;
     expand(batch, weights.kB, latent, newKeys);

@@ -49,8 +49,10 @@ export class LatentAttention implements Attention {
     const latent = this.#cache.vectors(layer, batch.position);
     multiply(batch, weights.kvAProj, x, latent);
     normalize(batch, weights.kvALayernorm, latent, latent);
+    batch.sums?.add(batch, layer, 'latent', latent);
     rotate(batch, this.#rope, from(latent, kvLoraRank), 1);
 
+    batch.sums?.add(batch, layer, 'query', q);
     const absorb = weights.kBTransposed ? multiply : multiplyTransposed;
     absorb(batch, weights.kB, q, this.#q);
     copyHeads(batch, from(q, qkNopeHeadDim), from(this.#q, kvLoraRank), heads, qkRopeHeadDim);
@@ -69,6 +71,7 @@ export class LatentAttention implements Attention {
       },
       this.#context,
     );
+    batch.sums?.add(batch, layer, 'context', this.#context);
     multiply(batch, weights.vB, this.#context, out);
   }
 }

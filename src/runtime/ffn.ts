@@ -13,9 +13,10 @@ export class Ffn {
     this.#activations = { pointer: allocFloats(allocator, batch * stride), stride };
   }
 
-  run(batch: Batch, weights: LayerWeights, x: Vectors, out: Vectors): void {
+  run(batch: Batch, layer: number, weights: LayerWeights, x: Vectors, out: Vectors): void {
     multiply(batch, weights.upProj, x, this.#activations);
     squareRelu(batch, this.#activations, weights.upProj.rows);
+    batch.sums?.add(batch, layer, 'activations', this.#activations);
     multiply(batch, weights.downProj, this.#activations, out);
   }
 }

@@ -1,6 +1,7 @@
 import { type PlmConfig, qkHeadDim } from '../core/config.ts';
 import type { Compute } from '../kernels/compute.ts';
 import type { Pointer } from '../kernels/memory.ts';
+import type { ActivationSums } from './activation-sums.ts';
 import { type Allocator, allocFloats } from './allocator.ts';
 import type { Attention, AttentionForm } from './attention.ts';
 import { ExpandedAttention } from './attention-expanded.ts';
@@ -77,7 +78,7 @@ export class Forward {
   }
 
   /** Looks up the embeddings of the tokens at `position` and after it. */
-  embed(compute: Compute, ids: ArrayLike<number>, position: number): Batch {
+  embed(compute: Compute, ids: ArrayLike<number>, position: number, sums?: ActivationSums): Batch {
     const { weights, scheme, rowBytes, columns } = this.#weights.embedTokens;
     const tokens = ids.length;
     compute.ints(this.#ids, tokens).set(ids);
@@ -87,7 +88,7 @@ export class Forward {
       y: this.#hidden.pointer,
       yTokenStride: this.#hidden.stride,
     });
-    return { compute, tokens, position };
+    return { compute, tokens, position, sums };
   }
 
   /** Sends the batch through one layer. */
@@ -95,14 +96,24 @@ export class Forward {
     const weights = this.#weights.layers[layer]!;
     const [x, update] = [this.#normed, this.#update];
     normalize(batch, weights.inputLayernorm, this.#hidden, x);
+    batch.sums?.add(batch, layer, 'input', x);
     this.#project(batch, weights);
     this.#attention.run(batch, layer, weights, { x, q: this.#q }, this.#attended);
+    batch.sums?.add(batch, layer, 'attended', this.#attended);
     multiply(batch, weights.oProj, this.#attended, update);
     addTo(batch, update, this.#hidden, this.#config.hiddenSize);
 
     normalize(batch, weights.postAttentionLayernorm, this.#hidden, x);
-    this.#ffn.run(batch, weights, x, update);
+    batch.sums?.add(batch, layer, 'ffn', x);
+    this.#ffn.run(batch, layer, weights, x, update);
     addTo(batch, update, this.#hidden, this.#config.hiddenSize);
+  }
+
+  /** Sums up what the head would be multiplied with. */
+  sumHead(batch: Batch): void {
+    if (batch.sums === undefined) return;
+    normalize(batch, this.#weights.norm, this.#hidden, this.#normed);
+    batch.sums.addHead(batch, this.#normed);
   }
 
   /** Logits of the tokens from `first` on, a view a row, as many rows as fit. The next call overwrites them. */

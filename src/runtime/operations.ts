@@ -1,6 +1,7 @@
 import type { Compute } from '../kernels/compute.ts';
 import type { Job } from '../kernels/jobs.ts';
 import type { Pointer } from '../kernels/memory.ts';
+import type { ActivationSums } from './activation-sums.ts';
 
 /** New positions on their way through the layers. */
 export interface Batch {
@@ -8,6 +9,8 @@ export interface Batch {
   readonly tokens: number;
   /** Position of the first token. */
   readonly position: number;
+  /** Sums up what the matrices are multiplied with; left out where nobody asks. */
+  readonly sums?: ActivationSums | undefined;
 }
 
 /** f32 vectors, one a token or one a token and head. Strides count elements. */
@@ -56,6 +59,20 @@ function matmulJob({ tokens }: Batch, weights: Matrix, x: Vectors, y: Vectors): 
     yBatchStride: y.headStride ?? 0,
     tokens,
   };
+}
+
+/** squares += x^2 and, where `positives` is not 0, positives += (x > 0), both f64, over all tokens. */
+export function sumSquares(
+  { compute, tokens }: Batch,
+  x: Vectors,
+  columns: number,
+  squares: Pointer,
+  positives: Pointer,
+): void {
+  compute.run('columnSquares', {
+    ...{ x: x.pointer, tokenStride: x.stride },
+    ...{ columns, tokens, squares, positives },
+  });
 }
 
 /** y = RMSNorm(x); x and y may be the same. */

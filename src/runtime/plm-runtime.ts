@@ -6,6 +6,7 @@ import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
 import { type Compute, openCompute } from '../kernels/compute.ts';
 import { arenaStart, MAX_PAGES, PAGE_BYTES } from '../kernels/layout.ts';
+import { type ActivationStatistics, ActivationSums } from './activation-sums.ts';
 import { type Allocator, AreaCounter } from './allocator.ts';
 import { type AttentionForm, kvBytesPerToken } from './attention.ts';
 import { Forward, type ForwardSize } from './forward.ts';
@@ -25,6 +26,8 @@ export interface RuntimeOptions {
   readonly batch?: number;
   /** Default: all cores. */
   readonly threads?: number;
+  /** Sum up what the matrices are multiplied with. */
+  readonly statistics?: boolean;
   readonly implementation?: 'wasm' | 'plain';
   /** Bytes of working memory allowed. One WebAssembly memory holds at most 4 GiB in any case. */
   readonly maxMemory?: number;
@@ -48,6 +51,7 @@ export class PlmRuntime {
   readonly memoryBytes: number;
   readonly #compute: Compute;
   readonly #forward: Forward;
+  readonly #sums: ActivationSums | undefined;
   readonly #batch: number;
   readonly #signal: AbortSignal | undefined;
   #position = 0;
@@ -55,7 +59,7 @@ export class PlmRuntime {
   private constructor(
     config: PlmConfig,
     compute: Compute,
-    forward: Forward,
+    { forward, sums }: Placed,
     size: ForwardSize,
     memoryBytes: number,
     signal: AbortSignal | undefined,
@@ -66,6 +70,7 @@ export class PlmRuntime {
     this.memoryBytes = memoryBytes;
     this.#compute = compute;
     this.#forward = forward;
+    this.#sums = sums;
     this.#batch = size.batch;
     this.#signal = signal;
   }
@@ -76,7 +81,13 @@ export class PlmRuntime {
    */
   static async open(model: Model, options: RuntimeOptions): Promise<PlmRuntime> {
     const { config } = model;
-    const { contextLength, attention = 'latent', batch = DEFAULT_BATCH, signal } = options;
+    const {
+      contextLength,
+      attention = 'latent',
+      batch = DEFAULT_BATCH,
+      statistics = false,
+      signal,
+    } = options;
     if (contextLength > config.maxPositionEmbeddings) {
       throw usage(
         `a context of ${contextLength} positions`,
@@ -84,16 +95,16 @@ export class PlmRuntime {
       );
     }
     const threads = options.threads ?? availableParallelism();
-    const size = { attention, contextLength, batch: Math.min(batch, contextLength) };
+    const size = { attention, contextLength, batch: Math.min(batch, contextLength), statistics };
     const bytes = countBytes(model, size, threads, options.maxMemory);
 
     const { implementation } = options;
     const compute = await openCompute({ threads, bytes, ...(implementation && { implementation }) });
     try {
-      const { weights, forward } = place(model, size, compute);
-      fillRopeTable(compute, forward.rope, config.ropeTheta, contextLength);
-      await loadWeights(compute, weights.placements, signal, options.progress);
-      return new PlmRuntime(config, compute, forward, size, bytes, signal);
+      const placed = place(model, size, compute);
+      fillRopeTable(compute, placed.forward.rope, config.ropeTheta, contextLength);
+      await loadWeights(compute, placed.weights.placements, signal, options.progress);
+      return new PlmRuntime(config, compute, placed, size, bytes, signal);
     } catch (error) {
       await compute.close();
       throw error;
@@ -137,6 +148,12 @@ export class PlmRuntime {
     return this.#forward.logits(last, last.tokens - 1)[0]!;
   }
 
+  /** Sums over all tokens since the start, of a runtime opened with `statistics`. */
+  statistics(): ActivationStatistics {
+    if (this.#sums === undefined) throw new Error('statistics are not gathered');
+    return this.#sums.read(this.#compute);
+  }
+
   /** Ends the threads and gives up the memory. */
   async close(): Promise<void> {
     await this.#compute.close();
@@ -147,13 +164,14 @@ export class PlmRuntime {
     const tokens = Int32Array.from(ids);
     for (let first = 0; first < tokens.length; first += this.#batch) {
       const part = tokens.subarray(first, first + this.#batch);
-      const batch = this.#forward.embed(this.#compute, part, this.#position);
+      const batch = this.#forward.embed(this.#compute, part, this.#position, this.#sums);
       for (let layer = 0; layer < this.config.numHiddenLayers; layer++) {
         // Kernels block this thread; between layers signals and progress get their turn.
         await setImmediate();
         this.#signal?.throwIfAborted();
         this.#forward.layer(batch, layer);
       }
+      this.#forward.sumHead(batch);
       this.#position += part.length;
       yield batch;
     }
@@ -175,17 +193,28 @@ export class PlmRuntime {
   }
 }
 
-/** Finds room for everything. The same requests in the same order for every allocator. */
-function place(
-  model: Model,
-  size: ForwardSize,
-  allocator: Allocator,
-): { weights: PlmWeights; forward: Forward } {
-  const weights = placeWeights(model, allocator);
-  return { weights, forward: new Forward(model.config, weights, size, allocator) };
+interface RuntimeSize extends ForwardSize {
+  readonly statistics: boolean;
 }
 
-function countBytes(model: Model, size: ForwardSize, threads: number, maxMemory: number | undefined): number {
+interface Placed {
+  readonly weights: PlmWeights;
+  readonly forward: Forward;
+  readonly sums: ActivationSums | undefined;
+}
+
+/** Finds room for everything. The same requests in the same order for every allocator. */
+function place(model: Model, size: RuntimeSize, allocator: Allocator): Placed {
+  const weights = placeWeights(model, allocator);
+  const forward = new Forward(model.config, weights, size, allocator);
+  return {
+    weights,
+    forward,
+    sums: size.statistics ? new ActivationSums(model.config, allocator) : undefined,
+  };
+}
+
+function countBytes(model: Model, size: RuntimeSize, threads: number, maxMemory: number | undefined): number {
   const counter = new AreaCounter();
   place(model, size, counter);
   const addressable = MAX_PAGES * PAGE_BYTES - arenaStart(threads);

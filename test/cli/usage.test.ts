@@ -131,6 +131,7 @@ describe('help', () => {
     const expected = [
       'convert',
       'verify',
+      'calibrate',
       'inspect',
       'diff',
       'plan',
@@ -147,6 +148,7 @@ describe('help', () => {
   for (const name of [
     'convert',
     'verify',
+    'calibrate',
     'inspect',
     'diff',
     'plan',

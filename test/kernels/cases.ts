@@ -185,6 +185,20 @@ export function addCase(columns: number, tokens: number): KernelCase {
   };
 }
 
+export function columnSquaresCase(columns: number, tokens: number, counts: boolean): KernelCase {
+  return {
+    name: `columnSquares x ${columns}, ${tokens} tokens${counts ? ', with counts' : ''}`,
+    run(compute) {
+      const x = put(compute, gaussians((columns + 1) * tokens, 17));
+      const squares = compute.alloc(16 * columns);
+      const positives = counts ? squares + 8 * columns : 0;
+      const job = { x, tokenStride: columns + 1, columns, tokens, squares, positives };
+      compute.run('columnSquares', job);
+      return launch(compute, 'columnSquares', job, squares, 16 * columns);
+    },
+  };
+}
+
 export function transcodeCase(
   from: SchemeName,
   to: SchemeName,

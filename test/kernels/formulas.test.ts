@@ -173,6 +173,24 @@ describe('plain kernels compute their formulas', () => {
     assertClose(compute.floats(pointer, y.length), (i) => Math.fround(x[i]! + y[i]!), 0);
   });
 
+  it('columnSquares', () => {
+    const x = gaussians(tokens * columns, 17);
+    const squares = compute.alloc(16 * columns);
+    const positives = squares + 8 * columns;
+    compute.doubles(squares, 2 * columns).fill(1);
+    const job = { x: put(compute, x), tokenStride: columns, columns, tokens, squares, positives };
+    compute.run('columnSquares', job);
+    const expected = (term: (value: number) => number) =>
+      Array.from({ length: columns }, (_, c) => 1 + sum(tokens, (t) => term(x[t * columns + c]!)));
+    compute.doubles(squares, columns).forEach((value, c) => {
+      assert.ok(Math.abs(value - expected((v) => v * v)[c]!) < 1e-13);
+    });
+    assert.deepEqual(
+      [...compute.doubles(positives, columns)],
+      expected((v) => Number(v > 0)),
+    );
+  });
+
   it('difference', () => {
     const [a, b] = [gaussians(columns, 13), gaussians(columns, 14)];
     const out = compute.alloc(32);

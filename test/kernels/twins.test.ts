@@ -10,6 +10,7 @@ import { importances, WEIGHT_SAMPLES } from '../support/samples.ts';
 import {
   addCase,
   attentionCase,
+  columnSquaresCase,
   differenceCase,
   embedCase,
   gaussians,
@@ -57,6 +58,10 @@ const CASES: Readonly<Record<KernelName, readonly KernelCase[]>> = {
   ],
   reluSquared: [1, 4, 7, 251].flatMap((n) => [reluSquaredCase(n, 3), reluSquaredCase(n, 2400)]),
   add: [1, 4, 7, 251].flatMap((n) => [addCase(n, 3), addCase(n, 2400)]),
+  columnSquares: [1, 2, 63, 65, 251, 4099].flatMap((n) => [
+    columnSquaresCase(n, 3, false),
+    columnSquaresCase(n, 200, true),
+  ]),
   transcode: [
     ...SCHEME_NAMES.flatMap((scheme) => [
       transcodeGaussian(scheme, 'F32'),

@@ -10,6 +10,14 @@ export type Added = (name: string, x: Vector) => Vector | undefined;
 
 type Multiply = (role: LayerRole, x: Vector) => Vector;
 
+/** Hears what each matrix is multiplied with, token by token; of k_b and v_b (W_UK^T, W_UV) heads side by side. */
+export type Watch = (matrix: LayerRole | 'k_b' | 'v_b' | 'head', layer: number, input: Vector) => void;
+
+export interface OracleOptions {
+  readonly added?: Added;
+  readonly watch?: Watch;
+}
+
 /**
  * Logits of a PLM after each token, straight from the formulas of the paper in f64: expanded attention, no cache, no
  * batches. Slow, and nothing shared with the runtime but the names of tensors.
@@ -17,7 +25,7 @@ type Multiply = (role: LayerRole, x: Vector) => Vector;
 export async function oracleLogits(
   model: Model,
   ids: readonly number[],
-  added: Added = () => undefined,
+  { added = () => undefined, watch = () => {} }: OracleOptions = {},
 ): Promise<Vector[]> {
   const { config } = model;
   const values = new Map<string, Float32Array>();
@@ -37,16 +45,23 @@ export async function oracleLogits(
       weights,
       multiply,
       hidden.map((x) => rmsNorm(x, weights('input_layernorm'), config.rmsNormEps)),
+      (matrix, input) => watch(matrix, layer, input),
     );
     hidden = hidden.map((x, t) => sum(x, attended[t]!));
     hidden = hidden.map((x) => {
       const normed = rmsNorm(x, weights('post_attention_layernorm'), config.rmsNormEps);
       const active = multiply('up_proj', normed).map((z) => Math.max(z, 0) ** 2);
+      watch('up_proj', layer, normed);
+      watch('down_proj', layer, active);
       return sum(x, multiply('down_proj', active));
     });
   }
   const head = config.tieWordEmbeddings ? embedding : tensor('lm_head');
-  return hidden.map((x) => matVec(head, rmsNorm(x, tensor('norm'), config.rmsNormEps)));
+  return hidden.map((x) => {
+    const normed = rmsNorm(x, tensor('norm'), config.rmsNormEps);
+    watch('head', 0, normed);
+    return matVec(head, normed);
+  });
 }
 
 function attention(
@@ -54,6 +69,7 @@ function attention(
   weights: (role: LayerRole) => Float32Array,
   multiply: Multiply,
   xs: Vector[],
+  watch: (matrix: Parameters<Watch>[0], input: Vector) => void,
 ): Vector[] {
   const { numAttentionHeads: heads, kvLoraRank, qkNopeHeadDim: nope, vHeadDim, rmsNormEps } = config;
   const qkDim = nope + config.qkRopeHeadDim;
@@ -69,11 +85,12 @@ function attention(
   });
   const compressed = xs.map((x) => multiply('kv_a_proj_with_mqa', x));
   const keyPe = compressed.map((c, t) => rope(config, c.slice(kvLoraRank), t));
-  const expanded = compressed.map((c) => {
-    const latent = rmsNorm(c.slice(0, kvLoraRank), weights('kv_a_layernorm'), rmsNormEps);
-    return split(multiply('kv_b_proj', latent), heads);
-  });
+  const latents = compressed.map((c) =>
+    rmsNorm(c.slice(0, kvLoraRank), weights('kv_a_layernorm'), rmsNormEps),
+  );
+  const expanded = latents.map((latent) => split(multiply('kv_b_proj', latent), heads));
   return xs.map((_, t) => {
+    const contexts: number[] = [];
     const out = Array.from({ length: heads }, (_, h) => {
       const scores = xs.slice(0, t + 1).map((_, s) => {
         const key = [...expanded[s]![h]!.slice(0, nope), ...keyPe[s]!];
@@ -82,10 +99,22 @@ function attention(
       const largest = Math.max(...scores);
       const exponentials = scores.map((score) => Math.exp(score - largest));
       const total = exponentials.reduce((a, b) => a + b, 0);
+      const context = (i: number) =>
+        exponentials.reduce((acc, e, s) => acc + (e / total) * latents[s]![i]!, 0);
+      contexts.push(...Array.from({ length: kvLoraRank }, (_, i) => context(i)));
       return Array.from({ length: vHeadDim }, (_, i) =>
         exponentials.reduce((acc, e, s) => acc + (e / total) * expanded[s]![h]![nope + i]!, 0),
       );
     });
+    watch('q_proj', xs[t]!);
+    watch('kv_a_proj_with_mqa', xs[t]!);
+    watch('kv_b_proj', latents[t]!);
+    watch(
+      'k_b',
+      q[t]!.flatMap((head) => head.slice(0, nope)),
+    );
+    watch('v_b', contexts);
+    watch('o_proj', out.flat());
     return multiply('o_proj', out.flat());
   });
 }

@@ -1,6 +1,7 @@
 /** One export a kernel, each `(fields, scratch, first, end)`: runs tiles first .. end - 1 of the job at `fields`. */
 export { add } from './add';
 export { attention } from './attention';
+export { columnSquares } from './column-squares';
 export { difference } from './difference';
 export { embed } from './embed';
 export { matmul } from './matmul';

@@ -1,6 +1,7 @@
 import type { KernelName } from '../jobs.ts';
 import { add } from './add.ts';
 import { attention } from './attention.ts';
+import { columnSquares } from './column-squares.ts';
 import { difference } from './difference.ts';
 import { embed } from './embed.ts';
 import type { PlainKernel } from './kernel.ts';
@@ -20,6 +21,7 @@ export const PLAIN_KERNELS: { readonly [K in KernelName]: PlainKernel<K> } = {
   attention,
   reluSquared,
   add,
+  columnSquares,
   transcode,
   difference,
 };

@@ -58,9 +58,11 @@ describe('a merged adapter computes what it adds at run time', () => {
       const folder = folderOf(t);
       writeAdapter(folder, PAIRS, changes);
       const model = memoryModel(CONFIG);
-      const expected = await oracleLogits(model, IDS, (matrix, x) => {
-        const module = [Q, DOWN].find((target) => `${target}.weight` === matrix);
-        return module === undefined ? undefined : lowRank(PAIRS, module, x, scale);
+      const expected = await oracleLogits(model, IDS, {
+        added: (matrix, x) => {
+          const module = [Q, DOWN].find((target) => `${target}.weight` === matrix);
+          return module === undefined ? undefined : lowRank(PAIRS, module, x, scale);
+        },
       });
       const merged = mergeLora(model, await openAdapter(folder));
       t.after(() => closeModel(merged));
