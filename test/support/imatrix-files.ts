@@ -20,7 +20,7 @@ export interface GgufTensor {
 
 export const IMATRIX_KEYS: Readonly<Record<string, GgufValue>> = {
   'general.type': { type: 'string', value: 'imatrix' },
-  'imatrix.datasets': { type: 'array', items: 'string', value: ['/home/someone/calibration.txt'] },
+  'imatrix.datasets': { type: 'array', items: 'string', value: ['texts/calibration.txt'] },
   'imatrix.chunk_count': { type: 'u32', value: 7 },
   'imatrix.chunk_size': { type: 'u32', value: 512 },
 };

@@ -5,7 +5,7 @@ import type { Statistic } from '../../../src/core/statistic.ts';
 import { imatrixGguf, imatrixTensors } from '../../support/imatrix-files.ts';
 import { pressFailure } from '../../support/press-failure.ts';
 
-const ORIGIN = { datasets: ['/home/someone/calibration.txt'], chunks: 7, chunkSize: 512 };
+const ORIGIN = { datasets: ['texts/calibration.txt'], chunks: 7, chunkSize: 512 };
 
 const statistic = (matrix: string, kind: Statistic['kind'], values: readonly number[]): Statistic => ({
   ...{ matrix, kind, shape: [values.length], values: Float64Array.from(values) },
