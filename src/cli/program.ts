@@ -27,7 +27,7 @@ Examples:
 A SOURCE is a checkpoint folder, a .gguf file, or a folder that convert has written.
 
 Exit codes:
-  0 done           3 invalid input    6 verification failed    130 SIGINT
+  0 done           3 invalid input    6 failed a check         130 SIGINT
   1 a bug          4 local I/O        7 unsupported            143 SIGTERM
   2 usage          5 network          8 locked by another run`;
 
