@@ -4,14 +4,13 @@ import path from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { getLlama, LlamaLogLevel, type Token } from 'node-llama-cpp';
-import { writeCheckpoint } from '../fixtures/checkpoint.ts';
-import { GEOMETRIES } from '../fixtures/geometry.ts';
 import { GGUF_ARCHITECTURES, type GgufArchitecture } from '../formats/gguf/architecture.ts';
 import { openHfFolder } from '../formats/hf/import.ts';
 import { closeModel } from '../src/core/model.ts';
 import { convert } from '../src/pipeline/convert.ts';
 import { planTarget } from '../src/pipeline/target.ts';
 import type { Measurement } from './measure.ts';
+import { writePlmCheckpoint } from './plm-checkpoint.ts';
 
 /** Tokens that are generated at each context, of which the fastest counts. */
 const DECODED = 12;
@@ -56,12 +55,7 @@ async function writeBoth(
   recipe: string,
 ): Promise<ReadonlyMap<GgufArchitecture, string>> {
   const source = path.join(folder, 'plm');
-  const { config } = GEOMETRIES['plm-1.8b']!;
-  const intermediateSizes = config.intermediateSizes.slice(0, layers);
-  await writeCheckpoint(source, {
-    config: { ...config, numHiddenLayers: layers, intermediateSizes, vocabSize: 4096 },
-    ...{ paddingRows: 0, dtype: 'BF16', shards: 1, seed: 1 },
-  });
+  await writePlmCheckpoint(source, { layers, vocabSize: 4096 });
   const model = await openHfFolder(source);
   try {
     const targets = GGUF_ARCHITECTURES.map((arch) => planTarget(model, `gguf:${recipe}`, { arch }));

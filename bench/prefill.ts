@@ -2,12 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { writeCheckpoint } from '../fixtures/checkpoint.ts';
-import { GEOMETRIES } from '../fixtures/geometry.ts';
 import { withSource } from '../src/pipeline/open.ts';
 import { PlmRuntime } from '../src/runtime/plm-runtime.ts';
 import { openInLlama } from '../test/support/llama.ts';
 import type { Measurement } from './measure.ts';
+import { writePlmCheckpoint } from './plm-checkpoint.ts';
 import { costOf } from './process-cost.ts';
 
 /**
@@ -31,17 +30,8 @@ export async function* benchPrefill(argv: readonly string[]): AsyncGenerator<Mea
   ];
   const folder = mkdtempSync(path.join(tmpdir(), 'plmpress-bench-'));
   try {
-    const { config } = GEOMETRIES['plm-1.8b']!;
     const source = path.join(folder, 'plm');
-    await writeCheckpoint(source, {
-      config: {
-        ...config,
-        numHiddenLayers: layers,
-        intermediateSizes: config.intermediateSizes.slice(0, layers),
-        vocabSize: 1024,
-      },
-      ...{ paddingRows: 0, dtype: 'BF16', shards: 1, seed: 1 },
-    });
+    await writePlmCheckpoint(source, { layers, vocabSize: 1024 });
     const ids = Array.from({ length: tokens }, (_, i) => (i * 37) % 1000);
     for (const recipe of ['bf16', 'q8_0', 'q4_k_m']) {
       const output = path.join(folder, recipe);

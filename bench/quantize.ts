@@ -2,8 +2,6 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { writeCheckpoint } from '../fixtures/checkpoint.ts';
-import { GEOMETRIES } from '../fixtures/geometry.ts';
 import { recipeNamed } from '../formats/gguf/recipes.ts';
 import { SCHEMES, type SchemeName, schemeBytes } from '../src/core/scheme.ts';
 import { type Compute, openCompute } from '../src/kernels/compute.ts';
@@ -11,6 +9,7 @@ import { CODECS } from '../src/schemes/index.ts';
 import { quantizeChunkInto } from '../test/support/ggml.ts';
 import { importances, WEIGHT_SAMPLES } from '../test/support/samples.ts';
 import { fastest, type Measurement } from './measure.ts';
+import { writePlmCheckpoint } from './plm-checkpoint.ts';
 import { costOf, type ProcessCost } from './process-cost.ts';
 
 /** Kernels: enough rows to take some milliseconds at the least. */
@@ -112,13 +111,7 @@ async function* conversions({ layers, threads, rounds, recipes }: Runs): AsyncGe
   const folder = mkdtempSync(path.join(tmpdir(), 'plmpress-bench-'));
   try {
     const source = path.join(folder, 'plm');
-    const { config, paddingRows } = GEOMETRIES['plm-1.8b']!;
-    const numHiddenLayers = layers;
-    const intermediateSizes = config.intermediateSizes.slice(0, layers);
-    await writeCheckpoint(source, {
-      config: { ...config, numHiddenLayers, intermediateSizes },
-      ...{ paddingRows, dtype: 'BF16', shards: 1, seed: 1 },
-    });
+    await writePlmCheckpoint(source, { layers });
     const plmpress = (recipe: string) => convertOnce(source, path.join(folder, 'ours'), recipe, threads);
     const bf16 = path.join(folder, 'bf16');
     await convertOnce(source, bf16, 'bf16', threads);

@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises';
-import { invalidInput, localIo } from '../core/errors.ts';
+import { invalidInput } from '../core/errors.ts';
+import { assertExists } from '../io/existing-path.ts';
 import { readTextFile } from '../io/text-file.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 
@@ -8,9 +8,7 @@ const MAX_TEXT_BYTES = 64_000_000;
 
 /** Reads a text for a comparison. Throws `local-io` where it is missing, `invalid-input` where it is not UTF-8. */
 export async function readText(file: string): Promise<string> {
-  await stat(file).catch((error) => {
-    throw localIo(file, error);
-  });
+  await assertExists(file);
   const { text } = await readTextFile(file, file, MAX_TEXT_BYTES);
   if (text === '') throw invalidInput({ file, what: 'empty' });
   return text;

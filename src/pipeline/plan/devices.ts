@@ -1,7 +1,7 @@
-import { stat } from 'node:fs/promises';
-import { invalidInput, localIo, usage } from '../../core/errors.ts';
+import { invalidInput, usage } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
 import type { JsonField } from '../../core/json-field.ts';
+import { assertExists } from '../../io/existing-path.ts';
 import { readTextFile } from '../../io/text-file.ts';
 
 /** What decides how fast a device decodes and what fits into it. */
@@ -54,9 +54,7 @@ const MAX_BYTES = 1e15;
  * missing, unknown or out of range, or a name is taken.
  */
 export async function readDevices(file: string): Promise<DeviceProfile[]> {
-  await stat(file).catch((error) => {
-    throw localIo(file, error);
-  });
+  await assertExists(file);
   const { text } = await readTextFile(file, file, MAX_FILE_BYTES);
   const root = parseJson(text, file);
   refuseUnknown(root, ['devices']);
