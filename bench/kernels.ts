@@ -1,8 +1,7 @@
 import type { SchemeName } from '../src/core/scheme.ts';
 import { SCHEMES, schemeBytes } from '../src/core/scheme.ts';
 import { type Compute, openCompute } from '../src/kernels/compute.ts';
-import type { Measurement } from './measure.ts';
-import { fastest } from './measure.ts';
+import { fastestInTurn, type Measurement } from './measure.ts';
 
 const ROWS = 2048;
 const COLUMNS = 2048;
@@ -37,13 +36,7 @@ export async function* benchKernels(): AsyncGenerator<Measurement> {
 }
 
 function compare(what: string, ours: () => void, baseline: () => void): Measurement {
-  // In turn, so that a change of the machine's speed hits both.
-  const best = { ours: Number.POSITIVE_INFINITY, baseline: Number.POSITIVE_INFINITY };
-  for (let round = 0; round < 3; round++) {
-    best.ours = Math.min(best.ours, fastest(ours, 3));
-    best.baseline = Math.min(best.baseline, fastest(baseline, 1));
-  }
-  return { what, ours: best.ours, baseline: best.baseline, unit: 'ms' };
+  return { what, ...fastestInTurn(ours, baseline), unit: 'ms' };
 }
 
 const pools = new WeakMap<Compute, number>();

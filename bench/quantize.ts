@@ -8,7 +8,7 @@ import { type Compute, openCompute } from '../src/kernels/compute.ts';
 import { CODECS } from '../src/schemes/index.ts';
 import { quantizeChunkInto } from '../test/support/ggml.ts';
 import { importances, WEIGHT_SAMPLES } from '../test/support/samples.ts';
-import { fastest, type Measurement } from './measure.ts';
+import { fastestInTurn, type Measurement } from './measure.ts';
 import { writePlmCheckpoint } from './plm-checkpoint.ts';
 import { costOf, type ProcessCost } from './process-cost.ts';
 
@@ -88,16 +88,10 @@ function prepare(compute: Compute, weights: Float32Array, importance: Float32Arr
     });
 }
 
-/** Shortest times, in turn, so that a change of the machine's speed hits both. */
 function rates(what: string, run: () => void, runTheirs: () => void): Measurement {
-  const best = { ours: Number.POSITIVE_INFINITY, theirs: Number.POSITIVE_INFINITY };
-  for (let round = 0; round < 3; round++) {
-    best.ours = Math.min(best.ours, fastest(run, 2));
-    best.theirs = Math.min(best.theirs, fastest(runTheirs, 1));
-  }
+  const { ours, baseline } = fastestInTurn(run, runTheirs);
   const perMillion = 1e6 / (ROWS * COLUMNS);
-  const [ours, baseline] = [best.ours * perMillion, best.theirs * perMillion];
-  return { what, ours, baseline, unit: 'ms a million weights' };
+  return { what, ours: ours * perMillion, baseline: baseline * perMillion, unit: 'ms a million weights' };
 }
 
 interface Runs {
