@@ -58,7 +58,9 @@ async function writeBoth(
   await writePlmCheckpoint(source, { layers, vocabSize: 4096 });
   const model = await openHfFolder(source);
   try {
-    const targets = GGUF_ARCHITECTURES.map((arch) => planTarget(model, `gguf:${recipe}`, { arch }));
+    const targets = await Promise.all(
+      GGUF_ARCHITECTURES.map((arch) => planTarget(model, `gguf:${recipe}`, { arch })),
+    );
     const output = path.join(folder, 'out');
     await convert({ model, source, targets, output });
     const file = (index: number) => path.join(output, targets[index]!.plan.files[0]!.name);

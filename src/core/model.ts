@@ -1,4 +1,6 @@
 import type { PlmConfig } from './config.ts';
+import type { Imatrix } from './imatrix.ts';
+import type { Statistics } from './statistics.ts';
 import type { Tensor } from './tensor.ts';
 import type { TokenizerSpec } from './tokenizer-spec.ts';
 
@@ -56,6 +58,10 @@ export interface Model {
   readonly weighed?: boolean;
   /** Every file read, weights included; `Origin.file` indexes it. */
   readonly files: readonly SourceFile[];
+  /** What weighs the rounding of its matrices, if anything does. */
+  readonly importances?: Imatrix;
+  /** What passes may know of its activations. */
+  readonly statistics?: Statistics;
   /** What passes have changed so far, in order. */
   readonly changes: readonly Change[];
   /** What the importer ignored or assumed, one line each, for the person who converts. */

@@ -11,7 +11,7 @@ const NAME = 'absorb-mla';
  * Splits kv_b_proj into k_b_proj, the transposed nope rows of every head, and v_b_proj, its v rows: what attention
  * over a latent cache multiplies with (DeepSeek-V2, arXiv 2405.04434, section 2.1.2). No weight changes or is added.
  */
-export const absorbMla: Pass = {
+export const absorbMla = {
   name: NAME,
   summary: 'split kv_b into k_b (transposed) and v_b by the head, for attention over a latent cache',
   defaults: {},
@@ -40,7 +40,7 @@ export const absorbMla: Pass = {
     const configChange = changeOf('config', 'kv_b_proj', 'k_b_proj and v_b_proj');
     return { ...model, config, tensors, changes: [...model.changes, ...changes, configChange] };
   },
-};
+} satisfies Pass;
 
 function changeOf(subject: string, from: string, to: string): Change {
   return { pass: NAME, subject, from, to, reason: 'the target attends over the latent' };

@@ -15,7 +15,7 @@ const READERS: readonly (readonly [norm: LayerRole, readers: readonly LayerRole[
 ];
 
 /** Multiplies the scales of norms into the columns of the projections behind them; the norms become ones. */
-export const foldNorms: Pass = {
+export const foldNorms = {
   name: NAME,
   summary: 'multiply the scales of the norms inside layers into the projections behind them',
   defaults: {},
@@ -29,7 +29,7 @@ export const foldNorms: Pass = {
     }
     return withChanges(model, changes, { tensors });
   },
-};
+} satisfies Pass;
 
 function foldNorm(
   model: Model,

@@ -11,7 +11,7 @@ const NAME = 'permute-rope';
  * Reorders the rope rows of the query and key projections from pairs (i, i + d/2) to pairs (2i, 2i + 1).
  * Both sides of every q·k product are permuted alike, so attention scores stay what they were.
  */
-export const permuteRope: Pass = {
+export const permuteRope = {
   name: NAME,
   summary: 'reorder half-split rope rows of q and k_pe into interleaved pairs (what llama.cpp computes)',
   defaults: {},
@@ -35,7 +35,7 @@ export const permuteRope: Pass = {
     const config = { ...model.config, ropeInterleave: true };
     return { ...model, config, tensors, changes: [...model.changes, ...changes, changeOf('config')] };
   },
-};
+} satisfies Pass;
 
 function changeOf(subject: string): Change {
   return {

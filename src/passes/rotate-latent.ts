@@ -13,7 +13,7 @@ const NAME = 'rotate-latent';
  * into which the scale of the norm between them goes, as RMSNorm commutes with rotations only without it. Outliers of
  * a channel are spread over all, which blocks of few bits hold better.
  */
-export const rotateLatent: Pass<{ seed: number }> = {
+export const rotateLatent = {
   name: NAME,
   summary: 'rotate the latent by a random Hadamard matrix, which spreads the outliers of its channels',
   defaults: { seed: 1 },
@@ -41,7 +41,7 @@ export const rotateLatent: Pass<{ seed: number }> = {
     }
     return withChanges(model, changes, { tensors });
   },
-};
+} satisfies Pass<{ seed: number }>;
 
 function changeOf(subject: string, to: string): Change {
   return { pass: NAME, subject, from: 'W', to, reason: 'a rotation of the latent cancels between both' };

@@ -2,7 +2,7 @@ import { PressError, unsupported, usage } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import { plmTensors } from '../core/names.ts';
 import { PASSES, passNamed } from './index.ts';
-import type { Pass, PassOptions } from './pass.ts';
+import type { Pass, PassContext, PassOptions } from './pass.ts';
 
 /** A pass and its options as a user writes them: `scale-ffn:alpha=0.5`. */
 export interface PassRequest {
@@ -29,12 +29,23 @@ export function printPassRequest({ name, options }: PassRequest): string {
   return list.length === 0 ? name : `${name}:${list.join(',')}`;
 }
 
+/** Runs passes one after the other. */
+export async function runPasses(
+  model: Model,
+  requests: readonly PassRequest[],
+  context: PassContext = {},
+): Promise<Model> {
+  let result = model;
+  for (const request of requests) result = await runPass(result, request, context);
+  return result;
+}
+
 /**
  * Runs a pass and holds it to its promise: the tensors of the model that comes out are those of its geometry.
  * @throws PressError usage for an unknown pass or option; unsupported where the pass cannot run on the model, with
  * the first of its reasons.
  */
-export function runPass(model: Model, request: PassRequest): Model {
+export async function runPass(model: Model, request: PassRequest, context: PassContext = {}): Promise<Model> {
   const pass = passNamed(request.name);
   if (pass === undefined) {
     throw usage(`unknown pass ${JSON.stringify(request.name)}`, PASSES.map(({ name }) => name).join(', '));
@@ -45,8 +56,10 @@ export function runPass(model: Model, request: PassRequest): Model {
     const others = more.length === 0 ? '' : ` (and ${more.length} more: ${more.join('; ')})`;
     throw unsupported({ field: `pass ${pass.name}`, what: `${reason}${others}` });
   }
-  const result = pass.run(model, options);
+  const result = await pass.run(model, options, context);
   assertGeometry(pass, result);
+  const [broken] = pass.ensures?.(result, options) ?? [];
+  if (broken !== undefined) throw unsupported({ field: `pass ${pass.name}`, what: broken });
   return result;
 }
 

@@ -14,7 +14,7 @@ const READ_BYTES = 4 << 20;
  * by s_i^2. With s_i^2 = (norm of column i / geometric mean)^alpha, the columns of down_proj come closer in size, so that
  * blocks along its rows hold weights of one size; rows of up_proj have blocks of their own and lose nothing.
  */
-export const scaleFfn: Pass<{ alpha: number }> = {
+export const scaleFfn = {
   name: NAME,
   summary: 'scale rows of up_proj by s and columns of down_proj by 1/s^2, which squared ReLU cancels',
   defaults: { alpha: 0.5 },
@@ -33,7 +33,7 @@ export const scaleFfn: Pass<{ alpha: number }> = {
     }
     return withChanges(model, changes, { tensors });
   },
-};
+} satisfies Pass<{ alpha: number }>;
 
 function changeOf(subject: string, to: string): Change {
   return { pass: NAME, subject, from: 'W', to, reason: 'columns of down_proj of one size round better' };

@@ -6,7 +6,7 @@ import { type Pass, withChanges } from './pass.ts';
 const NAME = 'trim-vocab';
 
 /** Removes the rows behind the last token from embedding and head. Logits of tokens stay what they were. */
-export const trimVocab: Pass = {
+export const trimVocab = {
   name: NAME,
   summary: 'remove the rows of the embedding that stand for no token',
   defaults: {},
@@ -26,7 +26,7 @@ export const trimVocab: Pass = {
     }
     return withChanges(model, changes, { tensors, config: { ...model.config, vocabSize: rows } });
   },
-};
+} satisfies Pass;
 
 function firstRows(tensor: Tensor, rows: number): Tensor {
   return { ...tensor, shape: [rows, columnCount(tensor)], readRows: tensor.readRows.bind(tensor) };

@@ -6,7 +6,7 @@ import { unsupported, usage } from '../core/errors.ts';
 import type { ExportPlan } from '../core/export-plan.ts';
 import type { Imatrix } from '../core/imatrix.ts';
 import type { Model } from '../core/model.ts';
-import { type PassRequest, printPassRequest, runPass } from '../passes/run.ts';
+import { type PassRequest, printPassRequest, runPasses } from '../passes/run.ts';
 import type { ManifestOptions } from './manifest.ts';
 
 export interface TargetOptions extends SchemeOptions {
@@ -45,7 +45,7 @@ const LATER_FORMATS = ['onnx', 'webgpu'];
  * @throws PressError `usage` where the target is misspelled, `unsupported` where this version cannot make it or the
  * format cannot hold the model.
  */
-export function planTarget(model: Model, target: string, options: TargetOptions = {}): Target {
+export async function planTarget(model: Model, target: string, options: TargetOptions = {}): Promise<Target> {
   const [, format, recipe] = /^([^:]+):(.+)$/.exec(target) ?? [];
   if (format === undefined || recipe === undefined) throw misspelled(target);
   if (LATER_FORMATS.includes(format)) {
@@ -61,13 +61,24 @@ export function planTarget(model: Model, target: string, options: TargetOptions 
     .filter((name) => !withoutPasses.includes(name) && !wanted.some((pass) => pass.name === name))
     .map((name): PassRequest => ({ name, options: {} }));
   const passes = [...wanted, ...required];
-  const prepared = passes.reduce(runPass, model);
+  const prepared = await runPasses(model, passes);
   return {
     model: prepared,
     passes: passes.map(printPassRequest),
     plan: planGguf(prepared, { recipe, ...options }),
     options: { recipe: recipeNamed(recipe).name, ...recordedOptions(options) },
   };
+}
+
+/** Plans several targets, one after the other. */
+export async function planTargets(
+  model: Model,
+  targets: readonly string[],
+  options: TargetOptions = {},
+): Promise<Target[]> {
+  const planned: Target[] = [];
+  for (const target of targets) planned.push(await planTarget(model, target, options));
+  return planned;
 }
 
 /** What differs from the defaults. */

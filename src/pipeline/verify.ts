@@ -4,7 +4,7 @@ import { SAMPLE_TEXT } from '../../calibration/sample-text.ts';
 import { invalidInput, PressError } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
-import { parsePassRequest, runPass } from '../passes/run.ts';
+import { parsePassRequest, runPasses } from '../passes/run.ts';
 import type { AttentionForm } from '../runtime/plm-runtime.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { compareModels } from '../verify/compare.ts';
@@ -57,7 +57,7 @@ export async function verify(
   options: VerifyOptions = {},
 ): Promise<Verification> {
   assertSameTokenizer(source.tokenizer, artifact.tokenizer);
-  const reference = inFormOf(artifact, source, options.passes ?? []);
+  const reference = await inFormOf(artifact, source, options.passes ?? []);
   for (const mismatch of tensorMismatches(reference, artifact))
     throw new PressError('verification', mismatch);
   const { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_VERIFY_TOKENS } = options;
@@ -110,12 +110,12 @@ function runOptions({ threads, signal, progress }: VerifyOptions) {
 }
 
 /** The source with weights in the form of the artifact's, with which each tensor is compared. */
-function inFormOf(artifact: Model, source: Model, passes: readonly string[]): Model {
-  const model = passes.map(parsePassRequest).reduce(runPass, source);
+async function inFormOf(artifact: Model, source: Model, passes: readonly string[]): Promise<Model> {
+  const model = await runPasses(source, passes.map(parsePassRequest));
   const missing: string[] = [];
   if (artifact.config.ropeInterleave && !model.config.ropeInterleave) missing.push('permute-rope');
   if (artifact.config.kvBForm === 'split' && model.config.kvBForm === undefined) missing.push('absorb-mla');
-  return missing.map(parsePassRequest).reduce(runPass, model);
+  return runPasses(model, missing.map(parsePassRequest));
 }
 
 function worstFirst(a: TensorError, b: TensorError): number {

@@ -50,7 +50,7 @@ async function logits(model: Model, attention: 'expanded' | 'latent'): Promise<F
 describe('absorb-mla', () => {
   it('gives k_b[h][c][i] = kv_b[h, i, c] and v_b[h][j][c] = kv_b[h, nope + j, c]', async () => {
     const model = memoryModel(CONFIG);
-    const split = absorbMla.run(model, {});
+    const split = absorbMla.run(model);
     const [kvB, kB, vB] = [
       await tensorValues(tensor(model, KV_B)),
       await tensorValues(tensor(split, K_B)),
@@ -68,7 +68,7 @@ describe('absorb-mla', () => {
 
   it('keeps the order of plmTensors and the number of parameters, and says what it did', () => {
     const model = memoryModel(CONFIG);
-    const split = absorbMla.run(model, {});
+    const split = absorbMla.run(model);
     assert.deepEqual(
       [...split.tensors].map(([name, { shape }]) => [name, shape]),
       plmTensors(split.config).map(({ name, shape }) => [name, shape]),
@@ -84,12 +84,12 @@ describe('absorb-mla', () => {
         ['absorb-mla', 'config'],
       ],
     );
-    assert.equal(absorbMla.run(split, {}), split);
+    assert.equal(absorbMla.run(split), split);
   });
 
   it('keeps the scheme of floats, and of v_b in blocks, but decodes k_b', () => {
     const schemes = (scheme: 'BF16' | 'F16' | 'Q8_0') => {
-      const split = absorbMla.run(memoryModel(CONFIG, { scheme }), {});
+      const split = absorbMla.run(memoryModel(CONFIG, { scheme }));
       return [K_B, V_B].map((name) => tensor(split, name).scheme);
     };
     assert.deepEqual(schemes('BF16'), ['BF16', 'BF16']);
@@ -99,7 +99,7 @@ describe('absorb-mla', () => {
 
   for (const scheme of ['BF16', 'Q8_0'] as const) {
     it(`reads the same bytes of ${scheme} in ranges of any size`, async () => {
-      const split = absorbMla.run(memoryModel(CONFIG, { scheme }), {});
+      const split = absorbMla.run(memoryModel(CONFIG, { scheme }));
       for (const name of [K_B, V_B]) {
         const whole = await storedBytes(tensor(split, name));
         for (const budget of [1, 1500, 1 << 20]) {
@@ -112,7 +112,7 @@ describe('absorb-mla', () => {
   for (const attention of ['expanded', 'latent'] as const) {
     it(`leaves the logits of ${attention} attention what they were, up to 1e-4 of the largest`, async () => {
       const model = memoryModel(CONFIG);
-      const [a, b] = [await logits(model, attention), await logits(absorbMla.run(model, {}), attention)];
+      const [a, b] = [await logits(model, attention), await logits(absorbMla.run(model), attention)];
       const largest = Math.max(...a.flatMap((row) => Array.from(row, Math.abs)));
       for (const [t, row] of a.entries()) {
         for (const [id, value] of row.entries()) {

@@ -6,7 +6,7 @@ import { closeModel, type Model } from '../../src/core/model.ts';
 import { plmTensors } from '../../src/core/names.ts';
 import { rowRanges } from '../../src/core/tensor.ts';
 import { PASSES } from '../../src/passes/index.ts';
-import { parsePassRequest, runPass } from '../../src/passes/run.ts';
+import { parsePassRequest, runPass, runPasses } from '../../src/passes/run.ts';
 import { PlmRuntime } from '../../src/runtime/plm-runtime.ts';
 import { SMALL_PLM } from '../support/hollow-model.ts';
 import { memoryModel, tensorValues } from '../support/memory-model.ts';
@@ -34,7 +34,7 @@ async function logits(model: Model, ids: readonly number[], tokens: number): Pro
 async function assertKeeps(model: Model, passes: readonly string[], ids: readonly number[]): Promise<void> {
   const tokens = model.tokenizer.tokens.length;
   const before = await logits(model, ids, tokens);
-  const after = await logits(passes.map(parsePassRequest).reduce(runPass, model), ids, tokens);
+  const after = await logits(await runPasses(model, passes.map(parsePassRequest)), ids, tokens);
   const largest = Math.max(...before.flatMap((row) => row.reduce((max, v) => Math.max(max, Math.abs(v)), 0)));
   for (const [position, row] of before.entries()) {
     const error = row.reduce((max, v, id) => Math.max(max, Math.abs(v - after[position]![id]!)), 0);
@@ -92,8 +92,8 @@ describe('a pass', () => {
       const closed = new Map(
         [...model.tensors].map(([key, tensor]) => [key, { ...tensor, readRows: () => assert.fail('read') }]),
       );
-      PASSES.find((pass) => pass.name === name)!.run({ ...model, tensors: closed }, defaults);
-      const result = runPass(model, { name, options: {} });
+      PASSES.find((pass) => pass.name === name)!.run({ ...model, tensors: closed }, defaults, {});
+      const result = await runPass(model, { name, options: {} });
       for (const { name: tensorName } of plmTensors(result.config)) {
         const tensor = result.tensors.get(tensorName)!;
         const whole = await tensorValues(tensor);
@@ -119,13 +119,22 @@ describe('a pass', () => {
     }
   });
 
-  it('that is unknown, has no such option or cannot run is told', () => {
+  it('that is unknown, has no such option or cannot run is told', async () => {
     const run = (text: string) => () => runPass(model, parsePassRequest(text));
-    assert.throws(run('no-such'), pressFailure('usage', /^unknown pass "no-such", expected permute-rope, /));
-    assert.throws(run('fold-norms:a=1'), pressFailure('usage', /no option "a", expected none/));
-    assert.throws(run('scale-ffn:constructor=1'), pressFailure('usage', /no option "constructor"/));
-    assert.throws(run('scale-ffn:alpha=x'), pressFailure('usage', /alpha takes a number, not "x"/));
-    assert.throws(run('scale-ffn:alpha=2'), pressFailure('unsupported', /alpha 2 is not between 0 and 1/));
-    assert.throws(run('rotate-latent:seed=0.5'), pressFailure('unsupported', /seed 0.5 is no integer/));
+    await assert.rejects(
+      run('no-such'),
+      pressFailure('usage', /^unknown pass "no-such", expected permute-rope, /),
+    );
+    await assert.rejects(run('fold-norms:a=1'), pressFailure('usage', /no option "a", expected none/));
+    await assert.rejects(run('scale-ffn:constructor=1'), pressFailure('usage', /no option "constructor"/));
+    await assert.rejects(run('scale-ffn:alpha=x'), pressFailure('usage', /alpha takes a number, not "x"/));
+    await assert.rejects(
+      run('scale-ffn:alpha=2'),
+      pressFailure('unsupported', /alpha 2 is not between 0 and 1/),
+    );
+    await assert.rejects(
+      run('rotate-latent:seed=0.5'),
+      pressFailure('unsupported', /seed 0.5 is no integer/),
+    );
   });
 });

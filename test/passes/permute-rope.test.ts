@@ -67,14 +67,14 @@ describe('permute-rope', () => {
   const BUDGETS = [1, 8 * 7, 8 * 8, 1 << 20];
 
   it('interleaves the rope rows of every query head', async () => {
-    const q = permuteRope.run(numberedModel(CONFIG), {}).tensors.get(Q)!;
+    const q = permuteRope.run(numberedModel(CONFIG)).tensors.get(Q)!;
     for (const budget of BUDGETS) {
       assert.deepEqual(await rows(q, budget), [0, 1, 2, 3, 5, 4, 6, 7, 8, 9, 10, 12, 11, 13]);
     }
   });
 
   it('interleaves the last rows of kv_a_proj_with_mqa', async () => {
-    const kvA = permuteRope.run(numberedModel(CONFIG), {}).tensors.get(KV_A)!;
+    const kvA = permuteRope.run(numberedModel(CONFIG)).tensors.get(KV_A)!;
     assert.equal(kvA.rowStep, 4);
     for (const budget of BUDGETS) {
       assert.deepEqual(await rows(kvA, budget), [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 9, 11]);
@@ -82,20 +82,20 @@ describe('permute-rope', () => {
   });
 
   it('takes all rows at once where the latent is not a whole number of rope parts', async () => {
-    const kvA = permuteRope.run(numberedModel({ ...CONFIG, kvLoraRank: 6 }), {}).tensors.get(KV_A)!;
+    const kvA = permuteRope.run(numberedModel({ ...CONFIG, kvLoraRank: 6 })).tensors.get(KV_A)!;
     assert.equal(kvA.rowStep, rowCount(kvA));
     assert.deepEqual(await rows(kvA, 1), [0, 1, 2, 3, 4, 5, 6, 8, 7, 9]);
   });
 
   it('interleaves q_b_proj where the query is low-rank', async () => {
-    const model = permuteRope.run(numberedModel({ ...CONFIG, qLoraRank: 2 }), {});
+    const model = permuteRope.run(numberedModel({ ...CONFIG, qLoraRank: 2 }));
     const expected = [0, 1, 2, 3, 5, 4, 6, 7, 8, 9, 10, 12, 11, 13];
     assert.deepEqual(await rows(model.tensors.get(QB)!, 1), expected);
   });
 
   it('leaves every other tensor as it is and says what it did', () => {
     const before = numberedModel(CONFIG);
-    const after = permuteRope.run(before, {});
+    const after = permuteRope.run(before);
     assert.equal(after.config.ropeInterleave, true);
     const changed = [...after.tensors].filter(([name, tensor]) => before.tensors.get(name) !== tensor);
     assert.deepEqual(
@@ -111,7 +111,7 @@ describe('permute-rope', () => {
 
   it('returns an interleaved model itself', () => {
     const model = numberedModel({ ...CONFIG, ropeInterleave: true });
-    assert.equal(permuteRope.run(model, {}), model);
+    assert.equal(permuteRope.run(model), model);
   });
 
   it('stands in the registry under its name', () => {
@@ -154,7 +154,7 @@ describe('permute-rope keeps q·k', () => {
     a.reduce((sum, value, i) => sum + value * b[i]!, 0);
 
   it('when pairs change with it', async () => {
-    const model = permuteRope.run(numberedModel(config), {});
+    const model = permuteRope.run(numberedModel(config));
     const order = async (name: string) => (await rows(model.tensors.get(name)!, 1)).slice(-dim);
     const [queryOrder, keyOrder] = [await order(Q), await order(KV_A)];
     const permutedQuery = queryOrder.map((row) => query[row - 1]!);

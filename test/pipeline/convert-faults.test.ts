@@ -66,7 +66,7 @@ async function bench(t: TestContext): Promise<Bench> {
 async function convertHere(source: string, output: string): Promise<void> {
   const model = await openSource(source);
   try {
-    const targets = [planTarget(model, TARGET, { shardSize: SHARD_SIZE })];
+    const targets = [await planTarget(model, TARGET, { shardSize: SHARD_SIZE })];
     await convert({ model, source, targets, output, force: true, threads: 1 });
   } finally {
     await closeModel(model);

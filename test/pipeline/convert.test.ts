@@ -22,7 +22,7 @@ import { type ConvertOptions, type ConvertResult, convert } from '../../src/pipe
 import { MANIFEST_NAME } from '../../src/pipeline/manifest.ts';
 import { parseManifest } from '../../src/pipeline/manifest-reader.ts';
 import { openSource } from '../../src/pipeline/open.ts';
-import { planTarget, type TargetOptions } from '../../src/pipeline/target.ts';
+import { planTarget, planTargets, type TargetOptions } from '../../src/pipeline/target.ts';
 import { digestsOf, sha256 } from '../support/digests.ts';
 import { randomImatrix } from '../support/imatrix-files.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
@@ -63,10 +63,10 @@ async function withModel<T>(source: string, use: (model: Model) => Promise<T>): 
 }
 
 function run(source: string, output: string, targets: string[], rest: Rest = {}): Promise<ConvertResult> {
-  return withModel(source, (model) =>
+  return withModel(source, async (model) =>
     convert({
       ...{ model, source, output, threads: 1 },
-      targets: targets.map((target) => planTarget(model, target, rest)),
+      targets: await planTargets(model, targets, rest),
       ...rest,
     }),
   );
@@ -86,8 +86,8 @@ describe('files are those of the plan, written by the plain codecs', () => {
       const folder = workFolder(t, checkpoint);
       const [source, output] = [path.join(folder, NAME), path.join(folder, 'out')];
       const { files, manifest } = await run(source, output, [target], rest);
-      const expected = await withModel(source, (model) =>
-        writePlan(planTarget(model, target, rest).plan, path.join(folder, 'expected')),
+      const expected = await withModel(source, async (model) =>
+        writePlan((await planTarget(model, target, rest)).plan, path.join(folder, 'expected')),
       );
       const digests = digestsOf(output);
       for (const file of expected) assert.equal(digests.get(path.basename(file)), sha256(file));
@@ -232,11 +232,11 @@ describe('what is in the output folder', () => {
     chmodSync(output, 0o555);
     const work = () =>
       withModel(path.join(folder, NAME), (model) =>
-        asUnprivileged(() =>
+        asUnprivileged(async () =>
           convert({
             model,
             source: path.join(folder, NAME),
-            targets: [planTarget(model, 'gguf:q8_0')],
+            targets: [await planTarget(model, 'gguf:q8_0')],
             output,
           }),
         ),

@@ -16,7 +16,7 @@ try {
   try {
     await convert({
       ...{ model, source, output, threads: 1 },
-      targets: [planTarget(model, target, options)],
+      targets: [await planTarget(model, target, options)],
       force: process.env.FORCE !== undefined,
     });
   } finally {

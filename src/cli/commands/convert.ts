@@ -11,7 +11,7 @@ import { convert } from '../../pipeline/convert.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { readImatrix } from '../../pipeline/read-imatrix.ts';
 import { readText } from '../../pipeline/read-text.ts';
-import { planTarget, type Target, type TargetOptions } from '../../pipeline/target.ts';
+import { planTargets, type Target, type TargetOptions } from '../../pipeline/target.ts';
 import { type Verification, verify } from '../../pipeline/verify.ts';
 import { collect, collectPass, collectTensorType, parseScheme, parseSize } from '../arguments.ts';
 import { peakRss } from '../peak-memory.ts';
@@ -119,7 +119,7 @@ async function run(session: Session, source: string, model: Model, flags: Conver
   const start = performance.now();
   const { output, threads, maxMemory, dryRun = false, force = false } = flags;
   const planOptions = await targetOptions(flags);
-  const targets = flags.to.map((target) => planTarget(model, target, planOptions));
+  const targets = await planTargets(model, flags.to, planOptions);
   const texts = flags.text && (await Promise.all(flags.text.map(readText)));
   for (const remark of remarks(model, targets)) session.note(remark);
   const { files, manifest } = await convert({

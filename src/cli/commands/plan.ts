@@ -3,7 +3,7 @@ import { PressError } from '../../core/errors.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { DEVICES, type DeviceProfile, readDevices, selectDevices } from '../../pipeline/plan/devices.ts';
 import { type Prediction, predict } from '../../pipeline/plan/predict.ts';
-import { planTarget } from '../../pipeline/target.ts';
+import { planTargets } from '../../pipeline/target.ts';
 import { collect, parseInteger } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
 import { formatBytes } from '../ui/format.ts';
@@ -46,7 +46,7 @@ export function planCommand(open: OpenSession): Command {
       const { to = DEFAULT_TARGETS, context, mustFit } = flags;
       const prediction = await withSource(source, async (model) => {
         // Sizes are the same however the source is stored.
-        const targets = to.map((target) => planTarget(model, target, { allowRequantize: true }));
+        const targets = await planTargets(model, to, { allowRequantize: true });
         return predict(model, targets, { devices, ...(context !== undefined && { context }) });
       });
       if (session.json) await session.writeJson(prediction);

@@ -13,7 +13,7 @@ import { kvCacheElements } from '../../../src/core/config.ts';
 import type { ExportPlan } from '../../../src/core/export-plan.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import { absorbMla } from '../../../src/passes/absorb-mla.ts';
-import { passNamed } from '../../../src/passes/index.ts';
+import { parsePassRequest, runPasses } from '../../../src/passes/run.ts';
 import { verify } from '../../../src/pipeline/verify.ts';
 import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
 import { partsOf, writeFile } from '../../support/gguf-parts.ts';
@@ -43,8 +43,8 @@ async function opened(t: TestContext, open: Promise<Model>): Promise<Model> {
 
 const tiny = (t: TestContext) => opened(t, openHfFolder(fixture('plm-tiny')));
 
-function plan(model: Model, options: GgufOptions): ExportPlan {
-  const prepared = ggufPasses(model, 'deepseek2').reduce((m, name) => passNamed(name)!.run(m, {}), model);
+async function plan(model: Model, options: GgufOptions): Promise<ExportPlan> {
+  const prepared = await runPasses(model, ggufPasses(model, 'deepseek2').map(parsePassRequest));
   return planGguf(prepared, { ...options, arch: 'deepseek2' });
 }
 
@@ -93,7 +93,7 @@ describe('llama.cpp runs plm-tiny as arch deepseek2', () => {
     for (const flashAttention of [false, true]) {
       it(`from gguf:${recipe} with a latent cache, flash attention ${flashAttention ? 'on' : 'off'}`, async (t) => {
         const model = await tiny(t);
-        const [file] = await writePlan(plan(model, { recipe }), temporaryFolder(t));
+        const [file] = await writePlan(await plan(model, { recipe }), temporaryFolder(t));
         const llama = await openInLlama(file!, { contextSize: CONTEXT, flashAttention });
         t.after(() => llama.dispose());
         const kl = meanDivergence(await logitsOf(model), await llama.logits(IDS));
@@ -116,7 +116,7 @@ describe('llama.cpp runs plm-tiny as arch deepseek2', () => {
       config: { ...BLOCKS_OF_32, rope_interleave: false, max_position_embeddings: CONTEXT },
     });
     const model = await opened(t, openHfFolder(folder));
-    const [file] = await writePlan(plan(model, { recipe: 'f32' }), temporaryFolder(t));
+    const [file] = await writePlan(await plan(model, { recipe: 'f32' }), temporaryFolder(t));
     const llama = await openInLlama(file!, { contextSize: CONTEXT, flashAttention: true });
     t.after(() => llama.dispose());
     const ids = IDS.slice(0, 48);
@@ -147,7 +147,7 @@ describe('a GGUF of arch deepseek2', () => {
 
   it('gives our logits when it is opened again, and verifies', async (t) => {
     const model = await tiny(t);
-    const [file] = await writePlan(plan(model, { recipe: 'f32' }), temporaryFolder(t));
+    const [file] = await writePlan(await plan(model, { recipe: 'f32' }), temporaryFolder(t));
     const back = await opened(t, openGguf(file!));
     assert.deepEqual(back.config, { ...model.config, kvBForm: 'split' });
     assert.ok(relativeDifference(await logitsOf(model), await logitsOf(back)) <= 1e-5);
@@ -158,7 +158,7 @@ describe('a GGUF of arch deepseek2', () => {
 });
 
 describe('a GGUF of arch deepseek2 for PLM-1.8B', () => {
-  const model = absorbMla.run(hollowModel(PLM_1_8B), {});
+  const model = absorbMla.run(hollowModel(PLM_1_8B));
 
   it('has the keys that llama.cpp asks for', async () => {
     const { metadata } = await headerOf(planGguf(model, { recipe: 'q8_0', arch: 'deepseek2' }));
@@ -223,7 +223,7 @@ describe('a GGUF of arch deepseek2 for PLM-1.8B', () => {
     ['kv_b_proj as one matrix', hollowModel(SMALL_PLM), /kv_b_proj: .* run the pass absorb-mla first/],
     [
       'a matrix that is rounded again by the transposition',
-      absorbMla.run(memoryModel(SMALL_PLM, { scheme: 'Q8_0' }), {}),
+      absorbMla.run(memoryModel(SMALL_PLM, { scheme: 'Q8_0' })),
       /attn_k_b\.weight": requantizing from Q8_0 to F16/,
     ],
   ];
@@ -236,7 +236,7 @@ describe('a GGUF of arch deepseek2 for PLM-1.8B', () => {
 
   it('takes the importances of ffn_up for ffn_gate too, and names heads that have none', () => {
     const imatrix = randomImatrix(SMALL_PLM);
-    const small = absorbMla.run(hollowModel(SMALL_PLM), {});
+    const small = absorbMla.run(hollowModel(SMALL_PLM));
     const { files, notes } = planGguf(small, { recipe: 'q8_0', arch: 'deepseek2', imatrix });
     const importance = (name: string) => files[0]!.tensors.find((tensor) => tensor.name === name)!.importance;
     assert.equal(importance('blk.1.ffn_gate.weight'), imatrix.entries.get('blk.1.ffn_up.weight'));
@@ -279,7 +279,7 @@ describe('openGguf refuses of arch deepseek2', () => {
   ];
   for (const [what, key, value, message] of ROWS) {
     it(what, async (t) => {
-      const [parts] = await partsOf(absorbMla.run(hollowModel(SMALL_PLM), {}));
+      const [parts] = await partsOf(absorbMla.run(hollowModel(SMALL_PLM)));
       if (value === undefined) parts!.keys.delete(key);
       else parts!.keys.set(key, value);
       const file = writeFile(temporaryFolder(t), parts!);
@@ -288,7 +288,7 @@ describe('openGguf refuses of arch deepseek2', () => {
   }
 
   it('a gate that is not a multiple of ffn_up, when it is read', async (t) => {
-    const [parts] = await partsOf(absorbMla.run(hollowModel(SMALL_PLM), {}));
+    const [parts] = await partsOf(absorbMla.run(hollowModel(SMALL_PLM)));
     const model = await opened(t, openGguf(writeFile(temporaryFolder(t), parts!)));
     const message =
       /^model\.gguf: tensor "blk\.0\.ffn_gate\.weight": row 0 is another function .* 4096 times/;
@@ -305,10 +305,10 @@ async function assertAsLlamaQuantize(
   fileType: number,
 ): Promise<void> {
   const folder = temporaryFolder(t);
-  const [source] = await writePlan(plan(model, { recipe: 'f32' }), folder);
+  const [source] = await writePlan(await plan(model, { recipe: 'f32' }), folder);
   const target = path.join(folder, 'theirs.gguf');
   llamaQuantize(source!, target, fileType);
-  const [ours] = await writePlan(plan(model, options), path.join(folder, 'ours'));
+  const [ours] = await writePlan(await plan(model, options), path.join(folder, 'ours'));
   const [a, b] = [readFileSync(ours!), readFileSync(target)];
   const [mine, theirs] = [await readGguf(memorySource(a)), await readGguf(memorySource(b))];
   const described = ({ tensors }: GgufHeader) => tensors.map(({ name, type, dims }) => [name, type, dims]);

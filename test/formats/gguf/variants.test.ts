@@ -7,7 +7,7 @@ import { openGguf } from '../../../formats/gguf/import.ts';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import { rowBytes, rowCount, type Tensor } from '../../../src/core/tensor.ts';
-import { parsePassRequest, runPass } from '../../../src/passes/run.ts';
+import { parsePassRequest, runPasses } from '../../../src/passes/run.ts';
 import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
 import { llamaQuantize } from '../../support/llama-quantize.ts';
 import {
@@ -65,8 +65,8 @@ async function checkpoint(t: TestContext, options: RandomCheckpoint): Promise<Mo
 }
 
 /** The model that an exporter of GGUF gets. */
-function prepared(model: Model): Model {
-  return ggufPasses(model).reduce((current, name) => runPass(current, parsePassRequest(name)), model);
+function prepared(model: Model): Promise<Model> {
+  return runPasses(model, ggufPasses(model).map(parsePassRequest));
 }
 
 async function storedBytes(tensor: Tensor): Promise<Uint8Array> {
@@ -98,7 +98,7 @@ describe('a checkpoint with', () => {
     for (const recipe of ['bf16', 'f32']) {
       it(`${what} gives its own logits through gguf:${recipe} and back`, async (t) => {
         const source = await checkpoint(t, options);
-        const [file] = await writePlan(planGguf(prepared(source), { recipe }), temporaryFolder(t));
+        const [file] = await writePlan(planGguf(await prepared(source), { recipe }), temporaryFolder(t));
         const back = await opened(t, openGguf(file!));
         assert.deepEqual(back.config, { ...source.config, ropeInterleave: true });
         assert.deepEqual(back.tokenizer, source.tokenizer);
@@ -111,7 +111,7 @@ describe('a checkpoint with', () => {
   it('rope_interleave false becomes the file of its interleaved twin', async (t) => {
     const files: string[] = [];
     for (const options of [VARIANTS['bf16 weights']!, VARIANTS['rope_interleave false']!]) {
-      const plan = planGguf(prepared(await checkpoint(t, options)), { recipe: 'bf16' });
+      const plan = planGguf(await prepared(await checkpoint(t, options)), { recipe: 'bf16' });
       const model = await opened(t, openGguf((await writePlan(plan, temporaryFolder(t)))[0]!));
       files.push(await model.files[0]!.sha256());
     }

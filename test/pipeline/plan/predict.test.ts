@@ -4,24 +4,24 @@ import { kvCacheBytesPerToken } from '../../../src/core/config.ts';
 import { decodeMacs } from '../../../src/pipeline/plan/decode-macs.ts';
 import { DEVICES } from '../../../src/pipeline/plan/devices.ts';
 import { predict } from '../../../src/pipeline/plan/predict.ts';
-import { planTarget, type TargetOptions } from '../../../src/pipeline/target.ts';
+import { planTarget, planTargets, type TargetOptions } from '../../../src/pipeline/target.ts';
 import { hollowModel, PLM_1_8B, SMALL_PLM } from '../../support/hollow-model.ts';
 import { pressFailure } from '../../support/press-failure.ts';
 
 const MODEL = hollowModel(PLM_1_8B);
 
-function predicted(recipe: string, options: TargetOptions = {}, context?: number) {
-  const targets = [planTarget(MODEL, `gguf:${recipe}`, options)];
+async function predicted(recipe: string, options: TargetOptions = {}, context?: number) {
+  const targets = [await planTarget(MODEL, `gguf:${recipe}`, options)];
   return predict(MODEL, targets, context === undefined ? {} : { context }).targets[0]!;
 }
 
 describe('the figures of PLM-1.8B', () => {
-  it('KV cache: bytes a token', () => {
+  it('KV cache: bytes a token', async () => {
     assert.equal(kvCacheBytesPerToken(PLM_1_8B, 'expanded'), 327_680);
     assert.equal(kvCacheBytesPerToken(PLM_1_8B, 'latent'), 36_864);
   });
 
-  it('GMAC a token', () => {
+  it('GMAC a token', async () => {
     const gmac = (form: 'expanded' | 'latent', context: number) =>
       (decodeMacs(PLM_1_8B, form, context) / 1e9).toFixed(2);
     assert.deepEqual([gmac('expanded', 512), gmac('expanded', 4096)], ['1.91', '2.50']);
@@ -29,8 +29,8 @@ describe('the figures of PLM-1.8B', () => {
     assert.equal(decodeMacs(PLM_1_8B, 'expanded', 0), 1_825_308_672);
   });
 
-  it('q4_k_m as PLM-Team published it, on every device', () => {
-    const { weightBytes, kvBytesPerToken, kvBytes, flopsPerToken, devices } = predicted('q4_k_m', {
+  it('q4_k_m as PLM-Team published it, on every device', async () => {
+    const { weightBytes, kvBytesPerToken, kvBytes, flopsPerToken, devices } = await predicted('q4_k_m', {
       kvBRule: '2025-03',
     });
     assert.deepEqual([weightBytes, kvBytesPerToken], [1_176_762_368, 327_680]);
@@ -50,16 +50,16 @@ describe('the figures of PLM-1.8B', () => {
     assert.ok(devices.every(({ fits }) => fits));
   });
 
-  it('file and weights of other recipes', () => {
-    assert.equal(predicted('q8_0').weightBytes, 1_939_988_480);
-    assert.equal(predicted('q6_k').weightBytes, 1_497_921_536);
-    const { fileBytes, weightBytes } = predicted('q8_0', { shardSize: 500_000_000 });
+  it('file and weights of other recipes', async () => {
+    assert.equal((await predicted('q8_0')).weightBytes, 1_939_988_480);
+    assert.equal((await predicted('q6_k')).weightBytes, 1_497_921_536);
+    const { fileBytes, weightBytes } = await predicted('q8_0', { shardSize: 500_000_000 });
     assert.equal(weightBytes, 1_939_988_480);
-    assert.ok(fileBytes > predicted('q8_0').fileBytes);
+    assert.ok(fileBytes > (await predicted('q8_0')).fileBytes);
   });
 
-  it('peak memory is weights, cache and overhead', () => {
-    const cost = predicted('q8_0', {}, 1000);
+  it('peak memory is weights, cache and overhead', async () => {
+    const cost = await predicted('q8_0', {}, 1000);
     const { fileBytes, weightBytes, kvBytes, overheadBytes, peakBytes } = cost;
     assert.equal(kvBytes, 327_680_000);
     assert.equal(overheadBytes, fileBytes - weightBytes + 4 * 512 * (3 * 2048 + 151_936));
@@ -68,8 +68,8 @@ describe('the figures of PLM-1.8B', () => {
 });
 
 describe('predict', () => {
-  it('puts the largest target first, and devices as they were given', () => {
-    const targets = ['gguf:q4_0', 'gguf:f32', 'gguf:q8_0'].map((target) => planTarget(MODEL, target));
+  it('puts the largest target first, and devices as they were given', async () => {
+    const targets = await planTargets(MODEL, ['gguf:q4_0', 'gguf:f32', 'gguf:q8_0']);
     const devices = [...DEVICES].reverse();
     const prediction = predict(MODEL, targets, { devices });
     assert.deepEqual(
@@ -88,21 +88,22 @@ describe('predict', () => {
     assert.equal(prediction.context, 4096);
   });
 
-  it('fits to the byte', () => {
-    const { peakBytes } = predicted('q8_0');
+  it('fits to the byte', async () => {
+    const { peakBytes } = await predicted('q8_0');
+    const targets = [await planTarget(MODEL, 'gguf:q8_0')];
     const fits = (memoryBytes: number) =>
-      predict(MODEL, [planTarget(MODEL, 'gguf:q8_0')], {
+      predict(MODEL, targets, {
         devices: [{ name: 'exact', bytesPerSecond: 1, memoryBytes, usableShare: 1 }],
       }).targets[0]!.devices[0]!.fits;
     assert.deepEqual([fits(peakBytes), fits(peakBytes - 1)], [true, false]);
   });
 
-  it('an embedding that is not the head too is only looked up', () => {
+  it('an embedding that is not the head too is only looked up', async () => {
     const tied = decodeMacs(SMALL_PLM, 'expanded', 7);
     assert.equal(decodeMacs({ ...SMALL_PLM, tieWordEmbeddings: false }, 'expanded', 7), tied);
   });
 
-  it('takes no more context than the model has positions', () => {
+  it('takes no more context than the model has positions', async () => {
     assert.throws(
       () => predict(MODEL, [], { context: 4097 }),
       pressFailure('usage', /context of 4097 tokens, expected at most the model's 4096/),
