@@ -1,64 +1,75 @@
 import type { PlmConfig } from '../src/core/config.ts';
-import { type LayerRole, plmTensors } from '../src/core/names.ts';
-import type { Statistic, StatisticSlot } from '../src/core/statistic.ts';
-import type { ActivationStatistics, LayerStatistics } from '../src/runtime/activation-sums.ts';
+import { type LayerRole, layerGgufName, plmTensors } from '../src/core/names.ts';
+import type { StatisticSlot } from '../src/core/statistic.ts';
+import { SAMPLE_WORDS } from '../src/core/statistics.ts';
+import { type ActivationStatistics, triangleSize } from '../src/runtime/activation-sums.ts';
+import { INPUTS, type MomentsWanted } from './moments.ts';
 
-interface Slot extends StatisticSlot {
-  readonly values: (sums: ActivationStatistics) => Float64Array;
+/** An array of a statistics file, and where its values come from. */
+export interface StatisticSource extends StatisticSlot {
+  /** Which reading of the texts gives it. */
+  readonly reading: number;
+  readonly values: (sums: ActivationStatistics) => Float64Array | Uint16Array;
 }
 
-/** What each matrix of a layer is multiplied with; q_b_proj has no place in a GGUF. */
-const INPUTS: Partial<Record<LayerRole, keyof LayerStatistics['squares']>> = {
-  q_proj: 'input',
-  kv_a_proj_with_mqa: 'input',
-  kv_b_proj: 'latent',
-  o_proj: 'attended',
-  up_proj: 'ffn',
-  down_proj: 'activations',
-};
-
-/** The arrays that a calibration gathers, known before it runs. */
-export function statisticSlots(config: PlmConfig): StatisticSlot[] {
-  return slots(config);
-}
-
-/** The arrays with their values. */
-export function statistics(config: PlmConfig, sums: ActivationStatistics): Statistic[] {
-  return slots(config).map((slot) => ({ ...slot, values: slot.values(sums) }));
-}
-
-function slots(config: PlmConfig): Slot[] {
-  const inputs = plmTensors(config).flatMap(({ role, layer, ggufName, shape }): Slot[] => {
+/** Sums by channel, from the first reading: all that a calibration gathers but second moments. */
+export function sumSlots(config: PlmConfig): StatisticSource[] {
+  const inputs = plmTensors(config).flatMap(({ role, layer, ggufName, shape }): SumSlot[] => {
     const site = INPUTS[role as LayerRole];
     if (layer === undefined || ggufName === undefined || site === undefined) return [];
     const values = (sums: ActivationStatistics) => sums.layers[layer]!.squares[site];
     return [{ matrix: ggufName, kind: 'input', shape: [shape[1]!], values }];
   });
   const further = config.intermediateSizes.flatMap((width, layer) => layerExtras(config, layer, width));
-  return [...inputs, ...further, headInput(config)];
+  return [...inputs, ...further, headInput(config)].map((slot) => ({ ...slot, reading: 0 }));
 }
 
-function layerExtras(config: PlmConfig, layer: number, width: number): Slot[] {
-  const { numAttentionHeads: heads, qkNopeHeadDim, kvLoraRank } = config;
-  const name = (matrix: string) => `blk.${layer}.${matrix}.weight`;
+type SumSlot = Omit<StatisticSource, 'reading'>;
+
+/** The second moments of all groups, one reading each. */
+export function momentSlots(groups: readonly (readonly MomentsWanted[])[]): StatisticSource[] {
+  return groups.flatMap((group, reading) =>
+    group.map(({ role, layer, channels }, index) => ({
+      ...{ matrix: layerGgufName(role, layer)!, kind: 'moments' as const, reading },
+      shape: [triangleSize(channels)],
+      values: ({ moments }: ActivationStatistics) => moments[index]!,
+    })),
+  );
+}
+
+function layerExtras(config: PlmConfig, layer: number, width: number): SumSlot[] {
+  const { numAttentionHeads: heads, qkNopeHeadDim, kvLoraRank, hiddenSize } = config;
+  const name = (role: LayerRole) => layerGgufName(role, layer)!;
   return [
     {
-      ...{ matrix: name('ffn_up'), kind: 'firings', shape: [width] },
+      ...{ matrix: name('up_proj'), kind: 'firings', shape: [width] },
       values: ({ layers }) => layers[layer]!.firings,
+    },
+    {
+      ...{ matrix: name('up_proj'), kind: 'fired', shape: [width, SAMPLE_WORDS] },
+      values: ({ layers }) => layers[layer]!.fired,
+    },
+    {
+      ...{ matrix: name('down_proj'), kind: 'sums', shape: [width] },
+      values: ({ layers }) => layers[layer]!.activations,
+    },
+    {
+      ...{ matrix: name('down_proj'), kind: 'output', shape: [hiddenSize] },
+      values: ({ layers }) => layers[layer]!.squares.ffnOutput,
     },
     // kv_b_proj as arch deepseek2 splits it: W_UK^T and W_UV of every head.
     {
-      ...{ matrix: name('attn_k_b'), kind: 'extra-input', shape: [heads, qkNopeHeadDim] },
+      ...{ matrix: name('k_b_proj'), kind: 'extra-input', shape: [heads, qkNopeHeadDim] },
       values: ({ layers }) => layers[layer]!.squares.query,
     },
     {
-      ...{ matrix: name('attn_v_b'), kind: 'extra-input', shape: [heads, kvLoraRank] },
+      ...{ matrix: name('v_b_proj'), kind: 'extra-input', shape: [heads, kvLoraRank] },
       values: ({ layers }) => layers[layer]!.squares.context,
     },
   ];
 }
 
-function headInput({ hiddenSize, tieWordEmbeddings }: PlmConfig): Slot {
+function headInput({ hiddenSize, tieWordEmbeddings }: PlmConfig): SumSlot {
   const matrix = tieWordEmbeddings ? 'token_embd.weight' : 'output.weight';
   return { matrix, kind: 'extra-input', shape: [hiddenSize], values: ({ head }) => head };
 }

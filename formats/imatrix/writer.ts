@@ -1,5 +1,5 @@
 import { invalidInput } from '../../src/core/errors.ts';
-import type { Statistic, StatisticSlot } from '../../src/core/statistic.ts';
+import type { StatisticSlot } from '../../src/core/statistic.ts';
 import { type KeyValue, layoutGguf } from '../gguf/writer.ts';
 import { datasetName } from './entries.ts';
 import { COUNTS, SUMS } from './gguf-form.ts';
@@ -8,6 +8,8 @@ import { COUNTS, SUMS } from './gguf-form.ts';
 export interface Calibrated {
   /** Names or paths of texts; of paths only the base name is written. */
   readonly datasets: readonly string[];
+  /** How often a token of each text counts. */
+  readonly weights: readonly number[];
   readonly chunks: number;
   /** Tokens of a chunk. */
   readonly chunkSize: number;
@@ -17,56 +19,70 @@ export interface Calibrated {
  * Suffixes of the tensors that llama.cpp knows nothing of. It pairs names that end in `.in_sum2` and `.counts` and
  * leaves all others alone, so these end otherwise.
  */
-const EXTRA_SUFFIXES = { 'extra-input': '.plmpress_sum2', firings: '.plmpress_firings' } as const;
+export const EXTRA_SUFFIXES = {
+  'extra-input': '.plmpress_sum2',
+  sums: '.plmpress_sums',
+  output: '.plmpress_out_sum2',
+  firings: '.plmpress_firings',
+  fired: '.plmpress_fired',
+  moments: '.plmpress_moments',
+} as const;
 
-interface FileTensor {
+/** Metadata key of the weights of texts, f32; left out where all weigh 1. */
+export const WEIGHTS_KEY = 'plmpress.text_weights';
+
+/** A tensor of the file that is to be written. */
+export interface PlannedStatistic<S extends StatisticSlot> {
   readonly name: string;
   /** Row-major. */
   readonly shape: readonly number[];
   /** Undefined for the number of tokens. */
-  readonly slot: StatisticSlot | undefined;
+  readonly slot: S | undefined;
+  /** Byte offset in the file. */
+  readonly offset: number;
 }
 
-/** Exact size of the file, before anything has been measured. */
-export function imatrixBytes(calibrated: Calibrated, slots: readonly StatisticSlot[]): number {
-  return layout(calibrated, fileTensors(slots)).bytes;
+/** The file, known before anything has been measured. */
+export interface ImatrixPlan<S extends StatisticSlot> {
+  readonly header: Uint8Array;
+  readonly bytes: number;
+  readonly tensors: readonly PlannedStatistic<S>[];
+}
+
+/** The GGUF form of llama-imatrix (llama.cpp pull request 9400): sums and counts by name of the matrix, then our extras. */
+export function planImatrix<S extends StatisticSlot>(
+  calibrated: Calibrated,
+  slots: readonly S[],
+): ImatrixPlan<S> {
+  const tensors = fileTensors(slots);
+  const entries = tensors.map(({ name, shape }) => ({ name, shape, scheme: 'F32' as const }));
+  const { header, offsets, bytes } = layoutGguf(metadataOf(calibrated), entries);
+  return { header, bytes, tensors: tensors.map((tensor, i) => ({ ...tensor, offset: offsets[i]! })) };
 }
 
 /**
- * The GGUF form of llama-imatrix (llama.cpp pull request 9400): sums and counts by name of the matrix, then our extras.
+ * Values as the file holds them, of which the first is number `first` of the tensor `name`.
  * @throws PressError invalid-input for sums that f32 does not hold, as of a model whose activations overflow.
  */
-export function encodeImatrix(
-  calibrated: Calibrated,
-  statistics: readonly Statistic[],
-  tokens: number,
-): Uint8Array {
-  const tensors = fileTensors(statistics);
-  const { header, offsets, bytes } = layout(calibrated, tensors);
-  const file = new Uint8Array(bytes);
-  file.set(header);
-  tensors.forEach(({ name, slot }, index) => {
-    const values = Float32Array.from(slot === undefined ? [tokens] : slot.values);
-    const broken = values.findIndex((value) => !Number.isFinite(value));
-    if (broken >= 0) {
-      throw invalidInput({ field: `${name}[${broken}]`, what: 'sum is not finite', got: values[broken] });
-    }
-    file.set(new Uint8Array(values.buffer), offsets[index]);
-  });
-  return file;
+export function encodeValues(name: string, values: ArrayLike<number>, first = 0): Uint8Array {
+  const floats = Float32Array.from(values);
+  const broken = floats.findIndex((value) => !Number.isFinite(value));
+  if (broken >= 0) {
+    const field = `${name}[${first + broken}]`;
+    throw invalidInput({ field, what: 'sum is not finite', got: floats[broken] });
+  }
+  return new Uint8Array(floats.buffer);
 }
 
-function layout({ datasets, chunks, chunkSize }: Calibrated, tensors: readonly FileTensor[]) {
+function metadataOf({ datasets, weights, chunks, chunkSize }: Calibrated): KeyValue[] {
   const metadata: KeyValue[] = [
     ['general.type', { type: 'string', value: 'imatrix' }],
     ['imatrix.datasets', { type: 'array', items: 'string', value: datasets.map(datasetName) }],
     ['imatrix.chunk_count', { type: 'u32', value: chunks }],
     ['imatrix.chunk_size', { type: 'u32', value: chunkSize }],
   ];
-  return layoutGguf(
-    metadata,
-    tensors.map(({ name, shape }) => ({ name, shape, scheme: 'F32' })),
-  );
+  if (weights.every((weight) => weight === 1)) return metadata;
+  return [...metadata, [WEIGHTS_KEY, { type: 'array', items: 'f32', value: [...weights] }]];
 }
 
 function fileTensors<S extends StatisticSlot>(slots: readonly S[]) {

@@ -79,7 +79,19 @@ export function collectText(text: string, previous: readonly NamedFile[] = []): 
   return [...previous, named ? { name, file } : { name: path.basename(text), file: text }];
 }
 
-/** For options that can be given several times. */
+/** `NAME=W`, W above 0. */
+export function collectWeight(
+  text: string,
+  previous: ReadonlyMap<string, number> = new Map(),
+): ReadonlyMap<string, number> {
+  const [, name, weight] = /^(.+)=([^=]+)$/s.exec(text) ?? [];
+  const value = Number(weight);
+  if (name === undefined || !(value > 0 && value < Infinity)) {
+    throw new InvalidArgumentError('Expected NAME=W, W a number above 0.');
+  }
+  return new Map([...previous, [name, value]]);
+}
+
 /** A pass and its options, gathered with the names of passes to leave out. */
 export function collectPass(
   text: string,
@@ -88,6 +100,16 @@ export function collectPass(
   return [...previous, parsePassRequest(text)];
 }
 
+/** One of `choices`; repeatable, and the same one only once. */
+export function collectChoice<T extends string>(choices: readonly T[]) {
+  return (text: string, previous: readonly T[] = []): T[] => {
+    const choice = choices.find((known) => known === text);
+    if (choice === undefined) throw new InvalidArgumentError(`Allowed choices are ${choices.join(', ')}.`);
+    return [...new Set([...previous, choice])];
+  };
+}
+
+/** For options that can be given several times. */
 export function collect(value: string, previous: readonly string[] = []): string[] {
   return [...previous, value];
 }

@@ -124,6 +124,12 @@ export function layerTensorName(role: LayerRole, layer: number): string {
   return `model.layers.${layer}.${LAYER_ROLES[role].hf}.weight`;
 }
 
+/** GGUF name of a tensor inside layer `layer`; undefined where no architecture that we write has a place for it. */
+export function layerGgufName(role: LayerRole, layer: number): string | undefined {
+  const { gguf }: RoleRow = LAYER_ROLES[role];
+  return gguf && `blk.${layer}.${gguf}.weight`;
+}
+
 /** Hugging Face name of a tensor outside the layers. */
 export function modelTensorName(role: ModelRole): string {
   return `${MODEL_ROLES[role].hf}.weight`;
@@ -148,12 +154,11 @@ export function plmTensors(config: PlmConfig): TensorSlot[] {
   for (let layer = 0; layer < config.numHiddenLayers; layer++) {
     for (const [role, row] of Object.entries(LAYER_ROLES) as [LayerRole, RoleRow][]) {
       if (!present(row, config)) continue;
-      const ggufName = row.gguf && `blk.${layer}.${row.gguf}.weight`;
       slots.push({
         role,
         layer,
         name: layerTensorName(role, layer),
-        ggufName,
+        ggufName: layerGgufName(role, layer),
         shape: row.shape(config, layer),
       });
     }

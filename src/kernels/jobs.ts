@@ -17,6 +17,9 @@ export const ROW_TILE = 4;
 /** Columns that one thread sums up at once: their sums stay in the first cache. */
 export const COLUMN_TILE = 64;
 
+/** Rows of second moments that one thread sums up at once: each token's values are read once for all of them. */
+export const MOMENT_TILE = 8;
+
 /** f32 elements of scratch that the encoder of a block scheme may use beside the row. */
 export const ENCODER_SCRATCH = 2048;
 
@@ -126,14 +129,24 @@ export const KERNELS = {
     tileWork: (job) => job.columns!,
   },
   /**
-   * squares[c] += sum over t of x[t, c]^2, and where `positives` is not 0, positives[c] += number of t with
-   * x[t, c] > 0; both point at f64. Tokens are added one by one in ascending order, each square exact. A tile is
-   * COLUMN_TILE columns.
+   * Sums over t, each term times `weight`: squares[c] += x[t, c]^2; where `sums` is not 0, sums[c] += x[t, c]; where
+   * `positives` is not 0, positives[c] += (x[t, c] > 0). All point at f64. Tokens are added one by one in ascending order. A
+   * tile is COLUMN_TILE columns.
    */
-  columnSquares: {
-    fields: ['x', 'tokenStride', 'columns', 'tokens', 'squares', 'positives'],
+  columnSums: {
+    fields: ['x', 'tokenStride', 'columns', 'tokens', 'weight', 'squares', 'sums', 'positives'],
     tiles: (job) => Math.ceil(job.columns! / COLUMN_TILE),
     tileWork: (job) => COLUMN_TILE * job.tokens!,
+  },
+  /**
+   * moments[i, j] += weight * sum over t of x[t, i] * x[t, j] for j from i up: the upper triangle of a symmetric matrix, row
+   * by row, in f64. Tokens are added one by one in ascending order; those with x[t, i] = 0 add nothing. A tile is
+   * MOMENT_TILE rows.
+   */
+  secondMoments: {
+    fields: ['x', 'tokenStride', 'columns', 'tokens', 'weight', 'moments'],
+    tiles: (job) => Math.ceil(job.columns! / MOMENT_TILE),
+    tileWork: (job) => MOMENT_TILE * (job.columns! / 2) * job.tokens!,
   },
   /**
    * Rewrites rows from one scheme into another through f32; copies where they are equal. `importance` points at

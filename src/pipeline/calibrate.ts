@@ -1,19 +1,25 @@
 import path from 'node:path';
-import { chunkSize, collectStatistics, cutChunks } from '../../calibration/collect.ts';
-import { statisticSlots, statistics } from '../../calibration/statistics.ts';
-import { encodeImatrix, imatrixBytes } from '../../formats/imatrix/writer.ts';
+import { type Chunk, chunkSize, collectStatistics, cutChunks } from '../../calibration/collect.ts';
+import { type MomentRole, momentGroups } from '../../calibration/moments.ts';
+import { momentSlots, type StatisticSource, sumSlots } from '../../calibration/statistics.ts';
+import { encodeValues, type PlannedStatistic, planImatrix } from '../../formats/imatrix/writer.ts';
 import { invalidInput } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
-import { withStagedOutput } from '../io/staged-output.ts';
+import { type StagedOutput, withStagedOutput } from '../io/staged-output.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { CalibrationKeeper } from './calibration-keeper.ts';
 import { inputPaths } from './input-paths.ts';
 import { encodeTexts } from './read-text.ts';
+
+export { MOMENT_ROLES, type MomentRole } from '../../calibration/moments.ts';
 
 export interface CalibrationText {
   /** What the statistics call it. */
   readonly name: string;
   readonly text: string;
+  /** How often each of its tokens counts. Default 1. */
+  readonly weight?: number;
 }
 
 export interface CalibrateOptions {
@@ -31,16 +37,28 @@ export interface CalibrateOptions {
   readonly maxTokens?: number;
   /** Tokens of a chunk, each of which is read without a past. Default 512, or fewer where the model knows fewer. */
   readonly contextLength?: number;
+  /** Matrices, in every layer, whose inputs' second moments are gathered too. */
+  readonly moments?: readonly MomentRole[];
+  /** Bytes of sums of second moments at a time; the texts are read again for those that do not fit. Default 256 MiB. */
+  readonly momentBytes?: number;
+  /** Keep the sums beside the output while the run lasts, and go on from those of a run that was interrupted. */
+  readonly resume?: boolean;
   /** Default: all cores. Bytes do not depend on it. */
   readonly threads?: number;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
 }
 
+const DEFAULT_MOMENT_BYTES = 256 << 20;
+/** Values that are encoded at once. */
+const ENCODED_VALUES = 1 << 20;
+
 export interface Calibration {
   readonly tokens: number;
   readonly chunks: number;
   readonly chunkSize: number;
+  /** Times that the texts were read. */
+  readonly readings: number;
   /** Time of loading and running the model. */
   readonly seconds: number;
   readonly tokensPerSecond: number;
@@ -58,50 +76,90 @@ export interface Calibration {
  * activations that are not finite; local-io and locked as the commit protocol of src/io does.
  */
 export async function calibrate(options: CalibrateOptions): Promise<Calibration> {
-  const { model, texts, output, force = false, threads, signal, progress } = options;
-  const ids = encodeAll(model, texts, options.maxTokens ?? Infinity);
+  const { model, texts, output, force = false, threads, signal, progress, moments = [] } = options;
+  const encoded = encodeAll(model, texts, options.maxTokens ?? Infinity);
   const size = options.contextLength ?? chunkSize(model);
-  const chunks = cutChunks(ids, size);
-  const tokens = ids.reduce((sum, text) => sum + text.length, 0);
+  const chunks = encoded.flatMap((text) => cutChunks(text, size));
+  const tokens = encoded.reduce((sum, { ids }) => sum + ids.length, 0);
   if (tokens < 2) throw invalidInput({ what: 'tokens of text', got: tokens, expected: 'at least 2' });
-  const calibrated = {
-    datasets: texts.flatMap(({ name }, index) => (ids[index]!.length > 0 ? [name] : [])),
-    ...{ chunks: chunks.length, chunkSize: size },
-  };
-  const slots = statisticSlots(model.config);
+  const read = encoded.filter(({ ids }) => ids.length > 0);
+  const groups = momentGroups(model.config, moments, options.momentBytes ?? DEFAULT_MOMENT_BYTES);
+  const plan = planImatrix(
+    {
+      datasets: read.map(({ name }) => name),
+      weights: read.map(({ weight }) => weight),
+      ...{ chunks: chunks.length, chunkSize: size },
+    },
+    [...sumSlots(model.config), ...momentSlots(groups)],
+  );
   const name = path.basename(output);
+  const inputs = JSON.stringify({ chunks, groups });
+  const keeper = options.resume ? new CalibrationKeeper({ model, output, inputs }) : undefined;
 
   return withStagedOutput(path.dirname(output), async (staged) => {
-    const inputs = [...(await inputPaths(model, options.source)), ...(options.inputs ?? [])];
-    await staged.stage([{ name, bytes: imatrixBytes(calibrated, slots) }], { force, inputs });
+    const sources = [...(await inputPaths(model, options.source)), ...(options.inputs ?? [])];
+    await staged.stage([{ name, bytes: plan.bytes }], { force, inputs: sources });
+    await staged.write(name, plan.header, 0);
     const start = performance.now();
-    const sums = await collectStatistics(model, chunks, {
-      contextLength: size,
-      ...(threads && { threads }),
-      ...(signal && { signal }),
-      ...(progress && { progress }),
-    });
+    let firings: readonly Float64Array[] = [];
+    for (const [index, group] of groups.entries()) {
+      const part = plan.tensors.filter(({ slot }) => (slot?.reading ?? 0) === index);
+      firings = await collectStatistics(
+        model,
+        chunks,
+        {
+          ...{ contextLength: size, moments: group },
+          ...(index > 0 && { phase: `second moments ${index + 1} of ${groups.length}` }),
+          ...(keeper && { keeper: keeper.reading(index) }),
+          ...(threads && { threads }),
+          ...(signal && { signal }),
+          ...(progress && { progress }),
+        },
+        async (sums) => {
+          for (const tensor of part) {
+            await writeTensor(staged, name, tensor, tensor.slot?.values(sums) ?? [sums.tokens]);
+          }
+          return sums.layers.map((layer) => layer.firings);
+        },
+      );
+    }
     const seconds = (performance.now() - start) / 1000;
-    await staged.write(name, encodeImatrix(calibrated, statistics(model.config, sums), tokens), 0);
     const [digest] = await staged.seal(signal && { signal });
     signal?.throwIfAborted();
     await staged.publish();
-    const firings = sums.layers.map((layer) => layer.firings);
+    await keeper?.remove(groups.length);
+    const counted = encoded.reduce((sum, { ids, weight }) => sum + weight * ids.length, 0);
     return {
-      ...{ tokens, chunks: chunks.length, chunkSize: size, seconds, tokensPerSecond: tokens / seconds },
-      firingRates: firings.map((counts) => counts.reduce((a, b) => a + b, 0) / (counts.length * tokens)),
+      ...{ tokens, chunks: chunks.length, chunkSize: size, readings: groups.length },
+      ...{ seconds, tokensPerSecond: (groups.length * tokens) / seconds },
+      firingRates: firings.map((counts) => counts.reduce((a, b) => a + b, 0) / (counts.length * counted)),
       silentNeurons: firings.map((counts) => counts.filter((count) => count === 0).length),
       ...{ bytes: digest!.bytes, sha256: digest!.sha256 },
     };
   });
 }
 
-function encodeAll(model: Model, texts: readonly CalibrationText[], maxTokens: number): number[][] {
+/** Values are encoded piece by piece: second moments are large. */
+async function writeTensor(
+  output: StagedOutput,
+  file: string,
+  { name, offset }: PlannedStatistic<StatisticSource>,
+  values: Float64Array | Uint16Array | readonly number[],
+): Promise<void> {
+  for (let first = 0; first < values.length; first += ENCODED_VALUES) {
+    const piece = values.slice(first, first + ENCODED_VALUES);
+    await output.write(file, encodeValues(name, piece, first), offset + 4 * first);
+  }
+}
+
+type EncodedText = Chunk & { readonly name: string };
+
+function encodeAll(model: Model, texts: readonly CalibrationText[], maxTokens: number): EncodedText[] {
   const tokenizer = new Tokenizer(model.tokenizer);
   let left = maxTokens;
-  return texts.map(({ text }) => {
+  return texts.map(({ name, text, weight = 1 }) => {
     const ids = encodeTexts(tokenizer, [text], left);
     left -= ids.length;
-    return ids;
+    return { name, ids, weight };
   });
 }

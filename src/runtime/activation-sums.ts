@@ -1,21 +1,45 @@
 import type { PlmConfig } from '../core/config.ts';
+import { SAMPLE_WORDS, SAMPLED_TOKENS } from '../core/statistics.ts';
 import type { Pointer, SharedViews } from '../kernels/memory.ts';
 import type { Allocator } from './allocator.ts';
-import { type Batch, from, sumSquares, type Vectors } from './operations.ts';
+import { type Batch, from, sumColumns, sumMoments, type Vectors } from './operations.ts';
 
 /**
  * Where activations meet weights in a layer: the normed input of q_proj and kv_a_proj; the normed latent that kv_b_proj
  * is applied to; in the latent form of attention also, per head, q_nope (of W_UK^T) and the attended latent (of W_UV);
- * the input of o_proj; the normed input of up_proj; the activations that down_proj is applied to.
+ * the input of o_proj; the normed input of up_proj; the activations that down_proj is applied to; and what it makes of them.
  */
-export type Site = 'input' | 'latent' | 'query' | 'context' | 'attended' | 'ffn' | 'activations';
+export type Site =
+  | 'input'
+  | 'latent'
+  | 'query'
+  | 'context'
+  | 'attended'
+  | 'ffn'
+  | 'activations'
+  | 'ffnOutput';
 
-/** Sums over tokens. */
+/** Sites of one vector a token: those of whole matrices. */
+export type MomentSite = Exclude<Site, 'query' | 'context' | 'ffnOutput'>;
+
+/** What a runtime shall sum up beside squares. */
+export interface StatisticsRequest {
+  /** Tokens that will be read in all: those whose firings are kept one by one are spread over them. */
+  readonly tokens: number;
+  /** Where second moments are wanted. Each takes 4 n (n + 1) bytes of working memory. */
+  readonly moments?: readonly { readonly layer: number; readonly site: MomentSite }[];
+}
+
+/** Sums over tokens, each as often as its text weighs. */
 export interface LayerStatistics {
   /** Of squares by channel; heads one after another. */
   readonly squares: Readonly<Record<Site, Float64Array>>;
+  /** Of the activations of the FFN. */
+  readonly activations: Float64Array;
   /** Tokens for which a neuron of the FFN is above zero. */
   readonly firings: Float64Array;
+  /** For each neuron `SAMPLE_WORDS` words of 16 tokens: which of the tokens kept set it off. */
+  readonly fired: Uint16Array;
 }
 
 export interface ActivationStatistics {
@@ -23,6 +47,8 @@ export interface ActivationStatistics {
   readonly layers: readonly LayerStatistics[];
   /** Of squares of the normed input of the head. */
   readonly head: Float64Array;
+  /** In the order of the request, upper triangles row by row: views that hold until the runtime goes on. */
+  readonly moments: readonly Float64Array[];
 }
 
 interface SiteSize {
@@ -32,22 +58,37 @@ interface SiteSize {
 
 interface LayerPlaces {
   readonly squares: Readonly<Record<Site, Pointer>>;
+  readonly activations: Pointer;
   readonly firings: Pointer;
+  readonly fired: Uint16Array;
+  readonly moments: Partial<Record<Site, Pointer>>;
 }
 
-/** f64 sums of squared activations by channel, in the shared memory. They depend on neither batches nor threads. */
+/** f64 sums by channel, in the shared memory. They depend on neither batches nor threads. */
 export class ActivationSums {
+  readonly #request: StatisticsRequest;
   readonly #sizes: readonly Readonly<Record<Site, SiteSize>>[];
   readonly #layers: readonly LayerPlaces[];
   readonly #head: Pointer;
   readonly #hiddenSize: number;
-  #tokens = 0;
+  /** Tokens by weight, and tokens read. */
+  readonly #counts = new Float64Array(2);
+  /** How often a token counts from now on. */
+  weight = 1;
 
-  constructor(config: PlmConfig, allocator: Allocator) {
+  constructor(config: PlmConfig, request: StatisticsRequest, allocator: Allocator) {
+    this.#request = request;
     this.#sizes = config.intermediateSizes.map((width) => siteSizes(config, width));
-    this.#layers = this.#sizes.map((sizes) => ({
+    this.#layers = this.#sizes.map((sizes, layer) => ({
       squares: mapSites((site) => allocator.alloc(8 * sizes[site].columns * sizes[site].heads)),
+      activations: allocator.alloc(8 * sizes.activations.columns),
       firings: allocator.alloc(8 * sizes.activations.columns),
+      fired: new Uint16Array(sizes.activations.columns * SAMPLE_WORDS),
+      moments: Object.fromEntries(
+        (request.moments ?? [])
+          .filter((wanted) => wanted.layer === layer)
+          .map(({ site }) => [site, allocator.alloc(8 * triangleSize(sizes[site].columns))]),
+      ),
     }));
     this.#head = allocator.alloc(8 * config.hiddenSize);
     this.#hiddenSize = config.hiddenSize;
@@ -56,36 +97,92 @@ export class ActivationSums {
   /** Adds what a layer's matrices are multiplied with. */
   add(batch: Batch, layer: number, site: Site, x: Vectors): void {
     const { columns, heads } = this.#sizes[layer]![site];
-    const { squares, firings } = this.#layers[layer]!;
+    const { squares, activations, firings, moments } = this.#layers[layer]!;
+    const { weight } = this;
     for (let head = 0; head < heads; head++) {
       const part = heads === 1 ? x : from(x, head * x.headStride!);
-      const place = squares[site] + 8 * head * columns;
-      sumSquares(batch, part, columns, place, site === 'activations' ? firings : 0);
+      const places = { squares: squares[site] + 8 * head * columns };
+      const neurons = site === 'activations' ? { sums: activations, positives: firings } : {};
+      sumColumns(batch, part, columns, { weight, ...places, ...neurons });
     }
+    const place = moments[site];
+    if (place !== undefined) sumMoments(batch, x, columns, weight, place);
+    if (site === 'activations') this.#sample(batch, layer, x);
   }
 
   /** Adds what the head is multiplied with, the last of a batch. */
   addHead(batch: Batch, x: Vectors): void {
-    sumSquares(batch, x, this.#hiddenSize, this.#head, 0);
-    this.#tokens += batch.tokens;
+    sumColumns(batch, x, this.#hiddenSize, { weight: this.weight, squares: this.#head });
+    this.#counts[0]! += this.weight * batch.tokens;
+    this.#counts[1]! += batch.tokens;
   }
 
-  /** Copies of the sums. */
+  /** Copies of the sums; of second moments views. */
   read(views: SharedViews): ActivationStatistics {
-    const layers = this.#layers.map(({ squares, firings }, layer) => {
+    const layers = this.#layers.map(({ squares, activations, firings, fired }, layer) => {
       const sizes = this.#sizes[layer]!;
       const copy = (pointer: Pointer, { columns, heads }: SiteSize) =>
         views.doubles(pointer, columns * heads).slice();
       return {
         squares: mapSites((site) => copy(squares[site], sizes[site])),
+        activations: copy(activations, sizes.activations),
         firings: copy(firings, sizes.activations),
+        fired: fired.slice(),
       };
     });
-    return { tokens: this.#tokens, layers, head: views.doubles(this.#head, this.#hiddenSize).slice() };
+    const head = views.doubles(this.#head, this.#hiddenSize).slice();
+    return { tokens: this.#counts[0]!, layers, head, moments: this.#moments(views) };
+  }
+
+  /**
+   * Everything that has been summed up, as views: what is copied from them, and later into those of another runtime of the
+   * same model and request, goes on there.
+   */
+  state(views: SharedViews): Uint8Array[] {
+    const layers = this.#layers.flatMap(({ squares, activations, firings, fired }, layer) => {
+      const sizes = this.#sizes[layer]!;
+      const neurons = sizes.activations.columns;
+      return [
+        ...SITES.map((site) => views.bytes(squares[site], 8 * sizes[site].columns * sizes[site].heads)),
+        ...[activations, firings].map((pointer) => views.bytes(pointer, 8 * neurons)),
+        bytesOf(fired),
+      ];
+    });
+    const moments = this.#moments(views).map(bytesOf);
+    return [...layers, views.bytes(this.#head, 8 * this.#hiddenSize), ...moments, bytesOf(this.#counts)];
+  }
+
+  #moments(views: SharedViews): Float64Array[] {
+    return (this.#request.moments ?? []).map(({ layer, site }) =>
+      views.doubles(this.#layers[layer]!.moments[site]!, triangleSize(this.#sizes[layer]![site].columns)),
+    );
+  }
+
+  /** Notes which neurons fire at every so many tokens. */
+  #sample({ compute, tokens }: Batch, layer: number, x: Vectors): void {
+    const { fired } = this.#layers[layer]!;
+    const { columns } = this.#sizes[layer]!.activations;
+    const every = Math.max(1, Math.ceil(this.#request.tokens / SAMPLED_TOKENS));
+    for (let t = 0; t < tokens; t++) {
+      const sample = (this.#counts[1]! + t) / every;
+      if (!Number.isInteger(sample) || sample >= SAMPLED_TOKENS) continue;
+      const values = compute.floats(x.pointer + 4 * t * x.stride, columns);
+      const [word, bit] = [sample >> 4, 1 << (sample & 15)];
+      for (let c = 0; c < columns; c++) if (values[c]! > 0) fired[c * SAMPLE_WORDS + word]! |= bit;
+    }
   }
 }
 
-function siteSizes(config: PlmConfig, width: number): Record<Site, SiteSize> {
+/** Entries of a symmetric matrix of `n` rows. */
+export function triangleSize(n: number): number {
+  return (n * (n + 1)) / 2;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float64Array | Uint16Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+export function siteSizes(config: PlmConfig, width: number): Record<Site, SiteSize> {
   const { numAttentionHeads: heads, hiddenSize, kvLoraRank, qkNopeHeadDim, vHeadDim } = config;
   return {
     input: { columns: hiddenSize, heads: 1 },
@@ -95,17 +192,21 @@ function siteSizes(config: PlmConfig, width: number): Record<Site, SiteSize> {
     attended: { columns: heads * vHeadDim, heads: 1 },
     ffn: { columns: hiddenSize, heads: 1 },
     activations: { columns: width, heads: 1 },
+    ffnOutput: { columns: hiddenSize, heads: 1 },
   };
 }
 
+const SITES: readonly Site[] = [
+  'input',
+  'latent',
+  'query',
+  'context',
+  'attended',
+  'ffn',
+  'activations',
+  'ffnOutput',
+];
+
 function mapSites<T>(make: (site: Site) => T): Record<Site, T> {
-  return {
-    input: make('input'),
-    latent: make('latent'),
-    query: make('query'),
-    context: make('context'),
-    attended: make('attended'),
-    ffn: make('ffn'),
-    activations: make('activations'),
-  };
+  return Object.fromEntries(SITES.map((site) => [site, make(site)])) as Record<Site, T>;
 }

@@ -18,5 +18,6 @@ export class Ffn {
     squareRelu(batch, this.#activations, weights.upProj.rows);
     batch.sums?.add(batch, layer, 'activations', this.#activations);
     multiply(batch, weights.downProj, this.#activations, out);
+    batch.sums?.add(batch, layer, 'ffnOutput', out);
   }
 }

@@ -61,18 +61,32 @@ function matmulJob({ tokens }: Batch, weights: Matrix, x: Vectors, y: Vectors): 
   };
 }
 
-/** squares += x^2 and, where `positives` is not 0, positives += (x > 0), both f64, over all tokens. */
-export function sumSquares(
+/** Where sums over tokens go, each f64 by column; those left out are not wanted. */
+export interface ColumnSums {
+  /** Of every term. */
+  readonly weight: number;
+  readonly squares: Pointer;
+  readonly sums?: Pointer;
+  /** Of x > 0. */
+  readonly positives?: Pointer;
+}
+
+/** Adds the columns of all tokens to their sums. */
+export function sumColumns({ compute, tokens }: Batch, x: Vectors, columns: number, into: ColumnSums): void {
+  const { weight, squares, sums = 0, positives = 0 } = into;
+  const source = { x: x.pointer, tokenStride: x.stride, columns, tokens };
+  compute.run('columnSums', { ...source, weight, squares, sums, positives });
+}
+
+/** moments += weight x x^T over all tokens, the upper triangle in f64. */
+export function sumMoments(
   { compute, tokens }: Batch,
   x: Vectors,
   columns: number,
-  squares: Pointer,
-  positives: Pointer,
+  weight: number,
+  moments: Pointer,
 ): void {
-  compute.run('columnSquares', {
-    ...{ x: x.pointer, tokenStride: x.stride },
-    ...{ columns, tokens, squares, positives },
-  });
+  compute.run('secondMoments', { x: x.pointer, tokenStride: x.stride, columns, tokens, weight, moments });
 }
 
 /** y = RMSNorm(x); x and y may be the same. */

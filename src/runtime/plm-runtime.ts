@@ -6,7 +6,7 @@ import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
 import { type Compute, openCompute } from '../kernels/compute.ts';
 import { arenaStart, MAX_PAGES, PAGE_BYTES } from '../kernels/layout.ts';
-import { type ActivationStatistics, ActivationSums } from './activation-sums.ts';
+import { type ActivationStatistics, ActivationSums, type StatisticsRequest } from './activation-sums.ts';
 import { type Allocator, AreaCounter } from './allocator.ts';
 import { type AttentionForm, kvBytesPerToken } from './attention.ts';
 import { Forward, type ForwardSize } from './forward.ts';
@@ -27,7 +27,7 @@ export interface RuntimeOptions {
   /** Default: all cores. */
   readonly threads?: number;
   /** Sum up what the matrices are multiplied with. */
-  readonly statistics?: boolean;
+  readonly statistics?: StatisticsRequest;
   readonly implementation?: 'wasm' | 'plain';
   /** Bytes of working memory allowed. One WebAssembly memory holds at most 4 GiB in any case. */
   readonly maxMemory?: number;
@@ -81,13 +81,7 @@ export class PlmRuntime {
    */
   static async open(model: Model, options: RuntimeOptions): Promise<PlmRuntime> {
     const { config } = model;
-    const {
-      contextLength,
-      attention = 'latent',
-      batch = DEFAULT_BATCH,
-      statistics = false,
-      signal,
-    } = options;
+    const { contextLength, attention = 'latent', batch = DEFAULT_BATCH, statistics, signal } = options;
     if (contextLength > config.maxPositionEmbeddings) {
       throw usage(
         `a context of ${contextLength} positions`,
@@ -150,13 +144,27 @@ export class PlmRuntime {
 
   /** Sums over all tokens since the start, of a runtime opened with `statistics`. */
   statistics(): ActivationStatistics {
-    if (this.#sums === undefined) throw new Error('statistics are not gathered');
-    return this.#sums.read(this.#compute);
+    return this.#gathered().read(this.#compute);
+  }
+
+  /** The same sums as they lie in memory: bytes copied from here go on where they are copied into. */
+  statisticsState(): Uint8Array[] {
+    return this.#gathered().state(this.#compute);
+  }
+
+  /** How often tokens count in the sums from now on. */
+  weighTokens(weight: number): void {
+    this.#gathered().weight = weight;
   }
 
   /** Ends the threads and gives up the memory. */
   async close(): Promise<void> {
     await this.#compute.close();
+  }
+
+  #gathered(): ActivationSums {
+    if (this.#sums === undefined) throw new Error('statistics are not gathered');
+    return this.#sums;
   }
 
   async *#append(ids: ArrayLike<number>): AsyncGenerator<Batch, void> {
@@ -194,7 +202,7 @@ export class PlmRuntime {
 }
 
 interface RuntimeSize extends ForwardSize {
-  readonly statistics: boolean;
+  readonly statistics: StatisticsRequest | undefined;
 }
 
 interface Placed {
@@ -210,7 +218,7 @@ function place(model: Model, size: RuntimeSize, allocator: Allocator): Placed {
   return {
     weights,
     forward,
-    sums: size.statistics ? new ActivationSums(model.config, allocator) : undefined,
+    sums: size.statistics && new ActivationSums(model.config, size.statistics, allocator),
   };
 }
 

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { chunkSize, collectStatistics, cutChunks } from '../../calibration/collect.ts';
-import { statisticSlots, statistics } from '../../calibration/statistics.ts';
+import { type CollectOptions, chunkSize, collectStatistics, cutChunks } from '../../calibration/collect.ts';
+import { momentGroups } from '../../calibration/moments.ts';
+import { momentSlots, sumSlots } from '../../calibration/statistics.ts';
 import type { PlmConfig } from '../../src/core/config.ts';
-import { plmTensors } from '../../src/core/names.ts';
+import { layerTensorName, plmTensors } from '../../src/core/names.ts';
+import { SAMPLE_WORDS } from '../../src/core/statistics.ts';
 import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/hollow-model.ts';
-import { memoryModel } from '../support/memory-model.ts';
+import { memoryModel, tensorValues } from '../support/memory-model.ts';
 import { oracleLogits } from '../support/plm-oracle.ts';
 
 const CONFIG: PlmConfig = {
@@ -22,8 +24,11 @@ const CONFIG: PlmConfig = {
   maxPositionEmbeddings: 64,
 };
 
-const CHUNKS = [[7, 299, 0, 31, 31, 150, 8, 42, 260], [1, 99, 77, 5, 6, 64, 200], [128]];
-
+const CHUNKS = [
+  { ids: [7, 299, 0, 31, 31, 150, 8, 42, 260], weight: 1 },
+  { ids: [1, 99, 77, 5, 6, 64, 200], weight: 2 },
+  { ids: [128], weight: 0.5 },
+];
 /** GGUF name of each matrix by its role, or by what the oracle calls it. */
 function ggufNames(config: PlmConfig): Map<string, string> {
   const names = plmTensors(config).map(
@@ -35,64 +40,144 @@ function ggufNames(config: PlmConfig): Map<string, string> {
   return new Map([...names, ...heads, ['head 0', 'token_embd.weight']]);
 }
 
+const MOMENTS = momentGroups(CONFIG, ['kv_b_proj', 'down_proj'], 1e9);
+
+/** Copies of all that is gathered. */
+function collect(options: Partial<CollectOptions> = {}) {
+  const model = memoryModel(CONFIG);
+  return collectStatistics(
+    model,
+    CHUNKS,
+    { contextLength: 16, moments: MOMENTS[0]!, ...options },
+    (sums) => ({ ...sums, moments: sums.moments.map((triangle) => triangle.slice()) }),
+  );
+}
+
+/** What f64 code straight from the formulas gathers, by kind and GGUF name of the matrix. */
+async function expectedStatistics(): Promise<Map<string, number[]>> {
+  const model = memoryModel(CONFIG);
+  const names = ggufNames(CONFIG);
+  const expected = new Map<string, number[]>();
+  const add = (kind: string, matrix: string, terms: readonly number[], weight: number) => {
+    const before = expected.get(`${matrix} ${kind}`) ?? terms.map(() => 0);
+    const after = before.map((value, i) => value + weight * terms[i]!);
+    expected.set(`${matrix} ${kind}`, after);
+  };
+  const down = await Promise.all(
+    [0, 1].map((layer) => tensorValues(model.tensors.get(layerTensorName('down_proj', layer))!)),
+  );
+  let [first, token] = [0, 0];
+  for (const { ids, weight } of CHUNKS) {
+    await oracleLogits(model, ids, {
+      watch: (matrix, layer, input) => {
+        const name = names.get(`${matrix} ${layer}`)!;
+        const isExtra = ['k_b', 'v_b', 'head'].includes(matrix);
+        const squares = input.map((value) => value * value);
+        add(isExtra ? 'extra-input' : 'input', name, squares, weight);
+        if (matrix === 'down_proj' || matrix === 'kv_b_proj') {
+          const products = input.flatMap((a, i) => input.slice(i).map((b) => a * b));
+          add('moments', name, products, weight);
+        }
+        if (matrix !== 'down_proj') return;
+        const fired = input.map((value) => Number(value > 0));
+        const up = names.get(`up_proj ${layer}`)!;
+        add('firings', up, fired, weight);
+        add('sums', name, input, weight);
+        const output = Array.from({ length: CONFIG.hiddenSize }, (_, row) =>
+          input.reduce((sum, value, i) => sum + value * down[layer]![row * input.length + i]!, 0),
+        );
+        const outputSquares = output.map((value) => value * value);
+        add('output', name, outputSquares, weight);
+        // The oracle goes through all tokens of a layer before the next.
+        const at = first + (token++ % ids.length);
+        const bits = fired.flatMap((bit) =>
+          Array.from({ length: SAMPLE_WORDS }, (_, word) => (word === at >> 4 ? bit << (at & 15) : 0)),
+        );
+        add('fired', up, bits, 1);
+      },
+    });
+    first += ids.length;
+    token = 0;
+  }
+  return expected;
+}
+
 describe('calibration', () => {
   it('sums what each matrix is multiplied with, as f64 code straight from the formulas does', async () => {
-    const model = memoryModel(CONFIG);
-    const names = ggufNames(CONFIG);
-    const sums = new Map<string, number[]>();
-    const firings = new Map<string, number[]>();
-    const add = (to: Map<string, number[]>, key: string, terms: number[]) =>
-      to.set(key, to.get(key)?.map((value, i) => value + terms[i]!) ?? terms);
-    for (const ids of CHUNKS) {
-      await oracleLogits(model, ids, {
-        watch: (matrix, layer, input) => {
-          const squares = input.map((value) => value * value);
-          add(sums, names.get(`${matrix} ${layer}`)!, squares);
-          if (matrix !== 'down_proj') return;
-          const fired = input.map((value) => Number(value > 0));
-          add(firings, names.get(`up_proj ${layer}`)!, fired);
-        },
-      });
-    }
-
-    const collected = await collectStatistics(model, CHUNKS, { contextLength: 16, batch: 4, threads: 2 });
-    assert.equal(collected.tokens, 17);
-    const actual = statistics(CONFIG, collected);
-    assert.equal(actual.length, sums.size + firings.size);
-    for (const { matrix, kind, shape, values } of actual) {
-      const expected = (kind === 'firings' ? firings : sums).get(matrix)!;
-      assert.equal(values.length, expected.length, matrix);
+    const expected = await expectedStatistics();
+    const collected = await collect({ batch: 4, threads: 2 });
+    assert.equal(collected.tokens, 9 + 14 + 0.5);
+    const slots = [...sumSlots(CONFIG), ...momentSlots(MOMENTS)];
+    assert.deepEqual(
+      slots.map(({ matrix, kind }) => `${matrix} ${kind}`).sort(),
+      [...expected.keys()].sort(),
+    );
+    for (const { matrix, kind, shape, values } of slots) {
+      const [wanted, actual] = [expected.get(`${matrix} ${kind}`)!, values(collected)];
+      assert.equal(actual.length, wanted.length, matrix);
       assert.equal(
         shape.reduce((a, b) => a * b),
-        values.length,
+        actual.length,
       );
-      if (kind === 'firings') {
-        assert.deepEqual([...values], expected, matrix);
+      if (kind === 'firings' || kind === 'fired') {
+        assert.deepEqual([...actual], wanted, matrix);
         continue;
       }
-      const largest = Math.max(...expected);
-      values.forEach((value, i) => {
+      const largest = Math.max(...wanted.map(Math.abs));
+      actual.forEach((value, i) => {
         // Sums of a channel that hardly moves carry the rounding of those that do.
-        const tolerance = 1e-5 * expected[i]! + 1e-7 * largest;
+        const tolerance = 1e-5 * Math.abs(wanted[i]!) + 1e-6 * largest;
         assert.ok(
-          Math.abs(value - expected[i]!) <= tolerance,
-          `${matrix} ${kind}[${i}]: ${value}, expected ${expected[i]}`,
+          Math.abs(value - wanted[i]!) <= tolerance,
+          `${matrix} ${kind}[${i}]: ${value}, expected ${wanted[i]}`,
         );
       });
     }
   });
 
   it('does not depend on threads, batches or implementation by a bit', async () => {
-    const model = memoryModel(CONFIG);
-    const run = (options: object) => collectStatistics(model, CHUNKS, { contextLength: 16, ...options });
-    const expected = await run({ threads: 1 });
-    assert.deepEqual(await run({ threads: 2, batch: 3 }), expected);
-    assert.deepEqual(await run({ threads: 5, batch: 1 }), expected);
-    assert.deepEqual(await run({ threads: 1, implementation: 'plain' }), expected);
+    const expected = await collect({ threads: 1 });
+    assert.deepEqual(await collect({ threads: 2, batch: 3 }), expected);
+    assert.deepEqual(await collect({ threads: 5, batch: 1 }), expected);
+    assert.deepEqual(await collect({ threads: 1, implementation: 'plain' }), expected);
+  });
+
+  it('goes on from kept sums as if it had never stopped', async () => {
+    const expected = await collect();
+    for (const stopAfter of [1, 2, 3]) {
+      let kept: { chunks: number; buffers: Uint8Array[] } | undefined;
+      const keeper = {
+        load: async (buffers: readonly Uint8Array[]) => {
+          for (const [i, buffer] of (kept?.buffers ?? []).entries()) buffers[i]!.set(buffer);
+          return kept?.chunks ?? 0;
+        },
+        chunkDone: async (buffers: readonly Uint8Array[], chunks: number) => {
+          if (kept !== undefined) return;
+          if (chunks === stopAfter) {
+            kept = { chunks, buffers: buffers.map((buffer) => buffer.slice()) };
+            throw new Error('stopped');
+          }
+        },
+      };
+      await assert.rejects(collect({ keeper }), /stopped/);
+      assert.deepEqual(await collect({ keeper, threads: 1 }), expected);
+    }
+  });
+
+  it('reads the texts again for second moments that do not fit at once', () => {
+    const bytes = (n: number) => 4 * n * (n + 1);
+    const sizes = (budget: number) =>
+      momentGroups(CONFIG, ['kv_b_proj', 'down_proj'], budget).map((group) =>
+        group.map(({ layer, channels }) => `${layer}:${channels}`).join(' '),
+      );
+    assert.deepEqual(sizes(bytes(19) + bytes(67)), ['0:19 0:67', '1:19', '1:141']);
+    assert.deepEqual(sizes(1), ['0:19', '0:67', '1:19', '1:141']);
+    assert.deepEqual(sizes(1e9), ['0:19 0:67 1:19 1:141']);
+    assert.deepEqual(momentGroups(CONFIG, [], 1), [[]]);
   });
 
   it('has six matrices a layer for quantizers, and the head apart', () => {
-    const slots = statisticSlots(PLM_1_8B);
+    const slots = sumSlots(PLM_1_8B);
     const inputs = slots.filter(({ kind }) => kind === 'input');
     assert.equal(inputs.length, 192);
     assert.ok(inputs.every(({ matrix }) => matrix.startsWith('blk.')));
@@ -104,7 +189,10 @@ describe('calibration', () => {
   });
 
   it('cuts chunks that never run over the end of a text', () => {
-    assert.deepEqual(cutChunks([[1, 2, 3, 4, 5], [], [6]], 2), [[1, 2], [3, 4], [5], [6]]);
+    const cut = (ids: number[]) => cutChunks({ ids, weight: 3 }, 2).map((chunk) => chunk.ids);
+    assert.deepEqual(cut([1, 2, 3, 4, 5]), [[1, 2], [3, 4], [5]]);
+    assert.deepEqual(cut([]), []);
+    assert.equal(cutChunks({ ids: [1], weight: 3 }, 2)[0]!.weight, 3);
     assert.equal(chunkSize(hollowModel(PLM_1_8B)), 512);
     assert.equal(chunkSize(hollowModel({ ...SMALL_PLM, maxPositionEmbeddings: 64 })), 64);
   });

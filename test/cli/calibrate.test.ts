@@ -65,13 +65,69 @@ describe('calibrate', () => {
       assert.deepEqual(dims, name.endsWith('.counts') ? [1, 1] : [256, 1], name);
     }
     const extras = tensors.slice(known.length).map(({ name, dims }) => `${name} ${dims}`);
-    assert.deepEqual(extras.slice(4), [
+    assert.deepEqual(extras.slice(6), [
+      'blk.1.attn_k_b.weight.plmpress_sum2 16,1',
       'blk.1.attn_v_b.weight.plmpress_sum2 256,1',
+      'blk.1.ffn_down.weight.plmpress_out_sum2 256',
+      'blk.1.ffn_down.weight.plmpress_sums 256',
+      'blk.1.ffn_up.weight.plmpress_fired 64,256',
       'blk.1.ffn_up.weight.plmpress_firings 256',
       'token_embd.weight.plmpress_sum2 256',
     ]);
     const imatrix = await readImatrix(stats);
     assert.deepEqual([imatrix.entries.size, imatrix.chunks, imatrix.notes], [12, 3, []]);
+  });
+
+  it('second moments come in one reading or several, with the same bytes', async (t) => {
+    const { folder, source } = workplace(t);
+    const moments = ['--second-moments', 'down_proj', '--second-moments', 'o_proj'];
+    const hashes: string[] = [];
+    for (const [index, memory] of ['300kB', '100MB'].entries()) {
+      const stats = path.join(folder, `${index}`);
+      const more = [...moments, '--moments-memory', memory, '--json'];
+      const { code, stdout, stderr } = await calibrate(source, stats, ...more);
+      assert.equal(code, 0, stderr);
+      assert.equal(JSON.parse(stdout).readings, index === 0 ? 4 : 1);
+      const { tensors } = await header(stats);
+      const found = tensors.filter(({ name }) => name.endsWith('.plmpress_moments'));
+      assert.deepEqual(
+        found.map(({ name, dims }) => `${name} ${dims}`),
+        [0, 1].flatMap((layer) =>
+          ['attn_output', 'ffn_down'].map((m) => `blk.${layer}.${m}.weight.plmpress_moments 32896`),
+        ),
+      );
+      hashes.push(sha256(stats));
+    }
+    assert.equal(hashes[0], hashes[1]);
+    const { code, stderr } = await calibrate(source, path.join(folder, 'x'), '--second-moments', 'k_b_proj');
+    assert.equal(code, 2);
+    assert.match(stderr, /Allowed choices are q_proj, kv_b_proj/);
+  });
+
+  it('weighs texts, each token as often as is told', async (t) => {
+    const { folder, source } = workplace(t);
+    const text = path.join(folder, 'short.txt');
+    writeFileSync(text, 'Call me Ishmael. Some years ago');
+    const sums = async (name: string, ...more: string[]) => {
+      const stats = path.join(folder, name);
+      const { code, stderr } = await runCli(['calibrate', source, '-o', stats, '--quiet', ...more]);
+      assert.equal(code, 0, stderr);
+      return (await readImatrix(stats)).entries.get('blk.1.ffn_down.weight')!;
+    };
+    const other = path.join(folder, 'other.txt');
+    writeFileSync(other, 'It was a dark and stormy night; the rain fell in torrents.');
+    const once = ['--text', `a=${text}`, '--text', `sea=${other}`];
+    const expected = await sums('1', ...once, '--text', `b=${text}`);
+    const weighed = await sums('2', ...once, '--weight', 'a=2');
+    weighed.forEach((value, i) => {
+      assert.ok(Math.abs(value - expected[i]!) <= 1e-6 * expected[i]!, `${i}: ${value}, ${expected[i]}`);
+    });
+    assert.notDeepEqual(weighed, await sums('3', ...once));
+    const { metadata } = await header(path.join(folder, '2'));
+    assert.deepEqual(metadata.get('plmpress.text_weights'), { type: 'array', items: 'f32', value: [2, 1] });
+    const wrong = await runCli(['calibrate', source, ...once, '-o', text, '--weight', 'b=2']);
+    assert.equal(wrong.code, 2);
+    assert.match(wrong.stderr, /--weight of "b", which no text is called, expected a, sea/);
   });
 
   it('gives the same bytes on any number of threads', async (t) => {

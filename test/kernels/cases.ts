@@ -185,16 +185,32 @@ export function addCase(columns: number, tokens: number): KernelCase {
   };
 }
 
-export function columnSquaresCase(columns: number, tokens: number, counts: boolean): KernelCase {
+export function columnSumsCase(columns: number, tokens: number, weight: number): KernelCase {
   return {
-    name: `columnSquares x ${columns}, ${tokens} tokens${counts ? ', with counts' : ''}`,
+    name: `columnSums x ${columns}, ${tokens} tokens, weight ${weight}`,
     run(compute) {
       const x = put(compute, gaussians((columns + 1) * tokens, 17));
-      const squares = compute.alloc(16 * columns);
-      const positives = counts ? squares + 8 * columns : 0;
-      const job = { x, tokenStride: columns + 1, columns, tokens, squares, positives };
-      compute.run('columnSquares', job);
-      return launch(compute, 'columnSquares', job, squares, 16 * columns);
+      const squares = compute.alloc(24 * columns);
+      // Only some jobs want more than squares.
+      const [sums, positives] = weight === 1 ? [0, 0] : [squares + 8 * columns, squares + 16 * columns];
+      const job = { x, tokenStride: columns + 1, columns, tokens, weight, squares, sums, positives };
+      return launch(compute, 'columnSums', job, squares, 24 * columns);
+    },
+  };
+}
+
+export function secondMomentsCase(columns: number, tokens: number, weight: number): KernelCase {
+  return {
+    name: `secondMoments of ${columns}, ${tokens} tokens, weight ${weight}`,
+    run(compute) {
+      const x = put(
+        compute,
+        gaussians((columns + 1) * tokens, 18).map((value, i) => (i % 3 === 1 ? 0 : value)),
+      );
+      const bytes = 4 * columns * (columns + 1);
+      const moments = compute.alloc(bytes);
+      const job = { x, tokenStride: columns + 1, columns, tokens, weight, moments };
+      return launch(compute, 'secondMoments', job, moments, bytes);
     },
   };
 }

@@ -173,22 +173,39 @@ describe('plain kernels compute their formulas', () => {
     assertClose(compute.floats(pointer, y.length), (i) => Math.fround(x[i]! + y[i]!), 0);
   });
 
-  it('columnSquares', () => {
+  it('columnSums', () => {
     const x = gaussians(tokens * columns, 17);
-    const squares = compute.alloc(16 * columns);
-    const positives = squares + 8 * columns;
-    compute.doubles(squares, 2 * columns).fill(1);
-    const job = { x: put(compute, x), tokenStride: columns, columns, tokens, squares, positives };
-    compute.run('columnSquares', job);
-    const expected = (term: (value: number) => number) =>
-      Array.from({ length: columns }, (_, c) => 1 + sum(tokens, (t) => term(x[t * columns + c]!)));
-    compute.doubles(squares, columns).forEach((value, c) => {
-      assert.ok(Math.abs(value - expected((v) => v * v)[c]!) < 1e-13);
+    const [squares, sums, positives] = [0, 8, 16].map((at) => at * columns) as [number, number, number];
+    const area = compute.alloc(24 * columns);
+    compute.doubles(area, 3 * columns).fill(1);
+    compute.run('columnSums', {
+      ...{ x: put(compute, x), tokenStride: columns, columns, tokens, weight: 2 },
+      ...{ squares: area + squares, sums: area + sums, positives: area + positives },
     });
-    assert.deepEqual(
-      [...compute.doubles(positives, columns)],
-      expected((v) => Number(v > 0)),
-    );
+    const assertSums = (at: number, term: (value: number) => number) =>
+      compute.doubles(area + at, columns).forEach((value, c) => {
+        const expected = 1 + 2 * sum(tokens, (t) => term(x[t * columns + c]!));
+        assert.ok(Math.abs(value - expected) < 1e-13);
+      });
+    assertSums(squares, (v) => v * v);
+    assertSums(sums, (v) => v);
+    assertSums(positives, (v) => Number(v > 0));
+  });
+
+  it('secondMoments', () => {
+    const n = 11;
+    const x = gaussians(tokens * n, 18).map((value) => Math.max(0, value));
+    const moments = compute.alloc(4 * n * (n + 1));
+    const job = { x: put(compute, x), tokenStride: n, columns: n, tokens, weight: 0.5, moments };
+    compute.run('secondMoments', job);
+    const values = compute.doubles(moments, (n * (n + 1)) / 2);
+    let at = 0;
+    for (let i = 0; i < n; i++) {
+      for (let j = i; j < n; j++, at++) {
+        const expected = 0.5 * sum(tokens, (t) => x[t * n + i]! * x[t * n + j]!);
+        assert.ok(Math.abs(values[at]! - expected) < 1e-13, `[${i}, ${j}]`);
+      }
+    }
   });
 
   it('difference', () => {

@@ -10,7 +10,7 @@ import { importances, WEIGHT_SAMPLES } from '../support/samples.ts';
 import {
   addCase,
   attentionCase,
-  columnSquaresCase,
+  columnSumsCase,
   differenceCase,
   embedCase,
   gaussians,
@@ -19,6 +19,7 @@ import {
   reluSquaredCase,
   rmsNormCase,
   ropeCase,
+  secondMomentsCase,
   stored,
   transcodeCase,
 } from './cases.ts';
@@ -58,9 +59,13 @@ const CASES: Readonly<Record<KernelName, readonly KernelCase[]>> = {
   ],
   reluSquared: [1, 4, 7, 251].flatMap((n) => [reluSquaredCase(n, 3), reluSquaredCase(n, 2400)]),
   add: [1, 4, 7, 251].flatMap((n) => [addCase(n, 3), addCase(n, 2400)]),
-  columnSquares: [1, 2, 63, 65, 251, 4099].flatMap((n) => [
-    columnSquaresCase(n, 3, false),
-    columnSquaresCase(n, 200, true),
+  secondMoments: [1, 2, 7, 9, 63, 650].flatMap((n) => [
+    secondMomentsCase(n, 1, 1),
+    secondMomentsCase(n, 33, 0.3),
+  ]),
+  columnSums: [1, 2, 63, 65, 251, 4099].flatMap((n) => [
+    columnSumsCase(n, 3, 1),
+    columnSumsCase(n, 200, 0.3),
   ]),
   transcode: [
     ...SCHEME_NAMES.flatMap((scheme) => [

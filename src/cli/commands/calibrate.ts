@@ -1,9 +1,17 @@
 import path from 'node:path';
 import { Command } from 'commander';
-import { type Calibration, calibrate } from '../../pipeline/calibrate.ts';
+import { usage } from '../../core/errors.ts';
+import { type Calibration, calibrate, MOMENT_ROLES, type MomentRole } from '../../pipeline/calibrate.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { readText } from '../../pipeline/read-text.ts';
-import { collectText, type NamedFile, parseInteger } from '../arguments.ts';
+import {
+  collectChoice,
+  collectText,
+  collectWeight,
+  type NamedFile,
+  parseInteger,
+  parseSize,
+} from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
 import { threadsOption } from './runtime-flags.ts';
 
@@ -12,13 +20,18 @@ interface CalibrateFlags {
   readonly output: string;
   readonly tokens?: number;
   readonly context?: number;
+  readonly weight?: ReadonlyMap<string, number>;
+  readonly secondMoments?: MomentRole[];
+  readonly momentsMemory?: number;
+  readonly resume?: boolean;
   readonly threads: number;
   readonly force?: boolean;
 }
 
 const HELP = `
 The file is an importance matrix in the GGUF form of llama-imatrix: \`convert --imatrix\` takes it, and so does
-llama-quantize. Further tensors, which both leave alone, count how often each neuron of the FFN fires.
+llama-quantize. Further tensors, which both leave alone, tell how neurons of the FFN fire; \`convert --statistics\` has
+passes that go by them. prune-ffn wants --second-moments down_proj to repair what it leaves.
 Each chunk of --context tokens is read without a past. Models that were trained on short texts want short chunks.`;
 
 export function calibrateCommand(open: OpenSession): Command {
@@ -29,15 +42,39 @@ export function calibrateCommand(open: OpenSession): Command {
     .requiredOption('-o, --output <stats>', 'file to write')
     .option('--tokens <n>', 'most tokens of all texts; default: all', parseInteger(2))
     .option('--context <n>', 'tokens of a chunk; default: 512, or what the model knows', parseInteger(1))
+    .option(
+      '--weight <name=w>',
+      'how often tokens of the text of that name count; repeatable; default: 1',
+      collectWeight,
+    )
+    .option(
+      '--second-moments <matrix>',
+      `gather products of every two channels that it reads: ${MOMENT_ROLES.join(', ')}; repeatable`,
+      collectChoice(MOMENT_ROLES),
+    )
+    .option(
+      '--moments-memory <size>',
+      'memory for second moments; the texts are read once more for what is beyond; default: 256MiB',
+      parseSize,
+    )
     .addOption(threadsOption())
+    .option('--resume', 'go on where an interrupted run with the same options was')
     .option('--force', 'replace the file')
     .addHelpText('after', HELP)
     .action(async (source: string, flags: CalibrateFlags) => {
       const session = open();
-      const { output, tokens, context, threads, force } = flags;
+      const { output, tokens, context, threads, force, resume, weight = new Map(), momentsMemory } = flags;
       const { signal, progress } = session;
+      const unknown = [...weight.keys()].find((name) => !flags.text.some((text) => text.name === name));
+      if (unknown !== undefined) {
+        const names = flags.text.map(({ name }) => name).join(', ');
+        throw usage(`--weight of ${JSON.stringify(unknown)}, which no text is called`, names);
+      }
       const texts = await Promise.all(
-        flags.text.map(async ({ name, file }) => ({ name, text: await readText(file) })),
+        flags.text.map(async ({ name, file }) => ({
+          ...{ name, text: await readText(file) },
+          weight: weight.get(name) ?? 1,
+        })),
       );
       const calibration = await withSource(source, (model) =>
         calibrate({
@@ -46,6 +83,9 @@ export function calibrateCommand(open: OpenSession): Command {
           ...(tokens !== undefined && { maxTokens: tokens }),
           ...(context !== undefined && { contextLength: context }),
           ...(force !== undefined && { force }),
+          ...(resume !== undefined && { resume }),
+          ...(flags.secondMoments && { moments: flags.secondMoments }),
+          ...(momentsMemory !== undefined && { momentBytes: momentsMemory }),
         }),
       );
       if (session.json) await session.writeJson(calibration);
@@ -54,9 +94,10 @@ export function calibrateCommand(open: OpenSession): Command {
 }
 
 function summaryLines(file: string, calibration: Calibration): string[] {
-  const { tokens, chunks, tokensPerSecond, firingRates, silentNeurons, bytes } = calibration;
+  const { tokens, chunks, readings, tokensPerSecond, firingRates, silentNeurons, bytes } = calibration;
+  const often = readings === 1 ? '' : `, read ${readings} times`;
   return [
-    `${file}  ${bytes} bytes, from ${tokens} tokens in ${chunks} chunks, ${Math.round(tokensPerSecond)} tokens/s`,
+    `${file}  ${bytes} bytes, from ${tokens} tokens in ${chunks} chunks${often}, ${Math.round(tokensPerSecond)} tokens/s`,
     ...firingRates.map((rate, layer) => {
       const percent = `${(100 * rate).toFixed(1)} %`.padStart(7);
       return `layer ${String(layer).padStart(2)}  ${percent} of the neurons fire, ${silentNeurons[layer]} never`;

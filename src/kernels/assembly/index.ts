@@ -1,7 +1,7 @@
 /** One export a kernel, each `(fields, scratch, first, end)`: runs tiles first .. end - 1 of the job at `fields`. */
 export { add } from './add';
 export { attention } from './attention';
-export { columnSquares } from './column-squares';
+export { columnSums } from './column-sums';
 export { difference } from './difference';
 export { embed } from './embed';
 export { matmul } from './matmul';
@@ -9,4 +9,5 @@ export { matmulTransposed } from './matmul-transposed';
 export { reluSquared } from './relu-squared';
 export { rmsNorm } from './rms-norm';
 export { rope } from './rope';
+export { secondMoments } from './second-moments';
 export { transcode } from './transcode';

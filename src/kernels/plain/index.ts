@@ -1,7 +1,7 @@
 import type { KernelName } from '../jobs.ts';
 import { add } from './add.ts';
 import { attention } from './attention.ts';
-import { columnSquares } from './column-squares.ts';
+import { columnSums } from './column-sums.ts';
 import { difference } from './difference.ts';
 import { embed } from './embed.ts';
 import type { PlainKernel } from './kernel.ts';
@@ -10,6 +10,7 @@ import { matmulTransposed } from './matmul-transposed.ts';
 import { reluSquared } from './relu-squared.ts';
 import { rmsNorm } from './rms-norm.ts';
 import { rope } from './rope.ts';
+import { secondMoments } from './second-moments.ts';
 import { transcode } from './transcode.ts';
 
 export const PLAIN_KERNELS: { readonly [K in KernelName]: PlainKernel<K> } = {
@@ -21,7 +22,8 @@ export const PLAIN_KERNELS: { readonly [K in KernelName]: PlainKernel<K> } = {
   attention,
   reluSquared,
   add,
-  columnSquares,
+  columnSums,
+  secondMoments,
   transcode,
   difference,
 };

@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import type { SumsKeeper } from '../../calibration/collect.ts';
+import type { Model } from '../core/model.ts';
+import { ResumeFile } from '../io/resume-file.ts';
+import { VERSION } from './version.ts';
+
+/** Work that an interruption may cost. */
+const SAVE_SECONDS = 10;
+/** Part of the time that saving may take: second moments are large. */
+const MAX_SAVING_SHARE = 0.05;
+
+/** What sums depend on beside the model. */
+export interface CalibrationWork {
+  readonly model: Model;
+  /** Output file. */
+  readonly output: string;
+  /** Everything that decides which tokens are read and how, as text. */
+  readonly inputs: string;
+}
+
+/** Keeps the sums of each reading of the texts in a hidden file beside the output, until all are done. */
+export class CalibrationKeeper {
+  readonly #work: CalibrationWork;
+  readonly #seconds: number;
+  #fingerprint: Promise<string> | undefined;
+
+  /** `seconds`: least time between two saves. */
+  constructor(work: CalibrationWork, seconds = SAVE_SECONDS) {
+    this.#work = work;
+    this.#seconds = seconds;
+  }
+
+  /** The keeper of reading number `index`. */
+  reading(index: number): SumsKeeper {
+    const file = this.#file(index);
+    let saved = performance.now();
+    let interval = 1000 * this.#seconds;
+    return {
+      load: async (buffers) => file.load(await this.#key(index), buffers),
+      chunkDone: async (buffers, chunks) => {
+        const now = performance.now();
+        if (now - saved < interval) return;
+        await file.save(await this.#key(index), chunks, buffers);
+        saved = performance.now();
+        interval = Math.max(interval, (saved - now) / MAX_SAVING_SHARE);
+      },
+    };
+  }
+
+  /** Once the output is there. */
+  async remove(readings: number): Promise<void> {
+    for (let index = 0; index < readings; index++) await this.#file(index).remove();
+  }
+
+  #file(index: number): ResumeFile {
+    const { dir, base } = path.parse(this.#work.output);
+    return new ResumeFile(path.join(dir, `.${base}.resume-${index}`));
+  }
+
+  /** Files have been read by now, as the weights are loaded: their hashes cost nothing. */
+  async #key(index: number): Promise<string> {
+    this.#fingerprint ??= fingerprint(this.#work);
+    return `${await this.#fingerprint} ${index}`;
+  }
+}
+
+async function fingerprint({ model, inputs }: CalibrationWork): Promise<string> {
+  const hash = createHash('sha256').update(VERSION).update(inputs).update(JSON.stringify(model.changes));
+  for (const file of model.files) hash.update(await file.sha256());
+  return hash.digest('hex');
+}
