@@ -1,0 +1,169 @@
+import { invalidInput, unsupported } from '../../src/core/errors.ts';
+import {
+  type Moments,
+  type NeuronStatistics,
+  SAMPLE_WORDS,
+  type Statistics,
+} from '../../src/core/statistics.ts';
+import { elementCount } from '../../src/core/tensor.ts';
+import type { InputFile } from '../../src/io/input-file.ts';
+import { readGguf } from '../gguf/reader.ts';
+import { type GgufTensorInfo, MAGIC } from '../gguf/types.ts';
+import { COUNTS, SUMS } from './gguf-form.ts';
+import { EXTRA_SUFFIXES } from './writer.ts';
+
+/** Bytes of a row of second moments that are read at once, many rows together. */
+const READ_BYTES = 4 << 20;
+const F32 = 0;
+
+/**
+ * Reads the statistics of `plmpress calibrate`. Second moments are read from `file` when they are asked for, which must
+ * stay open until then.
+ * @throws PressError unsupported for importance matrices of other tools; invalid-input naming the tensor.
+ */
+export async function readStatistics(file: InputFile): Promise<Statistics> {
+  const start = new Uint8Array(Math.min(MAGIC.length, file.bytes));
+  await file.readInto(start, 0);
+  if (Buffer.from(start).toString('latin1') !== MAGIC) throw notOurs(file.name);
+  const infos = new Map((await readGguf(file)).tensors.map((info) => [info.name, info]));
+  const reader = new StatisticsReader(file, infos);
+  const layers = [...infos.keys()].filter((name) => name.endsWith(EXTRA_SUFFIXES.firings)).length;
+  if (layers === 0) throw notOurs(file.name);
+  const tokens = (await reader.values(`blk.0.ffn_down.weight${COUNTS}`, [1, 1]))[0]!;
+  if (!(tokens > 0)) throw reader.fault(`blk.0.ffn_down.weight${COUNTS}`, 'value', tokens, 'above 0');
+  const meanSquares = new Map<string, Float32Array>();
+  for (const suffix of [SUMS, EXTRA_SUFFIXES['extra-input']]) {
+    for (const matrix of reader.matricesWith(suffix)) {
+      meanSquares.set(matrix, divided(await reader.values(matrix + suffix), tokens));
+    }
+  }
+  const neurons: NeuronStatistics[] = [];
+  for (let layer = 0; layer < layers; layer++) neurons.push(await readNeurons(reader, layer, tokens));
+  const moments = new Map(
+    reader
+      .matricesWith(EXTRA_SUFFIXES.moments)
+      .map((matrix) => [matrix, reader.moments(matrix + EXTRA_SUFFIXES.moments, tokens)] as const),
+  );
+  return { name: file.name, sha256: await file.sha256(), tokens, meanSquares, neurons, moments };
+}
+
+function notOurs(file: string) {
+  return unsupported({ file, what: 'no statistics of FFN neurons', expected: 'a file of plmpress calibrate' });
+}
+
+async function readNeurons(
+  reader: StatisticsReader,
+  layer: number,
+  tokens: number,
+): Promise<NeuronStatistics> {
+  const [up, down] = [`blk.${layer}.ffn_up.weight`, `blk.${layer}.ffn_down.weight`];
+  const firings = await reader.values(up + EXTRA_SUFFIXES.firings);
+  const width = firings.length;
+  const fired = await reader.values(up + EXTRA_SUFFIXES.fired, [SAMPLE_WORDS, width]);
+  const output = await reader.values(down + EXTRA_SUFFIXES.output);
+  return {
+    firings,
+    means: divided(await reader.values(down + EXTRA_SUFFIXES.sums, [width]), tokens),
+    meanSquares: divided(await reader.values(down + SUMS, [width, 1]), tokens),
+    fired: Uint16Array.from(fired),
+    outputSquare: output.reduce((sum, square) => sum + square, 0) / tokens,
+  };
+}
+
+function divided(sums: Float32Array, tokens: number): Float32Array {
+  return sums.map((sum) => sum / tokens);
+}
+
+class StatisticsReader {
+  readonly #file: InputFile;
+  readonly #infos: ReadonlyMap<string, GgufTensorInfo>;
+
+  constructor(file: InputFile, infos: ReadonlyMap<string, GgufTensorInfo>) {
+    this.#file = file;
+    this.#infos = infos;
+  }
+
+  fault(name: string, what: string, got: unknown, expected: string) {
+    return invalidInput({
+      file: this.#file.name,
+      field: `tensor ${JSON.stringify(name)}`,
+      what,
+      got,
+      expected,
+    });
+  }
+
+  matricesWith(suffix: string): string[] {
+    const names = [...this.#infos.keys()].filter((name) => name.endsWith(suffix));
+    return names.map((name) => name.slice(0, -suffix.length));
+  }
+
+  /** Values from 0 up of a tensor of `dims`, row length first; of any shape where that is left out. */
+  async values(name: string, dims?: readonly number[]): Promise<Float32Array> {
+    const { offset, bytes } = this.#info(name, dims);
+    const stored = new Uint8Array(bytes);
+    await this.#file.readInto(stored, offset);
+    const values = new Float32Array(stored.buffer);
+    const broken = values.findIndex((value) => !(value >= 0 && value < Infinity));
+    if (broken >= 0)
+      throw this.fault(`${name}[${broken}]`, 'value', values[broken], 'a finite number from 0 up');
+    return values;
+  }
+
+  moments(name: string, tokens: number): Moments {
+    const info = this.#info(name);
+    const count = elementCount({ shape: info.dims });
+    const size = (Math.sqrt(8 * count + 1) - 1) / 2;
+    if (!Number.isInteger(size)) throw this.fault(name, 'elements', count, 'a triangle');
+    return {
+      size,
+      triangle: (order, signal) => this.#triangle(name, info.offset, size, tokens, order, signal),
+    };
+  }
+
+  /** Reads the stored triangle once, front to back, and puts every entry that is asked for into its place. */
+  async #triangle(
+    name: string,
+    offset: number,
+    size: number,
+    tokens: number,
+    order: ArrayLike<number>,
+    signal: AbortSignal | undefined,
+  ): Promise<Float64Array> {
+    const places = new Int32Array(size).fill(-1);
+    for (let place = 0; place < order.length; place++) places[order[place]!] = place;
+    const triangle = new Float64Array((order.length * (order.length + 1)) / 2);
+    for (let row = 0, at = offset; row < size; ) {
+      signal?.throwIfAborted();
+      const rows = Math.max(1, Math.min(size - row, Math.floor(READ_BYTES / (4 * (size - row)))));
+      const entries = rows * (size - row) - (rows * (rows - 1)) / 2;
+      const stored = new Uint8Array(4 * entries);
+      await this.#file.readInto(stored, at);
+      const values = new Float32Array(stored.buffer);
+      for (let i = row, first = 0; i < row + rows; first += size - i, i++) {
+        if (places[i]! < 0) continue;
+        const a = places[i]!;
+        for (let j = i; j < size; j++) {
+          const b = places[j]!;
+          if (b < 0) continue;
+          const value = values[first + j - i]!;
+          if (!Number.isFinite(value)) throw this.fault(name, `entry [${i}, ${j}]`, value, 'a finite number');
+          const entry = a > b ? (a * (a + 1)) / 2 + b : (b * (b + 1)) / 2 + a;
+          triangle[entry] = value / tokens;
+        }
+      }
+      at += 4 * entries;
+      row += rows;
+    }
+    return triangle;
+  }
+
+  #info(name: string, dims?: readonly number[]): GgufTensorInfo {
+    const info = this.#infos.get(name);
+    if (info === undefined) throw this.fault(name, 'missing', undefined, 'a tensor');
+    if (info.type !== F32) throw this.fault(name, 'ggml type', info.type, 'F32');
+    if (dims !== undefined && info.dims.join() !== dims.join())
+      throw this.fault(name, 'shape', info.dims, `[${dims.join(', ')}]`);
+    return info;
+  }
+}
