@@ -33,6 +33,7 @@ export function assertHolds(arch: GgufArchitecture, config: PlmConfig): void {
   const has = arch === 'plm' ? 'has' : 'as written here has';
   if (!config.tieWordEmbeddings) throw refuse('tie_word_embeddings', `${has} no output matrix of its own`);
   if (config.qLoraRank !== undefined) throw refuse('q_lora_rank', `${has} no low-rank query projection`);
+  if (config.ffnBias) throw refuse('down_proj_bias', 'has no place for a bias of down_proj');
   if (new Set(config.intermediateSizes).size > 1) {
     throw refuse('intermediate_size', 'has one FFN width for all layers');
   }

@@ -48,7 +48,11 @@ export async function readStatistics(file: InputFile): Promise<Statistics> {
 }
 
 function notOurs(file: string) {
-  return unsupported({ file, what: 'no statistics of FFN neurons', expected: 'a file of plmpress calibrate' });
+  return unsupported({
+    file,
+    what: 'no statistics of FFN neurons',
+    expected: 'a file of plmpress calibrate',
+  });
 }
 
 async function readNeurons(

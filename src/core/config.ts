@@ -26,6 +26,8 @@ export interface PlmConfig {
    * Left out: kv_b_proj, as in checkpoints.
    */
   readonly kvBForm?: 'split';
+  /** down_proj adds a bias, as prune-ffn may leave one. Left out: none, as in checkpoints. */
+  readonly ffnBias?: true;
 }
 
 /** Width of one query or key head: nope + rope. */

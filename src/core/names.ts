@@ -15,6 +15,8 @@ export interface TensorSlot {
 interface RoleRow {
   readonly hf: string;
   readonly gguf: string | undefined;
+  /** Last part of both names. Left out: `weight`. */
+  readonly parameter?: 'weight' | 'bias';
   readonly shape: (config: PlmConfig, layer: number) => readonly number[];
   /** Left out where it gives false. */
   readonly when?: (config: PlmConfig) => boolean;
@@ -94,6 +96,13 @@ const LAYER_ROLES = {
   },
   up_proj: { hf: 'mlp.up_proj', gguf: 'ffn_up', shape: (c, l) => [ffn(c, l), c.hiddenSize] },
   down_proj: { hf: 'mlp.down_proj', gguf: 'ffn_down', shape: (c, l) => [c.hiddenSize, ffn(c, l)] },
+  down_proj_bias: {
+    hf: 'mlp.down_proj',
+    gguf: undefined,
+    parameter: 'bias',
+    shape: (c) => [c.hiddenSize],
+    when: (c) => c.ffnBias === true,
+  },
 } as const satisfies Record<string, RoleRow>;
 
 const MODEL_ROLES = {
@@ -121,7 +130,8 @@ function present(row: RoleRow, config: PlmConfig): boolean {
 
 /** Hugging Face name of a tensor inside layer `layer`. */
 export function layerTensorName(role: LayerRole, layer: number): string {
-  return `model.layers.${layer}.${LAYER_ROLES[role].hf}.weight`;
+  const { hf, parameter = 'weight' }: RoleRow = LAYER_ROLES[role];
+  return `model.layers.${layer}.${hf}.${parameter}`;
 }
 
 /** GGUF name of a tensor inside layer `layer`; undefined where no architecture that we write has a place for it. */

@@ -122,9 +122,9 @@ export const KERNELS = {
     tiles: (job) => job.tokens!,
     tileWork: (job) => job.columns!,
   },
-  /** y[t, :] += x[t, :]. A tile is one token. */
+  /** y[t, :] += x[t, :]. An x stride of 0 adds one vector to every token. A tile is one token. */
   add: {
-    fields: ['x', 'y', 'tokenStride', 'columns', 'tokens'],
+    fields: ['x', 'xTokenStride', 'y', 'yTokenStride', 'columns', 'tokens'],
     tiles: (job) => job.tokens!,
     tileWork: (job) => job.columns!,
   },

@@ -94,10 +94,12 @@ function countParameters(model: Model): Record<Part | 'total', number> {
   return counts;
 }
 
+const FFN_ROLES: readonly Role[] = ['up_proj', 'down_proj', 'down_proj_bias'];
+
 function partOf(role: Role): Part {
   if (role.endsWith('norm')) return 'norms';
   if (role === 'embed_tokens' || role === 'lm_head') return 'embedding';
-  return role === 'up_proj' || role === 'down_proj' ? 'ffn' : 'attention';
+  return FFN_ROLES.includes(role) ? 'ffn' : 'attention';
 }
 
 function summarizeTokenizer({ tokenizer, config }: Model): TokenizerSummary {

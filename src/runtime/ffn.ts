@@ -1,9 +1,12 @@
 import type { PlmConfig } from '../core/config.ts';
 import { type Allocator, allocFloats } from './allocator.ts';
-import { type Batch, multiply, squareRelu, type Vectors } from './operations.ts';
+import { addTo, type Batch, multiply, squareRelu, type Vectors } from './operations.ts';
 import type { LayerWeights } from './weights.ts';
 
-/** Ungated feed-forward network: down_proj(relu(up_proj x)^2) (Primer, arXiv 2109.08668, section 4). */
+/**
+ * Ungated feed-forward network: down_proj(relu(up_proj x)^2) (Primer, arXiv 2109.08668, section 4), and the bias of
+ * down_proj if it has one.
+ */
 export class Ffn {
   readonly #activations: Vectors;
 
@@ -19,5 +22,6 @@ export class Ffn {
     batch.sums?.add(batch, layer, 'activations', this.#activations);
     multiply(batch, weights.downProj, this.#activations, out);
     batch.sums?.add(batch, layer, 'ffnOutput', out);
+    if (weights.downProjBias !== undefined) addTo(batch, weights.downProjBias, out, weights.downProj.rows);
   }
 }

@@ -45,7 +45,7 @@ async function loadStored(
   }
 }
 
-/** For norms, which are one short row. */
+/** For vectors, which are one short row. */
 async function loadDecoded(
   views: SharedViews,
   tensor: Tensor,

@@ -13,7 +13,7 @@ export interface Batch {
   readonly sums?: ActivationSums | undefined;
 }
 
-/** f32 vectors, one a token or one a token and head. Strides count elements. */
+/** f32 vectors, one a token or one a token and head; of stride 0, one for all tokens. Strides count elements. */
 export interface Vectors {
   readonly pointer: Pointer;
   readonly stride: number;
@@ -180,7 +180,14 @@ export function squareRelu({ compute, tokens }: Batch, x: Vectors, columns: numb
   compute.run('reluSquared', { x: x.pointer, tokenStride: x.stride, columns, tokens });
 }
 
-/** y += x, both of `columns` elements a token, without gaps. */
+/** y += x over `columns` elements of each token. */
 export function addTo({ compute, tokens }: Batch, x: Vectors, y: Vectors, columns: number): void {
-  compute.run('add', { x: x.pointer, y: y.pointer, tokenStride: columns, columns, tokens });
+  compute.run('add', {
+    x: x.pointer,
+    xTokenStride: x.stride,
+    y: y.pointer,
+    yTokenStride: y.stride,
+    columns,
+    tokens,
+  });
 }

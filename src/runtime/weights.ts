@@ -6,7 +6,7 @@ import { SCHEMES } from '../core/scheme.ts';
 import { columnCount, rowBytes, rowCount, type Tensor } from '../core/tensor.ts';
 import type { Pointer } from '../kernels/memory.ts';
 import { type Allocator, allocFloats } from './allocator.ts';
-import type { Matrix, Norm } from './operations.ts';
+import type { Matrix, Norm, Vectors } from './operations.ts';
 
 /** A full query projection, or one through a bottleneck of rank q_lora_rank. */
 export type QueryWeights =
@@ -27,6 +27,8 @@ export interface LayerWeights {
   readonly postAttentionLayernorm: Norm;
   readonly upProj: Matrix;
   readonly downProj: Matrix;
+  /** One vector for all tokens, decoded; undefined where down_proj adds none. */
+  readonly downProjBias: Vectors | undefined;
 }
 
 type KvBWeights = Pick<LayerWeights, 'kB' | 'kBTransposed' | 'vB'>;
@@ -78,6 +80,10 @@ function placeLayer(config: PlmConfig, placer: Placer, layer: number): LayerWeig
     postAttentionLayernorm: norm('post_attention_layernorm'),
     upProj: matrix('up_proj'),
     downProj: matrix('down_proj'),
+    downProjBias: config.ffnBias && {
+      pointer: placer.vector(layerTensorName('down_proj_bias', layer)),
+      stride: 0,
+    },
   };
 }
 
@@ -133,12 +139,16 @@ class Placer {
     };
   }
 
-  norm(name: string): Norm {
+  vector(name: string): Pointer {
     const tensor = this.#tensor(name);
-    const columns = columnCount(tensor);
-    const gamma = allocFloats(this.#allocator, columns);
-    this.placements.push({ tensor, pointer: gamma, decoded: true });
-    return { gamma, columns, epsilon: this.#model.config.rmsNormEps };
+    const pointer = allocFloats(this.#allocator, columnCount(tensor));
+    this.placements.push({ tensor, pointer, decoded: true });
+    return pointer;
+  }
+
+  norm(name: string): Norm {
+    const gamma = this.vector(name);
+    return { gamma, columns: columnCount(this.#tensor(name)), epsilon: this.#model.config.rmsNormEps };
   }
 
   #tensor(name: string): Tensor {

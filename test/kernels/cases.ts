@@ -173,13 +173,20 @@ export function reluSquaredCase(columns: number, tokens: number): KernelCase {
   };
 }
 
-export function addCase(columns: number, tokens: number): KernelCase {
+export function addCase(columns: number, tokens: number, shared: boolean): KernelCase {
   return {
-    name: `add x ${columns}, ${tokens} tokens`,
+    name: `add x ${columns}, ${tokens} tokens${shared ? ', one vector to all' : ''}`,
     run(compute) {
       const x = put(compute, gaussians((columns + 1) * tokens, 11));
       const y = put(compute, gaussians((columns + 1) * tokens, 12));
-      const job = { x, y, tokenStride: columns + 1, columns, tokens };
+      const job = {
+        x,
+        xTokenStride: shared ? 0 : columns + 1,
+        y,
+        yTokenStride: columns + 1,
+        columns,
+        tokens,
+      };
       return launch(compute, 'add', job, y, 4 * (columns + 1) * tokens);
     },
   };

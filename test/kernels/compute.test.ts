@@ -45,7 +45,7 @@ describe('memory of a compute', () => {
     const compute = await openCompute({ threads: 1, bytes: 4090 * MIB });
     const last = compute.alloc(4090 * MIB) + 4090 * MIB - 64;
     compute.floats(last, 4).fill(3);
-    compute.run('add', { x: last, y: last, tokenStride: 4, columns: 4, tokens: 1 });
+    compute.run('add', { x: last, xTokenStride: 4, y: last, yTokenStride: 4, columns: 4, tokens: 1 });
     assert.deepEqual([...compute.floats(last, 4)], [6, 6, 6, 6]);
   });
 
@@ -83,8 +83,9 @@ describe('failures of kernels', () => {
   it('of one thread end the job for all, and its message is kept', () => {
     const buffer = new SharedArrayBuffer(65536);
     const [caller, worker] = [new Control(new SharedViews(buffer)), new Control(new SharedViews(buffer))];
+    const noTokens = { x: 0, xTokenStride: 0, y: 0, yTokenStride: 0, columns: 0, tokens: 0 };
     const executed: number[] = [];
-    caller.prepare('add', { x: 0, y: 0, tokenStride: 0, columns: 0, tokens: 0 }, 10, 1);
+    caller.prepare('add', noTokens, 10, 1);
     worker.takePart((_kernel, first) => {
       if (first === 2) throw new Error(`tile ${first} is broken: ${'x'.repeat(2000)}`);
       executed.push(first);
@@ -92,7 +93,7 @@ describe('failures of kernels', () => {
     caller.takePart((_kernel, first) => executed.push(first));
     assert.deepEqual(executed, [0, 1]);
     assert.match(caller.failureMessage() ?? '', /^tile 2 is broken: x+$/);
-    caller.prepare('add', { x: 0, y: 0, tokenStride: 0, columns: 0, tokens: 0 }, 10, 1);
+    caller.prepare('add', noTokens, 10, 1);
     assert.equal(caller.failureMessage(), undefined);
   });
 });

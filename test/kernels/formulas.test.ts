@@ -166,12 +166,16 @@ describe('plain kernels compute their formulas', () => {
     );
   });
 
-  it('add', () => {
-    const [x, y] = [gaussians(tokens * columns, 11), gaussians(tokens * columns, 12)];
-    const pointer = put(compute, y);
-    compute.run('add', { x: put(compute, x), y: pointer, tokenStride: columns, columns, tokens });
-    assertClose(compute.floats(pointer, y.length), (i) => Math.fround(x[i]! + y[i]!), 0);
-  });
+  for (const shared of [false, true]) {
+    it(`add${shared ? ' of one vector to all tokens' : ''}`, () => {
+      const [x, y] = [gaussians(tokens * columns, 11), gaussians(tokens * columns, 12)];
+      const [pointer, xTokenStride] = [put(compute, y), shared ? 0 : columns];
+      const job = { x: put(compute, x), xTokenStride, y: pointer, yTokenStride: columns, columns, tokens };
+      compute.run('add', job);
+      const expected = (i: number) => Math.fround(x[shared ? i % columns : i]! + y[i]!);
+      assertClose(compute.floats(pointer, y.length), expected, 0);
+    });
+  }
 
   it('columnSums', () => {
     const x = gaussians(tokens * columns, 17);

@@ -58,7 +58,7 @@ const CASES: Readonly<Record<KernelName, readonly KernelCase[]>> = {
     attentionCase({ heads: 2, keyDim: 16, valueDim: 8, position: 400, tokens: 40, scale: 30 }),
   ],
   reluSquared: [1, 4, 7, 251].flatMap((n) => [reluSquaredCase(n, 3), reluSquaredCase(n, 2400)]),
-  add: [1, 4, 7, 251].flatMap((n) => [addCase(n, 3), addCase(n, 2400)]),
+  add: [1, 4, 7, 251].flatMap((n) => [addCase(n, 3, true), addCase(n, 2400, false)]),
   secondMoments: [1, 2, 7, 9, 63, 650].flatMap((n) => [
     secondMomentsCase(n, 1, 1),
     secondMomentsCase(n, 33, 0.3),

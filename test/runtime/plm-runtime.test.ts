@@ -51,6 +51,7 @@ const GEOMETRIES: Readonly<Record<string, Partial<PlmConfig>>> = {
   'nope wider than v': { qkNopeHeadDim: 24, vHeadDim: 12 },
   'v wider than nope': { qkNopeHeadDim: 8, vHeadDim: 20 },
   'an own FFN width a layer': { intermediateSizes: [32, 160] },
+  'a bias of down_proj': { ffnBias: true },
   'sizes that no vector width divides': {
     hiddenSize: 50,
     numAttentionHeads: 3,
@@ -99,7 +100,7 @@ describe('weights stay in their scheme', () => {
 });
 
 describe('the same bits', () => {
-  const model = memoryModel({ ...CONFIG, qLoraRank: 24 }, { scheme: 'Q8_0' });
+  const model = memoryModel({ ...CONFIG, qLoraRank: 24, ffnBias: true }, { scheme: 'Q8_0' });
   const oneByOne = IDS.map((id) => [id]);
   const inSevens = [IDS.slice(0, 7), IDS.slice(7, 14), IDS.slice(14)];
   const CASES: Readonly<

@@ -9,24 +9,26 @@ import { gaussian } from './samples.ts';
 
 export interface MemoryModelOptions {
   readonly seed?: number;
-  /** Scheme of the matrices, F32 where rows are no whole blocks; norms are F32. Default F32. */
+  /** Scheme of the matrices, F32 where rows are no whole blocks; vectors are F32. Default F32. */
   readonly scheme?: SchemeName;
 }
 
 /**
- * A random PLM in memory: Gaussian weights of variance 1 / in_features, norm scales around 1, so that activations
- * keep their size through the layers. The same seed gives the same weights in every scheme, before rounding.
+ * A random PLM in memory: Gaussian weights of variance 1 / in_features, norm scales around 1, biases around 0, so that
+ * activations keep their size through the layers. The same seed gives the same weights in every scheme, before rounding.
  */
 export function memoryModel(config: PlmConfig, options: MemoryModelOptions = {}): Model {
   const { seed = 1, scheme = 'F32' } = options;
   const next = gaussian(seed);
-  const tensors = plmTensors(config).map(({ name, shape }): [string, Tensor] => {
+  const tensors = plmTensors(config).map(({ role, name, shape }): [string, Tensor] => {
     const columns = shape.at(-1)!;
-    const isNorm = shape.length === 1;
-    const values = Float32Array.from({ length: elementCount({ shape }) }, () =>
-      isNorm ? 1 + 0.2 * next() : next() / Math.sqrt(columns),
+    const isVector = shape.length === 1;
+    const mean = isVector && role !== 'down_proj_bias' ? 1 : 0;
+    const values = Float32Array.from(
+      { length: elementCount({ shape }) },
+      () => mean + (isVector ? 0.2 * next() : next() / Math.sqrt(columns)),
     );
-    const stored = isNorm || !fitsScheme(scheme, columns) ? 'F32' : scheme;
+    const stored = isVector || !fitsScheme(scheme, columns) ? 'F32' : scheme;
     return [name, memoryTensor(name, shape, values, stored)];
   });
   return hollowModel(config, { tensors: new Map(tensors) });

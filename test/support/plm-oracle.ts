@@ -53,7 +53,8 @@ export async function oracleLogits(
       const active = multiply('up_proj', normed).map((z) => Math.max(z, 0) ** 2);
       watch('up_proj', layer, normed);
       watch('down_proj', layer, active);
-      return sum(x, multiply('down_proj', active));
+      const update = multiply('down_proj', active);
+      return sum(x, config.ffnBias ? sum(update, Array.from(weights('down_proj_bias'))) : update);
     });
   }
   const head = config.tieWordEmbeddings ? embedding : tensor('lm_head');

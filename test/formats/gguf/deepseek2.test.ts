@@ -214,6 +214,11 @@ describe('a GGUF of arch deepseek2 for PLM-1.8B', () => {
       hollowModel({ ...SMALL_PLM, qLoraRank: 64 }),
       /q_lora_rank: GGUF arch deepseek2 as written/,
     ],
+    [
+      'a bias of down_proj',
+      hollowModel({ ...SMALL_PLM, ffnBias: true }),
+      /down_proj_bias: GGUF arch deepseek2 has no place for a bias/,
+    ],
     ['widths by layer', hollowModel({ ...SMALL_PLM, intermediateSizes: [512, 256] }), /has one FFN width/],
     [
       '27 layers',

@@ -312,6 +312,11 @@ describe('planGguf refuses', () => {
     ],
     ['q_lora_rank', config({ qLoraRank: 64 }), /q_lora_rank: GGUF arch plm has no low-rank query/],
     [
+      'a bias of down_proj',
+      config({ ffnBias: true }),
+      /down_proj_bias: GGUF arch plm has no place for a bias/,
+    ],
+    [
       'widths by layer',
       config({ intermediateSizes: [512, 256] }),
       /intermediate_size: GGUF arch plm has one/,
