@@ -1,5 +1,6 @@
 import type { PlmConfig } from '../../src/core/config.ts';
 import { type PressError, unsupported } from '../../src/core/errors.ts';
+import { PRESETS } from '../../src/passes/presets.ts';
 
 /**
  * The architectures of llama.cpp that a PLM is written as. `plm` is its own; `deepseek2` holds the same model with a
@@ -14,15 +15,16 @@ const MAX_LAYERS = 512;
 /** By their numbers of layers llama.cpp takes these for DeepSeek-V2-Lite and others, which hold their queries otherwise. */
 const FOREIGN_LAYERS: readonly number[] = [26, 27];
 
-/**
- * Passes that a model needs before an architecture can hold it, by name: llama.cpp rotates neighbouring
- * dimensions together, and attends in deepseek2 with the two parts of kv_b_proj.
- */
-export function ggufPasses(model: { readonly config: PlmConfig }, arch: GgufArchitecture = 'plm') {
-  const passes: string[] = [];
-  if (!model.config.ropeInterleave) passes.push('permute-rope');
-  if (arch === 'deepseek2' && model.config.kvBForm === undefined) passes.push('absorb-mla');
-  return passes;
+/** Passes of the preset of an architecture that a model still needs, by name. */
+export function ggufPasses(
+  { config }: { readonly config: PlmConfig },
+  arch: GgufArchitecture = 'plm',
+): string[] {
+  const needs = {
+    'permute-rope': !config.ropeInterleave,
+    'absorb-mla': config.kvBForm === undefined,
+  };
+  return PRESETS[`gguf, arch ${arch}`].filter((name) => needs[name]);
 }
 
 /** @throws PressError unsupported with the reason where `arch` cannot hold a model as it is. */

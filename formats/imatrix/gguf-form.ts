@@ -13,9 +13,9 @@ const F32 = 0;
 /**
  * Reads the form of llama-imatrix since 2025: a GGUF whose tensors are `<matrix>.in_sum2` with `<matrix>.counts`.
  * Other tensors are left alone.
- * @throws PressError invalid-input naming the key or the tensor.
+ * @throws PressError invalid-input naming the key or the tensor, and where they have more than `maxBytes`.
  */
-export async function readGgufForm(source: ByteSource) {
+export async function readGgufForm(source: ByteSource, maxBytes: number) {
   const { metadata, tensors } = await readGguf(source);
   const fields = new Fields(source.name, metadata);
   const type = fields.required('general.type', 'string');
@@ -24,7 +24,13 @@ export async function readGgufForm(source: ByteSource) {
   const chunks = fields.required('imatrix.chunk_count', 'u32');
   fields.required('imatrix.chunk_size', 'u32');
   const entries: RawEntry[] = [];
-  for (const { name, sums, counts } of pairs(source.name, tensors)) {
+  const found = pairs(source.name, tensors);
+  const bytes = found.reduce((sum, { sums, counts }) => sum + sums.bytes + counts.bytes, 0);
+  if (bytes > maxBytes) {
+    const expected = `at most ${maxBytes} bytes of importances`;
+    throw invalidInput({ file: source.name, what: 'too large', got: bytes, expected });
+  }
+  for (const { name, sums, counts } of found) {
     entries.push({ name, sums: await floats(source, sums), counts: await floats(source, counts) });
   }
   return { entries, chunks, datasets };

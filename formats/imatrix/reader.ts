@@ -7,25 +7,34 @@ import { readDatForm } from './dat-form.ts';
 import { meanSquares } from './entries.ts';
 import { readGgufForm } from './gguf-form.ts';
 
-/** All of a file is held in memory. The statistics of PLM-1.8B have 2 MB; the deepest model that llama.cpp takes, 64. */
+/** All of an imatrix is held in memory. That of PLM-1.8B has 2 MB; of the deepest model that llama.cpp takes, 64. */
 const MAX_IMATRIX_BYTES = 256 << 20;
 
 /**
- * Reads an importance matrix of llama-imatrix in either form.
+ * Reads an importance matrix of llama-imatrix in either form. Of the GGUF form only its own tensors are read: files of
+ * `plmpress calibrate` may hold gigabytes of others.
  * @throws PressError invalid-input naming file and field.
  */
 export async function readImatrix(file: InputFile): Promise<Imatrix> {
+  const head = new Uint8Array(Math.min(file.bytes, LFS_POINTER_START.length));
+  await file.readInto(head, 0);
+  const start = Buffer.from(head).toString('latin1');
+  if (start === LFS_POINTER_START) throw invalidInput({ file: file.name, what: LFS_POINTER_HINT });
+  const raw = start.startsWith(MAGIC)
+    ? await readGgufForm(file, MAX_IMATRIX_BYTES)
+    : readDatForm(await wholeFile(file), file.name);
+  if (raw.entries.length === 0) throw invalidInput({ file: file.name, what: 'no entries' });
+  const { entries, notes } = meanSquares(file.name, raw.entries);
+  const { datasets, chunks } = raw;
+  return { name: file.name, sha256: await file.sha256(), entries, datasets, chunks, notes };
+}
+
+async function wholeFile(file: InputFile): Promise<Uint8Array> {
   if (file.bytes > MAX_IMATRIX_BYTES) {
     const expected = `at most ${MAX_IMATRIX_BYTES} bytes`;
     throw invalidInput({ file: file.name, what: 'too large', got: file.bytes, expected });
   }
   const bytes = new Uint8Array(file.bytes);
   await file.readInto(bytes, 0);
-  const start = Buffer.from(bytes.subarray(0, LFS_POINTER_START.length)).toString('latin1');
-  if (start === LFS_POINTER_START) throw invalidInput({ file: file.name, what: LFS_POINTER_HINT });
-  const raw = start.startsWith(MAGIC) ? await readGgufForm(file) : readDatForm(bytes, file.name);
-  if (raw.entries.length === 0) throw invalidInput({ file: file.name, what: 'no entries' });
-  const { entries, notes } = meanSquares(file.name, raw.entries);
-  const { datasets, chunks } = raw;
-  return { name: file.name, sha256: await file.sha256(), entries, datasets, chunks, notes };
+  return bytes;
 }

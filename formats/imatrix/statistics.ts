@@ -70,7 +70,7 @@ async function readNeurons(
     means: divided(await reader.values(down + EXTRA_SUFFIXES.sums, [width]), tokens),
     meanSquares: divided(await reader.values(down + SUMS, [width, 1]), tokens),
     fired: Uint16Array.from(fired),
-    outputSquare: output.reduce((sum, square) => sum + square, 0) / tokens,
+    outputSquares: divided(output, tokens),
   };
 }
 

@@ -41,6 +41,8 @@ export interface Change {
   readonly from: string;
   readonly to: string;
   readonly reason: string;
+  /** What was measured on the way, by name. */
+  readonly figures?: Readonly<Record<string, number>>;
 }
 
 /** An immutable model: what importers make, passes rewrite and exporters write. Holds open files until closed. */

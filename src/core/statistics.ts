@@ -13,8 +13,8 @@ export interface NeuronStatistics {
    * a neuron, the first token lowest.
    */
   readonly fired: Uint16Array;
-  /** E[|down_proj h|^2]. */
-  readonly outputSquare: number;
+  /** E[y^2] of every channel of y = down_proj h. */
+  readonly outputSquares: Float32Array;
 }
 
 export const SAMPLED_TOKENS = 1024;

@@ -1,4 +1,4 @@
-import { columnCount, rowBytes, rowCount, type Tensor } from '../core/tensor.ts';
+import { columnCount, type RowRange, rowBytes, rowCount, type Tensor } from '../core/tensor.ts';
 import { codecOf } from '../schemes/index.ts';
 
 /** Enough to hide the cost of a read, and too little to count as memory. */
@@ -44,6 +44,51 @@ export function rewriteRows(
       }
     },
   };
+}
+
+/** Makes a row of other columns: fills `into` from the decoded row `values`. */
+export type RowProjection = (values: Float32Array, into: Float32Array) => void;
+
+/** A tensor of F32 with `columns` columns, each of whose rows is made of one row of `source`; see `rewriteRows`. */
+export function projectRows(
+  source: Tensor,
+  columns: number,
+  prepare: (signal?: AbortSignal) => Promise<RowProjection>,
+): Tensor {
+  return {
+    ...source,
+    scheme: 'F32',
+    shape: [...source.shape.slice(0, -1), columns],
+    async readRows(range, into, signal) {
+      const project = await prepare(signal);
+      const row = new Float32Array(columns);
+      for await (const { values, index } of decodedRows(source, range, signal)) {
+        project(values, row);
+        into.set(new Uint8Array(row.buffer), 4 * columns * (index - range.first));
+      }
+    },
+  };
+}
+
+/** Decoded rows one by one, each until the next is asked for. Holds `READ_BYTES` of stored rows, one row step at least. */
+export async function* decodedRows(
+  source: Tensor,
+  range: RowRange = { first: 0, count: rowCount(source) },
+  signal?: AbortSignal,
+): AsyncGenerator<{ readonly values: Float32Array; readonly index: number }> {
+  const stored = rowBytes(source);
+  const { decode } = codecOf(source.scheme);
+  const step = Math.max(1, Math.floor(READ_BYTES / stored / source.rowStep)) * source.rowStep;
+  const bytes = new Uint8Array(Math.min(step, range.count) * stored);
+  const values = new Float32Array(columnCount(source));
+  for (let start = 0; start < range.count; start += step) {
+    const count = Math.min(step, range.count - start);
+    await source.readRows({ first: range.first + start, count }, bytes.subarray(0, count * stored), signal);
+    for (let row = 0; row < count; row++) {
+      decode(bytes, row * stored, values, 0, values.length);
+      yield { values, index: range.first + start + row };
+    }
+  }
 }
 
 /** A tensor of F32 that is `value` everywhere, in the place of `source`. */

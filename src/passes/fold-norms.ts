@@ -1,6 +1,7 @@
 import type { Change, Model } from '../core/model.ts';
-import { type LayerRole, layerTensorName } from '../core/names.ts';
+import { type LayerRole, layerGgufName, layerTensorName } from '../core/names.ts';
 import type { Tensor } from '../core/tensor.ts';
+import { type Activations, hasActivations, scaleInputs } from './activations.ts';
 import { constantLike, readFloats, rewriteRows } from './float-rows.ts';
 import { type Pass, withChanges } from './pass.ts';
 
@@ -21,15 +22,39 @@ export const foldNorms = {
   defaults: {},
   requires: (model) =>
     model.config.kvBForm === 'split' ? ['kv_b_proj has been split: run it before absorb-mla'] : [],
-  run(model) {
+  async run(model, _, { signal }) {
     const tensors = new Map(model.tensors);
     const changes: Change[] = [];
+    let activations: Activations = model;
     for (let layer = 0; layer < model.config.numHiddenLayers; layer++) {
-      for (const [norm, readers] of READERS) changes.push(...foldNorm(model, tensors, layer, norm, readers));
+      for (const [norm, readers] of READERS) {
+        changes.push(...foldNorm(model, tensors, layer, norm, readers));
+        activations = await unscaled(activations, model, layer, norm, readers, signal);
+      }
     }
-    return withChanges(model, changes, { tensors });
+    return withChanges(model, changes, { ...activations, tensors });
   },
 } satisfies Pass;
+
+/** What is known of the inputs of the readers, once they come without the scales of the norm. */
+async function unscaled(
+  activations: Activations,
+  model: Model,
+  layer: number,
+  norm: LayerRole,
+  readers: readonly LayerRole[],
+  signal?: AbortSignal,
+): Promise<Activations> {
+  const gamma = model.tensors.get(layerTensorName(norm, layer));
+  if (gamma === undefined || !hasActivations(model)) return activations;
+  // A channel that is always zero has columns of zeros afterwards, whose rounding nothing weighs.
+  const factors = (await readFloats(gamma, signal)).map((scale) => (scale === 0 ? 0 : 1 / scale));
+  const matrices = readers.includes('kv_b_proj') ? [...readers, 'v_b_proj' as const] : readers;
+  return matrices
+    .map((role) => layerGgufName(role, layer))
+    .filter((name) => name !== undefined)
+    .reduce((known, name) => scaleInputs(known, name, factors), activations);
+}
 
 function foldNorm(
   model: Model,

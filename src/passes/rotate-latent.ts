@@ -1,7 +1,8 @@
 import type { PlmConfig } from '../core/config.ts';
 import type { Change } from '../core/model.ts';
-import { layerTensorName } from '../core/names.ts';
+import { layerGgufName, layerTensorName } from '../core/names.ts';
 import { columnCount, rowCount, type Tensor } from '../core/tensor.ts';
+import { type Activations, forgetInputs } from './activations.ts';
 import { constantLike, readFloats, rewriteRows } from './float-rows.ts';
 import { rotate, signsOf } from './hadamard.ts';
 import { type Pass, withChanges } from './pass.ts';
@@ -28,6 +29,7 @@ export const rotateLatent = {
     const { kvLoraRank, numHiddenLayers } = model.config;
     const tensors = new Map(model.tensors);
     const changes: Change[] = [];
+    let activations: Activations = model;
     for (let layer = 0; layer < numHiddenLayers; layer++) {
       const signs = signsOf(seed + layer, kvLoraRank);
       const [a, norm, b] = (['kv_a_proj_with_mqa', 'kv_a_layernorm', 'kv_b_proj'] as const).map(
@@ -38,8 +40,11 @@ export const rotateLatent = {
       tensors.set(b!.name, rotateColumns(b!, norm!, signs));
       for (const { name } of [a!, b!])
         changes.push(changeOf(name, name === a!.name ? 'R W' : 'W diag(γ) Rᵀ'));
+      for (const role of ['kv_b_proj', 'v_b_proj'] as const) {
+        activations = forgetInputs(activations, layerGgufName(role, layer)!);
+      }
     }
-    return withChanges(model, changes, { tensors });
+    return withChanges(model, changes, { ...activations, tensors });
   },
 } satisfies Pass<{ seed: number }>;
 

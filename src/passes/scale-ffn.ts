@@ -1,13 +1,12 @@
 import type { Change } from '../core/model.ts';
 import { layerTensorName } from '../core/names.ts';
-import { columnCount, rowBytes, rowRanges, type Tensor } from '../core/tensor.ts';
-import { codecOf } from '../schemes/index.ts';
+import type { Tensor } from '../core/tensor.ts';
+import { type Activations, hasActivations, scaleNeurons } from './activations.ts';
+import { columnSquares } from './column-squares.ts';
 import { rewriteRows } from './float-rows.ts';
 import { type Pass, withChanges } from './pass.ts';
 
 const NAME = 'scale-ffn';
-/** Bytes of down_proj that are read at once to measure its columns. */
-const READ_BYTES = 4 << 20;
 
 /**
  * relu(s x)^2 = s^2 relu(x)^2 for s > 0: row i of up_proj may be multiplied by s_i where column i of down_proj is divided
@@ -19,9 +18,10 @@ export const scaleFfn = {
   summary: 'scale rows of up_proj by s and columns of down_proj by 1/s^2, which squared ReLU cancels',
   defaults: { alpha: 0.5 },
   requires: (_, { alpha }) => (alpha >= 0 && alpha <= 1 ? [] : [`alpha ${alpha} is not between 0 and 1`]),
-  run(model, { alpha }) {
+  async run(model, { alpha }, context) {
     const tensors = new Map(model.tensors);
     const changes: Change[] = [];
+    let activations: Activations = model;
     for (let layer = 0; layer < model.config.numHiddenLayers; layer++) {
       const up = model.tensors.get(layerTensorName('up_proj', layer))!;
       const down = model.tensors.get(layerTensorName('down_proj', layer))!;
@@ -30,8 +30,11 @@ export const scaleFfn = {
       tensors.set(up.name, scaleRows(up, scales));
       tensors.set(down.name, unscaleColumns(down, scales));
       changes.push(changeOf(up.name, 'diag(s) W'), changeOf(down.name, 'W diag(1 / s²)'));
+      if (!hasActivations(model)) continue;
+      const factors = (await scales(context.signal)).map((s) => s * s);
+      activations = scaleNeurons(activations, layer, factors);
     }
-    return withChanges(model, changes, { tensors });
+    return withChanges(model, changes, { ...activations, tensors });
   },
 } satisfies Pass<{ alpha: number }>;
 
@@ -67,21 +70,4 @@ async function scalesOf(down: Tensor, alpha: number, signal?: AbortSignal): Prom
   return Float32Array.from(squares, (square) =>
     square > 0 ? Math.exp((alpha / 4) * (Math.log(square) - meanLog)) : 1,
   );
-}
-
-async function columnSquares(tensor: Tensor, signal?: AbortSignal): Promise<Float64Array> {
-  const columns = columnCount(tensor);
-  const stored = rowBytes(tensor);
-  const squares = new Float64Array(columns);
-  const row = new Float32Array(columns);
-  const { decode } = codecOf(tensor.scheme);
-  for (const range of rowRanges(tensor, READ_BYTES)) {
-    const bytes = new Uint8Array(range.count * stored);
-    await tensor.readRows(range, bytes, signal);
-    for (let r = 0; r < range.count; r++) {
-      decode(bytes, r * stored, row, 0, columns);
-      for (let i = 0; i < columns; i++) squares[i]! += row[i]! * row[i]!;
-    }
-  }
-  return squares;
 }

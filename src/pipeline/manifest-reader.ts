@@ -137,7 +137,13 @@ function parseOptions(field: JsonField): ManifestOptions {
 }
 
 function parseChange(field: JsonField): Change {
-  return texts(field, ['pass', 'subject', 'from', 'to', 'reason']);
+  const change = texts(field, ['pass', 'subject', 'from', 'to', 'reason']);
+  const figures = field.at('figures').optional();
+  if (figures === undefined) return change;
+  return {
+    ...change,
+    figures: Object.fromEntries([...figures.entries()].map(([name, figure]) => [name, figure.number()])),
+  };
 }
 
 function parseTensor(field: JsonField): ManifestTensor {

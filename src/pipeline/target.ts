@@ -6,6 +6,7 @@ import { unsupported, usage } from '../core/errors.ts';
 import type { ExportPlan } from '../core/export-plan.ts';
 import type { Imatrix } from '../core/imatrix.ts';
 import type { Model } from '../core/model.ts';
+import type { Statistics } from '../core/statistics.ts';
 import { type PassRequest, printPassRequest, runPasses } from '../passes/run.ts';
 import type { ManifestOptions } from './manifest.ts';
 
@@ -16,12 +17,16 @@ export interface TargetOptions extends SchemeOptions {
   readonly shardSize?: number;
   /** Refuse instead of falling back to another scheme. */
   readonly strict?: boolean;
-  /** Importances of columns. */
+  /** Importances of columns, of the model before its passes. */
   readonly imatrix?: Imatrix;
+  /** What passes may go by, of the model before them. */
+  readonly statistics?: Statistics;
   /** Passes to run first, in this order; those that the format needs follow. */
   readonly passes?: readonly PassRequest[];
   /** Passes that the format needs and that shall not run all the same. */
   readonly withoutPasses?: readonly string[];
+  /** Ends the passes. */
+  readonly signal?: AbortSignal;
   /** Take sources that are quantized, where a tensor changes its scheme. */
   readonly allowRequantize?: boolean;
 }
@@ -56,16 +61,21 @@ export async function planTarget(model: Model, target: string, options: TargetOp
     });
   }
   if (format !== 'gguf') throw misspelled(target);
-  const { passes: wanted = [], withoutPasses = [] } = options;
+  const { passes: wanted = [], withoutPasses = [], signal } = options;
   const required = ggufPasses(model, options.arch)
     .filter((name) => !withoutPasses.includes(name) && !wanted.some((pass) => pass.name === name))
     .map((name): PassRequest => ({ name, options: {} }));
   const passes = [...wanted, ...required];
-  const prepared = await runPasses(model, passes);
+  const { imatrix, statistics } = options;
+  const known = { ...(imatrix && { importances: imatrix }), ...(statistics && { statistics }) };
+  const prepared = await runPasses({ ...model, ...known }, passes, signal && { signal });
   return {
     model: prepared,
     passes: passes.map(printPassRequest),
-    plan: planGguf(prepared, { recipe, ...options }),
+    plan: planGguf(prepared, {
+      ...{ recipe, ...options },
+      ...(prepared.importances && { imatrix: prepared.importances }),
+    }),
     options: { recipe: recipeNamed(recipe).name, ...recordedOptions(options) },
   };
 }
@@ -84,7 +94,7 @@ export async function planTargets(
 /** What differs from the defaults. */
 function recordedOptions(options: TargetOptions): ManifestOptions {
   const { arch = 'plm', shardSize, tokenEmbedding, tensorTypes = [], pure = false } = options;
-  const { kvBRule = 'current', imatrix } = options;
+  const { kvBRule = 'current', imatrix, statistics } = options;
   return {
     ...(arch !== 'plm' && { ggufArch: arch }),
     ...(shardSize !== undefined && { shardSize }),
@@ -95,6 +105,7 @@ function recordedOptions(options: TargetOptions): ManifestOptions {
     ...(pure && { pure }),
     ...(kvBRule !== 'current' && { kvBRule }),
     ...(imatrix !== undefined && { imatrix: imatrix.name, imatrixSha256: imatrix.sha256 }),
+    ...(statistics !== undefined && { statistics: statistics.name, statisticsSha256: statistics.sha256 }),
   };
 }
 

@@ -4,6 +4,8 @@ import { SAMPLE_TEXT } from '../../calibration/sample-text.ts';
 import { invalidInput, PressError } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
+import type { Statistics } from '../core/statistics.ts';
+import { passNamed } from '../passes/index.ts';
 import { parsePassRequest, runPasses } from '../passes/run.ts';
 import type { AttentionForm } from '../runtime/plm-runtime.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -23,8 +25,13 @@ export interface VerifyOptions {
   readonly texts?: readonly string[];
   /** Most tokens of it. Default 2048. */
   readonly maxTokens?: number;
-  /** Most mean KLD in nats a token. Default: what the artifact's coarsest scheme may cost. */
+  /**
+   * Most mean KLD in nats a token. Default: what the artifact's coarsest scheme may cost, or no limit where a pass has
+   * changed what the model computes.
+   */
   readonly maxKld?: number;
+  /** What those passes went by. */
+  readonly statistics?: Statistics;
   /** Passes that the artifact's weights have gone through, as `plmpress.json` records them. */
   readonly passes?: readonly string[];
   readonly attention?: AttentionForm;
@@ -41,7 +48,8 @@ export interface Verification extends Comparison {
   readonly passed: boolean;
   /** What did not pass, one printable line each, the whole before its parts. */
   readonly failures: readonly string[];
-  readonly maxKld: number;
+  /** Undefined where there is no limit. */
+  readonly maxKld: number | undefined;
   /** Worst first. */
   readonly tensors: readonly TensorError[];
 }
@@ -57,13 +65,13 @@ export async function verify(
   options: VerifyOptions = {},
 ): Promise<Verification> {
   assertSameTokenizer(source.tokenizer, artifact.tokenizer);
-  const reference = await inFormOf(artifact, source, options.passes ?? []);
+  const reference = await inFormOf(artifact, source, options);
   for (const mismatch of tensorMismatches(reference, artifact))
     throw new PressError('verification', mismatch);
   const { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_VERIFY_TOKENS } = options;
   const ids = encodeTexts(new Tokenizer(source.tokenizer), texts, maxTokens);
   if (ids.length < 2) throw invalidInput({ what: 'tokens of text', got: ids.length, expected: 'at least 2' });
-  const maxKld = options.maxKld ?? defaultMaxKld(artifact);
+  const maxKld = options.maxKld ?? limitOf(artifact, options.passes);
 
   const running = runOptions(options);
   const tensors: TensorError[] = [];
@@ -78,7 +86,7 @@ export async function verify(
   });
 
   const faults = [
-    comparisonFault(comparison, maxKld),
+    maxKld === undefined ? undefined : comparisonFault(comparison, maxKld),
     ...tensors.map((error) => tensorFault(error, artifact.weighed)),
   ];
   const failures = faults.flatMap((fault) => (fault ? [new PressError('verification', fault).message] : []));
@@ -109,9 +117,20 @@ function runOptions({ threads, signal, progress }: VerifyOptions) {
   return { ...(threads && { threads }), ...(signal && { signal }), ...(progress && { progress }) };
 }
 
+/** Pruning costs what it costs; only who asked for it knows what it may. */
+function limitOf(artifact: Model, passes: readonly string[] = []): number | undefined {
+  const isExact = passes.every((text) => !passNamed(parsePassRequest(text).name)?.inexact);
+  return isExact ? defaultMaxKld(artifact) : undefined;
+}
+
 /** The source with weights in the form of the artifact's, with which each tensor is compared. */
-async function inFormOf(artifact: Model, source: Model, passes: readonly string[]): Promise<Model> {
-  const model = await runPasses(source, passes.map(parsePassRequest));
+async function inFormOf(
+  artifact: Model,
+  source: Model,
+  { passes = [], statistics, signal }: VerifyOptions,
+): Promise<Model> {
+  const known = { ...source, ...(statistics && { statistics }) };
+  const model = await runPasses(known, passes.map(parsePassRequest), signal && { signal });
   const missing: string[] = [];
   if (artifact.config.ropeInterleave && !model.config.ropeInterleave) missing.push('permute-rope');
   if (artifact.config.kvBForm === 'split' && model.config.kvBForm === undefined) missing.push('absorb-mla');

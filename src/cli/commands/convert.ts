@@ -6,9 +6,11 @@ import type { ExportPlan } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
 import { firstNames } from '../../core/name-list.ts';
 import type { SchemeName } from '../../core/scheme.ts';
+import type { Statistics } from '../../core/statistics.ts';
 import type { PassRequest } from '../../passes/run.ts';
 import { convert } from '../../pipeline/convert.ts';
 import { withSource } from '../../pipeline/open.ts';
+import { withStatistics } from '../../pipeline/open-statistics.ts';
 import { readImatrix } from '../../pipeline/read-imatrix.ts';
 import { readText } from '../../pipeline/read-text.ts';
 import { planTargets, type Target, type TargetOptions } from '../../pipeline/target.ts';
@@ -30,6 +32,7 @@ interface ConvertFlags {
   readonly shardSize?: number;
   readonly strict?: boolean;
   readonly imatrix?: string;
+  readonly statistics?: string;
   readonly tensorType?: TensorType[];
   readonly tokenEmbeddingType?: SchemeName;
   readonly pure?: boolean;
@@ -72,6 +75,7 @@ export function convertCommand(open: OpenSession): Command {
     .option('--shard-size <size>', 'split into files of at most this size', parseSize)
     .option('--strict', 'refuse instead of storing a tensor in another scheme than the target says')
     .option('--imatrix <file>', 'importances of columns, as llama-imatrix writes them (.gguf or .dat)')
+    .option('--statistics <file>', 'what passes such as prune-ffn go by, as `plmpress calibrate` writes it')
     .option(
       '--tensor-type <regex=scheme>',
       'scheme of the matrices that match; repeatable',
@@ -111,26 +115,41 @@ export function convertCommand(open: OpenSession): Command {
     .addHelpText('after', HELP)
     .action((source: string, flags: ConvertFlags) => {
       const session = open();
-      return withSource(source, (model) => run(session, source, model, flags), flags.adapter);
+      return withStatistics(flags.statistics, (statistics) =>
+        withSource(source, (model) => run(session, { source, model, statistics }, flags), flags.adapter),
+      );
     });
 }
 
-async function run(session: Session, source: string, model: Model, flags: ConvertFlags): Promise<void> {
+interface Input {
+  readonly source: string;
+  readonly model: Model;
+  readonly statistics: Statistics | undefined;
+}
+
+async function run(
+  session: Session,
+  { source, model, statistics }: Input,
+  flags: ConvertFlags,
+): Promise<void> {
   const start = performance.now();
   const { output, threads, maxMemory, dryRun = false, force = false } = flags;
-  const planOptions = await targetOptions(flags);
+  const { signal } = session;
+  const planOptions = { ...(await targetOptions(flags)), signal, ...(statistics && { statistics }) };
   const targets = await planTargets(model, flags.to, planOptions);
   const texts = flags.text && (await Promise.all(flags.text.map(readText)));
   for (const remark of remarks(model, targets)) session.note(remark);
   const { files, manifest } = await convert({
     ...{ model, source, targets, output, force, threads, dryRun },
     ...(maxMemory !== undefined && { maxMemory }),
-    ...(flags.imatrix !== undefined && { inputs: [flags.imatrix] }),
+    inputs: [flags.imatrix, flags.statistics].filter((file) => file !== undefined),
     ...{ signal: session.signal, progress: session.progress },
   });
   const seconds = (performance.now() - start) / 1000;
   const verifications =
-    flags.verify && !dryRun ? await verifyTargets(session, model, targets, flags, texts) : undefined;
+    flags.verify && !dryRun
+      ? await verifyTargets(session, { model, targets, statistics, texts }, flags)
+      : undefined;
 
   const conversion: Conversion = { model, targets, manifest, seconds, peakRss: peakRss() };
   if (session.json) {
@@ -198,18 +217,27 @@ function fallbackRemarks({ target, fallbacks }: ExportPlan): string[] {
   });
 }
 
+interface Verifiable {
+  readonly model: Model;
+  readonly targets: readonly Target[];
+  readonly statistics: Statistics | undefined;
+  readonly texts: readonly string[] | undefined;
+}
+
 async function verifyTargets(
   session: Session,
-  model: Model,
-  targets: readonly Target[],
+  { model, targets, statistics, texts }: Verifiable,
   { output, threads }: ConvertFlags,
-  texts: readonly string[] | undefined,
 ): Promise<[target: string, Verification][]> {
   const { signal, progress } = session;
   const verifications: [string, Verification][] = [];
   for (const { plan, passes } of targets) {
     const verification = await withSource(path.join(output, plan.files[0]!.name), (artifact) =>
-      verify(model, artifact, { passes, threads, signal, progress, ...(texts && { texts }) }),
+      verify(model, artifact, {
+        ...{ passes, threads, signal, progress },
+        ...(statistics && { statistics }),
+        ...(texts && { texts }),
+      }),
     );
     verifications.push([plan.target, verification]);
   }

@@ -1,24 +1,25 @@
 import { Command } from 'commander';
 import { PASSES } from '../../passes/index.ts';
 import type { PassOptions } from '../../passes/pass.ts';
+import { PRESETS } from '../../passes/presets.ts';
 import type { OpenSession } from '../program.ts';
 import { renderTable } from '../ui/table.ts';
 
 export function passesCommand(open: OpenSession): Command {
   return new Command('passes')
-    .description('list the passes: rewrites of a model that keep what it computes')
+    .description('list the passes, which rewrite a model, and those that targets run by themselves')
     .action(async () => {
       const session = open();
       const passes = PASSES.map(({ name, summary, defaults }) => ({ name, summary, options: defaults }));
-      if (session.json) return session.writeJson({ passes });
-      const rows = passes.map(({ name, summary, options }) => [name, printOptions(options), summary]);
-      await session.writeLines(
-        renderTable(
-          [{ header: 'pass' }, { header: 'options' }, { header: 'what it does' }],
-          rows,
-          session.theme.dim,
-        ),
-      );
+      if (session.json) return session.writeJson({ passes, presets: PRESETS });
+      const rows = passes.map(({ name, summary, options }) => [name, summary, printOptions(options)]);
+      const { dim } = session.theme;
+      const presets = Object.entries(PRESETS).map(([target, names]) => [target, names.join(', ')]);
+      await session.writeLines([
+        ...renderTable([{ header: 'pass' }, { header: 'what it does' }, { header: 'options' }], rows, dim),
+        '',
+        ...renderTable([{ header: 'target' }, { header: 'passes that it runs where needed' }], presets, dim),
+      ]);
     });
 }
 

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { PressError } from '../../core/errors.ts';
 import { withSource } from '../../pipeline/open.ts';
+import { withStatistics } from '../../pipeline/open-statistics.ts';
 import { readText } from '../../pipeline/read-text.ts';
 import {
   checkFiles,
@@ -17,6 +18,7 @@ import { attentionOption, type RuntimeFlags, threadsOption } from './runtime-fla
 
 interface VerifyFlags extends RuntimeFlags {
   readonly against: string;
+  readonly statistics?: string;
   readonly adapter?: string[];
   readonly text?: string[];
   readonly tokens: number;
@@ -33,10 +35,15 @@ export function verifyCommand(open: OpenSession): Command {
     .description('prove that an artifact still is its source')
     .argument('<artifact>', '.gguf file or artifact folder')
     .requiredOption('--against <source>', 'checkpoint folder or .gguf file that it was made from')
+    .option('--statistics <file>', 'what passes went by, such as prune-ffn, when the artifact was made')
     .option('--adapter <dir>', 'LoRA that was merged into the source; repeatable', collect)
     .option('--text <file>', 'text that both read; repeatable; default: a short built-in text', collect)
     .option('--tokens <n>', 'most tokens of it', parseInteger(2), DEFAULT_VERIFY_TOKENS)
-    .option('--max-kld <x>', 'most mean KLD in nats a token; default: by the coarsest scheme', parseNumber(0))
+    .option(
+      '--max-kld <x>',
+      'most mean KLD in nats a token; default: by the coarsest scheme, none where neurons were pruned',
+      parseNumber(0),
+    )
     .addOption(attentionOption())
     .addOption(threadsOption())
     .addHelpText('after', HELP)
@@ -51,11 +58,14 @@ export function verifyCommand(open: OpenSession): Command {
           async (source) => {
             await checkFiles(artifactSpec, artifact);
             const passes = await recordedPasses(artifactSpec, artifact);
-            return verify(source, artifact, {
-              ...{ passes, maxTokens, attention, threads, signal, progress },
-              ...(texts !== undefined && { texts }),
-              ...(maxKld !== undefined && { maxKld }),
-            });
+            return withStatistics(flags.statistics, (statistics) =>
+              verify(source, artifact, {
+                ...{ passes, maxTokens, attention, threads, signal, progress },
+                ...(statistics !== undefined && { statistics }),
+                ...(texts !== undefined && { texts }),
+                ...(maxKld !== undefined && { maxKld }),
+              }),
+            );
           },
           adapter,
         ),

@@ -5,6 +5,7 @@ import { byteLength, columnCount, elementCount, rowCount } from '../../core/tens
 import type { Manifest } from '../../pipeline/manifest.ts';
 import type { Target } from '../../pipeline/target.ts';
 import { formatBytes, formatCount, formatSeconds, formatSmall } from './format.ts';
+import { pruningTable } from './pruning.ts';
 import { type Column, renderTable } from './table.ts';
 import type { Theme } from './theme.ts';
 
@@ -30,7 +31,8 @@ export function conversionLines(conversion: Conversion, theme: Theme): string[] 
     ...(manifest === undefined ? [] : [{ header: 'worst tensor error' }]),
   ];
   const table = renderTable(columns, rows, theme.dim);
-  return [...table, '', summaryLine(conversion, theme)];
+  const pruning = pruningTable(targets[0]?.model.changes ?? [], theme);
+  return [...(pruning.length > 0 ? [...pruning, ''] : []), ...table, '', summaryLine(conversion, theme)];
 }
 
 function fileRow(file: PlannedFile, target: Target, manifest: Manifest | undefined): string[] {

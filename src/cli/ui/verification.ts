@@ -7,7 +7,7 @@ import type { Theme } from './theme.ts';
 export function summarizeVerification(verification: Verification): string {
   const { tokens, kld, maxKld, top1, ppl } = verification;
   return [
-    `mean KLD ${formatSmall(kld.mean)} (at most ${formatSmall(maxKld)})`,
+    `mean KLD ${formatSmall(kld.mean)} (${limitText(maxKld)})`,
     `top-1 ${formatPercent(top1)}`,
     `perplexity ${ppl.reference.toFixed(2)} -> ${ppl.artifact.toFixed(2)}`,
     `${formatCount(tokens)} tokens`,
@@ -17,7 +17,7 @@ export function summarizeVerification(verification: Verification): string {
 export function verificationTable(verification: Verification, theme: Theme): string[] {
   const { kld, maxKld, top1, ppl, maxAbsError } = verification;
   const rows = [
-    ['mean KLD (nats a token)', formatSmall(kld.mean), `at most ${formatSmall(maxKld)}`],
+    ['mean KLD (nats a token)', formatSmall(kld.mean), limitText(maxKld)],
     ['median KLD', formatSmall(kld.median), ''],
     ['99th percentile KLD', formatSmall(kld.p99), ''],
     ['largest KLD', formatSmall(kld.max), ''],
@@ -56,4 +56,8 @@ export function worstTensorTable(tensors: readonly TensorError[], theme: Theme):
 
 function formatPercent(share: number): string {
   return `${(100 * share).toFixed(2)} %`;
+}
+
+function limitText(maxKld: number | undefined): string {
+  return maxKld === undefined ? 'no limit' : `at most ${formatSmall(maxKld)}`;
 }

@@ -1,0 +1,69 @@
+import type { NeuronStatistics } from '../../core/statistics.ts';
+import { rowCount, type Tensor } from '../../core/tensor.ts';
+import { decodedRows } from '../float-rows.ts';
+import { type Repair, rowStart } from './least-squares.ts';
+
+/** Rows of down_proj that errors are measured on, evenly spread. */
+const MEASURED_ROWS = 256;
+
+/** z of 95 % on one side. */
+const Z = 1.6449;
+
+/** Upper end, at 95 %, of the rate of what was seen `hits` times in `trials` (Wilson, 1927); 2.7 / trials for none. */
+export function rateBound(hits: number, trials: number): number {
+  const rate = hits / trials;
+  const spread = Z * Math.sqrt((rate * (1 - rate)) / trials + (Z / (2 * trials)) ** 2);
+  return Math.min(1, (rate + Z ** 2 / (2 * trials) + spread) / (1 + Z ** 2 / trials));
+}
+
+/** What a layer loses with its removed neurons. */
+export interface Loss {
+  readonly down: Tensor;
+  readonly neurons: NeuronStatistics;
+  readonly kept: Int32Array;
+  readonly removed: Int32Array;
+  /** E[h h^T] of the kept, then of the removed neurons; after `leastSquares` where there is a repair. */
+  readonly triangle: Float64Array;
+  /** Of least squares. */
+  readonly repair?: Repair;
+  /** Whether a bias makes up for the mean. */
+  readonly bias: boolean;
+}
+
+/**
+ * Mean square of the error of the FFN's output, as part of that of the output, over the tokens of the calibration:
+ * w C_RR w^T for what a row w of down_proj gives its removed neurons, less what the kept ones or a bias take over.
+ */
+export async function relativeLoss(loss: Loss, signal?: AbortSignal): Promise<number> {
+  const { down, neurons, removed } = loss;
+  const every = Math.max(1, Math.ceil(rowCount(down) / MEASURED_ROWS));
+  let [error, output] = [0, 0];
+  for (let row = 0; row < rowCount(down); row += every * down.rowStep) {
+    for await (const { values, index } of decodedRows(down, { first: row, count: down.rowStep }, signal)) {
+      const weights = Float64Array.from(removed, (i) => values[i]!);
+      error += rowLoss(loss, weights);
+      output += neurons.outputSquares[index]!;
+    }
+  }
+  return error <= 0 ? 0 : error / output;
+}
+
+function rowLoss({ neurons, kept, removed, triangle, repair, bias }: Loss, weights: Float64Array): number {
+  let loss = 0;
+  let mean = 0;
+  const taken = new Float64Array(repair ? kept.length : 0);
+  const correction = new Float64Array(taken.length);
+  for (let r = 0; r < removed.length; r++) {
+    const row = rowStart(kept.length + r);
+    const w = weights[r]!;
+    for (let s = 0; s < r; s++) loss += 2 * w * weights[s]! * triangle[row + kept.length + s]!;
+    loss += w * w * triangle[row + kept.length + r]!;
+    mean += w * neurons.means[removed[r]!]!;
+    for (let k = 0; k < taken.length; k++) {
+      taken[k]! += w * triangle[row + k]!;
+      correction[k]! += w * repair!.correction[r * kept.length + k]!;
+    }
+  }
+  for (let k = 0; k < taken.length; k++) loss -= taken[k]! ** 2 + repair!.lambda * correction[k]! ** 2;
+  return bias ? loss - mean ** 2 : loss;
+}

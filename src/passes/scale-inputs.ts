@@ -1,0 +1,102 @@
+import type { PlmConfig } from '../core/config.ts';
+import type { Change, Model } from '../core/model.ts';
+import { type LayerRole, layerGgufName, layerTensorName } from '../core/names.ts';
+import { describesGeometry } from '../core/statistics.ts';
+import type { Tensor } from '../core/tensor.ts';
+import { type Activations, scaleInputs as scaleActivations, statisticsOf } from './activations.ts';
+import { rewriteRows } from './float-rows.ts';
+import { type Pass, withChanges } from './pass.ts';
+
+const NAME = 'scale-inputs';
+
+/** What makes the inputs of which matrices; the first of them says how large the inputs are. */
+const SITES: readonly (readonly [maker: LayerRole, readers: readonly LayerRole[]])[] = [
+  ['input_layernorm', ['kv_a_proj_with_mqa', 'q_proj', 'q_a_proj']],
+  ['kv_a_layernorm', ['kv_b_proj']],
+  ['kv_b_proj', ['o_proj']],
+  ['post_attention_layernorm', ['up_proj']],
+];
+
+/**
+ * Multiplies the columns of matrices by s and what makes their inputs by 1 / s: the scales of the norm before them or, for
+ * o_proj, the value rows of kv_b_proj. s^2 = (E[x^2] / geometric mean)^alpha, so that columns of large inputs, whose rounding
+ * costs most, become large in their blocks (AWQ, arXiv 2306.00978, section 3.2).
+ */
+export const scaleInputs = {
+  name: NAME,
+  summary: 'scale columns by the size of their inputs (AWQ), which norms and value rows take back',
+  defaults: { alpha: 0.25 },
+  requires(model, { alpha }) {
+    const { config, statistics } = model;
+    return [
+      ...(alpha >= 0 && alpha <= 1 ? [] : [`alpha ${alpha} is not between 0 and 1`]),
+      ...(config.kvBForm === undefined ? [] : ['kv_b_proj has been split: run it before absorb-mla']),
+      ...(statistics === undefined
+        ? ['needs statistics: calibrate makes them, --statistics reads them']
+        : []),
+      ...(statistics !== undefined && !describesGeometry(statistics, config)
+        ? [`${statistics.name} is of another model`]
+        : []),
+    ];
+  },
+  run(model, { alpha }) {
+    const tensors = new Map(model.tensors);
+    const changes: Change[] = [];
+    let activations: Activations = model;
+    for (let layer = 0; layer < model.config.numHiddenLayers; layer++) {
+      for (const [maker, readers] of SITES) {
+        const scales = scalesOf(model, layerGgufName(readers[0]!, layer)!, alpha);
+        if (scales === undefined) continue;
+        const inverse = scales.map((scale) => 1 / scale);
+        const change = (role: LayerRole, to: string, make: (tensor: Tensor) => Tensor) => {
+          const tensor = tensors.get(layerTensorName(role, layer));
+          if (tensor === undefined) return;
+          tensors.set(tensor.name, make(tensor));
+          const reason = 'columns of large inputs round better as large ones';
+          changes.push({ pass: NAME, subject: tensor.name, from: 'W', to, reason });
+        };
+        if (maker === 'kv_b_proj') {
+          change(maker, 'W_UV / s', (tensor) => scaleValueRows(tensor, model.config, inverse));
+        } else change(maker, 'γ / s', (tensor) => scaleColumns(tensor, inverse));
+        for (const role of readers) {
+          change(role, 'W diag(s)', (tensor) => scaleColumns(tensor, scales));
+          const matrices = role === 'kv_b_proj' ? [role, 'v_b_proj' as const] : [role];
+          for (const matrix of matrices) {
+            const name = layerGgufName(matrix, layer);
+            if (name !== undefined) activations = scaleActivations(activations, name, inverse);
+          }
+        }
+      }
+    }
+    return withChanges(model, changes, { ...activations, tensors });
+  },
+} satisfies Pass<{ alpha: number }>;
+
+/** Undefined where nothing is known of the inputs. Channels that are always zero keep 1. */
+function scalesOf(model: Model, matrix: string, alpha: number): Float32Array | undefined {
+  const squares = statisticsOf(model).meanSquares.get(matrix);
+  if (squares === undefined) return undefined;
+  const used = squares.filter((square) => square > 0);
+  const meanLog = used.reduce((sum, square) => sum + Math.log(square), 0) / Math.max(1, used.length);
+  return squares.map((square) => (square > 0 ? Math.exp((alpha / 2) * (Math.log(square) - meanLog)) : 1));
+}
+
+function scaleColumns(tensor: Tensor, scales: Float32Array): Tensor {
+  return rewriteRows(tensor, async () => (values) => {
+    for (let i = 0; i < values.length; i++) values[i]! *= scales[i]!;
+  });
+}
+
+/** `scales` are those of the values of all heads, one head after the other. */
+function scaleValueRows(
+  tensor: Tensor,
+  { qkNopeHeadDim: nope, vHeadDim }: PlmConfig,
+  scales: Float32Array,
+): Tensor {
+  return rewriteRows(tensor, async () => (values, row) => {
+    const [head, inHead] = [Math.floor(row / (nope + vHeadDim)), row % (nope + vHeadDim)];
+    if (inHead < nope) return;
+    const scale = scales[head * vHeadDim + inHead - nope]!;
+    for (let i = 0; i < values.length; i++) values[i]! *= scale;
+  });
+}
