@@ -6,6 +6,7 @@ import { benchGgufArch } from './gguf-arch.ts';
 import { benchKernels } from './kernels.ts';
 import type { Measurement } from './measure.ts';
 import { benchPrefill } from './prefill.ts';
+import { benchPrune } from './prune.ts';
 import { benchQuantize } from './quantize.ts';
 
 /**
@@ -17,6 +18,7 @@ const BENCHES: Readonly<Record<string, (argv: readonly string[]) => AsyncGenerat
   kernels: benchKernels,
   quantize: benchQuantize,
   prefill: benchPrefill,
+  prune: benchPrune,
 };
 
 const [name = 'kernels', ...rest] = process.argv.slice(2);
@@ -31,7 +33,7 @@ if (bench === undefined) {
   process.stdout.write(`${processor}, Node ${process.versions.node}\n`);
   for await (const measurement of bench(rest.filter((argument) => argument !== '--save'))) {
     const { what, ours, baseline, unit } = measurement;
-    const figures = `${ours.toFixed(2)} against ${baseline.toFixed(2)} ${unit}`;
+    const figures = `${figure(ours)} against ${figure(baseline)} ${unit}`;
     process.stdout.write(`${what.padEnd(48)} ${figures.padEnd(40)} ratio ${(ours / baseline).toFixed(3)}\n`);
     if (isSaved) save(measurement);
   }
@@ -56,4 +58,9 @@ function save({ what, ours, baseline, unit }: Measurement): void {
     /[,"]/.test(cell) ? `"${cell}"` : cell,
   );
   appendFileSync(file, `${quoted.join(',')}\n`);
+}
+
+/** Two decimals, or three digits of what is small. */
+function figure(value: number): string {
+  return value < 1 ? value.toPrecision(3) : value.toFixed(2);
 }
