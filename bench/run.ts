@@ -2,6 +2,7 @@ import { appendFileSync, existsSync, mkdirSync } from 'node:fs';
 import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { benchFfn } from './ffn.ts';
 import { benchGgufArch } from './gguf-arch.ts';
 import { benchKernels } from './kernels.ts';
 import type { Measurement } from './measure.ts';
@@ -14,6 +15,7 @@ import { benchQuantize } from './quantize.ts';
  * appended to bench/results/NAME.csv.
  */
 const BENCHES: Readonly<Record<string, (argv: readonly string[]) => AsyncGenerator<Measurement>>> = {
+  ffn: benchFfn,
   'gguf-arch': benchGgufArch,
   kernels: benchKernels,
   quantize: benchQuantize,

@@ -20,6 +20,12 @@ export const COLUMN_TILE = 64;
 /** Rows of second moments that one thread sums up at once: each token's values are read once for all of them. */
 export const MOMENT_TILE = 8;
 
+/**
+ * Columns of y that one thread sums up in `matmulSparse`: wide enough that a piece of a row is worth fetching, narrow
+ * enough that the threads share a token. Whole blocks of every scheme.
+ */
+export const SPARSE_TILE = 512;
+
 /** f32 elements of scratch that the encoder of a block scheme may use beside the row. */
 export const ENCODER_SCRATCH = 2048;
 
@@ -58,6 +64,29 @@ export const KERNELS = {
     tiles: (job) => job.batch!,
     tileWork: (job) => job.rows! * job.columns! * (job.tokens! + 1),
     scratch: (job) => ROW_TILE * job.columns!,
+  },
+  /**
+   * y[t, c] = sum over r with x[t, r] != 0 of x[t, r] * W[r, c], rows added in ascending order; the others are not read.
+   * used[t] = how many were; `used` points at i32. A tile is SPARSE_TILE columns of one token. tileWork takes it that
+   * one row in eight is used.
+   */
+  matmulSparse: {
+    fields: [
+      'weights',
+      'scheme',
+      'rowBytes',
+      'rows',
+      'columns',
+      'x',
+      'xTokenStride',
+      'y',
+      'yTokenStride',
+      'used',
+      'tokens',
+    ],
+    tiles: (job) => job.tokens! * Math.ceil(job.columns! / SPARSE_TILE),
+    tileWork: (job) => (SPARSE_TILE / 8) * job.rows!,
+    scratch: (job) => ROW_TILE * SPARSE_TILE + job.rows!,
   },
   /** y[t, :] = decoded row ids[t] of the embedding; `ids` points at i32. A tile is one token. */
   embed: {

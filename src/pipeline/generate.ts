@@ -2,11 +2,12 @@ import { usage } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
 import { type EndReason, generate as generateIds } from '../runtime/generate.ts';
-import { type AttentionForm, PlmRuntime } from '../runtime/plm-runtime.ts';
+import { type AttentionForm, type FfnForm, PlmRuntime } from '../runtime/plm-runtime.ts';
 import { Sampler, type SamplerOptions } from '../runtime/sampler.ts';
 import { StreamDecoder } from '../tokenizer/stream-decoder.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
 
+export type { FfnForm } from '../runtime/plm-runtime.ts';
 export type { SamplerOptions } from '../runtime/sampler.ts';
 
 export interface GenerateOptions {
@@ -17,6 +18,7 @@ export interface GenerateOptions {
   /** Choices that differ from the model's own generation config. */
   readonly sampler?: SamplerOptions;
   readonly attention?: AttentionForm;
+  readonly ffn?: FfnForm;
   /** Default: all cores. */
   readonly threads?: number;
   readonly signal?: AbortSignal;
@@ -36,6 +38,10 @@ export interface Generation {
   readonly stopReason: StopReason;
   /** Of generated tokens, the time for the prompt included. */
   readonly tokensPerSecond: number;
+  /** Bytes of the KV cache that a token takes. */
+  readonly kvBytesPerToken: number;
+  /** Share of the FFN's weights that a token reads, averaged over prompt and text; below 1 with `ffn: 'sparse'`. */
+  readonly ffnReadShare: number;
 }
 
 /**
@@ -43,7 +49,7 @@ export interface Generation {
  * @throws PressError usage for an empty prompt and for one that leaves no position of the context.
  */
 export async function generate(model: Model, options: GenerateOptions): Promise<Generation> {
-  const { prompt, maxTokens, attention, threads, signal, progress } = options;
+  const { prompt, maxTokens, attention, ffn, threads, signal, progress } = options;
   const tokenizer = new Tokenizer(model.tokenizer);
   const promptIds = tokenizer.encode(prompt, { special: true });
   const context = model.config.maxPositionEmbeddings;
@@ -55,6 +61,7 @@ export async function generate(model: Model, options: GenerateOptions): Promise<
   const runtime = await PlmRuntime.open(model, {
     contextLength: Math.min(context, promptIds.length + maxTokens),
     ...(attention !== undefined && { attention }),
+    ...(ffn !== undefined && { ffn }),
     ...(threads !== undefined && { threads }),
     ...(signal !== undefined && { signal }),
     ...(progress !== undefined && { progress }),
@@ -69,7 +76,9 @@ export async function generate(model: Model, options: GenerateOptions): Promise<
     });
     const result = await collectText(tokens, tokenizer, options.onText);
     const seconds = (performance.now() - start) / 1000;
-    return { promptIds, ...result, tokensPerSecond: result.ids.length / seconds };
+    const { kvBytesPerToken, ffnReadShare } = runtime;
+    const tokensPerSecond = result.ids.length / seconds;
+    return { promptIds, ...result, tokensPerSecond, kvBytesPerToken, ffnReadShare };
   } finally {
     await runtime.close();
   }

@@ -1,12 +1,13 @@
 import { usage } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
-import { type AttentionForm, PlmRuntime } from '../runtime/plm-runtime.ts';
+import { type AttentionForm, type FfnForm, PlmRuntime } from '../runtime/plm-runtime.ts';
 
-export type { AttentionForm } from '../runtime/plm-runtime.ts';
+export type { AttentionForm, FfnForm } from '../runtime/plm-runtime.ts';
 
 export interface LogitsOptions {
   readonly attention?: AttentionForm;
+  readonly ffn?: FfnForm;
   /** Default: all cores. */
   readonly threads?: number;
   readonly signal?: AbortSignal;

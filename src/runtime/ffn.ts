@@ -1,6 +1,7 @@
 import type { PlmConfig } from '../core/config.ts';
+import type { Pointer } from '../kernels/memory.ts';
 import { type Allocator, allocFloats } from './allocator.ts';
-import { addTo, type Batch, multiply, squareRelu, type Vectors } from './operations.ts';
+import { addTo, type Batch, multiply, multiplySparse, squareRelu, type Vectors } from './operations.ts';
 import type { LayerWeights } from './weights.ts';
 
 /**
@@ -9,19 +10,43 @@ import type { LayerWeights } from './weights.ts';
  */
 export class Ffn {
   readonly #activations: Vectors;
+  /** Neurons that fire, an i32 a token. */
+  readonly #fired: Pointer;
+  /** Rows of up_proj and columns of down_proj that tokens have met, and those of them that were read. */
+  #met = 0;
+  #read = 0;
 
   /** `batch` is the most tokens of one batch. */
   constructor(config: PlmConfig, batch: number, allocator: Allocator) {
     const stride = Math.max(...config.intermediateSizes);
     this.#activations = { pointer: allocFloats(allocator, batch * stride), stride };
+    this.#fired = allocator.alloc(4 * batch);
+  }
+
+  /** Share of the weights that a token reads, averaged over all tokens so far; 1 before the first. */
+  get readShare(): number {
+    return this.#met === 0 ? 1 : this.#read / this.#met;
   }
 
   run(batch: Batch, layer: number, weights: LayerWeights, x: Vectors, out: Vectors): void {
-    multiply(batch, weights.upProj, x, this.#activations);
-    squareRelu(batch, this.#activations, weights.upProj.rows);
+    const { upProj, downProjBias } = weights;
+    multiply(batch, upProj, x, this.#activations);
+    squareRelu(batch, this.#activations, upProj.rows);
     batch.sums?.add(batch, layer, 'activations', this.#activations);
-    multiply(batch, weights.downProj, this.#activations, out);
+    const neurons = batch.tokens * upProj.rows;
+    this.#met += 2 * neurons;
+    this.#read += neurons + this.#project(batch, weights, out);
     batch.sums?.add(batch, layer, 'ffnOutput', out);
-    if (weights.downProjBias !== undefined) addTo(batch, weights.downProjBias, out, weights.downProj.rows);
+    if (downProjBias !== undefined) addTo(batch, downProjBias, out, upProj.columns);
+  }
+
+  /** Applies down_proj; returns how many of its columns all tokens have read. */
+  #project(batch: Batch, { downProj }: LayerWeights, out: Vectors): number {
+    if ('stored' in downProj) {
+      multiply(batch, downProj.stored, this.#activations, out);
+      return batch.tokens * downProj.stored.columns;
+    }
+    multiplySparse(batch, downProj.byNeuron, this.#activations, out, this.#fired);
+    return batch.compute.ints(this.#fired, batch.tokens).reduce((sum, fired) => sum + fired, 0);
   }
 }

@@ -109,6 +109,11 @@ export class Forward {
     addTo(batch, update, this.#hidden, this.#config.hiddenSize);
   }
 
+  /** Share of the FFN's weights that a token reads, averaged over all tokens so far; 1 before the first. */
+  get ffnReadShare(): number {
+    return this.#ffn.readShare;
+  }
+
   /** Sums up what the head would be multiplied with. */
   sumHead(batch: Batch): void {
     if (batch.sums === undefined) return;

@@ -2,6 +2,7 @@ import type { Progress } from '../core/progress.ts';
 import { byteLength, elementCount, rowBytes, rowRanges, type Tensor } from '../core/tensor.ts';
 import type { Pointer, SharedViews } from '../kernels/memory.ts';
 import { codecOf } from '../schemes/index.ts';
+import { loadTransposed } from './load-transposed.ts';
 import type { Placement } from './weights.ts';
 
 /** One read: large beside the cost of a call, small enough that a signal is heard soon. */
@@ -17,14 +18,26 @@ export async function loadWeights(
   const total = placements.reduce((sum, { tensor }) => sum + byteLength(tensor), 0);
   progress?.({ kind: 'phase', name: 'load weights', total, unit: 'bytes' });
   let done = 0;
-  for (const { tensor, pointer, decoded } of inFileOrder(placements)) {
+  for (const { tensor, pointer, form } of inFileOrder(placements)) {
     signal?.throwIfAborted();
-    if (decoded) await loadDecoded(views, tensor, pointer, signal);
-    else await loadStored(views, tensor, pointer, signal);
+    await LOADERS[form](views, tensor, pointer, signal);
     done += byteLength(tensor);
     progress?.({ kind: 'advance', done, item: tensor.name });
   }
 }
+
+type Loader = (
+  views: SharedViews,
+  tensor: Tensor,
+  pointer: Pointer,
+  signal: AbortSignal | undefined,
+) => Promise<void>;
+
+const LOADERS: Readonly<Record<Placement['form'], Loader>> = {
+  stored: loadStored,
+  decoded: loadDecoded,
+  transposed: loadTransposed,
+};
 
 function inFileOrder(placements: readonly Placement[]): Placement[] {
   return placements.toSorted(

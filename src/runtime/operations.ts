@@ -48,6 +48,21 @@ export function multiplyTransposed(batch: Batch, weights: Matrix, x: Vectors, y:
   batch.compute.run('matmulTransposed', matmulJob(batch, weights, x, y));
 }
 
+/** y = W^T x, of W only the rows whose element of x is not zero; `used`, an i32 a token, gets how many those were. */
+export function multiplySparse(
+  { compute, tokens }: Batch,
+  weights: Matrix,
+  x: Vectors,
+  y: Vectors,
+  used: Pointer,
+): void {
+  const { weights: pointer, scheme, rowBytes, rows, columns } = weights;
+  compute.run('matmulSparse', {
+    ...{ weights: pointer, scheme, rowBytes, rows, columns },
+    ...{ x: x.pointer, xTokenStride: x.stride, y: y.pointer, yTokenStride: y.stride, used, tokens },
+  });
+}
+
 function matmulJob({ tokens }: Batch, weights: Matrix, x: Vectors, y: Vectors): Job<'matmul'> {
   return {
     ...weights,

@@ -13,15 +13,21 @@ import { Forward, type ForwardSize } from './forward.ts';
 import { loadWeights } from './load-weights.ts';
 import type { Batch } from './operations.ts';
 import { fillRopeTable } from './rope-table.ts';
-import { type PlmWeights, placeWeights } from './weights.ts';
+import { type FfnForm, type PlmWeights, placeWeights } from './weights.ts';
 
 export type { AttentionForm } from './attention.ts';
+export type { FfnForm } from './weights.ts';
 
 export interface RuntimeOptions {
   /** Positions that the KV cache holds; at most `maxPositionEmbeddings`. */
   readonly contextLength: number;
   /** What the KV cache holds. Default latent, the smaller one. */
   readonly attention?: AttentionForm;
+  /**
+   * How down_proj is applied. Default dense. `sparse` reads the weights of neurons that fire alone; it holds down_proj
+   * transposed, floats as they are and schemes of blocks decoded to F32. Both agree but for roundings of f32.
+   */
+  readonly ffn?: FfnForm;
   /** Tokens that go through the layers together, 1 at least. Default 128. */
   readonly batch?: number;
   /** Default: all cores. */
@@ -81,7 +87,14 @@ export class PlmRuntime {
    */
   static async open(model: Model, options: RuntimeOptions): Promise<PlmRuntime> {
     const { config } = model;
-    const { contextLength, attention = 'latent', batch = DEFAULT_BATCH, statistics, signal } = options;
+    const {
+      contextLength,
+      attention = 'latent',
+      ffn = 'dense',
+      batch = DEFAULT_BATCH,
+      statistics,
+      signal,
+    } = options;
     if (contextLength > config.maxPositionEmbeddings) {
       throw usage(
         `a context of ${contextLength} positions`,
@@ -89,7 +102,7 @@ export class PlmRuntime {
       );
     }
     const threads = options.threads ?? availableParallelism();
-    const size = { attention, contextLength, batch: Math.min(batch, contextLength), statistics };
+    const size = { attention, ffn, contextLength, batch: Math.min(batch, contextLength), statistics };
     const bytes = countBytes(model, size, threads, options.maxMemory);
 
     const { implementation } = options;
@@ -140,6 +153,15 @@ export class PlmRuntime {
     for await (const batch of this.#append(ids)) last = batch;
     if (last === undefined) throw invalidInput({ what: 'no tokens to continue', expected: 'one at least' });
     return this.#forward.logits(last, last.tokens - 1)[0]!;
+  }
+
+  /**
+   * Share of the FFN's weights, up_proj and down_proj of all layers, that a token reads, averaged over all tokens since the
+   * start: 1 for the dense form; for the sparse one half, and of the other half the share of neurons that fire. 1 before
+   * the first token.
+   */
+  get ffnReadShare(): number {
+    return this.#forward.ffnReadShare;
   }
 
   /** Sums over all tokens since the start, of a runtime opened with `statistics`. */
@@ -202,6 +224,7 @@ export class PlmRuntime {
 }
 
 interface RuntimeSize extends ForwardSize {
+  readonly ffn: FfnForm;
   readonly statistics: StatisticsRequest | undefined;
 }
 
@@ -213,7 +236,7 @@ interface Placed {
 
 /** Finds room for everything. The same requests in the same order for every allocator. */
 function place(model: Model, size: RuntimeSize, allocator: Allocator): Placed {
-  const weights = placeWeights(model, allocator);
+  const weights = placeWeights(model, size.ffn, allocator);
   const forward = new Forward(model.config, weights, size, allocator);
   return {
     weights,

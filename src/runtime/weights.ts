@@ -3,9 +3,10 @@ import { invalidInput } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import { type LayerRole, layerTensorName, modelTensorName } from '../core/names.ts';
 import { SCHEMES } from '../core/scheme.ts';
-import { columnCount, rowBytes, rowCount, type Tensor } from '../core/tensor.ts';
+import { columnCount, type Layout, rowBytes, rowCount, type Tensor } from '../core/tensor.ts';
 import type { Pointer } from '../kernels/memory.ts';
 import { type Allocator, allocFloats } from './allocator.ts';
+import { transposedScheme } from './load-transposed.ts';
 import type { Matrix, Norm, Vectors } from './operations.ts';
 
 /** A full query projection, or one through a bottleneck of rank q_lora_rank. */
@@ -26,18 +27,27 @@ export interface LayerWeights {
   readonly oProj: Matrix;
   readonly postAttentionLayernorm: Norm;
   readonly upProj: Matrix;
-  readonly downProj: Matrix;
+  readonly downProj: DownProj;
   /** One vector for all tokens, decoded; undefined where down_proj adds none. */
   readonly downProjBias: Vectors | undefined;
 }
 
+/**
+ * How down_proj is held and applied: as it is stored, to all activations; or transposed, one row a neuron, to those that
+ * are not zero, so that a token reads the rows of neurons that fire and no others.
+ */
+export type FfnForm = 'dense' | 'sparse';
+
+/** For the form `dense` and for `sparse`; the latter in its `transposedScheme`. */
+export type DownProj = { readonly stored: Matrix } | { readonly byNeuron: Matrix };
+
 type KvBWeights = Pick<LayerWeights, 'kB' | 'kBTransposed' | 'vB'>;
 
-/** Where a tensor goes: as it is stored, or decoded to f32. */
+/** Where a tensor goes: as it is stored, decoded to f32, or transposed into its `transposedScheme`. */
 export interface Placement {
   readonly tensor: Tensor;
   readonly pointer: Pointer;
-  readonly decoded: boolean;
+  readonly form: 'stored' | 'decoded' | 'transposed';
 }
 
 /** All weights of a PLM with their places in the shared memory. `loadWeights` brings the bytes. */
@@ -51,20 +61,20 @@ export interface PlmWeights {
 }
 
 /** Finds room for every weight. A scheme without decoder is `unsupported`. */
-export function placeWeights(model: Model, allocator: Allocator): PlmWeights {
+export function placeWeights(model: Model, ffn: FfnForm, allocator: Allocator): PlmWeights {
   const { config } = model;
   const placer = new Placer(model, allocator);
   const embedTokens = placer.matrix(modelTensorName('embed_tokens'));
   return {
     embedTokens,
-    layers: config.intermediateSizes.map((_, layer) => placeLayer(config, placer, layer)),
+    layers: config.intermediateSizes.map((_, layer) => placeLayer(config, placer, layer, ffn)),
     norm: placer.norm(modelTensorName('norm')),
     lmHead: config.tieWordEmbeddings ? embedTokens : placer.matrix(modelTensorName('lm_head')),
     placements: placer.placements,
   };
 }
 
-function placeLayer(config: PlmConfig, placer: Placer, layer: number): LayerWeights {
+function placeLayer(config: PlmConfig, placer: Placer, layer: number, ffn: FfnForm): LayerWeights {
   const matrix = (role: LayerRole) => placer.matrix(layerTensorName(role, layer));
   const norm = (role: LayerRole) => placer.norm(layerTensorName(role, layer));
   return {
@@ -79,7 +89,10 @@ function placeLayer(config: PlmConfig, placer: Placer, layer: number): LayerWeig
     oProj: matrix('o_proj'),
     postAttentionLayernorm: norm('post_attention_layernorm'),
     upProj: matrix('up_proj'),
-    downProj: matrix('down_proj'),
+    downProj:
+      ffn === 'dense'
+        ? { stored: matrix('down_proj') }
+        : { byNeuron: placer.transposed(layerTensorName('down_proj', layer)) },
     downProjBias: config.ffnBias && {
       pointer: placer.vector(layerTensorName('down_proj_bias', layer)),
       stride: 0,
@@ -124,31 +137,44 @@ class Placer {
 
   matrix(name: string): Matrix {
     const tensor = this.#tensor(name);
-    const bytes = rowBytes(tensor);
-    const rows = rowCount(tensor);
-    const weights = this.#allocator.alloc(rows * bytes);
-    this.placements.push({ tensor, pointer: weights, decoded: false });
-    return {
-      weights,
-      scheme: SCHEMES[tensor.scheme].ggmlType,
-      rowBytes: bytes,
-      rows,
-      columns: columnCount(tensor),
-      batch: 1,
-      weightsBatchBytes: 0,
-    };
+    const matrix = this.#alloc(tensor);
+    this.placements.push({ tensor, pointer: matrix.weights, form: 'stored' });
+    return matrix;
+  }
+
+  transposed(name: string): Matrix {
+    const tensor = this.#tensor(name);
+    const matrix = this.#alloc({
+      scheme: transposedScheme(tensor.scheme),
+      shape: [columnCount(tensor), rowCount(tensor)],
+    });
+    this.placements.push({ tensor, pointer: matrix.weights, form: 'transposed' });
+    return matrix;
   }
 
   vector(name: string): Pointer {
     const tensor = this.#tensor(name);
     const pointer = allocFloats(this.#allocator, columnCount(tensor));
-    this.placements.push({ tensor, pointer, decoded: true });
+    this.placements.push({ tensor, pointer, form: 'decoded' });
     return pointer;
   }
 
   norm(name: string): Norm {
     const gamma = this.vector(name);
     return { gamma, columns: columnCount(this.#tensor(name)), epsilon: this.#model.config.rmsNormEps };
+  }
+
+  #alloc(layout: Layout): Matrix {
+    const [rows, bytes] = [rowCount(layout), rowBytes(layout)];
+    return {
+      weights: this.#allocator.alloc(rows * bytes),
+      scheme: SCHEMES[layout.scheme].ggmlType,
+      rowBytes: bytes,
+      rows,
+      columns: columnCount(layout),
+      batch: 1,
+      weightsBatchBytes: 0,
+    };
   }
 
   #tensor(name: string): Tensor {

@@ -19,18 +19,13 @@ const GOLDEN_TOLERANCE = 2e-4;
 const argmax = (row: readonly number[]) => row.indexOf(Math.max(...row));
 
 describe('logits', () => {
-  for (const attention of ['expanded', 'latent']) {
-    it(`--json --attention ${attention} agrees with the golden logits`, async () => {
-      const argv = [
-        'logits',
-        TINY,
-        '--ids',
-        golden.ids.join(),
-        '--attention',
-        attention,
-        '--json',
-        '--quiet',
-      ];
+  for (const flags of [
+    ['--attention', 'expanded'],
+    ['--attention', 'latent'],
+    ['--ffn', 'sparse'],
+  ]) {
+    it(`--json ${flags.join(' ')} agrees with the golden logits`, async () => {
+      const argv = ['logits', TINY, '--ids', golden.ids.join(), ...flags, '--json', '--quiet'];
       const { code, stdout, stderr } = await runCli(argv);
       assert.deepEqual([code, stderr], [0, '']);
       const { ids, logits }: Golden = JSON.parse(stdout);
@@ -65,7 +60,11 @@ describe('generate', () => {
     assert.match(stdout, /^.+\n$/);
     assert.match(
       stderr,
-      /^plmpress: load weights: 8\.17 MB\nplmpress: 12 tokens, [\d.]+ tokens\/s, ended by length\n$/,
+      new RegExp(
+        '^plmpress: load weights: 8\\.17 MB\n' +
+          'plmpress: 12 tokens, [\\d.]+ tokens/s, ended by length\n' +
+          "plmpress: a token takes 4,352 bytes of KV cache and reads 100\\.0 % of the FFN's weights\n$",
+      ),
     );
   });
 
@@ -80,11 +79,22 @@ describe('generate', () => {
         'text',
         'stopReason',
         'tokensPerSecond',
+        'kvBytesPerToken',
+        'ffnReadShare',
       ]);
       assert.equal(`${generation.text}\n`, text);
       assert.equal(generation.ids.length, 12);
       assert.equal(generation.stopReason, 'length');
     }
+  });
+
+  it('--ffn sparse gives the same text and reads fewer weights', async () => {
+    const generated = async (ffn: string) =>
+      JSON.parse((await runCli([...greedy, '--json', '--quiet', '--ffn', ffn])).stdout);
+    const [dense, sparse] = [await generated('dense'), await generated('sparse')];
+    assert.deepEqual(sparse.ids, dense.ids);
+    assert.equal(dense.ffnReadShare, 1);
+    assert.ok(sparse.ffnReadShare > 0.5 && sparse.ffnReadShare < 0.9, sparse.ffnReadShare);
   });
 
   it('takes special tokens in the prompt and stops at a stop token', async () => {

@@ -69,6 +69,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [['generate', TINY, '--prompt', 'x '.repeat(2000)], 2, /^the prompt has \d+ tokens, expected at most 1024/],
   [['generate', TINY, '--prompt', 'x', '--top-p', '1.5'], 2, /'--top-p <p>' argument '1.5' is invalid/],
   [['generate', TINY, '--prompt', 'x', '--attention', 'flash'], 2, /Allowed choices are expanded, latent/],
+  [['generate', TINY, '--prompt', 'x', '--ffn', 'gated'], 2, /Allowed choices are dense, sparse/],
   [['logits', TINY, '--ids', '1,x'], 2, /'--ids <ids>' argument '1,x' is invalid/],
   [['logits', TINY, '--ids', '1,2048'], 2, /^token id 2048, expected below 2048/],
   [['logits', TINY, '--ids', `${'1,'.repeat(1024)}1`], 2, /^1025 ids, expected at most 1024/],

@@ -78,6 +78,27 @@ export function matmulCase(kernel: 'matmul' | 'matmulTransposed', sizes: MatmulS
   };
 }
 
+/** Three values of x in four are zero, of both signs. */
+export function matmulSparseCase({ scheme, rows, columns, tokens }: MatmulSizes): KernelCase {
+  return {
+    name: `matmulSparse ${scheme} ${rows} x ${columns}, ${tokens} tokens`,
+    run(compute) {
+      const rowBytes = schemeBytes(scheme, columns);
+      const weights = put(compute, stored(scheme, gaussians(rows * columns, 18)));
+      const [xTokenStride, yTokenStride] = [rows + 4, columns + 3];
+      const x = gaussians(tokens * xTokenStride, 19).map((v, i) => (i % 4 === 1 ? v : v * 0));
+      const yBytes = 4 * tokens * yTokenStride;
+      const y = compute.alloc(yBytes + 4 * tokens);
+      compute.bytes(y, yBytes).fill(0x55);
+      const job = {
+        ...{ weights, scheme: SCHEMES[scheme].ggmlType, rowBytes, rows, columns },
+        ...{ x: put(compute, x), xTokenStride, y, yTokenStride, used: y + yBytes, tokens },
+      };
+      return launch(compute, 'matmulSparse', job, y, yBytes + 4 * tokens);
+    },
+  };
+}
+
 export function embedCase(scheme: SchemeName, columns: number, ids: readonly number[]): KernelCase {
   return {
     name: `embed ${scheme} x ${columns}, ${ids.length} tokens`,

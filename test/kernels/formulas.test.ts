@@ -62,6 +62,23 @@ describe('plain kernels compute their formulas', () => {
     assertClose(compute.floats(y, tokens * batch * columns), expected, dotTolerance(rows));
   });
 
+  it('matmulSparse', () => {
+    const x = gaussians(tokens * rows, 18).map((v) => Math.max(v, 0));
+    const [y, used] = [compute.alloc(4 * tokens * columns), compute.alloc(4 * tokens)];
+    const { weights: pointer, scheme, rowBytes } = matrix;
+    compute.run('matmulSparse', {
+      ...{ weights: pointer, scheme, rowBytes, rows, columns, x: put(compute, x), xTokenStride: rows },
+      ...{ y, yTokenStride: columns, used, tokens },
+    });
+    const expected = (i: number) => {
+      const [t, c] = [Math.floor(i / columns), i % columns];
+      return sum(rows, (r) => x[t * rows + r]! * W(0, r, c));
+    };
+    assertClose(compute.floats(y, tokens * columns), expected, dotTolerance(rows));
+    const nonzero = (_: unknown, t: number) => sum(rows, (r) => Number(x[t * rows + r]! > 0));
+    assert.deepEqual([...compute.ints(used, tokens)], Array.from({ length: tokens }, nonzero));
+  });
+
   it('embed', () => {
     const y = compute.alloc(4 * 3 * columns);
     const ids = [4, 0, 17];

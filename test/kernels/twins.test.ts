@@ -16,6 +16,7 @@ import {
   gaussians,
   type KernelCase,
   matmulCase,
+  matmulSparseCase,
   reluSquaredCase,
   rmsNormCase,
   ropeCase,
@@ -35,6 +36,14 @@ const odd = [1, 2, 3, 5, 7, 9];
 const CASES: Readonly<Record<KernelName, readonly KernelCase[]>> = {
   matmul: matmulCases('matmul'),
   matmulTransposed: matmulCases('matmulTransposed'),
+  matmulSparse: [
+    ...SCHEME_NAMES.flatMap((scheme) => [
+      matmulSparseCase({ scheme, rows: 7, columns: columnsFor(scheme), tokens: 3 }),
+      matmulSparseCase({ scheme, rows: 130, columns: 3 * columnsFor(scheme), tokens: 70 }),
+    ]),
+    ...odd.map((n) => matmulSparseCase({ scheme: 'F32', rows: n, columns: 10 - n, tokens: n })),
+    ...odd.map((n) => matmulSparseCase({ scheme: 'BF16', rows: 10 - n, columns: 512 + n, tokens: n })),
+  ],
   embed: SCHEME_NAMES.flatMap((scheme) => [
     embedCase(scheme, columnsFor(scheme), [15, 0, 3]),
     embedCase(

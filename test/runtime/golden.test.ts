@@ -25,6 +25,8 @@ const CASES = [
   { attention: 'latent', implementation: 'wasm', threads: 2 },
   { attention: 'latent', implementation: 'plain', threads: 1 },
   { attention: 'latent', implementation: 'plain', threads: 2 },
+  { attention: 'latent', implementation: 'wasm', threads: 2, ffn: 'sparse' },
+  { attention: 'latent', implementation: 'plain', threads: 1, ffn: 'sparse' },
 ] as const;
 
 describe('plm-tiny against its golden logits', async () => {

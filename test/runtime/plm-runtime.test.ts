@@ -6,7 +6,7 @@ import type { ProgressEvent } from '../../src/core/progress.ts';
 import { PlmRuntime, type RuntimeOptions } from '../../src/runtime/plm-runtime.ts';
 import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/hollow-model.ts';
 import { memoryModel } from '../support/memory-model.ts';
-import { oracleLogits } from '../support/plm-oracle.ts';
+import { oracleLogits, type Watch } from '../support/plm-oracle.ts';
 import { pressFailure } from '../support/press-failure.ts';
 
 const CONFIG: PlmConfig = {
@@ -82,6 +82,46 @@ describe('a random PLM against the formulas in f64', () => {
   }
 });
 
+describe('a sparse FFN', () => {
+  for (const scheme of ['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0'] as const) {
+    for (const intermediateSizes of [
+      [96, 96],
+      [32, 160],
+    ]) {
+      it(`agrees with the formulas in f64: ${scheme}, widths ${intermediateSizes.join(' and ')}`, async () => {
+        const model = memoryModel({ ...CONFIG, intermediateSizes, ffnBias: true }, { scheme });
+        const expected = await oracleLogits(model, IDS);
+        const rows = await collect(model, [IDS], { ffn: 'sparse' });
+        for (const [t, row] of rows.entries()) {
+          const difference = expected[t]!.reduce((max, e, id) => Math.max(max, Math.abs(e - row[id]!)), 0);
+          assert.ok(difference <= TOLERANCE, `${difference} at position ${t}`);
+        }
+      });
+    }
+  }
+
+  it('reads the rows of down_proj whose neurons fire, and tells their share', async () => {
+    const model = memoryModel({ ...CONFIG, intermediateSizes: [96, 32] });
+    let [met, fired] = [0, 0];
+    const watch: Watch = (matrix, _layer, input) => {
+      if (matrix !== 'down_proj') return;
+      met += input.length;
+      fired += input.filter((value) => value > 0).length;
+    };
+    await oracleLogits(model, IDS, { watch });
+    for (const [ffn, share] of [
+      ['dense', 1],
+      ['sparse', (met + fired) / (2 * met)],
+    ] as const) {
+      const runtime = await PlmRuntime.open(model, { contextLength: 32, threads: 1, batch: 5, ffn });
+      assert.equal(runtime.ffnReadShare, 1);
+      await runtime.forward(IDS);
+      assert.equal(runtime.ffnReadShare, share);
+      await runtime.close();
+    }
+  });
+});
+
 describe('weights stay in their scheme', () => {
   const config = { ...CONFIG, kvLoraRank: 64, qkNopeHeadDim: 32, vHeadDim: 32, numAttentionHeads: 2 };
   for (const scheme of ['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0'] as const) {
@@ -113,14 +153,16 @@ describe('the same bits', () => {
     'three threads': { parts: [IDS], options: { threads: 3 } },
     'plain kernels': { parts: inSevens, options: { implementation: 'plain' } },
   };
-  for (const attention of ['expanded', 'latent'] as const) {
+  for (const form of [
+    { attention: 'expanded' },
+    { attention: 'latent' },
+    { attention: 'latent', ffn: 'sparse' },
+  ] as const) {
     for (const [name, { parts, options }] of Object.entries(CASES)) {
-      it(`${attention}, ${name}`, async () => {
-        const expected = await collect(model, [IDS], { attention, implementation: 'wasm' });
-        assert.deepEqual(
-          await collect(model, parts, { attention, implementation: 'wasm', ...options }),
-          expected,
-        );
+      it(`${Object.values(form).join(', ')}, ${name}`, async () => {
+        const expected = await collect(model, [IDS], { ...form, implementation: 'wasm' });
+        const rows = await collect(model, parts, { ...form, implementation: 'wasm', ...options });
+        assert.deepEqual(rows, expected);
       });
     }
   }

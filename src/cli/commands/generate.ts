@@ -1,14 +1,15 @@
 import { Command } from 'commander';
-import { type Generation, generate, type SamplerOptions } from '../../pipeline/generate.ts';
+import { type FfnForm, type Generation, generate, type SamplerOptions } from '../../pipeline/generate.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { parseInteger, parseNumber } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
-import { visible } from '../ui/format.ts';
-import { attentionOption, type RuntimeFlags, threadsOption } from './runtime-flags.ts';
+import { formatCount, visible } from '../ui/format.ts';
+import { attentionOption, ffnOption, type RuntimeFlags, threadsOption } from './runtime-flags.ts';
 
 interface GenerateFlags extends RuntimeFlags, Omit<SamplerOptions, 'minP' | 'repetitionPenalty'> {
   readonly prompt: string;
+  readonly ffn: FfnForm;
   readonly tokens: number;
 }
 
@@ -25,14 +26,15 @@ export function generateCommand(open: OpenSession): Command {
     .option('--top-k <k>', 'sample from the k likeliest tokens; default: of the model', parseInteger(0))
     .option('--top-p <p>', 'sample from this share of probability; default: of the model', parseNumber(0, 1))
     .addOption(attentionOption())
+    .addOption(ffnOption())
     .addOption(threadsOption())
     .action(async (source: string, flags: GenerateFlags) => {
       const session = open();
-      const { prompt, tokens: maxTokens, attention, threads, ...sampler } = flags;
+      const { prompt, tokens: maxTokens, attention, ffn, threads, ...sampler } = flags;
       const { signal, progress } = session;
       const generation = await withSource(source, (model) =>
         generate(model, {
-          ...{ prompt, maxTokens, sampler, attention, threads, signal, progress },
+          ...{ prompt, maxTokens, sampler, attention, ffn, threads, signal, progress },
           ...(!session.json && { onText: (text) => writeText(session, text) }),
         }),
       );
@@ -59,7 +61,10 @@ function visibleLine(part: string): string {
   return part === '\n' || part === '\t' ? part : visible(part);
 }
 
-async function finish(session: Session, { ids, stopReason, tokensPerSecond }: Generation): Promise<void> {
+async function finish(session: Session, generation: Generation): Promise<void> {
+  const { ids, stopReason, tokensPerSecond, kvBytesPerToken, ffnReadShare } = generation;
+  const read = `${(100 * ffnReadShare).toFixed(1)} % of the FFN's weights`;
   await session.writeLines(['']);
   session.note(`${ids.length} tokens, ${tokensPerSecond.toFixed(1)} tokens/s, ended by ${stopReason}`);
+  session.note(`a token takes ${formatCount(kvBytesPerToken)} bytes of KV cache and reads ${read}`);
 }

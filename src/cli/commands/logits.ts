@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { logits } from '../../pipeline/logits.ts';
+import { type FfnForm, logits } from '../../pipeline/logits.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import { parseIds } from '../arguments.ts';
@@ -8,10 +8,11 @@ import type { Session } from '../session.ts';
 import { jsonFloats } from '../ui/json-floats.ts';
 import { renderTable } from '../ui/table.ts';
 import { tokenText } from '../ui/token-text.ts';
-import { attentionOption, type RuntimeFlags, threadsOption } from './runtime-flags.ts';
+import { attentionOption, ffnOption, type RuntimeFlags, threadsOption } from './runtime-flags.ts';
 
 interface LogitsFlags extends RuntimeFlags {
   readonly ids: number[];
+  readonly ffn: FfnForm;
 }
 
 const TOP = 5;
@@ -22,6 +23,7 @@ export function logitsCommand(open: OpenSession): Command {
     .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
     .requiredOption('--ids <ids>', 'token ids, as 1,2,3', parseIds)
     .addOption(attentionOption())
+    .addOption(ffnOption())
     .addOption(threadsOption())
     .action(async (source: string, { ids, ...runtime }: LogitsFlags) => {
       const session = open();

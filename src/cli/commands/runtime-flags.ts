@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { Option } from 'commander';
-import type { AttentionForm } from '../../pipeline/logits.ts';
+import type { AttentionForm, FfnForm } from '../../pipeline/logits.ts';
 import { parseInteger } from '../arguments.ts';
 
 /** Flags of the commands that run a model. */
@@ -16,6 +16,12 @@ export function attentionOption(): Option {
   return new Option('--attention <form>', 'what the KV cache holds')
     .choices(['expanded', 'latent'] satisfies AttentionForm[])
     .default('latent');
+}
+
+export function ffnOption(): Option {
+  return new Option('--ffn <form>', 'sparse reads no weights of down_proj for silent neurons')
+    .choices(['dense', 'sparse'] satisfies FfnForm[])
+    .default('dense');
 }
 
 export function threadsOption(): Option {

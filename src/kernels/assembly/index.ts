@@ -5,6 +5,7 @@ export { columnSums } from './column-sums';
 export { difference } from './difference';
 export { embed } from './embed';
 export { matmul } from './matmul';
+export { matmulSparse } from './matmul-sparse';
 export { matmulTransposed } from './matmul-transposed';
 export { reluSquared } from './relu-squared';
 export { rmsNorm } from './rms-norm';

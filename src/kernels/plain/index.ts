@@ -6,6 +6,7 @@ import { difference } from './difference.ts';
 import { embed } from './embed.ts';
 import type { PlainKernel } from './kernel.ts';
 import { matmul } from './matmul.ts';
+import { matmulSparse } from './matmul-sparse.ts';
 import { matmulTransposed } from './matmul-transposed.ts';
 import { reluSquared } from './relu-squared.ts';
 import { rmsNorm } from './rms-norm.ts';
@@ -16,6 +17,7 @@ import { transcode } from './transcode.ts';
 export const PLAIN_KERNELS: { readonly [K in KernelName]: PlainKernel<K> } = {
   matmul,
   matmulTransposed,
+  matmulSparse,
   embed,
   rmsNorm,
   rope,
