@@ -39,13 +39,15 @@ function slots(config: PlmConfig): Slot[] {
 }
 
 function layerExtras(config: PlmConfig, layer: number, width: number): Slot[] {
-  const { numAttentionHeads: heads, qkNopeHeadDim, kvLoraRank } = config;
+  const { numAttentionHeads: heads, qkNopeHeadDim, kvLoraRank, kvBForm } = config;
   const name = (matrix: string) => `blk.${layer}.${matrix}.weight`;
+  const firings: Slot = {
+    ...{ matrix: name('ffn_up'), kind: 'firings', shape: [width] },
+    values: ({ layers }) => layers[layer]!.firings,
+  };
+  if (kvBForm === 'premultiplied') return [firings];
   return [
-    {
-      ...{ matrix: name('ffn_up'), kind: 'firings', shape: [width] },
-      values: ({ layers }) => layers[layer]!.firings,
-    },
+    firings,
     // kv_b_proj as arch deepseek2 splits it: W_UK^T and W_UV of every head.
     {
       ...{ matrix: name('attn_k_b'), kind: 'extra-input', shape: [heads, qkNopeHeadDim] },

@@ -114,7 +114,8 @@ function inFormOf(artifact: Model, source: Model, passes: readonly string[]): Mo
   const model = passes.map(parsePassRequest).reduce(runPass, source);
   const missing: string[] = [];
   if (artifact.config.ropeInterleave && !model.config.ropeInterleave) missing.push('permute-rope');
-  if (artifact.config.kvBForm === 'split' && model.config.kvBForm === undefined) missing.push('absorb-mla');
+  const { kvBForm } = artifact.config;
+  if (kvBForm !== undefined && model.config.kvBForm === undefined) missing.push(`absorb-mla:form=${kvBForm}`);
   return missing.map(parsePassRequest).reduce(runPass, model);
 }
 

@@ -18,18 +18,22 @@ export interface LayerWeights {
   readonly query: QueryWeights;
   readonly kvAProj: Matrix;
   readonly kvALayernorm: Norm;
-  /** W_UK, one matrix a head: the first nope rows of its group in kv_b_proj, or k_b_proj, its transpose. */
-  readonly kB: Matrix;
-  readonly kBTransposed: boolean;
-  /** W_UV, one matrix a head: the v rows that follow. */
-  readonly vB: Matrix;
+  /** Undefined where queries and o_proj are premultiplied with it. */
+  readonly kvB: KvBWeights | undefined;
   readonly oProj: Matrix;
   readonly postAttentionLayernorm: Norm;
   readonly upProj: Matrix;
   readonly downProj: Matrix;
 }
 
-type KvBWeights = Pick<LayerWeights, 'kB' | 'kBTransposed' | 'vB'>;
+/** kv_b_proj by the head. */
+export interface KvBWeights {
+  /** W_UK, one matrix a head: the first nope rows of its group in kv_b_proj, or k_b_proj, its transpose. */
+  readonly kB: Matrix;
+  readonly kBTransposed: boolean;
+  /** W_UV, one matrix a head: the v rows that follow. */
+  readonly vB: Matrix;
+}
 
 /** Where a tensor goes: as it is stored, or decoded to f32. */
 export interface Placement {
@@ -73,7 +77,7 @@ function placeLayer(config: PlmConfig, placer: Placer, layer: number): LayerWeig
         : { qAProj: matrix('q_a_proj'), qALayernorm: norm('q_a_layernorm'), qBProj: matrix('q_b_proj') },
     kvAProj: matrix('kv_a_proj_with_mqa'),
     kvALayernorm: norm('kv_a_layernorm'),
-    ...placeKvB(config, matrix),
+    kvB: placeKvB(config, matrix),
     oProj: matrix('o_proj'),
     postAttentionLayernorm: norm('post_attention_layernorm'),
     upProj: matrix('up_proj'),
@@ -81,9 +85,10 @@ function placeLayer(config: PlmConfig, placer: Placer, layer: number): LayerWeig
   };
 }
 
-function placeKvB(config: PlmConfig, matrix: (role: LayerRole) => Matrix): KvBWeights {
+function placeKvB(config: PlmConfig, matrix: (role: LayerRole) => Matrix): KvBWeights | undefined {
   const { numAttentionHeads: heads, kvLoraRank, vHeadDim, kvBForm } = config;
   if (kvBForm === undefined) return splitHeads(config, matrix('kv_b_proj'));
+  if (kvBForm === 'premultiplied') return undefined;
   return {
     kB: byHead(matrix('k_b_proj'), heads, kvLoraRank),
     kBTransposed: true,

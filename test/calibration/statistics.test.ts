@@ -4,6 +4,7 @@ import { chunkSize, collectStatistics, cutChunks } from '../../calibration/colle
 import { statisticSlots, statistics } from '../../calibration/statistics.ts';
 import type { PlmConfig } from '../../src/core/config.ts';
 import { plmTensors } from '../../src/core/names.ts';
+import { absorbMla } from '../../src/passes/absorb-mla.ts';
 import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/hollow-model.ts';
 import { memoryModel } from '../support/memory-model.ts';
 import { oracleLogits } from '../support/plm-oracle.ts';
@@ -80,6 +81,36 @@ describe('calibration', () => {
         );
       });
     }
+  });
+
+  it('takes what a premultiplied model is multiplied with, which for o_proj is the context', async () => {
+    const model = memoryModel(CONFIG);
+    const premultiplied = absorbMla.run(model, { form: 'premultiplied' });
+    const options = { contextLength: 16, threads: 1 };
+    const [before, after] = [
+      await collectStatistics(model, CHUNKS, options),
+      await collectStatistics(premultiplied, CHUNKS, options),
+    ];
+    const [a, b] = [before.layers[1]!.squares, after.layers[1]!.squares];
+    const largest = Math.max(...a.context);
+    assert.equal(b.attended.length, a.context.length);
+    // Both are f32 activations of the same model, rounded at other places.
+    assert.ok(b.attended.every((value, i) => Math.abs(value - a.context[i]!) <= 1e-4 * largest));
+    const arrays = statistics(premultiplied.config, after);
+    assert.deepEqual(
+      arrays.flatMap(({ matrix, kind, shape }) =>
+        matrix.startsWith('blk.1.') ? [[matrix, kind, ...shape]] : [],
+      ),
+      [
+        ['blk.1.attn_q.weight', 'input', 50],
+        ['blk.1.attn_kv_a_mqa.weight', 'input', 50],
+        ['blk.1.attn_output.weight', 'input', 57],
+        ['blk.1.ffn_up.weight', 'input', 50],
+        ['blk.1.ffn_down.weight', 'input', 141],
+        ['blk.1.ffn_up.weight', 'firings', 141],
+      ],
+    );
+    assert.ok(arrays.every(({ shape, values }) => values.length === shape.reduce((x, y) => x * y)));
   });
 
   it('does not depend on threads, batches or implementation by a bit', async () => {
