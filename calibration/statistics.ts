@@ -38,9 +38,9 @@ export function momentSlots(groups: readonly (readonly MomentsWanted[])[]): Stat
 }
 
 function layerExtras(config: PlmConfig, layer: number, width: number): SumSlot[] {
-  const { numAttentionHeads: heads, qkNopeHeadDim, kvLoraRank, hiddenSize } = config;
+  const { numAttentionHeads: heads, qkNopeHeadDim, kvLoraRank, hiddenSize, kvBForm } = config;
   const name = (role: LayerRole) => layerGgufName(role, layer)!;
-  return [
+  const neurons: SumSlot[] = [
     {
       ...{ matrix: name('up_proj'), kind: 'firings', shape: [width] },
       values: ({ layers }) => layers[layer]!.firings,
@@ -57,6 +57,10 @@ function layerExtras(config: PlmConfig, layer: number, width: number): SumSlot[]
       ...{ matrix: name('down_proj'), kind: 'output', shape: [hiddenSize] },
       values: ({ layers }) => layers[layer]!.squares.ffnOutput,
     },
+  ];
+  if (kvBForm === 'premultiplied') return neurons;
+  return [
+    ...neurons,
     // kv_b_proj as arch deepseek2 splits it: W_UK^T and W_UV of every head.
     {
       ...{ matrix: name('k_b_proj'), kind: 'extra-input', shape: [heads, qkNopeHeadDim] },

@@ -39,6 +39,12 @@ export function assertHolds(arch: GgufArchitecture, config: PlmConfig): void {
   if (new Set(config.intermediateSizes).size > 1) {
     throw refuse('intermediate_size', 'has one FFN width for all layers');
   }
+  if (config.kvBForm === 'premultiplied') {
+    throw refuse(
+      'kv_b_proj',
+      'holds it, and this model has it in other matrices; leave out absorb-mla:form=premultiplied',
+    );
+  }
   const layers = config.numHiddenLayers;
   if (layers > MAX_LAYERS) throw refuse('num_hidden_layers', `has at most ${MAX_LAYERS} layers`);
   if (arch === 'deepseek2' && FOREIGN_LAYERS.includes(layers)) {

@@ -21,18 +21,33 @@ export interface PlmConfig {
   readonly ropeInterleave: boolean;
   readonly maxPositionEmbeddings: number;
   readonly tieWordEmbeddings: boolean;
-  /**
-   * `split`: k_b_proj (W_UK, transposed) and v_b_proj (W_UV), one matrix a head, stand in place of kv_b_proj.
-   * Left out: kv_b_proj, as in checkpoints.
-   */
-  readonly kvBForm?: 'split';
+  /** Left out: kv_b_proj, as in checkpoints. */
+  readonly kvBForm?: KvBForm;
   /** down_proj adds a bias, as prune-ffn may leave one. Left out: none, as in checkpoints. */
   readonly ffnBias?: true;
 }
 
-/** Width of one query or key head: nope + rope. */
+/**
+ * What stands in place of kv_b_proj. `split`: k_b_proj (W_UK, transposed) and v_b_proj (W_UV), one matrix a head.
+ * `premultiplied`: nothing; W_UK^T is a factor of the query projection and W_UV one of o_proj.
+ */
+export const KV_B_FORMS = ['split', 'premultiplied'] as const;
+
+export type KvBForm = (typeof KV_B_FORMS)[number];
+
+/** Width of one query or key head: nope + rope. Softmax divides by its root in every form. */
 export function qkHeadDim(config: PlmConfig): number {
   return config.qkNopeHeadDim + config.qkRopeHeadDim;
+}
+
+/** Elements of a projected query head before its rope part: nope, or kv_lora_rank where W_UK^T is a factor of it. */
+export function queryNopeDim(config: PlmConfig): number {
+  return config.kvBForm === 'premultiplied' ? config.kvLoraRank : config.qkNopeHeadDim;
+}
+
+/** Elements of a head that o_proj reads: v, or kv_lora_rank where W_UV is a factor of o_proj. */
+export function attendedHeadDim(config: PlmConfig): number {
+  return config.kvBForm === 'premultiplied' ? config.kvLoraRank : config.vHeadDim;
 }
 
 /** What a KV cache holds: keys and values of every head, or c' and k_pe, from which both follow. */

@@ -66,7 +66,7 @@ export interface Model {
   readonly statistics?: Statistics;
   /** What passes have changed so far, in order. */
   readonly changes: readonly Change[];
-  /** What the importer ignored or assumed, one line each, for the person who converts. */
+  /** What the importer ignored or assumed and what passes cost, one line each, for the person who converts. */
   readonly notes: readonly string[];
 }
 

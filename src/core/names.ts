@@ -1,4 +1,5 @@
-import { type PlmConfig, qkHeadDim } from './config.ts';
+import { attendedHeadDim, type PlmConfig, queryNopeDim } from './config.ts';
+import { elementCount } from './tensor.ts';
 
 /** A tensor that a PLM of a given geometry has. */
 export interface TensorSlot {
@@ -23,6 +24,7 @@ interface RoleRow {
 }
 
 const heads = (c: PlmConfig) => c.numAttentionHeads;
+const queryRows = (c: PlmConfig) => heads(c) * (queryNopeDim(c) + c.qkRopeHeadDim);
 const fullQuery = (c: PlmConfig) => c.qLoraRank === undefined;
 const lowRankQuery = (c: PlmConfig) => c.qLoraRank !== undefined;
 const jointKvB = (c: PlmConfig) => c.kvBForm === undefined;
@@ -35,7 +37,7 @@ const LAYER_ROLES = {
   q_proj: {
     hf: 'self_attn.q_proj',
     gguf: 'attn_q',
-    shape: (c) => [heads(c) * qkHeadDim(c), c.hiddenSize],
+    shape: (c) => [queryRows(c), c.hiddenSize],
     when: fullQuery,
   },
   q_a_proj: {
@@ -53,7 +55,7 @@ const LAYER_ROLES = {
   q_b_proj: {
     hf: 'self_attn.q_b_proj',
     gguf: undefined,
-    shape: (c) => [heads(c) * qkHeadDim(c), c.qLoraRank!],
+    shape: (c) => [queryRows(c), c.qLoraRank!],
     when: lowRankQuery,
   },
   kv_a_proj_with_mqa: {
@@ -87,7 +89,7 @@ const LAYER_ROLES = {
   o_proj: {
     hf: 'self_attn.o_proj',
     gguf: 'attn_output',
-    shape: (c) => [c.hiddenSize, heads(c) * c.vHeadDim],
+    shape: (c) => [c.hiddenSize, heads(c) * attendedHeadDim(c)],
   },
   post_attention_layernorm: {
     hf: 'post_attention_layernorm',
@@ -176,4 +178,9 @@ export function plmTensors(config: PlmConfig): TensorSlot[] {
   addModelSlot('norm');
   addModelSlot('lm_head');
   return slots;
+}
+
+/** Weights of a PLM of this geometry, those of norms included. */
+export function parameterCount(config: PlmConfig): number {
+  return plmTensors(config).reduce((sum, slot) => sum + elementCount(slot), 0);
 }

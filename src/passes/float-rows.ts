@@ -105,11 +105,19 @@ export function constantLike(source: Tensor, value: number): Tensor {
 }
 
 /** All values of a small tensor, such as a norm, as floats. */
-export async function readFloats(tensor: Tensor, signal?: AbortSignal): Promise<Float32Array> {
-  const rows = rowCount(tensor);
-  const stored = new Uint8Array(rows * rowBytes(tensor));
-  await tensor.readRows({ first: 0, count: rows }, stored, signal);
-  const values = new Float32Array(rows * columnCount(tensor));
+export function readFloats(tensor: Tensor, signal?: AbortSignal): Promise<Float32Array> {
+  return readFloatRows(tensor, { first: 0, count: rowCount(tensor) }, signal);
+}
+
+/** Values of some rows as floats, held beside the rows as they are stored. */
+export async function readFloatRows(
+  tensor: Tensor,
+  range: RowRange,
+  signal?: AbortSignal,
+): Promise<Float32Array> {
+  const stored = new Uint8Array(range.count * rowBytes(tensor));
+  await tensor.readRows(range, stored, signal);
+  const values = new Float32Array(range.count * columnCount(tensor));
   codecOf(tensor.scheme).decode(stored, 0, values, 0, values.length);
   return values;
 }

@@ -21,7 +21,7 @@ export const foldNorms = {
   summary: 'multiply the scales of the norms inside layers into the projections behind them',
   defaults: {},
   requires: (model) =>
-    model.config.kvBForm === 'split' ? ['kv_b_proj has been split: run it before absorb-mla'] : [],
+    model.config.kvBForm !== undefined ? ['the model has no kv_b_proj: run it before absorb-mla'] : [],
   async run(model, _, { signal }) {
     const tensors = new Map(model.tensors);
     const changes: Change[] = [];

@@ -1,4 +1,4 @@
-import { type PlmConfig, qkHeadDim } from '../core/config.ts';
+import { type PlmConfig, queryNopeDim } from '../core/config.ts';
 import type { Change } from '../core/model.ts';
 import { layerTensorName } from '../core/names.ts';
 import { rowCount, type Tensor } from '../core/tensor.ts';
@@ -49,7 +49,7 @@ function changeOf(subject: string): Change {
 
 /** Queries: every head holds its nope rows, then its rope rows. */
 function interleaveHeads(tensor: Tensor, config: PlmConfig): Tensor {
-  return interleaveTail(tensor, qkHeadDim(config), config.qkRopeHeadDim);
+  return interleaveTail(tensor, queryNopeDim(config) + config.qkRopeHeadDim, config.qkRopeHeadDim);
 }
 
 /** Latent and shared key: only the last rows are k_pe. */

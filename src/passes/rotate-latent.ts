@@ -22,7 +22,7 @@ export const rotateLatent = {
     const isSeed = Number.isInteger(seed) && seed >= 0 && seed < 2 ** 31;
     return [
       ...(isSeed ? [] : [`seed ${seed} is no integer from 0 up`]),
-      ...(model.config.kvBForm === 'split' ? ['kv_b_proj has been split: run it before absorb-mla'] : []),
+      ...(model.config.kvBForm !== undefined ? ['the model has no kv_b_proj: run it before absorb-mla'] : []),
     ];
   },
   run(model, { seed }) {

@@ -30,7 +30,7 @@ export const scaleInputs = {
     const { config, statistics } = model;
     return [
       ...(alpha >= 0 && alpha <= 1 ? [] : [`alpha ${alpha} is not between 0 and 1`]),
-      ...(config.kvBForm === undefined ? [] : ['kv_b_proj has been split: run it before absorb-mla']),
+      ...(config.kvBForm === undefined ? [] : ['the model has no kv_b_proj: run it before absorb-mla']),
       ...(statistics === undefined
         ? ['needs statistics: calibrate makes them, --statistics reads them']
         : []),

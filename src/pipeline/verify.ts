@@ -133,7 +133,8 @@ async function inFormOf(
   const model = await runPasses(known, passes.map(parsePassRequest), signal && { signal });
   const missing: string[] = [];
   if (artifact.config.ropeInterleave && !model.config.ropeInterleave) missing.push('permute-rope');
-  if (artifact.config.kvBForm === 'split' && model.config.kvBForm === undefined) missing.push('absorb-mla');
+  const { kvBForm } = artifact.config;
+  if (kvBForm !== undefined && model.config.kvBForm === undefined) missing.push(`absorb-mla:form=${kvBForm}`);
   return runPasses(model, missing.map(parsePassRequest));
 }
 

@@ -1,4 +1,4 @@
-import type { PlmConfig } from '../core/config.ts';
+import { attendedHeadDim, type PlmConfig } from '../core/config.ts';
 import { SAMPLE_WORDS, SAMPLED_TOKENS } from '../core/statistics.ts';
 import type { Pointer, SharedViews } from '../kernels/memory.ts';
 import type { Allocator } from './allocator.ts';
@@ -8,6 +8,7 @@ import { type Batch, from, sumColumns, sumMoments, type Vectors } from './operat
  * Where activations meet weights in a layer: the normed input of q_proj and kv_a_proj; the normed latent that kv_b_proj
  * is applied to; in the latent form of attention also, per head, q_nope (of W_UK^T) and the attended latent (of W_UV);
  * the input of o_proj; the normed input of up_proj; the activations that down_proj is applied to; and what it makes of them.
+ * Where kv_b_proj is premultiplied, o_proj reads the attended latent, and `query` and `context` have no channels.
  */
 export type Site =
   | 'input'
@@ -183,13 +184,14 @@ function bytesOf({ buffer, byteOffset, byteLength }: Float64Array | Uint16Array)
 }
 
 export function siteSizes(config: PlmConfig, width: number): Record<Site, SiteSize> {
-  const { numAttentionHeads: heads, hiddenSize, kvLoraRank, qkNopeHeadDim, vHeadDim } = config;
+  const { numAttentionHeads: heads, hiddenSize, kvLoraRank, qkNopeHeadDim, kvBForm } = config;
+  const factorHeads = kvBForm === 'premultiplied' ? 0 : heads;
   return {
     input: { columns: hiddenSize, heads: 1 },
     latent: { columns: kvLoraRank, heads: 1 },
-    query: { columns: qkNopeHeadDim, heads },
-    context: { columns: kvLoraRank, heads },
-    attended: { columns: heads * vHeadDim, heads: 1 },
+    query: { columns: qkNopeHeadDim, heads: factorHeads },
+    context: { columns: kvLoraRank, heads: factorHeads },
+    attended: { columns: heads * attendedHeadDim(config), heads: 1 },
     ffn: { columns: hiddenSize, heads: 1 },
     activations: { columns: width, heads: 1 },
     ffnOutput: { columns: hiddenSize, heads: 1 },

@@ -1,4 +1,5 @@
 import { type PlmConfig, qkHeadDim } from '../core/config.ts';
+import { unsupported } from '../core/errors.ts';
 import { type Allocator, allocFloats } from './allocator.ts';
 import type { Attention, AttentionInputs, AttentionSize } from './attention.ts';
 import { KvCache } from './kv-cache.ts';
@@ -16,7 +17,10 @@ import {
 } from './operations.ts';
 import type { LayerWeights } from './weights.ts';
 
-/** Applies kv_b_proj once a token and caches keys and values of every head. */
+/**
+ * Applies kv_b_proj once a token and caches keys and values of every head.
+ * @throws PressError unsupported where the model has no kv_b_proj to apply.
+ */
 export class ExpandedAttention implements Attention {
   readonly #config: PlmConfig;
   readonly #rope: Rope;
@@ -26,6 +30,10 @@ export class ExpandedAttention implements Attention {
   readonly #latent: Vectors;
 
   constructor({ config, rope, contextLength, batch }: AttentionSize, allocator: Allocator) {
+    if (config.kvBForm === 'premultiplied') {
+      const what = 'a premultiplied model has only the latent form';
+      throw unsupported({ field: 'attention', what, got: 'expanded', expected: 'latent' });
+    }
     const { numAttentionHeads: heads, numHiddenLayers: layers, kvLoraRank, qkRopeHeadDim } = config;
     const cache = { layers, positions: contextLength };
     const stride = kvLoraRank + qkRopeHeadDim;
@@ -41,6 +49,7 @@ export class ExpandedAttention implements Attention {
     const keyDim = qkHeadDim(this.#config);
     const newKeys = { ...this.#keys.vectors(layer, batch.position), headStride: keyDim };
     const newValues = { ...this.#values.vectors(layer, batch.position), headStride: vHeadDim };
+    const { kB, kBTransposed, vB } = weights.kvB!;
     const latent = this.#latent;
     const keyPe = from(latent, kvLoraRank);
 
@@ -48,10 +57,10 @@ export class ExpandedAttention implements Attention {
     normalize(batch, weights.kvALayernorm, latent, latent);
     batch.sums?.add(batch, layer, 'latent', latent);
     rotate(batch, this.#rope, keyPe, 1);
-    const expand = weights.kBTransposed ? multiplyTransposed : multiply;
-    expand(batch, weights.kB, latent, newKeys);
+    const expand = kBTransposed ? multiplyTransposed : multiply;
+    expand(batch, kB, latent, newKeys);
     copyHeads(batch, keyPe, from(newKeys, qkNopeHeadDim), heads, qkRopeHeadDim);
-    multiply(batch, weights.vB, latent, newValues);
+    multiply(batch, vB, latent, newValues);
 
     const keys = { ...this.#keys.vectors(layer, 0), headStride: keyDim };
     const values = { ...this.#values.vectors(layer, 0), headStride: vHeadDim };

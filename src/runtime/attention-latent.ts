@@ -14,24 +14,26 @@ import {
   rotate,
   type Vectors,
 } from './operations.ts';
-import type { LayerWeights } from './weights.ts';
+import type { KvBWeights, LayerWeights } from './weights.ts';
 
 /**
  * Caches [c' | k_pe], which all heads share, and moves kv_b_proj to the other side of the dot products:
- * q_nope . (W_UK c') = (W_UK^T q_nope) . c', and sum of a_s (W_UV c'_s) = W_UV (sum of a_s c'_s).
+ * q_nope . (W_UK c') = (W_UK^T q_nope) . c', and sum of a_s (W_UV c'_s) = W_UV (sum of a_s c'_s). A premultiplied model
+ * has it there already.
  */
 export class LatentAttention implements Attention {
   readonly #config: PlmConfig;
   readonly #rope: Rope;
   readonly #cache: KvCache;
-  /** Per head [W_UK^T q_nope | q_pe]. */
+  /** Per head [W_UK^T q_nope | q_pe]; of no width where queries come so. */
   readonly #q: Vectors;
-  /** Per head the attended c'. */
+  /** Per head the attended c'; of no width where that is asked for. */
   readonly #context: Vectors;
 
   constructor({ config, rope, contextLength, batch }: AttentionSize, allocator: Allocator) {
-    const { numAttentionHeads: heads, numHiddenLayers: layers, kvLoraRank, qkRopeHeadDim } = config;
+    const { numAttentionHeads, numHiddenLayers: layers, kvLoraRank, qkRopeHeadDim, kvBForm } = config;
     const width = kvLoraRank + qkRopeHeadDim;
+    const heads = kvBForm === 'premultiplied' ? 0 : numAttentionHeads;
     const perHead = (size: number): Vectors => ({
       pointer: allocFloats(allocator, batch * heads * size),
       stride: heads * size,
@@ -45,33 +47,38 @@ export class LatentAttention implements Attention {
   }
 
   run(batch: Batch, layer: number, weights: LayerWeights, { x, q }: AttentionInputs, out: Vectors): void {
-    const { numAttentionHeads: heads, kvLoraRank, qkNopeHeadDim, qkRopeHeadDim } = this.#config;
+    const { kvLoraRank } = this.#config;
     const latent = this.#cache.vectors(layer, batch.position);
     multiply(batch, weights.kvAProj, x, latent);
     normalize(batch, weights.kvALayernorm, latent, latent);
     batch.sums?.add(batch, layer, 'latent', latent);
     rotate(batch, this.#rope, from(latent, kvLoraRank), 1);
 
+    const { kvB } = weights;
+    if (kvB === undefined) {
+      this.#attend(batch, layer, q, out);
+      return;
+    }
     batch.sums?.add(batch, layer, 'query', q);
-    const absorb = weights.kBTransposed ? multiply : multiplyTransposed;
-    absorb(batch, weights.kB, q, this.#q);
-    copyHeads(batch, from(q, qkNopeHeadDim), from(this.#q, kvLoraRank), heads, qkRopeHeadDim);
-
-    const shared = this.#cache.vectors(layer, 0);
-    attend(
-      batch,
-      {
-        q: this.#q,
-        keys: shared,
-        keyDim: kvLoraRank + qkRopeHeadDim,
-        values: shared,
-        valueDim: kvLoraRank,
-        heads,
-        scale: 1 / Math.sqrt(qkHeadDim(this.#config)),
-      },
-      this.#context,
-    );
+    this.#absorb(batch, kvB, q);
+    this.#attend(batch, layer, this.#q, this.#context);
     batch.sums?.add(batch, layer, 'context', this.#context);
-    multiply(batch, weights.vB, this.#context, out);
+    multiply(batch, kvB.vB, this.#context, out);
+  }
+
+  #absorb(batch: Batch, { kB, kBTransposed }: KvBWeights, q: Vectors): void {
+    const { numAttentionHeads: heads, kvLoraRank, qkNopeHeadDim, qkRopeHeadDim } = this.#config;
+    const absorb = kBTransposed ? multiply : multiplyTransposed;
+    absorb(batch, kB, q, this.#q);
+    copyHeads(batch, from(q, qkNopeHeadDim), from(this.#q, kvLoraRank), heads, qkRopeHeadDim);
+  }
+
+  /** Of queries over [c' | k_pe], the attended c'. */
+  #attend(batch: Batch, layer: number, q: Vectors, context: Vectors): void {
+    const { numAttentionHeads: heads, kvLoraRank, qkRopeHeadDim } = this.#config;
+    const shared = this.#cache.vectors(layer, 0);
+    const scale = 1 / Math.sqrt(qkHeadDim(this.#config));
+    const keyDim = kvLoraRank + qkRopeHeadDim;
+    attend(batch, { q, keys: shared, keyDim, values: shared, valueDim: kvLoraRank, heads, scale }, context);
   }
 }

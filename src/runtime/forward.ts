@@ -1,4 +1,4 @@
-import { type PlmConfig, qkHeadDim } from '../core/config.ts';
+import { attendedHeadDim, type PlmConfig, queryNopeDim } from '../core/config.ts';
 import type { Compute } from '../kernels/compute.ts';
 import type { Pointer } from '../kernels/memory.ts';
 import type { ActivationSums } from './activation-sums.ts';
@@ -51,13 +51,14 @@ export class Forward {
 
   constructor(config: PlmConfig, weights: PlmWeights, size: ForwardSize, allocator: Allocator) {
     const { attention, contextLength, batch } = size;
-    const { numAttentionHeads: heads, hiddenSize, vHeadDim } = config;
+    const { numAttentionHeads: heads, hiddenSize } = config;
     const vectors = (count: number, stride: number, headStride?: number): Vectors => ({
       pointer: allocFloats(allocator, count * stride),
       stride,
       ...(headStride !== undefined && { headStride }),
     });
-    const keyDim = qkHeadDim(config);
+    const queryDim = queryNopeDim(config) + config.qkRopeHeadDim;
+    const attendedDim = attendedHeadDim(config);
     this.#config = config;
     this.#weights = weights;
     this.rope = placeRope(config, contextLength, allocator);
@@ -72,8 +73,8 @@ export class Forward {
     this.#normed = vectors(batch, hiddenSize);
     this.#update = vectors(batch, hiddenSize);
     this.#qLatent = vectors(batch, config.qLoraRank ?? 0);
-    this.#q = vectors(batch, heads * keyDim, keyDim);
-    this.#attended = vectors(batch, heads * vHeadDim, vHeadDim);
+    this.#q = vectors(batch, heads * queryDim, queryDim);
+    this.#attended = vectors(batch, heads * attendedDim, attendedDim);
     this.#logits = vectors(Math.min(batch, LOGIT_ROWS), config.vocabSize);
   }
 
@@ -147,6 +148,6 @@ export class Forward {
       normalize(batch, query.qALayernorm, this.#qLatent, this.#qLatent);
       multiply(batch, query.qBProj, this.#qLatent, this.#q);
     }
-    rotate(batch, this.rope, from(this.#q, this.#config.qkNopeHeadDim), this.#config.numAttentionHeads);
+    rotate(batch, this.rope, from(this.#q, queryNopeDim(this.#config)), this.#config.numAttentionHeads);
   }
 }

@@ -83,7 +83,7 @@ export class PlmRuntime {
 
   /**
    * Loads the weights of `model`, which may be closed afterwards. Throws `unsupported` for schemes without decoder
-   * and `local-io` where the working memory does not fit.
+   * and for expanded attention of a premultiplied model, `local-io` where the working memory does not fit.
    */
   static async open(model: Model, options: RuntimeOptions): Promise<PlmRuntime> {
     const { config } = model;

@@ -19,11 +19,8 @@ export interface LayerWeights {
   readonly query: QueryWeights;
   readonly kvAProj: Matrix;
   readonly kvALayernorm: Norm;
-  /** W_UK, one matrix a head: the first nope rows of its group in kv_b_proj, or k_b_proj, its transpose. */
-  readonly kB: Matrix;
-  readonly kBTransposed: boolean;
-  /** W_UV, one matrix a head: the v rows that follow. */
-  readonly vB: Matrix;
+  /** Undefined where queries and o_proj are premultiplied with it. */
+  readonly kvB: KvBWeights | undefined;
   readonly oProj: Matrix;
   readonly postAttentionLayernorm: Norm;
   readonly upProj: Matrix;
@@ -41,7 +38,14 @@ export type FfnForm = 'dense' | 'sparse';
 /** For the form `dense` and for `sparse`; the latter in its `transposedScheme`. */
 export type DownProj = { readonly stored: Matrix } | { readonly byNeuron: Matrix };
 
-type KvBWeights = Pick<LayerWeights, 'kB' | 'kBTransposed' | 'vB'>;
+/** kv_b_proj by the head. */
+export interface KvBWeights {
+  /** W_UK, one matrix a head: the first nope rows of its group in kv_b_proj, or k_b_proj, its transpose. */
+  readonly kB: Matrix;
+  readonly kBTransposed: boolean;
+  /** W_UV, one matrix a head: the v rows that follow. */
+  readonly vB: Matrix;
+}
 
 /** Where a tensor goes: as it is stored, decoded to f32, or transposed into its `transposedScheme`. */
 export interface Placement {
@@ -85,7 +89,7 @@ function placeLayer(config: PlmConfig, placer: Placer, layer: number, ffn: FfnFo
         : { qAProj: matrix('q_a_proj'), qALayernorm: norm('q_a_layernorm'), qBProj: matrix('q_b_proj') },
     kvAProj: matrix('kv_a_proj_with_mqa'),
     kvALayernorm: norm('kv_a_layernorm'),
-    ...placeKvB(config, matrix),
+    kvB: placeKvB(config, matrix),
     oProj: matrix('o_proj'),
     postAttentionLayernorm: norm('post_attention_layernorm'),
     upProj: matrix('up_proj'),
@@ -100,9 +104,10 @@ function placeLayer(config: PlmConfig, placer: Placer, layer: number, ffn: FfnFo
   };
 }
 
-function placeKvB(config: PlmConfig, matrix: (role: LayerRole) => Matrix): KvBWeights {
+function placeKvB(config: PlmConfig, matrix: (role: LayerRole) => Matrix): KvBWeights | undefined {
   const { numAttentionHeads: heads, kvLoraRank, vHeadDim, kvBForm } = config;
   if (kvBForm === undefined) return splitHeads(config, matrix('kv_b_proj'));
+  if (kvBForm === 'premultiplied') return undefined;
   return {
     kB: byHead(matrix('k_b_proj'), heads, kvLoraRank),
     kBTransposed: true,

@@ -4,8 +4,10 @@ import { type CollectOptions, chunkSize, collectStatistics, cutChunks } from '..
 import { momentGroups } from '../../calibration/moments.ts';
 import { momentSlots, sumSlots } from '../../calibration/statistics.ts';
 import type { PlmConfig } from '../../src/core/config.ts';
+import type { Model } from '../../src/core/model.ts';
 import { layerTensorName, plmTensors } from '../../src/core/names.ts';
 import { SAMPLE_WORDS } from '../../src/core/statistics.ts';
+import { absorbMla } from '../../src/passes/absorb-mla.ts';
 import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/hollow-model.ts';
 import { memoryModel, tensorValues } from '../support/memory-model.ts';
 import { oracleLogits } from '../support/plm-oracle.ts';
@@ -133,6 +135,37 @@ describe('calibration', () => {
         );
       });
     }
+  });
+
+  it('takes what a premultiplied model is multiplied with, which for o_proj is the context', async () => {
+    const model = memoryModel(CONFIG);
+    const premultiplied = absorbMla.run(model, { form: 'premultiplied' });
+    const collected = (of: Model) =>
+      collectStatistics(of, CHUNKS, { contextLength: 16, threads: 1 }, (sums) => sums);
+    const [before, after] = [await collected(model), await collected(premultiplied)];
+    const [a, b] = [before.layers[1]!.squares, after.layers[1]!.squares];
+    const largest = Math.max(...a.context);
+    assert.equal(b.attended.length, a.context.length);
+    // Both are f32 activations of the same model, rounded at other places.
+    assert.ok(b.attended.every((value, i) => Math.abs(value - a.context[i]!) <= 1e-4 * largest));
+    const arrays = sumSlots(premultiplied.config);
+    assert.deepEqual(
+      arrays.flatMap(({ matrix, kind, shape }) =>
+        matrix.startsWith('blk.1.') ? [[matrix, kind, ...shape]] : [],
+      ),
+      [
+        ['blk.1.attn_q.weight', 'input', 50],
+        ['blk.1.attn_kv_a_mqa.weight', 'input', 50],
+        ['blk.1.attn_output.weight', 'input', 57],
+        ['blk.1.ffn_up.weight', 'input', 50],
+        ['blk.1.ffn_down.weight', 'input', 141],
+        ['blk.1.ffn_up.weight', 'firings', 141],
+        ['blk.1.ffn_up.weight', 'fired', 141, SAMPLE_WORDS],
+        ['blk.1.ffn_down.weight', 'sums', 141],
+        ['blk.1.ffn_down.weight', 'output', 50],
+      ],
+    );
+    assert.ok(arrays.every(({ shape, values }) => values(after).length === shape.reduce((x, y) => x * y)));
   });
 
   it('does not depend on threads, batches or implementation by a bit', async () => {

@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { remarks } from '../../src/cli/commands/convert.ts';
+import { absorbMla } from '../../src/passes/absorb-mla.ts';
+import { planTarget } from '../../src/pipeline/target.ts';
 import { digestsOf, sha256 } from '../support/digests.ts';
+import { hollowModel, SMALL_PLM } from '../support/hollow-model.ts';
 import { imatrixGguf, imatrixTensors } from '../support/imatrix-files.ts';
 import { fixture } from '../support/paths.ts';
 import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
@@ -14,6 +18,41 @@ const TINY = fixture('plm-tiny');
 const Q8_0_BYTES = 4_411_360;
 
 describe('convert', () => {
+  it('tells once, before it begins, what the source and the passes have to say', async () => {
+    const model = hollowModel(SMALL_PLM, { notes: ['of the source'] });
+    const target = await planTarget(model, 'gguf:f32');
+    const { notes } = absorbMla.run(model, { form: 'premultiplied' });
+    const absorbed = { ...target, passes: ['absorb-mla'], model: { ...model, notes } };
+    assert.deepEqual(remarks(model, [target, absorbed, absorbed]), [
+      'of the source',
+      'pass absorb-mla runs',
+      'absorb-mla:form=premultiplied adds 589,824 parameters (1,287,936 to 1,877,760)',
+    ]);
+  });
+
+  it('refuses a premultiplied model for either arch of a GGUF (exit 7), and leaves no trace', async (t) => {
+    const output = path.join(temporaryFolder(t), 'out');
+    const argv = [
+      'convert',
+      TINY,
+      '--to',
+      'gguf:q8_0',
+      '-o',
+      output,
+      '--pass',
+      'absorb-mla:form=premultiplied',
+    ];
+    for (const arch of ['plm', 'deepseek2']) {
+      const { code, stderr } = await runCli([...argv, '--gguf-arch', arch]);
+      assert.equal(code, 7);
+      assert.match(
+        stderr,
+        new RegExp(`error: kv_b_proj: GGUF arch ${arch} holds it, and this model has it in other matrices; `),
+      );
+      assert.ok(!existsSync(output));
+    }
+  });
+
   it('--verify writes an artifact and tells people about it', async (t) => {
     const output = path.join(temporaryFolder(t), 'out');
     const { code, stdout, stderr } = await runCli([

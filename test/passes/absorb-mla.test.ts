@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { PlmConfig } from '../../src/core/config.ts';
+import { kvCacheBytesPerToken, type PlmConfig } from '../../src/core/config.ts';
 import type { Model } from '../../src/core/model.ts';
-import { plmTensors } from '../../src/core/names.ts';
+import { parameterCount, plmTensors } from '../../src/core/names.ts';
 import { elementCount, rowBytes, rowRanges, type Tensor } from '../../src/core/tensor.ts';
 import { absorbMla } from '../../src/passes/absorb-mla.ts';
+import { parsePassRequest, runPass } from '../../src/passes/run.ts';
+import { verify } from '../../src/pipeline/verify.ts';
 import { PlmRuntime } from '../../src/runtime/plm-runtime.ts';
-import { SMALL_PLM } from '../support/hollow-model.ts';
+import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/hollow-model.ts';
 import { memoryModel, storedBytes, tensorValues } from '../support/memory-model.ts';
+import { pressFailure } from '../support/press-failure.ts';
 
 const CONFIG: PlmConfig = {
   ...SMALL_PLM,
@@ -50,7 +53,7 @@ async function logits(model: Model, attention: 'expanded' | 'latent'): Promise<F
 describe('absorb-mla', () => {
   it('gives k_b[h][c][i] = kv_b[h, i, c] and v_b[h][j][c] = kv_b[h, nope + j, c]', async () => {
     const model = memoryModel(CONFIG);
-    const split = absorbMla.run(model);
+    const split = absorbMla.run(model, { form: 'split' });
     const [kvB, kB, vB] = [
       await tensorValues(tensor(model, KV_B)),
       await tensorValues(tensor(split, K_B)),
@@ -68,7 +71,7 @@ describe('absorb-mla', () => {
 
   it('keeps the order of plmTensors and the number of parameters, and says what it did', () => {
     const model = memoryModel(CONFIG);
-    const split = absorbMla.run(model);
+    const split = absorbMla.run(model, { form: 'split' });
     assert.deepEqual(
       [...split.tensors].map(([name, { shape }]) => [name, shape]),
       plmTensors(split.config).map(({ name, shape }) => [name, shape]),
@@ -84,12 +87,12 @@ describe('absorb-mla', () => {
         ['absorb-mla', 'config'],
       ],
     );
-    assert.equal(absorbMla.run(split), split);
+    assert.equal(absorbMla.run(split, { form: 'split' }), split);
   });
 
   it('keeps the scheme of floats, and of v_b in blocks, but decodes k_b', () => {
     const schemes = (scheme: 'BF16' | 'F16' | 'Q8_0') => {
-      const split = absorbMla.run(memoryModel(CONFIG, { scheme }));
+      const split = absorbMla.run(memoryModel(CONFIG, { scheme }), { form: 'split' });
       return [K_B, V_B].map((name) => tensor(split, name).scheme);
     };
     assert.deepEqual(schemes('BF16'), ['BF16', 'BF16']);
@@ -99,7 +102,7 @@ describe('absorb-mla', () => {
 
   for (const scheme of ['BF16', 'Q8_0'] as const) {
     it(`reads the same bytes of ${scheme} in ranges of any size`, async () => {
-      const split = absorbMla.run(memoryModel(CONFIG, { scheme }));
+      const split = absorbMla.run(memoryModel(CONFIG, { scheme }), { form: 'split' });
       for (const name of [K_B, V_B]) {
         const whole = await storedBytes(tensor(split, name));
         for (const budget of [1, 1500, 1 << 20]) {
@@ -112,7 +115,10 @@ describe('absorb-mla', () => {
   for (const attention of ['expanded', 'latent'] as const) {
     it(`leaves the logits of ${attention} attention what they were, up to 1e-4 of the largest`, async () => {
       const model = memoryModel(CONFIG);
-      const [a, b] = [await logits(model, attention), await logits(absorbMla.run(model), attention)];
+      const [a, b] = [
+        await logits(model, attention),
+        await logits(absorbMla.run(model, { form: 'split' }), attention),
+      ];
       const largest = Math.max(...a.flatMap((row) => Array.from(row, Math.abs)));
       for (const [t, row] of a.entries()) {
         for (const [id, value] of row.entries()) {
@@ -121,4 +127,151 @@ describe('absorb-mla', () => {
       }
     });
   }
+});
+
+describe('absorb-mla:form=premultiplied', () => {
+  const O = 'model.layers.1.self_attn.o_proj.weight';
+  const premultiply = (model: Model) => absorbMla.run(model, { form: 'premultiplied' });
+  const { numAttentionHeads: heads, kvLoraRank: rank, vHeadDim: v } = CONFIG;
+  const { qkNopeHeadDim: nope, qkRopeHeadDim: rope, hiddenSize } = CONFIG;
+
+  for (const [config, role, columns] of [
+    [CONFIG, 'q_proj', hiddenSize],
+    [{ ...CONFIG, qLoraRank: 20 }, 'q_b_proj', 20],
+  ] as const) {
+    it(`gives W_UKᵀ W of the nope rows of ${role}, summed in f64, and its rope rows as they are`, async () => {
+      const model = memoryModel(config);
+      const name = `model.layers.1.self_attn.${role}.weight`;
+      const [q, kvB] = [await tensorValues(tensor(model, name)), await tensorValues(tensor(model, KV_B))];
+      const made = tensor(premultiply(model), name);
+      assert.deepEqual([made.scheme, made.shape], ['F32', [heads * (rank + rope), columns]]);
+      const values = await tensorValues(made);
+      for (let h = 0; h < heads; h++) {
+        for (let column = 0; column < columns; column++) {
+          const source = (row: number) => q[(h * (nope + rope) + row) * columns + column]!;
+          const got = (row: number) => values[(h * (rank + rope) + row) * columns + column];
+          for (let c = 0; c < rank; c++) {
+            let sum = 0;
+            for (let i = 0; i < nope; i++) sum += kvB[(h * (nope + v) + i) * rank + c]! * source(i);
+            assert.equal(got(c), Math.fround(sum));
+          }
+          for (let i = 0; i < rope; i++) assert.equal(got(rank + i), source(nope + i));
+        }
+      }
+    });
+  }
+
+  it('gives W W_UV of the columns of o_proj, summed in f64', async () => {
+    const model = memoryModel(CONFIG);
+    const [o, kvB] = [await tensorValues(tensor(model, O)), await tensorValues(tensor(model, KV_B))];
+    const made = tensor(premultiply(model), O);
+    assert.deepEqual([made.scheme, made.shape], ['F32', [hiddenSize, heads * rank]]);
+    const values = await tensorValues(made);
+    for (let row = 0; row < hiddenSize; row++) {
+      for (let h = 0; h < heads; h++) {
+        for (let c = 0; c < rank; c++) {
+          let sum = 0;
+          for (let j = 0; j < v; j++) {
+            sum += o[(row * heads + h) * v + j]! * kvB[(h * (nope + v) + nope + j) * rank + c]!;
+          }
+          assert.equal(values[(row * heads + h) * rank + c], Math.fround(sum));
+        }
+      }
+    }
+  });
+
+  for (const scheme of ['BF16', 'Q8_0'] as const) {
+    it(`reads the same bytes of ${scheme} in ranges of any size`, async () => {
+      const made = premultiply(memoryModel({ ...CONFIG, vHeadDim: 32 }, { scheme }));
+      for (const name of [O, O.replace('o_proj', 'q_proj')]) {
+        const whole = await storedBytes(tensor(made, name));
+        for (const budget of [1, 15_000, 1 << 20]) {
+          assert.deepEqual(await inRanges(tensor(made, name), budget), Buffer.from(whole));
+        }
+      }
+    });
+  }
+
+  it('has tensors in the order of plmTensors, and says what it did', () => {
+    const made = premultiply(memoryModel(CONFIG));
+    assert.deepEqual(
+      [...made.tensors.keys()],
+      plmTensors(made.config).map(({ name }) => name),
+    );
+    assert.deepEqual(
+      made.changes.slice(3).map(({ subject, to }) => [subject, to]),
+      [
+        [KV_B, 'factors of q and o_proj'],
+        [O.replace('o_proj', 'q_proj'), 'W_UKᵀ W of every head'],
+        [O, 'W W_UV of every head'],
+        ['config', 'factors of q and o_proj'],
+      ],
+    );
+    assert.equal(premultiply(made), made);
+  });
+
+  it('is told from other forms', async () => {
+    const run = (model: Model, form: string) => () =>
+      runPass(model, parsePassRequest(`absorb-mla:form=${form}`));
+    const model = memoryModel(CONFIG);
+    const [split, made] = [absorbMla.run(model, { form: 'split' }), premultiply(model)];
+    const refused = (message: RegExp) => pressFailure('unsupported', message);
+    await assert.rejects(run(model, 'joint'), refused(/form "joint" is none of split, premultiplied$/));
+    await assert.rejects(run(split, 'premultiplied'), refused(/kv_b_proj is split already$/));
+    await assert.rejects(run(made, 'split'), refused(/kv_b_proj is premultiplied already$/));
+    for (const pass of ['fold-norms', 'rotate-latent']) {
+      const later = () => runPass(made, parsePassRequest(pass));
+      await assert.rejects(later, refused(/the model has no kv_b_proj: run it before absorb-mla$/));
+    }
+  });
+
+  it('runs with latent attention only', async () => {
+    await assert.rejects(
+      logits(premultiply(memoryModel(CONFIG)), 'expanded'),
+      pressFailure(
+        'unsupported',
+        /^attention: a premultiplied model has only the latent form, got "expanded"/,
+      ),
+    );
+  });
+
+  it('verifies against its source, whose weights take the same form', async () => {
+    const model = memoryModel(CONFIG);
+    const { passed, tensors } = await verify(model, premultiply(model), { threads: 1, maxTokens: 64 });
+    assert.ok(passed);
+    assert.ok(tensors.every(({ maxAbsError }) => maxAbsError === 0));
+  });
+});
+
+describe('what absorb-mla costs PLM-1.8B', () => {
+  const model = hollowModel(PLM_1_8B, { notes: ['of the source'] });
+
+  it('split: no parameter, and a cache of a ninth', () => {
+    const { config, notes } = absorbMla.run(model, { form: 'split' });
+    assert.equal(parameterCount(config), 1_825_458_176);
+    assert.deepEqual(
+      [kvCacheBytesPerToken(config, 'latent'), kvCacheBytesPerToken(config, 'expanded')],
+      [36_864, 327_680],
+    );
+    assert.deepEqual(notes, ['of the source']);
+  });
+
+  it('premultiplied: 738 million parameters, which it tells', () => {
+    const { config, tensors, notes } = absorbMla.run(model, { form: 'premultiplied' });
+    assert.equal(parameterCount(config) - parameterCount(model.config), 738_197_504);
+    assert.equal(
+      [...tensors.values()].reduce((sum, made) => sum + elementCount(made), 0),
+      2_563_655_680,
+    );
+    assert.equal(kvCacheBytesPerToken(config, 'latent'), 36_864);
+    assert.deepEqual(notes, [
+      'of the source',
+      'absorb-mla:form=premultiplied adds 738,197,504 parameters (1,825,458,176 to 2,563,655,680)',
+    ]);
+  });
+
+  it('premultiplied: nothing to tell where the latent is as narrow as a head', () => {
+    const narrow = hollowModel({ ...CONFIG, kvLoraRank: 5 });
+    assert.deepEqual(absorbMla.run(narrow, { form: 'premultiplied' }).notes, []);
+  });
 });

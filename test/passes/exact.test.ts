@@ -19,6 +19,11 @@ import { madeUpStatistics } from '../support/statistics.ts';
 const TOLERANCE = 1e-4;
 const NAMES = PASSES.filter(({ inexact }) => !inexact).map(({ name }) => name);
 const INDICES = NAMES.map((_, index) => index);
+const PREMULTIPLY = 'absorb-mla:form=premultiplied';
+/** What works on kv_b_proj must come before it is absorbed. */
+const OTHERS = NAMES.filter((name) => name !== 'absorb-mla');
+/** What may come after that as well. */
+const AFTER = OTHERS.filter((name) => !['fold-norms', 'rotate-latent', 'scale-inputs'].includes(name));
 
 /** Passes that measure weights, not only statistics, when they run. */
 const MEASURING: readonly string[] = ['prune-ffn', 'dedupe-tensors'];
@@ -50,10 +55,9 @@ async function assertKeeps(model: Model, passes: readonly string[], ids: readonl
 describe('plm-tiny computes the same after', () => {
   const ids = Array.from({ length: 32 }, (_, i) => (i * 61 + 5) % 2000);
   const pairs = NAMES.flatMap((first, i) => NAMES.slice(i + 1).map((second) => [first, second]));
-  // What works on kv_b_proj must come before it is split.
-  const others = NAMES.filter((name) => name !== 'absorb-mla');
-  const orders = [NAMES, [...others.toReversed(), 'absorb-mla']];
-  const runs = [...NAMES.map((name) => [name]), ...pairs, ...orders, ['scale-ffn:alpha=1']];
+  const orders = [NAMES, [...OTHERS.toReversed(), 'absorb-mla'], [...OTHERS, PREMULTIPLY]];
+  const premultiplied = [[PREMULTIPLY], ...OTHERS.map((name) => [name, PREMULTIPLY])];
+  const runs = [...NAMES.map((name) => [name]), ...pairs, ...orders, ...premultiplied, ['scale-ffn:alpha=1']];
   for (const passes of runs) {
     it(passes.join(', '), async (t) => {
       const model = await openHfFolder(fixture('plm-tiny'));
@@ -63,7 +67,7 @@ describe('plm-tiny computes the same after', () => {
   }
 });
 
-describe('random geometries compute the same after two passes drawn by lot', () => {
+describe('random geometries compute the same after passes drawn by lot', () => {
   for (let seed = 1; seed <= 20; seed++) {
     const next = uniform(seed);
     const pick = (values: readonly number[]) => values[Math.floor(next() * values.length)]!;
@@ -84,8 +88,11 @@ describe('random geometries compute the same after two passes drawn by lot', () 
       maxPositionEmbeddings: 32,
     };
     const passes = [pick(INDICES), pick(INDICES)].sort().map((i) => NAMES[i]!);
-    it(`seed ${seed}: ${passes}`, () =>
-      assertKeeps(memoryModel(config, { seed }), passes, [1, 250, 3, 77, 5, 100, 7]));
+    const [before, after] = [OTHERS[seed % OTHERS.length]!, AFTER[seed % AFTER.length]!];
+    for (const drawn of [passes, [before, PREMULTIPLY, after]]) {
+      it(`seed ${seed}: ${drawn}`, () =>
+        assertKeeps(memoryModel(config, { seed }), drawn, [1, 250, 3, 77, 5, 100, 7]));
+    }
   }
 });
 
@@ -93,18 +100,20 @@ describe('a pass', () => {
   const config = { ...SMALL_PLM, vocabSize: 300 };
   const model = { ...memoryModel(config), statistics: madeUpStatistics(config) };
 
-  for (const { name, defaults } of PASSES) {
+  for (const text of [...NAMES, 'prune-ffn', PREMULTIPLY]) {
+    const request = parsePassRequest(text);
+    const { name } = request;
     const reads = MEASURING.includes(name) ? 'gives' : 'reads nothing when it runs, and gives';
-    it(`${name} ${reads} the same rows in any ranges`, async () => {
+    it(`${text} ${reads} the same rows in any ranges`, async () => {
       const closed = new Map(
         [...model.tensors].map(([key, tensor]) => [key, { ...tensor, readRows: () => assert.fail('read') }]),
       );
       const pass = PASSES.find((other) => other.name === name)!;
       // Where there are statistics to keep true, some read what that takes.
       const { statistics, ...unknown } = model;
-      const known = pass.requires?.(unknown, defaults).length ? model : unknown;
-      if (!MEASURING.includes(name)) await pass.run({ ...known, tensors: closed }, defaults, {});
-      const result = await runPass(model, { name, options: {} });
+      const known = pass.requires?.(unknown, pass.defaults).length ? model : unknown;
+      if (!MEASURING.includes(name)) await runPass({ ...known, tensors: closed }, request);
+      const result = await runPass(model, request);
       for (const { name: tensorName } of plmTensors(result.config)) {
         const tensor = result.tensors.get(tensorName)!;
         const whole = await tensorValues(tensor);

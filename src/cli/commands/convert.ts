@@ -197,11 +197,14 @@ async function targetOptions(flags: ConvertFlags): Promise<TargetOptions> {
 }
 
 /** What a person should know before the work begins. */
-function remarks(model: Model, targets: readonly Target[]): string[] {
-  const fallbacks = targets.flatMap(({ plan }) => fallbackRemarks(plan));
-  const passes = new Set(targets.flatMap((target) => target.passes));
-  const notes = new Set(targets.flatMap(({ plan }) => plan.notes));
-  return [...model.notes, ...[...passes].map((pass) => `pass ${pass} runs`), ...notes, ...fallbacks];
+export function remarks(model: Model, targets: readonly Target[]): string[] {
+  const remarks = [
+    ...model.notes,
+    ...targets.flatMap(({ passes }) => passes.map((pass) => `pass ${pass} runs`)),
+    ...targets.flatMap((target) => [...target.model.notes, ...target.plan.notes]),
+    ...targets.flatMap(({ plan }) => fallbackRemarks(plan)),
+  ];
+  return [...new Set(remarks)];
 }
 
 /** One line for all tensors that fall back alike: every layer may have one. */

@@ -158,7 +158,7 @@ describe('a GGUF of arch deepseek2', () => {
 });
 
 describe('a GGUF of arch deepseek2 for PLM-1.8B', () => {
-  const model = absorbMla.run(hollowModel(PLM_1_8B));
+  const model = absorbMla.run(hollowModel(PLM_1_8B), { form: 'split' });
 
   it('has the keys that llama.cpp asks for', async () => {
     const { metadata } = await headerOf(planGguf(model, { recipe: 'q8_0', arch: 'deepseek2' }));
@@ -227,8 +227,13 @@ describe('a GGUF of arch deepseek2 for PLM-1.8B', () => {
     ],
     ['kv_b_proj as one matrix', hollowModel(SMALL_PLM), /kv_b_proj: .* run the pass absorb-mla first/],
     [
+      'a premultiplied kv_b_proj',
+      hollowModel({ ...SMALL_PLM, kvBForm: 'premultiplied' }),
+      /kv_b_proj: GGUF arch deepseek2 holds it, and this model has it in other/,
+    ],
+    [
       'a matrix that is rounded again by the transposition',
-      absorbMla.run(memoryModel(SMALL_PLM, { scheme: 'Q8_0' })),
+      absorbMla.run(memoryModel(SMALL_PLM, { scheme: 'Q8_0' }), { form: 'split' }),
       /attn_k_b\.weight": requantizing from Q8_0 to F16/,
     ],
   ];
@@ -241,7 +246,7 @@ describe('a GGUF of arch deepseek2 for PLM-1.8B', () => {
 
   it('takes the importances of ffn_up for ffn_gate too, and names heads that have none', () => {
     const imatrix = randomImatrix(SMALL_PLM);
-    const small = absorbMla.run(hollowModel(SMALL_PLM));
+    const small = absorbMla.run(hollowModel(SMALL_PLM), { form: 'split' });
     const { files, notes } = planGguf(small, { recipe: 'q8_0', arch: 'deepseek2', imatrix });
     const importance = (name: string) => files[0]!.tensors.find((tensor) => tensor.name === name)!.importance;
     assert.equal(importance('blk.1.ffn_gate.weight'), imatrix.entries.get('blk.1.ffn_up.weight'));
@@ -284,7 +289,7 @@ describe('openGguf refuses of arch deepseek2', () => {
   ];
   for (const [what, key, value, message] of ROWS) {
     it(what, async (t) => {
-      const [parts] = await partsOf(absorbMla.run(hollowModel(SMALL_PLM)));
+      const [parts] = await partsOf(absorbMla.run(hollowModel(SMALL_PLM), { form: 'split' }));
       if (value === undefined) parts!.keys.delete(key);
       else parts!.keys.set(key, value);
       const file = writeFile(temporaryFolder(t), parts!);
@@ -293,7 +298,7 @@ describe('openGguf refuses of arch deepseek2', () => {
   }
 
   it('a gate that is not a multiple of ffn_up, when it is read', async (t) => {
-    const [parts] = await partsOf(absorbMla.run(hollowModel(SMALL_PLM)));
+    const [parts] = await partsOf(absorbMla.run(hollowModel(SMALL_PLM), { form: 'split' }));
     const model = await opened(t, openGguf(writeFile(temporaryFolder(t), parts!)));
     const message =
       /^model\.gguf: tensor "blk\.0\.ffn_gate\.weight": row 0 is another function .* 4096 times/;

@@ -327,6 +327,11 @@ describe('planGguf refuses', () => {
       /num_hidden_layers: GGUF arch plm has at most 512 layers/,
     ],
     [
+      'a premultiplied kv_b_proj',
+      config({ kvBForm: 'premultiplied' }),
+      /kv_b_proj: GGUF arch plm holds it, and this model has it in other matrices; leave out absorb-mla:form=premultiplied/,
+    ],
+    [
       'half-split rope',
       config({ ropeInterleave: false }),
       /rope_interleave: .* run the pass permute-rope first/,

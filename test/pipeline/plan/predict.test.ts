@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { kvCacheBytesPerToken } from '../../../src/core/config.ts';
+import { kvCacheBytesPerToken, type PlmConfig } from '../../../src/core/config.ts';
 import { decodeMacs } from '../../../src/pipeline/plan/decode-macs.ts';
 import { DEVICES } from '../../../src/pipeline/plan/devices.ts';
 import { predict } from '../../../src/pipeline/plan/predict.ts';
@@ -22,10 +22,15 @@ describe('the figures of PLM-1.8B', () => {
   });
 
   it('GMAC a token', async () => {
-    const gmac = (form: 'expanded' | 'latent', context: number) =>
-      (decodeMacs(PLM_1_8B, form, context) / 1e9).toFixed(2);
+    const gmac = (form: 'expanded' | 'latent', context: number, config = PLM_1_8B) =>
+      (decodeMacs(config, form, context) / 1e9).toFixed(2);
     assert.deepEqual([gmac('expanded', 512), gmac('expanded', 4096)], ['1.91', '2.50']);
     assert.deepEqual([gmac('latent', 512), gmac('latent', 4096)], ['2.11', '4.11']);
+    const premultiplied: PlmConfig = { ...PLM_1_8B, kvBForm: 'premultiplied' };
+    assert.deepEqual(
+      [gmac('latent', 512, premultiplied), gmac('latent', 4096, premultiplied)],
+      ['2.85', '4.85'],
+    );
     assert.equal(decodeMacs(PLM_1_8B, 'expanded', 0), 1_825_308_672);
   });
 
