@@ -2,6 +2,7 @@ import { appendFileSync, existsSync, mkdirSync } from 'node:fs';
 import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { benchCalibrate } from './calibrate.ts';
 import { benchFfn } from './ffn.ts';
 import { benchGgufArch } from './gguf-arch.ts';
 import { benchKernels } from './kernels.ts';
@@ -16,6 +17,7 @@ import { benchQuantize } from './quantize.ts';
  */
 const BENCHES: Readonly<Record<string, (argv: readonly string[]) => AsyncGenerator<Measurement>>> = {
   ffn: benchFfn,
+  calibrate: benchCalibrate,
   'gguf-arch': benchGgufArch,
   kernels: benchKernels,
   quantize: benchQuantize,

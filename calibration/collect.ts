@@ -1,4 +1,5 @@
 import type { Model } from '../src/core/model.ts';
+import type { Progress } from '../src/core/progress.ts';
 import type { ActivationStatistics, StatisticsRequest } from '../src/runtime/activation-sums.ts';
 import { PlmRuntime, type RuntimeOptions } from '../src/runtime/plm-runtime.ts';
 
@@ -33,40 +34,57 @@ export interface SumsKeeper {
 }
 
 export interface CollectOptions extends Omit<RuntimeOptions, 'statistics' | 'attention'> {
-  readonly moments?: StatisticsRequest['moments'];
-  readonly keeper?: SumsKeeper;
-  /** What the work is called. */
-  readonly phase?: string;
+  /** Second moments that are wanted, by reading of all chunks. Default: one reading without any. */
+  readonly readings?: StatisticsRequest['readings'];
+  /** Of each reading. */
+  readonly keeper?: (reading: number) => SumsKeeper;
 }
 
 /**
- * Runs a model over chunks of text, sums up its activations and hands the sums to `use`. Logits are never computed.
+ * Runs a model over chunks of text, sums up its activations and hands the sums of every reading to `use`, which must be
+ * done with them before it returns. Logits are never computed.
  */
-export async function collectStatistics<T>(
+export async function collectStatistics(
   model: Model,
   chunks: readonly Chunk[],
-  { moments = [], keeper, phase = 'calibrate', ...options }: CollectOptions,
-  use: (sums: ActivationStatistics) => T | Promise<T>,
-): Promise<T> {
-  const total = chunks.reduce((sum, { ids }) => sum + ids.length, 0);
-  const statistics = { tokens: total, moments };
-  const runtime = await PlmRuntime.open(model, { ...options, statistics, attention: 'latent' });
+  { readings = [[]], keeper, ...options }: CollectOptions,
+  use: (sums: ActivationStatistics, reading: number) => void | Promise<void>,
+): Promise<void> {
+  const tokens = chunks.reduce((sum, { ids }) => sum + ids.length, 0);
+  // One runtime for all: its memory would outlive it until the next garbage collection.
+  const runtime = await PlmRuntime.open(model, {
+    ...options,
+    ...{ statistics: { tokens, readings }, attention: 'latent' },
+  });
   try {
-    const kept = (await keeper?.load(runtime.statisticsState())) ?? 0;
-    options.progress?.({ kind: 'phase', name: phase, total, unit: 'tokens' });
-    let done = 0;
-    for (const [index, { ids, weight }] of chunks.entries()) {
-      if (index >= kept) {
-        runtime.reset();
-        runtime.weighTokens(weight);
-        await runtime.forward(ids);
-        await keeper?.chunkDone(runtime.statisticsState(), index + 1);
-      }
-      done += ids.length;
-      options.progress?.({ kind: 'advance', done });
+    for (const reading of readings.keys()) {
+      const name = reading === 0 ? 'calibrate' : `second moments ${reading + 1} of ${readings.length}`;
+      options.progress?.({ kind: 'phase', name, total: tokens, unit: 'tokens' });
+      runtime.beginReading(reading);
+      await read(runtime, chunks, options.progress, keeper?.(reading));
+      await use(runtime.statistics(), reading);
     }
-    return await use(runtime.statistics());
   } finally {
     await runtime.close();
+  }
+}
+
+async function read(
+  runtime: PlmRuntime,
+  chunks: readonly Chunk[],
+  progress: Progress | undefined,
+  keeper: SumsKeeper | undefined,
+): Promise<void> {
+  const kept = (await keeper?.load(runtime.statisticsState())) ?? 0;
+  let done = 0;
+  for (const [index, { ids, weight }] of chunks.entries()) {
+    if (index >= kept) {
+      runtime.reset();
+      runtime.weighTokens(weight);
+      await runtime.forward(ids);
+      await keeper?.chunkDone(runtime.statisticsState(), index + 1);
+    }
+    done += ids.length;
+    progress?.({ kind: 'advance', done });
   }
 }

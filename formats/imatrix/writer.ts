@@ -65,7 +65,7 @@ export function planImatrix<S extends StatisticSlot>(
  * @throws PressError invalid-input for sums that f32 does not hold, as of a model whose activations overflow.
  */
 export function encodeValues(name: string, values: ArrayLike<number>, first = 0): Uint8Array {
-  const floats = Float32Array.from(values);
+  const floats = new Float32Array(values);
   const broken = floats.findIndex((value) => !Number.isFinite(value));
   if (broken >= 0) {
     const field = `${name}[${first + broken}]`;

@@ -51,7 +51,7 @@ export interface CalibrateOptions {
 
 const DEFAULT_MOMENT_BYTES = 256 << 20;
 /** Values that are encoded at once. */
-const ENCODED_VALUES = 1 << 20;
+const ENCODED_VALUES = 1 << 18;
 
 export interface Calibration {
   readonly tokens: number;
@@ -102,27 +102,23 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
     await staged.write(name, plan.header, 0);
     const start = performance.now();
     let firings: readonly Float64Array[] = [];
-    for (const [index, group] of groups.entries()) {
-      const part = plan.tensors.filter(({ slot }) => (slot?.reading ?? 0) === index);
-      firings = await collectStatistics(
-        model,
-        chunks,
-        {
-          ...{ contextLength: size, moments: group },
-          ...(index > 0 && { phase: `second moments ${index + 1} of ${groups.length}` }),
-          ...(keeper && { keeper: keeper.reading(index) }),
-          ...(threads && { threads }),
-          ...(signal && { signal }),
-          ...(progress && { progress }),
-        },
-        async (sums) => {
-          for (const tensor of part) {
-            await writeTensor(staged, name, tensor, tensor.slot?.values(sums) ?? [sums.tokens]);
-          }
-          return sums.layers.map((layer) => layer.firings);
-        },
-      );
-    }
+    await collectStatistics(
+      model,
+      chunks,
+      {
+        ...{ contextLength: size, readings: groups },
+        ...(keeper && { keeper: (reading) => keeper.reading(reading) }),
+        ...(threads && { threads }),
+        ...(signal && { signal }),
+        ...(progress && { progress }),
+      },
+      async (sums, reading) => {
+        for (const tensor of plan.tensors.filter(({ slot }) => (slot?.reading ?? 0) === reading)) {
+          await writeTensor(staged, name, tensor, tensor.slot?.values(sums) ?? [sums.tokens]);
+        }
+        firings = sums.layers.map((layer) => layer.firings);
+      },
+    );
     const seconds = (performance.now() - start) / 1000;
     const [digest] = await staged.seal(signal && { signal });
     signal?.throwIfAborted();
@@ -147,7 +143,8 @@ async function writeTensor(
   values: Float64Array | Uint16Array | readonly number[],
 ): Promise<void> {
   for (let first = 0; first < values.length; first += ENCODED_VALUES) {
-    const piece = values.slice(first, first + ENCODED_VALUES);
+    const end = first + ENCODED_VALUES;
+    const piece = 'subarray' in values ? values.subarray(first, end) : values.slice(first, end);
     await output.write(file, encodeValues(name, piece, first), offset + 4 * first);
   }
 }

@@ -27,8 +27,16 @@ export type MomentSite = Exclude<Site, 'query' | 'context' | 'ffnOutput'>;
 export interface StatisticsRequest {
   /** Tokens that will be read in all: those whose firings are kept one by one are spread over them. */
   readonly tokens: number;
-  /** Where second moments are wanted. Each takes 4 n (n + 1) bytes of working memory. */
-  readonly moments?: readonly { readonly layer: number; readonly site: MomentSite }[];
+  /**
+   * Where second moments are wanted, by reading: they may be more than fit at once. Each takes 4 n (n + 1) bytes of working
+   * memory in its reading.
+   */
+  readonly readings: readonly (readonly MomentPlace[])[];
+}
+
+export interface MomentPlace {
+  readonly layer: number;
+  readonly site: MomentSite;
 }
 
 /** Sums over tokens, each as often as its text weighs. */
@@ -48,7 +56,7 @@ export interface ActivationStatistics {
   readonly layers: readonly LayerStatistics[];
   /** Of squares of the normed input of the head. */
   readonly head: Float64Array;
-  /** In the order of the request, upper triangles row by row: views that hold until the runtime goes on. */
+  /** Of the reading, in its order: upper triangles row by row: views that hold until the runtime goes on. */
   readonly moments: readonly Float64Array[];
 }
 
@@ -62,7 +70,11 @@ interface LayerPlaces {
   readonly activations: Pointer;
   readonly firings: Pointer;
   readonly fired: Uint16Array;
-  readonly moments: Partial<Record<Site, Pointer>>;
+}
+
+interface MomentArea extends MomentPlace {
+  readonly pointer: Pointer;
+  readonly columns: number;
 }
 
 /** f64 sums by channel, in the shared memory. They depend on neither batches nor threads. */
@@ -71,6 +83,9 @@ export class ActivationSums {
   readonly #sizes: readonly Readonly<Record<Site, SiteSize>>[];
   readonly #layers: readonly LayerPlaces[];
   readonly #head: Pointer;
+  /** Room for the second moments of any reading. */
+  readonly #arena: Pointer;
+  #moments: readonly MomentArea[] = [];
   readonly #hiddenSize: number;
   /** Tokens by weight, and tokens read. */
   readonly #counts = new Float64Array(2);
@@ -80,25 +95,29 @@ export class ActivationSums {
   constructor(config: PlmConfig, request: StatisticsRequest, allocator: Allocator) {
     this.#request = request;
     this.#sizes = config.intermediateSizes.map((width) => siteSizes(config, width));
-    this.#layers = this.#sizes.map((sizes, layer) => ({
+    this.#layers = this.#sizes.map((sizes) => ({
       squares: mapSites((site) => allocator.alloc(8 * sizes[site].columns * sizes[site].heads)),
       activations: allocator.alloc(8 * sizes.activations.columns),
       firings: allocator.alloc(8 * sizes.activations.columns),
       fired: new Uint16Array(sizes.activations.columns * SAMPLE_WORDS),
-      moments: Object.fromEntries(
-        (request.moments ?? [])
-          .filter((wanted) => wanted.layer === layer)
-          .map(({ site }) => [site, allocator.alloc(8 * triangleSize(sizes[site].columns))]),
-      ),
     }));
     this.#head = allocator.alloc(8 * config.hiddenSize);
     this.#hiddenSize = config.hiddenSize;
+    const bytes = request.readings.map((moments) => this.#placed(0, moments).end);
+    this.#arena = allocator.alloc(Math.max(0, ...bytes));
+  }
+
+  /** Forgets all sums and begins reading number `reading`. */
+  begin(views: SharedViews, reading: number): void {
+    this.#moments = this.#placed(this.#arena, this.#request.readings[reading]!).areas;
+    for (const bytes of this.state(views)) bytes.fill(0);
+    this.weight = 1;
   }
 
   /** Adds what a layer's matrices are multiplied with. */
   add(batch: Batch, layer: number, site: Site, x: Vectors): void {
     const { columns, heads } = this.#sizes[layer]![site];
-    const { squares, activations, firings, moments } = this.#layers[layer]!;
+    const { squares, activations, firings } = this.#layers[layer]!;
     const { weight } = this;
     for (let head = 0; head < heads; head++) {
       const part = heads === 1 ? x : from(x, head * x.headStride!);
@@ -106,8 +125,8 @@ export class ActivationSums {
       const neurons = site === 'activations' ? { sums: activations, positives: firings } : {};
       sumColumns(batch, part, columns, { weight, ...places, ...neurons });
     }
-    const place = moments[site];
-    if (place !== undefined) sumMoments(batch, x, columns, weight, place);
+    const area = this.#moments.find((wanted) => wanted.layer === layer && wanted.site === site);
+    if (area !== undefined) sumMoments(batch, x, columns, weight, area.pointer);
     if (site === 'activations') this.#sample(batch, layer, x);
   }
 
@@ -132,7 +151,7 @@ export class ActivationSums {
       };
     });
     const head = views.doubles(this.#head, this.#hiddenSize).slice();
-    return { tokens: this.#counts[0]!, layers, head, moments: this.#moments(views) };
+    return { tokens: this.#counts[0]!, layers, head, moments: this.#triangles(views) };
   }
 
   /**
@@ -149,14 +168,23 @@ export class ActivationSums {
         bytesOf(fired),
       ];
     });
-    const moments = this.#moments(views).map(bytesOf);
+    const moments = this.#triangles(views).map(bytesOf);
     return [...layers, views.bytes(this.#head, 8 * this.#hiddenSize), ...moments, bytesOf(this.#counts)];
   }
 
-  #moments(views: SharedViews): Float64Array[] {
-    return (this.#request.moments ?? []).map(({ layer, site }) =>
-      views.doubles(this.#layers[layer]!.moments[site]!, triangleSize(this.#sizes[layer]![site].columns)),
-    );
+  #triangles(views: SharedViews): Float64Array[] {
+    return this.#moments.map(({ pointer, columns }) => views.doubles(pointer, triangleSize(columns)));
+  }
+
+  #placed(start: Pointer, moments: readonly MomentPlace[]) {
+    let end = start;
+    const areas = moments.map(({ layer, site }): MomentArea => {
+      const { columns } = this.#sizes[layer]![site];
+      const pointer = end;
+      end += 8 * triangleSize(columns);
+      return { layer, site, pointer, columns };
+    });
+    return { areas, end };
   }
 
   /** Notes which neurons fire at every so many tokens. */

@@ -174,6 +174,11 @@ export class PlmRuntime {
     return this.#gathered().state(this.#compute);
   }
 
+  /** Forgets all sums and begins reading number `reading` of the request. */
+  beginReading(reading: number): void {
+    this.#gathered().begin(this.#compute, reading);
+  }
+
   /** How often tokens count in the sums from now on. */
   weighTokens(weight: number): void {
     this.#gathered().weight = weight;

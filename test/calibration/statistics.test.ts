@@ -4,10 +4,10 @@ import { type CollectOptions, chunkSize, collectStatistics, cutChunks } from '..
 import { momentGroups } from '../../calibration/moments.ts';
 import { momentSlots, sumSlots } from '../../calibration/statistics.ts';
 import type { PlmConfig } from '../../src/core/config.ts';
-import type { Model } from '../../src/core/model.ts';
 import { layerTensorName, plmTensors } from '../../src/core/names.ts';
 import { SAMPLE_WORDS } from '../../src/core/statistics.ts';
 import { absorbMla } from '../../src/passes/absorb-mla.ts';
+import type { ActivationStatistics } from '../../src/runtime/activation-sums.ts';
 import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/hollow-model.ts';
 import { memoryModel, tensorValues } from '../support/memory-model.ts';
 import { oracleLogits } from '../support/plm-oracle.ts';
@@ -44,15 +44,17 @@ function ggufNames(config: PlmConfig): Map<string, string> {
 
 const MOMENTS = momentGroups(CONFIG, ['kv_b_proj', 'down_proj'], 1e9);
 
-/** Copies of all that is gathered. */
-function collect(options: Partial<CollectOptions> = {}) {
-  const model = memoryModel(CONFIG);
-  return collectStatistics(
-    model,
-    CHUNKS,
-    { contextLength: 16, moments: MOMENTS[0]!, ...options },
-    (sums) => ({ ...sums, moments: sums.moments.map((triangle) => triangle.slice()) }),
-  );
+/** Copies of all that is gathered, in one reading. */
+async function collect(
+  options: Partial<CollectOptions> = {},
+  model = memoryModel(CONFIG),
+): Promise<ActivationStatistics> {
+  const copies: ActivationStatistics[] = [];
+  const all = { contextLength: 16, readings: MOMENTS, ...options };
+  await collectStatistics(model, CHUNKS, all, (sums) => {
+    copies.push({ ...sums, moments: sums.moments.map((triangle) => triangle.slice()) });
+  });
+  return { ...copies[0]!, moments: copies.flatMap(({ moments }) => moments) };
 }
 
 /** What f64 code straight from the formulas gathers, by kind and GGUF name of the matrix. */
@@ -138,11 +140,9 @@ describe('calibration', () => {
   });
 
   it('takes what a premultiplied model is multiplied with, which for o_proj is the context', async () => {
-    const model = memoryModel(CONFIG);
-    const premultiplied = absorbMla.run(model, { form: 'premultiplied' });
-    const collected = (of: Model) =>
-      collectStatistics(of, CHUNKS, { contextLength: 16, threads: 1 }, (sums) => sums);
-    const [before, after] = [await collected(model), await collected(premultiplied)];
+    const premultiplied = absorbMla.run(memoryModel(CONFIG), { form: 'premultiplied' });
+    const options = { threads: 1, readings: [[]] };
+    const [before, after] = [await collect(options), await collect(options, premultiplied)];
     const [a, b] = [before.layers[1]!.squares, after.layers[1]!.squares];
     const largest = Math.max(...a.context);
     assert.equal(b.attended.length, a.context.length);
@@ -171,6 +171,8 @@ describe('calibration', () => {
   it('does not depend on threads, batches or implementation by a bit', async () => {
     const expected = await collect({ threads: 1 });
     assert.deepEqual(await collect({ threads: 2, batch: 3 }), expected);
+    const readings = momentGroups(CONFIG, ['kv_b_proj', 'down_proj'], 1);
+    assert.deepEqual(await collect({ threads: 2, readings }), expected);
     assert.deepEqual(await collect({ threads: 5, batch: 1 }), expected);
     assert.deepEqual(await collect({ threads: 1, implementation: 'plain' }), expected);
   });
@@ -192,8 +194,8 @@ describe('calibration', () => {
           }
         },
       };
-      await assert.rejects(collect({ keeper }), /stopped/);
-      assert.deepEqual(await collect({ keeper, threads: 1 }), expected);
+      await assert.rejects(collect({ keeper: () => keeper }), /stopped/);
+      assert.deepEqual(await collect({ keeper: () => keeper, threads: 1 }), expected);
     }
   });
 
