@@ -1,5 +1,3 @@
-import { stat } from 'node:fs/promises';
-import path from 'node:path';
 import { SAMPLE_TEXT } from '../../calibration/sample-text.ts';
 import { invalidInput, PressError } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
@@ -13,8 +11,9 @@ import { compareModels } from '../verify/compare.ts';
 import type { Comparison } from '../verify/metrics.ts';
 import { type TensorError, tensorErrors, tensorMismatches } from '../verify/tensor-errors.ts';
 import { comparisonFault, defaultMaxKld, tensorFault } from '../verify/thresholds.ts';
-import { checkManifest, readManifest } from './manifest-reader.ts';
+import { checkManifest } from './manifest-reader.ts';
 import { encodeTexts } from './read-text.ts';
+import { folderOf, recordedArtifact } from './recorded-artifact.ts';
 import { assertSameTokenizer } from './same-tokenizer.ts';
 
 export type { Comparison } from '../verify/metrics.ts';
@@ -104,13 +103,7 @@ export async function checkFiles(spec: string, artifact: Model): Promise<void> {
 
 /** Passes that the manifest beside an artifact records for it; none where there is no manifest. */
 export async function recordedPasses(spec: string, artifact: Model): Promise<readonly string[]> {
-  const manifest = await readManifest(await folderOf(spec));
-  const name = artifact.files[0]?.name;
-  return manifest?.artifacts.find(({ files }) => name !== undefined && files.includes(name))?.passes ?? [];
-}
-
-async function folderOf(spec: string): Promise<string> {
-  return (await stat(spec)).isDirectory() ? spec : path.dirname(spec);
+  return (await recordedArtifact(spec, artifact))?.passes ?? [];
 }
 
 function runOptions({ threads, signal, progress }: VerifyOptions) {

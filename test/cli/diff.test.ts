@@ -13,7 +13,8 @@ describe('diff', () => {
     const { code, stdout } = await runCli(['diff', TINY, TINY, '--quiet']);
     assert.deepEqual([code, stdout], [0, 'the same\n38 tensors are equal, weight by weight\n']);
     const json = JSON.parse((await runCli(['diff', TINY, TINY, '--json'])).stdout);
-    assert.deepEqual(json, { same: true, fields: [], tensors: [], equalTensors: 38 });
+    const changes = { a: [], b: [] };
+    assert.deepEqual(json, { same: true, fields: [], tensors: [], equalTensors: 38, changes });
   });
 
   it('of a checkpoint and its artifact tells schemes and errors', async (t) => {
@@ -35,6 +36,17 @@ describe('diff', () => {
       /^model\.embed_tokens\.weight +BF16 2048 x 256 +Q8_0 2048 x 256 +0\.006\d+ +0\.\d+$/m,
     );
     assert.match(stdout, /^38 tensors differ, 0 are equal in scheme and weights$/m);
+  });
+
+  it('reads what passes have changed from plmpress.json', async (t) => {
+    const output = path.join(temporaryFolder(t), 'out');
+    const argv = ['convert', TINY, '--to', 'gguf:f32', '-o', output, '--quiet', '--pass'];
+    assert.equal((await runCli([...argv, 'scale-ffn'])).code, 0);
+    const { changes } = JSON.parse((await runCli(['diff', TINY, output, '--json'])).stdout);
+    assert.deepEqual([changes.a.length, changes.b.length], [0, 8]);
+    const { stdout } = await runCli(['diff', TINY, output]);
+    assert.match(stdout, /^pass of b +changed +from +to$/m);
+    assert.match(stdout, /^scale-ffn +model\.layers\.3\.mlp\.down_proj\.weight +W +W diag/m);
   });
 
   it('names what differs in config and tokenizer, the first of a list', async (t) => {

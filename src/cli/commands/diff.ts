@@ -1,27 +1,40 @@
 import { Command } from 'commander';
 import { printable } from '../../core/errors.ts';
+import type { Change, Model } from '../../core/model.ts';
 import { diff, type FieldDifference, type ModelDiff, type TensorDifference } from '../../pipeline/diff.ts';
 import { withSource } from '../../pipeline/open.ts';
+import { recordedArtifact } from '../../pipeline/recorded-artifact.ts';
 import type { OpenSession } from '../program.ts';
-import { formatSmall } from '../ui/format.ts';
+import { formatSmall, visible } from '../ui/format.ts';
 import { renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';
 import { threadsOption } from './runtime-flags.ts';
 
 export function diffCommand(open: OpenSession): Command {
   return new Command('diff')
-    .description('say what differs between two models: geometry, tokenizer, metadata, every tensor')
+    .description(
+      'say what differs between two models: geometry, tokenizer, metadata, every tensor, recorded passes',
+    )
     .argument('<a>', 'checkpoint folder, .gguf file or artifact folder')
     .argument('<b>', 'another one')
     .addOption(threadsOption())
     .action(async (a: string, b: string, { threads }: { threads: number }) => {
       const session = open();
       const { signal, progress } = session;
-      const result = await withSource(a, (first) =>
-        withSource(b, (second) => diff(first, second, { threads, signal, progress })),
+      const { result, changes } = await withSource(a, (first) =>
+        withSource(b, async (second) => ({
+          result: await diff(first, second, { threads, signal, progress }),
+          changes: { a: await changesOf(a, first), b: await changesOf(b, second) },
+        })),
       );
-      if (session.json) await session.writeJson(result);
-      else await session.writeLines(describe(result, session.theme));
+      if (session.json) await session.writeJson({ ...result, changes });
+      else {
+        await session.writeLines([
+          ...describe(result, session.theme),
+          ...changeTable('a', changes.a, session.theme),
+          ...changeTable('b', changes.b, session.theme),
+        ]);
+      }
     });
 }
 
@@ -34,8 +47,24 @@ function describe({ same, fields, tensors, equalTensors }: ModelDiff, theme: The
   ];
 }
 
+/** What plmpress.json says that passes have changed in an artifact. */
+async function changesOf(spec: string, model: Model): Promise<readonly Change[]> {
+  return (await recordedArtifact(spec, model))?.changes ?? [];
+}
+
+function changeTable(side: string, changes: readonly Change[], theme: Theme): string[] {
+  if (changes.length === 0) return [];
+  const rows = changes.map(({ pass, subject, from, to }) => [
+    pass,
+    ...[subject, from, to].map((text) => visible(text.slice(0, MAX_CHANGE))),
+  ]);
+  const columns = [`pass of ${side}`, 'changed', 'from', 'to'].map((header) => ({ header }));
+  return ['', ...renderTable(columns, rows, theme.dim)];
+}
+
 /** Values are text of models: they may be long and hostile. */
 const SHOWN = 40;
+const MAX_CHANGE = 80;
 
 function show(value: unknown): string {
   return value === undefined ? '-' : printable(JSON.stringify(value), SHOWN);
