@@ -4,13 +4,19 @@ import { type CollectOptions, chunkSize, collectStatistics, cutChunks } from '..
 import { momentGroups } from '../../calibration/moments.ts';
 import { momentSlots, sumSlots } from '../../calibration/statistics.ts';
 import type { PlmConfig } from '../../src/core/config.ts';
+import { closeModel } from '../../src/core/model.ts';
 import { layerTensorName, plmTensors } from '../../src/core/names.ts';
 import { SAMPLE_WORDS } from '../../src/core/statistics.ts';
 import { absorbMla } from '../../src/passes/absorb-mla.ts';
+import { openSource } from '../../src/pipeline/open.ts';
+import { encodeTexts } from '../../src/pipeline/read-text.ts';
 import type { ActivationStatistics } from '../../src/runtime/activation-sums.ts';
+import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/hollow-model.ts';
 import { memoryModel, tensorValues } from '../support/memory-model.ts';
+import { fixture } from '../support/paths.ts';
 import { oracleLogits } from '../support/plm-oracle.ts';
+import { fixtureText } from '../support/statistics.ts';
 
 const CONFIG: PlmConfig = {
   ...SMALL_PLM,
@@ -166,6 +172,33 @@ describe('calibration', () => {
       ],
     );
     assert.ok(arrays.every(({ shape, values }) => values(after).length === shape.reduce((x, y) => x * y)));
+  });
+
+  it('sums what plm-tiny is multiplied with, as f64 code does', async (t) => {
+    const model = await openSource(fixture('plm-tiny'));
+    t.after(() => closeModel(model));
+    const ids = encodeTexts(new Tokenizer(model.tokenizer), [fixtureText('calibration')], 120);
+    const names = ggufNames(model.config);
+    const expected = new Map<string, Float64Array>();
+    await oracleLogits(model, ids, {
+      watch: (matrix, layer, input) => {
+        const name = names.get(`${matrix} ${layer}`)!;
+        const sums = expected.get(name) ?? new Float64Array(input.length);
+        for (const [i, value] of input.entries()) sums[i]! += value * value;
+        expected.set(name, sums);
+      },
+    });
+    await collectStatistics(model, [{ ids, weight: 1 }], { contextLength: 128 }, (sums) => {
+      for (const { matrix, kind, values } of sumSlots(model.config)) {
+        if (kind !== 'input' && kind !== 'extra-input') continue;
+        const wanted = expected.get(matrix)!;
+        const largest = wanted.reduce((a, b) => Math.max(a, b));
+        values(sums).forEach((value, i) => {
+          const tolerance = 1e-5 * wanted[i]! + 1e-6 * largest;
+          assert.ok(Math.abs(value - wanted[i]!) <= tolerance, `${matrix}[${i}]: ${value}, ${wanted[i]}`);
+        });
+      }
+    });
   });
 
   it('does not depend on threads, batches or implementation by a bit', async () => {
