@@ -1,6 +1,6 @@
 import type { PlmConfig } from '../src/core/config.ts';
 import { type LayerRole, layerGgufName, plmTensors } from '../src/core/names.ts';
-import type { StatisticSlot } from '../src/core/statistic.ts';
+import type { StatisticSlot } from '../src/core/statistic-slot.ts';
 import { SAMPLE_WORDS } from '../src/core/statistics.ts';
 import { type ActivationStatistics, triangleSize } from '../src/runtime/activation-sums.ts';
 import { INPUTS, type MomentsWanted } from './moments.ts';

@@ -44,6 +44,8 @@ export const absorbMla = {
       notes: [...model.notes, ...costNotes(model.config, config)],
     };
   },
+  ensures: ({ config }, { form }) =>
+    config.kvBForm === form ? [] : [`leaves kv_b_proj as ${config.kvBForm}`],
 } satisfies Pass<{ form: string }>;
 
 /** Where kv_b_proj goes. */

@@ -1,7 +1,13 @@
 import type { Imatrix } from '../core/imatrix.ts';
 import type { Model } from '../core/model.ts';
 import { layerGgufName } from '../core/names.ts';
-import { type Moments, type NeuronStatistics, SAMPLE_WORDS, type Statistics } from '../core/statistics.ts';
+import {
+  describesGeometry,
+  type Moments,
+  type NeuronStatistics,
+  SAMPLE_WORDS,
+  type Statistics,
+} from '../core/statistics.ts';
 
 /** What a model knows of its activations, which a pass that changes them must change alike. */
 export type Activations = Pick<Model, 'importances' | 'statistics'>;
@@ -80,6 +86,12 @@ export function scaleNeurons(activations: Activations, layer: number, factors: F
 /** Whether there is anything to keep true. */
 export function hasActivations({ importances, statistics }: Activations): boolean {
   return importances !== undefined || statistics !== undefined;
+}
+
+/** Why a pass that goes by statistics cannot run on a model, if so. */
+export function statisticsFaults({ config, statistics }: Pick<Model, 'config' | 'statistics'>): string[] {
+  if (statistics === undefined) return ['needs statistics: calibrate makes them, --statistics reads them'];
+  return describesGeometry(statistics, config) ? [] : [`${statistics.name} is of another model`];
 }
 
 /** The statistics that a pass cannot do without. */

@@ -2,8 +2,9 @@ import type { Change, Model } from '../core/model.ts';
 import { type LayerRole, layerGgufName, layerTensorName } from '../core/names.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { type Activations, hasActivations, scaleInputs } from './activations.ts';
-import { constantLike, readFloats, rewriteRows } from './float-rows.ts';
+import { constantLike, readFloats } from './float-rows.ts';
 import { type Pass, withChanges } from './pass.ts';
+import { scaleColumns } from './scale.ts';
 
 const NAME = 'fold-norms';
 
@@ -67,18 +68,13 @@ function foldNorm(
   if (gamma === undefined) return [];
   tensors.set(gamma.name, constantLike(gamma, 1));
   const names = readers.map((role) => layerTensorName(role, layer)).filter((name) => model.tensors.has(name));
-  for (const name of names) tensors.set(name, scaleColumns(model.tensors.get(name)!, gamma));
+  for (const name of names)
+    tensors.set(
+      name,
+      scaleColumns(model.tensors.get(name)!, (signal) => readFloats(gamma, signal)),
+    );
   return names.map((subject) => ({
     ...{ pass: NAME, subject, from: 'W', to: `W diag(${gamma.name})` },
     reason: 'scales in front of a projection may be part of it',
   }));
-}
-
-function scaleColumns(tensor: Tensor, gamma: Tensor): Tensor {
-  return rewriteRows(tensor, async (signal) => {
-    const scales = await readFloats(gamma, signal);
-    return (values) => {
-      for (let i = 0; i < values.length; i++) values[i]! *= scales[i]!;
-    };
-  });
 }

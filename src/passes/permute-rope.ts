@@ -35,6 +35,7 @@ export const permuteRope = {
     const config = { ...model.config, ropeInterleave: true };
     return { ...model, config, tensors, changes: [...model.changes, ...changes, changeOf('config')] };
   },
+  ensures: ({ config }) => (config.ropeInterleave ? [] : ['leaves rope rows in halves']),
 } satisfies Pass;
 
 function changeOf(subject: string): Change {

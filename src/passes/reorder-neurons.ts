@@ -1,8 +1,8 @@
 import type { Change } from '../core/model.ts';
 import { layerTensorName } from '../core/names.ts';
-import { describesGeometry, type NeuronStatistics, SAMPLE_WORDS } from '../core/statistics.ts';
+import { type NeuronStatistics, SAMPLE_WORDS } from '../core/statistics.ts';
 import { columnCount } from '../core/tensor.ts';
-import { type Activations, selectNeurons, statisticsOf } from './activations.ts';
+import { type Activations, selectNeurons, statisticsFaults, statisticsOf } from './activations.ts';
 import { projectRows } from './float-rows.ts';
 import { gatherRows } from './gather-rows.ts';
 import { type Pass, withChanges } from './pass.ts';
@@ -17,15 +17,10 @@ export const reorderNeurons = {
   name: NAME,
   summary: 'sort neurons of the FFN by how often, and with which others, they fire',
   defaults: { group: 32 },
-  requires({ config, statistics }, { group }) {
+  requires(model, { group }) {
     return [
       ...(Number.isInteger(group) && group >= 1 ? [] : [`group ${group} is no integer from 1 up`]),
-      ...(statistics === undefined
-        ? ['needs statistics: calibrate makes them, --statistics reads them']
-        : []),
-      ...(statistics !== undefined && !describesGeometry(statistics, config)
-        ? [`${statistics.name} is of another model`]
-        : []),
+      ...statisticsFaults(model),
     ];
   },
   run(model, { group }) {

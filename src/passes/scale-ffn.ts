@@ -3,8 +3,8 @@ import { layerTensorName } from '../core/names.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { type Activations, hasActivations, scaleNeurons } from './activations.ts';
 import { columnSquares } from './column-squares.ts';
-import { rewriteRows } from './float-rows.ts';
 import { type Pass, withChanges } from './pass.ts';
+import { balancingScales, type Scales, scaleColumns, scaleRows } from './scale.ts';
 
 const NAME = 'scale-ffn';
 
@@ -26,9 +26,12 @@ export const scaleFfn = {
       const up = model.tensors.get(layerTensorName('up_proj', layer))!;
       const down = model.tensors.get(layerTensorName('down_proj', layer))!;
       let measured: Promise<Float32Array> | undefined;
-      const scales = (signal?: AbortSignal) => (measured ??= scalesOf(down, alpha, signal));
+      const scales: Scales = (signal) => (measured ??= scalesOf(down, alpha, signal));
       tensors.set(up.name, scaleRows(up, scales));
-      tensors.set(down.name, unscaleColumns(down, scales));
+      tensors.set(
+        down.name,
+        scaleColumns(down, async (signal) => (await scales(signal)).map((s) => 1 / (s * s))),
+      );
       changes.push(changeOf(up.name, 'diag(s) W'), changeOf(down.name, 'W diag(1 / s²)'));
       if (!hasActivations(model)) continue;
       const factors = (await scales(context.signal)).map((s) => s * s);
@@ -42,32 +45,7 @@ function changeOf(subject: string, to: string): Change {
   return { pass: NAME, subject, from: 'W', to, reason: 'columns of down_proj of one size round better' };
 }
 
-type Scales = (signal?: AbortSignal) => Promise<Float32Array>;
-
-function scaleRows(tensor: Tensor, scales: Scales): Tensor {
-  return rewriteRows(tensor, async (signal) => {
-    const s = await scales(signal);
-    return (values, row) => {
-      for (let i = 0; i < values.length; i++) values[i]! *= s[row]!;
-    };
-  });
-}
-
-function unscaleColumns(tensor: Tensor, scales: Scales): Tensor {
-  return rewriteRows(tensor, async (signal) => {
-    const s = await scales(signal);
-    return (values) => {
-      for (let i = 0; i < values.length; i++) values[i]! /= s[i]! * s[i]!;
-    };
-  });
-}
-
-/** s of every neuron. Columns of zeros keep 1. */
+/** s of every neuron. */
 async function scalesOf(down: Tensor, alpha: number, signal?: AbortSignal): Promise<Float32Array> {
-  const squares = await columnSquares(down, signal);
-  const used = squares.filter((square) => square > 0);
-  const meanLog = used.reduce((sum, square) => sum + Math.log(square), 0) / Math.max(1, used.length);
-  return Float32Array.from(squares, (square) =>
-    square > 0 ? Math.exp((alpha / 4) * (Math.log(square) - meanLog)) : 1,
-  );
+  return balancingScales(await columnSquares(down, signal), alpha / 4);
 }

@@ -1,11 +1,15 @@
 import type { PlmConfig } from '../core/config.ts';
 import type { Change, Model } from '../core/model.ts';
 import { type LayerRole, layerGgufName, layerTensorName } from '../core/names.ts';
-import { describesGeometry } from '../core/statistics.ts';
 import type { Tensor } from '../core/tensor.ts';
-import { type Activations, scaleInputs as scaleActivations, statisticsOf } from './activations.ts';
-import { rewriteRows } from './float-rows.ts';
+import {
+  type Activations,
+  scaleInputs as scaleActivations,
+  statisticsFaults,
+  statisticsOf,
+} from './activations.ts';
 import { type Pass, withChanges } from './pass.ts';
+import { balancingScales, scaleColumns, scaleRows } from './scale.ts';
 
 const NAME = 'scale-inputs';
 
@@ -27,16 +31,11 @@ export const scaleInputs = {
   summary: 'scale columns by the size of their inputs (AWQ), which norms and value rows take back',
   defaults: { alpha: 0.25 },
   requires(model, { alpha }) {
-    const { config, statistics } = model;
+    const { config } = model;
     return [
       ...(alpha >= 0 && alpha <= 1 ? [] : [`alpha ${alpha} is not between 0 and 1`]),
       ...(config.kvBForm === undefined ? [] : ['the model has no kv_b_proj: run it before absorb-mla']),
-      ...(statistics === undefined
-        ? ['needs statistics: calibrate makes them, --statistics reads them']
-        : []),
-      ...(statistics !== undefined && !describesGeometry(statistics, config)
-        ? [`${statistics.name} is of another model`]
-        : []),
+      ...statisticsFaults(model),
     ];
   },
   run(model, { alpha }) {
@@ -56,10 +55,12 @@ export const scaleInputs = {
           changes.push({ pass: NAME, subject: tensor.name, from: 'W', to, reason });
         };
         if (maker === 'kv_b_proj') {
-          change(maker, 'W_UV / s', (tensor) => scaleValueRows(tensor, model.config, inverse));
-        } else change(maker, 'γ / s', (tensor) => scaleColumns(tensor, inverse));
+          change(maker, 'W_UV / s', (tensor) =>
+            scaleRows(tensor, async () => valueRowScales(model.config, inverse)),
+          );
+        } else change(maker, 'γ / s', (tensor) => scaleColumns(tensor, async () => inverse));
         for (const role of readers) {
-          change(role, 'W diag(s)', (tensor) => scaleColumns(tensor, scales));
+          change(role, 'W diag(s)', (tensor) => scaleColumns(tensor, async () => scales));
           const matrices = role === 'kv_b_proj' ? [role, 'v_b_proj' as const] : [role];
           for (const matrix of matrices) {
             const name = layerGgufName(matrix, layer);
@@ -72,31 +73,19 @@ export const scaleInputs = {
   },
 } satisfies Pass<{ alpha: number }>;
 
-/** Undefined where nothing is known of the inputs. Channels that are always zero keep 1. */
+/** Undefined where nothing is known of the inputs. */
 function scalesOf(model: Model, matrix: string, alpha: number): Float32Array | undefined {
   const squares = statisticsOf(model).meanSquares.get(matrix);
-  if (squares === undefined) return undefined;
-  const used = squares.filter((square) => square > 0);
-  const meanLog = used.reduce((sum, square) => sum + Math.log(square), 0) / Math.max(1, used.length);
-  return squares.map((square) => (square > 0 ? Math.exp((alpha / 2) * (Math.log(square) - meanLog)) : 1));
+  return squares && balancingScales(squares, alpha / 2);
 }
 
-function scaleColumns(tensor: Tensor, scales: Float32Array): Tensor {
-  return rewriteRows(tensor, async () => (values) => {
-    for (let i = 0; i < values.length; i++) values[i]! *= scales[i]!;
-  });
-}
-
-/** `scales` are those of the values of all heads, one head after the other. */
-function scaleValueRows(
-  tensor: Tensor,
-  { qkNopeHeadDim: nope, vHeadDim }: PlmConfig,
-  scales: Float32Array,
-): Tensor {
-  return rewriteRows(tensor, async () => (values, row) => {
-    const [head, inHead] = [Math.floor(row / (nope + vHeadDim)), row % (nope + vHeadDim)];
-    if (inHead < nope) return;
-    const scale = scales[head * vHeadDim + inHead - nope]!;
-    for (let i = 0; i < values.length; i++) values[i]! *= scale;
-  });
+/** Factors of the rows of kv_b_proj: `scales` are those of the values of all heads, one head after the other. */
+function valueRowScales(config: PlmConfig, scales: Float32Array): Float32Array {
+  const { numAttentionHeads: heads, qkNopeHeadDim: nope, vHeadDim } = config;
+  const factors = new Float32Array(heads * (nope + vHeadDim)).fill(1);
+  for (let head = 0; head < heads; head++) {
+    const ofHead = scales.subarray(head * vHeadDim, (head + 1) * vHeadDim);
+    factors.set(ofHead, head * (nope + vHeadDim) + nope);
+  }
+  return factors;
 }

@@ -1,41 +1,20 @@
 import type { Change, Model } from '../../core/model.ts';
 import { layerGgufName, layerTensorName } from '../../core/names.ts';
-import { describesGeometry, type NeuronStatistics, type Statistics } from '../../core/statistics.ts';
+import type { NeuronStatistics, Statistics } from '../../core/statistics.ts';
 import { columnCount, rowCount, type Tensor } from '../../core/tensor.ts';
-import { type Activations, selectNeurons, statisticsOf } from '../activations.ts';
+import { type Activations, selectNeurons, statisticsFaults, statisticsOf } from '../activations.ts';
 import { columnSquares } from '../column-squares.ts';
 import { decodedRows, projectRows } from '../float-rows.ts';
 import { gatherRows } from '../gather-rows.ts';
 import { type Pass, type PassContext, withChanges } from '../pass.ts';
-import { leastSquares, type Repair } from './least-squares.ts';
+import { leastSquares } from './least-squares.ts';
 import { type Loss, rateBound, relativeLoss } from './measure.ts';
-import { rankingOf, SCORES, type Score, scoresOf } from './scores.ts';
+import { isLossy, optionFaults, PRUNE_DEFAULTS, type PruneOptions } from './options.ts';
+import { type PrunedLayer, Repairs } from './repairs.ts';
+import { rankingOf, type Score, scoresOf } from './scores.ts';
 import { chooseWidths } from './widths.ts';
 
 const NAME = 'prune-ffn';
-
-/**
- * What makes up for removed neurons. `least-squares`: columns of down_proj that fit its output best without them. `bias`: their
- * mean, as a vector (FLAP, arXiv 2312.11983). `none`: nothing.
- */
-export const COMPENSATIONS = ['least-squares', 'bias', 'none'] as const;
-
-const DEFAULTS = {
-  ratio: 0,
-  width: 0,
-  budget: 0,
-  widths: 'uniform',
-  multiple: 256,
-  score: 'wanda',
-  compensation: 'least-squares',
-  damping: 0.01,
-  seed: 1,
-};
-
-type PruneOptions = typeof DEFAULTS;
-
-/** Bytes of repairs that are kept between being measured and being used; those beyond are solved for again. */
-const KEPT_REPAIR_BYTES = 128 << 20;
 
 /**
  * Removes neurons of the FFN: rows of up_proj and columns of down_proj. Without `ratio`, `width` or `budget` only neurons go that
@@ -45,9 +24,9 @@ export const pruneFfn = {
   name: NAME,
   summary: 'remove neurons of the FFN, the least needed first, and let the others make up for them',
   inexact: true,
-  defaults: DEFAULTS,
+  defaults: PRUNE_DEFAULTS,
   requires(model, options) {
-    return [...optionFaults(options), ...statisticsFaults(model, options)];
+    return [...optionFaults(options), ...statisticsFaults(model), ...repairFaults(model, options)];
   },
   async run(model, options, context) {
     const statistics = statisticsOf(model);
@@ -95,60 +74,21 @@ export const pruneFfn = {
   },
 } satisfies Pass<PruneOptions>;
 
-interface PrunedLayer {
-  readonly model: Model;
-  readonly statistics: Statistics;
-  readonly layer: number;
-  /** Ascending. */
-  readonly kept: Int32Array;
-  readonly removed: Int32Array;
-  readonly damping: number;
-}
-
-function isLossy({ ratio, width, budget }: PruneOptions): boolean {
-  return ratio > 0 || width > 0 || budget > 0;
-}
-
-function optionFaults({ ratio, width, budget, multiple, damping, ...options }: PruneOptions): string[] {
-  const { widths, score, compensation, seed } = options;
-  const oneOf = (what: string, value: string, known: readonly string[]) =>
-    known.includes(value) ? [] : [`${what} ${JSON.stringify(value)} is none of ${known.join(', ')}`];
-  const isCount = (value: number, min: number) => Number.isInteger(value) && value >= min;
-  return [
-    ...(ratio >= 0 && ratio < 1 ? [] : [`ratio ${ratio} is not from 0 to below 1`]),
-    ...(isCount(width, 0) ? [] : [`width ${width} is no integer from 0 up`]),
-    ...(budget >= 0 ? [] : [`budget ${budget} is below 0`]),
-    ...([ratio, width, budget].filter((value) => value > 0).length <= 1
-      ? []
-      : ['ratio, width and budget exclude each other']),
-    ...(isCount(multiple, 1) ? [] : [`multiple ${multiple} is no integer from 1 up`]),
-    ...(damping > 0 ? [] : [`damping ${damping} is not above 0`]),
-    ...(isCount(seed, 0) ? [] : [`seed ${seed} is no integer from 0 up`]),
-    ...oneOf('widths', widths, ['uniform', 'layer']),
-    ...oneOf('score', score, SCORES),
-    ...oneOf('compensation', compensation, COMPENSATIONS),
-  ];
-}
-
-function statisticsFaults({ config, statistics }: Model, options: PruneOptions): string[] {
-  if (statistics === undefined) return ['needs statistics: calibrate makes them, --statistics reads them'];
-  if (!describesGeometry(statistics, config)) return [`${statistics.name} is of another model`];
-  if (config.ffnBias) return ['the FFN has been pruned with a bias'];
-  const lacks = config.intermediateSizes.some(
-    (_, layer) => !statistics.moments.has(layerGgufName('down_proj', layer)!),
-  );
-  return isLossy(options) && options.compensation === 'least-squares' && lacks
-    ? [
-        `${statistics.name} has no second moments for least squares: calibrate with --second-moments down_proj`,
-      ]
-    : [];
-}
-
 function matricesOf({ tensors }: Model, layer: number): [up: Tensor, down: Tensor] {
   const [up, down] = (['up_proj', 'down_proj'] as const).map((role) =>
     tensors.get(layerTensorName(role, layer)),
   );
   return [up!, down!];
+}
+
+/** What this pass cannot do with a model whose statistics fit. */
+function repairFaults({ config, statistics }: Model, options: PruneOptions): string[] {
+  if (config.ffnBias) return ['the FFN has been pruned with a bias'];
+  if (!isLossy(options) || options.compensation !== 'least-squares') return [];
+  const lacks = config.intermediateSizes.some(
+    (_, layer) => !statistics?.moments.has(layerGgufName('down_proj', layer)!),
+  );
+  return lacks ? ['needs second moments for least squares: calibrate with --second-moments down_proj'] : [];
 }
 
 interface RankedLayer {
@@ -239,36 +179,6 @@ async function measuredLoss(
   const repair = leastSquares(triangle, kept.length, removed.length, layer.damping);
   repairs.keep(layer.layer, repair);
   return relativeLoss({ ...loss, repair }, signal);
-}
-
-/** Repairs by layer. Those that were dropped are solved for again. */
-class Repairs {
-  readonly #kept = new Map<number, Promise<Repair>>();
-  #bytes = 0;
-  #latest: { readonly layer: number; readonly repair: Promise<Repair> } | undefined;
-
-  keep(layer: number, repair: Repair): void {
-    this.#bytes += repair.correction.byteLength;
-    if (this.#bytes <= KEPT_REPAIR_BYTES) this.#kept.set(layer, Promise.resolve(repair));
-  }
-
-  of(pruned: PrunedLayer, signal?: AbortSignal): Promise<Repair> {
-    const kept = this.#kept.get(pruned.layer);
-    if (kept !== undefined) return kept;
-    if (this.#latest?.layer !== pruned.layer) {
-      this.#latest = { layer: pruned.layer, repair: solve(pruned, signal) };
-    }
-    return this.#latest.repair;
-  }
-}
-
-async function solve(
-  { statistics, layer, kept, removed, damping }: PrunedLayer,
-  signal?: AbortSignal,
-): Promise<Repair> {
-  const moments = statistics.moments.get(layerGgufName('down_proj', layer)!)!;
-  const triangle = await moments.triangle([...kept, ...removed], signal);
-  return leastSquares(triangle, kept.length, removed.length, damping);
 }
 
 function firingFigures({ tokens, neurons }: Statistics, { layer, removed }: PrunedLayer) {

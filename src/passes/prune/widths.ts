@@ -34,6 +34,7 @@ export function chooseWidths(layers: readonly LayerLosses[], options: WidthOptio
 function wantedWidth({ silent, losses }: LayerLosses, { ratio, width, budget }: WidthOptions): number {
   const neurons = losses.length - 1;
   if (width > 0) return Math.min(width, neurons);
+  // 1 - ratio is rounded: 0.9 of 10 must not become 10.
   if (ratio > 0) return Math.ceil((1 - ratio) * neurons - 1e-9);
   if (budget === 0) return neurons - silent;
   const tooMany = losses.findIndex((loss) => loss > budget);

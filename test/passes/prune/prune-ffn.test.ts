@@ -224,7 +224,11 @@ describe('prune-ffn', () => {
     const fails = (of: Model, options: string, message: RegExp) =>
       assert.rejects(prune(of, options), pressFailure('unsupported', message));
     await fails(model, 'ratio=0.5', /needs statistics: calibrate makes them/);
-    await fails(known, 'ratio=0.5', /no second moments for least squares: calibrate with --second-moments/);
+    await fails(
+      known,
+      'ratio=0.5',
+      /needs second moments for least squares: calibrate with --second-moments/,
+    );
     await fails(known, 'ratio=1', /ratio 1 is not from 0 to below 1/);
     await fails(known, 'ratio=0.1,width=5', /ratio, width and budget exclude each other/);
     await fails(known, 'score=x', /score "x" is none of firing, wanda, fluctuation, random/);
