@@ -7,8 +7,8 @@ import { elementCount, rowBytes, rowRanges, type Tensor } from '../../src/core/t
 import { absorbMla } from '../../src/passes/absorb-mla.ts';
 import { parsePassRequest, runPass } from '../../src/passes/run.ts';
 import { verify } from '../../src/pipeline/verify.ts';
-import { PlmRuntime } from '../../src/runtime/plm-runtime.ts';
 import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/hollow-model.ts';
+import { logitsOf } from '../support/logits.ts';
 import { memoryModel, storedBytes, tensorValues } from '../support/memory-model.ts';
 import { pressFailure } from '../support/press-failure.ts';
 
@@ -42,13 +42,8 @@ async function inRanges(source: Tensor, budget: number): Promise<Uint8Array> {
   return Buffer.concat(parts);
 }
 
-async function logits(model: Model, attention: 'expanded' | 'latent'): Promise<Float32Array[]> {
-  const runtime = await PlmRuntime.open(model, { contextLength: 32, threads: 1, attention });
-  const rows: Float32Array[] = [];
-  for await (const row of runtime.logits([7, 499, 0, 31, 31, 150, 8, 42])) rows.push(row.slice());
-  await runtime.close();
-  return rows;
-}
+const logits = (model: Model, attention: 'expanded' | 'latent') =>
+  logitsOf(model, [7, 499, 0, 31, 31, 150, 8, 42], { attention });
 
 describe('absorb-mla', () => {
   it('gives k_b[h][c][i] = kv_b[h, i, c] and v_b[h][j][c] = kv_b[h, nope + j, c]', async () => {

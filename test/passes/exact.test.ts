@@ -7,8 +7,8 @@ import { plmTensors } from '../../src/core/names.ts';
 import { rowRanges } from '../../src/core/tensor.ts';
 import { PASSES } from '../../src/passes/index.ts';
 import { parsePassRequest, runPass, runPasses } from '../../src/passes/run.ts';
-import { PlmRuntime } from '../../src/runtime/plm-runtime.ts';
 import { SMALL_PLM } from '../support/hollow-model.ts';
+import { logitsOf } from '../support/logits.ts';
 import { memoryModel, tensorValues } from '../support/memory-model.ts';
 import { fixture } from '../support/paths.ts';
 import { pressFailure } from '../support/press-failure.ts';
@@ -28,15 +28,9 @@ const AFTER = OTHERS.filter((name) => !['fold-norms', 'rotate-latent', 'scale-in
 /** Passes that measure weights, not only statistics, when they run. */
 const MEASURING: readonly string[] = ['prune-ffn', 'dedupe-tensors'];
 
+/** Logits of the first `tokens` tokens of the vocabulary. */
 async function logits(model: Model, ids: readonly number[], tokens: number): Promise<Float32Array[]> {
-  const runtime = await PlmRuntime.open(model, { contextLength: ids.length, threads: 1 });
-  try {
-    const rows: Float32Array[] = [];
-    for await (const row of runtime.logits(ids)) rows.push(row.slice(0, tokens));
-    return rows;
-  } finally {
-    await runtime.close();
-  }
+  return (await logitsOf(model, ids)).map((row) => row.subarray(0, tokens));
 }
 
 /** Asserts that the passes, one after the other, leave the logits of all tokens as they are. */

@@ -15,13 +15,13 @@ import { closeModel, type Model } from '../../../src/core/model.ts';
 import { absorbMla } from '../../../src/passes/absorb-mla.ts';
 import { parsePassRequest, runPasses } from '../../../src/passes/run.ts';
 import { verify } from '../../../src/pipeline/verify.ts';
-import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
 import { partsOf, writeFile } from '../../support/gguf-parts.ts';
 import { headerOf } from '../../support/hollow-gguf.ts';
 import { hollowModel, PLM_1_8B, SMALL_PLM } from '../../support/hollow-model.ts';
 import { randomImatrix } from '../../support/imatrix-files.ts';
 import { openInLlama } from '../../support/llama.ts';
 import { llamaQuantize } from '../../support/llama-quantize.ts';
+import { logitsOf } from '../../support/logits.ts';
 import { memoryModel, storedBytes } from '../../support/memory-model.ts';
 import { fixture } from '../../support/paths.ts';
 import { pressFailure } from '../../support/press-failure.ts';
@@ -46,17 +46,6 @@ const tiny = (t: TestContext) => opened(t, openHfFolder(fixture('plm-tiny')));
 async function plan(model: Model, options: GgufOptions): Promise<ExportPlan> {
   const prepared = await runPasses(model, ggufPasses(model, 'deepseek2').map(parsePassRequest));
   return planGguf(prepared, { ...options, arch: 'deepseek2' });
-}
-
-async function logitsOf(model: Model, ids = IDS): Promise<Float32Array[]> {
-  const runtime = await PlmRuntime.open(model, { contextLength: CONTEXT, threads: 1 });
-  try {
-    const rows: Float32Array[] = [];
-    for await (const row of runtime.logits(ids)) rows.push(row.slice());
-    return rows;
-  } finally {
-    await runtime.close();
-  }
 }
 
 function logSoftmax(logits: ArrayLike<number>): number[] {
@@ -96,7 +85,7 @@ describe('llama.cpp runs plm-tiny as arch deepseek2', () => {
         const [file] = await writePlan(await plan(model, { recipe }), temporaryFolder(t));
         const llama = await openInLlama(file!, { contextSize: CONTEXT, flashAttention });
         t.after(() => llama.dispose());
-        const kl = meanDivergence(await logitsOf(model), await llama.logits(IDS));
+        const kl = meanDivergence(await logitsOf(model, IDS), await llama.logits(IDS));
         t.diagnostic(`${IDS.length} positions, mean KL ${kl.toExponential(2)}`);
         assert.ok(IDS.length >= 128 && kl <= MAX_KL[recipe], `mean KL ${kl}`);
 
@@ -150,7 +139,7 @@ describe('a GGUF of arch deepseek2', () => {
     const [file] = await writePlan(await plan(model, { recipe: 'f32' }), temporaryFolder(t));
     const back = await opened(t, openGguf(file!));
     assert.deepEqual(back.config, { ...model.config, kvBForm: 'split' });
-    assert.ok(relativeDifference(await logitsOf(model), await logitsOf(back)) <= 1e-5);
+    assert.ok(relativeDifference(await logitsOf(model, IDS), await logitsOf(back, IDS)) <= 1e-5);
     const { passed, failures, tensors } = await verify(model, back, { threads: 1, maxTokens: 64 });
     assert.ok(passed, failures.join('\n'));
     assert.ok(tensors.every(({ maxAbsError }) => maxAbsError === 0));

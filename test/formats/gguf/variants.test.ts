@@ -8,8 +8,8 @@ import { openHfFolder } from '../../../formats/hf/import.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import { rowBytes, rowCount, type Tensor } from '../../../src/core/tensor.ts';
 import { parsePassRequest, runPasses } from '../../../src/passes/run.ts';
-import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
 import { llamaQuantize } from '../../support/llama-quantize.ts';
+import { logitsOf } from '../../support/logits.ts';
 import {
   BLOCKS_OF_32,
   BLOCKS_OF_256,
@@ -77,17 +77,6 @@ async function storedBytes(tensor: Tensor): Promise<Uint8Array> {
 
 const IDS = Array.from({ length: 24 }, (_, i) => (i * 377) % 2000);
 
-async function logitsOf(model: Model): Promise<Float32Array[]> {
-  const runtime = await PlmRuntime.open(model, { contextLength: 32, threads: 1 });
-  try {
-    const rows: Float32Array[] = [];
-    for await (const row of runtime.logits(IDS)) rows.push(row.slice());
-    return rows;
-  } finally {
-    await runtime.close();
-  }
-}
-
 function maxDifference(a: readonly Float32Array[], b: readonly Float32Array[]): number {
   assert.equal(a.length, b.length);
   return Math.max(...a.flatMap((row, i) => Array.from(row, (value, id) => Math.abs(value - b[i]![id]!))));
@@ -102,7 +91,7 @@ describe('a checkpoint with', () => {
         const back = await opened(t, openGguf(file!));
         assert.deepEqual(back.config, { ...source.config, ropeInterleave: true });
         assert.deepEqual(back.tokenizer, source.tokenizer);
-        const difference = maxDifference(await logitsOf(source), await logitsOf(back));
+        const difference = maxDifference(await logitsOf(source, IDS), await logitsOf(back, IDS));
         assert.ok(difference <= tolerance, `logits differ by ${difference}`);
       });
     }

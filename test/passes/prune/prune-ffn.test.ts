@@ -8,10 +8,10 @@ import { elementCount } from '../../../src/core/tensor.ts';
 import { parsePassRequest, runPass } from '../../../src/passes/run.ts';
 import { openSource } from '../../../src/pipeline/open.ts';
 import { encodeTexts } from '../../../src/pipeline/read-text.ts';
-import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
 import { Tokenizer } from '../../../src/tokenizer/tokenizer.ts';
 import { compareModels } from '../../../src/verify/compare.ts';
 import { openInLlama } from '../../support/llama.ts';
+import { logitsOf } from '../../support/logits.ts';
 import { memoryTensor, tensorValues, withTensors } from '../../support/memory-model.ts';
 import { fixture } from '../../support/paths.ts';
 import { pressFailure } from '../../support/press-failure.ts';
@@ -35,17 +35,6 @@ const prune = (model: Model, options: string) => runPass(model, parsePassRequest
 async function divergence(reference: Model, pruned: Model, tokens = 1024): Promise<number> {
   const ids = encodeTexts(new Tokenizer(reference.tokenizer), [fixtureText('eval')], tokens);
   return (await compareModels(reference, pruned, ids)).kld.mean;
-}
-
-async function logits(model: Model, ids: readonly number[]): Promise<Float32Array[]> {
-  const runtime = await PlmRuntime.open(model, { contextLength: ids.length, threads: 1 });
-  try {
-    const rows: Float32Array[] = [];
-    for await (const row of runtime.logits(ids)) rows.push(row.slice());
-    return rows;
-  } finally {
-    await runtime.close();
-  }
 }
 
 const IDS = Array.from({ length: 32 }, (_, i) => (i * 61 + 5) % 2000);
@@ -116,7 +105,7 @@ describe('prune-ffn on plm-tiny, a quarter of the neurons', () => {
     const back = await openGguf(file!);
     t.after(() => closeModel(back));
     assert.deepEqual(back.config.intermediateSizes, [768, 768, 768, 768]);
-    const [ours, llama] = [await logits(back, IDS), await openInLlama(file!)];
+    const [ours, llama] = [await logitsOf(back, IDS), await openInLlama(file!)];
     t.after(() => llama.dispose());
     for (const [position, row] of (await llama.logits(IDS)).entries()) {
       const best = (values: ArrayLike<number>) => Array.from(values).indexOf(Math.max(...Array.from(values)));
@@ -187,7 +176,7 @@ describe('dead neurons', () => {
       const pruned = await prune(known, options);
       const removed = pruned.config.intermediateSizes.map((width) => 1024 - width);
       assert.deepEqual(removed, options.startsWith('w') ? [40, 48, 56, 64] : [40, 40, 40, 40]);
-      const [before, after] = [await logits(model, IDS), await logits(pruned, IDS)];
+      const [before, after] = [await logitsOf(model, IDS), await logitsOf(pruned, IDS)];
       const largest = Math.max(...before.flatMap((row) => row.reduce((m, v) => Math.max(m, Math.abs(v)), 0)));
       for (const [position, row] of before.entries()) {
         // Sums of down_proj have fewer zeros among their terms, which four lanes add up in another order.
