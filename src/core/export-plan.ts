@@ -25,8 +25,8 @@ export interface Packing {
     readonly offset: number;
     readonly rowBytes: number;
   }[];
-  /** Takes `count` rows of blocks apart: fills `count * rowBytes` bytes of each part. */
-  pack(rows: Uint8Array, count: number, parts: readonly Uint8Array[]): void;
+  /** Takes rows of blocks apart: fills `rowBytes` bytes a row of each part. */
+  pack(rows: Uint8Array, parts: readonly Uint8Array[]): void;
 }
 
 /** Bytes known before any weight is read: headers, metadata. */
