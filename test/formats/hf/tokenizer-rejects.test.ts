@@ -4,6 +4,7 @@ import { type HfTokenizerFiles, parseHfTokenizer } from '../../../formats/hf/tok
 import { PressError } from '../../../src/core/errors.ts';
 import { MAX_VOCABULARY } from '../../../src/core/tokenizer-check.ts';
 import {
+  bosFirst,
   changedTokenizer,
   type Json,
   TOKEN_IDS,
@@ -139,6 +140,8 @@ describe('refused as unsupported', () => {
     ['no pre-tokenizer', (t) => (t.pre_tokenizer = null), /unknown pre-tokenizer/],
     ['another normalizer', (t) => (t.normalizer = { type: 'NFKC' }), /normalizer: unknown normalizer/],
     ['a template that adds bos', (t) => (t.post_processor = { type: 'TemplateProcessing' }), /post_processor: unknown post-processor/],
+    ['bos by the id of another token', (t, c) => (t.post_processor = bosFirst((c.bos_token = '<|endoftext|>'), 2001)), /unknown post-processor/],
+    ['another token than bos before a text', (t, c) => (t.post_processor = bosFirst((c.bos_token = '<|endoftext|>') && '<|im_start|>', 2001)), /unknown post-processor/],
     ['another decoder', (t) => (t.decoder = { type: 'Metaspace' }), /decoder: unknown decoder/],
     ['another model', (t) => (t.model.type = 'Unigram'), /model: unknown tokenizer model/],
     ['fallback to byte tokens', (t) => (t.model.byte_fallback = true), /model\.byte_fallback: unknown kind of BPE, got true/],
