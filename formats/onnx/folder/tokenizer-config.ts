@@ -3,9 +3,12 @@ import type { TokenizerSpec } from '../../../src/core/tokenizer-spec.ts';
 import { jsonText } from './json-text.ts';
 import { addedTokenFields } from './tokenizer-json.ts';
 
-/** tokenizer_config.json: roles of tokens, chat template, context length. */
+/**
+ * tokenizer_config.json: roles of tokens, chat template, context length. A role without a token is left out:
+ * onnxruntime-extensions takes null for an error where there is a bos (tokenizer_jsconfig.hpp).
+ */
 export function tokenizerConfigText({ tokenizer, config }: Pick<Model, 'tokenizer' | 'config'>): string {
-  const token = (id: number | undefined) => (id === undefined ? null : tokenizer.tokens[id]!);
+  const token = (id: number | undefined) => (id === undefined ? undefined : tokenizer.tokens[id]!);
   return jsonText({
     add_bos_token: tokenizer.addBosToken,
     add_prefix_space: false,
