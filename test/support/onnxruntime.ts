@@ -1,0 +1,92 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import type { TestContext } from 'node:test';
+import { promisify } from 'node:util';
+import { InferenceSession } from 'onnxruntime-node';
+import { onnx } from '../../formats/onnx/proto.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+export { InferenceSession, Tensor } from 'onnxruntime-node';
+
+/** The GPU in software that Debian's chromium brings. */
+const SWIFTSHADER = '/usr/lib/chromium/vk_swiftshader_icd.json';
+
+/** Why onnxruntime has no GPU here; false where it has. */
+export const NO_GPU: string | false =
+  !existsSync(SWIFTSHADER) && 'chromium is not installed: onnxruntime has no SwiftShader to run WebGPU on';
+
+export type Provider = 'cpu' | 'webgpu';
+
+export type OpenOptions = Pick<
+  InferenceSession.SessionOptions,
+  'graphOptimizationLevel' | 'intraOpNumThreads' | 'logSeverityLevel' | 'optimizedModelFilePath'
+>;
+
+/** A session of onnxruntime over a `.onnx` file and the data beside it; it goes when the test ends. */
+export async function openOnnx(
+  t: TestContext,
+  file: string,
+  provider: Provider = 'cpu',
+  options: OpenOptions = {},
+): Promise<InferenceSession> {
+  const session = await createSession(file, provider, options);
+  t.after(() => session.release());
+  return session;
+}
+
+/** Errors alone go to stderr, unless the options want more. */
+export function createSession(file: string, provider: Provider, options: OpenOptions) {
+  if (provider === 'webgpu') {
+    // The Vulkan loader reads them when a session first wants a GPU. Without the second it complains on stderr.
+    process.env.VK_ICD_FILENAMES = SWIFTSHADER;
+    process.env.XDG_RUNTIME_DIR ??= os.tmpdir();
+  }
+  return InferenceSession.create(file, { logSeverityLevel: 3, ...options, executionProviders: [provider] });
+}
+
+export interface PlacedNode {
+  readonly op: string;
+  readonly name: string;
+}
+
+/** The nodes of the optimised graph, by the provider (`CPUExecutionProvider`) that runs them. */
+export type Placement = Readonly<Record<string, readonly PlacedNode[]>>;
+
+/** Where onnxruntime runs each node. It says so only in its log, so a process of its own opens the model. */
+export async function placement(
+  t: TestContext,
+  file: string,
+  provider: Provider,
+  options: OpenOptions = {},
+): Promise<Placement> {
+  const optimized = path.join(temporaryFolder(t), 'optimized.onnx');
+  const verbose = { ...options, logSeverityLevel: 0, optimizedModelFilePath: optimized };
+  const open = `import { createSession } from ${JSON.stringify(import.meta.url)};
+    await createSession(...JSON.parse(process.argv[1]));`;
+  const { stderr } = await promisify(execFile)(
+    process.execPath,
+    ['--input-type=module', '-e', open, JSON.stringify([file, provider, verbose])],
+    { maxBuffer: 2 ** 28 },
+  );
+  return placementOf(stderr, optimized);
+}
+
+/** The log lists nodes only where several providers share them. */
+function placementOf(log: string, optimized: string): Placement {
+  const only = /All nodes placed on \[(\w+)\]/.exec(log)?.[1];
+  if (only !== undefined) {
+    const { graph } = onnx.ModelProto.decode(readFileSync(optimized));
+    return { [only]: graph!.node!.map(({ opType, name }) => ({ op: opType!, name: name! })) };
+  }
+  const placed: Record<string, PlacedNode[]> = {};
+  let nodes: PlacedNode[] = [];
+  for (const [, provider, op, name] of log.matchAll(
+    /VerifyEachNodeIsAssignedToAnEp\]\s+(?:Node\(s\) placed on \[(\w+)\]|(\w+) \((.*)\)$)/gm,
+  )) {
+    if (provider !== undefined) nodes = placed[provider] = [];
+    else nodes.push({ op: op!, name: name! });
+  }
+  return placed;
+}
