@@ -4,15 +4,13 @@ import { encodeModel } from '../../formats/onnx/encode.ts';
 import type { Attribute, Node } from '../../src/onnx/graph.ts';
 import { fixture } from './paths.ts';
 
-const VOCABULARY = 2048;
+/** That of plm-tiny, in which the letters from a to z follow each other. */
+export const VOCABULARY = 2048;
 const WIDTH = 32;
 
-/** The token that the model has follow `token`. */
-export const successor = (token: number) => (token * 5 + 3) % VOCABULARY;
-
 /**
- * Writes the least language model that transformers.js runs: a token's row of a table times a second table, whose best
- * column is the successor's, and a cache that grows but is not read. Tokenizer and layout are those of plm-tiny.
+ * Writes the least language model that transformers.js runs. Each token is followed by the next: its row of a table is
+ * multiplied by a second table, whose best column is the next token's. A cache grows, but is not read.
  */
 export function writeBigram(folder: string): void {
   const [rows, columns] = tables();
@@ -93,7 +91,7 @@ function tables(): [rows: Uint8Array, columns: Uint8Array] {
     for (let i = 0; i < WIDTH; i++) {
       const sign = (Math.imul(token + 1, 0x9e3779b1) ^ Math.imul(token, token)) & (1 << i) ? 1 : -1;
       rows[token * WIDTH + i] = sign;
-      columns[i * VOCABULARY + successor(token)] = sign;
+      columns[i * VOCABULARY + ((token + 1) % VOCABULARY)] = sign;
     }
   }
   return [new Uint8Array(rows.buffer), new Uint8Array(columns.buffer)];

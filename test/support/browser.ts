@@ -32,15 +32,14 @@ const IMPORTS = {
   'onnxruntime-web/webgpu': '/node_modules/onnxruntime-web/dist/ort.webgpu.bundle.min.mjs',
 };
 
-/** Modules are prepared to load what else they need, WebAssembly above all, from here instead of a CDN. */
+/** Models and WebAssembly come from here, not from hosts that the library knows. */
 const PAGE = `<!doctype html>
 <meta charset="utf-8">
 <link rel="icon" href="data:,">
 <script type="importmap">${JSON.stringify({ imports: IMPORTS })}</script>
 <script type="module">
   import { env } from '@huggingface/transformers';
-  import { env as ort } from 'onnxruntime-web/webgpu';
-  ort.wasm.wasmPaths = '/node_modules/onnxruntime-web/dist/';
+  env.backends.onnx.wasm.wasmPaths = '/node_modules/onnxruntime-web/dist/';
   env.allowRemoteModels = false;
   env.allowLocalModels = true;
   env.localModelPath = '/models/';

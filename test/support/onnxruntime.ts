@@ -62,7 +62,7 @@ export async function placement(
   options: OpenOptions = {},
 ): Promise<Placement> {
   const optimized = path.join(temporaryFolder(t), 'optimized.onnx');
-  const verbose = { ...options, logSeverityLevel: 0, optimizedModelFilePath: optimized };
+  const verbose: OpenOptions = { ...options, logSeverityLevel: 0, optimizedModelFilePath: optimized };
   const open = `import { createSession } from ${JSON.stringify(import.meta.url)};
     await createSession(...JSON.parse(process.argv[1]));`;
   const { stderr } = await promisify(execFile)(
@@ -70,20 +70,22 @@ export async function placement(
     ['--input-type=module', '-e', open, JSON.stringify([file, provider, verbose])],
     { maxBuffer: 2 ** 28 },
   );
-  return placementOf(stderr, optimized);
+  const placed = placementOf(stderr);
+  const [provider0, ...others] = Object.keys(placed);
+  if (provider0 === undefined || others.length > 0) return placed;
+  const { graph } = onnx.ModelProto.decode(readFileSync(optimized));
+  return { [provider0]: graph!.node!.map(({ opType, name }) => ({ op: opType!, name: name! })) };
 }
 
-/** The log lists nodes only where several providers share them. */
-function placementOf(log: string, optimized: string): Placement {
-  const only = /All nodes placed on \[(\w+)\]/.exec(log)?.[1];
-  if (only !== undefined) {
-    const { graph } = onnx.ModelProto.decode(readFileSync(optimized));
-    return { [only]: graph!.node!.map(({ opType, name }) => ({ op: opType!, name: name! })) };
-  }
+/**
+ * The placement that the log of a session tells, which a page has on its console. It lists nodes where several providers
+ * share them; one that has them all comes with an empty list.
+ */
+export function placementOf(log: string): Placement {
   const placed: Record<string, PlacedNode[]> = {};
   let nodes: PlacedNode[] = [];
   for (const [, provider, op, name] of log.matchAll(
-    /VerifyEachNodeIsAssignedToAnEp\]\s+(?:Node\(s\) placed on \[(\w+)\]|(\w+) \((.*)\)$)/gm,
+    /AssignedToAnEp\]\s+(?:(?:All nodes|Node\(s\)) placed on \[(\w+)\]|(\w+) \((.*)\)$)/gm,
   )) {
     if (provider !== undefined) nodes = placed[provider] = [];
     else nodes.push({ op: op!, name: name! });

@@ -1,7 +1,6 @@
 import { createReadStream, statSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import os from 'node:os';
 import path from 'node:path';
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -38,8 +37,10 @@ export async function serveFolders(
         .end(page);
     }
     const [name, ...rest] = decodeURIComponent(pathname.slice(1)).split('/');
-    const file = path.join(folders[name!] ?? os.devNull, ...rest);
-    const stat = rest.includes('..') ? undefined : statSync(file, { throwIfNoEntry: false });
+    const folder = folders[name!];
+    if (folder === undefined || rest.includes('..')) return void response.writeHead(404, ISOLATION).end();
+    const file = path.join(folder, ...rest);
+    const stat = statSync(file, { throwIfNoEntry: false });
     if (!stat?.isFile()) return void response.writeHead(404, ISOLATION).end();
 
     const { size } = stat;
