@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
+import koffi from 'koffi';
 import { InferenceSession } from 'onnxruntime-node';
 import { onnx } from '../../formats/onnx/proto.ts';
 import { temporaryFolder } from './temporary-folder.ts';
@@ -15,7 +16,17 @@ const SWIFTSHADER = '/usr/lib/chromium/vk_swiftshader_icd.json';
 
 /** Why onnxruntime has no GPU here; false where it has. */
 export const NO_GPU: string | false =
-  !existsSync(SWIFTSHADER) && 'chromium is not installed: onnxruntime has no SwiftShader to run WebGPU on';
+  !(existsSync(SWIFTSHADER) && loads('libvulkan.so.1')) &&
+  'chromium or libvulkan1 is not installed: onnxruntime has no GPU in software';
+
+function loads(library: string): boolean {
+  try {
+    koffi.load(library).unload();
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 export type Provider = 'cpu' | 'webgpu';
 
