@@ -1,11 +1,27 @@
 #!/bin/sh
-# What the tests need beside npm packages: strace, which injects the faults of the commit tests. On Debian as root it
-# is installed here; elsewhere the tests that need it say that they could not run.
+# What the tests need beside npm packages, on Debian as root installed here; elsewhere the tests that need it say that
+# they could not run.
+#   strace     injects the faults of the commit tests
+#   chromium   runs ONNX models in a browser; its SwiftShader is the GPU of all WebGPU tests
+#   libvulkan1 lets onnxruntime find that SwiftShader (Debian's own lavapipe lacks what WebGPU asks for)
 set -eu
-command -v strace >/dev/null && exit 0
+missing=
+command -v strace >/dev/null || missing="$missing strace"
+command -v chromium >/dev/null || missing="$missing chromium"
+ls /usr/lib/*/libvulkan.so.1 >/dev/null 2>&1 || missing="$missing libvulkan1"
+[ -z "$missing" ] && exit 0
+
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   apt-get update -qq >/dev/null
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends strace >/dev/null
+  # Unquoted: the names are words. Without what chromium recommends, its sandbox helper among it: tests switch it off.
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 else
-  echo "strace is not installed: the fault-injection tests cannot run; 'apt-get install strace' lets them" >&2
+  for package in $missing; do
+    case $package in
+      strace) lost='fault-injection tests' ;;
+      chromium) lost='tests in a browser and tests with WebGPU' ;;
+      libvulkan1) lost='tests of onnxruntime with WebGPU' ;;
+    esac
+    echo "$package is not installed: the $lost cannot run; 'apt-get install $package' lets them" >&2
+  done
 fi

@@ -59,7 +59,8 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
     files.push(file);
     return file.text;
   };
-  const config = parseConfig(await read('config.json', MAX_CONFIG_BYTES), 'config.json');
+  const sourceConfig = await read('config.json', MAX_CONFIG_BYTES);
+  const config = parseConfig(sourceConfig, 'config.json');
   const container = weightsContainer(folder);
   const checkpoint = await openCheckpoint(folder, container, files);
   const table = matchTensors(config.plm, checkpoint, files);
@@ -81,6 +82,7 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
     tokenizer: tokenizer.spec,
     generation: generation.sampling,
     card: card.card,
+    sourceConfig,
     files,
     changes: [],
     notes: [...config.notes, ...checkpoint.notes, ...table.notes, ...tokenizer.notes, ...card.notes],

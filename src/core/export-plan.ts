@@ -1,5 +1,5 @@
-import type { SchemeName } from './scheme.ts';
-import type { Tensor } from './tensor.ts';
+import { type SchemeName, schemeBytes } from './scheme.ts';
+import { columnCount, rowCount, type Tensor } from './tensor.ts';
 
 /** A tensor's place in an artifact file. */
 export interface PlannedTensor {
@@ -8,10 +8,32 @@ export interface PlannedTensor {
   readonly name: string;
   /** Scheme it is stored in there. */
   readonly scheme: SchemeName;
-  /** Byte offset in the file. */
+  /** Byte offset in the file; with `packing`, that of its first part. */
   readonly offset: number;
+  /** With Q8_0: one scale a row, the same in all of its blocks. */
+  readonly byRow?: true;
+  /** Where the parts of its blocks go, if not side by side at `offset`. */
+  readonly packing?: Packing;
   /** Weights of the squared errors, one a column, for schemes that take them. */
   readonly importance?: Float32Array;
+}
+
+/** A layout of encoded rows that keeps the parts of blocks, such as codes and scales, each in a run of its own. */
+export interface Packing {
+  readonly parts: readonly {
+    /** Byte offset of the part of row 0 in the file. */
+    readonly offset: number;
+    readonly rowBytes: number;
+  }[];
+  /** Takes rows of blocks apart: fills `rowBytes` bytes a row of each part. */
+  pack(rows: Uint8Array, parts: readonly Uint8Array[]): void;
+}
+
+/** Bytes that a tensor takes in its file. */
+export function plannedBytes({ source, scheme, packing }: PlannedTensor): number {
+  const row =
+    packing?.parts.reduce((sum, part) => sum + part.rowBytes, 0) ?? schemeBytes(scheme, columnCount(source));
+  return row * rowCount(source);
 }
 
 /** Bytes known before any weight is read: headers, metadata. */

@@ -197,6 +197,13 @@ export const KERNELS = {
     tileWork: (job) => 8 * job.columns!,
     scratch: (job) => job.columns! + ENCODER_SCRATCH,
   },
+  /** Rewrites rows into Q8_0 with one scale a row, the same in all of its blocks. A tile is one row. */
+  quantizeByRow: {
+    fields: ['source', 'sourceScheme', 'sourceRowBytes', 'target', 'targetRowBytes', 'rows', 'columns'],
+    tiles: (job) => job.rows!,
+    tileWork: (job) => 8 * job.columns!,
+    scratch: (job) => job.columns!,
+  },
   /**
    * Compares rows of two storages of one matrix: writes four f64 a row at `out`: sum (a-b)^2, sum a^2,
    * max |a-b|, NaN aside, and the number of values of b that are not finite. Sums in the lane order of `matmul`. A tile is one row.

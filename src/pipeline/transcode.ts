@@ -1,5 +1,5 @@
 import { invalidInput, type PressError, unsupported } from '../core/errors.ts';
-import type { PlannedTensor } from '../core/export-plan.ts';
+import type { Packing, PlannedTensor } from '../core/export-plan.ts';
 import type { Progress } from '../core/progress.ts';
 import { SCHEMES, type SchemeName, schemeBytes } from '../core/scheme.ts';
 import { columnCount, type RowRange, rowBytes, rowRanges } from '../core/tensor.ts';
@@ -160,7 +160,12 @@ class Slot {
   }
 
   write(chunk: Chunk): void {
-    this.#start(chunk.write(this.target(chunk), chunk.offset));
+    const { packing } = chunk.tensor;
+    this.#start(
+      packing === undefined
+        ? chunk.write(this.target(chunk), chunk.offset)
+        : this.#writeParts(chunk, packing),
+    );
   }
 
   /** Blocks until all threads have done their part. */
@@ -172,11 +177,9 @@ class Slot {
     const targetScheme = SCHEMES[scheme].ggmlType;
     const [sourceRowBytes, targetRowBytes] = [rowBytes(source), schemeBytes(scheme, columns)];
     const target = this.#targetAt(chunk);
-    this.#compute.run('transcode', {
-      ...{ source: this.#at, sourceScheme, sourceRowBytes },
-      ...{ target, targetScheme, targetRowBytes },
-      ...{ rows, columns, importance },
-    });
+    const job = { source: this.#at, sourceScheme, sourceRowBytes, target, targetRowBytes, rows, columns };
+    if (chunk.tensor.byRow) this.#compute.run('quantizeByRow', job);
+    else this.#compute.run('transcode', { ...job, targetScheme, importance });
     this.#compute.run('difference', {
       ...{ a: this.#at, aScheme: sourceScheme, aRowBytes: sourceRowBytes },
       ...{ b: target, bScheme: targetScheme, bRowBytes: targetRowBytes },
@@ -195,6 +198,16 @@ class Slot {
   statistics(chunk: Chunk): Float64Array {
     const count = (chunk.range.count * ROW_STATISTICS_BYTES) / Float64Array.BYTES_PER_ELEMENT;
     return this.#compute.doubles(this.#statisticsAt(chunk), count);
+  }
+
+  /** The parts are taken out of shared memory before this returns. */
+  async #writeParts(chunk: Chunk, { parts, pack }: Packing): Promise<void> {
+    const { first, count } = chunk.range;
+    const bytes = parts.map(({ rowBytes }) => new Uint8Array(count * rowBytes));
+    pack(this.target(chunk), bytes);
+    await Promise.all(
+      parts.map(({ offset, rowBytes }, part) => chunk.write(bytes[part]!, offset + first * rowBytes)),
+    );
   }
 
   #start(action: Promise<void>): void {

@@ -30,6 +30,34 @@ export const q8_0: Codec = {
   },
 };
 
+/** What of the largest weight a code of 127 must reach, lest it be rounded to 128. */
+const REACH = fround(127.4);
+
+/**
+ * Writes one row with the same scale in all of its blocks, for matrices that are multiplied in integers: an f16, the
+ * nearest to max |x| / 127, or the next above where that one is too small, as among subnormals. Codes come from the f16.
+ */
+export function encodeQ8_0ByRow(
+  x: Float32Array,
+  first: number,
+  target: Uint8Array,
+  targetOffset: number,
+  count: number,
+): void {
+  const largest = largestMagnitude(x, first, count);
+  const nearest = toHalf(fround(largest / 127));
+  const scale = fround(fromHalf(nearest) * REACH) < largest ? nearest + 1 : nearest;
+  const d = fromHalf(scale);
+  const inverse = d === 0 ? 0 : fround(1 / d);
+  for (let i = 0; i < count; i += BLOCK_SIZE) {
+    const block = targetOffset + (i / BLOCK_SIZE) * BLOCK_BYTES;
+    writeUint16(target, block, scale);
+    for (let j = 0; j < BLOCK_SIZE; j++) {
+      target[block + 2 + j] = roundToByte(fround(x[first + i + j]! * inverse));
+    }
+  }
+}
+
 function encodeBlock(x: Float32Array, first: number, target: Uint8Array, block: number): void {
   const d = fround(largestMagnitude(x, first, BLOCK_SIZE) / 127);
   const inverse = d === 0 ? 0 : fround(1 / d);

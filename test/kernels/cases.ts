@@ -269,6 +269,23 @@ export function transcodeCase(
   };
 }
 
+export function quantizeByRowCase(from: SchemeName, rows: number, weights: Float32Array): KernelCase {
+  const columns = weights.length / rows;
+  return {
+    name: `quantizeByRow of ${from}, ${rows} x ${columns}`,
+    run(compute) {
+      const targetRowBytes = schemeBytes('Q8_0', columns);
+      const target = compute.alloc(rows * targetRowBytes);
+      const job = {
+        source: put(compute, stored(from, weights)),
+        ...{ sourceScheme: SCHEMES[from].ggmlType, sourceRowBytes: schemeBytes(from, columns) },
+        ...{ target, targetRowBytes, rows, columns },
+      };
+      return launch(compute, 'quantizeByRow', job, target, rows * targetRowBytes);
+    },
+  };
+}
+
 export function differenceCase(aScheme: SchemeName, bScheme: SchemeName, columns: number): KernelCase {
   const rows = 140;
   return {

@@ -17,6 +17,7 @@ import {
   type KernelCase,
   matmulCase,
   matmulSparseCase,
+  quantizeByRowCase,
   reluSquaredCase,
   rmsNormCase,
   ropeCase,
@@ -90,6 +91,17 @@ const CASES: Readonly<Record<KernelName, readonly KernelCase[]>> = {
     // Five blocks: searches of four blocks at a time have one left over.
     ...WRITABLE.filter((scheme) => SCHEMES[scheme].blockSize === 32).map((scheme) =>
       transcodeCase('F32', scheme, 20, gaussians(20 * 160, 16), 'Gaussian', importances(160)),
+    ),
+  ],
+  quantizeByRow: [
+    ...SCHEME_NAMES.map((scheme) => quantizeByRowCase(scheme, 20, gaussians(20 * 512, 19))),
+    // Scales among subnormal halves, where the nearest may be a third too small.
+    ...[3e-6, 1e-5, 8e-8].map((size) =>
+      quantizeByRowCase(
+        'F32',
+        300,
+        gaussians(300 * 96, 20).map((value) => size * value),
+      ),
     ),
   ],
   difference: SCHEME_NAMES.flatMap((scheme) => [

@@ -7,6 +7,7 @@ export { embed } from './embed';
 export { matmul } from './matmul';
 export { matmulSparse } from './matmul-sparse';
 export { matmulTransposed } from './matmul-transposed';
+export { quantizeByRow } from './quantize-by-row';
 export { reluSquared } from './relu-squared';
 export { rmsNorm } from './rms-norm';
 export { rope } from './rope';

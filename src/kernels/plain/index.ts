@@ -8,6 +8,7 @@ import type { PlainKernel } from './kernel.ts';
 import { matmul } from './matmul.ts';
 import { matmulSparse } from './matmul-sparse.ts';
 import { matmulTransposed } from './matmul-transposed.ts';
+import { quantizeByRow } from './quantize-by-row.ts';
 import { reluSquared } from './relu-squared.ts';
 import { rmsNorm } from './rms-norm.ts';
 import { rope } from './rope.ts';
@@ -27,5 +28,6 @@ export const PLAIN_KERNELS: { readonly [K in KernelName]: PlainKernel<K> } = {
   columnSums,
   secondMoments,
   transcode,
+  quantizeByRow,
   difference,
 };

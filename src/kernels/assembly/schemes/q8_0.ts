@@ -1,4 +1,4 @@
-import { splatHalf, storeHalf } from '../half';
+import { loadHalf, splatHalf, storeHalf } from '../half';
 import { largestMagnitude } from '../search/magnitude';
 import { packBytes, roundToByte, storeScaled } from './codes';
 
@@ -30,6 +30,26 @@ function encodeBlock(x: usize, block: usize): void {
   storeHalf(block, d);
   v128.store(block, codes(x, inverse), 2);
   v128.store(block, codes(x + 64, inverse), 18);
+}
+
+/** What of the largest weight a code of 127 must reach, lest it be rounded to 128. */
+const REACH: f32 = 127.4;
+
+/** One scale, an f16, in all blocks of a row. Twin of encodeQ8_0ByRow in src/schemes/q8_0.ts. */
+export function encodeQ8_0ByRow(source: usize, target: usize, columns: i32): void {
+  const largest = largestMagnitude(source, columns);
+  storeHalf(target, largest / 127);
+  if (loadHalf(target) * REACH < largest) store<u16>(target, load<u16>(target) + 1);
+  const scale = load<u16>(target);
+  const d = loadHalf(target);
+  const inverse = f32x4.splat(d === 0 ? 0 : 1 / d);
+  for (let c = 0; c < columns; c += BLOCK_SIZE) {
+    store<u16>(target, scale);
+    v128.store(target, codes(source, inverse), 2);
+    v128.store(target, codes(source + 64, inverse), 18);
+    source += 128;
+    target += BLOCK_BYTES;
+  }
 }
 
 function codes(x: usize, inverse: v128): v128 {

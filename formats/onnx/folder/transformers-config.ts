@@ -1,0 +1,54 @@
+import type { Model } from '../../../src/core/model.ts';
+import { type Dtype, type GraphFile, graphFileName, isHalf } from './graph-file.ts';
+import { type Json, jsonText } from './json-text.ts';
+import { geometryFields, PLM_ARCHITECTURE } from './plm-config.ts';
+import { tokenIdFields } from './token-ids.ts';
+
+/**
+ * transformers.js knows no plm and has no fallback for causal models. Of the types that it knows, qwen3 is one that
+ * names caches `past_key_values.N.key` and `.value` and does nothing else on its own, and the one that its versions 3
+ * and 4 share: 4 takes the shapes of caches from the graph, 3 from num_key_value_heads and head_dim.
+ */
+const KNOWN_MODEL_TYPE = 'qwen3';
+
+/**
+ * config.json for transformers.js, which takes the first of `graphs` unless told otherwise. Two fields tell of the
+ * caches instead of the model: num_key_value_heads and head_dim.
+ */
+export function transformersConfigText(
+  model: Pick<Model, 'config' | 'tokenizer'>,
+  graphs: readonly GraphFile[],
+): string {
+  const { cache } = graphs[0]!;
+  return jsonText({
+    architectures: [PLM_ARCHITECTURE],
+    model_type: KNOWN_MODEL_TYPE,
+    plmpress: { true_model_type: 'plm', true_config: 'plm_config.json' },
+    ...geometryFields(model.config),
+    num_key_value_heads: cache.heads,
+    head_dim: cache.keyWidth,
+    ...tokenIdFields(model.tokenizer),
+    'transformers.js_config': loadingFields(graphs),
+  });
+}
+
+function loadingFields(graphs: readonly GraphFile[]): Json {
+  const dtypes = graphs.map(({ dtype }) => dtype);
+  const [first] = dtypes;
+  const halves = dtypes.filter(isHalf);
+  const external = graphs.filter(({ dataFiles }) => dataFiles > 0);
+  return {
+    dtype: first,
+    // Its own choice for WebAssembly, which a dtype for all devices overrides.
+    ...(first !== 'q8' && dtypes.includes('q8') && { device_config: { wasm: { dtype: 'q8' } } }),
+    // Version 3 makes the empty caches of this type.
+    ...(halves.length > 0 && { kv_cache_dtype: sameForAll(halves, 'float16') }),
+    use_external_data_format: Object.fromEntries(
+      external.map(({ dtype, dataFiles }) => [graphFileName(dtype), dataFiles]),
+    ),
+  };
+}
+
+function sameForAll(dtypes: readonly Dtype[], value: string): Json {
+  return Object.fromEntries(dtypes.map((dtype) => [dtype, value]));
+}

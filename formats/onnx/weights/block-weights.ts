@@ -1,0 +1,125 @@
+import { columnCount, rowCount, type Tensor } from '../../../src/core/tensor.ts';
+import type { ExternalData } from '../../../src/onnx/graph.ts';
+import { type FloatType, int } from '../graph/builder.ts';
+import {
+  BLOCK_BITS,
+  BLOCK_SIZE,
+  type BlockScheme,
+  codeBytes,
+  packBlocks,
+  packFloatScales,
+  packHalfScales,
+} from './block-packing.ts';
+import { addByHead } from './heads.ts';
+import type { Placer } from './placer.ts';
+import type { Weights } from './weights.ts';
+
+/** Multiply activations that are rounded to 8 bits a block, in integers: without it CPUs take paths many times slower. */
+const INT8_ACTIVATIONS = 4;
+
+/** Names of the two initializers of a matrix. */
+interface Stored {
+  readonly codes: string;
+  readonly scales: string;
+}
+
+/** Matrices in blocks of 4 or 8 bits. `MatMulNBits` and `GatherBlockQuantized` read the same table. */
+export class BlockWeights implements Weights {
+  readonly #placer: Placer;
+  readonly #type: FloatType;
+  readonly #schemeOf: (tensor: Tensor) => BlockScheme;
+
+  constructor(placer: Placer, type: FloatType, schemeOf: (tensor: Tensor) => BlockScheme) {
+    this.#placer = placer;
+    this.#type = type;
+    this.#schemeOf = schemeOf;
+  }
+
+  vector(tensor: Tensor): string {
+    return this.#placer.plain(tensor, this.#type);
+  }
+
+  linear(at: string, x: string, tensor: Tensor): string {
+    return this.#multiply(at, x, tensor, { rows: rowCount(tensor), ...this.#store(tensor, 1)[0]! });
+  }
+
+  heads(at: string, x: string, tensor: Tensor): string {
+    const [heads, rows] = tensor.shape as [number, number];
+    const stored = this.#store(tensor, heads);
+    return addByHead(this.#placer.graph, at, x, heads, (place, input, head) =>
+      this.#multiply(place, input, tensor, { rows, ...stored[head]! }),
+    );
+  }
+
+  embed(at: string, ids: string, tensor: Tensor): string {
+    const { graph } = this.#placer;
+    const scheme = this.#schemeOf(tensor);
+    const { codes, scales } = this.#store(tensor, 1)[0]!;
+    const width = blocksOf(tensor) * codeBytes(scheme);
+    const table = graph.add('Reshape', `${at}/table`, [codes, graph.integers([rowCount(tensor), width])]);
+    const rows = graph.add('GatherBlockQuantized', `${at}/rows`, [table, ids, scales], {
+      domain: 'com.microsoft',
+      attributes: {
+        ...{ bits: int(BLOCK_BITS[scheme]), block_size: int(BLOCK_SIZE) },
+        ...{ gather_axis: int(0), quantize_axis: int(1) },
+      },
+    });
+    const columns = columnCount(tensor);
+    if (columns === blocksOf(tensor) * BLOCK_SIZE) return rows;
+    const ends = [[0], [columns], [1]].map((list) => graph.integers(list));
+    return graph.add('Slice', `${at}/unpadded`, [rows, ...ends]);
+  }
+
+  #multiply(at: string, x: string, tensor: Tensor, stored: Stored & { readonly rows: number }): string {
+    return this.#placer.graph.add('MatMulNBits', at, [x, stored.codes, stored.scales], {
+      domain: 'com.microsoft',
+      attributes: {
+        ...{ K: int(columnCount(tensor)), N: int(stored.rows) },
+        ...{ bits: int(BLOCK_BITS[this.#schemeOf(tensor)]), block_size: int(BLOCK_SIZE) },
+        accuracy_level: int(INT8_ACTIVATIONS),
+      },
+    });
+  }
+
+  /** Declares codes `[rows, blocks, bytes]` and scales `[rows, blocks]` of each head; of a plain matrix, of one. */
+  #store(tensor: Tensor, heads: number): Stored[] {
+    const scheme = this.#schemeOf(tensor);
+    const [blocks, width] = [blocksOf(tensor), codeBytes(scheme)];
+    const isHalf = this.#type === 'float16';
+    const packScales = isHalf ? packHalfScales : packFloatScales;
+    const [codes, scales] = this.#placer.packed(tensor, scheme, {
+      parts: [
+        { rowBytes: blocks * width, pack: (from, into) => packBlocks(scheme, from, into) },
+        { rowBytes: blocks * (isHalf ? 2 : 4), pack: (from, into) => packScales(scheme, from, into) },
+      ],
+    }) as [ExternalData, ExternalData];
+    const rows = rowCount(tensor) / heads;
+    const { graph } = this.#placer;
+    return Array.from({ length: heads }, (_, head) => {
+      const name = heads === 1 ? tensor.name : `${tensor.name}.${head}`;
+      return {
+        codes: graph.external(
+          `${name}_Q${BLOCK_BITS[scheme]}`,
+          'uint8',
+          [rows, blocks, width],
+          pieceOf(codes, head, heads),
+        ),
+        scales: graph.external(`${name}_scales`, this.#type, [rows, blocks], pieceOf(scales, head, heads)),
+      };
+    });
+  }
+}
+
+function blocksOf(tensor: Tensor): number {
+  return Math.ceil(columnCount(tensor) / BLOCK_SIZE);
+}
+
+/** One of `count` equal pieces. */
+export function pieceOf(
+  { location, offset, length }: ExternalData,
+  index: number,
+  count: number,
+): ExternalData {
+  const size = length / count;
+  return { location, offset: offset + index * size, length: size };
+}

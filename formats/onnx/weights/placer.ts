@@ -1,0 +1,137 @@
+import { unsupported } from '../../../src/core/errors.ts';
+import type { Packing } from '../../../src/core/export-plan.ts';
+import { SCHEMES, type SchemeName, schemeBytes } from '../../../src/core/scheme.ts';
+import { columnCount, rowCount, type Tensor } from '../../../src/core/tensor.ts';
+import type { ElementType, ExternalData } from '../../../src/onnx/graph.ts';
+import { projectRows } from '../../../src/passes/float-rows.ts';
+import type { DataFiles } from '../data-files.ts';
+import { type GraphBuilder, initializerBytes } from '../graph/builder.ts';
+
+/** Importances of the columns of a tensor, if anything is known of them. */
+export type ImportancesOf = (tensor: Tensor) => Float32Array | undefined;
+
+export interface PlacerOptions {
+  readonly graph: GraphBuilder;
+  readonly data: DataFiles;
+  readonly importancesOf: ImportancesOf;
+  /** Round weights that have been rounded already, into another scheme. */
+  readonly allowRequantize: boolean;
+}
+
+/** A run of parts of blocks: one initializer's, or several heads' one after the other. */
+export interface PackedPart {
+  readonly rowBytes: number;
+  readonly pack: (blocks: Uint8Array, part: Uint8Array) => void;
+}
+
+export interface PackedOptions {
+  readonly parts: readonly PackedPart[];
+  /** One scale a row. */
+  readonly byRow?: true;
+}
+
+/** Gives tensors their places in the files of data and declares their initializers, each once. */
+export class Placer {
+  readonly graph: GraphBuilder;
+  readonly #data: DataFiles;
+  readonly #importancesOf: ImportancesOf;
+  readonly #allowRequantize: boolean;
+  readonly #packed = new Map<string, readonly ExternalData[]>();
+  readonly #plain = new Set<string>();
+
+  constructor({ graph, data, importancesOf, allowRequantize }: PlacerOptions) {
+    this.graph = graph;
+    this.#data = data;
+    this.#importancesOf = importancesOf;
+    this.#allowRequantize = allowRequantize;
+  }
+
+  /** A tensor as one initializer under its own name. */
+  plain(tensor: Tensor, type: Extract<ElementType, 'float' | 'float16'>): string {
+    const { name, shape } = tensor;
+    if (this.#plain.has(name)) return name;
+    this.#plain.add(name);
+    const scheme = type === 'float' ? 'F32' : 'F16';
+    this.#data.place([initializerBytes(type, shape)], (file, [place]) => {
+      file.tensors.push({ source: tensor, name, scheme, offset: place!.offset });
+      this.graph.external(name, type, shape, place!);
+    });
+    return name;
+  }
+
+  /** The places of the parts of a tensor that is stored in blocks, padded with zeros to whole ones. */
+  packed(tensor: Tensor, scheme: SchemeName, { parts, byRow }: PackedOptions): readonly ExternalData[] {
+    const { name } = tensor;
+    const known = this.#packed.get(name);
+    if (known !== undefined) return known;
+    this.#assertMayRound(tensor, scheme, byRow);
+    const source = inWholeBlocks(tensor, scheme);
+    const importance = source.scheme === scheme || byRow ? undefined : this.#importanceOf(tensor, source);
+    const rows = rowCount(tensor);
+    let result: readonly ExternalData[] = [];
+    this.#data.place(
+      parts.map(({ rowBytes }) => rows * rowBytes),
+      (file, places) => {
+        const packing: Packing = {
+          parts: places.map(({ offset }, part) => ({ offset, rowBytes: parts[part]!.rowBytes })),
+          pack(blocks, targets) {
+            for (const [part, { pack }] of parts.entries()) pack(blocks, targets[part]!);
+          },
+        };
+        file.tensors.push({
+          ...{ source, name, scheme, offset: places[0]!.offset, packing },
+          ...(byRow && { byRow }),
+          ...(importance && { importance }),
+        });
+        result = places;
+      },
+    );
+    this.#packed.set(name, result);
+    return result;
+  }
+
+  /** A constant that is made here. */
+  computed(name: string, type: ElementType, shape: readonly number[], bytes: Uint8Array): string {
+    this.#data.place([bytes.length], (file, [place]) => {
+      file.head.push({ offset: place!.offset, bytes });
+      this.graph.external(name, type, shape, place!);
+    });
+    return name;
+  }
+
+  #importanceOf(tensor: Tensor, source: Tensor): Float32Array | undefined {
+    const importance = this.#importancesOf(tensor);
+    const columns = columnCount(source);
+    if (importance === undefined || importance.length === columns) return importance;
+    const padded = new Float32Array(columns);
+    padded.set(importance);
+    return padded;
+  }
+
+  #assertMayRound({ name, scheme }: Tensor, to: SchemeName, byRow: true | undefined): void {
+    const isRounded = SCHEMES[scheme].blockSize > 1;
+    if (!isRounded || this.#allowRequantize || (scheme === to && !byRow)) return;
+    const what = `requantizing from ${scheme} to ${to}${byRow ? ' by rows' : ''} adds a second error; --allow-requantize permits it`;
+    throw unsupported({ field: `tensor "${name}"`, what });
+  }
+}
+
+/** The tensor itself, or one of F32 whose rows are longer by some zeros. */
+function inWholeBlocks(tensor: Tensor, scheme: SchemeName): Tensor {
+  const { blockSize } = SCHEMES[scheme];
+  const columns = columnCount(tensor);
+  const padded = Math.ceil(columns / blockSize) * blockSize;
+  if (padded === columns) return tensor;
+  return projectRows(tensor, padded, () =>
+    Promise.resolve((values, into) => {
+      into.fill(0);
+      into.set(values);
+    }),
+  );
+}
+
+/** Bytes of one row in a scheme of blocks, its last block whole. */
+export function paddedRowBytes(tensor: Tensor, scheme: SchemeName): number {
+  const { blockSize } = SCHEMES[scheme];
+  return schemeBytes(scheme, Math.ceil(columnCount(tensor) / blockSize) * blockSize);
+}
