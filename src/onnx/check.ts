@@ -1,7 +1,6 @@
 import { invalidInput } from '../core/errors.ts';
 import { checkInitializers } from './check-initializers.ts';
 import { checkNames } from './check-names.ts';
-import { checkOutputs } from './check-outputs.ts';
 import { DOMAINS, type Domain, type OnnxModel } from './graph.ts';
 import { inferModel } from './infer-model.ts';
 
@@ -20,7 +19,7 @@ export function checkModel(model: OnnxModel): void {
   checkVersions(model);
   checkNames(model.graph);
   checkInitializers(model.graph.initializers);
-  checkOutputs(model.graph, inferModel(model));
+  inferModel(model);
 }
 
 function checkVersions({ irVersion, opsets, graph }: OnnxModel): void {

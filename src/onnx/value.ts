@@ -47,7 +47,7 @@ export function halves(bytes: Uint8Array): Uint16Array {
 
 /** Typed arrays begin at multiples of their elements' size. */
 function aligned(bytes: Uint8Array, size: number): Uint8Array {
-  return bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  return bytes.byteOffset % size === 0 ? bytes : Uint8Array.from(bytes);
 }
 
 export function elementCount(shape: readonly number[]): number {

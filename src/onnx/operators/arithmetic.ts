@@ -8,6 +8,8 @@ import type { Execution, Operator } from './operator.ts';
 /** The operators of JavaScript do the same to the bigints of int64 as to numbers; storing wraps and rounds as the type does. */
 type Binary<Result> = (a: number, b: number) => Result;
 
+const BINARY = { inputs: [2, 2], outputs: [1, 1], attributes: {}, float16: 'widens' } as const;
+
 export const addition = arithmetic(['float', 'float16', 'int64', 'int32'], (a, b) => a + b, add);
 export const subtraction = arithmetic(['float', 'float16', 'int64', 'int32'], (a, b) => a - b, subtract);
 /** Not of int32: their product may be beyond the integers that a number holds. */
@@ -43,8 +45,6 @@ function comparison(types: readonly ElementType[], apply: Binary<boolean>): Oper
     evaluate: (execution) => [combine(execution, (a, b) => Number(apply(a, b)))],
   };
 }
-
-const BINARY = { inputs: [2, 2], outputs: [1, 1], attributes: {}, float16: 'widens' } as const;
 
 function combineContents(call: Call, apply: (a: Extent, b: Extent) => Extent): Extent[] | undefined {
   const [a, b] = [call.input(0).contents, call.input(1).contents];
