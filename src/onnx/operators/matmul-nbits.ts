@@ -84,7 +84,7 @@ function roundActivations(x: Float32Array, width: number, blockSize: number): Fl
       let largest = 0;
       for (let i = first; i < end; i++) largest = Math.max(largest, Math.abs(x[i]!));
       const scale = fround(largest / INT8_MAX);
-      const inverse = scale === 0 ? 0 : fround(1 / scale);
+      const inverse = largest === 0 ? 0 : fround(INT8_MAX / largest);
       for (let i = first; i < end; i++) rounded[i] = roundToEven(fround(x[i]! * inverse)) * scale;
     }
   }

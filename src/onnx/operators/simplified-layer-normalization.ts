@@ -2,6 +2,8 @@ import type { Call } from '../call.ts';
 import type { Extent } from '../extent.ts';
 import { type AttributeRule, FLOATS, type Operator } from './operator.ts';
 
+const { fround } = Math;
+
 const EPSILON: AttributeRule = {
   type: 'float',
   required: true,
@@ -55,7 +57,7 @@ export const skipSimplifiedLayerNormalization: Operator = {
   evaluate({ call, inputs: [x, skip, gamma], outputs }) {
     const [a, b] = [x!.data as Float32Array, skip!.data as Float32Array];
     const sum = a.map((value, i) => value + b[i]!);
-    const norm = normalize(sum, gamma!.data as Float32Array, call.float('epsilon'));
+    const norm = normalizeSum(sum, gamma!.data as Float32Array, call.float('epsilon'));
     return [norm, NOTHING, NOTHING, sum].slice(0, outputs.length);
   },
 };
@@ -70,14 +72,37 @@ function normalizedShape(call: Call, gamma: number): readonly Extent[] {
   return shape;
 }
 
+/** Multiplies with the inverse root, as ONNX Runtime does where it has no sum to take. */
 function normalize(x: Float32Array, gamma: Float32Array, epsilon: number): Float32Array {
   const y = new Float32Array(x.length);
   const width = gamma.length;
   for (let first = 0; first < x.length; first += width) {
-    let squares = 0;
-    for (let i = 0; i < width; i++) squares += x[first + i]! * x[first + i]!;
-    const root = Math.sqrt(squares / width + epsilon);
-    for (let i = 0; i < width; i++) y[first + i] = (x[first + i]! / root) * gamma[i]!;
+    const row = x.subarray(first, first + width);
+    const inverse = fround(
+      1 / fround(Math.sqrt(fround(fround(squaresInLanes(row) / width) + fround(epsilon)))),
+    );
+    for (let i = 0; i < width; i++) y[first + i] = fround(row[i]! * inverse) * gamma[i]!;
   }
   return y;
+}
+
+/** Divides by the root. */
+function normalizeSum(x: Float32Array, gamma: Float32Array, epsilon: number): Float32Array {
+  const y = new Float32Array(x.length);
+  const width = gamma.length;
+  for (let first = 0; first < x.length; first += width) {
+    const row = x.subarray(first, first + width);
+    const squares = row.reduce((sum, value) => fround(sum + fround(value * value)), 0);
+    const root = fround(Math.sqrt(fround(fround(squares / width) + fround(epsilon))));
+    for (let i = 0; i < width; i++) y[first + i] = fround(row[i]! / root) * gamma[i]!;
+  }
+  return y;
+}
+
+/** The sum of squares in the order of 8 lanes of fused multiply-adds. */
+function squaresInLanes(row: Float32Array): number {
+  const lanes = new Float32Array(8);
+  for (let i = 0; i < row.length; i++) lanes[i & 7]! += row[i]! * row[i]!;
+  for (let half = 4; half > 0; half >>= 1) for (let i = 0; i < half; i++) lanes[i]! += lanes[i + half]!;
+  return lanes[0]!;
 }
