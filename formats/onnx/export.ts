@@ -72,6 +72,7 @@ export function planOnnx(model: Model, options: OnnxOptions): PlannedGraph {
     },
     graph: {
       dtype: scheme.dtype,
+      name: graphFileName(scheme.dtype),
       dataFiles: dataFiles.length,
       cache: cacheOf(model, cache),
     },

@@ -71,6 +71,7 @@ export class SourceFolder {
 function hubCacheRoot(folder: string): string | undefined {
   const parts = folder.split(path.sep);
   const snapshots = parts.lastIndexOf('snapshots');
-  const isSnapshot = snapshots > 0 && snapshots < parts.length - 1 && parts[snapshots - 1]!.startsWith('models--');
+  const isSnapshot =
+    snapshots > 0 && snapshots < parts.length - 1 && parts[snapshots - 1]!.startsWith('models--');
   return isSnapshot ? parts.slice(0, snapshots).join(path.sep) : undefined;
 }

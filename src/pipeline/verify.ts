@@ -97,7 +97,7 @@ export async function verify(
  * @throws PressError verification where a file is not as it was written.
  */
 export async function checkFiles(spec: string, artifact: Model): Promise<void> {
-  const folder = await folderOf(spec);
+  const folder = await folderOf(spec, artifact);
   for (const file of artifact.files) await checkManifest(folder, file);
 }
 

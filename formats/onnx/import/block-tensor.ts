@@ -69,7 +69,10 @@ export class BlockTensor implements Tensor {
     const scalesOfRow = byRow ? 1 : blocks;
     const scales = new Uint8Array(count * scalesOfRow * scaleBytes);
     await piece.scales.file.readInto(scales, piece.scales.offset + first * scalesOfRow * scaleBytes);
-    const halves = scaleBytes === 2 ? new Uint16Array(scales.buffer) : this.#halvesOf(new Float32Array(scales.buffer), piece);
+    const halves =
+      scaleBytes === 2
+        ? new Uint16Array(scales.buffer)
+        : this.#halvesOf(new Float32Array(scales.buffer), piece);
     const step = 2 + codeBytes(this.scheme);
     for (let block = 0; block < count * blocks; block++) {
       const half = halves[byRow ? Math.floor(block / blocks) : block]!;

@@ -1,9 +1,9 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { invalidInput, localIo, usage } from '../../../src/core/errors.ts';
-import { GRAPH_FOLDER } from '../folder/graph-file.ts';
-import { ONNX_SCHEMES } from '../schemes.ts';
 import { graphAlias } from '../export.ts';
+import { GRAPH_FOLDER, graphFileName } from '../folder/graph-file.ts';
+import { ONNX_SCHEMES } from '../schemes.ts';
 
 /** Where the parts of an ONNX artifact are. */
 export interface OnnxPlace {
@@ -29,7 +29,8 @@ export async function locateOnnx(spec: string): Promise<OnnxPlace> {
   const resolved = await realpath(spec).catch((error) => {
     throw localIo(spec, error);
   });
-  if (!(await stat(resolved)).isDirectory()) return placeOf(path.dirname(path.resolve(spec)), path.basename(spec));
+  if (!(await stat(resolved)).isDirectory())
+    return placeOf(path.dirname(path.resolve(spec)), path.basename(spec));
   const folder = await graphFolder(path.resolve(spec));
   const names = await graphNames(folder);
   if (names.length === 0) throw invalidInput({ file: spec, what: 'no .onnx file in this folder' });
@@ -50,8 +51,12 @@ async function graphFolder(folder: string): Promise<string> {
   return stats?.isDirectory() ? inner : folder;
 }
 
-/** Second names of graphs. */
-const ALIASES = new Set(ONNX_SCHEMES.map(({ name }) => graphAlias(name)));
+/** Second names of graphs, by which folders that hold their first ones do not count. */
+const ALIASES = new Map(
+  ONNX_SCHEMES.map(({ name, dtype }) => [graphAlias(name), graphFileName(dtype)] as const).filter(
+    ([alias, name]) => alias !== name,
+  ),
+);
 
 /** Graphs of a folder, each by one name. */
 async function graphNames(folder: string): Promise<string[]> {
@@ -59,8 +64,5 @@ async function graphNames(folder: string): Promise<string[]> {
     throw localIo(folder, error);
   });
   const names = entries.filter((name) => name.endsWith('.onnx')).sort();
-  const [first] = names.filter((name) => !ALIASES.has(name));
-  // model_q4.onnx is no second name, for transformers.js calls it so too.
-  const own = names.filter((name) => !ALIASES.has(name) || names.every((other) => other === name || ALIASES.has(other)));
-  return first === undefined ? names : own;
+  return names.filter((name) => !names.includes(ALIASES.get(name) ?? ''));
 }

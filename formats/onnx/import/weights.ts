@@ -123,7 +123,8 @@ export class GraphWeights {
     this.#left.delete(name);
     const got = `${found.type} [${found.shape.join(', ')}]`;
     const expected = `${type} [${shape.join(', ')}] by the metadata`;
-    if (got !== expected.replace(' by the metadata', '')) throw this.#fault(name, 'type and shape', got, expected);
+    if (got !== expected.replace(' by the metadata', ''))
+      throw this.#fault(name, 'type and shape', got, expected);
     const { data } = found;
     if (!isExternal(data)) throw new Error(`initializer ${name} is inside the graph`);
     const { file, index } = this.#data.get(data.location)!;
@@ -132,7 +133,13 @@ export class GraphWeights {
 
   #fault(name: string, what: string, got?: string, expected?: string): PressError {
     const field = `initializer ${JSON.stringify(name)}`;
-    return invalidInput({ file: this.#graphFile, field, what, ...(got && { got }), ...(expected && { expected }) });
+    return invalidInput({
+      file: this.#graphFile,
+      field,
+      what,
+      ...(got && { got }),
+      ...(expected && { expected }),
+    });
   }
 }
 

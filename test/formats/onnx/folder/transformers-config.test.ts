@@ -41,7 +41,6 @@ describe('config.json', () => {
     });
     assert.deepEqual(loading('fp16', 'q4f16', 'fp32'), {
       dtype: 'fp16',
-      kv_cache_dtype: { fp16: 'float16', q4f16: 'float16' },
       use_external_data_format: { 'model_q4f16.onnx': 1, 'model_fp32.onnx': 2 },
     });
   });
