@@ -24,6 +24,8 @@ export interface OnnxArtifact extends Model {
   readonly format: 'onnx';
   readonly graph: OnnxModel;
   readonly cache: CacheForm;
+  /** Where the graph lies, for engines that open files by themselves. */
+  readonly graphPath: string;
   /** Fills `into` with the bytes of an initializer. */
   readonly readInitializer: (initializer: Initializer, into: Uint8Array) => Promise<void>;
 }
@@ -98,7 +100,8 @@ async function readArtifact(
   const { metadata } = graph;
   const [license, baseModels] = [metadata[METADATA.license], metadata[METADATA.baseModels]];
   return {
-    ...{ graph, cache, readInitializer: (initializer, into) => readInitializer(initializer, into, data) },
+    ...{ graph, cache, graphPath: path.join(graphs, name) },
+    ...{ readInitializer: (initializer, into) => readInitializer(initializer, into, data) },
     format: 'onnx',
     name: metadata[METADATA.name] ?? outer.name,
     config: config.plm,
