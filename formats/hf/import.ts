@@ -38,6 +38,11 @@ export async function isHfFolder(folder: string): Promise<boolean> {
   );
 }
 
+/** Whether `folder` holds weights as checkpoints do. */
+export async function hasHfWeights(folder: string): Promise<boolean> {
+  return containerOf(await SourceFolder.open(folder)) !== undefined;
+}
+
 /**
  * Opens a Hugging Face folder of a PLM: config.json, generation_config.json, tokenizer files, model card and
  * weights in safetensors or files of PyTorch, of which only headers are read. Close the model when done with it.

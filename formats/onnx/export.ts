@@ -6,6 +6,7 @@ import { toHalf } from '../../src/schemes/half.ts';
 import { assertHolds } from './architecture.ts';
 import { DataFiles } from './data-files.ts';
 import { encodeModel } from './encode.ts';
+import { type CacheShape, GRAPH_FOLDER, type GraphFile, graphFileName } from './folder/graph-file.ts';
 import { type FloatType, GraphBuilder } from './graph/builder.ts';
 import { latentCacheWidths } from './graph/latent-attention.ts';
 import { addPlm } from './graph/plm.ts';
@@ -18,8 +19,6 @@ import { Placer } from './weights/placer.ts';
 /** The newest that ONNX Runtime of early 2025 knows; nothing newer is needed. */
 const IR_VERSION = 10;
 const OPSETS = { '': 21, 'com.microsoft': 1 };
-/** Folder of graphs and weights, as transformers.js asks for it. */
-export const GRAPH_FOLDER = 'onnx';
 
 export interface OnnxOptions {
   /** Name in `ONNX_SCHEMES`, in any case. */
@@ -40,17 +39,6 @@ export interface PlannedGraph {
   readonly graph: GraphFile;
 }
 
-/** What runtimes must know of a graph before they load it. */
-export interface GraphFile {
-  readonly dtype: OnnxScheme['dtype'];
-  /** File in the folder of graphs. */
-  readonly name: string;
-  /** Number of files of weights. */
-  readonly dataFiles: number;
-  /** Of a layer: heads and widths of its two tensors. */
-  readonly cache: { readonly heads: number; readonly keyWidth: number; readonly valueWidth: number };
-}
-
 /**
  * Plans a graph of a PLM with its weights beside it. Model.importances weigh the rounding of 4-bit matrices.
  * @throws PressError unsupported where the graph cannot hold the model, where a pass of `onnxPasses` has not run, or
@@ -61,7 +49,7 @@ export function planOnnx(model: Model, options: OnnxOptions): PlannedGraph {
   const scheme = onnxSchemeNamed(options.scheme);
   const { cache = 'latent', allowRequantize = false } = options;
   assertHolds(cache, model.config);
-  const data = new DataFiles(scheme.file, options.shardSize);
+  const data = new DataFiles(graphFileName(scheme.dtype), options.shardSize);
   const builder = new GraphBuilder();
   const placer = new Placer({ graph: builder, data, importancesOf: importancesOf(model), allowRequantize });
   const rope = placeRope(placer, model, scheme.type);
@@ -84,7 +72,7 @@ export function planOnnx(model: Model, options: OnnxOptions): PlannedGraph {
     },
     graph: {
       dtype: scheme.dtype,
-      name: scheme.file,
+      name: graphFileName(scheme.dtype),
       dataFiles: dataFiles.length,
       cache: cacheOf(model, cache),
     },
@@ -92,14 +80,19 @@ export function planOnnx(model: Model, options: OnnxOptions): PlannedGraph {
 }
 
 /** The graph, under the name that transformers.js asks for and, where that is another, under that of the scheme. */
-function graphFiles({ file, name }: OnnxScheme, bytes: Uint8Array): PlannedFile[] {
-  const names = new Set([file, `model_${name}.onnx`]);
+function graphFiles({ dtype, name }: OnnxScheme, bytes: Uint8Array): PlannedFile[] {
+  const names = new Set([graphFileName(dtype), graphAlias(name)]);
   return [...names].map((graph) => ({
     name: `${GRAPH_FOLDER}/${graph}`,
     bytes: bytes.length,
     head: [{ offset: 0, bytes }],
     tensors: [],
   }));
+}
+
+/** Name of a graph by its scheme, for those who do not think in the terms of transformers.js. */
+export function graphAlias(scheme: string): string {
+  return `model_${scheme}.onnx`;
 }
 
 function placeRope(placer: Placer, { config }: Model, type: FloatType): RopeTables {
@@ -113,7 +106,7 @@ function placeRope(placer: Placer, { config }: Model, type: FloatType): RopeTabl
   return { cos: place('rope.cos', Math.cos), sin: place('rope.sin', Math.sin) };
 }
 
-function cacheOf({ config }: Model, form: CacheForm): GraphFile['cache'] {
+function cacheOf({ config }: Model, form: CacheForm): CacheShape {
   if (form === 'latent') {
     const { key, value } = latentCacheWidths(config);
     return { heads: 1, keyWidth: key, valueWidth: value };

@@ -1,11 +1,12 @@
-import type { CacheForm, PlmConfig } from '../../src/core/config.ts';
+import type { CacheForm } from '../../src/core/config.ts';
 import type { Model } from '../../src/core/model.ts';
+import { plmConfigText } from './folder/plm-config.ts';
 
 /** Keys of `metadata_props`. */
 export const METADATA = {
   scheme: 'plmpress.scheme',
   cache: 'plmpress.cache',
-  /** Geometry of the model in the graph, as JSON of `PlmConfig`. */
+  /** Geometry of the model in the graph, as `plmConfigText` writes it. */
   config: 'plmpress.config',
   /** Where the weights come from. */
   name: 'plmpress.source.name',
@@ -23,12 +24,12 @@ export function graphMetadata(
   model: Model,
   { scheme, cache }: { readonly scheme: string; readonly cache: CacheForm },
 ): Record<string, string> {
-  const { config, name, format, card, importances } = model;
+  const { name, format, card, importances } = model;
   const passes = [...new Set(model.changes.map((change) => change.pass))];
   return {
     [METADATA.scheme]: scheme,
     [METADATA.cache]: cache,
-    [METADATA.config]: JSON.stringify(config satisfies PlmConfig),
+    [METADATA.config]: plmConfigText(model),
     [METADATA.name]: name,
     [METADATA.format]: format,
     ...(card.license !== undefined && { [METADATA.license]: card.license }),

@@ -1,5 +1,6 @@
 import { usage } from '../../src/core/errors.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
+import type { Dtype } from './folder/graph-file.ts';
 import type { FloatType } from './graph/builder.ts';
 import type { BlockScheme } from './weights/block-packing.ts';
 import { BlockWeights } from './weights/block-weights.ts';
@@ -8,15 +9,11 @@ import type { Placer } from './weights/placer.ts';
 import { RowWeights } from './weights/row-weights.ts';
 import type { Weights } from './weights/weights.ts';
 
-/** Names that transformers.js calls schemes by. */
-export type Dtype = 'fp32' | 'fp16' | 'q8' | 'q4' | 'q4f16';
-
 export interface OnnxScheme {
   readonly name: string;
   readonly summary: string;
+  /** What transformers.js calls it. */
   readonly dtype: Dtype;
-  /** The graph that transformers.js asks for. */
-  readonly file: string;
   /** Of activations and caches. */
   readonly type: FloatType;
   readonly weights: (placer: Placer) => Weights;
@@ -27,7 +24,6 @@ export const ONNX_SCHEMES: readonly OnnxScheme[] = [
     name: 'f32',
     summary: 'floats of 32 bits: exact, and the fastest on WebAssembly where memory allows',
     dtype: 'fp32',
-    file: 'model.onnx',
     type: 'float',
     weights: (placer) => new FloatWeights(placer, 'float'),
   },
@@ -35,7 +31,6 @@ export const ONNX_SCHEMES: readonly OnnxScheme[] = [
     name: 'f16',
     summary: 'weights, activations and caches of 16 bits, for GPUs',
     dtype: 'fp16',
-    file: 'model_fp16.onnx',
     type: 'float16',
     weights: (placer) => new FloatWeights(placer, 'float16'),
   },
@@ -43,7 +38,6 @@ export const ONNX_SCHEMES: readonly OnnxScheme[] = [
     name: 'q8',
     summary: '8 bits with one scale a row and 8-bit activations, for WebAssembly',
     dtype: 'q8',
-    file: 'model_quantized.onnx',
     type: 'float',
     weights: (placer) => new RowWeights(placer),
   },
@@ -51,7 +45,6 @@ export const ONNX_SCHEMES: readonly OnnxScheme[] = [
     name: 'q4',
     summary: '4 bits in blocks of 32; embedding and kv_b 8 bits: for CPUs, and GPUs without f16',
     dtype: 'q4',
-    file: 'model_q4.onnx',
     type: 'float',
     weights: (placer) => new BlockWeights(placer, 'float', q4SchemeOf),
   },
@@ -59,7 +52,6 @@ export const ONNX_SCHEMES: readonly OnnxScheme[] = [
     name: 'q4f16',
     summary: 'the weights of q4 with activations and caches of 16 bits, for GPUs',
     dtype: 'q4f16',
-    file: 'model_q4f16.onnx',
     type: 'float16',
     weights: (placer) => new BlockWeights(placer, 'float16', q4SchemeOf),
   },

@@ -4,6 +4,8 @@ import { recipeNamed } from '../../formats/gguf/recipes.ts';
 import type { SchemeOptions } from '../../formats/gguf/scheme-choice.ts';
 import { onnxPasses } from '../../formats/onnx/architecture.ts';
 import { planOnnx } from '../../formats/onnx/export.ts';
+import type { GraphFile } from '../../formats/onnx/folder/graph-file.ts';
+import { companionFiles } from '../../formats/onnx/folder/index.ts';
 import { onnxSchemeNamed } from '../../formats/onnx/schemes.ts';
 import type { CacheForm } from '../core/config.ts';
 import { unsupported, usage } from '../core/errors.ts';
@@ -45,6 +47,8 @@ export interface Target {
   /** Passes that have run, as `plmpress.json` records them. */
   readonly passes: readonly string[];
   readonly plan: ExportPlan;
+  /** What the files beside an ONNX graph tell of it. */
+  readonly graph?: GraphFile;
   /** Those that bytes depend on. */
   readonly options: ManifestOptions;
 }
@@ -53,7 +57,7 @@ export interface Target {
 interface Format {
   /** Passes that it needs and that the model still lacks. */
   readonly passes: (model: Model, options: TargetOptions) => string[];
-  readonly plan: (model: Model, recipe: string, options: TargetOptions) => ExportPlan;
+  readonly plan: (model: Model, recipe: string, options: TargetOptions) => Pick<Target, 'plan' | 'graph'>;
   /** Of the options, those that bytes depend on and that differ from the defaults. */
   readonly recorded: (recipe: string, options: TargetOptions) => ManifestOptions;
 }
@@ -61,13 +65,14 @@ interface Format {
 const FORMATS: Readonly<Record<string, Format>> = {
   gguf: {
     passes: (model, { arch }) => ggufPasses(model, arch),
-    plan: (model, recipe, options) =>
-      planGguf(model, { recipe, ...options, ...(model.importances && { imatrix: model.importances }) }),
+    plan: (model, recipe, options) => ({
+      plan: planGguf(model, { recipe, ...options, ...(model.importances && { imatrix: model.importances }) }),
+    }),
     recorded: recordedGguf,
   },
   onnx: {
     passes: (model, { cache = 'latent' }) => onnxPasses(model, cache),
-    plan: (model, scheme, options) => planOnnx(model, { scheme, version: VERSION, ...options }).plan,
+    plan: (model, scheme, options) => planOnnx(model, { scheme, version: VERSION, ...options }),
     recorded: (scheme, { cache = 'latent' }) => ({
       scheme: onnxSchemeNamed(scheme).name,
       ...(cache !== 'latent' && { cache }),
@@ -103,14 +108,14 @@ export async function planTarget(model: Model, target: string, options: TargetOp
   return {
     model: prepared,
     passes: passes.map(printPassRequest),
-    plan: format.plan(prepared, recipe, options),
+    ...format.plan(prepared, recipe, options),
     options: { ...format.recorded(recipe, options), ...recordedOptions(options) },
   };
 }
 
 const TARGETS = 'gguf:RECIPE or onnx:SCHEME';
 
-/** Plans several targets, one after the other. */
+/** Plans several targets, one after the other. The first ONNX graph brings the files that a folder of graphs needs. */
 export async function planTargets(
   model: Model,
   targets: readonly string[],
@@ -118,7 +123,21 @@ export async function planTargets(
 ): Promise<Target[]> {
   const planned: Target[] = [];
   for (const target of targets) planned.push(await planTarget(model, target, options));
-  return planned;
+  return withCompanions(planned);
+}
+
+function withCompanions(targets: readonly Target[]): Target[] {
+  const graphs = targets.flatMap(({ graph }) => (graph === undefined ? [] : [graph]));
+  const first = targets.find(({ graph }) => graph !== undefined);
+  if (first === undefined) return [...targets];
+  const { files, notes } = companionFiles(first.model, graphs);
+  const planned = files.map(({ name, text }) => {
+    const bytes = new TextEncoder().encode(text);
+    return { name, bytes: bytes.length, head: [{ offset: 0, bytes }], tensors: [] };
+  });
+  const { plan } = first;
+  const whole = { ...plan, files: [...plan.files, ...planned], notes: [...plan.notes, ...notes] };
+  return targets.map((target) => (target === first ? { ...target, plan: whole } : target));
 }
 
 function recordedGguf(recipe: string, options: TargetOptions): ManifestOptions {

@@ -9,6 +9,7 @@ import { temporaryFolder } from './temporary-folder.ts';
 /** A q4 graph with the latent of `SMALL_PLM` in halves. */
 export const Q4_GRAPH: GraphFile = {
   dtype: 'q4',
+  name: 'model_q4.onnx',
   dataFiles: 1,
   cache: { heads: 1, keyWidth: 136, valueWidth: 136 },
 };

@@ -1,6 +1,6 @@
 import type { Model } from '../../../src/core/model.ts';
 import { samples } from './generation-config.ts';
-import { GRAPH_FOLDER, type GraphFile, graphFileName } from './graph-file.ts';
+import { GRAPH_FOLDER, type GraphFile } from './graph-file.ts';
 import { type Json, jsonText } from './json-text.ts';
 import { endTokenIds } from './token-ids.ts';
 
@@ -25,7 +25,10 @@ export function genaiObstacle(
  * genai_config.json for one graph, of a model without `genaiObstacle`. onnxruntime-genai refuses keys that it does
  * not know (src/config.cpp).
  */
-export function genaiConfigText(model: Omit<Model, 'files'>, graph: GraphFile): string {
+export function genaiConfigText(
+  model: Pick<Model, 'config' | 'generation' | 'tokenizer'>,
+  graph: GraphFile,
+): string {
   const { config, tokenizer } = model;
   const ends = endTokenIds(tokenizer);
   return jsonText({
@@ -34,7 +37,7 @@ export function genaiConfigText(model: Omit<Model, 'files'>, graph: GraphFile): 
       context_length: config.maxPositionEmbeddings,
       decoder: {
         session_options: { log_id: 'onnxruntime-genai', provider_options: [] },
-        filename: `${GRAPH_FOLDER}/${graphFileName(graph.dtype)}`,
+        filename: `${GRAPH_FOLDER}/${graph.name}`,
         head_size: graph.cache.keyWidth,
         hidden_size: config.hiddenSize,
         inputs: {

@@ -6,7 +6,9 @@ export type Dtype = keyof typeof SUFFIXES;
 /** One graph of an ONNX folder, as far as the files beside it speak of it. */
 export interface GraphFile {
   readonly dtype: Dtype;
-  /** Files of external data: `<name>_data`, `<name>_data_1`, and so on. */
+  /** Name in `GRAPH_FOLDER`, the one that transformers.js asks for. */
+  readonly name: string;
+  /** Files of weights beside it: `<name>_data`, `<name>_data_1`, and so on. */
   readonly dataFiles: number;
   readonly cache: CacheShape;
 }
@@ -24,9 +26,4 @@ export const GRAPH_FOLDER = 'onnx';
 /** File name inside `GRAPH_FOLDER`; transformers.js finds a graph by no other. */
 export function graphFileName(dtype: Dtype): string {
   return `model${SUFFIXES[dtype]}.onnx`;
-}
-
-/** Whether activations and caches are half floats. */
-export function isHalf(dtype: Dtype): boolean {
-  return dtype === 'fp16' || dtype === 'q4f16';
 }

@@ -5,7 +5,7 @@ import { addedTokenFields } from './tokenizer-json.ts';
 
 /**
  * tokenizer_config.json: roles of tokens, chat template, context length. A role without a token is left out:
- * onnxruntime-extensions takes null for an error where there is a bos (tokenizer_jsconfig.hpp).
+ * older versions of onnxruntime-extensions, the tokenizer of onnxruntime-genai, take null for an error.
  */
 export function tokenizerConfigText({ tokenizer, config }: Pick<Model, 'tokenizer' | 'config'>): string {
   const token = (id: number | undefined) => (id === undefined ? undefined : tokenizer.tokens[id]!);

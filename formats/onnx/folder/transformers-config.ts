@@ -1,15 +1,14 @@
 import type { Model } from '../../../src/core/model.ts';
-import { type Dtype, type GraphFile, graphFileName, isHalf } from './graph-file.ts';
+import type { GraphFile } from './graph-file.ts';
 import { type Json, jsonText } from './json-text.ts';
 import { geometryFields, PLM_ARCHITECTURE } from './plm-config.ts';
 import { tokenIdFields } from './token-ids.ts';
 
 /**
- * transformers.js knows no plm and has no fallback for causal models. Of the types that it knows, qwen3 is one that
- * names caches `past_key_values.N.key` and `.value` and does nothing else on its own, and the one that its versions 3
- * and 4 share: 4 takes the shapes of caches from the graph, 3 from num_key_value_heads and head_dim.
+ * transformers.js knows no plm and has no fallback for causal models. Of the types that it knows this is the next of kin: it
+ * attends over a latent too, names caches `past_key_values.N.key` and `.value`, and takes their shapes from the graph.
  */
-const KNOWN_MODEL_TYPE = 'qwen3';
+const KNOWN_MODEL_TYPE = 'deepseek_v3';
 
 /**
  * config.json for transformers.js, which takes the first of `graphs` unless told otherwise. Two fields tell of the
@@ -33,22 +32,13 @@ export function transformersConfigText(
 }
 
 function loadingFields(graphs: readonly GraphFile[]): Json {
-  const dtypes = graphs.map(({ dtype }) => dtype);
-  const [first] = dtypes;
-  const halves = dtypes.filter(isHalf);
-  const external = graphs.filter(({ dataFiles }) => dataFiles > 0);
+  const { dtype } = graphs[0]!;
+  const hasQ8 = graphs.some((graph) => graph.dtype === 'q8');
+  const withData = graphs.filter(({ dataFiles }) => dataFiles > 0);
   return {
-    dtype: first,
-    // Its own choice for WebAssembly, which a dtype for all devices overrides.
-    ...(first !== 'q8' && dtypes.includes('q8') && { device_config: { wasm: { dtype: 'q8' } } }),
-    // Version 3 makes the empty caches of this type.
-    ...(halves.length > 0 && { kv_cache_dtype: sameForAll(halves, 'float16') }),
-    use_external_data_format: Object.fromEntries(
-      external.map(({ dtype, dataFiles }) => [graphFileName(dtype), dataFiles]),
-    ),
+    dtype,
+    // What transformers.js itself takes on WebAssembly; a dtype for all devices would override that.
+    ...(hasQ8 && dtype !== 'q8' && { device_config: { wasm: { dtype: 'q8' } } }),
+    use_external_data_format: Object.fromEntries(withData.map(({ name, dataFiles }) => [name, dataFiles])),
   };
-}
-
-function sameForAll(dtypes: readonly Dtype[], value: string): Json {
-  return Object.fromEntries(dtypes.map((dtype) => [dtype, value]));
 }

@@ -6,7 +6,8 @@ import { hollowModel, SMALL_PLM } from '../../../support/hollow-model.ts';
 import { AutoConfig, cacheNames } from '../../../support/transformers-js.ts';
 
 const model = hollowModel(SMALL_PLM);
-const graphs = (...dtypes: Dtype[]) => dtypes.map((dtype, i) => ({ ...Q4_GRAPH, dtype, dataFiles: i }));
+const graphs = (...dtypes: Dtype[]) =>
+  dtypes.map((dtype, i) => ({ ...Q4_GRAPH, dtype, name: `model_${dtype}.onnx`, dataFiles: i }));
 const loading = (...dtypes: Dtype[]) =>
   companion(model, 'config.json', graphs(...dtypes))['transformers.js_config'];
 
@@ -36,12 +37,11 @@ describe('config.json', () => {
   it('loads the first graph unless told otherwise, and counts the data files of each', () => {
     assert.deepEqual(loading('q4', 'fp32'), {
       dtype: 'q4',
-      use_external_data_format: { 'model.onnx': 1 },
+      use_external_data_format: { 'model_fp32.onnx': 1 },
     });
     assert.deepEqual(loading('fp16', 'q4f16', 'fp32'), {
       dtype: 'fp16',
-      kv_cache_dtype: { fp16: 'float16', q4f16: 'float16' },
-      use_external_data_format: { 'model_q4f16.onnx': 1, 'model.onnx': 2 },
+      use_external_data_format: { 'model_q4f16.onnx': 1, 'model_fp32.onnx': 2 },
     });
   });
 
