@@ -188,9 +188,14 @@ const EXACT: Readonly<Record<string, NodeCase>> = {
       ],
       outputs: [type],
     },
-    'Slice of leading axes': {
+    'Slice where it is computed': {
       opType: 'Slice',
-      inputs: [variable(random(type, [5, 6, 7])), variable(integers([1, 0])), variable(integers([4, 100]))],
+      inputs: [
+        variable(random(type, [5, 6, 7])),
+        variable(integers([1, 0])),
+        variable(integers([4, 100])),
+        constant(integers([0, 1])),
+      ],
       outputs: [type],
       declared: ['a', 'b', 7],
     },
