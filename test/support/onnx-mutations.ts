@@ -384,13 +384,18 @@ const MUTATIONS: Readonly<Record<string, Mutation>> = {
   },
 };
 
-/** Operators that give the same types and shapes for the same inputs, so that one may stand for the other. */
+/**
+ * Operators that give the same types and shapes for the same inputs, or such as broadcast to them, so that one may stand for the
+ * other.
+ */
 const ALIKE: Readonly<Record<string, string>> = {
   Sub: 'Add',
   Mul: 'Add',
   Neg: 'one to one',
   Relu: 'one to one',
   Softmax: 'one to one',
+  Concat: 'one to one',
+  Unsqueeze: 'Gather',
 };
 
 const WRONG_VALUES: Readonly<Record<string, (value: number) => readonly number[]>> = {
