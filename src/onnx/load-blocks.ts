@@ -34,15 +34,21 @@ export async function loadBlocks(
     decodeBlocks(request, codes, decodeElements(request.scales.type, scales) as Float32Array, floats);
     return;
   }
-  const bits =
-    request.scales.type === 'float16'
-      ? halves(scales)
-      : Uint16Array.from(decodeElements('float', scales) as Float32Array, toHalf);
+  const bits = scaleBits(request.scales, scales);
   // Blocks become longer: what is read to the end of the area has moved before it is written over.
   const file = area.subarray(area.length - initializerBytes(request.data));
   await read(request.data, file);
   if (scheme === 'Q4_0') repackNibbles(file, bits, request.blockSize / UNIT, area);
   else repackBytes(file, bits, request.blockSize / UNIT, area);
+}
+
+function scaleBits({ type }: Initializer, bytes: Uint8Array): Uint16Array {
+  if (type === 'float16') return halves(bytes);
+  const values = decodeElements(type, bytes) as Float32Array;
+  // Ten times as fast as `from` with a function, and there is one for every 32 weights.
+  const bits = new Uint16Array(values.length);
+  for (let i = 0; i < bits.length; i++) bits[i] = toHalf(values[i]!);
+  return bits;
 }
 
 async function bytesOf(initializer: Initializer, read: ReadInitializer): Promise<Uint8Array> {

@@ -25,6 +25,9 @@ interface MatrixRequest {
   readonly columns: number;
 }
 
+/** What turns codes in uint8 into those in int8 that Q8_0 has. */
+export const BYTES_OFFSET = 128;
+
 /** Floats as they are; `transposed`: the file has columns one behind the other. */
 export interface FloatsRequest extends MatrixRequest {
   readonly form: 'floats';
@@ -41,7 +44,7 @@ export interface BlocksRequest extends MatrixRequest {
   readonly blockSize: number;
 }
 
-/** Codes in uint8, less 128. */
+/** Codes in uint8, less BYTES_OFFSET. */
 export interface BytesRequest extends MatrixRequest {
   readonly form: 'bytes';
   readonly transposed: boolean;

@@ -1,12 +1,11 @@
 import { isFixed } from '../extent.ts';
 import { elementCount } from '../value.ts';
+import { BYTES_OFFSET } from '../weight-request.ts';
 import type { Operator } from './operator.ts';
 import { roundToEven } from './round-to-even.ts';
 
 const { fround } = Math;
 const UINT8_MAX = 255;
-/** What the stored codes are less than those of the graph. */
-const STORED_OFFSET = 128;
 
 /**
  * A B for A [..., K] in floats and B [K, N] in uint8 with a scale and a zero point a column. A is rounded to uint8 by one
@@ -49,7 +48,7 @@ export const dynamicQuantizeMatmul: Operator = {
     products.multiply(codes, depth, weight!, out);
     const columns = scales!.data.length;
     const factors = Float32Array.from(scales!.data as Float32Array, (each) => each * scale);
-    const shifts = Float32Array.from(zeroPoints!.data as Uint8Array, (each) => STORED_OFFSET - each);
+    const shifts = Float32Array.from(zeroPoints!.data as Uint8Array, (each) => BYTES_OFFSET - each);
     for (let t = 0; t * columns < out.length; t++) {
       const sum = codes.subarray(t * depth, (t + 1) * depth).reduce((total, code) => total + code, 0);
       for (let n = 0; n < columns; n++) {

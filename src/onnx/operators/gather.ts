@@ -2,8 +2,8 @@ import { codecOf } from '../../schemes/index.ts';
 import type { Call } from '../call.ts';
 import { type Extent, isFixed } from '../extent.ts';
 import { type Elements, elementCount, newElements, type TensorValue } from '../value.ts';
+import { BYTES_OFFSET } from '../weight-request.ts';
 import type { Execution, Operator } from './operator.ts';
-import { FLOATS } from './operator.ts';
 
 /** Rows of a tensor by their numbers; negative ones count from the last row. */
 export const gather: Operator = {
@@ -23,9 +23,10 @@ export const gather: Operator = {
     const source = constants.source(call.node.inputs[0]!);
     const isMatrix = isFixed(rows!) && columns !== undefined && isFixed(columns) && rest.length === 0;
     if (source === undefined || source.transposed || !isMatrix) return undefined;
-    if (!(FLOATS as readonly string[]).includes(call.input(0).type)) return undefined;
-    const { initializer: data } = source;
-    return { form: 'floats', instead: [0], data, transposed: false, batch: 1, rows, columns };
+    const matrix = { instead: [0], data: source.initializer, transposed: false, rows, columns };
+    const { type } = call.input(0);
+    if (type === 'uint8') return { form: 'bytes', ...matrix };
+    return type === 'float' || type === 'float16' ? { form: 'floats', batch: 1, ...matrix } : undefined;
   },
   evaluate(execution) {
     const { inputs, outputs, weight } = execution;
@@ -59,10 +60,12 @@ export function gatherStoredRows(execution: Execution): Elements {
   const codec = codecOf(scheme);
   const width = outputs[0]!.shape.at(-1)!;
   const decoded = new Float32Array(columns);
-  const out = newElements(outputs[0]!.type, elementCount(outputs[0]!.shape)) as Float32Array;
+  const { type, shape } = outputs[0]!;
+  const out = newElements(type, elementCount(shape)) as Float32Array | Uint8Array;
   for (const [i, row] of rowNumbers(execution, inputs[1]!, rows).entries()) {
     const stored = products.compute.bytes(pointer + row * rowBytes, rowBytes);
     codec.decode(stored, 0, decoded, 0, columns);
+    if (type === 'uint8') for (let c = 0; c < width; c++) decoded[c]! += BYTES_OFFSET;
     out.set(decoded.subarray(0, width), i * width);
   }
   return out;
