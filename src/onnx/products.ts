@@ -3,7 +3,9 @@ import type { Compute } from '../kernels/compute.ts';
 import type { Pointer } from '../kernels/memory.ts';
 import type { StoredMatrix } from './stored-matrix.ts';
 
-/** Room for activations on their way through a kernel: enough tokens at once that decoding the weights does not count. */
+/**
+ * Room for activations on their way through a kernel: enough tokens at once that decoding the weights does not count.
+ */
 const LEAST_SCRATCH = 16 << 20;
 /** Room for factors that are no constants, such as keys and values of a cache. */
 const FACTOR_BYTES = 8 << 20;

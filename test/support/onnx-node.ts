@@ -130,7 +130,10 @@ export function toOrt({ type, shape, data }: TensorValue): Tensor {
   return new Tensor(type === 'float' ? 'float32' : type, data as Float32Array, [...shape]);
 }
 
-/** A value that ONNX Runtime gives. It gives float16 as an array of them where JavaScript has one, of their bits elsewhere. */
+/**
+ * A value that ONNX Runtime gives. It gives float16 as an array of them where JavaScript has one, of their bits
+ * elsewhere.
+ */
 export function fromOrt(tensor: Tensor): TensorValue {
   const { type, dims: shape, data } = tensor;
   if (type !== 'float16')

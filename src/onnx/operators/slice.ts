@@ -7,7 +7,9 @@ import type { Operator } from './operator.ts';
 /** An end that stands for the end of the axis, whatever its size. */
 const TO_THE_END = 2 ** 31 - 1;
 
-/** The part between `starts` and `ends` along `axes`; negative ones count from the end, those beyond it are moved to it. */
+/**
+ * The part between `starts` and `ends` along `axes`; negative ones count from the end, those beyond it are moved to it.
+ */
 export const slice: Operator = {
   inputs: [4, 4],
   outputs: [1, 1],
