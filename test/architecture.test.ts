@@ -95,6 +95,7 @@ test('packages are imported only in their rooms', () => {
   const homes: Readonly<Record<string, string>> = {
     commander: 'src/cli',
     'onnx-proto': 'formats/onnx',
+    'onnxruntime-node': 'src/pipeline',
     ora: 'src/cli',
     safetensors: 'formats/safetensors',
   };

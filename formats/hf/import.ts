@@ -38,6 +38,11 @@ export async function isHfFolder(folder: string): Promise<boolean> {
   );
 }
 
+/** Whether `folder` holds weights as checkpoints do. */
+export async function hasHfWeights(folder: string): Promise<boolean> {
+  return containerOf(await SourceFolder.open(folder)) !== undefined;
+}
+
 /**
  * Opens a Hugging Face folder of a PLM: config.json, generation_config.json, tokenizer files, model card and
  * weights in safetensors or files of PyTorch, of which only headers are read. Close the model when done with it.
@@ -59,7 +64,8 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
     files.push(file);
     return file.text;
   };
-  const config = parseConfig(await read('config.json', MAX_CONFIG_BYTES), 'config.json');
+  const sourceConfig = await read('config.json', MAX_CONFIG_BYTES);
+  const config = parseConfig(sourceConfig, 'config.json');
   const container = weightsContainer(folder);
   const checkpoint = await openCheckpoint(folder, container, files);
   const table = matchTensors(config.plm, checkpoint, files);
@@ -81,6 +87,7 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
     tokenizer: tokenizer.spec,
     generation: generation.sampling,
     card: card.card,
+    sourceConfig,
     files,
     changes: [],
     notes: [...config.notes, ...checkpoint.notes, ...table.notes, ...tokenizer.notes, ...card.notes],

@@ -2,6 +2,7 @@ import { parseJson } from '../../src/core/json.ts';
 import { checkTokenizerSpec, MAX_VOCABULARY } from '../../src/core/tokenizer-check.ts';
 import type { TokenizerSpec } from '../../src/core/tokenizer-spec.ts';
 import { readChatTemplate } from './tokenizer/chat-template.ts';
+import { checkPostProcessor } from './tokenizer/post-processor.ts';
 import { type ConfigTokenIds, readSpecialTokens } from './tokenizer/special-tokens.ts';
 import { checkStages } from './tokenizer/stages.ts';
 import { readVocabulary } from './tokenizer/vocabulary.ts';
@@ -41,13 +42,16 @@ export function parseHfTokenizer(
   const { tokens, merges, added } = vocabulary;
   const notes: string[] = [];
   const chatTemplate = readChatTemplate(config, files.chatTemplate, notes);
+  const roles = readSpecialTokens(config, map, vocabulary, ids);
+  const addsBos = checkPostProcessor(root.at('post_processor'), tokens, roles.bosTokenId);
   const spec: TokenizerSpec = {
     tokens,
     merges,
     added,
     normalizer,
     preTokenizer: 'qwen2',
-    ...readSpecialTokens(config, map, vocabulary, ids),
+    ...roles,
+    addBosToken: roles.addBosToken || addsBos,
     ...(chatTemplate !== undefined && { chatTemplate }),
   };
   checkTokenizerSpec(spec, { file, tokens: 'model.vocab', merges: 'model.merges' });

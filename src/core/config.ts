@@ -51,7 +51,9 @@ export function attendedHeadDim(config: PlmConfig): number {
 }
 
 /** What a KV cache holds: keys and values of every head, or c' and k_pe, from which both follow. */
-export type CacheForm = 'expanded' | 'latent';
+export const CACHE_FORMS = ['latent', 'expanded'] as const;
+
+export type CacheForm = (typeof CACHE_FORMS)[number];
 
 /** KV-cache elements a token. */
 export function kvCacheElements(config: PlmConfig, form: CacheForm): number {

@@ -1,5 +1,5 @@
-import type { SchemeName } from './scheme.ts';
-import type { Tensor } from './tensor.ts';
+import { type SchemeName, schemeBytes } from './scheme.ts';
+import { columnCount, rowCount, type Tensor } from './tensor.ts';
 
 /** A tensor's place in an artifact file. */
 export interface PlannedTensor {
@@ -25,8 +25,15 @@ export interface Packing {
     readonly offset: number;
     readonly rowBytes: number;
   }[];
-  /** Takes `count` rows of blocks apart: fills `count * rowBytes` bytes of each part. */
-  pack(rows: Uint8Array, count: number, parts: readonly Uint8Array[]): void;
+  /** Takes rows of blocks apart: fills `rowBytes` bytes a row of each part. */
+  pack(rows: Uint8Array, parts: readonly Uint8Array[]): void;
+}
+
+/** Bytes that a tensor takes in its file. */
+export function plannedBytes({ source, scheme, packing }: PlannedTensor): number {
+  const row =
+    packing?.parts.reduce((sum, part) => sum + part.rowBytes, 0) ?? schemeBytes(scheme, columnCount(source));
+  return row * rowCount(source);
 }
 
 /** Bytes known before any weight is read: headers, metadata. */

@@ -47,7 +47,7 @@ export interface Change {
 
 /** An immutable model: what importers make, passes rewrite and exporters write. Holds open files until closed. */
 export interface Model {
-  readonly format: 'safetensors' | 'pytorch' | 'gguf';
+  readonly format: 'safetensors' | 'pytorch' | 'gguf' | 'onnx';
   /** Name for people and for output files: the source's folder or file stem, or its `general.name`. */
   readonly name: string;
   readonly config: PlmConfig;
@@ -56,6 +56,8 @@ export interface Model {
   readonly tokenizer: TokenizerSpec;
   readonly generation: GenerationConfig;
   readonly card: ModelCard;
+  /** Text of the source's config.json, where it has one. Passes leave it as it was. */
+  readonly sourceConfig?: string;
   /** Whether an imatrix weighed the rounding of weights, so that unimportant ones may be far off. */
   readonly weighed?: boolean;
   /** Every file read, weights included; `Origin.file` indexes it. */

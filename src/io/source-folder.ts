@@ -41,8 +41,9 @@ export class SourceFolder {
     return this.#entries.has(name);
   }
 
-  async open(name: string): Promise<InputFile> {
-    return InputFile.open(await this.#resolve(name), name);
+  /** Opens an entry, calling it `label` in messages and records. */
+  async open(name: string, label = name): Promise<InputFile> {
+    return InputFile.open(await this.#resolve(name), label);
   }
 
   async readText(name: string, maxBytes: number): Promise<TextFile> {
@@ -66,10 +67,11 @@ export class SourceFolder {
   }
 }
 
-/** The `models--org--name` folder of a snapshot in the Hub's cache; undefined for other folders. */
+/** The `models--org--name` folder of a snapshot in the Hub's cache, or of a folder in one; undefined for others. */
 function hubCacheRoot(folder: string): string | undefined {
-  const snapshots = path.dirname(folder);
-  const root = path.dirname(snapshots);
-  const isSnapshot = path.basename(snapshots) === 'snapshots' && path.basename(root).startsWith('models--');
-  return isSnapshot ? root : undefined;
+  const parts = folder.split(path.sep);
+  const snapshots = parts.lastIndexOf('snapshots');
+  const isSnapshot =
+    snapshots > 0 && snapshots < parts.length - 1 && parts[snapshots - 1]!.startsWith('models--');
+  return isSnapshot ? parts.slice(0, snapshots).join(path.sep) : undefined;
 }

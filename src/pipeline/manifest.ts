@@ -1,7 +1,5 @@
-import type { Fallback, PlannedTensor } from '../core/export-plan.ts';
+import { type Fallback, type PlannedTensor, plannedBytes } from '../core/export-plan.ts';
 import type { Change, Model } from '../core/model.ts';
-import { schemeBytes } from '../core/scheme.ts';
-import { columnCount, rowCount } from '../core/tensor.ts';
 import type { StorageError } from './storage-error.ts';
 import type { Target } from './target.ts';
 import { VERSION } from './version.ts';
@@ -94,8 +92,7 @@ export function describeArtifact(
 
 function describeTensor(tensor: PlannedTensor, error: StorageError): ManifestTensor {
   const { name, source, scheme } = tensor;
-  const bytes = schemeBytes(scheme, columnCount(source)) * rowCount(source);
-  return { name, source: source.name, scheme, shape: source.shape, bytes, error };
+  return { name, source: source.name, scheme, shape: source.shape, bytes: plannedBytes(tensor), error };
 }
 
 /** Adds artifacts to those of `previous`, dropping from it each that shares a file with a new one. */

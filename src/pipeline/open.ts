@@ -3,7 +3,9 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { openGguf } from '../../formats/gguf/import.ts';
 import { siblingShardNames } from '../../formats/gguf/shards.ts';
-import { isHfFolder, openHfFolder } from '../../formats/hf/import.ts';
+import { hasHfWeights, isHfFolder, openHfFolder } from '../../formats/hf/import.ts';
+import { isOnnxFolder } from '../../formats/onnx/import/locate.ts';
+import { openOnnx } from '../../formats/onnx/import/open.ts';
 import { openAdapter } from '../../formats/peft/adapter.ts';
 import { invalidInput, localIo, PressError, unsupported, usage } from '../core/errors.ts';
 import { closeModel, type Model } from '../core/model.ts';
@@ -13,7 +15,7 @@ import { mergeLora } from '../passes/merge-lora.ts';
 const HUB_ID = /^(hf:\/\/)?[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*(@.+)?$/;
 
 /**
- * Opens a checkpoint folder, a GGUF file, or a folder with one GGUF model. Only headers are read. Close the model
+ * Opens a checkpoint folder, a GGUF file, an ONNX graph, or a folder with one of these. Only headers are read. Close the model
  * when done with it.
  * @throws PressError local-io where nothing is there, usage where a folder holds several models, unsupported for
  * sources on the Hub, invalid-input and unsupported as the importers do.
@@ -22,6 +24,8 @@ export async function openSource(spec: string): Promise<Model> {
   const stats = await statOf(spec);
   if (stats === undefined) throw missing(spec);
   if (!stats.isDirectory()) return openFile(spec);
+  // Folders of graphs have a config.json too; those of checkpoints may have graphs beside the weights.
+  if (!(await hasHfWeights(spec)) && (await isOnnxFolder(spec))) return openOnnx(spec);
   return (await isHfFolder(spec)) ? openHfFolder(spec) : openGguf(await onlyGguf(spec));
 }
 
@@ -72,7 +76,7 @@ function openFile(file: string): Promise<Model> {
   if (/\.(safetensors|json)$/.test(file)) {
     throw usage(`${path.basename(file)} is a part of a checkpoint`, 'the folder that holds it');
   }
-  return openGguf(file);
+  return file.endsWith('.onnx') ? openOnnx(file) : openGguf(file);
 }
 
 /** The one GGUF of a folder: of a split model, its first shard. */

@@ -1,17 +1,19 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
+import { locateOnnx } from '../../formats/onnx/import/locate.ts';
 import type { Model } from '../core/model.ts';
 import type { ManifestArtifact } from './manifest.ts';
 import { readManifest } from './manifest-reader.ts';
 
 /** What the manifest beside an artifact that was opened from `spec` records for it; undefined where none does. */
 export async function recordedArtifact(spec: string, artifact: Model): Promise<ManifestArtifact | undefined> {
-  const manifest = await readManifest(await folderOf(spec));
+  const manifest = await readManifest(await folderOf(spec, artifact));
   const name = artifact.files[0]?.name;
   return manifest?.artifacts.find(({ files }) => name !== undefined && files.includes(name));
 }
 
-/** The folder of an artifact that is named by itself or by its file. */
-export async function folderOf(spec: string): Promise<string> {
+/** The folder of an artifact that is named by itself, by a folder in it or by its file: names of its files begin there. */
+export async function folderOf(spec: string, { format }: Pick<Model, 'format'>): Promise<string> {
+  if (format === 'onnx') return (await locateOnnx(spec)).root;
   return (await stat(spec)).isDirectory() ? spec : path.dirname(spec);
 }

@@ -2,6 +2,12 @@ import { type GgufArchitecture, ggufPasses } from '../../formats/gguf/architectu
 import { planGguf } from '../../formats/gguf/export.ts';
 import { recipeNamed } from '../../formats/gguf/recipes.ts';
 import type { SchemeOptions } from '../../formats/gguf/scheme-choice.ts';
+import { onnxPasses } from '../../formats/onnx/architecture.ts';
+import { planOnnx } from '../../formats/onnx/export.ts';
+import type { GraphFile } from '../../formats/onnx/folder/graph-file.ts';
+import { companionFiles } from '../../formats/onnx/folder/index.ts';
+import { onnxSchemeNamed } from '../../formats/onnx/schemes.ts';
+import type { CacheForm } from '../core/config.ts';
 import { unsupported, usage } from '../core/errors.ts';
 import type { ExportPlan } from '../core/export-plan.ts';
 import type { Imatrix } from '../core/imatrix.ts';
@@ -9,10 +15,13 @@ import type { Model } from '../core/model.ts';
 import type { Statistics } from '../core/statistics.ts';
 import { type PassRequest, printPassRequest, runPasses } from '../passes/run.ts';
 import type { ManifestOptions } from './manifest.ts';
+import { VERSION } from './version.ts';
 
 export interface TargetOptions extends SchemeOptions {
   /** Architecture of llama.cpp that a GGUF is for. Left out: `plm`. */
   readonly arch?: GgufArchitecture;
+  /** What the KV cache of an ONNX graph holds. Left out: the latent. */
+  readonly cache?: CacheForm;
   /** Greatest size of a file in bytes; undefined: one file. */
   readonly shardSize?: number;
   /** Refuse instead of falling back to another scheme. */
@@ -38,12 +47,41 @@ export interface Target {
   /** Passes that have run, as `plmpress.json` records them. */
   readonly passes: readonly string[];
   readonly plan: ExportPlan;
+  /** What the files beside an ONNX graph tell of it. */
+  readonly graph?: GraphFile;
   /** Those that bytes depend on. */
   readonly options: ManifestOptions;
 }
 
-/** Formats of the command-line contract that this version does not write. */
-const LATER_FORMATS = ['onnx', 'webgpu'];
+/** What a format does with a recipe or scheme. */
+interface Format {
+  /** Passes that it needs and that the model still lacks. */
+  readonly passes: (model: Model, options: TargetOptions) => string[];
+  readonly plan: (model: Model, recipe: string, options: TargetOptions) => Pick<Target, 'plan' | 'graph'>;
+  /** Of the options, those that bytes depend on and that differ from the defaults. */
+  readonly recorded: (recipe: string, options: TargetOptions) => ManifestOptions;
+}
+
+const FORMATS: Readonly<Record<string, Format>> = {
+  gguf: {
+    passes: (model, { arch }) => ggufPasses(model, arch),
+    plan: (model, recipe, options) => ({
+      plan: planGguf(model, { recipe, ...options, ...(model.importances && { imatrix: model.importances }) }),
+    }),
+    recorded: recordedGguf,
+  },
+  onnx: {
+    passes: (model, { cache = 'latent' }) => onnxPasses(model, cache),
+    plan: (model, scheme, options) => planOnnx(model, { scheme, version: VERSION, ...options }),
+    recorded: (scheme, { cache = 'latent' }) => ({
+      scheme: onnxSchemeNamed(scheme).name,
+      ...(cache !== 'latent' && { cache }),
+    }),
+  },
+};
+
+/** Of the command-line contract, not written by this version. */
+const LATER_FORMAT = 'webgpu';
 
 /**
  * Plans a target such as `gguf:q8_0`.
@@ -51,20 +89,18 @@ const LATER_FORMATS = ['onnx', 'webgpu'];
  * format cannot hold the model.
  */
 export async function planTarget(model: Model, target: string, options: TargetOptions = {}): Promise<Target> {
-  const [, format, recipe] = /^([^:]+):(.+)$/.exec(target) ?? [];
-  if (format === undefined || recipe === undefined) throw misspelled(target);
-  if (LATER_FORMATS.includes(format)) {
-    throw unsupported({
-      what: `this version does not write ${format}`,
-      got: target,
-      expected: 'gguf:RECIPE',
-    });
+  const [, name = '', recipe = ''] = /^([^:]+):(.+)$/.exec(target) ?? [];
+  if (name === LATER_FORMAT) {
+    const what = `this version does not write ${name}`;
+    throw unsupported({ what, got: target, expected: TARGETS });
   }
-  if (format !== 'gguf') throw misspelled(target);
+  const format = Object.hasOwn(FORMATS, name) ? FORMATS[name] : undefined;
+  if (format === undefined) throw usage(`unknown target ${JSON.stringify(target)}`, TARGETS);
   const { passes: wanted = [], withoutPasses = [], signal } = options;
-  const required = ggufPasses(model, options.arch)
-    .filter((name) => !withoutPasses.includes(name) && !wanted.some((pass) => pass.name === name))
-    .map((name): PassRequest => ({ name, options: {} }));
+  const required = format
+    .passes(model, options)
+    .filter((pass) => !withoutPasses.includes(pass) && !wanted.some((other) => other.name === pass))
+    .map((pass): PassRequest => ({ name: pass, options: {} }));
   const passes = [...wanted, ...required];
   const { imatrix, statistics } = options;
   const known = { ...(imatrix && { importances: imatrix }), ...(statistics && { statistics }) };
@@ -72,15 +108,14 @@ export async function planTarget(model: Model, target: string, options: TargetOp
   return {
     model: prepared,
     passes: passes.map(printPassRequest),
-    plan: planGguf(prepared, {
-      ...{ recipe, ...options },
-      ...(prepared.importances && { imatrix: prepared.importances }),
-    }),
-    options: { recipe: recipeNamed(recipe).name, ...recordedOptions(options) },
+    ...format.plan(prepared, recipe, options),
+    options: { ...format.recorded(recipe, options), ...recordedOptions(options) },
   };
 }
 
-/** Plans several targets, one after the other. */
+const TARGETS = 'gguf:RECIPE or onnx:SCHEME';
+
+/** Plans several targets, one after the other. The first ONNX graph brings the files that a folder of graphs needs. */
 export async function planTargets(
   model: Model,
   targets: readonly string[],
@@ -88,27 +123,42 @@ export async function planTargets(
 ): Promise<Target[]> {
   const planned: Target[] = [];
   for (const target of targets) planned.push(await planTarget(model, target, options));
-  return planned;
+  return withCompanions(planned);
 }
 
-/** What differs from the defaults. */
-function recordedOptions(options: TargetOptions): ManifestOptions {
-  const { arch = 'plm', shardSize, tokenEmbedding, tensorTypes = [], pure = false } = options;
-  const { kvBRule = 'current', imatrix, statistics } = options;
+function withCompanions(targets: readonly Target[]): Target[] {
+  const graphs = targets.flatMap(({ graph }) => (graph === undefined ? [] : [graph]));
+  const first = targets.find(({ graph }) => graph !== undefined);
+  if (first === undefined) return [...targets];
+  const { files, notes } = companionFiles(first.model, graphs);
+  const planned = files.map(({ name, text }) => {
+    const bytes = new TextEncoder().encode(text);
+    return { name, bytes: bytes.length, head: [{ offset: 0, bytes }], tensors: [] };
+  });
+  const { plan } = first;
+  const whole = { ...plan, files: [...plan.files, ...planned], notes: [...plan.notes, ...notes] };
+  return targets.map((target) => (target === first ? { ...target, plan: whole } : target));
+}
+
+function recordedGguf(recipe: string, options: TargetOptions): ManifestOptions {
+  const { arch = 'plm', tokenEmbedding, tensorTypes = [], pure = false, kvBRule = 'current' } = options;
   return {
+    recipe: recipeNamed(recipe).name,
     ...(arch !== 'plm' && { ggufArch: arch }),
-    ...(shardSize !== undefined && { shardSize }),
     ...(tokenEmbedding !== undefined && { tokenEmbedding }),
     ...(tensorTypes.length > 0 && {
       tensorTypes: tensorTypes.map(({ pattern, scheme }) => `${pattern}=${scheme}`),
     }),
     ...(pure && { pure }),
     ...(kvBRule !== 'current' && { kvBRule }),
-    ...(imatrix !== undefined && { imatrix: imatrix.name, imatrixSha256: imatrix.sha256 }),
-    ...(statistics !== undefined && { statistics: statistics.name, statisticsSha256: statistics.sha256 }),
   };
 }
 
-function misspelled(target: string) {
-  return usage(`unknown target ${JSON.stringify(target)}`, 'gguf:RECIPE');
+/** Those of every format. */
+function recordedOptions({ shardSize, imatrix, statistics }: TargetOptions): ManifestOptions {
+  return {
+    ...(shardSize !== undefined && { shardSize }),
+    ...(imatrix !== undefined && { imatrix: imatrix.name, imatrixSha256: imatrix.sha256 }),
+    ...(statistics !== undefined && { statistics: statistics.name, statisticsSha256: statistics.sha256 }),
+  };
 }

@@ -162,7 +162,9 @@ class Slot {
   write(chunk: Chunk): void {
     const { packing } = chunk.tensor;
     this.#start(
-      packing === undefined ? chunk.write(this.target(chunk), chunk.offset) : this.#writeParts(chunk, packing),
+      packing === undefined
+        ? chunk.write(this.target(chunk), chunk.offset)
+        : this.#writeParts(chunk, packing),
     );
   }
 
@@ -202,7 +204,7 @@ class Slot {
   async #writeParts(chunk: Chunk, { parts, pack }: Packing): Promise<void> {
     const { first, count } = chunk.range;
     const bytes = parts.map(({ rowBytes }) => new Uint8Array(count * rowBytes));
-    pack(this.target(chunk), count, bytes);
+    pack(this.target(chunk), bytes);
     await Promise.all(
       parts.map(({ offset, rowBytes }, part) => chunk.write(bytes[part]!, offset + first * rowBytes)),
     );

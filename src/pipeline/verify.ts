@@ -1,4 +1,5 @@
 import { SAMPLE_TEXT } from '../../calibration/sample-text.ts';
+import { isOnnxArtifact, type OnnxArtifact } from '../../formats/onnx/import/open.ts';
 import { invalidInput, PressError } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
@@ -9,8 +10,10 @@ import type { AttentionForm } from '../runtime/plm-runtime.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { compareModels } from '../verify/compare.ts';
 import type { Comparison } from '../verify/metrics.ts';
+import { schemeLimits } from '../verify/scheme-limits.ts';
 import { type TensorError, tensorErrors, tensorMismatches } from '../verify/tensor-errors.ts';
 import { comparisonFault, defaultMaxKld, tensorFault } from '../verify/thresholds.ts';
+import { type Engine, openEngine } from './engines/index.ts';
 import { checkManifest } from './manifest-reader.ts';
 import { encodeTexts } from './read-text.ts';
 import { folderOf, recordedArtifact } from './recorded-artifact.ts';
@@ -34,6 +37,8 @@ export interface VerifyOptions {
   /** Passes that the artifact's weights have gone through, as `plmpress.json` records them. */
   readonly passes?: readonly string[];
   readonly attention?: AttentionForm;
+  /** What computes the artifact. Default: built-in. */
+  readonly engine?: Engine;
   /** Default: all cores. */
   readonly threads?: number;
   readonly signal?: AbortSignal;
@@ -49,6 +54,8 @@ export interface Verification extends Comparison {
   readonly failures: readonly string[];
   /** Undefined where there is no limit. */
   readonly maxKld: number | undefined;
+  /** What computed the artifact, and of graphs how many tokens a second. */
+  readonly engine: { readonly name: Engine; readonly tokensPerSecond?: number };
   /** Worst first. */
   readonly tensors: readonly TensorError[];
 }
@@ -76,12 +83,21 @@ export async function verify(
   const tensors: TensorError[] = [];
   for await (const error of tensorErrors(reference, artifact, running)) tensors.push(error);
   tensors.sort(worstFirst);
-  const { attention } = options;
+  const { attention, engine = 'builtin' } = options;
+  let tokensPerSecond: (() => number | undefined) | undefined;
   // What passes leave of a model must compute what the model itself does; a trimmed vocabulary has fewer logits.
   const original = reference.config.vocabSize === source.config.vocabSize ? source : reference;
   const comparison = await compareModels(original, artifact, ids, {
     ...running,
     ...(attention && { attention }),
+    openArtifact: async (size) => {
+      const opened = await openEngine(artifact, engine, {
+        ...{ ...running, ...size },
+        ...(attention && { attention }),
+      });
+      tokensPerSecond = () => opened.tokensPerSecond;
+      return opened;
+    },
   });
 
   const faults = [
@@ -89,7 +105,11 @@ export async function verify(
     ...tensors.map((error) => tensorFault(error, artifact.weighed)),
   ];
   const failures = faults.flatMap((fault) => (fault ? [new PressError('verification', fault).message] : []));
-  return { ...comparison, passed: failures.length === 0, failures, maxKld, tensors };
+  const speed = tokensPerSecond?.();
+  return {
+    ...{ ...comparison, passed: failures.length === 0, failures, maxKld, tensors },
+    engine: { name: engine, ...(speed !== undefined && { tokensPerSecond: speed }) },
+  };
 }
 
 /**
@@ -97,7 +117,7 @@ export async function verify(
  * @throws PressError verification where a file is not as it was written.
  */
 export async function checkFiles(spec: string, artifact: Model): Promise<void> {
-  const folder = await folderOf(spec);
+  const folder = await folderOf(spec, artifact);
   for (const file of artifact.files) await checkManifest(folder, file);
 }
 
@@ -113,7 +133,16 @@ function runOptions({ threads, signal, progress }: VerifyOptions) {
 /** Pruning costs what it costs; only who asked for it knows what it may. */
 function limitOf(artifact: Model, passes: readonly string[] = []): number | undefined {
   const isExact = passes.every((text) => !passNamed(parsePassRequest(text).name)?.inexact);
-  return isExact ? defaultMaxKld(artifact) : undefined;
+  if (!isExact) return undefined;
+  return isOnnxArtifact(artifact)
+    ? Math.max(defaultMaxKld(artifact), activationKld(artifact))
+    : defaultMaxKld(artifact);
+}
+
+/** Most mean KLD to expect of activations that a graph keeps in fewer bits than f32. */
+function activationKld({ graph }: OnnxArtifact): number {
+  const isHalf = graph.graph.inputs.some(({ type }) => type === 'float16');
+  return isHalf ? schemeLimits('BF16').meanKld : 0;
 }
 
 /** The source with weights in the form of the artifact's, with which each tensor is compared. */

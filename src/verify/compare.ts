@@ -1,11 +1,14 @@
 import { invalidInput, PressError } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import { PlmRuntime, type RuntimeOptions } from '../runtime/plm-runtime.ts';
+import type { LogitsEngine, OpenEngine } from './engine.ts';
 import { type Comparison, compareRows, type RowMetrics, summarize } from './metrics.ts';
 
 export interface CompareOptions extends Omit<RuntimeOptions, 'contextLength'> {
   /** Tokens a window; every window starts without a past. Default 256, or fewer where a model knows fewer. */
   readonly contextLength?: number;
+  /** What computes the artifact. Default: the reference runtime, with its weights. */
+  readonly openArtifact?: OpenEngine;
 }
 
 /** Small models are seldom trained on more: the perplexity of plm-tiny is 27 below 256 tokens and 135 at 500. */
@@ -37,9 +40,11 @@ export async function compareModels(
   const left = await PlmRuntime.open(reference, { ...options, contextLength });
   try {
     const rest = options.maxMemory !== undefined && { maxMemory: options.maxMemory - left.memoryBytes };
-    const right = await PlmRuntime.open(artifact, { ...options, ...rest, contextLength });
+    const openArtifact =
+      options.openArtifact ?? ((size) => PlmRuntime.open(artifact, { ...options, ...size }));
+    const right = await openArtifact({ ...rest, contextLength });
     try {
-      return summarize(await compareWindows(left, right, ids, options));
+      return summarize(await compareWindows(left, right, ids, { ...options, contextLength }));
     } finally {
       await right.close();
     }
@@ -53,15 +58,15 @@ function defaultContext(...models: Model[]): number {
 }
 
 async function compareWindows(
-  reference: PlmRuntime,
-  artifact: PlmRuntime,
+  reference: LogitsEngine,
+  artifact: LogitsEngine,
   ids: readonly number[],
-  { progress }: CompareOptions,
+  { contextLength, progress }: CompareOptions & { readonly contextLength: number },
 ): Promise<RowMetrics[]> {
   const rows: RowMetrics[] = [];
   progress?.({ kind: 'phase', name: 'compare', total: ids.length, unit: 'tokens' });
-  for (let first = 0; first < ids.length; first += reference.contextLength) {
-    const window = ids.slice(first, first + reference.contextLength);
+  for (let first = 0; first < ids.length; first += contextLength) {
+    const window = ids.slice(first, first + contextLength);
     reference.reset();
     artifact.reset();
     for await (const [a, b] of pairs(reference.logits(window), artifact.logits(window))) {

@@ -22,3 +22,15 @@ export function changedTokenizer(change: TokenizerChange): HfTokenizerFiles {
   change(root, config);
   return { tokenizer: JSON.stringify(root), tokenizerConfig: JSON.stringify(config) };
 }
+
+/** A post-processor that puts a token before a text, as Llama 3 has one. */
+export function bosFirst(token: string, id: number): Json {
+  const single = [{ SpecialToken: { id: token, type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }];
+  const template = {
+    type: 'TemplateProcessing',
+    single,
+    pair: [],
+    special_tokens: { [token]: { id: token, ids: [id], tokens: [token] } },
+  };
+  return { type: 'Sequence', processors: [{ type: 'ByteLevel', trim_offsets: true }, template] };
+}

@@ -4,9 +4,16 @@ import type { JsonField } from '../../../src/core/json-field.ts';
 import type { TokenizerSpec } from '../../../src/core/tokenizer-spec.ts';
 
 /** What a stage has to say. Members that are not named here change no ids. */
-type Expected = null | boolean | number | string | readonly Expected[] | { readonly [key: string]: Expected };
+export type Expected =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Expected[]
+  | { readonly [key: string]: Expected };
 
-const QWEN2_PATTERN =
+/** The pattern of Qwen2's tokenizer.json that splits a text into words. */
+export const QWEN2_PATTERN =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*" +
   '|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
 
@@ -20,7 +27,7 @@ const QWEN2_PRE_TOKENIZER: Expected = {
 };
 
 const BPE: Expected = { type: 'BPE' };
-const BYTE_LEVEL: Expected = { type: 'ByteLevel' };
+export const BYTE_LEVEL: Expected = { type: 'ByteLevel' };
 const NFC: Expected = { type: 'NFC' };
 
 /** Members of `model` that change ids, and the values that do not. */
@@ -35,15 +42,12 @@ const PLAIN_BPE: Readonly<Record<string, readonly JsonValue[]>> = {
 };
 
 /**
- * Checks that tokenizer.json does what Qwen2 does in every stage from text to ids and back. Returns the
- * normalizer, the one stage that may be missing. Throws `unsupported`.
+ * Checks that tokenizer.json does what Qwen2 does in every stage from text to ids and back, but for the
+ * post-processor. Returns the normalizer, the one stage that may be missing. Throws `unsupported`.
  */
 export function checkStages(root: JsonField): TokenizerSpec['normalizer'] {
   checkModel(root.at('model'));
   requireStage(root.at('pre_tokenizer'), QWEN2_PRE_TOKENIZER, 'unknown pre-tokenizer');
-  // A post-processor of this type moves offsets only, so it may be missing.
-  const postProcessor = root.at('post_processor').optional();
-  if (postProcessor !== undefined) requireStage(postProcessor, BYTE_LEVEL, 'unknown post-processor');
   requireStage(root.at('decoder'), BYTE_LEVEL, 'unknown decoder');
   const normalizer = root.at('normalizer').optional();
   if (normalizer === undefined) return 'none';
@@ -61,12 +65,14 @@ function checkModel(model: JsonField): void {
   }
 }
 
-function requireStage(stage: JsonField, expected: Expected, what: string): void {
+/** Throws `unsupported` unless a stage says what is expected of it. */
+export function requireStage(stage: JsonField, expected: Expected, what: string): void {
   if (agrees(stage.value, expected)) return;
   throw unsupported({ file: stage.file, field: stage.field, what, expected: 'the one of Qwen2' });
 }
 
-function agrees(value: JsonValue | undefined, expected: Expected): boolean {
+/** Whether a stage says what is expected of it. */
+export function agrees(value: JsonValue | undefined, expected: Expected): boolean {
   if (expected === null || typeof expected !== 'object') return value === expected;
   if (Array.isArray(expected)) {
     if (!Array.isArray(value) || value.length !== expected.length) return false;

@@ -38,11 +38,15 @@ export class ExpandedAttention implements Attention {
       keyRope,
       inputs.shape(BATCH, heads, SEQUENCE, qkRopeHeadDim),
     ]);
-    const addedKey = graph.add('Concat', at('added_key'), [keyNope!, shared], { attributes: { axis: int(3) } });
+    const addedKey = graph.add('Concat', at('added_key'), [keyNope!, shared], {
+      attributes: { axis: int(3) },
+    });
     const key = addCache(this.#parts, `${layer}.key`, addedKey, { heads, width: qkHeadDim(config) });
     const value = addCache(this.#parts, `${layer}.value`, addedValue!, { heads, width: vHeadDim });
 
-    const query = graph.add('Concat', at('query'), [queries.nope, queries.rope], { attributes: { axis: int(3) } });
+    const query = graph.add('Concat', at('query'), [queries.nope, queries.rope], {
+      attributes: { axis: int(3) },
+    });
     const scale = graph.scalar(type, 1 / Math.sqrt(qkHeadDim(config)));
     const scaled = graph.add('Mul', at('query_scaled'), [query, scale]);
     const transposed = graph.add('Transpose', at('key_transposed'), [key], {

@@ -35,7 +35,9 @@ export class GraphInputs {
     if (sizes.every((size) => typeof size === 'number')) return this.#graph.integers(sizes);
     const name = `shape [${sizes.join(', ')}]`;
     return this.#once(name, () => {
-      const parts = sizes.map((size) => (typeof size === 'number' ? this.#graph.integers([size]) : this.size(size)));
+      const parts = sizes.map((size) =>
+        typeof size === 'number' ? this.#graph.integers([size]) : this.size(size),
+      );
       return this.#graph.add('Concat', name, parts, { attributes: { axis: int(0) } });
     });
   }

@@ -49,7 +49,8 @@ export class LatentAttention implements Attention {
     const key = addCache(this.#parts, `${layer}.key`, addedKey!, { heads: 1, width: cut.key });
     const value = addCache(this.#parts, `${layer}.value`, addedValue!, { heads: 1, width: cut.value });
 
-    const nope = kvBForm === 'split' ? weights.heads(at('k_b_proj'), queries.nope, part('k_b_proj')) : queries.nope;
+    const nope =
+      kvBForm === 'split' ? weights.heads(at('k_b_proj'), queries.nope, part('k_b_proj')) : queries.nope;
     const query = graph.add('Concat', at('query'), [nope, queries.rope], { attributes: { axis: int(3) } });
     const scale = graph.scalar(type, 1 / Math.sqrt(qkHeadDim(config)));
     const scaled = graph.add('Mul', at('query_scaled'), [query, scale]);
@@ -68,7 +69,10 @@ export class LatentAttention implements Attention {
     const byHead = graph.add('Reshape', at('scores_by_head'), [sum, inputs.shape(BATCH, heads, -1, TOTAL)]);
     const masked = graph.add('Add', at('scores_masked'), [byHead, this.#bias]);
     const softmax = graph.add('Softmax', at('probabilities'), [masked], { attributes: { axis: int(-1) } });
-    const weighed = graph.add('Reshape', at('probability_rows'), [softmax, inputs.shape(BATCH, 1, -1, TOTAL)]);
+    const weighed = graph.add('Reshape', at('probability_rows'), [
+      softmax,
+      inputs.shape(BATCH, 1, -1, TOTAL),
+    ]);
 
     const context = this.#context(at, weighed, { key, value });
     const contextByHead = graph.add('Reshape', at('context_by_head'), [

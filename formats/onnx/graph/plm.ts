@@ -1,6 +1,6 @@
 import type { CacheForm } from '../../../src/core/config.ts';
-import { type LayerRole, layerTensorName, type ModelRole, modelTensorName } from '../../../src/core/names.ts';
 import type { Model } from '../../../src/core/model.ts';
+import { type LayerRole, layerTensorName, type ModelRole, modelTensorName } from '../../../src/core/names.ts';
 import type { Tensor } from '../../../src/core/tensor.ts';
 import type { Weights } from '../weights/weights.ts';
 import { type FloatType, type GraphBuilder, int } from './builder.ts';
@@ -65,7 +65,11 @@ export function addPlm(graph: GraphBuilder, model: Model, options: PlmGraphOptio
   const last = graph.add('Add', 'final/hidden', [hidden, update!]);
   const kept = keepLast(graph, inputs, last, config.hiddenSize);
   const normed = norm.of('final/norm', kept, weights.vector(outer('norm')));
-  const head = weights.linear('lm_head', normed, outer(config.tieWordEmbeddings ? 'embed_tokens' : 'lm_head'));
+  const head = weights.linear(
+    'lm_head',
+    normed,
+    outer(config.tieWordEmbeddings ? 'embed_tokens' : 'lm_head'),
+  );
   const shape = inputs.shape(BATCH, -1, config.vocabSize);
   if (type === 'float') graph.add('Reshape', 'lm_head/reshape', [head, shape], { outputs: ['logits'] });
   else {

@@ -11,7 +11,12 @@ export class RmsNorm {
   }
 
   /** The norm of `x + update` and the sum itself. */
-  ofSum(name: string, x: string, update: string, gamma: string): { readonly normed: string; readonly sum: string } {
+  ofSum(
+    name: string,
+    x: string,
+    update: string,
+    gamma: string,
+  ): { readonly normed: string; readonly sum: string } {
     const sum = `${name}/sum`;
     this.#graph.add('SkipSimplifiedLayerNormalization', name, [update, x, gamma], {
       domain: 'com.microsoft',

@@ -104,12 +104,7 @@ export class BlockWeights implements Weights {
           [rows, blocks, width],
           pieceOf(codes, head, heads),
         ),
-        scales: graph.external(
-          `${name}_scales`,
-          this.#type,
-          [rows, blocks],
-          pieceOf(scales, head, heads),
-        ),
+        scales: graph.external(`${name}_scales`, this.#type, [rows, blocks], pieceOf(scales, head, heads)),
       };
     });
   }
@@ -120,7 +115,11 @@ function blocksOf(tensor: Tensor): number {
 }
 
 /** One of `count` equal pieces. */
-export function pieceOf({ location, offset, length }: ExternalData, index: number, count: number): ExternalData {
+export function pieceOf(
+  { location, offset, length }: ExternalData,
+  index: number,
+  count: number,
+): ExternalData {
   const size = length / count;
   return { location, offset: offset + index * size, length: size };
 }

@@ -74,7 +74,9 @@ export class Placer {
       (file, places) => {
         const packing: Packing = {
           parts: places.map(({ offset }, part) => ({ offset, rowBytes: parts[part]!.rowBytes })),
-          pack: (blocks, _, targets) => parts.forEach(({ pack }, part) => pack(blocks, targets[part]!)),
+          pack(blocks, targets) {
+            for (const [part, { pack }] of parts.entries()) pack(blocks, targets[part]!);
+          },
         };
         file.tensors.push({
           ...{ source, name, scheme, offset: places[0]!.offset, packing },

@@ -4,7 +4,7 @@ import { int, ints } from '../graph/builder.ts';
 import { BLOCK_SIZE, packBlocks, packFloatScales } from './block-packing.ts';
 import { pieceOf } from './block-weights.ts';
 import { addByHead } from './heads.ts';
-import { paddedRowBytes, type Placer } from './placer.ts';
+import { type Placer, paddedRowBytes } from './placer.ts';
 import type { Weights } from './weights.ts';
 
 const ZERO_POINT = 128;
@@ -47,16 +47,23 @@ export class RowWeights implements Weights {
     const { codes, scales } = this.#store(tensor, 1)[0]!;
     const gather = (name: string, table: string) =>
       graph.add('Gather', `${at}/${name}`, [table, ids], { attributes: { axis: int(0) } });
-    const rows = graph.add('Cast', `${at}/codes_float`, [gather('codes', codes)], { attributes: { to: int(1) } });
+    const rows = graph.add('Cast', `${at}/codes_float`, [gather('codes', codes)], {
+      attributes: { to: int(1) },
+    });
     const signed = graph.add('Sub', `${at}/signed`, [rows, graph.scalar('float', ZERO_POINT)]);
-    const column = graph.add('Unsqueeze', `${at}/scale_column`, [gather('scales', scales), graph.integers([1])]);
+    const column = graph.add('Unsqueeze', `${at}/scale_column`, [
+      gather('scales', scales),
+      graph.integers([1]),
+    ]);
     return graph.add('Mul', `${at}/rows`, [signed, column]);
   }
 
   /** Engines transpose the constant when they load it. */
   #multiply(at: string, x: string, { codes, scales }: Stored, rows: number): string {
     const { graph } = this.#placer;
-    const transposed = graph.add('Transpose', `${at}/transposed`, [codes], { attributes: { perm: ints([1, 0]) } });
+    const transposed = graph.add('Transpose', `${at}/transposed`, [codes], {
+      attributes: { perm: ints([1, 0]) },
+    });
     const inputs = [x, transposed, scales, graph.bytes(ZERO_POINT, rows)];
     return graph.add('DynamicQuantizeMatMul', at, inputs, { domain: 'com.microsoft' });
   }

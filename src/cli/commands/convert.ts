@@ -2,6 +2,7 @@ import path from 'node:path';
 import { Command, Option } from 'commander';
 import { GGUF_ARCHITECTURES, type GgufArchitecture } from '../../../formats/gguf/architecture.ts';
 import { KV_B_RULES, type KvBRule, type TensorType } from '../../../formats/gguf/scheme-choice.ts';
+import { CACHE_FORMS, type CacheForm } from '../../core/config.ts';
 import type { ExportPlan } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
 import { firstNames } from '../../core/name-list.ts';
@@ -38,6 +39,7 @@ interface ConvertFlags {
   readonly pure?: boolean;
   readonly kvBRule: KvBRule;
   readonly ggufArch: GgufArchitecture;
+  readonly cache: CacheForm;
   readonly allowRequantize?: boolean;
   /** Passes to run, and names of passes not to run, in the order of the command line. */
   readonly pass?: readonly (PassRequest | string)[];
@@ -61,7 +63,7 @@ export function convertCommand(open: OpenSession): Command {
   return new Command('convert')
     .description('convert a model into artifacts, with a record of all that was done in plmpress.json')
     .argument('<source>', 'checkpoint folder or .gguf file')
-    .requiredOption('--to <target>', 'what to write, as gguf:q8_0; repeatable', collect)
+    .requiredOption('--to <target>', 'what to write, as gguf:q8_0 or onnx:q4; repeatable', collect)
     .requiredOption('-o, --output <dir>', 'output folder')
     .optionsGroup('Artifact:')
     .addOption(
@@ -71,6 +73,14 @@ export function convertCommand(open: OpenSession): Command {
       )
         .choices(GGUF_ARCHITECTURES)
         .default('plm'),
+    )
+    .addOption(
+      new Option(
+        '--cache <form>',
+        'what the KV cache of an ONNX graph holds: the latent, or keys and values of every head, nine times as much',
+      )
+        .choices(CACHE_FORMS)
+        .default('latent'),
     )
     .option('--shard-size <size>', 'split into files of at most this size', parseSize)
     .option('--strict', 'refuse instead of storing a tensor in another scheme than the target says')
@@ -183,11 +193,12 @@ async function targetOptions(flags: ConvertFlags): Promise<TargetOptions> {
     pure = false,
     kvBRule,
     ggufArch,
+    cache,
     allowRequantize = false,
     pass = [],
   } = flags;
   return {
-    ...{ arch: ggufArch, strict, pure, kvBRule, allowRequantize, tensorTypes: tensorType },
+    ...{ arch: ggufArch, cache, strict, pure, kvBRule, allowRequantize, tensorTypes: tensorType },
     passes: pass.filter((entry) => typeof entry !== 'string'),
     withoutPasses: pass.filter((entry) => typeof entry === 'string'),
     ...(shardSize !== undefined && { shardSize }),

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { RECIPES, type Recipe, type Rule } from '../../../formats/gguf/recipes.ts';
+import { ONNX_SCHEMES } from '../../../formats/onnx/schemes.ts';
 import { bitsPerWeight, SCHEMES, type SchemeName } from '../../core/scheme.ts';
 import { canEncode } from '../../schemes/index.ts';
 import type { OpenSession } from '../program.ts';
@@ -11,10 +12,10 @@ export function schemesCommand(open: OpenSession): Command {
     .description('list the targets of convert and the schemes that tensors are stored in')
     .action(async () => {
       const session = open();
-      const targets = RECIPES.map((recipe) => ({
-        target: `gguf:${recipe.name}`,
-        summary: describeRecipe(recipe),
-      }));
+      const targets = [
+        ...RECIPES.map((recipe) => ({ target: `gguf:${recipe.name}`, summary: describeRecipe(recipe) })),
+        ...ONNX_SCHEMES.map(({ name, summary }) => ({ target: `onnx:${name}`, summary })),
+      ];
       const schemes = (Object.keys(SCHEMES) as SchemeName[]).map(describeScheme);
       if (session.json) await session.writeJson({ targets, schemes });
       else await session.writeLines(tables(targets, schemes, session.theme));
@@ -72,7 +73,7 @@ function tables(
       theme.dim,
     ),
     '',
-    'Of several exceptions the first counts. Norms and other vectors are F32 in every target.',
+    'Of several exceptions the first counts. Norms and other vectors are F32 in every GGUF.',
     '',
     ...renderTable(
       [

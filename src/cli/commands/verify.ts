@@ -1,5 +1,6 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { PressError } from '../../core/errors.ts';
+import { ENGINES, type Engine } from '../../pipeline/engines/index.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
 import { readText } from '../../pipeline/read-text.ts';
@@ -23,17 +24,18 @@ interface VerifyFlags extends RuntimeFlags {
   readonly text?: string[];
   readonly tokens: number;
   readonly maxKld?: number;
+  readonly engine: Engine;
 }
 
 const HELP = `
 If plmpress.json lies beside the artifact, the files must be those that convert has written. Then every tensor is
-compared with its source, and both models run over the text with the reference runtime. What an artifact of its
-schemes cannot show sets the exit code to 6.`;
+compared with its source, and both models run over the text: the source and a GGUF in the reference runtime, an ONNX graph
+node by node in an interpreter, or in ONNX Runtime. What an artifact of its schemes cannot show sets the exit code to 6.`;
 
 export function verifyCommand(open: OpenSession): Command {
   return new Command('verify')
     .description('prove that an artifact still is its source')
-    .argument('<artifact>', '.gguf file or artifact folder')
+    .argument('<artifact>', '.gguf file, ONNX graph or folder of one of them')
     .requiredOption('--against <source>', 'checkpoint folder or .gguf file that it was made from')
     .option('--statistics <file>', 'what passes went by, such as prune-ffn, when the artifact was made')
     .option('--adapter <dir>', 'LoRA that was merged into the source; repeatable', collect)
@@ -44,12 +46,20 @@ export function verifyCommand(open: OpenSession): Command {
       'most mean KLD in nats a token; default: by the coarsest scheme, none where neurons were pruned',
       parseNumber(0),
     )
+    .addOption(
+      new Option(
+        '--engine <engine>',
+        'what computes the artifact; onnxruntime where it is installed beside plmpress',
+      )
+        .choices(ENGINES)
+        .default('builtin'),
+    )
     .addOption(attentionOption())
     .addOption(threadsOption())
     .addHelpText('after', HELP)
     .action(async (artifactSpec: string, flags: VerifyFlags) => {
       const session = open();
-      const { against, adapter, text, tokens: maxTokens, maxKld, attention, threads } = flags;
+      const { against, adapter, text, tokens: maxTokens, maxKld, attention, threads, engine } = flags;
       const { signal, progress } = session;
       const texts = text && (await Promise.all(text.map(readText)));
       const verification = await withSource(artifactSpec, (artifact) =>
@@ -60,7 +70,7 @@ export function verifyCommand(open: OpenSession): Command {
             const passes = await recordedPasses(artifactSpec, artifact);
             return withStatistics(flags.statistics, (statistics) =>
               verify(source, artifact, {
-                ...{ passes, maxTokens, attention, threads, signal, progress },
+                ...{ passes, maxTokens, attention, threads, engine, signal, progress },
                 ...(statistics !== undefined && { statistics }),
                 ...(texts !== undefined && { texts }),
                 ...(maxKld !== undefined && { maxKld }),

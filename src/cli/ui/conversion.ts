@@ -1,7 +1,6 @@
-import type { PlannedFile, PlannedTensor } from '../../core/export-plan.ts';
+import { type PlannedFile, plannedBytes } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
-import { schemeBytes } from '../../core/scheme.ts';
-import { byteLength, columnCount, elementCount, rowCount } from '../../core/tensor.ts';
+import { byteLength, elementCount } from '../../core/tensor.ts';
 import type { Manifest } from '../../pipeline/manifest.ts';
 import type { Target } from '../../pipeline/target.ts';
 import { formatBytes, formatCount, formatSeconds, formatSmall } from './format.ts';
@@ -37,12 +36,12 @@ export function conversionLines(conversion: Conversion, theme: Theme): string[] 
 
 function fileRow(file: PlannedFile, target: Target, manifest: Manifest | undefined): string[] {
   const weights = file.tensors.reduce((sum, { source }) => sum + elementCount(source), 0);
-  const bits = (8 * file.tensors.reduce((sum, tensor) => sum + storedBytes(tensor), 0)) / weights;
+  const bits = (8 * file.tensors.reduce((sum, tensor) => sum + plannedBytes(tensor), 0)) / weights;
   return [
     file.name,
     formatBytes(file.bytes),
     formatCount(file.bytes),
-    bits.toFixed(2),
+    weights === 0 ? '' : bits.toFixed(2),
     ...(manifest === undefined ? [] : [worstError(file, target, manifest)]),
   ];
 }
@@ -54,6 +53,7 @@ function worstError(file: PlannedFile, { plan }: Target, manifest: Manifest): st
   );
   const names = new Set(file.tensors.map((tensor) => tensor.name));
   const tensors = artifact!.tensors.filter((tensor) => names.has(tensor.name));
+  if (tensors.length === 0) return '';
   const worst = tensors.reduce((a, b) => (b.error.relativeRms > a.error.relativeRms ? b : a));
   const { relativeRms } = worst.error;
   return relativeRms === 0 ? 'none, all exact' : `${formatSmall(relativeRms)} in ${worst.name}`;
@@ -84,13 +84,9 @@ export function describePlan({ plan, options, passes }: Target) {
         source: tensor.source.name,
         scheme: tensor.scheme,
         shape: tensor.source.shape,
-        bytes: storedBytes(tensor),
+        bytes: plannedBytes(tensor),
       })),
     ),
     files: plan.files.map((file) => file.name),
   };
-}
-
-function storedBytes({ source, scheme }: PlannedTensor): number {
-  return schemeBytes(scheme, columnCount(source)) * rowCount(source);
 }

@@ -15,7 +15,7 @@ export function summarizeVerification(verification: Verification): string {
 }
 
 export function verificationTable(verification: Verification, theme: Theme): string[] {
-  const { kld, maxKld, top1, ppl, maxAbsError } = verification;
+  const { kld, maxKld, top1, ppl, maxAbsError, engine } = verification;
   const rows = [
     ['mean KLD (nats a token)', formatSmall(kld.mean), limitText(maxKld)],
     ['median KLD', formatSmall(kld.median), ''],
@@ -25,6 +25,9 @@ export function verificationTable(verification: Verification, theme: Theme): str
     ['perplexity of the source', ppl.reference.toFixed(2), ''],
     ['perplexity of the artifact', ppl.artifact.toFixed(2), ''],
     ['largest error of a logit', formatSmall(maxAbsError), ''],
+    ...(engine.tokensPerSecond === undefined
+      ? []
+      : [[`tokens a second (${engine.name})`, engine.tokensPerSecond.toFixed(1), '']]),
   ];
   const columns = [{ header: 'measure' }, { header: 'value', align: 'right' as const }, { header: 'limit' }];
   return renderTable(columns, rows, theme.dim);

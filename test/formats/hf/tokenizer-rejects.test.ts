@@ -4,6 +4,7 @@ import { type HfTokenizerFiles, parseHfTokenizer } from '../../../formats/hf/tok
 import { PressError } from '../../../src/core/errors.ts';
 import { MAX_VOCABULARY } from '../../../src/core/tokenizer-check.ts';
 import {
+  bosFirst,
   changedTokenizer,
   type Json,
   TOKEN_IDS,
@@ -30,6 +31,13 @@ function assertRefused(files: HfTokenizerFiles, exitCode: number, message: RegEx
 
 const split = (tokenizer: Json) => tokenizer.pre_tokenizer.pretokenizers[0];
 const byteLevel = (tokenizer: Json) => tokenizer.pre_tokenizer.pretokenizers[1];
+/** Puts a token before a text, with `<|endoftext|>` as bos. */
+const addBos =
+  (token: string, id: number): TokenizerChange =>
+  (tokenizer, config) => {
+    config.bos_token = '<|endoftext|>';
+    tokenizer.post_processor = bosFirst(token, id);
+  };
 /** Gives a token another id, or takes it out. */
 function reassign(tokenizer: Json, from: number, to?: unknown): void {
   const { vocab } = tokenizer.model;
@@ -139,6 +147,8 @@ describe('refused as unsupported', () => {
     ['no pre-tokenizer', (t) => (t.pre_tokenizer = null), /unknown pre-tokenizer/],
     ['another normalizer', (t) => (t.normalizer = { type: 'NFKC' }), /normalizer: unknown normalizer/],
     ['a template that adds bos', (t) => (t.post_processor = { type: 'TemplateProcessing' }), /post_processor: unknown post-processor/],
+    ['bos by the id of another token', addBos('<|endoftext|>', 2001), /unknown post-processor/],
+    ['another token than bos before a text', addBos('<|im_start|>', 2001), /unknown post-processor/],
     ['another decoder', (t) => (t.decoder = { type: 'Metaspace' }), /decoder: unknown decoder/],
     ['another model', (t) => (t.model.type = 'Unigram'), /model: unknown tokenizer model/],
     ['fallback to byte tokens', (t) => (t.model.byte_fallback = true), /model\.byte_fallback: unknown kind of BPE, got true/],

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { type HfTokenizerFiles, parseHfTokenizer } from '../../../formats/hf/tokenizer.ts';
 import { QWEN_VOCAB_SIZE, qwenFile } from '../../support/qwen-vocabulary.ts';
 import {
+  bosFirst,
   changedTokenizer,
   TOKEN_IDS,
   TOKENIZER_FILES,
@@ -97,6 +98,15 @@ describe('accepted tokenizer files', () => {
   it('add_bos_token with a bos', () => {
     const files = changedTokenizer((_, config) => {
       Object.assign(config, { add_bos_token: true, bos_token: '<|endoftext|>' });
+    });
+    const { spec } = parseHfTokenizer(files, TOKEN_IDS);
+    assert.deepEqual([spec.addBosToken, spec.bosTokenId], [true, 2000]);
+  });
+
+  it('a post-processor that puts bos before a text', () => {
+    const files = changedTokenizer((tokenizer, config) => {
+      config.bos_token = '<|endoftext|>';
+      tokenizer.post_processor = bosFirst('<|endoftext|>', 2000);
     });
     const { spec } = parseHfTokenizer(files, TOKEN_IDS);
     assert.deepEqual([spec.addBosToken, spec.bosTokenId], [true, 2000]);

@@ -1,0 +1,21 @@
+import type { CacheForm, PlmConfig } from '../../src/core/config.ts';
+import { unsupported } from '../../src/core/errors.ts';
+import { PRESETS } from '../../src/passes/presets.ts';
+
+/** Passes of the preset of a cache form that a model still needs, by name. */
+export function onnxPasses({ config }: { readonly config: PlmConfig }, cache: CacheForm): string[] {
+  const needs = { 'absorb-mla': config.kvBForm === undefined };
+  return PRESETS[`onnx, ${cache} cache`].filter((name) => needs[name]);
+}
+
+/** @throws PressError unsupported with the reason where a graph with that cache cannot hold a model as it is. */
+export function assertHolds(cache: CacheForm, config: PlmConfig): void {
+  const refuse = (what: string) =>
+    unsupported({ field: 'kv_b_proj', what: `a graph with ${cache} cache ${what}` });
+  if (cache === 'latent' && config.kvBForm === undefined) {
+    throw refuse('holds its two parts; run the pass absorb-mla first');
+  }
+  if (cache === 'expanded' && config.kvBForm !== undefined) {
+    throw refuse('holds it as one matrix, and this model has its parts');
+  }
+}

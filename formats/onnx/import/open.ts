@@ -1,0 +1,180 @@
+import path from 'node:path';
+import { CACHE_FORMS, type CacheForm } from '../../../src/core/config.ts';
+import { invalidInput, unsupported } from '../../../src/core/errors.ts';
+import { closeModel, type Model, type SourceFile } from '../../../src/core/model.ts';
+import { plmTensors } from '../../../src/core/names.ts';
+import type { InputFile } from '../../../src/io/input-file.ts';
+import { SourceFolder } from '../../../src/io/source-folder.ts';
+import { type Initializer, isExternal, type OnnxModel } from '../../../src/onnx/graph.ts';
+import { parseGeneration } from '../../hf/generation.ts';
+import { parseHfTokenizer } from '../../hf/tokenizer.ts';
+import { decodeModel } from '../decode.ts';
+import { readPlmConfig } from '../folder/plm-config.ts';
+import { METADATA } from '../metadata.ts';
+import { locateOnnx, type OnnxPlace } from './locate.ts';
+import { GraphWeights, type OpenData } from './weights.ts';
+
+/** Graphs of 512 layers with 64 heads that are each multiplied alone take 60 MB. */
+const MAX_GRAPH_BYTES = 128_000_000;
+const MAX_CONFIG_BYTES = 10_000_000;
+const MAX_TOKENIZER_BYTES = 64_000_000;
+
+/** A model as an ONNX artifact of ours holds it, and the graph that computes it. */
+export interface OnnxArtifact extends Model {
+  readonly format: 'onnx';
+  readonly graph: OnnxModel;
+  readonly cache: CacheForm;
+  /** Where the graph lies, for engines that open files by themselves. */
+  readonly graphPath: string;
+  /** Fills `into` with the bytes of an initializer. */
+  readonly readInitializer: (initializer: Initializer, into: Uint8Array) => Promise<void>;
+}
+
+export function isOnnxArtifact(model: Model): model is OnnxArtifact {
+  return model.format === 'onnx';
+}
+
+/**
+ * Opens an ONNX graph that plmpress has written, with the files beside it, by the name of the graph or of a folder that
+ * holds one. Of weights nothing is read. Close the model when done with it.
+ * @throws PressError invalid-input for malformed files, unsupported for graphs of others, usage where a folder holds several.
+ */
+export async function openOnnx(spec: string): Promise<OnnxArtifact> {
+  const place = await locateOnnx(spec);
+  const files: SourceFile[] = [];
+  try {
+    return await readArtifact(place, files);
+  } catch (error) {
+    await closeModel({ files });
+    throw error;
+  }
+}
+
+async function readArtifact(
+  { root, graphs, graph: name }: OnnxPlace,
+  files: SourceFile[],
+): Promise<OnnxArtifact> {
+  const folder = await SourceFolder.open(graphs);
+  const prefix = graphs === root ? '' : `${path.basename(graphs)}/`;
+  const open = async (entry: string): Promise<InputFile> => {
+    const file = await folder.open(entry, `${prefix}${entry}`);
+    files.push(file);
+    return file;
+  };
+  const file = await open(name);
+  const graph = decodeModel(await wholeFile(file), file.name);
+  const data = new Map<string, OpenData>();
+  for (const location of locationsOf(graph, file.name)) {
+    data.set(location, { file: await open(location), index: files.length - 1 });
+  }
+  assertInside(graph, file.name, data);
+  const { config, cache } = readMetadata(graph, file.name);
+  const weights = new GraphWeights(file.name, graph.graph.initializers, data);
+  for (const table of ['rope.cos', 'rope.sin']) weights.ignore(table);
+  const tensors = new Map(plmTensors(config.plm).map((slot) => [slot.name, weights.tensor(slot)]));
+  weights.assertAllTaken();
+
+  const outer = graphs === root ? folder : await SourceFolder.open(root);
+  const readText = async (entry: string, maxBytes: number): Promise<string> => {
+    const text = await outer.readText(entry, maxBytes);
+    files.push(text);
+    return text.text;
+  };
+  const generation = outer.has('generation_config.json')
+    ? parseGeneration(await readText('generation_config.json', MAX_CONFIG_BYTES), 'generation_config.json')
+    : { sampling: {}, eosTokenIds: [] };
+  const tokenizer = parseHfTokenizer(
+    {
+      tokenizer: await readText('tokenizer.json', MAX_TOKENIZER_BYTES),
+      ...(outer.has('tokenizer_config.json') && {
+        tokenizerConfig: await readText('tokenizer_config.json', MAX_CONFIG_BYTES),
+      }),
+    },
+    {
+      vocabSize: config.plm.vocabSize,
+      ...(config.bosTokenId !== undefined && { bosTokenId: config.bosTokenId }),
+      eosTokenIds: [...new Set([...config.eosTokenIds, ...generation.eosTokenIds])],
+      ...(config.padTokenId !== undefined && { padTokenId: config.padTokenId }),
+    },
+  );
+  const { metadata } = graph;
+  const [license, baseModels] = [metadata[METADATA.license], metadata[METADATA.baseModels]];
+  return {
+    ...{ graph, cache, graphPath: path.join(graphs, name) },
+    ...{ readInitializer: (initializer, into) => readInitializer(initializer, into, data) },
+    format: 'onnx',
+    name: metadata[METADATA.name] ?? outer.name,
+    config: config.plm,
+    tensors,
+    tokenizer: tokenizer.spec,
+    generation: generation.sampling,
+    card: {
+      ...(license !== undefined && { license }),
+      ...(baseModels !== undefined && { baseModels: baseModels.split(' ') }),
+    },
+    weighed: metadata[METADATA.imatrix] !== undefined,
+    files,
+    changes: [],
+    notes: tokenizer.notes,
+  };
+}
+
+async function wholeFile(file: InputFile): Promise<Uint8Array> {
+  if (file.bytes > MAX_GRAPH_BYTES) {
+    const expected = `at most ${MAX_GRAPH_BYTES} bytes, the weights beside it`;
+    throw invalidInput({ file: file.name, what: 'too large', got: file.bytes, expected });
+  }
+  const bytes = new Uint8Array(file.bytes);
+  await file.readInto(bytes, 0);
+  return bytes;
+}
+
+/** Names of the files of weights, none of which can climb out of the graph's folder. */
+function locationsOf({ graph }: OnnxModel, file: string): Set<string> {
+  const locations = new Set<string>();
+  for (const { name, data } of graph.initializers) {
+    if (!isExternal(data)) continue;
+    const { location } = data;
+    if (!/^[^/\\:\0]+$/.test(location) || location === '.' || location === '..') {
+      const field = `initializer ${JSON.stringify(name)}`;
+      const expected = 'the name of a file in the folder of the graph';
+      throw invalidInput({ file, field, what: 'location of external data', got: location, expected });
+    }
+    locations.add(location);
+  }
+  return locations;
+}
+
+function assertInside({ graph }: OnnxModel, file: string, open: ReadonlyMap<string, OpenData>): void {
+  for (const { name, data } of graph.initializers) {
+    if (!isExternal(data)) continue;
+    const { bytes } = open.get(data.location)!.file;
+    if (data.offset + data.length <= bytes) continue;
+    const field = `initializer ${JSON.stringify(name)}`;
+    const got = `bytes ${data.offset} to ${data.offset + data.length}`;
+    throw invalidInput({ file, field, what: 'external data', got, expected: `inside of ${bytes} bytes` });
+  }
+}
+
+function readMetadata({ metadata }: OnnxModel, file: string) {
+  const text = metadata[METADATA.config];
+  if (text === undefined) {
+    const expected = `metadata ${METADATA.config}, as plmpress writes it`;
+    throw unsupported({ file, what: 'a graph of another tool', expected });
+  }
+  const cache = CACHE_FORMS.find((form) => form === metadata[METADATA.cache]);
+  if (cache === undefined) {
+    const [got, expected] = [metadata[METADATA.cache], CACHE_FORMS.join(' or ')];
+    throw invalidInput({ file, field: METADATA.cache, what: 'wrong value', got, expected });
+  }
+  return { config: readPlmConfig(text, file), cache };
+}
+
+async function readInitializer(
+  { data }: Initializer,
+  into: Uint8Array,
+  open: ReadonlyMap<string, OpenData>,
+): Promise<void> {
+  if (isExternal(data)) await open.get(data.location)!.file.readInto(into, data.offset);
+  else into.set(data);
+}

@@ -1,0 +1,40 @@
+import type { CacheForm } from '../../src/core/config.ts';
+import type { Model } from '../../src/core/model.ts';
+import { plmConfigText } from './folder/plm-config.ts';
+
+/** Keys of `metadata_props`. */
+export const METADATA = {
+  scheme: 'plmpress.scheme',
+  cache: 'plmpress.cache',
+  /** Geometry of the model in the graph, as `plmConfigText` writes it. */
+  config: 'plmpress.config',
+  /** Where the weights come from. */
+  name: 'plmpress.source.name',
+  format: 'plmpress.source.format',
+  license: 'plmpress.source.license',
+  baseModels: 'plmpress.source.base_models',
+  /** Passes that have changed the weights. */
+  passes: 'plmpress.passes',
+  /** Name and SHA-256 of the importances that weighed their rounding. */
+  imatrix: 'plmpress.imatrix',
+} as const;
+
+/** Provenance, and what it takes to read the model back. Nothing of the machine or of the time. */
+export function graphMetadata(
+  model: Model,
+  { scheme, cache }: { readonly scheme: string; readonly cache: CacheForm },
+): Record<string, string> {
+  const { name, format, card, importances } = model;
+  const passes = [...new Set(model.changes.map((change) => change.pass))];
+  return {
+    [METADATA.scheme]: scheme,
+    [METADATA.cache]: cache,
+    [METADATA.config]: plmConfigText(model),
+    [METADATA.name]: name,
+    [METADATA.format]: format,
+    ...(card.license !== undefined && { [METADATA.license]: card.license }),
+    ...(card.baseModels !== undefined && { [METADATA.baseModels]: card.baseModels.join(' ') }),
+    ...(passes.length > 0 && { [METADATA.passes]: passes.join(' ') }),
+    ...(importances && { [METADATA.imatrix]: `${importances.name} ${importances.sha256}` }),
+  };
+}

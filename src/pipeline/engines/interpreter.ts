@@ -1,0 +1,38 @@
+import type { OnnxArtifact } from '../../../formats/onnx/import/open.ts';
+import { OnnxSession } from '../../onnx/session.ts';
+import { newElements, type TensorValue } from '../../onnx/value.ts';
+import type { EngineOptions } from '../../verify/engine.ts';
+import { GraphDecoder } from './graph-decoder.ts';
+
+export interface InterpreterOptions extends EngineOptions {
+  readonly threads?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Runs an artifact's own graph with the built-in interpreter. */
+export async function openInterpreter(
+  { graph, readInitializer }: OnnxArtifact,
+  { threads, maxMemory, signal }: InterpreterOptions,
+): Promise<GraphDecoder<TensorValue>> {
+  const session = await OnnxSession.open(graph, {
+    read: readInitializer,
+    ...(threads !== undefined && { threads }),
+    ...(maxMemory !== undefined && { maxMemory }),
+    ...(signal !== undefined && { signal }),
+  });
+  const runner = {
+    memoryBytes: session.memoryBytes,
+    integers: (values: readonly number[], shape: readonly number[]): TensorValue => ({
+      ...{ type: 'int64', shape },
+      data: BigInt64Array.from(values, BigInt),
+    }),
+    empty: ({ type }: Pick<TensorValue, 'type'>, shape: readonly number[]): TensorValue => ({
+      ...{ type, shape },
+      data: newElements(type, 0),
+    }),
+    floats: ({ data }: TensorValue) => data as Float32Array,
+    run: (feeds: Readonly<Record<string, TensorValue>>) => session.run(feeds),
+    close: () => session.close(),
+  };
+  return new GraphDecoder(runner, graph.graph.inputs);
+}

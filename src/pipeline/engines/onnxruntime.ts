@@ -1,0 +1,54 @@
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { OnnxArtifact } from '../../../formats/onnx/import/open.ts';
+import { PressError } from '../../core/errors.ts';
+import { GraphDecoder } from './graph-decoder.ts';
+
+/** Not among the dependencies: 288 MB that only who compares with it needs. */
+const PACKAGE = 'onnxruntime-node';
+
+/**
+ * Runs a graph in ONNX Runtime.
+ * @throws PressError unsupported where the package is not installed, verification where it does not load the graph.
+ */
+export async function openOnnxRuntime(
+  { graph, graphPath }: OnnxArtifact,
+  { threads }: { readonly threads?: number },
+): Promise<GraphDecoder<Tensor>> {
+  const { InferenceSession: Session, Tensor: OrtTensor } = await load();
+  let session: InferenceSession;
+  try {
+    session = await Session.create(graphPath, {
+      logSeverityLevel: 3,
+      ...(threads !== undefined && { intraOpNumThreads: threads }),
+    });
+  } catch (cause) {
+    const [what] = (cause as Error).message.split('\n');
+    throw new PressError('verification', { what: `ONNX Runtime refuses the graph: ${what}` }, { cause });
+  }
+  const runner = {
+    memoryBytes: 0,
+    integers: (values: readonly number[], shape: readonly number[]) =>
+      new OrtTensor('int64', BigInt64Array.from(values, BigInt), shape),
+    empty: ({ type }: { readonly type: string }, shape: readonly number[]) =>
+      type === 'float16'
+        ? new OrtTensor('float16', new Uint16Array(0), shape)
+        : new OrtTensor('float32', new Float32Array(0), shape),
+    floats: (value: Tensor) => value.data as Float32Array,
+    run: (feeds: Readonly<Record<string, Tensor>>) => session.run(feeds),
+    close: () => session.release(),
+  };
+  return new GraphDecoder(runner, graph.graph.inputs);
+}
+
+async function load(): Promise<typeof import('onnxruntime-node')> {
+  try {
+    return await import(PACKAGE);
+  } catch (cause) {
+    const expected = `the package ${PACKAGE} beside plmpress, as \`npm install ${PACKAGE}\` puts it`;
+    throw new PressError(
+      'unsupported',
+      { what: 'the engine onnxruntime is not installed', expected },
+      { cause },
+    );
+  }
+}

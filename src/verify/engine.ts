@@ -1,0 +1,19 @@
+/** Computes the logits of a model, of one sequence at a time. */
+export interface LogitsEngine {
+  /** Working memory. */
+  readonly memoryBytes: number;
+  /** Forgets all tokens. */
+  reset(): void;
+  /** Appends tokens and yields the logits after each. A row holds until the next one is asked for. */
+  logits(ids: readonly number[]): AsyncIterable<Float32Array>;
+  close(): Promise<void>;
+}
+
+export interface EngineOptions {
+  /** Most tokens of a sequence. */
+  readonly contextLength: number;
+  /** Bytes of working memory allowed. */
+  readonly maxMemory?: number;
+}
+
+export type OpenEngine = (options: EngineOptions) => Promise<LogitsEngine>;
