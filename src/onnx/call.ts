@@ -132,7 +132,7 @@ export class Call {
   #checkAttributes(): void {
     const rules = this.operator.attributes;
     for (const [name, { type, value }] of Object.entries(this.node.attributes)) {
-      const rule = rules[name];
+      const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
       if (rule === undefined) {
         throw this.fault('unknown attribute', name, Object.keys(rules).join(', ') || 'none');
       }

@@ -12,7 +12,7 @@ function checkInitializer(initializer: Initializer): void {
   const { name, type, shape, data } = initializer;
   const fault = (what: string, got: unknown, expected: string): PressError =>
     invalidInput({ field: name, what, got, expected });
-  if (ELEMENT_TYPES[type] === undefined) {
+  if (!Object.hasOwn(ELEMENT_TYPES, type)) {
     throw fault('element type', type, Object.keys(ELEMENT_TYPES).join(', '));
   }
   if (!shape.every(isCount)) throw fault('shape', shape, 'sizes');

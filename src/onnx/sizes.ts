@@ -37,7 +37,7 @@ export class Sizes {
     return this.#sums.has(name);
   }
 
-  /** Whether there is a name for the extent. */
+  /** Whether there is a name for the extent: no sum has two. */
   hasName(extent: Extent): boolean {
     return nameOf(extent) !== undefined || [...this.#sums.values()].some((sum) => equal(sum, extent));
   }
@@ -47,7 +47,7 @@ export class Sizes {
     if (name === undefined || typeof sum === 'number' || sum.terms.size < 2) return undefined;
     const parts = namesIn(sum);
     if (parts.length !== sum.terms.size || parts.includes(name)) return undefined;
-    if ([...sum.terms.values()].some((factor) => factor !== 1)) return undefined;
+    if ([...sum.terms.values()].some((factor) => factor !== 1) || this.hasName(sum)) return undefined;
     for (const [other, value] of this.#sums) this.#sums.set(other, substitute(value, name, sum));
     this.#sums.set(name, sum);
     return sum;

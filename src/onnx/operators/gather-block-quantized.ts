@@ -15,7 +15,7 @@ export const gatherBlockQuantized: Operator = {
   float16: 'computes',
   infer(call) {
     call.type(0, ['uint8']);
-    call.type(1, ['int64', 'int32']);
+    call.type(1, ['int64']);
     const type = call.type(2, FLOATS);
     const [rows, bytes] = call.shape(0, 2);
     const [scaleRows, blocks] = call.shape(2, 2);

@@ -14,7 +14,7 @@ export const gather: Operator = {
   infer(call) {
     const { type } = call.input(0);
     const [, ...row] = rowsOf(call);
-    call.type(1, ['int64', 'int32']);
+    call.type(1, ['int64']);
     const shape = [...call.shape(1), ...row];
     return [{ type, shape, contents: pickContents(call, shape.length) }];
   },

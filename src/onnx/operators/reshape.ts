@@ -48,7 +48,7 @@ function copied(call: Call, shape: readonly Extent[] | undefined, axis: number):
 }
 
 function leftOver(call: Call, elements: Extent, others: Extent): Extent {
-  if (isUnknown(elements) || isUnknown(others)) return call.sizes.unknown();
+  if (isUnknown(others)) return call.sizes.unknown();
   const size = divide(elements, others);
   if (size === undefined) throw call.fault('number of elements', String(elements), `a multiple of ${others}`);
   return size;

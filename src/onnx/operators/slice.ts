@@ -7,9 +7,9 @@ import type { Operator } from './operator.ts';
 /** An end that stands for the end of the axis, whatever its size. */
 const TO_THE_END = 2 ** 31 - 1;
 
-/** The part between `starts` and `ends` along some axes; negative ones count from the end, those beyond it are moved to it. */
+/** The part between `starts` and `ends` along `axes`; negative ones count from the end, those beyond it are moved to it. */
 export const slice: Operator = {
-  inputs: [3, 4],
+  inputs: [4, 4],
   outputs: [1, 1],
   attributes: {},
   float16: 'moves',
@@ -51,23 +51,17 @@ interface Range {
 }
 
 function rangesOf(call: Call): readonly Range[] {
-  const lengths = [1, 2].map((index) => {
-    call.type(index, ['int64', 'int32']);
-    return call.shape(index, 1)[0]!;
-  });
-  const count = call.same('number of ends', lengths[1]!, lengths[0]!);
-  if (!isFixed(count)) throw call.fault('number of starts', String(count), 'a known one');
   const rank = call.shape(0).length;
-  const axes = call.has(3) ? call.constants(3) : Array.from({ length: count }, (_, axis) => axis);
-  const unique = new Set(axes?.map((axis) => call.axis(axis, rank)));
-  if (axes?.length !== count || unique.size !== count) {
-    throw call.fault('axes', axes, `${count} constants, each once`);
+  const axes = call.constants(3)?.map((axis) => call.axis(axis, rank));
+  if (axes === undefined || new Set(axes).size < axes.length) {
+    throw call.fault('axes', axes, 'constants, each once');
   }
-  return [...unique].map((axis, i) => ({
-    axis,
-    start: call.input(1).contents?.[i],
-    end: call.input(2).contents?.[i],
-  }));
+  for (const index of [1, 2, 3]) {
+    call.type(index, ['int64']);
+    call.sameShape(`input ${index}`, call.shape(index), [axes.length]);
+  }
+  const [starts, ends] = [call.input(1).contents, call.input(2).contents];
+  return axes.map((axis, i) => ({ axis, start: starts?.[i], end: ends?.[i] }));
 }
 
 /** Size of the part, undefined where it hangs on which of two named sizes is the greater. */

@@ -32,6 +32,7 @@ export const split: Operator = {
 
 function sizesOf(call: Call): readonly number[] {
   call.type(1, ['int64']);
+  call.shape(1, 1);
   const sizes = call.constants(1);
   const { length } = call.node.outputs;
   if (sizes?.length !== length || sizes.some((size) => size < 0)) {

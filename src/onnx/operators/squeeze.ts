@@ -36,6 +36,7 @@ export const unsqueeze: Operator = {
 
 function axesOf(call: Call, rank: number): number[] {
   call.type(1, ['int64']);
+  call.shape(1, 1);
   const axes = call.constants(1)?.map((axis) => call.axis(axis, rank));
   if (axes === undefined || new Set(axes).size < axes.length) {
     throw call.fault('axes', axes, 'constants, each once');

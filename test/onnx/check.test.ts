@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { PressError } from '../../src/core/errors.ts';
+import { checkModel } from '../../src/onnx/check.ts';
+import type { Graph, OnnxModel } from '../../src/onnx/graph.ts';
+import { exportRandom } from '../support/onnx-export.ts';
+import { mutants } from '../support/onnx-mutations.ts';
+import { pressFailure } from '../support/press-failure.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const MUTANTS = 200;
+
+describe(`an export passes, ${MUTANTS} random mistakes in it do not`, () => {
+  for (const scheme of ['f32', 'f16', 'q8', 'q4', 'q4f16']) {
+    for (const cache of ['latent', 'expanded'] as const) {
+      it(`${scheme}, ${cache} cache`, async (t) => {
+        const { model } = await exportRandom(temporaryFolder(t), scheme, cache);
+        checkModel(model);
+        const missed: string[] = [];
+        const drawn = mutants(model, 1);
+        for (let i = 0; i < MUTANTS; i++) {
+          const { mistake, model: mutant } = drawn.next().value;
+          if (!isRefused(mutant)) missed.push(mistake);
+        }
+        assert.deepEqual(missed, []);
+      });
+    }
+  }
+});
+
+/** Anything else than a refusal is a mistake of the check. */
+function isRefused(model: OnnxModel): boolean {
+  try {
+    checkModel(model);
+    return false;
+  } catch (error) {
+    if (error instanceof PressError && error.failure === 'invalid-input') return true;
+    throw error;
+  }
+}
+
+/** y = Concat(past, x) * w, with a mask of as many positions. */
+const GRAPH: Graph = {
+  name: 'cache',
+  inputs: [
+    { name: 'x', type: 'float', shape: ['batch', 'new', 4] },
+    { name: 'past', type: 'float', shape: ['batch', 'old', 4] },
+    { name: 'mask', type: 'float', shape: ['batch', 'total', 1] },
+  ],
+  outputs: [
+    { name: 'present', type: 'float', shape: ['batch', 'total', 4] },
+    { name: 'y', type: 'float', shape: ['batch', 'total', 2] },
+  ],
+  initializers: [
+    { name: 'w', type: 'float', shape: [4, 2], data: { location: 'w.data', offset: 0, length: 32 } },
+  ],
+  nodes: [
+    {
+      ...{ name: 'join', opType: 'Concat', domain: '', inputs: ['past', 'x'], outputs: ['present'] },
+      attributes: { axis: { type: 'int', value: 1 } },
+    },
+    {
+      ...{ name: 'hide', opType: 'Mul', domain: '', inputs: ['present', 'mask'], outputs: ['hidden'] },
+      attributes: {},
+    },
+    {
+      ...{ name: 'multiply', opType: 'MatMul', domain: '', inputs: ['hidden', 'w'], outputs: ['y'] },
+      attributes: {},
+    },
+  ],
+};
+
+function modelOf(change: Partial<Graph>): OnnxModel {
+  return {
+    ...{ irVersion: 10, opsets: { '': 21 }, producerName: '', producerVersion: '', metadata: {} },
+    graph: { ...GRAPH, ...change },
+  };
+}
+
+describe('what is said', () => {
+  it('nothing of a sound model, whose total may be written as a sum', () => {
+    checkModel(modelOf({}));
+    const [present, y] = GRAPH.outputs;
+    const shape = ['batch', 'old + new', 4];
+    checkModel(modelOf({ outputs: [{ ...present!, shape }, y!] }));
+  });
+
+  it('two sizes that only some inputs make the same', () => {
+    const [x, past, mask] = GRAPH.inputs;
+    const inputs = [x!, past!, { ...mask!, shape: ['batch', 'new', 1] }];
+    const outputs = GRAPH.outputs.map((output) => ({ ...output, shape: output.shape!.with(1, 'old + new') }));
+    assert.throws(
+      () => checkModel(modelOf({ inputs, outputs })),
+      pressFailure(
+        'invalid-input',
+        /^hide: Mul: sizes broadcast along axis 1, got "new", expected old \+ new$/,
+      ),
+    );
+  });
+
+  it('a factor of the wrong height', () => {
+    const [w] = GRAPH.initializers;
+    assert.throws(
+      () => checkModel(modelOf({ initializers: [{ ...w!, shape: [2, 4] }] })),
+      pressFailure('invalid-input', /^multiply: MatMul: rows of input 1, got "2", expected 4$/),
+    );
+  });
+
+  it('a file outside of the folder', () => {
+    const [w] = GRAPH.initializers;
+    const data = { location: '../w.data', offset: 0, length: 32 };
+    assert.throws(
+      () => checkModel(modelOf({ initializers: [{ ...w!, data }] })),
+      pressFailure('invalid-input', /^w: location, got "\.\.\/w\.data", expected the bare name of a file$/),
+    );
+  });
+
+  it('a name that only looks like one of a class of JavaScript', () => {
+    const nodes = GRAPH.nodes.map((node) => ({ ...node, opType: 'constructor' }));
+    assert.throws(() => checkModel(modelOf({ nodes })), pressFailure('invalid-input', /unknown operator/));
+    const attributes = { ...GRAPH.nodes[0]!.attributes, constructor: { type: 'int', value: 1 } } as const;
+    const odd = GRAPH.nodes.with(0, { ...GRAPH.nodes[0]!, attributes });
+    assert.throws(
+      () => checkModel(modelOf({ nodes: odd })),
+      pressFailure('invalid-input', /unknown attribute/),
+    );
+  });
+});
