@@ -10,7 +10,9 @@ import { temporaryFolder } from './support/temporary-folder.ts';
 describe('the published package', () => {
   it('needs no package that it does not name, least of all those bundled for it', async (t) => {
     const folder = unpack(temporaryFolder(t));
-    const { dependencies } = JSON.parse(readFileSync(path.join(folder, 'package.json'), 'utf8'));
+    const { dependencies, peerDependencies } = JSON.parse(
+      readFileSync(path.join(folder, 'package.json'), 'utf8'),
+    );
     const shipped = readdirSync(folder, { recursive: true, encoding: 'utf8' });
     assert.ok(shipped.includes('THIRD-PARTY-NOTICES.txt'));
     assert.ok(shipped.includes('dist/src/kernels/kernels.wasm'));
@@ -26,7 +28,8 @@ describe('the published package', () => {
         const target = specifier.replace(/\.ts$/, '.d.ts');
         const found = specifier.startsWith('.')
           ? existsSync(path.join(folder, path.dirname(file), target))
-          : specifier.startsWith('node:') || Object.hasOwn(dependencies, specifier);
+          : specifier.startsWith('node:') ||
+            Object.hasOwn({ ...dependencies, ...peerDependencies }, specifier);
         if (!found) wrong.push(`${file} -> ${specifier}`);
       }
     }

@@ -12,9 +12,13 @@ ls /usr/lib/*/libvulkan.so.1 >/dev/null 2>&1 || missing="$missing libvulkan1"
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-  apt-get update -qq >/dev/null
-  # Unquoted: the names are words. Without what chromium recommends, its sandbox helper among it: tests switch it off.
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+  # What apt says is of interest only where it fails. $missing is words. chromium does without what it recommends, its
+  # sandbox among that, which the tests switch off.
+  export DEBIAN_FRONTEND=noninteractive
+  said=$(apt-get update -qq 2>&1 && apt-get install -y -qq --no-install-recommends $missing 2>&1) || {
+    echo "$said" >&2
+    exit 1
+  }
 else
   for package in $missing; do
     case $package in

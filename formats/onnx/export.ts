@@ -4,6 +4,7 @@ import type { Model } from '../../src/core/model.ts';
 import type { OnnxModel } from '../../src/onnx/graph.ts';
 import { toHalf } from '../../src/schemes/half.ts';
 import { assertHolds } from './architecture.ts';
+import { calibrationOf, type Quality } from './calibration.ts';
 import { DataFiles } from './data-files.ts';
 import { encodeModel } from './encode.ts';
 import { type CacheShape, GRAPH_FOLDER, type GraphFile, graphFileName } from './folder/graph-file.ts';
@@ -11,7 +12,6 @@ import { type FloatType, GraphBuilder } from './graph/builder.ts';
 import { latentCacheWidths } from './graph/latent-attention.ts';
 import { addPlm } from './graph/plm.ts';
 import { type RopeTables, ropeAngles } from './graph/rope.ts';
-import { importancesOf } from './importances.ts';
 import { graphMetadata } from './metadata.ts';
 import { type OnnxScheme, onnxSchemeNamed } from './schemes.ts';
 import { Placer } from './weights/placer.ts';
@@ -31,6 +31,8 @@ export interface OnnxOptions {
   readonly shardSize?: number;
   /** Round weights that have been rounded already, into another scheme. */
   readonly allowRequantize?: boolean;
+  /** Left out: fast. */
+  readonly quality?: Quality;
 }
 
 /** A graph as planned, and what a folder tells of it. */
@@ -42,16 +44,22 @@ export interface PlannedGraph {
 /**
  * Plans a graph of a PLM with its weights beside it. Model.importances weigh the rounding of 4-bit matrices.
  * @throws PressError unsupported where the graph cannot hold the model, where a pass of `onnxPasses` has not run, or
- * without `allowRequantize` where a quantized tensor would change its scheme; usage for an unknown scheme; invalid-input for
+ * without `allowRequantize` where a quantized tensor would change its scheme; usage for an unknown scheme and where statistics
+ * lack what `best` takes; invalid-input for
  * importances of another model.
  */
 export function planOnnx(model: Model, options: OnnxOptions): PlannedGraph {
   const scheme = onnxSchemeNamed(options.scheme);
-  const { cache = 'latent', allowRequantize = false } = options;
+  const { cache = 'latent', allowRequantize = false, quality = 'fast' } = options;
   assertHolds(cache, model.config);
   const data = new DataFiles(graphFileName(scheme.dtype), options.shardSize);
   const builder = new GraphBuilder();
-  const placer = new Placer({ graph: builder, data, importancesOf: importancesOf(model), allowRequantize });
+  const placer = new Placer({
+    graph: builder,
+    data,
+    calibration: calibrationOf(model, quality),
+    allowRequantize,
+  });
   const rope = placeRope(placer, model, scheme.type);
   addPlm(builder, model, { cache, type: scheme.type, weights: scheme.weights(placer), rope });
   const onnxModel: OnnxModel = {
@@ -59,7 +67,7 @@ export function planOnnx(model: Model, options: OnnxOptions): PlannedGraph {
     opsets: OPSETS,
     producerName: 'plmpress',
     producerVersion: options.version,
-    metadata: graphMetadata(model, { scheme: scheme.name, cache }),
+    metadata: graphMetadata(model, { scheme: scheme.name, cache, quality }),
     graph: builder.build('plm'),
   };
   const dataFiles = data.planned(GRAPH_FOLDER);

@@ -1,5 +1,6 @@
 import type { CacheForm } from '../../src/core/config.ts';
 import type { Model } from '../../src/core/model.ts';
+import type { Quality } from './calibration.ts';
 import { plmConfigText } from './folder/plm-config.ts';
 
 /** Keys of `metadata_props`. */
@@ -15,16 +16,22 @@ export const METADATA = {
   baseModels: 'plmpress.source.base_models',
   /** Passes that have changed the weights. */
   passes: 'plmpress.passes',
-  /** Name and SHA-256 of the importances that weighed their rounding. */
-  imatrix: 'plmpress.imatrix',
+  /** Name and SHA-256 of the importances or statistics that weighed their rounding. */
+  calibration: 'plmpress.calibration',
+  quality: 'plmpress.quality',
 } as const;
 
 /** Provenance, and what it takes to read the model back. Nothing of the machine or of the time. */
 export function graphMetadata(
   model: Model,
-  { scheme, cache }: { readonly scheme: string; readonly cache: CacheForm },
+  {
+    scheme,
+    cache,
+    quality,
+  }: { readonly scheme: string; readonly cache: CacheForm; readonly quality: Quality },
 ): Record<string, string> {
-  const { name, format, card, importances } = model;
+  const { name, format, card, importances, statistics } = model;
+  const calibration = importances ?? (quality === 'best' ? statistics : undefined);
   const passes = [...new Set(model.changes.map((change) => change.pass))];
   return {
     [METADATA.scheme]: scheme,
@@ -35,6 +42,7 @@ export function graphMetadata(
     ...(card.license !== undefined && { [METADATA.license]: card.license }),
     ...(card.baseModels !== undefined && { [METADATA.baseModels]: card.baseModels.join(' ') }),
     ...(passes.length > 0 && { [METADATA.passes]: passes.join(' ') }),
-    ...(importances && { [METADATA.imatrix]: `${importances.name} ${importances.sha256}` }),
+    ...(calibration && { [METADATA.calibration]: `${calibration.name} ${calibration.sha256}` }),
+    ...(quality !== 'fast' && { [METADATA.quality]: quality }),
   };
 }

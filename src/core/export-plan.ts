@@ -1,6 +1,20 @@
 import { type SchemeName, schemeBytes } from './scheme.ts';
 import { columnCount, rowCount, type Tensor } from './tensor.ts';
 
+/**
+ * What lets columns make up for the rounding of those before them. It is computed when asked for, and of the size of half a
+ * square matrix.
+ */
+export interface Feedback {
+  /** Of the tensor that is rounded. */
+  readonly columns: number;
+  /**
+   * How much of the error of column j column k takes over, j < k: row j from column j + 1 on, row after row,
+   * columns * (columns - 1) / 2 values.
+   */
+  coefficients(signal?: AbortSignal): Promise<Float32Array>;
+}
+
 /** A tensor's place in an artifact file. */
 export interface PlannedTensor {
   readonly source: Tensor;
@@ -12,6 +26,8 @@ export interface PlannedTensor {
   readonly offset: number;
   /** With Q8_0: one scale a row, the same in all of its blocks. */
   readonly byRow?: true;
+  /** With Q4_0: round with error feedback. */
+  readonly feedback?: Feedback;
   /** Where the parts of its blocks go, if not side by side at `offset`. */
   readonly packing?: Packing;
   /** Weights of the squared errors, one a column, for schemes that take them. */

@@ -19,7 +19,7 @@ import { readManifest } from './manifest-reader.ts';
 import type { StorageError } from './storage-error.ts';
 import type { Target } from './target.ts';
 import { assertTranscodable, transcode } from './transcode.ts';
-import { importanceBytes, SLOTS, slotBytes } from './working-memory.ts';
+import { SLOTS, sideBytes, slotBytes } from './working-memory.ts';
 
 export interface ConvertOptions {
   /** The source as opened; the caller closes it. */
@@ -124,8 +124,8 @@ async function writeFiles(output: StagedOutput, job: Job): Promise<ReadonlyMap<P
     const write = (rows: Uint8Array, offset: number) => output.write(name, rows, offset);
     return tensors.map((tensor) => ({ tensor, write }));
   });
-  const importances = importanceBytes(transfers.map(({ tensor }) => tensor));
-  const compute = await openCompute({ threads, bytes: SLOTS * bytes + importances });
+  const side = sideBytes(transfers.map(({ tensor }) => tensor));
+  const compute = await openCompute({ threads, bytes: SLOTS * bytes + side });
   try {
     return await transcode(transfers, {
       ...{ compute, slotBytes: bytes, files: model.files },

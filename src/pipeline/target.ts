@@ -3,6 +3,7 @@ import { planGguf } from '../../formats/gguf/export.ts';
 import { recipeNamed } from '../../formats/gguf/recipes.ts';
 import type { SchemeOptions } from '../../formats/gguf/scheme-choice.ts';
 import { onnxPasses } from '../../formats/onnx/architecture.ts';
+import type { Quality } from '../../formats/onnx/calibration.ts';
 import { planOnnx } from '../../formats/onnx/export.ts';
 import type { GraphFile } from '../../formats/onnx/folder/graph-file.ts';
 import { companionFiles } from '../../formats/onnx/folder/index.ts';
@@ -22,6 +23,8 @@ export interface TargetOptions extends SchemeOptions {
   readonly arch?: GgufArchitecture;
   /** What the KV cache of an ONNX graph holds. Left out: the latent. */
   readonly cache?: CacheForm;
+  /** How hard to try with ONNX schemes of 4 bits. Left out: fast. */
+  readonly quality?: Quality;
   /** Greatest size of a file in bytes; undefined: one file. */
   readonly shardSize?: number;
   /** Refuse instead of falling back to another scheme. */
@@ -73,9 +76,10 @@ const FORMATS: Readonly<Record<string, Format>> = {
   onnx: {
     passes: (model, { cache = 'latent' }) => onnxPasses(model, cache),
     plan: (model, scheme, options) => planOnnx(model, { scheme, version: VERSION, ...options }),
-    recorded: (scheme, { cache = 'latent' }) => ({
+    recorded: (scheme, { cache = 'latent', quality = 'fast' }) => ({
       scheme: onnxSchemeNamed(scheme).name,
       ...(cache !== 'latent' && { cache }),
+      ...(quality !== 'fast' && { quality }),
     }),
   },
 };

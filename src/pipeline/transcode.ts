@@ -7,6 +7,7 @@ import type { Compute, Pointer } from '../kernels/compute.ts';
 import { canEncode, codecOf } from '../schemes/index.ts';
 import { type StorageError, StorageErrorSum } from './storage-error.ts';
 import {
+  feedbackBytes,
   importanceBytes,
   ROW_STATISTICS_BYTES,
   rowsPerChunk,
@@ -22,7 +23,7 @@ export interface Transfer {
 }
 
 export interface TranscodeOptions {
-  /** Must have `SLOTS * slotBytes` and the `importanceBytes` of the tensors left to allocate. */
+  /** Must have `SLOTS * slotBytes` and the `sideBytes` of the tensors left to allocate. */
   readonly compute: Compute;
   /** A multiple of `SLOT_ALIGNMENT`, from the function `slotBytes`. */
   readonly slotBytes: number;
@@ -51,7 +52,7 @@ export async function transcode(
   const { compute, slotBytes, progress, signal } = options;
   const chunks = [...chunksOf(inSourceOrder(transfers), slotBytes)];
   const slots = Array.from({ length: SLOTS }, () => new Slot(compute, compute.alloc(slotBytes)));
-  const importances = new ImportanceArea(compute, transfers);
+  const side = new SideArea(compute, transfers, signal);
   const slotOf = (index: number) => slots[index % SLOTS]!;
   const sums = new Map(transfers.map(({ tensor }) => [tensor, new StorageErrorSum()]));
   progress?.({ kind: 'phase', name: 'convert', total: targetTotal(chunks), unit: 'bytes' });
@@ -67,7 +68,7 @@ export async function transcode(
         await slotOf(index + 1).idle();
         slotOf(index + 1).read(next, signal);
       }
-      slot.transcode(chunk, importances.of(chunk.tensor));
+      slot.transcode(chunk, await side.of(chunk.tensor));
       const badRow = sums.get(chunk.tensor)!.add(slot.statistics(chunk));
       if (badRow !== undefined) throw notFinite(chunk, badRow, slot, options.files);
       slot.write(chunk);
@@ -119,23 +120,38 @@ function targetTotal(chunks: readonly Chunk[]): number {
   return chunks.reduce((sum, chunk) => sum + chunk.targetBytes, 0);
 }
 
-/** Shared memory for the importances of the tensor that is being transcoded: one at a time, so one area will do. */
-class ImportanceArea {
-  readonly #compute: Compute;
-  readonly #at: Pointer;
-  #holds: Float32Array | undefined;
+/** Where what goes along with a tensor lies; 0 where it has none. */
+interface Side {
+  readonly importance: Pointer;
+  readonly factor: Pointer;
+}
 
-  constructor(compute: Compute, transfers: readonly Transfer[]) {
+/** Shared memory for what goes along with the tensor that is being transcoded: one at a time, so one area will do. */
+class SideArea {
+  readonly #compute: Compute;
+  readonly #importance: Pointer;
+  readonly #factor: Pointer;
+  readonly #signal: AbortSignal | undefined;
+  #holds: PlannedTensor | undefined;
+
+  constructor(compute: Compute, transfers: readonly Transfer[], signal: AbortSignal | undefined) {
+    const tensors = transfers.map(({ tensor }) => tensor);
     this.#compute = compute;
-    this.#at = compute.alloc(importanceBytes(transfers.map(({ tensor }) => tensor)));
+    this.#importance = compute.alloc(importanceBytes(tensors));
+    this.#factor = compute.alloc(feedbackBytes(tensors));
+    this.#signal = signal;
   }
 
-  /** Where the tensor's importances are until the next call; 0 where it has none. */
-  of({ importance }: PlannedTensor): Pointer {
-    if (importance === undefined) return 0;
-    if (importance !== this.#holds) this.#compute.floats(this.#at, importance.length).set(importance);
-    this.#holds = importance;
-    return this.#at;
+  /** Places that hold until the next call for another tensor. */
+  async of(tensor: PlannedTensor): Promise<Side> {
+    const { importance, feedback } = tensor;
+    if (tensor !== this.#holds) {
+      if (importance) this.#compute.floats(this.#importance, importance.length).set(importance);
+      const coefficients = await feedback?.coefficients(this.#signal);
+      if (coefficients) this.#compute.floats(this.#factor, coefficients.length).set(coefficients);
+      this.#holds = tensor;
+    }
+    return { importance: importance ? this.#importance : 0, factor: feedback ? this.#factor : 0 };
   }
 }
 
@@ -169,7 +185,7 @@ class Slot {
   }
 
   /** Blocks until all threads have done their part. */
-  transcode(chunk: Chunk, importance: Pointer): void {
+  transcode(chunk: Chunk, { importance, factor }: Side): void {
     const { source, scheme } = chunk.tensor;
     const columns = columnCount(source);
     const rows = chunk.range.count;
@@ -178,7 +194,8 @@ class Slot {
     const [sourceRowBytes, targetRowBytes] = [rowBytes(source), schemeBytes(scheme, columns)];
     const target = this.#targetAt(chunk);
     const job = { source: this.#at, sourceScheme, sourceRowBytes, target, targetRowBytes, rows, columns };
-    if (chunk.tensor.byRow) this.#compute.run('quantizeByRow', job);
+    if (factor !== 0) this.#compute.run('roundWithFeedback', { ...job, importance, factor });
+    else if (chunk.tensor.byRow) this.#compute.run('quantizeByRow', job);
     else this.#compute.run('transcode', { ...job, targetScheme, importance });
     this.#compute.run('difference', {
       ...{ a: this.#at, aScheme: sourceScheme, aRowBytes: sourceRowBytes },

@@ -30,14 +30,23 @@ export interface MemoryLimit {
   readonly threads: number;
 }
 
-/** Bytes of the area that holds the importances of one tensor: of the widest that has any. */
+/** Bytes of the areas that hold importances and feedback of one tensor: of the widest that has any. */
+export function sideBytes(tensors: readonly PlannedTensor[]): number {
+  return importanceBytes(tensors) + feedbackBytes(tensors);
+}
+
 export function importanceBytes(tensors: readonly PlannedTensor[]): number {
   return tensors.reduce((most, { importance }) => Math.max(most, aligned(importance?.byteLength ?? 0)), 0);
 }
 
+export function feedbackBytes(tensors: readonly PlannedTensor[]): number {
+  const columns = tensors.reduce((most, { feedback }) => Math.max(most, feedback?.columns ?? 0), 0);
+  return aligned(2 * columns * Math.max(0, columns - 1));
+}
+
 /**
  * Bytes of each of the `SLOTS` slots. The bound of a conversion is
- * resident + growth + (threads - 1) * thread + importances + SLOTS * slot, where a slot holds at least one row step of
+ * resident + growth + (threads - 1) * thread + importances and feedback + SLOTS * slot, where a slot holds at least one row step of
  * any tensor.
  * @throws PressError `local-io` where that does not fit into `maxMemory`.
  */
@@ -45,7 +54,7 @@ export function slotBytes(tensors: readonly PlannedTensor[], limit: MemoryLimit)
   const smallest = tensors.reduce((most, tensor) => Math.max(most, smallestSlot(tensor)), SLOT_ALIGNMENT);
   const { maxMemory, resident, threads } = limit;
   if (maxMemory === undefined) return Math.max(PREFERRED_SLOT_BYTES, smallest);
-  const base = resident + GROWTH_BYTES + (threads - 1) * THREAD_BYTES + importanceBytes(tensors);
+  const base = resident + GROWTH_BYTES + (threads - 1) * THREAD_BYTES + sideBytes(tensors);
   const available = aligned((maxMemory - base) / SLOTS - SLOT_ALIGNMENT);
   if (available < smallest) {
     const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;

@@ -286,6 +286,30 @@ export function quantizeByRowCase(from: SchemeName, rows: number, weights: Float
   };
 }
 
+export function roundWithFeedbackCase(
+  from: SchemeName,
+  rows: number,
+  columns: number,
+  importance?: Float32Array,
+): KernelCase {
+  return {
+    name: `roundWithFeedback of ${from}, ${rows} x ${columns}${importance === undefined ? '' : ', with importance'}`,
+    run(compute) {
+      const targetRowBytes = schemeBytes('Q4_0', columns);
+      const target = compute.alloc(rows * targetRowBytes);
+      const factor = gaussians((columns * (columns - 1)) / 2, 22).map((value) => 0.1 * value);
+      const job = {
+        source: put(compute, stored(from, gaussians(rows * columns, 21))),
+        ...{ sourceScheme: SCHEMES[from].ggmlType, sourceRowBytes: schemeBytes(from, columns) },
+        ...{ target, targetRowBytes, rows, columns },
+        importance: importance === undefined ? 0 : put(compute, importance),
+        factor: put(compute, factor),
+      };
+      return launch(compute, 'roundWithFeedback', job, target, rows * targetRowBytes);
+    },
+  };
+}
+
 export function differenceCase(aScheme: SchemeName, bScheme: SchemeName, columns: number): KernelCase {
   const rows = 140;
   return {

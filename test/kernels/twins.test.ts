@@ -21,6 +21,7 @@ import {
   reluSquaredCase,
   rmsNormCase,
   ropeCase,
+  roundWithFeedbackCase,
   secondMomentsCase,
   stored,
   transcodeCase,
@@ -103,6 +104,12 @@ const CASES: Readonly<Record<KernelName, readonly KernelCase[]>> = {
         gaussians(300 * 96, 20).map((value) => size * value),
       ),
     ),
+  ],
+  roundWithFeedback: [
+    roundWithFeedbackCase('F32', 3, 32),
+    roundWithFeedbackCase('BF16', 41, 160),
+    roundWithFeedbackCase('F32', 41, 160, importances(160)),
+    roundWithFeedbackCase('Q8_0', 1, 256, importances(256)),
   ],
   difference: SCHEME_NAMES.flatMap((scheme) => [
     differenceCase('F32', scheme, columnsFor(scheme)),

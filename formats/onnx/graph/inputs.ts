@@ -76,8 +76,11 @@ export class GraphInputs {
   }
 }
 
-/** Finite, so that a row of nothing but padding has no NaN; low enough that its exponential is 0 beside any other. */
-const LOWEST: Readonly<Record<FloatType, number>> = { float: -1e30, float16: -65504 };
+/**
+ * Low enough that its exponential is 0 beside any other, and so far from the end of the type that a score added to it stays
+ * finite: a row of nothing but padding must have no NaN.
+ */
+const LOWEST: Readonly<Record<FloatType, number>> = { float: -1e30, float16: -3e4 };
 
 /** `[batch, sequence, heads, width]` to `[batch, heads, sequence, width]` and back. */
 export const SWAP_HEADS = { perm: ints([0, 2, 1, 3]) };

@@ -112,7 +112,7 @@ async function readArtifact(
       ...(license !== undefined && { license }),
       ...(baseModels !== undefined && { baseModels: baseModels.split(' ') }),
     },
-    weighed: metadata[METADATA.imatrix] !== undefined,
+    weighed: metadata[METADATA.calibration] !== undefined,
     files,
     changes: [],
     notes: tokenizer.notes,

@@ -1,5 +1,5 @@
 import { columnCount, rowCount, type Tensor } from '../../../src/core/tensor.ts';
-import type { ExternalData } from '../../../src/onnx/graph.ts';
+import { ELEMENT_TYPES, type ExternalData } from '../../../src/onnx/graph.ts';
 import { type FloatType, int } from '../graph/builder.ts';
 import {
   BLOCK_BITS,
@@ -17,13 +17,16 @@ import type { Weights } from './weights.ts';
 /** Multiply activations that are rounded to 8 bits a block, in integers: without it CPUs take paths many times slower. */
 const INT8_ACTIVATIONS = 4;
 
+/** Code of 0 in a byte. */
+const ZERO_POINT = 128;
+
 /** Names of the two initializers of a matrix. */
 interface Stored {
   readonly codes: string;
   readonly scales: string;
 }
 
-/** Matrices in blocks of 4 or 8 bits. `MatMulNBits` and `GatherBlockQuantized` read the same table. */
+/** Matrices in blocks of 4 or 8 bits. A table that is both embedding and head is stored once. */
 export class BlockWeights implements Weights {
   readonly #placer: Placer;
   readonly #type: FloatType;
@@ -51,21 +54,28 @@ export class BlockWeights implements Weights {
     );
   }
 
+  /**
+   * Decodes the rows with plain operators: builds of ONNX Runtime for the web lack GatherBlockQuantized on the CPU. Their codes are
+   * bytes; two to a byte would take several operators more.
+   */
   embed(at: string, ids: string, tensor: Tensor): string {
     const { graph } = this.#placer;
-    const scheme = this.#schemeOf(tensor);
+    if (this.#schemeOf(tensor) !== 'Q8_0') throw new Error('an embedding of 4 bits');
     const { codes, scales } = this.#store(tensor, 1)[0]!;
-    const width = blocksOf(tensor) * codeBytes(scheme);
-    const table = graph.add('Reshape', `${at}/table`, [codes, graph.integers([rowCount(tensor), width])]);
-    const rows = graph.add('GatherBlockQuantized', `${at}/rows`, [table, ids, scales], {
-      domain: 'com.microsoft',
-      attributes: {
-        ...{ bits: int(BLOCK_BITS[scheme]), block_size: int(BLOCK_SIZE) },
-        ...{ gather_axis: int(0), quantize_axis: int(1) },
-      },
-    });
+    const gather = (name: string, table: string) =>
+      graph.add('Gather', `${at}/${name}`, [table, ids], { attributes: { axis: int(0) } });
+    const to = int(ELEMENT_TYPES[this.#type].code);
+    const floats = graph.add('Cast', `${at}/floats`, [gather('codes', codes)], { attributes: { to } });
+    const signed = graph.add('Sub', `${at}/signed`, [floats, graph.scalar(this.#type, ZERO_POINT)]);
+    const column = graph.add('Unsqueeze', `${at}/scale_column`, [
+      gather('scales', scales),
+      graph.integers([2]),
+    ]);
+    const blocks = graph.add('Mul', `${at}/blocks`, [signed, column]);
+    const padded = blocksOf(tensor) * BLOCK_SIZE;
+    const rows = graph.add('Reshape', `${at}/rows`, [blocks, graph.integers([-1, padded])]);
     const columns = columnCount(tensor);
-    if (columns === blocksOf(tensor) * BLOCK_SIZE) return rows;
+    if (columns === padded) return rows;
     const ends = [[0], [columns], [1]].map((list) => graph.integers(list));
     return graph.add('Slice', `${at}/unpadded`, [rows, ...ends]);
   }

@@ -1,5 +1,5 @@
 import { unsupported } from '../../../src/core/errors.ts';
-import type { Packing } from '../../../src/core/export-plan.ts';
+import type { Feedback, Packing } from '../../../src/core/export-plan.ts';
 import { SCHEMES, type SchemeName, schemeBytes } from '../../../src/core/scheme.ts';
 import { columnCount, rowCount, type Tensor } from '../../../src/core/tensor.ts';
 import type { ElementType, ExternalData } from '../../../src/onnx/graph.ts';
@@ -7,13 +7,18 @@ import { projectRows } from '../../../src/passes/float-rows.ts';
 import type { DataFiles } from '../data-files.ts';
 import { type GraphBuilder, initializerBytes } from '../graph/builder.ts';
 
-/** Importances of the columns of a tensor, if anything is known of them. */
-export type ImportancesOf = (tensor: Tensor) => Float32Array | undefined;
+/** What is known of the inputs of a tensor. */
+export interface Calibration {
+  /** Importances of its columns, if any are known. */
+  importances(tensor: Tensor): Float32Array | undefined;
+  /** Error feedback for its rounding to Q4_0, if it is wanted; for `columns` columns, those that pad rows included. */
+  feedback(tensor: Tensor, columns: number): Feedback | undefined;
+}
 
 export interface PlacerOptions {
   readonly graph: GraphBuilder;
   readonly data: DataFiles;
-  readonly importancesOf: ImportancesOf;
+  readonly calibration: Calibration;
   /** Round weights that have been rounded already, into another scheme. */
   readonly allowRequantize: boolean;
 }
@@ -34,15 +39,15 @@ export interface PackedOptions {
 export class Placer {
   readonly graph: GraphBuilder;
   readonly #data: DataFiles;
-  readonly #importancesOf: ImportancesOf;
+  readonly #calibration: Calibration;
   readonly #allowRequantize: boolean;
   readonly #packed = new Map<string, readonly ExternalData[]>();
   readonly #plain = new Set<string>();
 
-  constructor({ graph, data, importancesOf, allowRequantize }: PlacerOptions) {
+  constructor({ graph, data, calibration, allowRequantize }: PlacerOptions) {
     this.graph = graph;
     this.#data = data;
-    this.#importancesOf = importancesOf;
+    this.#calibration = calibration;
     this.#allowRequantize = allowRequantize;
   }
 
@@ -67,6 +72,8 @@ export class Placer {
     this.#assertMayRound(tensor, scheme, byRow);
     const source = inWholeBlocks(tensor, scheme);
     const importance = source.scheme === scheme || byRow ? undefined : this.#importanceOf(tensor, source);
+    const rounds = source.scheme !== scheme && scheme === 'Q4_0';
+    const feedback = rounds ? this.#calibration.feedback(tensor, columnCount(source)) : undefined;
     const rows = rowCount(tensor);
     let result: readonly ExternalData[] = [];
     this.#data.place(
@@ -82,6 +89,7 @@ export class Placer {
           ...{ source, name, scheme, offset: places[0]!.offset, packing },
           ...(byRow && { byRow }),
           ...(importance && { importance }),
+          ...(feedback && { feedback }),
         });
         result = places;
       },
@@ -100,7 +108,7 @@ export class Placer {
   }
 
   #importanceOf(tensor: Tensor, source: Tensor): Float32Array | undefined {
-    const importance = this.#importancesOf(tensor);
+    const importance = this.#calibration.importances(tensor);
     const columns = columnCount(source);
     if (importance === undefined || importance.length === columns) return importance;
     const padded = new Float32Array(columns);

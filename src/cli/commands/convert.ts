@@ -2,6 +2,7 @@ import path from 'node:path';
 import { Command, Option } from 'commander';
 import { GGUF_ARCHITECTURES, type GgufArchitecture } from '../../../formats/gguf/architecture.ts';
 import { KV_B_RULES, type KvBRule, type TensorType } from '../../../formats/gguf/scheme-choice.ts';
+import { QUALITIES, type Quality } from '../../../formats/onnx/calibration.ts';
 import { CACHE_FORMS, type CacheForm } from '../../core/config.ts';
 import type { ExportPlan } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
@@ -40,6 +41,7 @@ interface ConvertFlags {
   readonly kvBRule: KvBRule;
   readonly ggufArch: GgufArchitecture;
   readonly cache: CacheForm;
+  readonly quality: Quality;
   readonly allowRequantize?: boolean;
   /** Passes to run, and names of passes not to run, in the order of the command line. */
   readonly pass?: readonly (PassRequest | string)[];
@@ -81,6 +83,11 @@ export function convertCommand(open: OpenSession): Command {
       )
         .choices(CACHE_FORMS)
         .default('latent'),
+    )
+    .addOption(
+      new Option('--quality <quality>', 'best rounds onnx:q4 and q4f16 with error feedback, by --statistics')
+        .choices(QUALITIES)
+        .default('fast'),
     )
     .option('--shard-size <size>', 'split into files of at most this size', parseSize)
     .option('--strict', 'refuse instead of storing a tensor in another scheme than the target says')
@@ -194,11 +201,12 @@ async function targetOptions(flags: ConvertFlags): Promise<TargetOptions> {
     kvBRule,
     ggufArch,
     cache,
+    quality,
     allowRequantize = false,
     pass = [],
   } = flags;
   return {
-    ...{ arch: ggufArch, cache, strict, pure, kvBRule, allowRequantize, tensorTypes: tensorType },
+    ...{ arch: ggufArch, cache, quality, strict, pure, kvBRule, allowRequantize, tensorTypes: tensorType },
     passes: pass.filter((entry) => typeof entry !== 'string'),
     withoutPasses: pass.filter((entry) => typeof entry === 'string'),
     ...(shardSize !== undefined && { shardSize }),

@@ -11,5 +11,6 @@ export { quantizeByRow } from './quantize-by-row';
 export { reluSquared } from './relu-squared';
 export { rmsNorm } from './rms-norm';
 export { rope } from './rope';
+export { roundWithFeedback } from './round-with-feedback';
 export { secondMoments } from './second-moments';
 export { transcode } from './transcode';

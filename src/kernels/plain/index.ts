@@ -12,6 +12,7 @@ import { quantizeByRow } from './quantize-by-row.ts';
 import { reluSquared } from './relu-squared.ts';
 import { rmsNorm } from './rms-norm.ts';
 import { rope } from './rope.ts';
+import { roundWithFeedback } from './round-with-feedback.ts';
 import { secondMoments } from './second-moments.ts';
 import { transcode } from './transcode.ts';
 
@@ -29,5 +30,6 @@ export const PLAIN_KERNELS: { readonly [K in KernelName]: PlainKernel<K> } = {
   secondMoments,
   transcode,
   quantizeByRow,
+  roundWithFeedback,
   difference,
 };

@@ -1,3 +1,5 @@
+import { factorInPlace, rowStart, solveRow } from '../cholesky.ts';
+
 /** What the kept columns take over from the removed ones, and what cannot be taken over. */
 export interface Repair {
   /**
@@ -15,18 +17,7 @@ export interface Repair {
  * of the diagonal of C_KK (SlimGPT, arXiv 2412.18110, section 3.2; FASP, arXiv 2501.09412).
  */
 export function leastSquares(triangle: Float64Array, kept: number, removed: number, damping: number): Repair {
-  let sum = 0;
-  for (let i = 0; i < kept; i++) sum += triangle[rowStart(i) + i]!;
-  // Neurons that are all silent need no repair, and get none from any lambda.
-  const lambda = (damping * sum) / kept || 1;
-  for (let i = 0; i < kept; i++) {
-    const row = rowStart(i);
-    triangle[row + i]! += lambda;
-    solveRow(triangle, row, i);
-    const rest = triangle[row + i]! - dot(triangle, row, row, i);
-    // Rounding may leave nothing of what is as small as that.
-    triangle[row + i] = Math.sqrt(Math.max(rest, 1e-12 * lambda));
-  }
+  const lambda = factorInPlace(triangle, kept, damping);
   const correction = new Float32Array(removed * kept);
   const solution = new Float64Array(kept);
   for (let r = 0; r < removed; r++) {
@@ -42,30 +33,4 @@ export function leastSquares(triangle: Float64Array, kept: number, removed: numb
     correction.set(solution, r * kept);
   }
   return { correction, lambda };
-}
-
-/** Divides the first `count` values of a row by L^T, in place. */
-function solveRow(triangle: Float64Array, row: number, count: number): void {
-  for (let j = 0; j < count; j++) {
-    const lower = rowStart(j);
-    triangle[row + j] = (triangle[row + j]! - dot(triangle, row, lower, j)) / triangle[lower + j]!;
-  }
-}
-
-/** Four partial sums keep the processor busy; their order is fixed, so that results are the same everywhere. */
-function dot(values: Float64Array, a: number, b: number, count: number): number {
-  let [s0, s1, s2, s3] = [0, 0, 0, 0];
-  let k = 0;
-  for (; k + 4 <= count; k += 4) {
-    s0 += values[a + k]! * values[b + k]!;
-    s1 += values[a + k + 1]! * values[b + k + 1]!;
-    s2 += values[a + k + 2]! * values[b + k + 2]!;
-    s3 += values[a + k + 3]! * values[b + k + 3]!;
-  }
-  for (; k < count; k++) s0 += values[a + k]! * values[b + k]!;
-  return s0 + s1 + (s2 + s3);
-}
-
-export function rowStart(row: number): number {
-  return (row * (row + 1)) / 2;
 }

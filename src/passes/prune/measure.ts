@@ -1,7 +1,8 @@
 import type { NeuronStatistics } from '../../core/statistics.ts';
 import { rowCount, type Tensor } from '../../core/tensor.ts';
+import { rowStart } from '../cholesky.ts';
 import { decodedRows } from '../float-rows.ts';
-import { type Repair, rowStart } from './least-squares.ts';
+import type { Repair } from './least-squares.ts';
 
 /** Rows of down_proj that errors are measured on, evenly spread. */
 const MEASURED_ROWS = 256;

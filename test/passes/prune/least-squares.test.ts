@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { leastSquares, rowStart } from '../../../src/passes/prune/least-squares.ts';
+import { rowStart } from '../../../src/passes/cholesky.ts';
+import { leastSquares } from '../../../src/passes/prune/least-squares.ts';
 import { rateBound } from '../../../src/passes/prune/measure.ts';
 import { chooseWidths } from '../../../src/passes/prune/widths.ts';
 import { gaussian } from '../../support/samples.ts';
