@@ -8,10 +8,16 @@ export function onnxPasses({ config }: { readonly config: PlmConfig }, cache: Ca
   return PRESETS[`onnx, ${cache} cache`].filter((name) => needs[name]);
 }
 
+/** A table of 32 pairs a position has 268 MB then. */
+const MAX_POSITIONS = 2 ** 20;
+
 /** @throws PressError unsupported with the reason where a graph with that cache cannot hold a model as it is. */
 export function assertHolds(cache: CacheForm, config: PlmConfig): void {
-  const refuse = (what: string) =>
-    unsupported({ field: 'kv_b_proj', what: `a graph with ${cache} cache ${what}` });
+  const refuse = (what: string, field = 'kv_b_proj') =>
+    unsupported({ field, what: `a graph with ${cache} cache ${what}` });
+  if (config.maxPositionEmbeddings > MAX_POSITIONS) {
+    throw refuse(`has a table of at most ${MAX_POSITIONS} positions`, 'max_position_embeddings');
+  }
   if (cache === 'latent' && config.kvBForm === undefined) {
     throw refuse('holds its two parts; run the pass absorb-mla first');
   }

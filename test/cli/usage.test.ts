@@ -19,7 +19,14 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [['convert', TINY, '--to', 'gguf:f32'], 2, /^required option '-o, --output <dir>' not specified$/],
   [['convert', TINY, '--to', 'gguf:q3', '-o', 'x'], 2, /^unknown GGUF recipe "q3", expected f32, .*q8_0/],
   [['convert', TINY, '--to', 'tflite', '-o', 'x'], 2, /^unknown target "tflite", expected gguf:/],
-  [['convert', TINY, '--to', 'onnx:int8', '-o', 'x'], 7, /does not write onnx/],
+  [
+    ['convert', TINY, '--to', 'onnx:int8', '-o', 'x'],
+    2,
+    /unknown ONNX scheme "int8", expected f32, f16, q8, q4, q4f16/,
+  ],
+  [['convert', TINY, '--to', 'webgpu:q4', '-o', 'x'], 7, /does not write webgpu/],
+  [['convert', TINY, '--to', 'onnx:q4', '--quality', 'best', '-o', 'x'], 2, /lacks second moments .* q_proj/],
+  [['verify', TINY, '--against', TINY, '--engine', 'onnxruntime'], 7, /runs graphs of ONNX/],
   [['convert', TINY, '--to', 'webgpu:q4', '-o', 'x'], 7, /does not write webgpu/],
   [
     ['convert', TINY, '--to', 'gguf:f32', '-o', 'x', '--threads', '0'],

@@ -3,22 +3,27 @@ import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { planGguf } from '../../formats/gguf/export.ts';
 import { openHfFolder } from '../../formats/hf/import.ts';
-import { closeModel } from '../../src/core/model.ts';
+import type { PlannedFile } from '../../src/core/export-plan.ts';
+import { closeModel, type Model } from '../../src/core/model.ts';
+import type { Moments, Statistics } from '../../src/core/statistics.ts';
 import { openCompute } from '../../src/kernels/compute.ts';
+import { planTarget, type TargetOptions } from '../../src/pipeline/target.ts';
 import { transcode } from '../../src/pipeline/transcode.ts';
-import { importanceBytes, SLOTS } from '../../src/pipeline/working-memory.ts';
+import { SLOTS, sideBytes } from '../../src/pipeline/working-memory.ts';
 import { randomImatrix } from '../support/imatrix-files.ts';
 import { fixture } from '../support/paths.ts';
+import { madeUpStatistics } from '../support/statistics.ts';
 
-/** SHA-256 of the tensors of plm-tiny as a GGUF, by the way they were made. */
-async function digest(recipe: string, weighed: boolean, threads: number, slotBytes: number): Promise<string> {
+/** The file of weights that a plan of a model has. */
+type Plan = (model: Model) => PlannedFile | Promise<PlannedFile>;
+
+/** SHA-256 of the tensors of plm-tiny in an artifact, by the way they were made. */
+async function digest(plan: Plan, threads: number, slotBytes: number): Promise<string> {
   const model = await openHfFolder(fixture('plm-tiny'));
-  const options = { recipe, ...(weighed && { imatrix: randomImatrix(model.config) }) };
-  const [file] = planGguf(model, options).files;
-  const { tensors, bytes } = file!;
+  const { tensors, bytes } = await plan(model);
   const content = new Uint8Array(bytes);
   const write = async (rows: Uint8Array, offset: number) => content.set(rows, offset);
-  const compute = await openCompute({ threads, bytes: SLOTS * slotBytes + importanceBytes(tensors) });
+  const compute = await openCompute({ threads, bytes: SLOTS * slotBytes + sideBytes(tensors) });
   try {
     const transfers = tensors.map((tensor) => ({ tensor, write }));
     await transcode(transfers, { compute, slotBytes, files: model.files });
@@ -29,17 +34,58 @@ async function digest(recipe: string, weighed: boolean, threads: number, slotByt
   return createHash('sha256').update(content).digest('hex');
 }
 
+const PLANS: readonly (readonly [string, Plan])[] = [
+  ...['q4_k_m', 'q3_k_l', 'iq4_xs', 'q8_0'].flatMap((recipe): (readonly [string, Plan])[] => [
+    [recipe, (model) => planGguf(model, { recipe }).files[0]!],
+    [
+      `${recipe} with importances`,
+      (model) => planGguf(model, { recipe, imatrix: randomImatrix(model.config) }).files[0]!,
+    ],
+  ]),
+  ...['f16', 'q8', 'q4'].map(
+    (scheme) => [`onnx:${scheme}`, (model: Model) => onnxData(model, scheme)] as const,
+  ),
+];
+
+async function onnxData(model: Model, scheme: string, options: TargetOptions = {}): Promise<PlannedFile> {
+  const { plan } = await planTarget(model, `onnx:${scheme}`, options);
+  return plan.files.find(({ name }) => name.endsWith('_data'))!;
+}
+
+/** Neighbouring inputs of every matrix go half together. */
+function correlated({ config }: Model): Statistics {
+  const statistics = madeUpStatistics(config);
+  const moments = [...statistics.meanSquares].map(([name, { length }]): [string, Moments] => {
+    const product = (i: number, j: number) => 0.5 ** Math.abs(i - j);
+    const triangle = async (order: ArrayLike<number>) =>
+      Float64Array.from(
+        Array.from(order, (_, i) =>
+          Array.from({ length: i + 1 }, (_, j) => product(order[i]!, order[j]!)),
+        ).flat(),
+      );
+    return [name, { size: length, triangle }];
+  });
+  return { ...statistics, moments: new Map(moments) };
+}
+
+/** Feedback takes a second to compute, so that fewer ways must do. */
+const withFeedback: Plan = (model) =>
+  onnxData(model, 'q4', { quality: 'best', statistics: correlated(model) });
+
 describe('bytes are the same on any number of threads and in chunks of any size', () => {
-  for (const weighed of [false, true]) {
-    for (const recipe of ['q4_k_m', 'q3_k_l', 'iq4_xs', 'q8_0']) {
-      it(`${recipe}${weighed ? ' with importances' : ''}`, async () => {
-        const reference = await digest(recipe, weighed, 1, 8e6);
-        for (const threads of [1, 2, 5]) {
-          for (const slotBytes of [64e3, 8e6, 256e6]) {
-            assert.equal(await digest(recipe, weighed, threads, slotBytes), reference, `${threads} threads`);
-          }
+  for (const [name, plan] of PLANS) {
+    it(name, async () => {
+      const reference = await digest(plan, 1, 8e6);
+      for (const threads of [1, 2, 5]) {
+        for (const slotBytes of [64e3, 8e6, 256e6]) {
+          assert.equal(await digest(plan, threads, slotBytes), reference, `${threads} threads`);
         }
-      });
-    }
+      }
+    });
   }
+
+  it('onnx:q4 with error feedback', async () => {
+    const reference = await digest(withFeedback, 1, 8e6);
+    assert.equal(await digest(withFeedback, 2, 64e3), reference);
+  });
 });

@@ -1,10 +1,11 @@
 import path from 'node:path';
 import { CACHE_FORMS, type CacheForm } from '../../../src/core/config.ts';
-import { invalidInput, unsupported } from '../../../src/core/errors.ts';
+import { invalidInput, PressError, unsupported } from '../../../src/core/errors.ts';
 import { closeModel, type Model, type SourceFile } from '../../../src/core/model.ts';
 import { plmTensors } from '../../../src/core/names.ts';
 import type { InputFile } from '../../../src/io/input-file.ts';
 import { SourceFolder } from '../../../src/io/source-folder.ts';
+import { checkModel } from '../../../src/onnx/check.ts';
 import { type Initializer, isExternal, type OnnxModel } from '../../../src/onnx/graph.ts';
 import { parseGeneration } from '../../hf/generation.ts';
 import { parseHfTokenizer } from '../../hf/tokenizer.ts';
@@ -63,12 +64,13 @@ async function readArtifact(
   };
   const file = await open(name);
   const graph = decodeModel(await wholeFile(file), file.name);
+  const { config, cache } = readMetadata(graph, file.name);
+  assertWellFormed(graph, file.name);
   const data = new Map<string, OpenData>();
-  for (const location of locationsOf(graph, file.name)) {
+  for (const location of locationsOf(graph)) {
     data.set(location, { file: await open(location), index: files.length - 1 });
   }
   assertInside(graph, file.name, data);
-  const { config, cache } = readMetadata(graph, file.name);
   const weights = new GraphWeights(file.name, graph.graph.initializers, data);
   for (const table of ['rope.cos', 'rope.sin']) weights.ignore(table);
   const tensors = new Map(plmTensors(config.plm).map((slot) => [slot.name, weights.tensor(slot)]));
@@ -119,6 +121,15 @@ async function readArtifact(
   };
 }
 
+/** The check names nodes and values; the file is known here. */
+function assertWellFormed(graph: OnnxModel, file: string): void {
+  try {
+    checkModel(graph);
+  } catch (error) {
+    throw error instanceof PressError ? new PressError(error.failure, { ...error.fault, file }) : error;
+  }
+}
+
 async function wholeFile(file: InputFile): Promise<Uint8Array> {
   if (file.bytes > MAX_GRAPH_BYTES) {
     const expected = `at most ${MAX_GRAPH_BYTES} bytes, the weights beside it`;
@@ -129,20 +140,9 @@ async function wholeFile(file: InputFile): Promise<Uint8Array> {
   return bytes;
 }
 
-/** Names of the files of weights, none of which can climb out of the graph's folder. */
-function locationsOf({ graph }: OnnxModel, file: string): Set<string> {
-  const locations = new Set<string>();
-  for (const { name, data } of graph.initializers) {
-    if (!isExternal(data)) continue;
-    const { location } = data;
-    if (!/^[^/\\:\0]+$/.test(location) || location === '.' || location === '..') {
-      const field = `initializer ${JSON.stringify(name)}`;
-      const expected = 'the name of a file in the folder of the graph';
-      throw invalidInput({ file, field, what: 'location of external data', got: location, expected });
-    }
-    locations.add(location);
-  }
-  return locations;
+/** Names of the files of weights. The check has held them to be bare ones. */
+function locationsOf({ graph }: OnnxModel): Set<string> {
+  return new Set(graph.initializers.flatMap(({ data }) => (isExternal(data) ? [data.location] : [])));
 }
 
 function assertInside({ graph }: OnnxModel, file: string, open: ReadonlyMap<string, OpenData>): void {
