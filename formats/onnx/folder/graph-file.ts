@@ -20,6 +20,11 @@ export interface CacheShape {
   readonly valueWidth: number;
 }
 
+/** Whether activations and caches are half floats. */
+export function isHalf({ dtype }: Pick<GraphFile, 'dtype'>): boolean {
+  return dtype === 'fp16' || dtype === 'q4f16';
+}
+
 /** Folder of the graphs, the one that transformers.js looks into. */
 export const GRAPH_FOLDER = 'onnx';
 

@@ -1,8 +1,14 @@
-import { type CacheForm, kvCacheBytesPerToken, type PlmConfig, qkHeadDim } from '../../core/config.ts';
+import { isHalf } from '../../../formats/onnx/folder/graph-file.ts';
+import {
+  type CacheForm,
+  kvCacheBytesPerToken,
+  kvCacheElements,
+  type PlmConfig,
+  qkHeadDim,
+} from '../../core/config.ts';
 import { usage } from '../../core/errors.ts';
-import type { ExportPlan } from '../../core/export-plan.ts';
+import { type ExportPlan, plannedBytes } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
-import { byteLength } from '../../core/tensor.ts';
 import type { Target } from '../target.ts';
 import { decodeMacs } from './decode-macs.ts';
 import { DEVICES, type DeviceProfile, usableBytes } from './devices.ts';
@@ -57,8 +63,6 @@ export interface PredictOptions {
   readonly devices?: readonly DeviceProfile[];
 }
 
-/** llama.cpp keeps the keys and values of arch plm expanded. */
-const CACHE_FORM: CacheForm = 'expanded';
 /** Tokens that llama.cpp reads at once (n_ubatch). */
 const BATCH = 512;
 const F32_BYTES = 4;
@@ -80,17 +84,18 @@ export function predict(model: Model, targets: readonly Target[], options: Predi
   };
 }
 
-function targetCost({ model, plan }: Target, context: number, devices: readonly DeviceProfile[]): TargetCost {
+function targetCost(target: Target, context: number, devices: readonly DeviceProfile[]): TargetCost {
+  const { model, plan } = target;
   const { config } = model;
+  const { cache, kvBytesPerToken } = cacheOf(target);
   const fileBytes = plan.files.reduce((sum, file) => sum + file.bytes, 0);
   const weightBytes = storedBytes(plan);
-  const kvBytesPerToken = kvCacheBytesPerToken(config, CACHE_FORM);
   const kvBytes = context * kvBytesPerToken;
   const overheadBytes = fileBytes - weightBytes + computeBytes(config, context);
   const peakBytes = weightBytes + kvBytes + overheadBytes;
-  const flops = (length: number) => 2 * decodeMacs(config, CACHE_FORM, length);
+  const flops = (length: number) => 2 * decodeMacs(config, cache, length);
   return {
-    ...{ target: plan.target, fileBytes, weightBytes, cache: CACHE_FORM, kvBytesPerToken, kvBytes },
+    ...{ target: plan.target, fileBytes, weightBytes, cache, kvBytesPerToken, kvBytes },
     flopsPerToken: { empty: flops(0), full: flops(context) },
     ...{ overheadBytes, peakBytes },
     devices: devices.map((device) => ({
@@ -105,9 +110,22 @@ function targetCost({ model, plan }: Target, context: number, devices: readonly 
   };
 }
 
+/** llama.cpp keeps the keys and values of arch plm expanded, in f16; graphs keep what they compute with. */
+function cacheOf({
+  graph,
+  options,
+  model: { config },
+}: Target): Pick<TargetCost, 'cache' | 'kvBytesPerToken'> {
+  if (graph === undefined) {
+    return { cache: 'expanded', kvBytesPerToken: kvCacheBytesPerToken(config, 'expanded') };
+  }
+  const cache = options.cache === 'expanded' ? 'expanded' : 'latent';
+  return { cache, kvBytesPerToken: kvCacheElements(config, cache) * (isHalf(graph) ? 2 : F32_BYTES) };
+}
+
 function storedBytes({ files }: ExportPlan): number {
   const tensors = files.flatMap((file) => file.tensors);
-  return tensors.reduce((sum, { source, scheme }) => sum + byteLength({ shape: source.shape, scheme }), 0);
+  return tensors.reduce((sum, tensor) => sum + plannedBytes(tensor), 0);
 }
 
 /**

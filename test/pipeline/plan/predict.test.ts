@@ -55,6 +55,17 @@ describe('the figures of PLM-1.8B', () => {
     assert.ok(devices.every(({ fits }) => fits));
   });
 
+  it('ONNX: the latent cache, in the floats that a graph computes with', async () => {
+    const figures = async (scheme: string, options: TargetOptions = {}) => {
+      const targets = await planTargets(MODEL, [`onnx:${scheme}`], options);
+      const { weightBytes, cache, kvBytesPerToken } = predict(MODEL, targets).targets[0]!;
+      return [weightBytes, cache, kvBytesPerToken];
+    };
+    assert.deepEqual(await figures('q4f16'), [1_216_172_032, 'latent', 36_864]);
+    assert.deepEqual(await figures('q4'), [1_330_552_832, 'latent', 73_728]);
+    assert.deepEqual(await figures('f16', { cache: 'expanded' }), [3_650_916_352, 'expanded', 327_680]);
+  });
+
   it('file and weights of other recipes', async () => {
     assert.equal((await predicted('q8_0')).weightBytes, 1_939_988_480);
     assert.equal((await predicted('q6_k')).weightBytes, 1_497_921_536);
