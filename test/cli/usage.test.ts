@@ -26,6 +26,16 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   ],
   [['convert', TINY, '--to', 'webgpu:q4', '-o', 'x'], 7, /does not write webgpu/],
   [['convert', TINY, '--to', 'onnx:q4', '--quality', 'best', '-o', 'x'], 2, /lacks second moments .* q_proj/],
+  [
+    ['convert', TINY, '--to', 'onnx:q4', '--pure', '-o', 'x'],
+    2,
+    /--pure is for gguf targets, expected --to gguf:/,
+  ],
+  [
+    ['convert', TINY, '--to', 'gguf:q8_0', '--cache', 'expanded', '-o', 'x'],
+    2,
+    /--cache is for onnx targets/,
+  ],
   [['verify', TINY, '--against', TINY, '--engine', 'onnxruntime'], 7, /runs graphs of ONNX/],
   [['convert', TINY, '--to', 'webgpu:q4', '-o', 'x'], 7, /does not write webgpu/],
   [

@@ -4,6 +4,7 @@ import { GGUF_ARCHITECTURES, type GgufArchitecture } from '../../../formats/gguf
 import { KV_B_RULES, type KvBRule, type TensorType } from '../../../formats/gguf/scheme-choice.ts';
 import { QUALITIES, type Quality } from '../../../formats/onnx/calibration.ts';
 import { CACHE_FORMS, type CacheForm } from '../../core/config.ts';
+import { usage } from '../../core/errors.ts';
 import type { ExportPlan } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
 import { firstNames } from '../../core/name-list.ts';
@@ -150,6 +151,7 @@ async function run(
   flags: ConvertFlags,
 ): Promise<void> {
   const start = performance.now();
+  assertOptionsApply(flags);
   const { output, threads, maxMemory, dryRun = false, force = false } = flags;
   const { signal } = session;
   const planOptions = { ...(await targetOptions(flags)), signal, ...(statistics && { statistics }) };
@@ -189,6 +191,26 @@ async function run(
     verification.failures.map((failure) => `${target}: ${failure}`),
   );
   if (failures.length > 0) await session.fail(verificationFailure(failures));
+}
+
+/** Options of one format beside targets of others would be forgotten in silence. */
+function assertOptionsApply(flags: ConvertFlags): void {
+  const given: Readonly<Record<string, Readonly<Record<string, boolean>>>> = {
+    gguf: {
+      '--gguf-arch': flags.ggufArch !== 'plm',
+      '--strict': flags.strict === true,
+      '--tensor-type': flags.tensorType !== undefined,
+      '--token-embedding-type': flags.tokenEmbeddingType !== undefined,
+      '--pure': flags.pure === true,
+      '--kv-b-rule': flags.kvBRule !== 'current',
+    },
+    onnx: { '--cache': flags.cache !== 'latent', '--quality': flags.quality !== 'fast' },
+  };
+  for (const [format, options] of Object.entries(given)) {
+    if (flags.to.some((target) => target.startsWith(`${format}:`))) continue;
+    const option = Object.keys(options).find((name) => options[name]);
+    if (option !== undefined) throw usage(`${option} is for ${format} targets`, `--to ${format}:…`);
+  }
 }
 
 async function targetOptions(flags: ConvertFlags): Promise<TargetOptions> {
@@ -272,10 +294,22 @@ function shellWord(text: string): string {
 }
 
 /** llama.cpp's arch plm cannot run with flash attention, and its tools turn it on where it seems possible. */
+function ggufHint(file: string, arch: GgufArchitecture): string {
+  const command = `llama-cli -m ${shellWord(file)}`;
+  if (arch === 'deepseek2') return `run it in llama.cpp: ${command}`;
+  return `run it in llama.cpp with flash attention off: ${command} -fa off`;
+}
+
+/** How to run the first artifact of each format. */
 function runHints(targets: readonly Target[], output: string, arch: GgufArchitecture): string[] {
   const gguf = targets.find(({ plan }) => plan.target.startsWith('gguf:'));
-  if (gguf === undefined) return [];
-  const command = `llama-cli -m ${shellWord(path.join(output, gguf.plan.files[0]!.name))}`;
-  if (arch === 'deepseek2') return [`run it in llama.cpp: ${command}`];
-  return [`run it in llama.cpp with flash attention off: ${command} -fa off`];
+  const graph = targets.find((target) => target.graph !== undefined)?.graph;
+  return [
+    ...(gguf === undefined ? [] : [ggufHint(path.join(output, gguf.plan.files[0]!.name), arch)]),
+    ...(graph === undefined
+      ? []
+      : [
+          `run it in transformers.js: pipeline('text-generation', ${JSON.stringify(output)}, { dtype: '${graph.dtype}' })`,
+        ]),
+  ];
 }

@@ -86,6 +86,16 @@ for (const cache of ['latent', 'expanded'] as const) {
   });
 }
 
+it('onnx:f32 of plm-tiny with kv_b multiplied into queries and outputs, against golden logits', async (t) => {
+  const passes = [{ name: 'absorb-mla', options: { form: 'premultiplied' } }];
+  const artifact = await openExported(t, await exportOnnx(t, source, 'f32', { passes }));
+  const difference = largestDifference(
+    golden.logits,
+    await (await sequences(t, artifact)).prefill(golden.ids),
+  );
+  assert.ok(difference <= LIMITS.f32, `difference ${difference}`);
+});
+
 it('a graph loads with all optimizations and with none', async (t) => {
   for (const scheme of ['f32', 'f16', 'q8', 'q4', 'q4f16']) {
     const artifact = await openExported(t, await exportOnnx(t, source, scheme));
