@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { cpSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { openHfFolder } from '../../../formats/hf/import.ts';
@@ -116,6 +125,24 @@ describe('an ONNX artifact read back', () => {
     const model = await openSource(folder);
     assert.equal(model.format, 'safetensors');
     await closeModel(model);
+  });
+
+  it('opens in the cache of the Hub, where files are links to blobs', async (t) => {
+    const exported = await exportOnnx(t, memoryModel(SMALL_PLM), 'q4');
+    const cache = path.join(temporaryFolder(t), 'models--org--name');
+    const snapshot = path.join(cache, 'snapshots', 'abc');
+    mkdirSync(path.join(snapshot, 'onnx'), { recursive: true });
+    mkdirSync(path.join(cache, 'blobs'));
+    const names = readdirSync(exported, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      /\.\w+$/.test(name),
+    );
+    for (const [index, name] of names.entries()) {
+      cpSync(path.join(exported, name), path.join(cache, 'blobs', String(index)));
+      const up = name.split(path.sep).map(() => '..');
+      symlinkSync(path.join(...up, '..', 'blobs', String(index)), path.join(snapshot, name));
+    }
+    await closeModel(await openSource(snapshot));
+    await closeModel(await openSource(path.join(snapshot, 'onnx', 'model_q4.onnx')));
   });
 
   it('is split into files of the size that is asked for', async (t) => {
