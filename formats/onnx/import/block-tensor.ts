@@ -5,6 +5,9 @@ import type { InputFile } from '../../../src/io/input-file.ts';
 import { fromHalf, toHalf } from '../../../src/schemes/half.ts';
 import { BLOCK_SIZE, type BlockScheme, codeBytes, unpackBlocks } from '../weights/block-packing.ts';
 
+/** Code of 0 in a byte. */
+const ZERO_CODE = 128;
+
 /** A run of bytes in an open file. */
 export interface Run {
   readonly file: InputFile;
@@ -111,5 +114,3 @@ export class BlockTensor implements Tensor {
     });
   }
 }
-
-const ZERO_CODE = 128;

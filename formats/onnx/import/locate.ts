@@ -1,4 +1,4 @@
-import { readdir, realpath, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { invalidInput, localIo, usage } from '../../../src/core/errors.ts';
 import { graphAlias } from '../export.ts';
@@ -25,12 +25,10 @@ export async function isOnnxFolder(folder: string): Promise<boolean> {
  * @throws PressError usage where a folder holds several, invalid-input where it holds none.
  */
 export async function locateOnnx(spec: string): Promise<OnnxPlace> {
-  // Of a link, the place that it leads to has the other files.
-  const resolved = await realpath(spec).catch((error) => {
+  const stats = await stat(spec).catch((error) => {
     throw localIo(spec, error);
   });
-  if (!(await stat(resolved)).isDirectory())
-    return placeOf(path.dirname(path.resolve(spec)), path.basename(spec));
+  if (!stats.isDirectory()) return placeOf(path.dirname(path.resolve(spec)), path.basename(spec));
   const folder = await graphFolder(path.resolve(spec));
   const names = await graphNames(folder);
   if (names.length === 0) throw invalidInput({ file: spec, what: 'no .onnx file in this folder' });
