@@ -13,6 +13,7 @@ import { exportOnnx, openExported } from '../../support/onnx-artifact.ts';
 import { OnnxSequences } from '../../support/onnx-sequences.ts';
 import { fixture } from '../../support/paths.ts';
 import { continuations, useModels } from '../../support/transformers.ts';
+import { pipeline } from '../../support/transformers-js.ts';
 
 /**
  * Real exports of plm-tiny in transformers.js in Node. Its CPU provider rounds activations, so that texts are compared where
@@ -56,8 +57,11 @@ function graphOf(folder: string, scheme: Scheme): string {
   return path.join(folder, 'onnx', `model_${scheme}.onnx`);
 }
 
-for (const cache of ['latent', 'expanded'] as const) {
-  for (const scheme of SCHEMES) {
+for (const [cache, schemes] of [
+  ['latent', SCHEMES],
+  ['expanded', ['f32', 'q4']],
+] as const) {
+  for (const scheme of schemes) {
     it(`rounding in ONNX Runtime takes little of a lead: onnx:${scheme}, ${cache} cache`, async (t) => {
       const artifact = await openExported(t, await exportOnnx(t, source, scheme, { cache }));
       const expected = await logitsOf(artifact, golden.ids, { attention: cache });
@@ -118,6 +122,19 @@ it('transformers.js picks the first of several graphs in a folder, and any other
       expected,
     );
   }
+});
+
+it('transformers.js pads prompts of several lengths and continues them together', async (t) => {
+  const folder = await exportOnnx(t, source, 'f32');
+  const expected = await clearTexts(t, folder, 'f32');
+  const generator = await pipeline('text-generation', await nameOf(folder), { device: 'cpu' });
+  t.after(() => generator.dispose());
+  const options = { max_new_tokens: TOKENS, do_sample: false, return_full_text: false };
+  const outputs = await generator(CLEAR_PROMPTS, options);
+  assert.deepEqual(
+    outputs.map(([output]) => output!.generated_text),
+    expected.map(({ text }) => text),
+  );
 });
 
 it('transformers.js puts messages into the chat template of the model', async (t) => {
