@@ -7,15 +7,19 @@ import { openSource } from '../../src/pipeline/open.ts';
 import { planTargets, type TargetOptions } from '../../src/pipeline/target.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
-/** Converts a model into a folder of its own and returns the folder. */
+/** Converts a model into a folder of its own, in one scheme or in several, and returns the folder. */
 export async function exportOnnx(
   t: TestContext,
   model: Model,
-  scheme: string,
+  schemes: string | readonly string[],
   options: TargetOptions = {},
 ): Promise<string> {
   const output = path.join(temporaryFolder(t), 'onnx-artifact');
-  const targets = await planTargets(model, [`onnx:${scheme}`], options);
+  const targets = await planTargets(
+    model,
+    [schemes].flat().map((scheme) => `onnx:${scheme}`),
+    options,
+  );
   await convert({ model, source: 'memory', targets, output, threads: 1 });
   return output;
 }

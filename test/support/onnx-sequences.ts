@@ -1,5 +1,11 @@
 import type { OnnxArtifact } from '../../formats/onnx/import/open.ts';
-import { InferenceSession, Tensor } from './onnxruntime.ts';
+import {
+  createSession,
+  type InferenceSession,
+  type OpenOptions,
+  type Provider,
+  Tensor,
+} from './onnxruntime.ts';
 
 /** A session of ONNX Runtime over an artifact's graph, run on batches of sequences with or without a past. */
 export class OnnxSequences {
@@ -11,9 +17,9 @@ export class OnnxSequences {
 
   static async open(
     { graphPath }: Pick<OnnxArtifact, 'graphPath'>,
-    options: InferenceSession.SessionOptions = {},
+    { provider = 'cpu', ...options }: OpenOptions & { readonly provider?: Provider } = {},
   ): Promise<OnnxSequences> {
-    return new OnnxSequences(await InferenceSession.create(graphPath, { logSeverityLevel: 3, ...options }));
+    return new OnnxSequences(await createSession(graphPath, provider, options));
   }
 
   /** Logits after every token, all tokens at once. */

@@ -5,7 +5,7 @@ import { repoRoot } from './paths.ts';
 
 env.allowRemoteModels = false;
 
-export { AutoConfig, AutoTokenizer } from '@huggingface/transformers';
+export { AutoConfig, AutoTokenizer, pipeline } from '@huggingface/transformers';
 
 /** Names of the caches that transformers.js gives to a session and takes from it; the package does not export it. */
 export async function cacheNames(config: object, prefix: 'past_key_values' | 'present'): Promise<string[]> {

@@ -7,7 +7,7 @@ import { VOCABULARY, writeBigram } from '../../support/bigram-onnx.ts';
 import { NO_BROWSER, openPage } from '../../support/browser.ts';
 import { NO_GPU, openOnnx, placement, placementOf, Tensor } from '../../support/onnxruntime.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { continuation, logitsOf, useModels } from '../../support/transformers.ts';
+import { continuations, logitsOf, useModels } from '../../support/transformers.ts';
 
 /**
  * The runtimes that the tests of the exporter trust, on a model whose answers are plain: each token is followed by the
@@ -30,6 +30,8 @@ function best(logits: ArrayLike<number>): number[] {
     return row.indexOf(Math.max(...row));
   });
 }
+
+const textOf = ({ continuations: [only] }: Awaited<ReturnType<typeof continuations>>) => only!.text;
 
 for (const [provider, skip] of [
   ['cpu', false],
@@ -92,7 +94,7 @@ test('transformers.js runs a model in Node', async (t) => {
   const { logits, shape } = await logitsOf({ model, tokens: TOKENS });
   assert.deepEqual(shape, [1, TOKENS.length, VOCABULARY]);
   assert.deepEqual(best(logits), NEXT);
-  assert.equal(await continuation({ model, prompt: 'a', tokens: 8 }), 'bcdefghi');
+  assert.equal(textOf(await continuations({ model, prompts: ['a'], tokens: 8 })), 'bcdefghi');
 });
 
 test('transformers.js runs a model in a browser', { skip: NO_BROWSER }, async (t) => {
@@ -110,7 +112,8 @@ test('transformers.js runs a model in a browser', { skip: NO_BROWSER }, async (t
       const { logits, shape } = await page.evaluate(logitsOf, { model, tokens: TOKENS });
       assert.deepEqual(shape, [1, TOKENS.length, VOCABULARY]);
       assert.deepEqual(best(logits), NEXT);
-      assert.equal(await page.evaluate(continuation, { model, prompt: 'a', tokens: 8 }), 'bcdefghi');
+      const task = { model, prompts: ['a'], tokens: 8 };
+      assert.equal(textOf(await page.evaluate(continuations, task)), 'bcdefghi');
       assert.deepEqual(Object.keys(placementOf(log)), [provider]);
     });
   }
