@@ -22,8 +22,6 @@ function open({ engine, file, ...options }: DecoderRequest): Promise<Decoder> {
 async function decodeTimes(times: number): Promise<Decoded> {
   let [milliseconds, residentBytes] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   for (let i = 0; i < times; i++) {
-    // Caches that came out before are garbage now: neither held nor collected while the time is taken.
-    globalThis.gc!();
     milliseconds = Math.min(milliseconds, await decoder.decode());
     residentBytes = Math.min(residentBytes, process.memoryUsage().rss);
   }

@@ -29,7 +29,7 @@ export class DecoderProcess {
   }
 
   static async open(request: DecoderRequest): Promise<DecoderProcess> {
-    const child = fork(CHILD, [JSON.stringify(request)], { execArgv: ['--expose-gc'] });
+    const child = fork(CHILD, [JSON.stringify(request)]);
     const opened = new DecoderProcess(child);
     await opened.#answer();
     return opened;

@@ -6,17 +6,25 @@ import type { Decoder, DecoderOptions } from './decoder.ts';
 /** What caches are filled with: a few hundredths, as normed latents times weights are. Any numbers take the same time. */
 const MAGNITUDE = 0.05;
 
-/** A graph of plmpress in ONNX Runtime on the CPU. Its caches are random numbers, given as inputs of the session. */
+const CACHE = /^(past_key_values|present)\./;
+
+/**
+ * A graph of plmpress in ONNX Runtime on the CPU. Caches are random numbers in tensors given as inputs; those that come out
+ * go into tensors that are kept, for fresh pages of memory would take longer than the graph.
+ */
 export async function openOnnxDecoder(file: string, { threads }: DecoderOptions): Promise<Decoder> {
   const session = await InferenceSession.create(file, { intraOpNumThreads: threads, logSeverityLevel: 3 });
-  let feeds: Record<string, Tensor> = {};
+  let feeds: InferenceSession.FeedsType = {};
+  let fetches: InferenceSession.NullableOnnxValueMapType = {};
   return {
     async fill(tokens) {
-      feeds = { ...inputsBehind(tokens), ...randomCaches(session, tokens) };
+      const next = uniform(1);
+      feeds = { ...inputsBehind(tokens), ...caches(session.inputMetadata, tokens, () => MAGNITUDE * next()) };
+      fetches = { logits: null, ...caches(session.outputMetadata, tokens + 1, () => 0) };
     },
     async decode() {
       const start = performance.now();
-      await session.run(feeds);
+      await session.run(feeds, fetches);
       return performance.now() - start;
     },
     close: () => session.release(),
@@ -34,15 +42,19 @@ function inputsBehind(tokens: number): Record<string, Tensor> {
   };
 }
 
-function randomCaches(session: InferenceSession, tokens: number): Record<string, Tensor> {
-  const next = uniform(1);
-  const caches: Record<string, Tensor> = {};
-  for (const input of session.inputMetadata) {
-    if (!input.name.startsWith('past_key_values.') || !input.isTensor) continue;
-    const shape = input.shape.map((size) => (typeof size === 'number' ? size : size === BATCH ? 1 : tokens));
-    const values = new Float32Array(shape.reduce((product, size) => product * size, 1));
-    for (let i = 0; i < values.length; i++) values[i] = MAGNITUDE * next();
-    caches[input.name] = new Tensor('float32', values, shape);
+/** Tensors for those of a graph's inputs or outputs that are caches of so many tokens. */
+function caches(
+  metadata: readonly InferenceSession.ValueMetadata[],
+  tokens: number,
+  fill: () => number,
+): Record<string, Tensor> {
+  const filled: Record<string, Tensor> = {};
+  for (const value of metadata) {
+    if (!value.isTensor || !CACHE.test(value.name)) continue;
+    const shape = value.shape.map((size) => (typeof size === 'number' ? size : size === BATCH ? 1 : tokens));
+    const numbers = new Float32Array(shape.reduce((product, size) => product * size, 1));
+    for (let i = 0; i < numbers.length; i++) numbers[i] = fill();
+    filled[value.name] = new Tensor('float32', numbers, shape);
   }
-  return caches;
+  return filled;
 }
