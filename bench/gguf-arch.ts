@@ -1,14 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import { getLlama, LlamaLogLevel, type Token } from 'node-llama-cpp';
 import { GGUF_ARCHITECTURES, type GgufArchitecture } from '../formats/gguf/architecture.ts';
 import { openHfFolder } from '../formats/hf/import.ts';
 import { closeModel } from '../src/core/model.ts';
 import { convert } from '../src/pipeline/convert.ts';
 import { planTarget } from '../src/pipeline/target.ts';
+import { openLlamaDecoder } from './llama-decoder.ts';
 import type { Measurement } from './measure.ts';
 import { writePlmCheckpoint } from './plm-checkpoint.ts';
 
@@ -72,35 +71,23 @@ async function writeBoth(
 
 /** Milliseconds of the fastest token behind each of `contexts` others, which ascend. */
 async function decodeTimes(
-  modelPath: string,
+  file: string,
   arch: GgufArchitecture,
   contexts: readonly number[],
   threads: number,
 ): Promise<number[]> {
-  const llama = await getLlama({
-    ...{ gpu: false, build: 'never', skipDownload: true, progressLogs: false },
-    logLevel: LlamaLogLevel.error,
+  const contextLength = contexts.at(-1)!;
+  const decoder = await openLlamaDecoder(file, {
+    ...{ threads, contextLength },
+    flashAttention: arch === 'deepseek2',
   });
-  const model = await llama.loadModel({ modelPath, gpuLayers: 0 });
-  const flashAttention = arch === 'deepseek2';
-  const contextSize = contexts.at(-1)! + DECODED;
-  const context = await model.createContext({ contextSize, batchSize: 512, threads, flashAttention });
-  const sequence = context.getSequence();
-  const id = (position: number) => ((position * 377) % 2000) as Token;
   const times: number[] = [];
   for (const length of contexts) {
-    const missing = Math.max(0, length - sequence.nextTokenIndex);
-    const prompt = Array.from({ length: missing }, (_, i) => id(sequence.nextTokenIndex + i));
-    await sequence.evaluateWithoutGeneratingNewTokens(prompt);
+    await decoder.fill(length);
     let fastest = Number.POSITIVE_INFINITY;
-    for (let i = 0; i < DECODED; i++) {
-      const start = performance.now();
-      await sequence.controlledEvaluate([[id(i), { generateNext: { token: true } }]]);
-      fastest = Math.min(fastest, performance.now() - start);
-    }
+    for (let i = 0; i < DECODED; i++) fastest = Math.min(fastest, await decoder.decode());
     times.push(fastest);
   }
-  await context.dispose();
-  await model.dispose();
+  await decoder.close();
   return times;
 }

@@ -7,6 +7,7 @@ import { benchFfn } from './ffn.ts';
 import { benchGgufArch } from './gguf-arch.ts';
 import { benchKernels } from './kernels.ts';
 import type { Measurement } from './measure.ts';
+import { benchOnnx } from './onnx.ts';
 import { benchPrefill } from './prefill.ts';
 import { benchPrune } from './prune.ts';
 import { benchQuantize } from './quantize.ts';
@@ -21,6 +22,7 @@ const BENCHES: Readonly<Record<string, (argv: readonly string[]) => AsyncGenerat
   'gguf-arch': benchGgufArch,
   kernels: benchKernels,
   quantize: benchQuantize,
+  onnx: benchOnnx,
   prefill: benchPrefill,
   prune: benchPrune,
 };
