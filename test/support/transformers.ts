@@ -116,3 +116,11 @@ export async function logitsOf(task: {
     await model.dispose();
   }
 }
+
+/** What `logitsOf` gives, a row a position. */
+export function logitRows({ logits, shape }: Awaited<ReturnType<typeof logitsOf>>): Float32Array[] {
+  const [, positions, width] = shape as [number, number, number];
+  return Array.from({ length: positions }, (_, row) =>
+    Float32Array.from(logits.slice(row * width, (row + 1) * width)),
+  );
+}
