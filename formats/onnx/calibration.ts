@@ -1,7 +1,6 @@
 import { invalidInput, type PressError, usage } from '../../src/core/errors.ts';
 import type { Model } from '../../src/core/model.ts';
 import { type LayerRole, layerGgufName, plmTensors, type TensorSlot } from '../../src/core/names.ts';
-import type { Moments } from '../../src/core/statistics.ts';
 import { columnCount } from '../../src/core/tensor.ts';
 import { feedbackOf } from '../../src/passes/feedback.ts';
 import type { Calibration } from './weights/placer.ts';
@@ -46,7 +45,7 @@ export function calibrationOf(model: Model, quality: Quality): Calibration {
       if (moments === undefined) throw momentsMissing(slot);
       const size = columnCount(tensor);
       if (moments.size !== size) throw ofAnotherModel(statistics!.name, name, moments.size, size);
-      return feedbackOf(moments satisfies Moments, columns);
+      return feedbackOf(moments, columns);
     },
   };
 }

@@ -45,8 +45,7 @@ export interface PlannedGraph {
  * Plans a graph of a PLM with its weights beside it. Model.importances weigh the rounding of 4-bit matrices.
  * @throws PressError unsupported where the graph cannot hold the model, where a pass of `onnxPasses` has not run, or
  * without `allowRequantize` where a quantized tensor would change its scheme; usage for an unknown scheme and where statistics
- * lack what `best` takes; invalid-input for
- * importances of another model.
+ * lack what `best` takes; invalid-input for importances of another model.
  */
 export function planOnnx(model: Model, options: OnnxOptions): PlannedGraph {
   const scheme = onnxSchemeNamed(options.scheme);

@@ -1,14 +1,13 @@
-import {
-  type Attribute,
-  type Dimension,
-  type Domain,
-  ELEMENT_TYPES,
-  type ElementType,
-  type ExternalData,
-  type Graph,
-  type Initializer,
-  type Node,
-  type ValueInfo,
+import type {
+  Attribute,
+  Dimension,
+  Domain,
+  ElementType,
+  ExternalData,
+  Graph,
+  Initializer,
+  Node,
+  ValueInfo,
 } from '../../../src/onnx/graph.ts';
 import { toHalf } from '../../../src/schemes/half.ts';
 
@@ -88,9 +87,4 @@ export class GraphBuilder {
     this.#initializers.set(name, { name, type, shape, data });
     return name;
   }
-}
-
-/** Bytes of a constant. */
-export function initializerBytes(type: ElementType, shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, ELEMENT_TYPES[type].bytes);
 }

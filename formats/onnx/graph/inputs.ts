@@ -1,3 +1,4 @@
+import { ELEMENT_TYPES } from '../../../src/onnx/graph.ts';
 import { type FloatType, type GraphBuilder, int, ints } from './builder.ts';
 
 /** Names that transformers.js and onnxruntime-genai give and take. */
@@ -63,7 +64,9 @@ export class GraphInputs {
     const queries = graph.add('Range', at('queries'), [past, total, one]);
     const column = graph.add('Unsqueeze', at('query_column'), [queries, graph.integers([1])]);
     const causal = graph.add('LessOrEqual', at('causal'), [keys, column]);
-    const kept = graph.add('Cast', at('kept'), [this.mask], { attributes: { to: int(9) } });
+    const kept = graph.add('Cast', at('kept'), [this.mask], {
+      attributes: { to: int(ELEMENT_TYPES.bool.code) },
+    });
     const keptKeys = graph.add('Unsqueeze', at('kept_keys'), [kept, graph.integers([1, 2])]);
     const visible = graph.add('And', at('visible'), [causal, keptKeys]);
     return graph.add('Where', at('bias'), [visible, graph.scalar(type, 0), graph.scalar(type, LOWEST[type])]);

@@ -9,7 +9,7 @@ import {
   type LayerParts,
 } from './attention.ts';
 import { int, ints } from './builder.ts';
-import { BATCH, SEQUENCE, TOTAL } from './inputs.ts';
+import { BATCH, SEQUENCE, SWAP_HEADS, TOTAL } from './inputs.ts';
 
 /**
  * Widths of the two tensors that a layer's cache is cut into, c' and the rotated key part side by side. Halves, for
@@ -82,7 +82,7 @@ export class LatentAttention implements Attention {
     const isSplit = kvBForm === 'split';
     const attended = isSplit ? weights.heads(at('v_b_proj'), contextByHead, part('v_b_proj')) : contextByHead;
     const byToken = graph.add('Transpose', at('attended_by_token'), [attended], {
-      attributes: { perm: ints([0, 2, 1, 3]) },
+      attributes: SWAP_HEADS,
     });
     const attendedWidth = heads * (isSplit ? vHeadDim : kvLoraRank);
     const flat = graph.add('Reshape', at('attended'), [byToken, graph.integers([-1, attendedWidth])]);

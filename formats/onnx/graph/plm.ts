@@ -2,6 +2,7 @@ import type { CacheForm } from '../../../src/core/config.ts';
 import type { Model } from '../../../src/core/model.ts';
 import { type LayerRole, layerTensorName, type ModelRole, modelTensorName } from '../../../src/core/names.ts';
 import type { Tensor } from '../../../src/core/tensor.ts';
+import { ELEMENT_TYPES } from '../../../src/onnx/graph.ts';
 import type { Weights } from '../weights/weights.ts';
 import { type FloatType, type GraphBuilder, int } from './builder.ts';
 import { ExpandedAttention } from './expanded-attention.ts';
@@ -74,7 +75,10 @@ export function addPlm(graph: GraphBuilder, model: Model, options: PlmGraphOptio
   if (type === 'float') graph.add('Reshape', 'lm_head/reshape', [head, shape], { outputs: ['logits'] });
   else {
     const halves = graph.add('Reshape', 'lm_head/reshape', [head, shape]);
-    graph.add('Cast', 'lm_head/cast', [halves], { attributes: { to: int(1) }, outputs: ['logits'] });
+    graph.add('Cast', 'lm_head/cast', [halves], {
+      attributes: { to: int(ELEMENT_TYPES.float.code) },
+      outputs: ['logits'],
+    });
   }
 }
 

@@ -3,9 +3,10 @@ import type { Feedback, Packing } from '../../../src/core/export-plan.ts';
 import { SCHEMES, type SchemeName, schemeBytes } from '../../../src/core/scheme.ts';
 import { columnCount, rowCount, type Tensor } from '../../../src/core/tensor.ts';
 import type { ElementType, ExternalData } from '../../../src/onnx/graph.ts';
+import { initializerBytes } from '../../../src/onnx/value-type.ts';
 import { projectRows } from '../../../src/passes/float-rows.ts';
 import type { DataFiles } from '../data-files.ts';
-import { type GraphBuilder, initializerBytes } from '../graph/builder.ts';
+import type { GraphBuilder } from '../graph/builder.ts';
 
 /** What is known of the inputs of a tensor. */
 export interface Calibration {
@@ -57,7 +58,7 @@ export class Placer {
     if (this.#plain.has(name)) return name;
     this.#plain.add(name);
     const scheme = type === 'float' ? 'F32' : 'F16';
-    this.#data.place([initializerBytes(type, shape)], (file, [place]) => {
+    this.#data.place([initializerBytes({ type, shape })], (file, [place]) => {
       file.tensors.push({ source: tensor, name, scheme, offset: place!.offset });
       this.graph.external(name, type, shape, place!);
     });

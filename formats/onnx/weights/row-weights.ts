@@ -1,5 +1,5 @@
 import { columnCount, rowCount, type Tensor } from '../../../src/core/tensor.ts';
-import type { ExternalData } from '../../../src/onnx/graph.ts';
+import { ELEMENT_TYPES, type ExternalData } from '../../../src/onnx/graph.ts';
 import { int, ints } from '../graph/builder.ts';
 import { BLOCK_SIZE, packBlocks, packFloatScales } from './block-packing.ts';
 import { pieceOf } from './block-weights.ts';
@@ -48,7 +48,7 @@ export class RowWeights implements Weights {
     const gather = (name: string, table: string) =>
       graph.add('Gather', `${at}/${name}`, [table, ids], { attributes: { axis: int(0) } });
     const rows = graph.add('Cast', `${at}/codes_float`, [gather('codes', codes)], {
-      attributes: { to: int(1) },
+      attributes: { to: int(ELEMENT_TYPES.float.code) },
     });
     const signed = graph.add('Sub', `${at}/signed`, [rows, graph.scalar('float', ZERO_POINT)]);
     const column = graph.add('Unsqueeze', `${at}/scale_column`, [

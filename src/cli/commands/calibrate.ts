@@ -37,7 +37,7 @@ Each chunk of --context tokens is read without a past. Models that were trained 
 export function calibrateCommand(open: OpenSession): Command {
   return new Command('calibrate')
     .description('run a model over text and write statistics of its activations')
-    .argument('<source>', 'checkpoint folder or .gguf file')
+    .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
     .requiredOption('--text <file>', 'text to read, FILE or NAME=FILE; repeatable', collectText)
     .requiredOption('-o, --output <stats>', 'file to write')
     .option('--tokens <n>', 'most tokens of all texts; default: all', parseInteger(2))

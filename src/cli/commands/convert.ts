@@ -65,7 +65,7 @@ or is interrupted leaves the folder as it was. The same source and options give 
 export function convertCommand(open: OpenSession): Command {
   return new Command('convert')
     .description('convert a model into artifacts, with a record of all that was done in plmpress.json')
-    .argument('<source>', 'checkpoint folder or .gguf file')
+    .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
     .requiredOption('--to <target>', 'what to write, as gguf:q8_0 or onnx:q4; repeatable', collect)
     .requiredOption('-o, --output <dir>', 'output folder')
     .optionsGroup('Artifact:')

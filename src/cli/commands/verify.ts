@@ -36,7 +36,10 @@ export function verifyCommand(open: OpenSession): Command {
   return new Command('verify')
     .description('prove that an artifact still is its source')
     .argument('<artifact>', '.gguf file, ONNX graph or folder of one of them')
-    .requiredOption('--against <source>', 'checkpoint folder or .gguf file that it was made from')
+    .requiredOption(
+      '--against <source>',
+      'checkpoint folder, .gguf file or artifact folder that it was made from',
+    )
     .option('--statistics <file>', 'what passes went by, such as prune-ffn, when the artifact was made')
     .option('--adapter <dir>', 'LoRA that was merged into the source; repeatable', collect)
     .option('--text <file>', 'text that both read; repeatable; default: a short built-in text', collect)
