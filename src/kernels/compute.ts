@@ -146,7 +146,9 @@ async function wasmWorkplace(pages: number): Promise<Workplace> {
   for (const [name, pointer] of Object.entries(GRIDS)) {
     new Int8Array(memory.buffer, pointer).set(gridOf(name as GridName));
   }
-  return { buffer: memory.buffer, wasm: { module, memory } };
+  // Typed for memories that are not shared.
+  const buffer = memory.buffer as ArrayBufferLike as SharedArrayBuffer;
+  return { buffer, wasm: { module, memory } };
 }
 
 function plainWorkplace(pages: number): Workplace {
