@@ -1,7 +1,7 @@
 import { PressError } from '../core/errors.ts';
-import type { PlannedTensor } from '../core/export-plan.ts';
+import { type PlannedTensor, plannedRows } from '../core/export-plan.ts';
 import { schemeBytes } from '../core/scheme.ts';
-import { columnCount, rowBytes, rowCount } from '../core/tensor.ts';
+import { columnCount, rowBytes } from '../core/tensor.ts';
 
 /** One chunk is read while another is transcoded and a third is written. */
 export const SLOTS = 3;
@@ -75,7 +75,7 @@ export function rowsPerChunk(tensor: PlannedTensor, slot: number): number {
 
 /** The three areas of a slot each may lose less than one alignment. */
 function smallestSlot(tensor: PlannedTensor): number {
-  const rows = Math.min(tensor.source.rowStep, rowCount(tensor.source));
+  const rows = Math.min(tensor.source.rowStep, plannedRows(tensor).count);
   return aligned(rows * rowFootprint(tensor) + 2 * SLOT_ALIGNMENT);
 }
 

@@ -2,11 +2,10 @@ import type { PlmConfig } from '../core/config.ts';
 import { invalidInput } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import { type LayerRole, layerTensorName, modelTensorName } from '../core/names.ts';
-import { SCHEMES } from '../core/scheme.ts';
+import { SCHEMES, transposedScheme } from '../core/scheme.ts';
 import { columnCount, type Layout, rowBytes, rowCount, type Tensor } from '../core/tensor.ts';
 import type { Pointer } from '../kernels/memory.ts';
 import { type Allocator, allocFloats } from './allocator.ts';
-import { transposedScheme } from './load-transposed.ts';
 import type { Matrix, Norm, Vectors } from './operations.ts';
 
 /** A full query projection, or one through a bottleneck of rank q_lora_rank. */

@@ -170,7 +170,7 @@ async function run(
       ? await verifyTargets(session, { model, targets, statistics, texts }, flags)
       : undefined;
 
-  const conversion: Conversion = { model, targets, manifest, seconds, peakRss: peakRss() };
+  const conversion: Conversion = { model, targets, files, manifest, seconds, peakRss: peakRss() };
   if (session.json) {
     await session.writeJson({
       ...(manifest ?? { dryRun, files, artifacts: targets.map(describePlan) }),
@@ -195,21 +195,32 @@ async function run(
 
 /** Options of one format beside targets of others would be forgotten in silence. */
 function assertOptionsApply(flags: ConvertFlags): void {
-  const given: Readonly<Record<string, Readonly<Record<string, boolean>>>> = {
-    gguf: {
-      '--gguf-arch': flags.ggufArch !== 'plm',
-      '--strict': flags.strict === true,
-      '--tensor-type': flags.tensorType !== undefined,
-      '--token-embedding-type': flags.tokenEmbeddingType !== undefined,
-      '--pure': flags.pure === true,
-      '--kv-b-rule': flags.kvBRule !== 'current',
-    },
-    onnx: { '--cache': flags.cache !== 'latent', '--quality': flags.quality !== 'fast' },
-  };
-  for (const [format, options] of Object.entries(given)) {
-    if (flags.to.some((target) => target.startsWith(`${format}:`))) continue;
+  const given: readonly [formats: readonly string[], options: Readonly<Record<string, boolean>>][] = [
+    [
+      ['gguf'],
+      {
+        '--gguf-arch': flags.ggufArch !== 'plm',
+        '--strict': flags.strict === true,
+        '--pure': flags.pure === true,
+        '--kv-b-rule': flags.kvBRule !== 'current',
+      },
+    ],
+    [
+      ['gguf', 'webgpu'],
+      {
+        '--tensor-type': flags.tensorType !== undefined,
+        '--token-embedding-type': flags.tokenEmbeddingType !== undefined,
+      },
+    ],
+    [['gguf', 'onnx'], { '--imatrix': flags.imatrix !== undefined }],
+    [['onnx'], { '--cache': flags.cache !== 'latent', '--quality': flags.quality !== 'fast' }],
+  ];
+  for (const [formats, options] of given) {
+    if (flags.to.some((target) => formats.some((format) => target.startsWith(`${format}:`)))) continue;
     const option = Object.keys(options).find((name) => options[name]);
-    if (option !== undefined) throw usage(`${option} is for ${format} targets`, `--to ${format}:…`);
+    if (option === undefined) continue;
+    const targets = formats.map((format) => `--to ${format}:…`).join(' or ');
+    throw usage(`${option} is for ${formats.join(' and ')} targets`, targets);
   }
 }
 
