@@ -161,7 +161,8 @@ function manifestFile(name: string, { model, draft, shards, selfTest }: Manifest
     ...{ name, bytes, head: [], tensors: [] },
     async make(making) {
       const files = shards.map((shard) => making.files.get(shard.name)!);
-      const written = { ...model, tensors: bundleTensors(model.config, draft.tensors, files).tensors };
+      const open = files.map(({ readInto }, file) => ({ readInto, file }));
+      const written = { ...model, tensors: bundleTensors(model.config, draft.tensors, open).tensors };
       const text = manifestText({
         ...draft,
         shards: files.map(({ name, bytes, sha256 }) => ({ file: name.split('/').at(-1)!, bytes, sha256 })),

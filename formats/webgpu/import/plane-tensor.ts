@@ -12,7 +12,10 @@ import {
 import { STORED_SCHEMES } from '../schemes.ts';
 
 /** An open file of weights. */
-export type OpenShard = Pick<SealedFile, 'readInto'>;
+export interface OpenShard extends Pick<SealedFile, 'readInto'> {
+  /** Index in `Model.files`. */
+  readonly file: number;
+}
 
 /** The rows of a tensor as a bundle stores them, padding included, in planes that may lie in several files. */
 export class PlaneTensor implements Tensor {
@@ -24,14 +27,14 @@ export class PlaneTensor implements Tensor {
   readonly #entry: BundleTensor;
   readonly #shards: readonly OpenShard[];
 
-  /** `firstFile`: index of the first shard in `Model.files`. Pieces must lie inside their shards. */
-  constructor(entry: BundleTensor, isVector: boolean, shards: readonly OpenShard[], firstFile: number) {
+  /** Pieces must lie inside their shards. */
+  constructor(entry: BundleTensor, isVector: boolean, shards: readonly OpenShard[]) {
     const columns = storedColumns(entry);
     const { shard, offset } = entry.values[0]!;
     this.name = entry.name;
     this.scheme = STORED_SCHEMES[entry.scheme];
     this.shape = isVector ? [columns] : [entry.rows, columns];
-    this.origin = { file: firstFile + shard, offset };
+    this.origin = { file: shards[shard]!.file, offset };
     this.#entry = entry;
     this.#shards = shards;
   }

@@ -12,19 +12,18 @@ export interface BundleTensors {
   readonly stored: ReadonlyMap<string, Tensor>;
 }
 
-/** Tensors of a bundle, one entry for each that the geometry has, read from open shards. `firstFile` as in `PlaneTensor`. */
+/** Tensors of a bundle, one entry for each that the geometry has, read from open shards. */
 export function bundleTensors(
   config: PlmConfig,
   entries: readonly BundleTensor[],
   shards: readonly OpenShard[],
-  firstFile = 0,
 ): BundleTensors {
   const byName = new Map(entries.map((entry) => [entry.name, entry]));
   const slots = plmTensors(config);
   const stored = new Map(
     slots.map(({ name, shape }): [string, Tensor] => [
       name,
-      new PlaneTensor(byName.get(name)!, shape.length === 1, shards, firstFile),
+      new PlaneTensor(byName.get(name)!, shape.length === 1, shards),
     ]),
   );
   const tensors = new Map(
