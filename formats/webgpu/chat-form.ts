@@ -14,9 +14,9 @@ const KNOWN: ReadonlyMap<string, ChatForm> = new Map([
   [withDefaultSystem('You are a helpful assistant.'), chatml('You are a helpful assistant.')],
 ]);
 
-/** The form of a chat template; undefined where it is none that is known. */
+/** The form of a chat template; undefined where it is none that is known. Line breaks may be spelled as escapes. */
 export function chatFormOf(template: string): ChatForm | undefined {
-  return KNOWN.get(template.trim());
+  return KNOWN.get(template.replaceAll('\\n', '\n'));
 }
 
 function chatml(defaultSystem: string): ChatForm {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { unsupported } from '../../src/core/errors.ts';
-import type { ExportPlan, Making, PlannedFile } from '../../src/core/export-plan.ts';
+import type { ExportPlan, PlannedFile, SealedFile } from '../../src/core/export-plan.ts';
 import type { GenerationConfig, Model } from '../../src/core/model.ts';
 import { plmTensors, type TensorSlot } from '../../src/core/names.ts';
 import { SCHEMES, type SchemeName } from '../../src/core/scheme.ts';
@@ -23,6 +23,7 @@ import { manifestText } from './manifest-text.ts';
 import { memoryOf, requirementsOf } from './requirements.ts';
 import { type SchemeOptions, schemeChooser } from './scheme-choice.ts';
 import { STORED_SCHEMES, webgpuSchemeNamed } from './schemes.ts';
+import type { SelfTester } from './self-tester.ts';
 import { Shards } from './shards.ts';
 import { storedLayout, toStoredForm } from './stored-form.ts';
 
@@ -40,8 +41,7 @@ export interface BundleOptions extends SchemeOptions {
   /** Passes that have run on the model. */
   readonly passes: readonly string[];
   readonly assets: Assets;
-  /** What the model, whose weights are those of the bundle, computes. */
-  readonly selfTest: (model: Model, making: Making) => Promise<SelfTest>;
+  readonly selfTest: SelfTester;
   /** Greatest size of a file of weights in bytes. Left out, or more than 32 MiB: 32 MiB. */
   readonly shardSize?: number;
   /** Round weights that have been rounded already. */
@@ -144,7 +144,7 @@ interface ManifestParts {
   readonly model: Model;
   readonly draft: Draft;
   readonly shards: readonly PlannedFile[];
-  readonly selfTest: BundleOptions['selfTest'];
+  readonly selfTest: SelfTester;
 }
 
 /** The size is that of the longest text that it may become, and what is left at the end is spaces. */
@@ -157,17 +157,20 @@ function manifestFile(name: string, { model, draft, shards, selfTest }: Manifest
     selfTest: NO_SELF_TEST,
   };
   const bytes = Buffer.byteLength(manifestText(longest)) + SELF_TEST_BYTES;
+  const withWeights = (files: readonly Pick<SealedFile, 'readInto'>[]): Model => {
+    const open = files.map(({ readInto }, file) => ({ readInto, file }));
+    return { ...model, tensors: bundleTensors(model.config, draft.tensors, open).tensors };
+  };
   return {
     ...{ name, bytes, head: [], tensors: [] },
+    makingBytes: selfTest.bytes(withWeights(shards.map(() => UNREADABLE))),
     async make(making) {
       const files = shards.map((shard) => making.files.get(shard.name)!);
-      const open = files.map(({ readInto }, file) => ({ readInto, file }));
-      const written = { ...model, tensors: bundleTensors(model.config, draft.tensors, open).tensors };
       const text = manifestText({
         ...draft,
         shards: files.map(({ name, bytes, sha256 }) => ({ file: name.split('/').at(-1)!, bytes, sha256 })),
         sources: await describeFiles(model),
-        selfTest: await selfTest(written, making),
+        selfTest: await selfTest.compute(withWeights(files), making),
       });
       const padding = bytes - Buffer.byteLength(text);
       if (padding < 0) throw new Error(`${name} is ${-padding} bytes longer than planned`);
@@ -175,6 +178,11 @@ function manifestFile(name: string, { model, draft, shards, selfTest }: Manifest
     },
   };
 }
+
+/** A shard before there is one. */
+const UNREADABLE: Pick<SealedFile, 'readInto'> = {
+  readInto: () => Promise.reject(new Error('nothing has been written yet')),
+};
 
 const NO_SELF_TEST: SelfTest = {
   ...{ prompt: [], likeliest: [], close: [] },

@@ -94,6 +94,8 @@ export interface PlannedFile {
   readonly nameOf?: (sha256: string) => string;
   /** Makes the content, all `bytes` of it, of files without this. */
   readonly make?: (making: Making) => Promise<Uint8Array>;
+  /** Working memory that making takes. */
+  readonly makingBytes?: number;
   /** Exact size. Bytes covered neither by `head` nor by a tensor are zero padding. */
   readonly bytes: number;
   readonly head: readonly PlannedBytes[];

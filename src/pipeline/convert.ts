@@ -66,7 +66,8 @@ export async function convert(options: ConvertOptions): Promise<ConvertResult> {
   assertDistinct(targets);
   const tensors = files.flatMap((file) => file.tensors);
   for (const tensor of tensors) assertTranscodable(tensor);
-  const memory = { maxMemory, resident: process.memoryUsage.rss(), threads };
+  const making = Math.max(0, ...files.map(({ makingBytes = 0 }) => makingBytes));
+  const memory = { maxMemory, resident: process.memoryUsage.rss(), threads, making };
   const job: Job = { ...options, threads, files, slotBytes: slotBytes(tensors, memory) };
   if (options.dryRun) {
     return { files: files.map(({ name, bytes }) => ({ path: name, bytes })), manifest: undefined };

@@ -1,8 +1,8 @@
 import { SAMPLE_TEXT } from '../../calibration/sample-text.ts';
-import type { Making } from '../core/export-plan.ts';
+import type { SelfTester } from '../../formats/webgpu/self-tester.ts';
 import type { Model } from '../core/model.ts';
 import { descending } from '../runtime/descending.ts';
-import { PlmRuntime } from '../runtime/plm-runtime.ts';
+import { streamedBytes, streamedLogits } from '../runtime/streamed-forward.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { SelfTest } from '../webgpu/manifest.ts';
 import { encodeTexts } from './read-text.ts';
@@ -14,22 +14,22 @@ const HELD_LOGITS = 8;
 /** Of the root mean square. Caches in f16 and other orders of summation leave some thousandths. */
 const TOLERANCE = 0.02;
 
-/** What a bundle's weights compute of a short text. */
-export async function selfTest(model: Model, { threads, signal, progress }: Making): Promise<SelfTest> {
-  const { config } = model;
-  const length = Math.min(PROMPT_TOKENS, config.maxPositionEmbeddings);
-  const prompt = encodeTexts(new Tokenizer(model.tokenizer), [SAMPLE_TEXT], length);
-  const rows: Float32Array[] = [];
-  const runtime = await PlmRuntime.open(model, {
-    ...{ contextLength: length, threads },
-    ...(signal && { signal }),
-    ...(progress && { progress }),
-  });
-  try {
-    for await (const row of runtime.logits(prompt)) rows.push(row.slice());
-  } finally {
-    await runtime.close();
-  }
+/** What a bundle's weights compute of a short text, under a bound on memory that they need not fit into. */
+export const selfTest: SelfTester = {
+  bytes: (model) => streamedBytes(model, promptLength(model)),
+  async compute(model, { threads, signal, progress }) {
+    const prompt = encodeTexts(new Tokenizer(model.tokenizer), [SAMPLE_TEXT], promptLength(model));
+    const options = { threads, ...(signal && { signal }), ...(progress && { progress }) };
+    return selfTestOf(prompt, await streamedLogits(model, prompt, options));
+  },
+};
+
+function promptLength({ config }: Model): number {
+  return Math.min(PROMPT_TOKENS, config.maxPositionEmbeddings);
+}
+
+/** The test of a prompt, of the logits after each of its tokens. */
+function selfTestOf(prompt: readonly number[], rows: readonly Float32Array[]): SelfTest {
   const leaders = rows.map((row) => [...descending(Float64Array.from(row), 2)]);
   const isClose = (index: number) => {
     const [row, [first, second]] = [rows[index]!, leaders[index]!];

@@ -28,6 +28,8 @@ export interface MemoryLimit {
   /** What it holds already: the runtime, the tokenizer. */
   readonly resident: number;
   readonly threads: number;
+  /** What files take that are made of others; left out: nothing. */
+  readonly making?: number;
 }
 
 /** Bytes of the areas that hold importances and feedback of one tensor: of the widest that has any. */
@@ -46,15 +48,15 @@ export function feedbackBytes(tensors: readonly PlannedTensor[]): number {
 
 /**
  * Bytes of each of the `SLOTS` slots. The bound of a conversion is
- * resident + growth + (threads - 1) * thread + importances and feedback + SLOTS * slot, where a slot holds at least one row step of
+ * resident + growth + (threads - 1) * thread + making + importances and feedback + SLOTS * slot, where a slot holds at least one row step of
  * any tensor.
  * @throws PressError `local-io` where that does not fit into `maxMemory`.
  */
 export function slotBytes(tensors: readonly PlannedTensor[], limit: MemoryLimit): number {
   const smallest = tensors.reduce((most, tensor) => Math.max(most, smallestSlot(tensor)), SLOT_ALIGNMENT);
-  const { maxMemory, resident, threads } = limit;
+  const { maxMemory, resident, threads, making = 0 } = limit;
   if (maxMemory === undefined) return Math.max(PREFERRED_SLOT_BYTES, smallest);
-  const base = resident + GROWTH_BYTES + (threads - 1) * THREAD_BYTES + sideBytes(tensors);
+  const base = resident + GROWTH_BYTES + (threads - 1) * THREAD_BYTES + making + sideBytes(tensors);
   const available = aligned((maxMemory - base) / SLOTS - SLOT_ALIGNMENT);
   if (available < smallest) {
     const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
