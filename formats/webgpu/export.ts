@@ -48,9 +48,6 @@ export interface BundleOptions extends SchemeOptions {
   readonly allowRequantize?: boolean;
 }
 
-/** What is known of a manifest before the weights are read. */
-type Draft = Omit<BundleManifest, 'shards' | 'sources' | 'selfTest'>;
-
 /**
  * Plans the folder `webgpu-<scheme>` of a bundle: weights, vocabulary, runtime, page, and a manifest that is made when those
  * are whole.
@@ -79,40 +76,37 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
   const { runtime, page } = options.assets;
   const chat = tokenizer.chatTemplate === undefined ? undefined : chatFormOf(tokenizer.chatTemplate);
   const firing = firingOf(model);
-  const draft: Draft = {
-    ...{ schema: BUNDLE_SCHEMA, version: BUNDLE_VERSION, name: model.name },
-    tool: { name: 'plmpress', version: options.version },
-    ...{
-      scheme,
-      model: bundleModel(config),
-      runtime: describe(runtime),
-      tokenizer: describe(vocabulary),
-      tensors,
-    },
-    ...(chat && { chat }),
-    generation: generationOf(model),
-    requirements: requirementsOf(tensors),
-    memory: memoryOf(config, tensors),
-    passes: options.passes,
-    ...(firing && { firing }),
-  };
   const folder = `webgpu-${scheme}`;
   const shardFiles = shards.files.map(
     ({ bytes, tensors }, index): PlannedFile => ({
       name: `${folder}/w-${index}.bin`,
-      nameOf: (sha256) => `${folder}/w-${sha256.slice(0, 16)}.bin`,
+      nameOf: (sha256) => `${folder}/${shardName(sha256)}`,
       ...{ bytes, tensors, head: [] },
     }),
   );
+  const draft: BundleManifest = {
+    ...{ schema: BUNDLE_SCHEMA, version: BUNDLE_VERSION, name: model.name },
+    tool: { name: 'plmpress', version: options.version },
+    ...{ scheme, model: bundleModel(config), runtime: describe(runtime), tokenizer: describe(vocabulary) },
+    shards: shardFiles.map(({ bytes }) => ({
+      file: shardName(UNKNOWN_SHA256),
+      bytes,
+      sha256: UNKNOWN_SHA256,
+    })),
+    tensors,
+    ...(chat && { chat }),
+    generation: generationOf(model),
+    requirements: requirementsOf(tensors),
+    memory: memoryOf(config, tensors),
+    sources: model.files.map(({ name, bytes }) => ({ file: name, bytes, sha256: UNKNOWN_SHA256 })),
+    passes: options.passes,
+    ...(firing && { firing }),
+    selfTest: NO_SELF_TEST,
+  };
   return {
     target: `webgpu:${scheme}`,
     files: [
-      manifestFile(`${folder}/${MANIFEST_FILE}`, {
-        model,
-        draft,
-        shards: shardFiles,
-        selfTest: options.selfTest,
-      }),
+      manifestFile(`${folder}/${MANIFEST_FILE}`, { model, draft, shardFiles, tester: options.selfTest }),
       ...[vocabulary, runtime, ...page].map(({ name, bytes }) => wholeFile(`${folder}/${name}`, bytes)),
       ...shardFiles,
     ],
@@ -127,7 +121,7 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
 /** Blocks that run along other rows, or are of another scheme, are rounded a second time. */
 function assertMayStore(slot: TensorSlot, { name, scheme: from }: Tensor, to: SchemeName): void {
   const turns = storedLayout(slot).layout === 'neurons';
-  if (SCHEMES[from].blockSize === 1 || (from === to && !turns)) return;
+  if (SCHEMES[from].blockSize === 1 || to === 'F32' || (from === to && !turns)) return;
   const what = `requantizing from ${from} to ${to}${turns ? ' by neurons' : ''} adds a second error; --allow-requantize permits it`;
   throw unsupported({ field: `tensor "${name}"`, what });
 }
@@ -142,35 +136,29 @@ function describe({ name, bytes }: Asset): BundleFile {
 
 interface ManifestParts {
   readonly model: Model;
-  readonly draft: Draft;
-  readonly shards: readonly PlannedFile[];
-  readonly selfTest: SelfTester;
+  /** With placeholders for what is known when the weights are. */
+  readonly draft: BundleManifest;
+  readonly shardFiles: readonly PlannedFile[];
+  readonly tester: SelfTester;
 }
 
 /** The size is that of the longest text that it may become, and what is left at the end is spaces. */
-function manifestFile(name: string, { model, draft, shards, selfTest }: ManifestParts): PlannedFile {
-  const unknown = '0'.repeat(64);
-  const longest = {
-    ...draft,
-    shards: shards.map(({ bytes }) => ({ file: `w-${unknown.slice(0, 16)}.bin`, bytes, sha256: unknown })),
-    sources: model.files.map(({ name, bytes }) => ({ file: name, bytes, sha256: unknown })),
-    selfTest: NO_SELF_TEST,
-  };
-  const bytes = Buffer.byteLength(manifestText(longest)) + SELF_TEST_BYTES;
+function manifestFile(name: string, { model, draft, shardFiles, tester }: ManifestParts): PlannedFile {
+  const bytes = Buffer.byteLength(manifestText(draft)) + SELF_TEST_BYTES;
   const withWeights = (files: readonly Pick<SealedFile, 'readInto'>[]): Model => {
     const open = files.map(({ readInto }, file) => ({ readInto, file }));
     return { ...model, tensors: bundleTensors(model.config, draft.tensors, open).tensors };
   };
   return {
     ...{ name, bytes, head: [], tensors: [] },
-    makingBytes: selfTest.bytes(withWeights(shards.map(() => UNREADABLE))),
+    makingBytes: tester.bytes(withWeights(shardFiles.map(() => UNREADABLE))),
     async make(making) {
-      const files = shards.map((shard) => making.files.get(shard.name)!);
+      const shards = shardFiles.map((shard) => making.files.get(shard.name)!);
       const text = manifestText({
         ...draft,
-        shards: files.map(({ name, bytes, sha256 }) => ({ file: name.split('/').at(-1)!, bytes, sha256 })),
+        shards: shards.map(({ bytes, sha256 }) => ({ file: shardName(sha256), bytes, sha256 })),
         sources: await describeFiles(model),
-        selfTest: await selfTest.compute(withWeights(files), making),
+        selfTest: await tester.compute(withWeights(shards), making),
       });
       const padding = bytes - Buffer.byteLength(text);
       if (padding < 0) throw new Error(`${name} is ${-padding} bytes longer than planned`);
@@ -178,6 +166,13 @@ function manifestFile(name: string, { model, draft, shards, selfTest }: Manifest
     },
   };
 }
+
+/** A name by which a changed file is another one to every cache. */
+function shardName(sha256: string): string {
+  return `w-${sha256.slice(0, 16)}.bin`;
+}
+
+const UNKNOWN_SHA256 = '0'.repeat(64);
 
 /** A shard before there is one. */
 const UNREADABLE: Pick<SealedFile, 'readInto'> = {

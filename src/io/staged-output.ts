@@ -14,6 +14,8 @@ export interface OutputFile {
   readonly bytes: number;
   /** Name, in the same folder, by the SHA-256 of the content in hex; `name` is a placeholder then. */
   readonly nameOf?: (sha256: string) => string;
+  /** Whether it tells of the others: it comes after them, and what has its name now goes before them. */
+  readonly isRecord?: boolean;
 }
 
 export interface StageOptions {
@@ -82,6 +84,7 @@ export class StagedOutput {
   /** By the names they were staged with. */
   readonly #files = new Map<string, StagedFile>();
   readonly #namers = new Map<string, (sha256: string) => string>();
+  readonly #records = new Set<StagedFile>();
   /** Folders whose list of names this run changes. */
   readonly #touched: Set<string>;
   readonly #made: string[] = [];
@@ -107,10 +110,12 @@ export class StagedOutput {
       this.folder,
       files.reduce((sum, file) => sum + file.bytes, 0),
     );
-    for (const { name, bytes, nameOf } of files) {
+    for (const { name, bytes, nameOf, isRecord } of files) {
       await this.#openSubfolders(name);
+      const file = await StagedFile.create(name, bytes, this.#pathOf(name));
+      this.#files.set(name, file);
       if (nameOf !== undefined) this.#namers.set(name, nameOf);
-      this.#files.set(name, await StagedFile.create(name, bytes, this.#pathOf(name)));
+      if (isRecord) this.#records.add(file);
     }
   }
 
@@ -175,17 +180,23 @@ export class StagedOutput {
     // Other programs know no lock; a name may have been taken since the start.
     for (const { name } of this.#files.values()) await this.#assertReplaceable(name);
     if (staleRecord !== undefined) await this.#withdraw(staleRecord);
-    for (const file of this.#files.values()) await file.publish();
+    for (const { name } of this.#records) await this.#withdraw(name);
+    for (const file of this.#files.values()) if (!this.#records.has(file)) await file.publish();
+    if (this.#records.size > 0) await this.#sync();
+    for (const file of this.#records) await file.publish();
     await this.#sync();
   }
 
+  /** Removes a record that is there, for good. */
   async #withdraw(name: string): Promise<void> {
+    const file = this.#pathOf(name);
     try {
-      await unlink(this.#pathOf(name));
+      await unlink(file);
     } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
       throw localIo(name, error);
     }
-    await syncFolder(this.folder);
+    await syncFolder(path.dirname(file));
   }
 
   async #sync(): Promise<void> {

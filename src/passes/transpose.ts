@@ -23,8 +23,10 @@ export function transposed(source: Tensor): Tensor {
     rowStep: Math.min(stepRows, shape[0]!),
     async readRows(range, into, signal) {
       const target = elements(scheme, into);
-      for (const part of rowRanges(source, READ_BYTES)) {
-        const stored = new Uint8Array(part.count * rowBytes(source));
+      const parts = [...rowRanges(source, READ_BYTES)];
+      const buffer = new Uint8Array(parts[0]!.count * rowBytes(source));
+      for (const part of parts) {
+        const stored = buffer.subarray(0, part.count * rowBytes(source));
         await source.readRows(part, stored, signal);
         const { values, stride, first } = columnsOf(source, stored, part.count, range);
         turn(

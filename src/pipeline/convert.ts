@@ -85,7 +85,8 @@ interface Job extends ConvertOptions {
 async function writeTargets(output: StagedOutput, job: Job): Promise<ConvertResult> {
   const { model, source, targets, files, force = false, inputs = [] } = job;
   const previous = await readPrevious(output.folder, force);
-  await output.stage(files, { force, inputs: [...(await inputPaths(model, source)), ...inputs] });
+  const staged = files.map((file) => ({ ...file, isRecord: file.make !== undefined }));
+  await output.stage(staged, { force, inputs: [...(await inputPaths(model, source)), ...inputs] });
   const errors = await writeFiles(output, job);
   const digests = await seal(output, job);
   const names = new Map([...digests].map(([planned, { name }]) => [planned, name]));

@@ -17,5 +17,9 @@ export async function recordedArtifact(spec: string, artifact: Model): Promise<M
 export async function folderOf(spec: string, { format }: Pick<Model, 'format'>): Promise<string> {
   if (format === 'onnx') return (await locateOnnx(spec)).root;
   if (format === 'webgpu') return path.dirname(await bundleFolder(spec));
-  return (await stat(spec)).isDirectory() ? spec : path.dirname(spec);
+  const isFolder = await stat(spec).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+  return isFolder ? spec : path.dirname(spec);
 }
