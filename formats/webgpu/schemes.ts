@@ -19,7 +19,7 @@ export interface WebgpuScheme {
 }
 
 export const WEBGPU_SCHEMES: readonly WebgpuScheme[] = [
-  { name: 'f16', summary: 'floats of 16 bits: close to exact, four times the traffic of q4' },
+  { name: 'f16', summary: 'floats of 16 bits: close to exact, 3.6 times the bytes of q4' },
   { name: 'q8', summary: '8 bits in blocks of 32, everywhere' },
   {
     name: 'q4',
