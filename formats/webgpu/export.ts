@@ -17,6 +17,7 @@ import {
 } from '../../src/webgpu/manifest.ts';
 import type { Asset, Assets } from './assets.ts';
 import { chatFormOf } from './chat-form.ts';
+import { MANIFEST_FILE, VOCABULARY_FILE } from './file-names.ts';
 import { assertHolds, bundleModel } from './geometry.ts';
 import { bundleTensors } from './import/tensors.ts';
 import { manifestText } from './manifest-text.ts';
@@ -26,9 +27,6 @@ import { STORED_SCHEMES, webgpuSchemeNamed } from './schemes.ts';
 import type { SelfTester } from './self-tester.ts';
 import { Shards } from './shards.ts';
 import { storedLayout, toStoredForm } from './stored-form.ts';
-
-export const MANIFEST_FILE = 'manifest.json';
-export const VOCABULARY_FILE = 'vocabulary.json';
 
 /** Room for the self-test in manifest.json, which is known when the weights are. */
 const SELF_TEST_BYTES = 2048;
@@ -66,7 +64,7 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
     const stored = slot.shape.length === 1 ? 'f32' : chosen(slot);
     if (!options.allowRequantize) assertMayStore(slot, source, STORED_SCHEMES[stored]);
     const tensor = toStoredForm(slot, source);
-    const places = shards.place({ tensor, scheme: stored, columns: layout.columns });
+    const places = shards.place({ ...layout, tensor, scheme: stored });
     return { name: slot.name, scheme: stored, ...layout, ...places };
   });
   const vocabulary: Asset = {

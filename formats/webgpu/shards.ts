@@ -30,6 +30,7 @@ export interface Stored {
   readonly scheme: BundleScheme;
   /** Of the tensor without padding. */
   readonly columns: number;
+  readonly layout: BundleTensor['layout'];
 }
 
 /** Where the rows of a tensor lie. */
@@ -87,7 +88,7 @@ export class Shards {
   }
 
   #add(stored: Stored, rows: { readonly first: number; readonly count: number }) {
-    const { tensor, scheme } = stored;
+    const { tensor, scheme, layout } = stored;
     const index = this.#shards.length - 1;
     const shard = this.#shards[index]!;
     const widths = [valueRowBytes(stored), scaleRowBytes(stored)] as const;
@@ -99,6 +100,7 @@ export class Shards {
       name: isWhole ? tensor.name : `${tensor.name}[${rows.first}:${rows.first + rows.count}]`,
       ...{ scheme: STORED_SCHEMES[scheme], offset },
       ...(!isWhole && { rows }),
+      ...(layout === 'neurons' && { transposed: true }),
       ...((scheme === 'q4' || scheme === 'q8') && {
         packing: planes(STORED_SCHEMES[scheme], [offset, scalesOffset], widths),
       }),

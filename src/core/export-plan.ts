@@ -27,6 +27,8 @@ export interface PlannedTensor {
   readonly rows?: RowRange;
   /** Byte offset of the first of these rows in the file; with `packing`, that of its first part. */
   readonly offset: number;
+  /** Whether `source` is the transpose of the tensor whose name it has. */
+  readonly transposed?: true;
   /** With Q8_0: one scale a row, the same in all of its blocks. */
   readonly byRow?: true;
   /** With Q4_0: round with error feedback. */

@@ -255,11 +255,13 @@ function notFinite(chunk: Chunk, row: number, slot: Slot, files: TranscodeOption
   const after = decodeRow(scheme, slot.target(chunk), row, columnCount(source));
   const inSource = before.findIndex((value) => !Number.isFinite(value));
   const column = inSource >= 0 ? inSource : largestOverflow(before, after);
+  const place = [chunk.range.first + row, column];
+  if (chunk.tensor.transposed) place.reverse();
   const file = files[source.origin.file]?.name;
   return invalidInput({
     ...(file !== undefined && { file }),
     field: `tensor "${source.name}"`,
-    what: `weight [${chunk.range.first + row}, ${column}] ${inSource >= 0 ? 'is not finite' : `overflows in ${scheme}`}`,
+    what: `weight [${place.join(', ')}] ${inSource >= 0 ? 'is not finite' : `overflows in ${scheme}`}`,
     got: before[column]!,
   });
 }

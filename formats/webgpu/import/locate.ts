@@ -1,7 +1,7 @@
 import { readdir, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo } from '../../../src/core/errors.ts';
-import { MANIFEST_FILE } from '../export.ts';
+import { MANIFEST_FILE } from '../file-names.ts';
 
 /** Whether `spec` is the manifest of a bundle or a folder with one. Folders with a GGUF file are none. */
 export async function isBundle(spec: string): Promise<boolean> {

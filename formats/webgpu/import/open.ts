@@ -5,7 +5,7 @@ import type { Tensor } from '../../../src/core/tensor.ts';
 import type { InputFile } from '../../../src/io/input-file.ts';
 import { SourceFolder } from '../../../src/io/source-folder.ts';
 import type { BundleFile, BundleManifest } from '../../../src/webgpu/manifest.ts';
-import { MANIFEST_FILE } from '../export.ts';
+import { MANIFEST_FILE } from '../file-names.ts';
 import { plmConfig } from '../geometry.ts';
 import { bundleFolder } from './locate.ts';
 import { parseBundleManifest } from './manifest.ts';

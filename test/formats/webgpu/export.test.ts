@@ -12,7 +12,7 @@ import { transcode } from '../../../src/pipeline/transcode.ts';
 import { SLOTS, slotBytes } from '../../../src/pipeline/working-memory.ts';
 import { digestsOf } from '../../support/digests.ts';
 import { hollowModel, PLM_1_8B, SMALL_PLM } from '../../support/hollow-model.ts';
-import { memoryModel } from '../../support/memory-model.ts';
+import { memoryModel, memoryTensor, tensorValues, withTensors } from '../../support/memory-model.ts';
 import { ODD_PLM } from '../../support/odd-plm.ts';
 import { pressFailure } from '../../support/press-failure.ts';
 import { readManifest, writeBundle } from '../../support/webgpu-bundle.ts';
@@ -186,6 +186,18 @@ describe('what a bundle does not take', () => {
       ),
     );
     await planTarget(q4, 'webgpu:q4', { allowRequantize: true });
+  });
+
+  it('weights that are not finite, at their places in the source', async (t) => {
+    const name = 'model.layers.0.mlp.down_proj.weight';
+    const model = memoryModel(ODD_PLM);
+    const values = await tensorValues(model.tensors.get(name)!);
+    values[5 * 113 + 70] = Number.NaN;
+    const broken = withTensors(model, memoryTensor(name, [89, 113], values));
+    await assert.rejects(
+      writeBundle(t, broken, 'q4'),
+      pressFailure('invalid-input', /down_proj\.weight": weight \[5, 70\] is not finite/),
+    );
   });
 
   it('files that hold no rows', async () => {

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { closeModel } from '../../../src/core/model.ts';
 import { openSource } from '../../../src/pipeline/open.ts';
 import { verify } from '../../../src/pipeline/verify.ts';
+import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
 import { sha256 } from '../../support/digests.ts';
 import { memoryModel } from '../../support/memory-model.ts';
 import { ODD_PLM } from '../../support/odd-plm.ts';
@@ -32,6 +33,37 @@ describe('plm-tiny in bundles: mean KLD, and the schemes that tensors are judged
       assert.equal(downProj?.scheme, stored);
     });
   }
+});
+
+it('the self-test is what the runtime computes of the bundle', async (t) => {
+  const source = memoryModel(ODD_PLM);
+  const bundle = await openUntilEnd(t, await writeBundle(t, source, 'q4'));
+  const { prompt, likeliest, close, logits } = bundle.manifest.selfTest;
+  const runtime = await PlmRuntime.open(bundle, { contextLength: prompt.length, threads: 1 });
+  t.after(() => runtime.close());
+  const rows: Float32Array[] = [];
+  for await (const row of runtime.logits(prompt)) rows.push(row.slice());
+  assert.deepEqual(
+    likeliest,
+    rows.map((row) => row.indexOf(Math.max(...row))),
+  );
+  const last = rows.at(-1)!;
+  assert.deepEqual(
+    logits.values,
+    logits.ids.map((id) => Number(last[id]!.toPrecision(7))),
+  );
+  assert.ok(logits.ids.includes(likeliest.at(-1)!));
+  const rms = (row: Float32Array) => Math.sqrt(row.reduce((sum, x) => sum + x * x, 0) / row.length);
+  assert.equal(logits.rms, Number(rms(last).toPrecision(7)));
+  assert.equal(logits.tolerance, Number((rms(last) / 50).toPrecision(7)));
+  const leads = rows.map((row) => {
+    const [first, second] = row.toSorted((a, b) => b - a);
+    return (first! - second!) / rms(row);
+  });
+  assert.deepEqual(
+    close,
+    [...leads.keys()].filter((index) => leads[index]! < 0.04),
+  );
 });
 
 it('rows that are no whole blocks are judged by what they are stored in', async (t) => {
