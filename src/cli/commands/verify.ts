@@ -29,13 +29,14 @@ interface VerifyFlags extends RuntimeFlags {
 
 const HELP = `
 If plmpress.json lies beside the artifact, the files must be those that convert has written. Then every tensor is
-compared with its source, and both models run over the text: the source and a GGUF in the reference runtime, an ONNX graph
-node by node in an interpreter, or in ONNX Runtime. What an artifact of its schemes cannot show sets the exit code to 6.`;
+compared with its source, and both models run over the text: the source, a GGUF and the weights of a WebGPU bundle in the
+reference runtime, an ONNX graph node by node in an interpreter, or in ONNX Runtime. Files of a bundle must be those of its
+manifest, too. What an artifact of its schemes cannot show sets the exit code to 6.`;
 
 export function verifyCommand(open: OpenSession): Command {
   return new Command('verify')
     .description('prove that an artifact still is its source')
-    .argument('<artifact>', '.gguf file, ONNX graph or folder of one of them')
+    .argument('<artifact>', '.gguf file, ONNX graph or folder of one of them, or folder of a WebGPU bundle')
     .requiredOption(
       '--against <source>',
       'checkpoint folder, .gguf file or artifact folder that it was made from',
