@@ -21,7 +21,7 @@ export function requirementsOf(tensors: readonly Planes[]): BundleRequirements {
   const binding = Math.min(MAX_BINDING, largest);
   return {
     features: [],
-    optional_features: ['subgroups', 'shader-f16'],
+    optional_features: ['subgroups'],
     limits: {
       maxStorageBufferBindingSize: binding,
       maxBufferSize: binding,

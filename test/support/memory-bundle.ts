@@ -48,7 +48,11 @@ export async function memoryBundle(
     const isVector = shape.length === 1;
     const byNeuron = name.endsWith('down_proj.weight');
     const scheme = isVector ? 'f32' : schemeOf(name);
-    const [rows, columns] = isVector ? [1, shape[0]!] : byNeuron ? [shape[1]!, shape[0]!] : [shape[0]!, shape[1]!];
+    const [rows, columns] = isVector
+      ? [1, shape[0]!]
+      : byNeuron
+        ? [shape[1]!, shape[0]!]
+        : [shape[0]!, shape[1]!];
     const matrix = byNeuron ? transposed(values, shape[0]!, shape[1]!) : values;
     const { valuePlane, scalePlane, rounded } = encode(scheme, matrix, rows, columns);
     tensors.push({
@@ -89,7 +93,12 @@ export async function memoryBundle(
       generation: { stop_token_ids: [] },
       requirements: { features: [], optional_features: [], limits: {} },
       ...{ memory: [], sources: [], passes: [] },
-      selfTest: { prompt: [], likeliest: [], close: [], logits: { ids: [], values: [], rms: 0, tolerance: 0 } },
+      selfTest: {
+        prompt: [],
+        likeliest: [],
+        close: [],
+        logits: { ids: [], values: [], rms: 0, tolerance: 0 },
+      },
     },
   };
 }
@@ -128,7 +137,10 @@ function encode(scheme: BundleScheme, values: Float32Array, rows: number, column
     padded.set(values.subarray(row * columns, (row + 1) * columns), row * stored);
   }
   const unpadded = (all: Float32Array) =>
-    Float32Array.from({ length: rows * columns }, (_, i) => all[Math.floor(i / columns) * stored + (i % columns)]!);
+    Float32Array.from(
+      { length: rows * columns },
+      (_, i) => all[Math.floor(i / columns) * stored + (i % columns)]!,
+    );
   const none = new Uint8Array(0);
   if (scheme === 'f32') {
     return { valuePlane: new Uint8Array(padded.buffer), scalePlane: none, rounded: values };
@@ -157,6 +169,8 @@ function encode(scheme: BundleScheme, values: Float32Array, rows: number, column
 }
 
 function nibbles(codes: Int8Array): Uint8Array {
-  return Uint8Array.from({ length: codes.length / 2 }, (_, i) => (codes[2 * i]! + 8) | ((codes[2 * i + 1]! + 8) << 4));
+  return Uint8Array.from(
+    { length: codes.length / 2 },
+    (_, i) => (codes[2 * i]! + 8) | ((codes[2 * i + 1]! + 8) << 4),
+  );
 }
-

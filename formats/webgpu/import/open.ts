@@ -22,6 +22,8 @@ export interface BundleArtifact extends Model {
   readonly manifest: BundleManifest;
   /** Tensors as they are stored: `toStoredForm` makes the same of a model's. */
   readonly stored: ReadonlyMap<string, Tensor>;
+  /** The bytes of `manifest.shards[index]`. Throws invalid-input where they have another SHA-256 than the manifest says. */
+  readonly readShard: (index: number) => Promise<Uint8Array<ArrayBuffer>>;
 }
 
 export function isBundleArtifact(model: Model): model is BundleArtifact {
@@ -70,6 +72,12 @@ async function readBundle(resolved: string, files: SourceFile[]): Promise<Bundle
   }
   return {
     ...{ format: 'webgpu', manifest, name: manifest.name, config },
+    async readShard(index) {
+      const { file, bytes } = manifest.shards[index]!;
+      const shard = new Uint8Array(bytes);
+      await shards.get(file)!.readInto(shard, 0);
+      return shard;
+    },
     ...bundleTensors(
       config,
       manifest.tensors,
