@@ -33,11 +33,19 @@ export interface SumsKeeper {
   chunkDone(buffers: readonly Uint8Array[], chunks: number): Promise<void>;
 }
 
+/** What runs a model and sums up its activations: the reference runtime, or a GPU. */
+export type StatisticsRuntime = Pick<
+  PlmRuntime,
+  'beginReading' | 'reset' | 'weighTokens' | 'forward' | 'statistics' | 'statisticsState' | 'close'
+>;
+
 export interface CollectOptions extends Omit<RuntimeOptions, 'statistics' | 'attention'> {
   /** Second moments that are wanted, by reading of all chunks. Default: one reading without any. */
   readonly readings?: StatisticsRequest['readings'];
   /** Of each reading. */
   readonly keeper?: (reading: number) => SumsKeeper;
+  /** Default: opens the reference runtime. */
+  readonly open?: (request: StatisticsRequest) => Promise<StatisticsRuntime>;
 }
 
 /**
@@ -47,15 +55,14 @@ export interface CollectOptions extends Omit<RuntimeOptions, 'statistics' | 'att
 export async function collectStatistics(
   model: Model,
   chunks: readonly Chunk[],
-  { readings = [[]], keeper, ...options }: CollectOptions,
+  { readings = [[]], keeper, open, ...options }: CollectOptions,
   use: (sums: ActivationStatistics, reading: number) => void | Promise<void>,
 ): Promise<void> {
   const tokens = chunks.reduce((sum, { ids }) => sum + ids.length, 0);
   // One runtime for all: its memory would outlive it until the next garbage collection.
-  const runtime = await PlmRuntime.open(model, {
-    ...options,
-    ...{ statistics: { tokens, readings }, attention: 'latent' },
-  });
+  const statistics = { tokens, readings };
+  const runtime = await (open?.(statistics) ??
+    PlmRuntime.open(model, { ...options, statistics, attention: 'latent' }));
   try {
     for (const reading of readings.keys()) {
       const name = reading === 0 ? 'calibrate' : `second moments ${reading + 1} of ${readings.length}`;
@@ -70,7 +77,7 @@ export async function collectStatistics(
 }
 
 async function read(
-  runtime: PlmRuntime,
+  runtime: StatisticsRuntime,
   chunks: readonly Chunk[],
   progress: Progress | undefined,
   keeper: SumsKeeper | undefined,

@@ -111,7 +111,8 @@ export class Shards {
   }
 }
 
-function planes(
+/** The parts of blocks in planes of their own. */
+export function planes(
   scheme: BlockScheme,
   offsets: readonly [number, number],
   widths: readonly [number, number],

@@ -9,6 +9,7 @@ import type { Progress } from '../core/progress.ts';
 import { type StagedOutput, withStagedOutput } from '../io/staged-output.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { CalibrationKeeper } from './calibration-keeper.ts';
+import { openDeviceStatistics } from './engines/webgpu-statistics.ts';
 import { inputPaths } from './input-paths.ts';
 import { encodeTexts } from './read-text.ts';
 
@@ -43,6 +44,11 @@ export interface CalibrateOptions {
   readonly momentBytes?: number;
   /** Keep the sums beside the output while the run lasts, and go on from those of a run that was interrupted. */
   readonly resume?: boolean;
+  /**
+   * Default cpu. On webgpu matrices are rounded to f16 but for those stored as Q8_0 or Q4_0, the cache is one of f16, and there
+   * are no second moments.
+   */
+  readonly device?: CalibrationDevice;
   /** Default: all cores. Bytes do not depend on it. */
   readonly threads?: number;
   readonly progress?: Progress;
@@ -50,6 +56,11 @@ export interface CalibrateOptions {
 }
 
 const DEFAULT_MOMENT_BYTES = 256 << 20;
+/** Where a model runs. `webgpu`: on a GPU through Dawn, where the package webgpu is installed. */
+export const CALIBRATION_DEVICES = ['cpu', 'webgpu'] as const;
+
+export type CalibrationDevice = (typeof CALIBRATION_DEVICES)[number];
+
 /** Values that are encoded at once. */
 const ENCODED_VALUES = 1 << 18;
 
@@ -73,10 +84,12 @@ export interface Calibration {
 /**
  * Runs the model over texts and writes the statistics of its activations.
  * @throws PressError usage for a context that the model does not know; invalid-input for fewer than two tokens and for
- * activations that are not finite; local-io and locked as the commit protocol of src/io does.
+ * activations that are not finite; unsupported on webgpu for second moments, a model whose kv_b_proj a pass has taken apart, and
+ * where there is no GPU; local-io and locked as the commit protocol of src/io does.
  */
 export async function calibrate(options: CalibrateOptions): Promise<Calibration> {
   const { model, texts, output, force = false, threads, signal, progress, moments = [] } = options;
+  const { device = 'cpu' } = options;
   const encoded = encodeAll(model, texts, options.maxTokens ?? Infinity);
   const size = options.contextLength ?? chunkSize(model);
   const chunks = encoded.flatMap((text) => cutChunks(text, size));
@@ -93,8 +106,16 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
     [...sumSlots(model.config), ...momentSlots(groups)],
   );
   const name = path.basename(output);
-  const inputs = JSON.stringify({ chunks, groups });
+  // Devices round differently; that of a run without one is the CPU.
+  const inputs = JSON.stringify({ chunks, groups, ...(device !== 'cpu' && { device }) });
   const keeper = options.resume ? new CalibrationKeeper({ model, output, inputs }) : undefined;
+
+  const running = {
+    contextLength: size,
+    ...(threads && { threads }),
+    ...(signal && { signal }),
+    ...(progress && { progress }),
+  };
 
   return withStagedOutput(path.dirname(output), async (staged) => {
     const sources = [...(await inputPaths(model, options.source)), ...(options.inputs ?? [])];
@@ -106,11 +127,9 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
       model,
       chunks,
       {
-        ...{ contextLength: size, readings: groups },
+        ...{ ...running, readings: groups },
         ...(keeper && { keeper: (reading) => keeper.reading(reading) }),
-        ...(threads && { threads }),
-        ...(signal && { signal }),
-        ...(progress && { progress }),
+        ...(device === 'webgpu' && { open: (request) => openDeviceStatistics(model, request, running) }),
       },
       async (sums, reading) => {
         for (const tensor of plan.tensors.filter(({ slot }) => (slot?.reading ?? 0) === reading)) {

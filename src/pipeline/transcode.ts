@@ -29,6 +29,8 @@ export interface TranscodeOptions {
   readonly slotBytes: number;
   /** `Model.files`, by which messages name a tensor's file. */
   readonly files: readonly { readonly name: string }[];
+  /** What progress hears that this is. Default: convert. */
+  readonly phase?: string;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
 }
@@ -49,13 +51,13 @@ export async function transcode(
   transfers: readonly Transfer[],
   options: TranscodeOptions,
 ): Promise<ReadonlyMap<PlannedTensor, StorageError>> {
-  const { compute, slotBytes, progress, signal } = options;
+  const { compute, slotBytes, phase = 'convert', progress, signal } = options;
   const chunks = [...chunksOf(inSourceOrder(transfers), slotBytes)];
   const slots = Array.from({ length: SLOTS }, () => new Slot(compute, compute.alloc(slotBytes)));
   const side = new SideArea(compute, transfers, signal);
   const slotOf = (index: number) => slots[index % SLOTS]!;
   const sums = new Map(transfers.map(({ tensor }) => [tensor, new StorageErrorSum()]));
-  progress?.({ kind: 'phase', name: 'convert', total: targetTotal(chunks), unit: 'bytes' });
+  progress?.({ kind: 'phase', name: phase, total: targetTotal(chunks), unit: 'bytes' });
   let done = 0;
   try {
     if (chunks.length > 0) slotOf(0).read(chunks[0]!, signal);

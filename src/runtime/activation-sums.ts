@@ -191,15 +191,20 @@ export class ActivationSums {
   #sample({ compute, tokens }: Batch, layer: number, x: Vectors): void {
     const { fired } = this.#layers[layer]!;
     const { columns } = this.#sizes[layer]!.activations;
-    const every = Math.max(1, Math.ceil(this.#request.tokens / SAMPLED_TOKENS));
     for (let t = 0; t < tokens; t++) {
-      const sample = (this.#counts[1]! + t) / every;
-      if (!Number.isInteger(sample) || sample >= SAMPLED_TOKENS) continue;
+      const sample = sampleOf(this.#counts[1]! + t, this.#request.tokens);
+      if (sample === undefined) continue;
       const values = compute.floats(x.pointer + 4 * t * x.stride, columns);
       const [word, bit] = [sample >> 4, 1 << (sample & 15)];
       for (let c = 0; c < columns; c++) if (values[c]! > 0) fired[c * SAMPLE_WORDS + word]! |= bit;
     }
   }
+}
+
+/** Which of the sampled tokens, spread over all `tokens`, token number `token` is; undefined: none. */
+export function sampleOf(token: number, tokens: number): number | undefined {
+  const sample = token / Math.max(1, Math.ceil(tokens / SAMPLED_TOKENS));
+  return Number.isInteger(sample) && sample < SAMPLED_TOKENS ? sample : undefined;
 }
 
 /** Entries of a symmetric matrix of `n` rows. */
@@ -226,7 +231,7 @@ export function siteSizes(config: PlmConfig, width: number): Record<Site, SiteSi
   };
 }
 
-const SITES: readonly Site[] = [
+export const SITES: readonly Site[] = [
   'input',
   'latent',
   'query',
@@ -237,6 +242,6 @@ const SITES: readonly Site[] = [
   'ffnOutput',
 ];
 
-function mapSites<T>(make: (site: Site) => T): Record<Site, T> {
+export function mapSites<T>(make: (site: Site) => T): Record<Site, T> {
   return Object.fromEntries(SITES.map((site) => [site, make(site)])) as Record<Site, T>;
 }

@@ -95,12 +95,7 @@ export class PlmRuntime {
       statistics,
       signal,
     } = options;
-    if (contextLength > config.maxPositionEmbeddings) {
-      throw usage(
-        `a context of ${contextLength} positions`,
-        `at most ${config.maxPositionEmbeddings}, the most that the model knows`,
-      );
-    }
+    assertContext(config, contextLength);
     const threads = options.threads ?? availableParallelism();
     const size = { attention, ffn, contextLength, batch: Math.min(batch, contextLength), statistics };
     const bytes = countBytes(model, size, threads, options.maxMemory);
@@ -226,6 +221,15 @@ export class PlmRuntime {
       throw invalidInput({ what: 'positions', got: end, expected });
     }
   }
+}
+
+/** @throws PressError usage for more positions than the model knows. */
+export function assertContext({ maxPositionEmbeddings }: PlmConfig, contextLength: number): void {
+  if (contextLength <= maxPositionEmbeddings) return;
+  throw usage(
+    `a context of ${contextLength} positions`,
+    `at most ${maxPositionEmbeddings}, the most that the model knows`,
+  );
 }
 
 interface RuntimeSize extends ForwardSize {

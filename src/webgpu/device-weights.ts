@@ -33,6 +33,11 @@ const BINDING_BYTES = 128 * 2 ** 20;
 /** Pieces in shards and slices on the GPU meet at multiples of this many rows, so that all copies are of whole words. */
 const ROW_STEP = 64;
 
+const PLANES = ['values', 'scales'] as const;
+
+/** Codes or floats of a tensor, and the scales of its codes. */
+export type Plane = (typeof PLANES)[number];
+
 /** Where a tensor's rows go. */
 interface Place {
   readonly slices: readonly MatrixSlice[];
@@ -48,7 +53,7 @@ export class DeviceWeights {
   readonly #buffers: GPUBuffer[] = [];
   readonly #none: GPUBuffer;
 
-  constructor(device: GPUDevice, { tensors }: BundleManifest) {
+  constructor(device: GPUDevice, { tensors }: Pick<BundleManifest, 'tensors'>) {
     this.#device = device;
     this.#tensors = new Map(tensors.map((tensor) => [tensor.name, tensor]));
     this.#none = this.#allocate('no scales', 4);
@@ -130,13 +135,13 @@ export class DeviceWeights {
     for (const tensor of this.#tensors.values()) {
       const place = this.#places.get(tensor.name);
       if (place === undefined) continue;
-      for (const plane of ['values', 'scales'] as const) {
-        const rowBytes = plane === 'values' ? valueRowBytes(tensor) : scaleRowBytes(tensor);
+      for (const plane of PLANES) {
+        const rowBytes = planeRowBytes(tensor, plane);
         let { firstRow } = place;
         for (const piece of tensor[plane]) {
           if (piece.shard === index) {
             const run = bytes.subarray(piece.offset, piece.offset + piece.rows * rowBytes);
-            this.#writeRows(place.slices, plane, firstRow, rowBytes, run);
+            this.#write(place.slices, plane, firstRow, rowBytes, run);
           }
           firstRow += piece.rows;
         }
@@ -144,13 +149,21 @@ export class DeviceWeights {
     }
   }
 
+  /** Copies rows of a plane of a tensor that has been asked for, from row `firstRow` on, which begins with a whole word. */
+  writeRows(name: string, plane: Plane, firstRow: number, bytes: Uint8Array<ArrayBuffer>): void {
+    const place = this.#places.get(name);
+    if (place === undefined) return;
+    const tensor = this.#tensor(name);
+    this.#write(place.slices, plane, place.firstRow + firstRow, planeRowBytes(tensor, plane), bytes);
+  }
+
   dispose(): void {
     for (const buffer of this.#buffers) buffer.destroy();
   }
 
-  #writeRows(
+  #write(
     slices: readonly MatrixSlice[],
-    plane: 'values' | 'scales',
+    plane: Plane,
     firstRow: number,
     rowBytes: number,
     bytes: Uint8Array<ArrayBuffer>,
@@ -194,6 +207,10 @@ export class DeviceWeights {
     if (tensor === undefined) throw new BundleError('invalid-bundle', `manifest.json: no tensor ${name}`);
     return tensor;
   }
+}
+
+function planeRowBytes(tensor: BundleTensor, plane: Plane): number {
+  return plane === 'values' ? valueRowBytes(tensor) : scaleRowBytes(tensor);
 }
 
 /** The last rows of a plane of scales may end inside a word. */

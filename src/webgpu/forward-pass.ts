@@ -36,11 +36,41 @@ export interface PassSize {
   readonly split: number;
 }
 
+/** Looks at the activations of batches. A pass with a watch takes single tokens as batches too, and has no head. */
+export interface PassWatch {
+  layer(seen: SeenLayer): LayerWatch;
+  /** What comes after all layers; `gamma` is of the norm before the head. */
+  end(seen: SeenPass, gamma: GPUBuffer): readonly Promise<Dispatch>[];
+}
+
+export interface SeenPass {
+  readonly activations: Activations;
+  readonly hiddenStride: number;
+  readonly shape: AttentionShape;
+}
+
+export interface SeenLayer extends SeenPass {
+  readonly layer: number;
+  readonly weights: LayerWeights;
+}
+
+/** Dispatches between those of a layer. */
+export interface LayerWatch {
+  /** Before o_proj adds to the residual stream. */
+  readonly attended: readonly Promise<Dispatch>[];
+  /** After up_proj. */
+  readonly activated: readonly Promise<Dispatch>[];
+  /** What down_proj adds to, without its bias, in place of the residual stream. */
+  readonly update: GPUBuffer;
+  /** Adds it there. */
+  readonly updated: readonly Promise<Dispatch>[];
+}
+
 /** One token, or a batch of a prompt. */
 type Mode = 'step' | 'prefill';
 
 /** Buffers between kernels. */
-interface Activations {
+export interface Activations {
   /** The residual stream. */
   readonly hidden: GPUBuffer;
   /** What is made of the normed input. */
@@ -86,12 +116,15 @@ export class ForwardPass {
   readonly #compiler: KernelCompiler;
   readonly #shape: AttentionShape;
   readonly #lanes: Lanes;
+  readonly #watch: PassWatch | undefined;
   readonly #buffers: GPUBuffer[] = [];
   readonly #activations: Activations;
   readonly #rope: GPUBuffer;
   readonly #caches: readonly GPUBuffer[];
   #embed: BoundDispatch[] = [];
   #layers: Readonly<Record<Mode, BoundDispatch[]>> = { step: [], prefill: [] };
+  /** Of a watch, what comes after the layers. */
+  #end: BoundDispatch[] = [];
   #head: Readonly<Record<Mode, BoundDispatch[]>> = { step: [], prefill: [] };
 
   /** Dispatches take their params from slots of `params`. */
@@ -101,14 +134,22 @@ export class ForwardPass {
     weights: DeviceWeights,
     size: PassSize,
     params: GPUBuffer,
+    watch?: PassWatch,
   ): Promise<ForwardPass> {
-    const pass = new ForwardPass(device, model, weights, size);
+    const pass = new ForwardPass(device, model, weights, size, watch);
     await pass.#compile(params);
     return pass;
   }
 
-  private constructor(device: GPUDevice, model: BundleModel, weights: DeviceWeights, size: PassSize) {
+  private constructor(
+    device: GPUDevice,
+    model: BundleModel,
+    weights: DeviceWeights,
+    size: PassSize,
+    watch: PassWatch | undefined,
+  ) {
     this.#device = device;
+    this.#watch = watch;
     this.#model = model;
     this.#weights = weights;
     this.#compiler = new KernelCompiler(device);
@@ -161,7 +202,9 @@ export class ForwardPass {
   /** Sends the tokens that the params in `slot` name from their ids through the layers. */
   encodeLayers(encoder: GPUComputePassEncoder, slot: number, tokens: number, splits: number): void {
     encodeDispatches(encoder, this.#embed, slot, tokens);
-    encodeDispatches(encoder, this.#layers[tokens === 1 ? 'step' : 'prefill'], slot, tokens, splits);
+    const mode = tokens === 1 && this.#watch === undefined ? 'step' : 'prefill';
+    encodeDispatches(encoder, this.#layers[mode], slot, tokens, splits);
+    encodeDispatches(encoder, this.#end, slot, tokens);
   }
 
   /** Logits of `tokens` rows of the residual stream from the one on that the params name. */
@@ -176,16 +219,21 @@ export class ForwardPass {
   async #compile(params: GPUBuffer): Promise<void> {
     const { tie_word_embeddings: tied, intermediate_sizes: widths } = this.#model;
     const embedding = this.#weights.matrix('model.embed_tokens.weight');
-    const head = tied ? embedding : this.#weights.matrix('lm_head.weight');
     const norm = this.#weights.vector('model.norm.weight');
     const layers = widths.map((_, layer) => placeLayer(this.#weights, this.#model, layer));
     const bound = async (dispatches: readonly Promise<Dispatch>[]) =>
       bindParams(this.#device, await Promise.all(dispatches), params);
     const layersIn = (mode: Mode) =>
       bound(layers.flatMap((weights, layer) => this.#layer(weights, layer, mode)));
+    this.#embed = await bound(embedding.slices.map((slice) => this.#lookUp(embedding, slice)));
+    if (this.#watch !== undefined) {
+      this.#layers = { step: [], prefill: await layersIn('prefill') };
+      this.#end = await bound(this.#watch.end(this.#seen, norm));
+      return;
+    }
+    const head = tied ? embedding : this.#weights.matrix('lm_head.weight');
     const headIn = (mode: Mode) =>
       bound(head.slices.map((slice) => this.#project(head, this.#headProjection(norm, mode), slice)));
-    this.#embed = await bound(embedding.slices.map((slice) => this.#lookUp(embedding, slice)));
     this.#layers = { step: await layersIn('step'), prefill: await layersIn('prefill') };
     this.#head = { step: await headIn('step'), prefill: await headIn('prefill') };
   }
@@ -193,6 +241,7 @@ export class ForwardPass {
   #layer(weights: LayerWeights, layer: number, mode: Mode): Promise<Dispatch>[] {
     const { hidden, attended, activations } = this.#activations;
     const hiddenStride = this.#hiddenStride;
+    const watched = this.#watch?.layer({ ...this.#seen, layer, weights });
     const normed = { x: hidden, xStride: hiddenStride, mode };
     const up = this.#project(weights.upProj, {
       ...{ ...normed, gamma: weights.ffnNorm, out: activations, outStride: weights.upProj.rows },
@@ -202,12 +251,15 @@ export class ForwardPass {
     return [
       ...this.#queries(weights, { ...normed, gamma: weights.inputNorm }),
       ...this.#attend(weights, this.#caches[layer]!),
+      ...(watched?.attended ?? []),
       this.#project(weights.oProj, {
         ...{ x: attended, xStride: this.#shape.attendedStride, mode },
         ...{ out: hidden, outStride: hiddenStride, output: 'add' },
       }),
       up,
-      this.#down(weights.downProj, weights.bias, mode),
+      ...(watched?.activated ?? []),
+      this.#down(weights.downProj, watched ? undefined : weights.bias, watched?.update ?? hidden, mode),
+      ...(watched?.updated ?? []),
     ];
   }
 
@@ -281,8 +333,8 @@ export class ForwardPass {
     return dispatchOf(this.#compiler, source, resources, (count) => [groups, Math.ceil(count / tokens), 1]);
   }
 
-  #down(matrix: DeviceMatrix, bias: GPUBuffer | undefined, mode: Mode): Promise<Dispatch> {
-    const { hidden, activations, counts } = this.#activations;
+  #down(matrix: DeviceMatrix, bias: GPUBuffer | undefined, out: GPUBuffer, mode: Mode): Promise<Dispatch> {
+    const { activations, counts } = this.#activations;
     const { hidden_size: columns } = this.#model;
     const tokens = mode === 'step' ? 1 : TILE_TOKENS;
     const source = downKernel({
@@ -291,7 +343,7 @@ export class ForwardPass {
       ...(mode === 'prefill' && { neuronStride: matrix.rows }),
     });
     const { values, scales } = matrix.slices[0]!;
-    const buffers = [values, scales, hidden, bias ?? this.#weights.nothing, activations];
+    const buffers = [values, scales, out, bias ?? this.#weights.nothing, activations];
     if (mode === 'step') buffers.push(counts);
     const resources = buffers.map((buffer) => ({ buffer }));
     const groups = Math.ceil(columns / DOWN_COLUMNS);
@@ -310,6 +362,10 @@ export class ForwardPass {
       ...{ x: this.#activations.hidden, xStride: this.#hiddenStride, gamma, mode, fromRow: true },
       ...{ out: this.logits, outStride: this.#model.vocab_size, output: 'store' },
     };
+  }
+
+  get #seen(): SeenPass {
+    return { activations: this.#activations, hiddenStride: this.#hiddenStride, shape: this.#shape };
   }
 
   get #hiddenStride(): number {

@@ -223,7 +223,7 @@ function matrixConstants({ rows, blocks }: MatrixShape): Constants {
 const FLOATS = new Set(['EPSILON', 'SCORE_SCALE']);
 
 /** Sizes are constants, so that compilers unroll and leave out. */
-function assemble(constants: Constants, parts: readonly string[]): string {
+export function assemble(constants: Constants, parts: readonly string[]): string {
   const lines = Object.entries(constants).map(([name, value]) => {
     if (typeof value === 'boolean') return `const ${name} = ${value};`;
     return FLOATS.has(name) ? `const ${name}: f32 = ${value};` : `const ${name}: u32 = ${value}u;`;

@@ -8,13 +8,18 @@ let dawn: GPU | undefined;
 
 /** A device of Dawn that computes in software. It goes when the test ends. */
 export async function openDawn(t: TestContext, limits: Record<string, number> = {}): Promise<GPUDevice> {
-  // The Vulkan loader reads them when the adapter is asked for.
-  process.env.VK_ICD_FILENAMES = SWIFTSHADER;
-  process.env.XDG_RUNTIME_DIR ??= os.tmpdir();
+  useSoftwareGpu();
   dawn ??= create([]);
   const adapter = await dawn.requestAdapter();
   if (adapter === null) throw new Error('Dawn finds no adapter');
   const device = await adapter.requestDevice({ requiredLimits: limits });
   t.after(() => device.destroy());
   return device;
+}
+
+/** Makes the GPU in software the only one that this process finds. */
+export function useSoftwareGpu(): void {
+  // The Vulkan loader reads them when an adapter is asked for.
+  process.env.VK_ICD_FILENAMES = SWIFTSHADER;
+  process.env.XDG_RUNTIME_DIR ??= os.tmpdir();
 }

@@ -1,7 +1,14 @@
 import path from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { usage } from '../../core/errors.ts';
-import { type Calibration, calibrate, MOMENT_ROLES, type MomentRole } from '../../pipeline/calibrate.ts';
+import {
+  CALIBRATION_DEVICES,
+  type Calibration,
+  type CalibrationDevice,
+  calibrate,
+  MOMENT_ROLES,
+  type MomentRole,
+} from '../../pipeline/calibrate.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { readText } from '../../pipeline/read-text.ts';
 import {
@@ -24,6 +31,7 @@ interface CalibrateFlags {
   readonly secondMoments?: MomentRole[];
   readonly momentsMemory?: number;
   readonly resume?: boolean;
+  readonly device: CalibrationDevice;
   readonly threads: number;
   readonly force?: boolean;
 }
@@ -32,7 +40,8 @@ const HELP = `
 The file is an importance matrix in the GGUF form of llama-imatrix: \`convert --imatrix\` takes it, and so does
 llama-quantize. Further tensors, which both leave alone, tell how neurons of the FFN fire; \`convert --statistics\` has
 passes that go by them. prune-ffn wants --second-moments down_proj to repair what it leaves.
-Each chunk of --context tokens is read without a past. Models that were trained on short texts want short chunks.`;
+Each chunk of --context tokens is read without a past. Models that were trained on short texts want short chunks.
+--device webgpu holds matrices in f16, or as they are stored in Q8_0 and Q4_0, and gathers all but --second-moments.`;
 
 export function calibrateCommand(open: OpenSession): Command {
   return new Command('calibrate')
@@ -57,6 +66,14 @@ export function calibrateCommand(open: OpenSession): Command {
       'memory for second moments; the texts are read once more for what is beyond; default: 256MiB',
       parseSize,
     )
+    .addOption(
+      new Option(
+        '--device <device>',
+        'where the model runs; webgpu: on a GPU, where the package webgpu is installed beside plmpress',
+      )
+        .choices(CALIBRATION_DEVICES)
+        .default('cpu'),
+    )
     .addOption(threadsOption())
     .option('--resume', 'go on where an interrupted run with the same options was')
     .option('--force', 'replace the file')
@@ -79,6 +96,7 @@ export function calibrateCommand(open: OpenSession): Command {
       const calibration = await withSource(source, (model) =>
         calibrate({
           ...{ model, source, texts, output, threads, signal, progress },
+          device: flags.device,
           inputs: flags.text.map(({ file }) => file),
           ...(tokens !== undefined && { maxTokens: tokens }),
           ...(context !== undefined && { contextLength: context }),

@@ -1,0 +1,49 @@
+import type { PlannedTensor } from '../../src/core/export-plan.ts';
+import type { Model } from '../../src/core/model.ts';
+import { plmTensors, type TensorSlot } from '../../src/core/names.ts';
+import { rowCount, type Tensor } from '../../src/core/tensor.ts';
+import { leastCommonMultiple } from '../../src/passes/float-rows.ts';
+import { type BundleTensor, scaleRowBytes, valueRowBytes } from '../../src/webgpu/manifest.ts';
+import { type MatrixScheme, STORED_SCHEMES } from './schemes.ts';
+import { planes } from './shards.ts';
+import { storedLayout, toStoredForm } from './stored-form.ts';
+
+/** A tensor as the kernels of src/webgpu read it, straight from a model: all values at 0, all scales behind them. */
+export interface DeviceForm {
+  readonly tensor: BundleTensor;
+  readonly planned: PlannedTensor;
+}
+
+/** Scales of rows of one block are half a word. */
+const WORD_ROWS = 2;
+
+/** All tensors but an untied head: q4 and q8 where they are stored so by rows, vectors f32, all else f16. */
+export function deviceForms(model: Model): DeviceForm[] {
+  return plmTensors(model.config)
+    .filter(({ role }) => role !== 'lm_head')
+    .map((slot) => deviceForm(slot, model.tensors.get(slot.name)!));
+}
+
+function deviceForm(slot: TensorSlot, source: Tensor): DeviceForm {
+  const { name } = slot;
+  const stored = toStoredForm(slot, source);
+  const scheme = slot.shape.length === 1 ? 'f32' : matrixScheme(stored);
+  const tensor: BundleTensor = { name, scheme, ...storedLayout(slot), values: [], scales: [] };
+  const widths = [valueRowBytes(tensor), scaleRowBytes(tensor)] as const;
+  return {
+    tensor,
+    planned: {
+      ...{ name, scheme: STORED_SCHEMES[scheme], offset: 0 },
+      source: { ...stored, rowStep: leastCommonMultiple(stored.rowStep, WORD_ROWS) },
+      ...(tensor.layout === 'neurons' && { transposed: true }),
+      ...((scheme === 'q8' || scheme === 'q4') && {
+        packing: planes(STORED_SCHEMES[scheme], [0, rowCount(stored) * widths[0]], widths),
+      }),
+    },
+  };
+}
+
+function matrixScheme({ scheme }: Tensor): MatrixScheme {
+  if (scheme === 'Q8_0') return 'q8';
+  return scheme === 'Q4_0' ? 'q4' : 'f16';
+}
