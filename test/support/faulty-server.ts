@@ -104,6 +104,6 @@ export class FaultyServer {
       return void response.end(body.subarray(first));
     }
     // Lets what was written reach the other side.
-    setTimeout(() => response.destroy(), 30);
+    setTimeout(() => response.destroy(), 200);
   }
 }
