@@ -9,6 +9,7 @@ export { clearCache, type StorageStats } from './load/bundle-files.ts';
 export type { LoadOptions, LoadProgress } from './load/load.ts';
 export { BUNDLE_SCHEMA, BUNDLE_VERSION, type BundleManifest } from './manifest.ts';
 export type { EndReason, GenerateOptions, Model, ModelStats, Piece } from './model.ts';
+export { createEngine } from './plm-engine.ts';
 export type { SelfTestResult } from './self-test.ts';
 
 /** Loads the bundle at `url`, its folder or manifest: see `LoadOptions`. */

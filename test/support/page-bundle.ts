@@ -3,8 +3,8 @@ import path from 'node:path';
 import { build } from 'esbuild';
 import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 import type { BundleManifest } from '../../src/webgpu/manifest.ts';
+import { type FakeBundleOptions, FIXTURE_TOKENIZER, writeFakeBundle } from './fake-bundle.ts';
 import { repoRoot } from './paths.ts';
-import { FIXTURE_TOKENIZER, type TestBundleOptions, writeTestBundle } from './webgpu-bundle.ts';
 
 /** What the fake engine answers. */
 export const ANSWER = `A press turns loose letters into a page.
@@ -16,9 +16,9 @@ So it is with models. What seldom fires can stay silent, and nobody misses it.`;
 /** Writes a whole bundle: page, weights, and a runtime that answers `ANSWER` without a GPU. */
 export async function writePageBundle(
   folder: string,
-  options: TestBundleOptions = {},
+  options: FakeBundleOptions = {},
 ): Promise<BundleManifest> {
-  const manifest = writeTestBundle(folder, {
+  const manifest = writeFakeBundle(folder, {
     ...options,
     change: (m) => {
       m.name = 'PLM tiny';

@@ -8,21 +8,21 @@ import { ChatEncoder } from '../../src/webgpu/chat-form.ts';
 import { type LoadOptions, loadModel } from '../../src/webgpu/load/load.ts';
 import type { EndReason, GenerateOptions, Model } from '../../src/webgpu/model.ts';
 import { bundleError } from '../support/bundle-error.ts';
+import { type FakeBundleOptions, FIXTURE_TOKENIZER, writeFakeBundle } from '../support/fake-bundle.ts';
 import { FakeDevice, fakeGpu } from '../support/fake-device.ts';
 import { type FakeEngineOptions, fakeEngines, hashedNext } from '../support/fake-engine.ts';
 import { FaultyServer } from '../support/faulty-server.ts';
 import { repoRoot } from '../support/paths.ts';
 import { setGlobal } from '../support/set-global.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { FIXTURE_TOKENIZER, type TestBundleOptions, writeTestBundle } from '../support/webgpu-bundle.ts';
 
 const STOP = 2002;
 
-interface Setting extends TestBundleOptions, FakeEngineOptions, LoadOptions {}
+interface Setting extends FakeBundleOptions, FakeEngineOptions, LoadOptions {}
 
 async function setUp(t: TestContext, setting: Setting = {}) {
   const folder = temporaryFolder(t);
-  writeTestBundle(folder, { shards: 2, ...setting });
+  writeFakeBundle(folder, { shards: 2, ...setting });
   const server = await FaultyServer.start(t, folder);
   const { create, made } = fakeEngines(setting);
   const model = await loadModel(server.url, create, { device: new FakeDevice().gpu, ...setting });
@@ -208,7 +208,7 @@ test('a lost device is replaced, and the text goes on', async (t) => {
   const { gpu, devices } = fakeGpu();
   setGlobal(t, 'navigator', { gpu });
   const folder = temporaryFolder(t);
-  writeTestBundle(folder, { shards: 2 });
+  writeFakeBundle(folder, { shards: 2 });
   const server = await FaultyServer.start(t, folder);
   let loseAt = Number.POSITIVE_INFINITY;
   const { create, made } = fakeEngines({
@@ -244,7 +244,7 @@ test('a call that loses every device fails', async (t) => {
   const { gpu, devices } = fakeGpu();
   setGlobal(t, 'navigator', { gpu });
   const folder = temporaryFolder(t);
-  writeTestBundle(folder, { shards: 1 });
+  writeFakeBundle(folder, { shards: 1 });
   const server = await FaultyServer.start(t, folder);
   const { create, made } = fakeEngines({
     next: () => {

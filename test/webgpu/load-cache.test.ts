@@ -4,19 +4,19 @@ import test, { type TestContext } from 'node:test';
 import { clearCache } from '../../src/webgpu/load/bundle-files.ts';
 import { type LoadOptions, loadModel } from '../../src/webgpu/load/load.ts';
 import { bundleError } from '../support/bundle-error.ts';
+import { bundleBytes, writeFakeBundle } from '../support/fake-bundle.ts';
 import { FakeCaches } from '../support/fake-caches.ts';
 import { FakeDevice } from '../support/fake-device.ts';
 import { fakeEngines } from '../support/fake-engine.ts';
 import { FaultyServer } from '../support/faulty-server.ts';
 import { setGlobal } from '../support/set-global.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { bundleBytes, writeTestBundle } from '../support/webgpu-bundle.ts';
 
 /** Two bundles at one origin that share their vocabulary. */
 async function setUp(t: TestContext) {
   const folder = temporaryFolder(t);
-  const first = writeTestBundle(path.join(folder, 'first'));
-  const second = writeTestBundle(path.join(folder, 'second'), { shards: 2, seed: 'other' });
+  const first = writeFakeBundle(path.join(folder, 'first'));
+  const second = writeFakeBundle(path.join(folder, 'second'), { shards: 2, seed: 'other' });
   const server = await FaultyServer.start(t, folder);
   const caches = new FakeCaches();
   setGlobal(t, 'caches', caches);
@@ -116,7 +116,7 @@ test('a new version at the same address replaces the old one', async (t) => {
   const { folder, first, second, load, has } = await setUp(t);
   await load('first');
   await load('second');
-  const next = writeTestBundle(path.join(folder, 'first'), { shards: 3, seed: 'retrained' });
+  const next = writeFakeBundle(path.join(folder, 'first'), { shards: 3, seed: 'retrained' });
   await load('first');
   assert.ok(!first.shards.some(has));
   assert.ok([...next.shards, ...second.shards].every(has));

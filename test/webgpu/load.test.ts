@@ -5,16 +5,16 @@ import test, { type TestContext } from 'node:test';
 import { type LoadOptions, type LoadProgress, loadModel } from '../../src/webgpu/load/load.ts';
 import type { BundleManifest } from '../../src/webgpu/manifest.ts';
 import { bundleError } from '../support/bundle-error.ts';
+import { bundleBytes, type FakeBundleOptions, writeFakeBundle } from '../support/fake-bundle.ts';
 import { FakeDevice, fakeGpu } from '../support/fake-device.ts';
 import { fakeEngines } from '../support/fake-engine.ts';
 import { FaultyServer } from '../support/faulty-server.ts';
 import { setGlobal } from '../support/set-global.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { bundleBytes, type TestBundleOptions, writeTestBundle } from '../support/webgpu-bundle.ts';
 
-async function setUp(t: TestContext, options: TestBundleOptions = {}) {
+async function setUp(t: TestContext, options: FakeBundleOptions = {}) {
   const folder = temporaryFolder(t);
-  const manifest = writeTestBundle(folder, options);
+  const manifest = writeFakeBundle(folder, options);
   const server = await FaultyServer.start(t, folder);
   const { create, made } = fakeEngines();
   const device = new FakeDevice();
@@ -177,7 +177,7 @@ test('the device gets what the bundle asks for, or the reader why not', async (t
 
 test('manifests that are not what they should be are refused by field', async (t) => {
   const folder = temporaryFolder(t);
-  const manifest = writeTestBundle(folder);
+  const manifest = writeFakeBundle(folder);
   const server = await FaultyServer.start(t, folder);
   const cases: readonly [change: (manifest: Json) => void, code: string, message: RegExp][] = [
     [(m) => (m.schema = 'other'), 'invalid-bundle', /^manifest\.json: schema: wrong value, got "other"/],
@@ -213,10 +213,11 @@ test('manifests that are not what they should be are refused by field', async (t
   assert.equal(server.shardRequests.length, 0);
 });
 
-test('a context must be one that the model has', async (t) => {
+test('a context has at most the positions that the model knows', async (t) => {
   const { load } = await setUp(t);
   assert.equal((await load({ contextLength: 12 })).contextLength, 12);
-  await assert.rejects(load({ contextLength: 1025 }), bundleError('usage', /knows 1 to 1024 positions/));
+  assert.equal((await load({ contextLength: 5000 })).contextLength, 1024);
+  await assert.rejects(load({ contextLength: 0 }), bundleError('usage', /a context of 0 tokens/));
 });
 
 // biome-ignore lint/suspicious/noExplicitAny: tests break manifests in all ways

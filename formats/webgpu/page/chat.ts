@@ -14,6 +14,9 @@ const SUGGESTIONS = [
 ];
 const BEGINNINGS = ['Once upon a time', 'The sky is blue because', 'Call me'];
 
+/** Where a finger is all there is, focus brings up keys over half of the page. */
+const HAS_KEYBOARD = matchMedia('(pointer: fine)');
+
 const REMARKS: Readonly<Record<EndReason, string>> = {
   stop: '',
   length: 'ended by the most tokens of the settings',
@@ -46,11 +49,7 @@ export class Chat {
     this.#question.addEventListener('input', () => this.#showState());
     this.#question.addEventListener('keydown', (event) => {
       // A finger on glass has no shift key for line breaks.
-      const sends =
-        event.key === 'Enter' &&
-        !event.shiftKey &&
-        !event.isComposing &&
-        matchMedia('(pointer: fine)').matches;
+      const sends = event.key === 'Enter' && !event.shiftKey && !event.isComposing && HAS_KEYBOARD.matches;
       if (!sends) return;
       event.preventDefault();
       this.#form.requestSubmit();
@@ -59,7 +58,7 @@ export class Chat {
     this.#newChat.addEventListener('click', () => this.#clear());
   }
 
-  /** Whether what was said goes on with another model of the same kind: after its context was changed. */
+  /** What was said goes on with a model that was loaded again for another context. */
   start(model: Model): void {
     this.#model = model;
     model.onDeviceLost = () => this.tell('The graphics processor was lost. The model is loaded again.');
@@ -81,7 +80,7 @@ export class Chat {
     this.#section.hidden = false;
     this.tell('');
     this.#showState();
-    this.#question.focus();
+    this.#focus();
     void this.#measurements.update(model, true).catch(() => {});
   }
 
@@ -112,7 +111,7 @@ export class Chat {
     this.stop();
     this.#messages = [];
     this.#conversation.clear();
-    this.#question.focus();
+    this.#focus();
   }
 
   async #ask(question: string): Promise<void> {
@@ -170,9 +169,12 @@ export class Chat {
     if (text === undefined && !failed) messages.push({ role: 'assistant', content: answer.text });
     this.#answering = undefined;
     this.#showState();
-    if (document.activeElement === document.body || document.activeElement === this.#stop)
-      this.#question.focus();
+    if (document.activeElement === document.body || document.activeElement === this.#stop) this.#focus();
     await this.#measurements.update(model, true).catch(() => {});
+  }
+
+  #focus(): void {
+    if (HAS_KEYBOARD.matches) this.#question.focus();
   }
 
   #withSystem(messages: readonly ChatMessage[]): readonly ChatMessage[] {
@@ -185,6 +187,9 @@ export class Chat {
     this.#send.hidden = busy;
     this.#stop.hidden = !busy;
     this.#send.disabled = this.#question.value.trim() === '';
+    // As high as its text.
+    this.#question.style.height = 'auto';
+    this.#question.style.height = `${this.#question.scrollHeight}px`;
   }
 }
 

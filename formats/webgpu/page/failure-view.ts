@@ -17,7 +17,7 @@ const WORDS: Readonly<Record<string, readonly [title: string, advice: string]>> 
   ],
   'out-of-memory': [
     'The graphics processor has too little memory',
-    'Close other pages that use it, or choose a smaller context in the settings.',
+    'Other pages that use it may be closed. Trying again takes a smaller context.',
   ],
   'wrong-results': [
     'This device does not compute the model correctly',
@@ -35,11 +35,15 @@ export class FailureView {
   readonly #advice = byId('failure-advice', HTMLElement);
   readonly #message = byId('failure-message', HTMLElement);
 
-  constructor(onRetry: () => void) {
-    byId('retry', HTMLButtonElement).addEventListener('click', onRetry);
+  #error: unknown;
+
+  /** `onRetry` takes what has failed. */
+  constructor(onRetry: (error: unknown) => void) {
+    byId('retry', HTMLButtonElement).addEventListener('click', () => onRetry(this.#error));
   }
 
   show(error: unknown): void {
+    this.#error = error;
     const stopped = error instanceof DOMException && error.name === 'AbortError';
     const [title, advice] = stopped
       ? STOPPED

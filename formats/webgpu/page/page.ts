@@ -4,7 +4,7 @@ import { FailureView } from './failure-view.ts';
 import { formatBytes } from './format.ts';
 import { LoadingView } from './loading-view.ts';
 import { Panel } from './panel.ts';
-import { clearCache, type LoadProgress, load, type Model } from './runtime.js';
+import { BundleError, clearCache, type LoadProgress, load, type Model } from './runtime.js';
 import { Settings } from './settings.ts';
 
 /** The bundle is the folder that the page lies in. */
@@ -17,7 +17,10 @@ const settings = new Settings(() => void open());
 const chat = new Chat(settings);
 const panel = new Panel();
 const loadingView = new LoadingView(() => loading?.abort());
-const failureView = new FailureView(() => void open());
+const failureView = new FailureView((error) => {
+  if (error instanceof BundleError && error.code === 'out-of-memory') settings.shrink();
+  void open();
+});
 
 /** Loads the model, and shows the chat or why there is none. */
 async function open(): Promise<void> {

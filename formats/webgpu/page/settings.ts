@@ -15,6 +15,7 @@ interface Choices {
 const KEY = `plmpress settings ${location.pathname}`;
 /** The context of a model that knows more: its cache is part of the memory. */
 const USUAL_CONTEXT = 4096;
+const LEAST_CONTEXT = 256;
 
 /** The form of settings, which are kept for the next visit. */
 export class Settings {
@@ -39,6 +40,13 @@ export class Settings {
   /** What was chosen on a visit before, or undefined. */
   get contextLength(): number | undefined {
     return Number(this.#context.value) || this.#kept.context || undefined;
+  }
+
+  /** Halves the context, for a device that has too little memory. */
+  shrink(): void {
+    const context = Math.max(LEAST_CONTEXT, Math.floor((this.contextLength ?? USUAL_CONTEXT) / 2));
+    this.#kept.context = context;
+    this.#context.replaceChildren();
   }
 
   get system(): string {

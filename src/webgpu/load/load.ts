@@ -19,7 +19,7 @@ export interface LoadProgress {
 
 export interface LoadOptions extends BundleFilesOptions {
   readonly onProgress?: (progress: LoadProgress) => void;
-  /** Positions of the context. Default and most: as many as the model knows. */
+  /** Positions of the context, at most. Default: as many as the model knows. */
   readonly contextLength?: number;
   /** Left out: a device with what the bundle asks for. One that is given stays when the model is disposed of. */
   readonly device?: GPUDevice;
@@ -38,7 +38,7 @@ export async function loadModel(
   options.onProgress?.({ phase: 'manifest', loaded: 0, total: 0, file: 'manifest.json' });
   const files = await BundleFiles.open(url, options);
   const { manifest } = files;
-  const contextLength = checkContext(options.contextLength, manifest.model.max_position_embeddings);
+  const contextLength = chooseContext(options.contextLength, manifest.model.max_position_embeddings);
   const progress = new Progress([manifest.tokenizer, ...manifest.shards], options.onProgress);
   const onBytes = (file: string, bytes: number) => progress.grown(file, bytes);
   if (options.cache !== false) void globalThis.navigator?.storage?.persist?.().catch(() => {});
@@ -61,10 +61,11 @@ export async function loadModel(
   }
 }
 
-function checkContext(asked: number | undefined, most: number): number {
+/** A model never has more positions than it knows. */
+function chooseContext(asked: number | undefined, most: number): number {
   if (asked === undefined) return most;
-  if (Number.isInteger(asked) && asked >= 1 && asked <= most) return asked;
-  throw new BundleError('usage', `a context of ${asked}: the model knows 1 to ${most} positions`);
+  if (Number.isInteger(asked) && asked >= 1) return Math.min(asked, most);
+  throw new BundleError('usage', `a context of ${asked} tokens: expected an integer of at least 1`);
 }
 
 async function readTokenizer(

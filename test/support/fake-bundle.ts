@@ -14,7 +14,7 @@ import { TOKEN_IDS, TOKENIZER_FILES } from './tokenizer-files.ts';
 
 export const FIXTURE_TOKENIZER: TokenizerSpec = parseHfTokenizer(TOKENIZER_FILES, TOKEN_IDS).spec;
 
-export interface TestBundleOptions {
+export interface FakeBundleOptions {
   readonly shards?: number;
   /** Multiple of 16,384. */
   readonly shardBytes?: number;
@@ -31,7 +31,7 @@ const ROWS = 64;
 const PROMPT = [44, 81, 300, 7, 1200];
 
 /** Writes a bundle of random weights with the vocabulary of the fixture. What it computes is what the fake engine does. */
-export function writeTestBundle(folder: string, options: TestBundleOptions = {}): BundleManifest {
+export function writeFakeBundle(folder: string, options: FakeBundleOptions = {}): BundleManifest {
   const { shards: count = 6, shardBytes = 65_536, seed = 'weights', change = () => {} } = options;
   mkdirSync(folder, { recursive: true });
   const write = (name: (sha256: string) => string, bytes: Uint8Array): BundleFile => {
