@@ -1,9 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { GaussianWeights } from '../fixtures/gaussian-weights.ts';
-import { SCHEMES, type SchemeName, schemeBytes } from '../src/core/scheme.ts';
+import { SCHEMES, type SchemeName, schemeBytes, transposedScheme } from '../src/core/scheme.ts';
 import { type Compute, openCompute, type Pointer } from '../src/kernels/compute.ts';
-import { transposedScheme } from '../src/runtime/load-transposed.ts';
 import { uniform } from '../test/support/samples.ts';
 import { fastestInTurn, type Measurement } from './measure.ts';
 

@@ -106,6 +106,7 @@ test('packages are imported only in their rooms', () => {
     'onnxruntime-node': 'src/pipeline',
     ora: 'src/cli',
     safetensors: 'formats/safetensors',
+    webgpu: 'src/pipeline',
   };
   const wrong: string[] = [];
   for (const file of sources()) {

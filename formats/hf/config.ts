@@ -7,17 +7,17 @@ import type { JsonField } from '../../src/core/json-field.ts';
  * Widest vector of a layer. A hundred times that of PLM-1.8B, and small enough that the elements of a matrix of
  * heads x width by width stay below 2^53.
  */
-const MAX_WIDTH = 2 ** 18;
-const MAX_HEADS = 2 ** 10;
+export const MAX_WIDTH = 2 ** 18;
+export const MAX_HEADS = 2 ** 10;
 /** LLAMA_MAX_LAYERS of llama.cpp. */
-const MAX_LAYERS = 512;
+export const MAX_LAYERS = 512;
 /** A hundred times the largest vocabularies. */
-const MAX_VOCABULARY = 2 ** 24;
+export const MAX_VOCABULARY = 2 ** 24;
 /** A thousand times the longest contexts; RoPE tables and caches are sized by what is used, not by this. */
-const MAX_POSITIONS = 2 ** 30;
+export const MAX_POSITIONS = 2 ** 30;
 
 /** Models have one to three tokens that end a generation. */
-const MAX_END_TOKENS = 1024;
+export const MAX_END_TOKENS = 1024;
 
 /** config.json as a conversion sees it. */
 export interface HfConfig {
@@ -134,13 +134,15 @@ function ropeTheta(config: JsonField): number {
   return outer ?? inner ?? 100_000;
 }
 
-function even(field: JsonField): number {
+/** An even width. */
+export function even(field: JsonField): number {
   const value = field.integer(1, MAX_WIDTH);
   if (value % 2 !== 0) throw field.unexpected('an even number');
   return value;
 }
 
-function positive(field: JsonField | undefined): number | undefined {
+/** A number above 0, where there is a field. */
+export function positive(field: JsonField | undefined): number | undefined {
   if (field !== undefined && field.number() <= 0) throw field.unexpected('a positive number');
   return field?.number();
 }

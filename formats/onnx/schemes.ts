@@ -1,8 +1,8 @@
 import { usage } from '../../src/core/errors.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
+import type { BlockScheme } from '../../src/schemes/block-planes.ts';
 import type { Dtype } from './folder/graph-file.ts';
 import type { FloatType } from './graph/builder.ts';
-import type { BlockScheme } from './weights/block-packing.ts';
 import { BlockWeights } from './weights/block-weights.ts';
 import { FloatWeights } from './weights/float-weights.ts';
 import type { Placer } from './weights/placer.ts';

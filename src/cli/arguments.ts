@@ -52,9 +52,13 @@ export function parseIds(text: string): number[] {
   return text.split(',').map((part) => id(part.trim()));
 }
 
-/** Name of a storage scheme in any case: `q8_0`, `Q4_K`. */
+/** What WebGPU bundles call schemes that they store otherwise. */
+const SCHEME_ALIASES: Readonly<Record<string, SchemeName>> = { Q4: 'Q4_0', Q8: 'Q8_0' };
+
+/** Name of a storage scheme in any case: `q8_0`, `Q4_K`; or `q4`, `q8`. */
 export function parseScheme(text: string): SchemeName {
-  const name = text.toUpperCase();
+  const upper = text.toUpperCase();
+  const name = Object.hasOwn(SCHEME_ALIASES, upper) ? SCHEME_ALIASES[upper]! : upper;
   if (Object.hasOwn(SCHEMES, name)) return name as SchemeName;
   throw new InvalidArgumentError(`Expected a scheme: ${Object.keys(SCHEMES).join(', ')}.`);
 }

@@ -1,5 +1,6 @@
+import type { Progress } from './progress.ts';
 import { type SchemeName, schemeBytes } from './scheme.ts';
-import { columnCount, rowCount, type Tensor } from './tensor.ts';
+import { columnCount, type RowRange, rowCount, type Tensor } from './tensor.ts';
 
 /**
  * What lets columns make up for the rounding of those before them. It is computed when asked for, and of the size of half a
@@ -22,8 +23,12 @@ export interface PlannedTensor {
   readonly name: string;
   /** Scheme it is stored in there. */
   readonly scheme: SchemeName;
-  /** Byte offset in the file; with `packing`, that of its first part. */
+  /** The rows that are stored here, from a multiple of its row step on. Left out: all. */
+  readonly rows?: RowRange;
+  /** Byte offset of the first of these rows in the file; with `packing`, that of its first part. */
   readonly offset: number;
+  /** Whether `source` is the transpose of the tensor whose name it has. */
+  readonly transposed?: true;
   /** With Q8_0: one scale a row, the same in all of its blocks. */
   readonly byRow?: true;
   /** With Q4_0: round with error feedback. */
@@ -37,7 +42,7 @@ export interface PlannedTensor {
 /** A layout of encoded rows that keeps the parts of blocks, such as codes and scales, each in a run of its own. */
 export interface Packing {
   readonly parts: readonly {
-    /** Byte offset of the part of row 0 in the file. */
+    /** Byte offset of the part of the first row in the file. */
     readonly offset: number;
     readonly rowBytes: number;
   }[];
@@ -45,11 +50,17 @@ export interface Packing {
   pack(rows: Uint8Array, parts: readonly Uint8Array[]): void;
 }
 
+/** The rows of a tensor that its file holds. */
+export function plannedRows({ source, rows }: Pick<PlannedTensor, 'source' | 'rows'>): RowRange {
+  return rows ?? { first: 0, count: rowCount(source) };
+}
+
 /** Bytes that a tensor takes in its file. */
-export function plannedBytes({ source, scheme, packing }: PlannedTensor): number {
+export function plannedBytes(tensor: PlannedTensor): number {
+  const { source, scheme, packing } = tensor;
   const row =
     packing?.parts.reduce((sum, part) => sum + part.rowBytes, 0) ?? schemeBytes(scheme, columnCount(source));
-  return row * rowCount(source);
+  return row * plannedRows(tensor).count;
 }
 
 /** Bytes known before any weight is read: headers, metadata. */
@@ -58,9 +69,35 @@ export interface PlannedBytes {
   readonly bytes: Uint8Array;
 }
 
-export interface PlannedFile {
+/** A file of the plan that is whole and on the disk. */
+export interface SealedFile {
   /** Path relative to the output folder. */
   readonly name: string;
+  readonly bytes: number;
+  /** In hex. */
+  readonly sha256: string;
+  /** Fills all of `into` with the bytes from `offset` on. */
+  readInto(into: Uint8Array, offset: number): Promise<void>;
+}
+
+/** What a file can be made of when the others are whole. */
+export interface Making {
+  /** The files that are not made of others, by their names in the plan. */
+  readonly files: ReadonlyMap<string, SealedFile>;
+  readonly threads: number;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+export interface PlannedFile {
+  /** Path relative to the output folder; with `nameOf`, until the content is known. */
+  readonly name: string;
+  /** Path, in the same folder, by the SHA-256 of the content in hex. */
+  readonly nameOf?: (sha256: string) => string;
+  /** Makes the content, all `bytes` of it, of files without this. */
+  readonly make?: (making: Making) => Promise<Uint8Array>;
+  /** Working memory that making takes. */
+  readonly makingBytes?: number;
   /** Exact size. Bytes covered neither by `head` nor by a tensor are zero padding. */
   readonly bytes: number;
   readonly head: readonly PlannedBytes[];

@@ -47,7 +47,7 @@ export interface Change {
 
 /** An immutable model: what importers make, passes rewrite and exporters write. Holds open files until closed. */
 export interface Model {
-  readonly format: 'safetensors' | 'pytorch' | 'gguf' | 'onnx';
+  readonly format: 'safetensors' | 'pytorch' | 'gguf' | 'onnx' | 'webgpu';
   /** Name for people and for output files: the source's folder or file stem, or its `general.name`. */
   readonly name: string;
   readonly config: PlmConfig;

@@ -60,6 +60,11 @@ export function fitsScheme(scheme: SchemeName, columns: number): boolean {
   return columns % SCHEMES[scheme].blockSize === 0;
 }
 
+/** The scheme that a matrix has when it is transposed: floats keep theirs, blocks, which lie along rows, become F32. */
+export function transposedScheme(scheme: SchemeName): SchemeName {
+  return SCHEMES[scheme].blockSize === 1 ? scheme : 'F32';
+}
+
 /** Average bits a weight, block scales included. */
 export function bitsPerWeight(scheme: SchemeName): number {
   const { blockSize, blockBytes } = SCHEMES[scheme];

@@ -57,12 +57,16 @@ export function byteLength(tensor: Layout): number {
   return rowBytes(tensor) * rowCount(tensor);
 }
 
-/** Splits all rows into ranges of at most `budget` bytes (at least one row step each). */
-export function* rowRanges(tensor: Tensor, budget: number): Generator<RowRange> {
-  const rows = rowCount(tensor);
+/** Splits rows, all by default, into ranges of at most `budget` bytes (at least one row step each). */
+export function* rowRanges(
+  tensor: Tensor,
+  budget: number,
+  rows: RowRange = { first: 0, count: rowCount(tensor) },
+): Generator<RowRange> {
   const stepBytes = Math.max(1, rowBytes(tensor) * tensor.rowStep);
   const count = Math.max(1, Math.floor(budget / stepBytes)) * tensor.rowStep;
-  for (let first = 0; first < rows; first += count) {
-    yield { first, count: Math.min(count, rows - first) };
+  const end = rows.first + rows.count;
+  for (let first = rows.first; first < end; first += count) {
+    yield { first, count: Math.min(count, end - first) };
   }
 }

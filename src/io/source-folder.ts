@@ -46,8 +46,9 @@ export class SourceFolder {
     return InputFile.open(await this.#resolve(name), label);
   }
 
-  async readText(name: string, maxBytes: number): Promise<TextFile> {
-    return readTextFile(await this.#resolve(name), name, maxBytes);
+  /** Reads an entry, calling it `label` in messages and records. */
+  async readText(name: string, maxBytes: number, label = name): Promise<TextFile> {
+    return readTextFile(await this.#resolve(name), label, maxBytes);
   }
 
   /** The real path of an entry, checked before anything there is opened. */

@@ -21,17 +21,16 @@ export interface ReadBackOptions {
 
 /** A file under a temporary name beside its final one, of its final size from the start. Holes are zeros. */
 export class StagedFile {
-  /** What messages call it. */
-  readonly name: string;
   readonly bytes: number;
-  readonly #finalPath: string;
+  #name: string;
+  #finalPath: string;
   readonly #temporaryPath: string;
   readonly #handle: FileHandle;
   #open = true;
   #published: 'no' | 'new' | 'replaced' = 'no';
 
   private constructor(name: string, bytes: number, finalPath: string, temporary: string, handle: FileHandle) {
-    this.name = name;
+    this.#name = name;
     this.bytes = bytes;
     this.#finalPath = finalPath;
     this.#temporaryPath = temporary;
@@ -58,6 +57,22 @@ export class StagedFile {
       throw error;
     }
     return file;
+  }
+
+  /** What messages call it. */
+  get name(): string {
+    return this.#name;
+  }
+
+  /** Sets what it will be called when it is published, in the same folder. */
+  rename(name: string, finalPath: string): void {
+    this.#name = name;
+    this.#finalPath = finalPath;
+  }
+
+  /** Opens the sealed file, which has not been published yet. */
+  read(): Promise<InputFile> {
+    return InputFile.open(this.#temporaryPath, this.name);
   }
 
   /** Writes inside the planned size. Any order, several at once. */
@@ -109,7 +124,7 @@ export class StagedFile {
   }
 
   async #readBack({ onRead, signal }: ReadBackOptions): Promise<string> {
-    const file = await InputFile.open(this.#temporaryPath, this.name);
+    const file = await this.read();
     try {
       const chunk = new Uint8Array(Math.min(READ_BACK_CHUNK, this.bytes));
       for (let at = 0; at < this.bytes; at += chunk.length) {

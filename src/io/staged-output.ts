@@ -3,6 +3,7 @@ import path from 'node:path';
 import { localIo, PressError } from '../core/errors.ts';
 import { FolderLock } from './folder-lock.ts';
 import { assertFreeSpace } from './free-space.ts';
+import type { InputFile } from './input-file.ts';
 import { createFolder, removeEmptyFolders, syncFolder } from './output-folder.ts';
 import { type ReadBackOptions, StagedFile } from './staged-file.ts';
 import { removeStaleTemporaries } from './temporary-file.ts';
@@ -11,6 +12,10 @@ export interface OutputFile {
   /** Relative to the output folder, with forward slashes. */
   readonly name: string;
   readonly bytes: number;
+  /** Name, in the same folder, by the SHA-256 of the content in hex; `name` is a placeholder then. */
+  readonly nameOf?: (sha256: string) => string;
+  /** Whether it tells of the others: it comes after them, and what has its name now goes before them. */
+  readonly isRecord?: boolean;
 }
 
 export interface StageOptions {
@@ -20,9 +25,17 @@ export interface StageOptions {
   readonly inputs: readonly string[];
 }
 
-export interface FileDigest extends OutputFile {
+export interface FileDigest {
+  /** The final one. */
+  readonly name: string;
+  readonly bytes: number;
   /** In hex. */
   readonly sha256: string;
+}
+
+export interface SealOptions extends ReadBackOptions {
+  /** As staged. Left out: all. */
+  readonly names?: readonly string[];
 }
 
 /** A small file that describes the others, such as a manifest. */
@@ -68,7 +81,10 @@ export async function withStagedOutput<T>(
 export class StagedOutput {
   readonly folder: string;
   readonly #lock: FolderLock;
+  /** By the names they were staged with. */
   readonly #files = new Map<string, StagedFile>();
+  readonly #namers = new Map<string, (sha256: string) => string>();
+  readonly #records = new Set<StagedFile>();
   /** Folders whose list of names this run changes. */
   readonly #touched: Set<string>;
   readonly #made: string[] = [];
@@ -94,9 +110,12 @@ export class StagedOutput {
       this.folder,
       files.reduce((sum, file) => sum + file.bytes, 0),
     );
-    for (const { name, bytes } of files) {
+    for (const { name, bytes, nameOf, isRecord } of files) {
       await this.#openSubfolders(name);
-      this.#files.set(name, await StagedFile.create(name, bytes, this.#pathOf(name)));
+      const file = await StagedFile.create(name, bytes, this.#pathOf(name));
+      this.#files.set(name, file);
+      if (nameOf !== undefined) this.#namers.set(name, nameOf);
+      if (isRecord) this.#records.add(file);
     }
   }
 
@@ -105,13 +124,22 @@ export class StagedOutput {
     await this.#files.get(name)!.write(bytes, offset);
   }
 
-  /** Makes every file durable and hashes what the disk gives back. */
-  async seal(options: ReadBackOptions = {}): Promise<FileDigest[]> {
+  /** Makes files durable and hashes what the disk gives back, by which some get their names. In the order of the names. */
+  async seal({ names = [...this.#files.keys()], ...options }: SealOptions = {}): Promise<FileDigest[]> {
     const digests: FileDigest[] = [];
-    for (const file of this.#files.values()) {
-      digests.push({ name: file.name, bytes: file.bytes, sha256: await file.seal(options) });
+    for (const staged of names) {
+      const file = this.#files.get(staged)!;
+      const sha256 = await file.seal(options);
+      const name = this.#namers.get(staged)?.(sha256) ?? staged;
+      file.rename(name, this.#pathOf(name));
+      digests.push({ name, bytes: file.bytes, sha256 });
     }
     return digests;
+  }
+
+  /** Opens a sealed file by the name it was staged with. */
+  open(name: string): Promise<InputFile> {
+    return this.#files.get(name)!.read();
   }
 
   /**
@@ -150,19 +178,25 @@ export class StagedOutput {
 
   async #publishFiles(staleRecord?: string): Promise<void> {
     // Other programs know no lock; a name may have been taken since the start.
-    for (const file of this.#files.keys()) await this.#assertReplaceable(file);
+    for (const { name } of this.#files.values()) await this.#assertReplaceable(name);
     if (staleRecord !== undefined) await this.#withdraw(staleRecord);
-    for (const file of this.#files.values()) await file.publish();
+    for (const { name } of this.#records) await this.#withdraw(name);
+    for (const file of this.#files.values()) if (!this.#records.has(file)) await file.publish();
+    if (this.#records.size > 0) await this.#sync();
+    for (const file of this.#records) await file.publish();
     await this.#sync();
   }
 
+  /** Removes a record that is there, for good. */
   async #withdraw(name: string): Promise<void> {
+    const file = this.#pathOf(name);
     try {
-      await unlink(this.#pathOf(name));
+      await unlink(file);
     } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
       throw localIo(name, error);
     }
-    await syncFolder(this.folder);
+    await syncFolder(path.dirname(file));
   }
 
   async #sync(): Promise<void> {

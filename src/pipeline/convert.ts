@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { PressError, usage } from '../core/errors.ts';
-import type { PlannedFile, PlannedTensor } from '../core/export-plan.ts';
+import type { Making, PlannedFile, PlannedTensor, SealedFile } from '../core/export-plan.ts';
 import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
+import type { InputFile } from '../io/input-file.ts';
 import { type FileDigest, type StagedOutput, withStagedOutput } from '../io/staged-output.ts';
 import { openCompute } from '../kernels/compute.ts';
 import { inputPaths } from './input-paths.ts';
@@ -13,6 +14,7 @@ import {
   encodeManifest,
   MANIFEST_NAME,
   type Manifest,
+  type ManifestFile,
   mergeManifest,
 } from './manifest.ts';
 import { readManifest } from './manifest-reader.ts';
@@ -46,7 +48,7 @@ export interface ConvertOptions {
 }
 
 export interface ConvertResult {
-  /** Files of all targets with their exact sizes. */
+  /** Files of all targets with their exact sizes, in the order of the plans. */
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
   /** What `plmpress.json` holds now; undefined after a dry run. */
   readonly manifest: Manifest | undefined;
@@ -64,12 +66,13 @@ export async function convert(options: ConvertOptions): Promise<ConvertResult> {
   assertDistinct(targets);
   const tensors = files.flatMap((file) => file.tensors);
   for (const tensor of tensors) assertTranscodable(tensor);
-  const memory = { maxMemory, resident: process.memoryUsage.rss(), threads };
+  const making = Math.max(0, ...files.map(({ makingBytes = 0 }) => makingBytes));
+  const memory = { maxMemory, resident: process.memoryUsage.rss(), threads, making };
   const job: Job = { ...options, threads, files, slotBytes: slotBytes(tensors, memory) };
-  const sizes = files.map(({ name, bytes }) => ({ path: name, bytes }));
-  if (options.dryRun) return { files: sizes, manifest: undefined };
-  const manifest = await withStagedOutput(options.output, (output) => writeTargets(output, job));
-  return { files: sizes, manifest };
+  if (options.dryRun) {
+    return { files: files.map(({ name, bytes }) => ({ path: name, bytes })), manifest: undefined };
+  }
+  return withStagedOutput(options.output, (output) => writeTargets(output, job));
 }
 
 interface Job extends ConvertOptions {
@@ -79,17 +82,21 @@ interface Job extends ConvertOptions {
   readonly slotBytes: number;
 }
 
-async function writeTargets(output: StagedOutput, job: Job): Promise<Manifest> {
+async function writeTargets(output: StagedOutput, job: Job): Promise<ConvertResult> {
   const { model, source, targets, files, force = false, inputs = [] } = job;
   const previous = await readPrevious(output.folder, force);
-  await output.stage(files, { force, inputs: [...(await inputPaths(model, source)), ...inputs] });
+  const staged = files.map((file) => ({ ...file, isRecord: file.make !== undefined }));
+  await output.stage(staged, { force, inputs: [...(await inputPaths(model, source)), ...inputs] });
   const errors = await writeFiles(output, job);
-  const digests = await readBack(output, job);
+  const digests = await seal(output, job);
+  const names = new Map([...digests].map(([planned, { name }]) => [planned, name]));
+  const written = files.map(({ name }) => fileOf(digests.get(name)!));
   const described = await describeSource(model);
   const manifest = mergeManifest(
     previous === 'malformed' ? undefined : previous,
-    targets.map((target) => describeArtifact(target, described, errors)),
-    digests.map(({ name, bytes, sha256 }) => ({ path: name, bytes, sha256 })),
+    targets.map((target) => describeArtifact(target, described, errors, names)),
+    // Files of equal content may have one name.
+    [...new Map(written.map((file) => [file.path, file])).values()],
   );
   job.signal?.throwIfAborted();
   await output.publish({
@@ -99,10 +106,14 @@ async function writeTargets(output: StagedOutput, job: Job): Promise<Manifest> {
       previous === 'malformed' ||
       describesAny(
         previous,
-        files.map((file) => file.name),
+        written.map(({ path }) => path),
       ),
   });
-  return manifest;
+  return { files: written.map(({ path, bytes }) => ({ path, bytes })), manifest };
+}
+
+function fileOf({ name, bytes, sha256 }: FileDigest): ManifestFile {
+  return { path: name, bytes, sha256 };
 }
 
 /** With `force`, a manifest that cannot be understood does not stop the run: it will be replaced. */
@@ -137,7 +148,42 @@ async function writeFiles(output: StagedOutput, job: Job): Promise<ReadonlyMap<P
   }
 }
 
-async function readBack(output: StagedOutput, { files, progress, signal }: Job): Promise<FileDigest[]> {
+/** Seals all files, first those that others are made of. By their names in the plan. */
+async function seal(output: StagedOutput, job: Job): Promise<ReadonlyMap<string, FileDigest>> {
+  const whole = await readBack(
+    output,
+    job,
+    job.files.filter(({ make }) => make === undefined),
+  );
+  const made = job.targets.flatMap(({ plan }) => plan.files.filter(({ make }) => make !== undefined));
+  if (made.length === 0) return whole;
+  const open: InputFile[] = [];
+  try {
+    const sealed = new Map<string, SealedFile>();
+    for (const [planned, digest] of whole) {
+      const file = await output.open(planned);
+      open.push(file);
+      sealed.set(planned, { ...digest, readInto: (into, offset) => file.readInto(into, offset) });
+    }
+    const { threads, progress, signal } = job;
+    const making: Making = {
+      files: sealed,
+      threads,
+      ...(progress && { progress }),
+      ...(signal && { signal }),
+    };
+    for (const { name, make } of made) await output.write(name, await make!(making), 0);
+  } finally {
+    await Promise.all(open.map((file) => file.close()));
+  }
+  return new Map([...whole, ...(await readBack(output, job, made))]);
+}
+
+async function readBack(
+  output: StagedOutput,
+  { progress, signal }: Job,
+  files: readonly PlannedFile[],
+): Promise<Map<string, FileDigest>> {
   const total = files.reduce((sum, file) => sum + file.bytes, 0);
   let done = 0;
   progress?.({ kind: 'phase', name: 'read back', total, unit: 'bytes' });
@@ -145,7 +191,9 @@ async function readBack(output: StagedOutput, { files, progress, signal }: Job):
     done += bytes;
     progress?.({ kind: 'advance', done });
   };
-  return output.seal({ onRead, ...(signal && { signal }) });
+  const names = files.map(({ name }) => name);
+  const digests = await output.seal({ names, onRead, ...(signal && { signal }) });
+  return new Map(digests.map((digest, index) => [names[index]!, digest]));
 }
 
 function assertDistinct(targets: readonly Target[]): void {

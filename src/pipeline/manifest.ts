@@ -1,5 +1,6 @@
-import { type Fallback, type PlannedTensor, plannedBytes } from '../core/export-plan.ts';
+import { type Fallback, type PlannedTensor, plannedBytes, plannedRows } from '../core/export-plan.ts';
 import type { Change, Model } from '../core/model.ts';
+import { columnCount } from '../core/tensor.ts';
 import type { StorageError } from './storage-error.ts';
 import type { Target } from './target.ts';
 import { VERSION } from './version.ts';
@@ -69,10 +70,12 @@ export async function describeSource(model: Model): Promise<ManifestSource> {
   return { format: model.format, name: model.name, files };
 }
 
+/** `names`: those of all files by the ones in the plan. */
 export function describeArtifact(
   target: Target,
   source: ManifestSource,
   errors: ReadonlyMap<PlannedTensor, StorageError>,
+  names: ReadonlyMap<string, string>,
 ): ManifestArtifact {
   const { plan, options, model, passes } = target;
   return {
@@ -86,13 +89,14 @@ export function describeArtifact(
     tensors: plan.files.flatMap(({ tensors }) =>
       tensors.map((tensor) => describeTensor(tensor, errors.get(tensor)!)),
     ),
-    files: plan.files.map((file) => file.name),
+    files: [...new Set(plan.files.map((file) => names.get(file.name)!))],
   };
 }
 
 function describeTensor(tensor: PlannedTensor, error: StorageError): ManifestTensor {
-  const { name, source, scheme } = tensor;
-  return { name, source: source.name, scheme, shape: source.shape, bytes: plannedBytes(tensor), error };
+  const { name, source, scheme, rows } = tensor;
+  const shape = rows === undefined ? source.shape : [plannedRows(tensor).count, columnCount(source)];
+  return { name, source: source.name, scheme, shape, bytes: plannedBytes(tensor), error };
 }
 
 /** Adds artifacts to those of `previous`, dropping from it each that shares a file with a new one. */

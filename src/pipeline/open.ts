@@ -7,6 +7,8 @@ import { hasHfWeights, isHfFolder, openHfFolder } from '../../formats/hf/import.
 import { isOnnxFolder } from '../../formats/onnx/import/locate.ts';
 import { openOnnx } from '../../formats/onnx/import/open.ts';
 import { openAdapter } from '../../formats/peft/adapter.ts';
+import { isBundle } from '../../formats/webgpu/import/locate.ts';
+import { openBundle } from '../../formats/webgpu/import/open.ts';
 import { invalidInput, localIo, PressError, unsupported, usage } from '../core/errors.ts';
 import { closeModel, type Model } from '../core/model.ts';
 import { mergeLora } from '../passes/merge-lora.ts';
@@ -15,18 +17,19 @@ import { mergeLora } from '../passes/merge-lora.ts';
 const HUB_ID = /^(hf:\/\/)?[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*(@.+)?$/;
 
 /**
- * Opens a checkpoint folder, a GGUF file, an ONNX graph, or a folder with one of these. Only headers are read. Close the model
- * when done with it.
+ * Opens a checkpoint folder, a GGUF file, an ONNX graph, a folder with one of these, or a WebGPU bundle. Only headers are
+ * read. Close the model when done with it.
  * @throws PressError local-io where nothing is there, usage where a folder holds several models, unsupported for
  * sources on the Hub, invalid-input and unsupported as the importers do.
  */
 export async function openSource(spec: string): Promise<Model> {
   const stats = await statOf(spec);
   if (stats === undefined) throw missing(spec);
-  if (!stats.isDirectory()) return openFile(spec);
+  if (!stats.isDirectory()) return (await isBundle(spec)) ? openBundle(spec) : openFile(spec);
   // Folders of graphs have a config.json too; those of checkpoints may have graphs beside the weights.
   if (!(await hasHfWeights(spec)) && (await isOnnxFolder(spec))) return openOnnx(spec);
-  return (await isHfFolder(spec)) ? openHfFolder(spec) : openGguf(await onlyGguf(spec));
+  if (await isHfFolder(spec)) return openHfFolder(spec);
+  return (await isBundle(spec)) ? openBundle(spec) : openGguf(await onlyGguf(spec));
 }
 
 /**
@@ -88,7 +91,7 @@ async function onlyGguf(folder: string): Promise<string> {
   const models = [...new Set(names.map((name) => siblingShardNames(name)?.[0] ?? name))].sort();
   const [model] = models;
   if (model === undefined) {
-    const expected = 'config.json and safetensors files, or a .gguf file';
+    const expected = 'config.json and safetensors files, a .gguf file or a bundle';
     throw invalidInput({ file: folder, what: 'no model in this folder', expected });
   }
   if (models.length > 1) {

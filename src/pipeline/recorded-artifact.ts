@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { locateOnnx } from '../../formats/onnx/import/locate.ts';
+import { bundleFolder } from '../../formats/webgpu/import/locate.ts';
 import type { Model } from '../core/model.ts';
 import type { ManifestArtifact } from './manifest.ts';
 import { readManifest } from './manifest-reader.ts';
@@ -15,5 +16,10 @@ export async function recordedArtifact(spec: string, artifact: Model): Promise<M
 /** The folder of an artifact that is named by itself, by a folder in it or by its file: names of its files begin there. */
 export async function folderOf(spec: string, { format }: Pick<Model, 'format'>): Promise<string> {
   if (format === 'onnx') return (await locateOnnx(spec)).root;
-  return (await stat(spec)).isDirectory() ? spec : path.dirname(spec);
+  if (format === 'webgpu') return path.dirname(await bundleFolder(spec));
+  const isFolder = await stat(spec).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+  return isFolder ? spec : path.dirname(spec);
 }

@@ -8,14 +8,18 @@ import { planOnnx } from '../../formats/onnx/export.ts';
 import type { GraphFile } from '../../formats/onnx/folder/graph-file.ts';
 import { companionFiles } from '../../formats/onnx/folder/index.ts';
 import { onnxSchemeNamed } from '../../formats/onnx/schemes.ts';
+import { readAssets } from '../../formats/webgpu/assets.ts';
+import { planBundle } from '../../formats/webgpu/export.ts';
+import { webgpuSchemeNamed } from '../../formats/webgpu/schemes.ts';
 import type { CacheForm } from '../core/config.ts';
-import { unsupported, usage } from '../core/errors.ts';
+import { usage } from '../core/errors.ts';
 import type { ExportPlan } from '../core/export-plan.ts';
 import type { Imatrix } from '../core/imatrix.ts';
 import type { Model } from '../core/model.ts';
 import type { Statistics } from '../core/statistics.ts';
 import { type PassRequest, printPassRequest, runPasses } from '../passes/run.ts';
 import type { ManifestOptions } from './manifest.ts';
+import { selfTest } from './self-test.ts';
 import { VERSION } from './version.ts';
 
 export interface TargetOptions extends SchemeOptions {
@@ -60,7 +64,12 @@ export interface Target {
 interface Format {
   /** Passes that it needs and that the model still lacks. */
   readonly passes: (model: Model, options: TargetOptions) => string[];
-  readonly plan: (model: Model, recipe: string, options: TargetOptions) => Pick<Target, 'plan' | 'graph'>;
+  readonly plan: (
+    model: Model,
+    recipe: string,
+    options: TargetOptions,
+    passes: readonly string[],
+  ) => Pick<Target, 'plan' | 'graph'> | Promise<Pick<Target, 'plan'>>;
   /** Of the options, those that bytes depend on and that differ from the defaults. */
   readonly recorded: (recipe: string, options: TargetOptions) => ManifestOptions;
 }
@@ -82,22 +91,22 @@ const FORMATS: Readonly<Record<string, Format>> = {
       ...(quality !== 'fast' && { quality }),
     }),
   },
+  webgpu: {
+    passes: () => [],
+    plan: async (model, scheme, options, passes) => {
+      const assets = await readAssets();
+      return { plan: planBundle(model, { scheme, version: VERSION, ...options, passes, assets, selfTest }) };
+    },
+    recorded: (scheme, options) => ({ scheme: webgpuSchemeNamed(scheme).name, ...recordedSchemes(options) }),
+  },
 };
-
-/** Of the command-line contract, not written by this version. */
-const LATER_FORMAT = 'webgpu';
 
 /**
  * Plans a target such as `gguf:q8_0`.
- * @throws PressError `usage` where the target is misspelled, `unsupported` where this version cannot make it or the
- * format cannot hold the model.
+ * @throws PressError `usage` where the target is misspelled, `unsupported` where the format cannot hold the model.
  */
 export async function planTarget(model: Model, target: string, options: TargetOptions = {}): Promise<Target> {
   const [, name = '', recipe = ''] = /^([^:]+):(.+)$/.exec(target) ?? [];
-  if (name === LATER_FORMAT) {
-    const what = `this version does not write ${name}`;
-    throw unsupported({ what, got: target, expected: TARGETS });
-  }
   const format = Object.hasOwn(FORMATS, name) ? FORMATS[name] : undefined;
   if (format === undefined) throw usage(`unknown target ${JSON.stringify(target)}`, TARGETS);
   const { passes: wanted = [], withoutPasses = [], signal } = options;
@@ -109,15 +118,16 @@ export async function planTarget(model: Model, target: string, options: TargetOp
   const { imatrix, statistics } = options;
   const known = { ...(imatrix && { importances: imatrix }), ...(statistics && { statistics }) };
   const prepared = await runPasses({ ...model, ...known }, passes, signal && { signal });
+  const printed = passes.map(printPassRequest);
   return {
     model: prepared,
-    passes: passes.map(printPassRequest),
-    ...format.plan(prepared, recipe, options),
+    passes: printed,
+    ...(await format.plan(prepared, recipe, options, printed)),
     options: { ...format.recorded(recipe, options), ...recordedOptions(options) },
   };
 }
 
-const TARGETS = 'gguf:RECIPE or onnx:SCHEME';
+const TARGETS = 'gguf:RECIPE, onnx:SCHEME or webgpu:SCHEME';
 
 /** Plans several targets, one after the other. The first ONNX graph brings the files that a folder of graphs needs. */
 export async function planTargets(
@@ -145,16 +155,22 @@ function withCompanions(targets: readonly Target[]): Target[] {
 }
 
 function recordedGguf(recipe: string, options: TargetOptions): ManifestOptions {
-  const { arch = 'plm', tokenEmbedding, tensorTypes = [], pure = false, kvBRule = 'current' } = options;
+  const { arch = 'plm', pure = false, kvBRule = 'current' } = options;
   return {
     recipe: recipeNamed(recipe).name,
     ...(arch !== 'plm' && { ggufArch: arch }),
+    ...recordedSchemes(options),
+    ...(pure && { pure }),
+    ...(kvBRule !== 'current' && { kvBRule }),
+  };
+}
+
+function recordedSchemes({ tokenEmbedding, tensorTypes = [] }: TargetOptions): ManifestOptions {
+  return {
     ...(tokenEmbedding !== undefined && { tokenEmbedding }),
     ...(tensorTypes.length > 0 && {
       tensorTypes: tensorTypes.map(({ pattern, scheme }) => `${pattern}=${scheme}`),
     }),
-    ...(pure && { pure }),
-    ...(kvBRule !== 'current' && { kvBRule }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { invalidInput, type PressError, unsupported } from '../core/errors.ts';
-import type { Packing, PlannedTensor } from '../core/export-plan.ts';
+import { type Packing, type PlannedTensor, plannedRows } from '../core/export-plan.ts';
 import type { Progress } from '../core/progress.ts';
 import { SCHEMES, type SchemeName, schemeBytes } from '../core/scheme.ts';
 import { columnCount, type RowRange, rowBytes, rowRanges } from '../core/tensor.ts';
@@ -102,15 +102,16 @@ function inSourceOrder(transfers: readonly Transfer[]): Transfer[] {
 function* chunksOf(transfers: readonly Transfer[], slotBytes: number): Generator<Chunk> {
   for (const transfer of transfers) {
     const { source, scheme, offset } = transfer.tensor;
+    const rows = plannedRows(transfer.tensor);
     const sourceRow = rowBytes(source);
     const targetRow = schemeBytes(scheme, columnCount(source));
-    for (const range of rowRanges(source, rowsPerChunk(transfer.tensor, slotBytes) * sourceRow)) {
+    for (const range of rowRanges(source, rowsPerChunk(transfer.tensor, slotBytes) * sourceRow, rows)) {
       yield {
         ...transfer,
         range,
         sourceBytes: range.count * sourceRow,
         targetBytes: range.count * targetRow,
-        offset: offset + range.first * targetRow,
+        offset: offset + (range.first - rows.first) * targetRow,
       };
     }
   }
@@ -219,7 +220,8 @@ class Slot {
 
   /** The parts are taken out of shared memory before this returns. */
   async #writeParts(chunk: Chunk, { parts, pack }: Packing): Promise<void> {
-    const { first, count } = chunk.range;
+    const { count } = chunk.range;
+    const first = chunk.range.first - plannedRows(chunk.tensor).first;
     const bytes = parts.map(({ rowBytes }) => new Uint8Array(count * rowBytes));
     pack(this.target(chunk), bytes);
     await Promise.all(
@@ -253,11 +255,13 @@ function notFinite(chunk: Chunk, row: number, slot: Slot, files: TranscodeOption
   const after = decodeRow(scheme, slot.target(chunk), row, columnCount(source));
   const inSource = before.findIndex((value) => !Number.isFinite(value));
   const column = inSource >= 0 ? inSource : largestOverflow(before, after);
+  const place = [chunk.range.first + row, column];
+  if (chunk.tensor.transposed) place.reverse();
   const file = files[source.origin.file]?.name;
   return invalidInput({
     ...(file !== undefined && { file }),
     field: `tensor "${source.name}"`,
-    what: `weight [${chunk.range.first + row}, ${column}] ${inSource >= 0 ? 'is not finite' : `overflows in ${scheme}`}`,
+    what: `weight [${place.join(', ')}] ${inSource >= 0 ? 'is not finite' : `overflows in ${scheme}`}`,
     got: before[column]!,
   });
 }

@@ -1,7 +1,10 @@
 import { SAMPLE_TEXT } from '../../calibration/sample-text.ts';
 import { isOnnxArtifact, type OnnxArtifact } from '../../formats/onnx/import/open.ts';
+import { type BundleArtifact, checkBundleFiles, isBundleArtifact } from '../../formats/webgpu/import/open.ts';
+import { toStoredForm } from '../../formats/webgpu/stored-form.ts';
 import { invalidInput, PressError } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
+import { plmTensors } from '../core/names.ts';
 import type { Progress } from '../core/progress.ts';
 import type { Statistics } from '../core/statistics.ts';
 import { passNamed } from '../passes/index.ts';
@@ -81,7 +84,10 @@ export async function verify(
 
   const running = runOptions(options);
   const tensors: TensorError[] = [];
-  for await (const error of tensorErrors(reference, artifact, running)) tensors.push(error);
+  const [expected, stored] = isBundleArtifact(artifact)
+    ? asStored(reference, artifact)
+    : [reference, artifact];
+  for await (const error of tensorErrors(expected, stored, running)) tensors.push(error);
   tensors.sort(worstFirst);
   const { attention, engine = 'builtin' } = options;
   let tokensPerSecond: (() => number | undefined) | undefined;
@@ -119,10 +125,12 @@ export async function verify(
 export async function checkFiles(spec: string, artifact: Model): Promise<void> {
   const folder = await folderOf(spec, artifact);
   for (const file of artifact.files) await checkManifest(folder, file);
+  if (isBundleArtifact(artifact)) await checkBundleFiles(artifact);
 }
 
-/** Passes that the manifest beside an artifact records for it; none where there is no manifest. */
+/** Passes that a bundle, or the manifest beside an artifact, records for it; none where there is no manifest. */
 export async function recordedPasses(spec: string, artifact: Model): Promise<readonly string[]> {
+  if (isBundleArtifact(artifact)) return artifact.manifest.passes;
   return (await recordedArtifact(spec, artifact))?.passes ?? [];
 }
 
@@ -134,6 +142,7 @@ function runOptions({ threads, signal, progress }: VerifyOptions) {
 function limitOf(artifact: Model, passes: readonly string[] = []): number | undefined {
   const isExact = passes.every((text) => !passNamed(parsePassRequest(text).name)?.inexact);
   if (!isExact) return undefined;
+  if (isBundleArtifact(artifact)) return defaultMaxKld({ ...artifact, tensors: artifact.stored });
   return isOnnxArtifact(artifact)
     ? Math.max(defaultMaxKld(artifact), activationKld(artifact))
     : defaultMaxKld(artifact);
@@ -158,6 +167,17 @@ async function inFormOf(
   const { kvBForm } = artifact.config;
   if (kvBForm !== undefined && model.config.kvBForm === undefined) missing.push(`absorb-mla:form=${kvBForm}`);
   return runPasses(model, missing.map(parsePassRequest));
+}
+
+/** Both with the tensors that a bundle stores: the rows of blocks are those that rounding to them is judged by. */
+function asStored(reference: Model, artifact: BundleArtifact): [reference: Model, artifact: Model] {
+  const tensors = plmTensors(reference.config).map(
+    (slot) => [slot.name, toStoredForm(slot, reference.tensors.get(slot.name)!)] as const,
+  );
+  return [
+    { ...reference, tensors: new Map(tensors) },
+    { ...artifact, tensors: artifact.stored },
+  ];
 }
 
 function worstFirst(a: TensorError, b: TensorError): number {

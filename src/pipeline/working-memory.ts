@@ -1,7 +1,7 @@
 import { PressError } from '../core/errors.ts';
-import type { PlannedTensor } from '../core/export-plan.ts';
+import { type PlannedTensor, plannedRows } from '../core/export-plan.ts';
 import { schemeBytes } from '../core/scheme.ts';
-import { columnCount, rowBytes, rowCount } from '../core/tensor.ts';
+import { columnCount, rowBytes } from '../core/tensor.ts';
 
 /** One chunk is read while another is transcoded and a third is written. */
 export const SLOTS = 3;
@@ -28,6 +28,8 @@ export interface MemoryLimit {
   /** What it holds already: the runtime, the tokenizer. */
   readonly resident: number;
   readonly threads: number;
+  /** What files take that are made of others; left out: nothing. */
+  readonly making?: number;
 }
 
 /** Bytes of the areas that hold importances and feedback of one tensor: of the widest that has any. */
@@ -46,15 +48,15 @@ export function feedbackBytes(tensors: readonly PlannedTensor[]): number {
 
 /**
  * Bytes of each of the `SLOTS` slots. The bound of a conversion is
- * resident + growth + (threads - 1) * thread + importances and feedback + SLOTS * slot, where a slot holds at least one row step of
+ * resident + growth + (threads - 1) * thread + making + importances and feedback + SLOTS * slot, where a slot holds at least one row step of
  * any tensor.
  * @throws PressError `local-io` where that does not fit into `maxMemory`.
  */
 export function slotBytes(tensors: readonly PlannedTensor[], limit: MemoryLimit): number {
   const smallest = tensors.reduce((most, tensor) => Math.max(most, smallestSlot(tensor)), SLOT_ALIGNMENT);
-  const { maxMemory, resident, threads } = limit;
+  const { maxMemory, resident, threads, making = 0 } = limit;
   if (maxMemory === undefined) return Math.max(PREFERRED_SLOT_BYTES, smallest);
-  const base = resident + GROWTH_BYTES + (threads - 1) * THREAD_BYTES + sideBytes(tensors);
+  const base = resident + GROWTH_BYTES + (threads - 1) * THREAD_BYTES + making + sideBytes(tensors);
   const available = aligned((maxMemory - base) / SLOTS - SLOT_ALIGNMENT);
   if (available < smallest) {
     const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
@@ -75,7 +77,7 @@ export function rowsPerChunk(tensor: PlannedTensor, slot: number): number {
 
 /** The three areas of a slot each may lose less than one alignment. */
 function smallestSlot(tensor: PlannedTensor): number {
-  const rows = Math.min(tensor.source.rowStep, rowCount(tensor.source));
+  const rows = Math.min(tensor.source.rowStep, plannedRows(tensor).count);
   return aligned(rows * rowFootprint(tensor) + 2 * SLOT_ALIGNMENT);
 }
 

@@ -115,11 +115,15 @@ export class Forward {
     return this.#ffn.readShare;
   }
 
+  /** What the head is multiplied with, of the whole batch. */
+  headInput(batch: Batch): Vectors {
+    normalize(batch, this.#weights.norm, this.#hidden, this.#normed);
+    return this.#normed;
+  }
+
   /** Sums up what the head would be multiplied with. */
   sumHead(batch: Batch): void {
-    if (batch.sums === undefined) return;
-    normalize(batch, this.#weights.norm, this.#hidden, this.#normed);
-    batch.sums.addHead(batch, this.#normed);
+    batch.sums?.addHead(batch, this.headInput(batch));
   }
 
   /** Logits of the tokens from `first` on, a view a row, as many rows as fit. The next call overwrites them. */

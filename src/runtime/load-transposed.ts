@@ -1,4 +1,4 @@
-import { SCHEMES, type SchemeName, schemeBytes } from '../core/scheme.ts';
+import { type SchemeName, schemeBytes, transposedScheme } from '../core/scheme.ts';
 import { columnCount, rowBytes, rowCount, rowRanges, type Tensor } from '../core/tensor.ts';
 import type { Pointer, SharedViews } from '../kernels/memory.ts';
 import { codecOf } from '../schemes/index.ts';
@@ -7,11 +7,6 @@ import { codecOf } from '../schemes/index.ts';
 const PART_BYTES = 4 << 20;
 /** Rows turned at once: their values of one column fill a cache line. */
 const TURNED_ROWS = 32;
-
-/** The scheme that a matrix has when it is transposed: floats keep theirs, blocks, which lie along rows, become F32. */
-export function transposedScheme(scheme: SchemeName): SchemeName {
-  return SCHEMES[scheme].blockSize === 1 ? scheme : 'F32';
-}
 
 /** Brings a tensor of [rows, columns] to `pointer` as [columns, rows] in its `transposedScheme`. */
 export async function loadTransposed(

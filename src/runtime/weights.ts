@@ -2,11 +2,10 @@ import type { PlmConfig } from '../core/config.ts';
 import { invalidInput } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import { type LayerRole, layerTensorName, modelTensorName } from '../core/names.ts';
-import { SCHEMES } from '../core/scheme.ts';
-import { columnCount, type Layout, rowBytes, rowCount, type Tensor } from '../core/tensor.ts';
+import { SCHEMES, transposedScheme } from '../core/scheme.ts';
+import { byteLength, columnCount, type Layout, rowBytes, rowCount, type Tensor } from '../core/tensor.ts';
 import type { Pointer } from '../kernels/memory.ts';
 import { type Allocator, allocFloats } from './allocator.ts';
-import { transposedScheme } from './load-transposed.ts';
 import type { Matrix, Norm, Vectors } from './operations.ts';
 
 /** A full query projection, or one through a bottleneck of rank q_lora_rank. */
@@ -78,7 +77,8 @@ export function placeWeights(model: Model, ffn: FfnForm, allocator: Allocator): 
   };
 }
 
-function placeLayer(config: PlmConfig, placer: Placer, layer: number, ffn: FfnForm): LayerWeights {
+/** Finds room for the weights of one layer. */
+export function placeLayer(config: PlmConfig, placer: Placer, layer: number, ffn: FfnForm): LayerWeights {
   const matrix = (role: LayerRole) => placer.matrix(layerTensorName(role, layer));
   const norm = (role: LayerRole) => placer.norm(layerTensorName(role, layer));
   return {
@@ -130,7 +130,21 @@ function splitHeads(config: PlmConfig, kvBProj: Matrix): KvBWeights {
   };
 }
 
-class Placer {
+/** A matrix whose rows lie from `pointer` on. */
+export function matrixAt(pointer: Pointer, layout: Layout): Matrix {
+  return {
+    weights: pointer,
+    scheme: SCHEMES[layout.scheme].ggmlType,
+    rowBytes: rowBytes(layout),
+    rows: rowCount(layout),
+    columns: columnCount(layout),
+    batch: 1,
+    weightsBatchBytes: 0,
+  };
+}
+
+/** Finds room for weights one by one, and keeps their placements. */
+export class Placer {
   readonly placements: Placement[] = [];
   readonly #model: Model;
   readonly #allocator: Allocator;
@@ -170,16 +184,7 @@ class Placer {
   }
 
   #alloc(layout: Layout): Matrix {
-    const [rows, bytes] = [rowCount(layout), rowBytes(layout)];
-    return {
-      weights: this.#allocator.alloc(rows * bytes),
-      scheme: SCHEMES[layout.scheme].ggmlType,
-      rowBytes: bytes,
-      rows,
-      columns: columnCount(layout),
-      batch: 1,
-      weightsBatchBytes: 0,
-    };
+    return matrixAt(this.#allocator.alloc(byteLength(layout)), layout);
   }
 
   #tensor(name: string): Tensor {

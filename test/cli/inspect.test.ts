@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { RECIPES } from '../../formats/gguf/recipes.ts';
 import { parseConfig } from '../../formats/hf/config.ts';
 import { ONNX_SCHEMES } from '../../formats/onnx/schemes.ts';
+import { WEBGPU_SCHEMES } from '../../formats/webgpu/schemes.ts';
 import { SCHEMES, type SchemeName } from '../../src/core/scheme.ts';
 import { fixture } from '../support/paths.ts';
 import { runCli } from '../support/run-cli.ts';
@@ -93,7 +94,11 @@ describe('schemes', () => {
     });
     assert.deepEqual(
       targets.map(({ target }: { target: string }) => target),
-      [...RECIPES.map(({ name }) => `gguf:${name}`), ...ONNX_SCHEMES.map(({ name }) => `onnx:${name}`)],
+      [
+        ...RECIPES.map(({ name }) => `gguf:${name}`),
+        ...ONNX_SCHEMES.map(({ name }) => `onnx:${name}`),
+        ...WEBGPU_SCHEMES.map(({ name }) => `webgpu:${name}`),
+      ],
     );
   });
 

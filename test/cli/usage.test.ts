@@ -24,7 +24,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
     2,
     /unknown ONNX scheme "int8", expected f32, f16, q8, q4, q4f16/,
   ],
-  [['convert', TINY, '--to', 'webgpu:q4', '-o', 'x'], 7, /does not write webgpu/],
+  [['convert', TINY, '--to', 'webgpu:q5', '-o', 'x'], 2, /unknown WebGPU scheme "q5", expected f16, q8, q4/],
   [['convert', TINY, '--to', 'onnx:q4', '--quality', 'best', '-o', 'x'], 2, /lacks second moments .* q_proj/],
   [
     ['convert', TINY, '--to', 'onnx:q4', '--pure', '-o', 'x'],
@@ -37,7 +37,6 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
     /--cache is for onnx targets/,
   ],
   [['verify', TINY, '--against', TINY, '--engine', 'onnxruntime'], 7, /runs graphs of ONNX/],
-  [['convert', TINY, '--to', 'webgpu:q4', '-o', 'x'], 7, /does not write webgpu/],
   [
     ['convert', TINY, '--to', 'gguf:f32', '-o', 'x', '--threads', '0'],
     2,

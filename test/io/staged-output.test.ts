@@ -91,6 +91,44 @@ test('with force, a file is replaced by a new one and the old one keeps its byte
   assert.equal(readFileSync(path.join(folder, '..', 'other name of a'), 'utf8'), 'old');
 });
 
+test('a file may be named by its content, and be told of by another that comes last', async (t) => {
+  const folder = usedFolder(t);
+  await withStagedOutput(folder, async (output) => {
+    const nameOf = (sha256: string) => `sub/${sha256.slice(0, 4)}`;
+    const files = [
+      { name: 'sub/list', bytes: 4, isRecord: true },
+      { name: 'sub/0', bytes: 3, nameOf },
+    ];
+    await output.stage(files, FRESH);
+    await output.write('sub/0', Buffer.from('abc'), 0);
+    const [digest] = await output.seal({ names: ['sub/0'] });
+    assert.equal(digest!.name, 'sub/ba78');
+    const sealed = await output.open('sub/0');
+    const content = new Uint8Array(3);
+    await sealed.readInto(content, 0);
+    await sealed.close();
+    assert.equal(Buffer.from(content).toString(), 'abc');
+    await output.write('sub/list', Buffer.from('ba78'), 0);
+    await output.seal({ names: ['sub/list'] });
+    await output.publish(RECORD);
+  });
+  assert.deepEqual(readdirSync(path.join(folder, 'sub')).sort(), ['ba78', 'list']);
+});
+
+test('a name that content has given is not taken from another file without force', async (t) => {
+  const folder = usedFolder(t);
+  await assert.rejects(
+    withStagedOutput(folder, async (output) => {
+      await output.stage([{ name: '0', bytes: 1, nameOf: () => 'a' }], FRESH);
+      await output.seal();
+      await output.publish(RECORD);
+    }),
+    /^PressError: a: exists already; --force replaces it$/,
+  );
+  assert.deepEqual(readdirSync(folder), ['a']);
+  assert.equal(readFileSync(path.join(folder, 'a'), 'utf8'), 'old');
+});
+
 test('a record that would describe replaced files goes before they do', async (t) => {
   const folder = usedFolder(t);
   writeFileSync(path.join(folder, RECORD.name), 'about the old a');

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type SchemeName, schemeBytes } from '../../src/core/scheme.ts';
+import { type SchemeName, schemeBytes, transposedScheme } from '../../src/core/scheme.ts';
 import { SharedViews } from '../../src/kernels/memory.ts';
-import { loadTransposed, transposedScheme } from '../../src/runtime/load-transposed.ts';
+import { loadTransposed } from '../../src/runtime/load-transposed.ts';
 import { codecOf } from '../../src/schemes/index.ts';
 import { memoryTensor, tensorValues } from '../support/memory-model.ts';
 import { floats, gaussian } from '../support/samples.ts';

@@ -14,3 +14,8 @@ export function digestsOf(folder: string): Map<string, string> {
       .map((name) => [name, sha256(path.join(folder, name))]),
   );
 }
+
+/** SHA-256 of a text in UTF-8. */
+export function sha256Text(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}

@@ -12,7 +12,7 @@ import { temporaryFolder } from './temporary-folder.ts';
 export { InferenceSession, Tensor } from 'onnxruntime-node';
 
 /** The GPU in software that Debian's chromium brings. */
-const SWIFTSHADER = '/usr/lib/chromium/vk_swiftshader_icd.json';
+export const SWIFTSHADER = '/usr/lib/chromium/vk_swiftshader_icd.json';
 
 /** Why onnxruntime has no GPU here; false where it has. */
 export const NO_GPU: string | false =

@@ -2,8 +2,9 @@ import { invalidInput } from '../../../src/core/errors.ts';
 import type { RowRange, Tensor } from '../../../src/core/tensor.ts';
 import { rowBytes } from '../../../src/core/tensor.ts';
 import type { InputFile } from '../../../src/io/input-file.ts';
+import { BLOCK_SIZE, type BlockScheme, codeBytes } from '../../../src/schemes/block-planes.ts';
 import { fromHalf, toHalf } from '../../../src/schemes/half.ts';
-import { BLOCK_SIZE, type BlockScheme, codeBytes, unpackBlocks } from '../weights/block-packing.ts';
+import { unpackBlocks } from '../weights/block-packing.ts';
 
 /** Code of 0 in a byte. */
 const ZERO_CODE = 128;

@@ -4,8 +4,8 @@ import { columnCount, type Tensor } from '../../../src/core/tensor.ts';
 import { FileTensor } from '../../../src/io/file-tensor.ts';
 import type { InputFile } from '../../../src/io/input-file.ts';
 import { type ElementType, type Initializer, isExternal } from '../../../src/onnx/graph.ts';
-import { projectRows } from '../../../src/passes/float-rows.ts';
-import { BLOCK_BITS, BLOCK_SIZE, type BlockScheme, codeBytes } from '../weights/block-packing.ts';
+import { cropColumns } from '../../../src/passes/whole-blocks.ts';
+import { BLOCK_BITS, BLOCK_SIZE, type BlockScheme, codeBytes } from '../../../src/schemes/block-planes.ts';
 import { BlockTensor, type Piece, type Run } from './block-tensor.ts';
 
 /** An open file of weights and its index in `Model.files`. */
@@ -110,10 +110,7 @@ export class GraphWeights {
       pieceRows: slot.shape.at(-2)!,
       pieces: pieces.map(({ codes, scales }): Piece => ({ codes: codes.run, scales: scales.run })),
     });
-    if (padded === columns) return tensor;
-    return projectRows(tensor, columns, () =>
-      Promise.resolve((values, into) => into.set(values.subarray(0, columns))),
-    );
+    return cropColumns(tensor, columns);
   }
 
   /** An initializer of a type and shape, once. */

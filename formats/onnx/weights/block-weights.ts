@@ -1,15 +1,14 @@
 import { columnCount, rowCount, type Tensor } from '../../../src/core/tensor.ts';
 import { ELEMENT_TYPES, type ExternalData } from '../../../src/onnx/graph.ts';
-import { type FloatType, int } from '../graph/builder.ts';
 import {
   BLOCK_BITS,
   BLOCK_SIZE,
   type BlockScheme,
   codeBytes,
-  packBlocks,
-  packFloatScales,
-  packHalfScales,
-} from './block-packing.ts';
+  splitScales,
+} from '../../../src/schemes/block-planes.ts';
+import { type FloatType, int } from '../graph/builder.ts';
+import { packBlocks, packFloatScales } from './block-packing.ts';
 import { addByHead } from './heads.ts';
 import type { Placer } from './placer.ts';
 import type { Weights } from './weights.ts';
@@ -96,7 +95,7 @@ export class BlockWeights implements Weights {
     const scheme = this.#schemeOf(tensor);
     const [blocks, width] = [blocksOf(tensor), codeBytes(scheme)];
     const isHalf = this.#type === 'float16';
-    const packScales = isHalf ? packHalfScales : packFloatScales;
+    const packScales = isHalf ? splitScales : packFloatScales;
     const [codes, scales] = this.#placer.packed(tensor, scheme, {
       parts: [
         { rowBytes: blocks * width, pack: (from, into) => packBlocks(scheme, from, into) },

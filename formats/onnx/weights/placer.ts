@@ -4,7 +4,7 @@ import { SCHEMES, type SchemeName, schemeBytes } from '../../../src/core/scheme.
 import { columnCount, rowCount, type Tensor } from '../../../src/core/tensor.ts';
 import type { ElementType, ExternalData } from '../../../src/onnx/graph.ts';
 import { initializerBytes } from '../../../src/onnx/value-type.ts';
-import { projectRows } from '../../../src/passes/float-rows.ts';
+import { padToBlocks } from '../../../src/passes/whole-blocks.ts';
 import type { DataFiles } from '../data-files.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 
@@ -71,7 +71,7 @@ export class Placer {
     const known = this.#packed.get(name);
     if (known !== undefined) return known;
     this.#assertMayRound(tensor, scheme, byRow);
-    const source = inWholeBlocks(tensor, scheme);
+    const source = padToBlocks(tensor, SCHEMES[scheme].blockSize);
     const importance = source.scheme === scheme || byRow ? undefined : this.#importanceOf(tensor, source);
     const rounds = source.scheme !== scheme && scheme === 'Q4_0';
     const feedback = rounds ? this.#calibration.feedback(tensor, columnCount(source)) : undefined;
@@ -123,20 +123,6 @@ export class Placer {
     const what = `requantizing from ${scheme} to ${to}${byRow ? ' by rows' : ''} adds a second error; --allow-requantize permits it`;
     throw unsupported({ field: `tensor "${name}"`, what });
   }
-}
-
-/** The tensor itself, or one of F32 whose rows are longer by some zeros. */
-function inWholeBlocks(tensor: Tensor, scheme: SchemeName): Tensor {
-  const { blockSize } = SCHEMES[scheme];
-  const columns = columnCount(tensor);
-  const padded = Math.ceil(columns / blockSize) * blockSize;
-  if (padded === columns) return tensor;
-  return projectRows(tensor, padded, () =>
-    Promise.resolve((values, into) => {
-      into.fill(0);
-      into.set(values);
-    }),
-  );
 }
 
 /** Bytes of one row in a scheme of blocks, its last block whole. */

@@ -1,7 +1,8 @@
 import { columnCount, rowCount, type Tensor } from '../../../src/core/tensor.ts';
 import { ELEMENT_TYPES, type ExternalData } from '../../../src/onnx/graph.ts';
+import { BLOCK_SIZE } from '../../../src/schemes/block-planes.ts';
 import { int, ints } from '../graph/builder.ts';
-import { BLOCK_SIZE, packBlocks, packFloatScales } from './block-packing.ts';
+import { packBlocks, packFloatScales } from './block-packing.ts';
 import { pieceOf } from './block-weights.ts';
 import { addByHead } from './heads.ts';
 import { type Placer, paddedRowBytes } from './placer.ts';

@@ -56,7 +56,8 @@ interface ConvertFlags {
 const HELP = `
 Sizes are 500M, 3.5GB (decimal) or 512MiB (binary). \`plmpress schemes\` lists the targets and schemes.
 A tensor takes the first of these that is given: --token-embedding-type, the first --tensor-type that matches anywhere in
-its GGUF name (blk.0.attn_q.weight), --pure, the rule of the target. Vectors stay F32.
+its GGUF name (blk.0.attn_q.weight), --pure, the rule of the target. Vectors stay F32. Bundles of webgpu take the schemes q4, q8
+and f16 there, and patterns that match in the names of checkpoints (self_attn.q_proj) as well.
 --gguf-arch deepseek2 makes files that run with a KV cache of a ninth of the bytes and with flash attention, but hold the
 first matrix of every FFN twice; docs/gguf.md tells when that pays.
 All targets are written, or none: files get their names when they are whole and on the disk, and a run that fails
@@ -66,7 +67,7 @@ export function convertCommand(open: OpenSession): Command {
   return new Command('convert')
     .description('convert a model into artifacts, with a record of all that was done in plmpress.json')
     .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
-    .requiredOption('--to <target>', 'what to write, as gguf:q8_0 or onnx:q4; repeatable', collect)
+    .requiredOption('--to <target>', 'what to write, as gguf:q8_0, onnx:q4 or webgpu:q4; repeatable', collect)
     .requiredOption('-o, --output <dir>', 'output folder')
     .optionsGroup('Artifact:')
     .addOption(
@@ -90,7 +91,11 @@ export function convertCommand(open: OpenSession): Command {
         .choices(QUALITIES)
         .default('fast'),
     )
-    .option('--shard-size <size>', 'split into files of at most this size', parseSize)
+    .option(
+      '--shard-size <size>',
+      'split into files of at most this size; of webgpu 32MiB in any case',
+      parseSize,
+    )
     .option('--strict', 'refuse instead of storing a tensor in another scheme than the target says')
     .option('--imatrix <file>', 'importances of columns, as llama-imatrix writes them (.gguf or .dat)')
     .option('--statistics <file>', 'what passes such as prune-ffn go by, as `plmpress calibrate` writes it')
@@ -170,7 +175,7 @@ async function run(
       ? await verifyTargets(session, { model, targets, statistics, texts }, flags)
       : undefined;
 
-  const conversion: Conversion = { model, targets, manifest, seconds, peakRss: peakRss() };
+  const conversion: Conversion = { model, targets, files, manifest, seconds, peakRss: peakRss() };
   if (session.json) {
     await session.writeJson({
       ...(manifest ?? { dryRun, files, artifacts: targets.map(describePlan) }),
@@ -195,21 +200,32 @@ async function run(
 
 /** Options of one format beside targets of others would be forgotten in silence. */
 function assertOptionsApply(flags: ConvertFlags): void {
-  const given: Readonly<Record<string, Readonly<Record<string, boolean>>>> = {
-    gguf: {
-      '--gguf-arch': flags.ggufArch !== 'plm',
-      '--strict': flags.strict === true,
-      '--tensor-type': flags.tensorType !== undefined,
-      '--token-embedding-type': flags.tokenEmbeddingType !== undefined,
-      '--pure': flags.pure === true,
-      '--kv-b-rule': flags.kvBRule !== 'current',
-    },
-    onnx: { '--cache': flags.cache !== 'latent', '--quality': flags.quality !== 'fast' },
-  };
-  for (const [format, options] of Object.entries(given)) {
-    if (flags.to.some((target) => target.startsWith(`${format}:`))) continue;
+  const given: readonly [formats: readonly string[], options: Readonly<Record<string, boolean>>][] = [
+    [
+      ['gguf'],
+      {
+        '--gguf-arch': flags.ggufArch !== 'plm',
+        '--strict': flags.strict === true,
+        '--pure': flags.pure === true,
+        '--kv-b-rule': flags.kvBRule !== 'current',
+      },
+    ],
+    [
+      ['gguf', 'webgpu'],
+      {
+        '--tensor-type': flags.tensorType !== undefined,
+        '--token-embedding-type': flags.tokenEmbeddingType !== undefined,
+      },
+    ],
+    [['gguf', 'onnx'], { '--imatrix': flags.imatrix !== undefined }],
+    [['onnx'], { '--cache': flags.cache !== 'latent', '--quality': flags.quality !== 'fast' }],
+  ];
+  for (const [formats, options] of given) {
+    if (flags.to.some((target) => formats.some((format) => target.startsWith(`${format}:`)))) continue;
     const option = Object.keys(options).find((name) => options[name]);
-    if (option !== undefined) throw usage(`${option} is for ${format} targets`, `--to ${format}:…`);
+    if (option === undefined) continue;
+    const targets = formats.map((format) => `--to ${format}:…`).join(' or ');
+    throw usage(`${option} is for ${formats.join(' and ')} targets`, targets);
   }
 }
 
@@ -304,7 +320,13 @@ function ggufHint(file: string, arch: GgufArchitecture): string {
 function runHints(targets: readonly Target[], output: string, arch: GgufArchitecture): string[] {
   const gguf = targets.find(({ plan }) => plan.target.startsWith('gguf:'));
   const graph = targets.find((target) => target.graph !== undefined)?.graph;
+  const page = targets
+    .flatMap(({ plan }) => plan.files)
+    .find(({ name }) => name.endsWith('/index.html'))?.name;
   return [
+    ...(page === undefined
+      ? []
+      : [`run it in a browser: serve ${path.join(output, path.dirname(page))} as static files`]),
     ...(gguf === undefined ? [] : [ggufHint(path.join(output, gguf.plan.files[0]!.name), arch)]),
     ...(graph === undefined
       ? []

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { RECIPES, type Recipe, type Rule } from '../../../formats/gguf/recipes.ts';
 import { ONNX_SCHEMES } from '../../../formats/onnx/schemes.ts';
+import { WEBGPU_SCHEMES } from '../../../formats/webgpu/schemes.ts';
 import { bitsPerWeight, SCHEMES, type SchemeName } from '../../core/scheme.ts';
 import { canEncode } from '../../schemes/index.ts';
 import type { OpenSession } from '../program.ts';
@@ -15,6 +16,7 @@ export function schemesCommand(open: OpenSession): Command {
       const targets = [
         ...RECIPES.map((recipe) => ({ target: `gguf:${recipe.name}`, summary: describeRecipe(recipe) })),
         ...ONNX_SCHEMES.map(({ name, summary }) => ({ target: `onnx:${name}`, summary })),
+        ...WEBGPU_SCHEMES.map(({ name, summary }) => ({ target: `webgpu:${name}`, summary })),
       ];
       const schemes = (Object.keys(SCHEMES) as SchemeName[]).map(describeScheme);
       if (session.json) await session.writeJson({ targets, schemes });
@@ -73,7 +75,7 @@ function tables(
       theme.dim,
     ),
     '',
-    'Of several exceptions the first counts. Norms and other vectors are F32 in every GGUF.',
+    'Of several exceptions the first counts. Norms and other vectors are F32 in every GGUF and WebGPU bundle.',
     '',
     ...renderTable(
       [

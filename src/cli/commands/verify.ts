@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { PressError } from '../../core/errors.ts';
-import { ENGINES, type Engine } from '../../pipeline/engines/index.ts';
+import type { Engine } from '../../pipeline/engines/index.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
 import { readText } from '../../pipeline/read-text.ts';
@@ -24,18 +24,20 @@ interface VerifyFlags extends RuntimeFlags {
   readonly text?: string[];
   readonly tokens: number;
   readonly maxKld?: number;
-  readonly engine: Engine;
+  readonly engine: Exclude<Engine, 'webgpu'>;
+  readonly device: 'cpu' | 'webgpu';
 }
 
 const HELP = `
 If plmpress.json lies beside the artifact, the files must be those that convert has written. Then every tensor is
-compared with its source, and both models run over the text: the source and a GGUF in the reference runtime, an ONNX graph
-node by node in an interpreter, or in ONNX Runtime. What an artifact of its schemes cannot show sets the exit code to 6.`;
+compared with its source, and both models run over the text: the source, a GGUF and the weights of a WebGPU bundle in the
+reference runtime, an ONNX graph node by node in an interpreter, or in ONNX Runtime. Files of a bundle must be those of its
+manifest, too. What an artifact of its schemes cannot show sets the exit code to 6.`;
 
 export function verifyCommand(open: OpenSession): Command {
   return new Command('verify')
     .description('prove that an artifact still is its source')
-    .argument('<artifact>', '.gguf file, ONNX graph or folder of one of them')
+    .argument('<artifact>', '.gguf file, ONNX graph or folder of one of them, or folder of a WebGPU bundle')
     .requiredOption(
       '--against <source>',
       'checkpoint folder, .gguf file or artifact folder that it was made from',
@@ -54,15 +56,24 @@ export function verifyCommand(open: OpenSession): Command {
         '--engine <engine>',
         'what computes the artifact; onnxruntime where it is installed beside plmpress',
       )
-        .choices(ENGINES)
+        .choices(['builtin', 'onnxruntime'])
         .default('builtin'),
+    )
+    .addOption(
+      new Option(
+        '--device <device>',
+        'where a bundle runs; webgpu: with its own kernels, where the package webgpu is installed beside plmpress',
+      )
+        .choices(['cpu', 'webgpu'])
+        .default('cpu'),
     )
     .addOption(attentionOption())
     .addOption(threadsOption())
     .addHelpText('after', HELP)
     .action(async (artifactSpec: string, flags: VerifyFlags) => {
       const session = open();
-      const { against, adapter, text, tokens: maxTokens, maxKld, attention, threads, engine } = flags;
+      const { against, adapter, text, tokens: maxTokens, maxKld, attention, threads } = flags;
+      const engine = flags.device === 'webgpu' ? 'webgpu' : flags.engine;
       const { signal, progress } = session;
       const texts = text && (await Promise.all(text.map(readText)));
       const verification = await withSource(artifactSpec, (artifact) =>

@@ -1,6 +1,7 @@
-import { type PlannedFile, plannedBytes } from '../../core/export-plan.ts';
+import { type PlannedFile, plannedBytes, plannedRows } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
-import { byteLength, elementCount } from '../../core/tensor.ts';
+import { byteLength, columnCount } from '../../core/tensor.ts';
+import type { ConvertResult } from '../../pipeline/convert.ts';
 import type { Manifest } from '../../pipeline/manifest.ts';
 import type { Target } from '../../pipeline/target.ts';
 import { formatBytes, formatCount, formatSeconds, formatSmall } from './format.ts';
@@ -12,6 +13,8 @@ import type { Theme } from './theme.ts';
 export interface Conversion {
   readonly model: Model;
   readonly targets: readonly Target[];
+  /** Of all targets, in the order of their plans. */
+  readonly files: ConvertResult['files'];
   /** Undefined after a dry run. */
   readonly manifest: Manifest | undefined;
   readonly seconds: number;
@@ -21,7 +24,10 @@ export interface Conversion {
 /** A table of the files and a line that sums up. */
 export function conversionLines(conversion: Conversion, theme: Theme): string[] {
   const { targets, manifest } = conversion;
-  const rows = targets.flatMap((target) => target.plan.files.map((file) => fileRow(file, target, manifest)));
+  const names = conversion.files.map(({ path }) => path).values();
+  const rows = targets.flatMap((target) =>
+    target.plan.files.map((file) => fileRow(names.next().value!, file, target, manifest)),
+  );
   const columns: Column[] = [
     { header: 'file' },
     { header: 'size', align: 'right' },
@@ -34,22 +40,25 @@ export function conversionLines(conversion: Conversion, theme: Theme): string[] 
   return [...(pruning.length > 0 ? [...pruning, ''] : []), ...table, '', summaryLine(conversion, theme)];
 }
 
-function fileRow(file: PlannedFile, target: Target, manifest: Manifest | undefined): string[] {
-  const weights = file.tensors.reduce((sum, { source }) => sum + elementCount(source), 0);
+function fileRow(name: string, file: PlannedFile, target: Target, manifest: Manifest | undefined): string[] {
+  const weights = file.tensors.reduce(
+    (sum, tensor) => sum + plannedRows(tensor).count * columnCount(tensor.source),
+    0,
+  );
   const bits = (8 * file.tensors.reduce((sum, tensor) => sum + plannedBytes(tensor), 0)) / weights;
   return [
-    file.name,
+    name,
     formatBytes(file.bytes),
     formatCount(file.bytes),
     weights === 0 ? '' : bits.toFixed(2),
-    ...(manifest === undefined ? [] : [worstError(file, target, manifest)]),
+    ...(manifest === undefined ? [] : [worstError(name, file, target, manifest)]),
   ];
 }
 
 /** The largest relative RMS error of the file's tensors, and whose it is. */
-function worstError(file: PlannedFile, { plan }: Target, manifest: Manifest): string {
+function worstError(name: string, file: PlannedFile, { plan }: Target, manifest: Manifest): string {
   const artifact = manifest.artifacts.find(
-    ({ target, files }) => target === plan.target && files.includes(file.name),
+    ({ target, files }) => target === plan.target && files.includes(name),
   );
   const names = new Set(file.tensors.map((tensor) => tensor.name));
   const tensors = artifact!.tensors.filter((tensor) => names.has(tensor.name));

@@ -110,14 +110,16 @@ function targetCost(target: Target, context: number, devices: readonly DevicePro
   };
 }
 
-/** llama.cpp keeps the keys and values of arch plm expanded, in f16; graphs keep what they compute with. */
+/** llama.cpp keeps the keys and values of arch plm expanded, in f16; graphs keep what they compute with; bundles the latent in f16. */
 function cacheOf({
   graph,
+  plan,
   options,
   model: { config },
 }: Target): Pick<TargetCost, 'cache' | 'kvBytesPerToken'> {
   if (graph === undefined) {
-    return { cache: 'expanded', kvBytesPerToken: kvCacheBytesPerToken(config, 'expanded') };
+    const cache = plan.target.startsWith('webgpu:') ? 'latent' : 'expanded';
+    return { cache, kvBytesPerToken: kvCacheBytesPerToken(config, cache) };
   }
   const cache = options.cache === 'expanded' ? 'expanded' : 'latent';
   return { cache, kvBytesPerToken: kvCacheElements(config, cache) * (isHalf(graph) ? 2 : F32_BYTES) };

@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { PlmConfig } from '../../../src/core/config.ts';
 import { openInterpreter } from '../../../src/pipeline/engines/interpreter.ts';
-import { SMALL_PLM } from '../../support/hollow-model.ts';
 import { logitsOf } from '../../support/logits.ts';
 import { memoryModel } from '../../support/memory-model.ts';
 import { exportOnnx, largestDifference, openExported } from '../../support/onnx-artifact.ts';
 import { OnnxSequences } from '../../support/onnx-sequences.ts';
 import { oracleLogits } from '../../support/plm-oracle.ts';
-import { uniform } from '../../support/samples.ts';
+import { randomGeometry } from '../../support/random-geometry.ts';
 
 /**
  * Largest difference of a logit beside the largest logit. f32: sums in another order, measured 1e-6. f16: 11 bits after every
@@ -17,31 +15,6 @@ import { uniform } from '../../support/samples.ts';
 const LIMITS = { f32: 1e-5, f16: 1e-2, q8: 0.15, q4: 0.1, q4f16: 0.1 };
 
 const IDS = [3, 41, 59, 26, 5, 3, 58, 97, 93, 23];
-
-/** A PLM whose sizes no engine favours: few of them are multiples of anything. */
-function randomGeometry(seed: number): PlmConfig {
-  const next = uniform(seed);
-  const between = (first: number, last: number) => first + Math.floor(next() * (last - first + 1));
-  const layers = between(1, 3);
-  const isBiased = next() < 0.4;
-  return {
-    ...SMALL_PLM,
-    vocabSize: between(262, 300),
-    hiddenSize: between(33, 90),
-    numHiddenLayers: layers,
-    numAttentionHeads: 2 * between(0, 3) + 1,
-    intermediateSizes: Array.from({ length: layers }, () => between(20, 130)),
-    kvLoraRank: between(10, 70),
-    qLoraRank: next() < 0.3 ? between(10, 40) : undefined,
-    qkNopeHeadDim: between(5, 40),
-    qkRopeHeadDim: 2 * between(1, 12),
-    vHeadDim: between(5, 40),
-    ropeInterleave: next() < 0.5,
-    maxPositionEmbeddings: 32,
-    tieWordEmbeddings: next() < 0.6,
-    ...(isBiased && { ffnBias: true }),
-  };
-}
 
 function largest(rows: readonly ArrayLike<number>[]): number {
   return largestDifference(

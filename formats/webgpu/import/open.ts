@@ -1,0 +1,136 @@
+import path from 'node:path';
+import { invalidInput, PressError } from '../../../src/core/errors.ts';
+import { closeModel, type GenerationConfig, type Model, type SourceFile } from '../../../src/core/model.ts';
+import type { Tensor } from '../../../src/core/tensor.ts';
+import type { InputFile } from '../../../src/io/input-file.ts';
+import { SourceFolder } from '../../../src/io/source-folder.ts';
+import type { BundleFile, BundleManifest } from '../../../src/webgpu/manifest.ts';
+import { MANIFEST_FILE } from '../file-names.ts';
+import { plmConfig } from '../geometry.ts';
+import { bundleFolder } from './locate.ts';
+import { parseBundleManifest } from './manifest.ts';
+import { bundleTensors } from './tensors.ts';
+import { VerifiedShard } from './verified-shard.ts';
+import { parseVocabulary } from './vocabulary.ts';
+
+const MAX_MANIFEST_BYTES = 64_000_000;
+const MAX_VOCABULARY_BYTES = 64_000_000;
+
+/** A model as a WebGPU bundle holds it. */
+export interface BundleArtifact extends Model {
+  readonly format: 'webgpu';
+  readonly manifest: BundleManifest;
+  /** Tensors as they are stored: `toStoredForm` makes the same of a model's. */
+  readonly stored: ReadonlyMap<string, Tensor>;
+  /** The bytes of `manifest.shards[index]`. Throws invalid-input where they have another SHA-256 than the manifest says. */
+  readonly readShard: (index: number) => Promise<Uint8Array<ArrayBuffer>>;
+}
+
+export function isBundleArtifact(model: Model): model is BundleArtifact {
+  return model.format === 'webgpu';
+}
+
+/**
+ * Opens a bundle by its folder or its manifest. Of weights nothing is read; a shard is hashed whole when the first of it
+ * is. Names of files begin with that of the folder. Close the model when done with it.
+ * @throws PressError invalid-input for a manifest that is malformed or contradicts the files, unsupported for a later version.
+ */
+export async function openBundle(spec: string): Promise<BundleArtifact> {
+  const folder = await bundleFolder(spec);
+  const files: SourceFile[] = [];
+  try {
+    return await readBundle(folder, files);
+  } catch (error) {
+    await closeModel({ files });
+    throw error;
+  }
+}
+
+async function readBundle(resolved: string, files: SourceFile[]): Promise<BundleArtifact> {
+  const folder = await SourceFolder.open(resolved);
+  const labelOf = (name: string) => `${path.basename(resolved)}/${name}`;
+  const text = await folder.readText(MANIFEST_FILE, MAX_MANIFEST_BYTES, labelOf(MANIFEST_FILE));
+  files.push(text);
+  const manifest = parseBundleManifest(text.text, text.name);
+  const config = plmConfig(manifest.model);
+
+  const { tokenizer, runtime } = manifest;
+  const vocabulary = await folder.readText(tokenizer.file, MAX_VOCABULARY_BYTES, labelOf(tokenizer.file));
+  files.push(vocabulary);
+  await assertContent(vocabulary, tokenizer);
+  const open = async (entry: BundleFile): Promise<InputFile> => {
+    const file = await folder.open(entry.file, labelOf(entry.file));
+    files.push(file);
+    assertSize(file, entry);
+    return file;
+  };
+  await open(runtime);
+  const shards = new Map<string, VerifiedShard>();
+  for (const entry of manifest.shards) {
+    if (shards.has(entry.file)) continue;
+    shards.set(entry.file, new VerifiedShard(await open(entry), files.length - 1, entry.sha256));
+  }
+  return {
+    ...{ format: 'webgpu', manifest, name: manifest.name, config },
+    async readShard(index) {
+      const { file, bytes } = manifest.shards[index]!;
+      const shard = new Uint8Array(bytes);
+      await shards.get(file)!.readInto(shard, 0);
+      return shard;
+    },
+    ...bundleTensors(
+      config,
+      manifest.tensors,
+      manifest.shards.map(({ file }) => shards.get(file)!),
+    ),
+    tokenizer: parseVocabulary(vocabulary.text, vocabulary.name, config.vocabSize),
+    generation: generationConfig(manifest),
+    ...{ card: {}, files, changes: [], notes: [] },
+  };
+}
+
+function assertSize(file: SourceFile, { bytes }: BundleFile): void {
+  if (file.bytes === bytes) return;
+  throw invalidInput({
+    file: file.name,
+    what: 'size',
+    got: file.bytes,
+    expected: `${bytes} bytes by the manifest`,
+  });
+}
+
+async function assertContent(file: SourceFile, entry: BundleFile): Promise<void> {
+  assertSize(file, entry);
+  const got = await file.sha256();
+  if (got === entry.sha256) return;
+  throw invalidInput({ file: file.name, what: 'SHA-256', got, expected: entry.sha256 });
+}
+
+/**
+ * Compares all files of a bundle with its manifest.
+ * @throws PressError verification where one is not as it was written.
+ */
+export async function checkBundleFiles({ files, manifest }: BundleArtifact): Promise<void> {
+  const digests = new Map(
+    [manifest.runtime, manifest.tokenizer, ...manifest.shards].map(({ file, sha256 }) => [file, sha256]),
+  );
+  for (const file of files) {
+    const expected = digests.get(path.basename(file.name));
+    if (expected === undefined) continue;
+    const got = await file.sha256();
+    if (got === expected) continue;
+    const what = `SHA-256 differs from ${MANIFEST_FILE}`;
+    throw new PressError('verification', { file: file.name, what, got, expected });
+  }
+}
+
+function generationConfig({ generation }: BundleManifest): GenerationConfig {
+  const { temperature, top_k, top_p, min_p, repetition_penalty } = generation;
+  return {
+    ...(temperature !== undefined && { temperature }),
+    ...(top_k !== undefined && { topK: top_k }),
+    ...(top_p !== undefined && { topP: top_p }),
+    ...(min_p !== undefined && { minP: min_p }),
+    ...(repetition_penalty !== undefined && { repetitionPenalty: repetition_penalty }),
+  };
+}

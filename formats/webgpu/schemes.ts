@@ -1,0 +1,48 @@
+import { usage } from '../../src/core/errors.ts';
+import type { SchemeName } from '../../src/core/scheme.ts';
+import type { BundleScheme } from '../../src/webgpu/manifest.ts';
+
+/** What planes of each scheme hold, taken together. */
+export const STORED_SCHEMES = {
+  f32: 'F32',
+  f16: 'F16',
+  q8: 'Q8_0',
+  q4: 'Q4_0',
+} as const satisfies Record<BundleScheme, SchemeName>;
+
+/** Schemes of matrices; vectors are f32. */
+export type MatrixScheme = Exclude<BundleScheme, 'f32'>;
+
+export interface WebgpuScheme {
+  readonly name: MatrixScheme;
+  readonly summary: string;
+}
+
+export const WEBGPU_SCHEMES: readonly WebgpuScheme[] = [
+  { name: 'f16', summary: 'floats of 16 bits: close to exact, 3.6 times the bytes of q4' },
+  { name: 'q8', summary: '8 bits in blocks of 32, everywhere' },
+  {
+    name: 'q4',
+    summary: '4 bits in blocks of 32, everywhere; --tensor-type and --token-embedding-type make exceptions',
+  },
+];
+
+/** @throws PressError usage for a name that is none. */
+export function webgpuSchemeNamed(name: string): WebgpuScheme {
+  const scheme = WEBGPU_SCHEMES.find((known) => known.name === name.toLowerCase());
+  if (scheme === undefined) {
+    const known = WEBGPU_SCHEMES.map(({ name }) => name).join(', ');
+    throw usage(`unknown WebGPU scheme ${JSON.stringify(name)}`, known);
+  }
+  return scheme;
+}
+
+/**
+ * The scheme of matrices that holds the same as `scheme`.
+ * @throws PressError usage where there is none.
+ */
+export function matrixSchemeOf(scheme: SchemeName): MatrixScheme {
+  const found = WEBGPU_SCHEMES.find(({ name }) => STORED_SCHEMES[name] === scheme);
+  if (found === undefined) throw usage(`a WebGPU bundle stores no matrix as ${scheme}`, 'q4, q8 or f16');
+  return found.name;
+}

@@ -1,0 +1,19 @@
+// What changes from one submission to the next.
+struct Params {
+  // Of the first token of the batch.
+  position: u32,
+  tokens: u32,
+  // Of the residual stream, from which logits are computed.
+  row: u32,
+  // Positions that one workgroup attends to, and how many such ranges there are.
+  split: u32,
+  splits: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+// Weights of 8 columns.
+struct Octet {
+  low: vec4f,
+  high: vec4f,
+}
