@@ -15,6 +15,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/onnx': ['src/kernels', 'src/schemes', 'src/core'],
   'src/webgpu': ['src/tokenizer', 'src/core'],
   'formats/webgpu': ['formats/hf', 'src/webgpu', 'src/io', 'src/passes', 'src/schemes', 'src/core'],
+  'formats/webgpu/page': ['src/webgpu'],
   'src/runtime': ['src/kernels', 'src/tokenizer', 'src/schemes', 'src/core'],
   'src/verify': ['src/runtime', 'src/kernels', 'src/tokenizer', 'src/schemes', 'src/core'],
   'formats/safetensors': ['src/io', 'src/core'],
@@ -24,6 +25,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'formats/onnx': ['formats/hf', 'src/onnx', 'src/io', 'src/passes', 'src/schemes', 'src/core'],
   'formats/peft': ['formats/safetensors', 'src/io', 'src/core'],
   'formats/imatrix': ['formats/gguf', 'src/io', 'src/core'],
+  'src/serve': ['src/core'],
   calibration: ['src/runtime', 'src/core'],
   'src/pipeline': [
     ...['src/core', 'src/io', 'src/schemes', 'src/kernels', 'src/tokenizer', 'src/passes', 'src/runtime'],
@@ -42,6 +44,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/cli': [
     'src/pipeline',
+    'src/serve',
     'src/passes',
     'src/schemes',
     'src/tokenizer',
@@ -114,13 +117,32 @@ test('packages are imported only in their rooms', () => {
   assert.deepEqual(wrong, []);
 });
 
-test('only the command line touches the console, and nothing touches the network', () => {
+/** Rooms that use the network, and what they may use of it. */
+const NETWORK: Readonly<Record<string, RegExp>> = {
+  'src/serve': /node:(http|net)'/,
+  'src/webgpu': /\bfetch\(/,
+  'formats/webgpu/page': /\bfetch\(/,
+};
+
+test('only the command line touches the console, only servers and browsers the network', () => {
   const wrong: string[] = [];
   for (const file of sources()) {
-    if (roomOf(file) === 'src/cli' || file === path.join('fixtures', 'generate.ts')) continue;
+    const room = roomOf(file)!;
     const text = readFileSync(path.join(repoRoot, file), 'utf8');
-    if (/\bconsole\.|process\.(stdout|stderr|exit\b)/.test(text)) wrong.push(`${file}: console`);
-    if (/\bfetch\(|node:(http|https|net|tls|dgram)'/.test(text)) wrong.push(`${file}: network`);
+    const quiet = room !== 'src/cli' && file !== path.join('fixtures', 'generate.ts');
+    if (quiet && /\bconsole\.|process\.(stdout|stderr|exit\b)/.test(text)) wrong.push(`${file}: console`);
+    for (const [use] of text.matchAll(/\bfetch\(|node:(http|https|net|tls|dgram)'/g)) {
+      if (!NETWORK[room]?.test(use)) wrong.push(`${file}: network: ${use}`);
+    }
   }
   assert.deepEqual(wrong, []);
+});
+
+test('what browsers run is free of Node', () => {
+  const rooms = ['src/webgpu', 'src/tokenizer', path.join('formats', 'webgpu', 'page')];
+  const files = sources().filter((file) => rooms.some((room) => file.startsWith(`${room}${path.sep}`)));
+  assert.deepEqual(
+    files.filter((file) => importsOf(file).some((specifier) => specifier.startsWith('node:'))),
+    [],
+  );
 });

@@ -7,7 +7,7 @@
 set -eu
 missing=
 command -v strace >/dev/null || missing="$missing strace"
-command -v chromium >/dev/null || missing="$missing chromium"
+{ [ -n "${CHROMIUM_PATH:-}" ] || command -v chromium >/dev/null; } || missing="$missing chromium"
 ls /usr/lib/*/libvulkan.so.1 >/dev/null 2>&1 || missing="$missing libvulkan1"
 [ -z "$missing" ] && exit 0
 

@@ -14,9 +14,6 @@ export interface DeviceForm {
   readonly planned: PlannedTensor;
 }
 
-/** Scales of rows of one block are half a word. */
-const WORD_ROWS = 2;
-
 /** All tensors but an untied head: q4 and q8 where they are stored so by rows, vectors f32, all else f16. */
 export function deviceForms(model: Model): DeviceForm[] {
   return plmTensors(model.config)
@@ -34,7 +31,7 @@ function deviceForm(slot: TensorSlot, source: Tensor): DeviceForm {
     tensor,
     planned: {
       ...{ name, scheme: STORED_SCHEMES[scheme], offset: 0 },
-      source: { ...stored, rowStep: leastCommonMultiple(stored.rowStep, WORD_ROWS) },
+      source: inWholeWords(stored),
       ...(tensor.layout === 'neurons' && { transposed: true }),
       ...((scheme === 'q8' || scheme === 'q4') && {
         packing: planes(STORED_SCHEMES[scheme], [0, rowCount(stored) * widths[0]], widths),
@@ -46,4 +43,13 @@ function deviceForm(slot: TensorSlot, source: Tensor): DeviceForm {
 function matrixScheme({ scheme }: Tensor): MatrixScheme {
   if (scheme === 'Q8_0') return 'q8';
   return scheme === 'Q4_0' ? 'q4' : 'f16';
+}
+
+/** Two rows at a time: of scales, one may be half a word. */
+function inWholeWords(tensor: Tensor): Tensor {
+  return {
+    ...tensor,
+    rowStep: leastCommonMultiple(tensor.rowStep, 2),
+    readRows: (range, into, signal) => tensor.readRows(range, into, signal),
+  };
 }

@@ -9,6 +9,7 @@ import { logitsCommand } from './commands/logits.ts';
 import { passesCommand } from './commands/passes.ts';
 import { planCommand } from './commands/plan.ts';
 import { schemesCommand } from './commands/schemes.ts';
+import { serveCommand } from './commands/serve.ts';
 import { tokenizeCommand } from './commands/tokenize.ts';
 import { verifyCommand } from './commands/verify.ts';
 import type { OutputStream } from './output.ts';
@@ -56,7 +57,8 @@ export function buildProgram(io: Io, open: OpenSession): Command {
     .commandsGroup('Run:')
     .addCommand(generateCommand(open))
     .addCommand(logitsCommand(open))
-    .addCommand(tokenizeCommand(open));
+    .addCommand(tokenizeCommand(open))
+    .addCommand(serveCommand(open));
   for (const command of [program, ...program.commands]) {
     command
       .helpOption('-h, --help', 'print help')

@@ -1,16 +1,29 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
-import { chromium, type Page } from 'playwright-core';
+import { type Browser, chromium, type Page } from 'playwright-core';
 import { repoRoot } from './paths.ts';
 import { serveFolders } from './static-server.ts';
 
-/** Debian's chromium, without the script around it. */
-const CHROMIUM = '/usr/lib/chromium/chromium';
+/** Debian's is a script around the first of these. */
+const PATHS = ['/usr/lib/chromium/chromium', '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'];
+const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome.exe'];
+
+const CHROMIUM = findChromium();
 
 /** Why no page can be opened here; false where it can. */
 export const NO_BROWSER: string | false =
-  !existsSync(CHROMIUM) && 'chromium is not installed: nothing runs in a browser';
+  CHROMIUM === undefined &&
+  'there is no Chromium: `npx playwright-core install chromium`, or CHROMIUM_PATH=<path>, lets it run in a browser';
+
+/** What CHROMIUM_PATH says, what the system has, or what playwright has installed. */
+function findChromium(): string | undefined {
+  const named = process.env.CHROMIUM_PATH;
+  if (named !== undefined) return named;
+  const folders = (process.env.PATH ?? '').split(path.delimiter);
+  const onPath = NAMES.flatMap((name) => folders.map((folder) => path.join(folder, name)));
+  return [...PATHS, ...onPath, chromium.executablePath()].find((file) => existsSync(file));
+}
 
 /** Gives pages a WebGPU adapter that computes in software, on machines with a GPU too. */
 const SOFTWARE_GPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
@@ -55,13 +68,19 @@ export async function openPage(t: TestContext, models: string): Promise<Page> {
   const folders = { node_modules: path.join(repoRoot, 'node_modules'), models };
   const server = await serveFolders(folders, PAGE);
   t.after(() => server.close());
-  const browser = await chromium.launch({
-    executablePath: CHROMIUM,
-    args: [NO_SANDBOX, ...SOFTWARE_GPU, ...QUIET],
-  });
-  t.after(() => browser.close());
+  const browser = await launchBrowser(t);
   const page = await browser.newPage();
   await page.goto(server.origin);
   await page.waitForFunction('document.title === "ready"');
   return page;
+}
+
+/** A real browser with WebGPU in software, until the test ends. */
+export async function launchBrowser(t: TestContext): Promise<Browser> {
+  const browser = await chromium.launch({
+    executablePath: CHROMIUM!,
+    args: [NO_SANDBOX, ...SOFTWARE_GPU, ...QUIET],
+  });
+  t.after(() => browser.close());
+  return browser;
 }

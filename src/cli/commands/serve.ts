@@ -1,0 +1,40 @@
+import { once } from 'node:events';
+import { Command } from 'commander';
+import { serveBundles } from '../../serve/serve.ts';
+import { parseInteger } from '../arguments.ts';
+import type { OpenSession } from '../program.ts';
+
+interface ServeFlags {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Always the same one: what browsers keep of a bundle belongs to host and port. */
+const DEFAULT_PORT = 8765;
+const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
+
+export function serveCommand(open: OpenSession): Command {
+  return new Command('serve')
+    .description('serve WebGPU bundles to browsers on this machine, until it is interrupted')
+    .argument('<dir>', 'bundle, or folder of bundles')
+    .option('--port <n>', '0 takes one that is free', parseInteger(0, 65535), DEFAULT_PORT)
+    .option('--host <address>', 'where to listen; 0.0.0.0 lets other machines in', '127.0.0.1')
+    .action(async (folder: string, { host, port }: ServeFlags) => {
+      const session = open();
+      const server = await serveBundles(folder, { host, port });
+      try {
+        if (session.json) await session.writeJson({ url: server.url });
+        else await session.writeLines([server.url]);
+        session.note('serving; Ctrl-C ends it');
+        if (!LOOPBACK.includes(host)) {
+          session.note(
+            'browsers of other machines have no WebGPU on http: put a server with https before this one',
+          );
+        }
+        if (!session.signal.aborted) await once(session.signal, 'abort');
+        throw session.signal.reason;
+      } finally {
+        await server.close();
+      }
+    });
+}

@@ -1,0 +1,55 @@
+import { statSync } from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { invalidInput, localIo } from '../core/errors.ts';
+import { bundlesIn, isBundle } from './bundle-list.ts';
+import { requestHandler } from './request-handler.ts';
+
+export interface ServeOptions {
+  readonly host: string;
+  /** 0: one that is free. */
+  readonly port: number;
+}
+
+export interface BundleServer {
+  /** Of the bundle, or of the list of bundles. */
+  readonly url: string;
+  /** Ends all connections. */
+  close(): Promise<void>;
+}
+
+/**
+ * Serves a bundle, or a folder of bundles, to browsers. Throws `local-io` for a folder that cannot be read and a port that
+ * cannot be had, `invalid-input` for a folder without bundles.
+ */
+export async function serveBundles(folder: string, { host, port }: ServeOptions): Promise<BundleServer> {
+  checkFolder(folder);
+  const server = http.createServer(requestHandler(folder));
+  await new Promise<void>((listening, failed) => {
+    server.once('error', (error) => failed(localIo(`${host}:${port}`, error)));
+    server.listen(port, host, listening);
+  });
+  const { port: bound } = server.address() as AddressInfo;
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}/`,
+    close: () =>
+      new Promise((closed) => {
+        server.close(() => closed());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function checkFolder(folder: string): void {
+  try {
+    if (!statSync(folder).isDirectory()) throw invalidInput({ file: folder, what: 'is no folder' });
+    if (isBundle(folder) || bundlesIn(folder).length > 0) return;
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === undefined ? error : localIo(folder, error);
+  }
+  throw invalidInput({
+    file: folder,
+    what: 'holds no bundle',
+    expected: 'manifest.json in it, or in a folder of it',
+  });
+}

@@ -1,0 +1,69 @@
+import type { BundleFile } from '../manifest.ts';
+
+/** One for all bundles of an origin: equal files are kept once. */
+const CACHE = 'plmpress-bundles';
+
+/** Requests are only keys here. This host never exists (RFC 6761). */
+const BY_HASH = 'https://plmpress.invalid/';
+const keyOf = ({ sha256 }: BundleFile) => BY_HASH + sha256;
+
+/** The Cache API as a store of files by their hash, and of manifests by their address. */
+export class BundleCache {
+  readonly #cache: Cache;
+
+  private constructor(cache: Cache) {
+    this.#cache = cache;
+  }
+
+  /** Undefined where there is no such thing: insecure pages, private windows of some browsers. */
+  static async open(): Promise<BundleCache | undefined> {
+    try {
+      return new BundleCache(await caches.open(CACHE));
+    } catch {
+      return undefined;
+    }
+  }
+
+  read(file: BundleFile): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return this.#read(keyOf(file));
+  }
+
+  /** Throws what the browser throws, `QuotaExceededError` above all. */
+  async keep(file: BundleFile, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    await this.#cache.put(keyOf(file), new Response(bytes));
+  }
+
+  async drop(file: BundleFile): Promise<void> {
+    await this.#cache.delete(keyOf(file));
+  }
+
+  readManifest(url: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    return this.#read(url);
+  }
+
+  async keepManifest(url: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    await this.#cache.put(url, new Response(bytes));
+  }
+
+  async dropManifest(url: string): Promise<void> {
+    await this.#cache.delete(url);
+  }
+
+  /** All manifests but that of `url`. */
+  async otherManifests(url: string): Promise<Uint8Array<ArrayBuffer>[]> {
+    const addresses = (await this.#cache.keys()).map((request) => request.url);
+    const others = addresses.filter((address) => address !== url && !address.startsWith(BY_HASH));
+    const found = await Promise.all(others.map((address) => this.#read(address)));
+    return found.filter((bytes) => bytes !== undefined);
+  }
+
+  async #read(key: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    try {
+      const response = await this.#cache.match(key);
+      return response && new Uint8Array(await response.arrayBuffer());
+    } catch {
+      // Browsers evict as they like, even while a file is read.
+      return undefined;
+    }
+  }
+}

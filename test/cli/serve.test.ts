@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { BINARY, runCli } from '../support/run-cli.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+describe('serve', () => {
+  for (const [flags, urlOf] of [
+    [[], (text: string) => text.trim()],
+    [['--json'], (text: string) => JSON.parse(text).url],
+  ] as const) {
+    it(`${flags.join(' ')} prints the address, and stops on SIGINT with 130`, async (t) => {
+      const folder = temporaryFolder(t);
+      writeFileSync(path.join(folder, 'manifest.json'), '{}');
+      const child = spawn(process.execPath, [BINARY, 'serve', folder, '--port', '0', '--quiet', ...flags]);
+      t.after(() => child.kill('SIGKILL'));
+      const [text] = await once(child.stdout.setEncoding('utf8'), 'data');
+      const url = urlOf(text);
+      assert.match(url, /^http:\/\/127\.0\.0\.1:\d+\/$/);
+      assert.equal(await (await fetch(`${url}manifest.json`)).text(), '{}');
+      child.kill('SIGINT');
+      assert.deepEqual(await once(child, 'close'), [130, null]);
+    });
+  }
+
+  it('refuses a folder without bundles', async (t) => {
+    const { code, stderr } = await runCli(['serve', temporaryFolder(t)]);
+    assert.equal(code, 3);
+    assert.match(stderr, /holds no bundle, expected manifest\.json/);
+  });
+});
