@@ -1,20 +1,35 @@
 import os from 'node:os';
 import type { TestContext } from 'node:test';
 import { create } from 'webgpu';
-import { SWIFTSHADER } from './onnxruntime.ts';
+import { NO_GPU, SWIFTSHADER } from './onnxruntime.ts';
+
+/** Why Dawn has no GPU here; false where it has. */
+export const NO_DAWN: string | false = NO_GPU !== false && NO_GPU.replace('onnxruntime has', 'Dawn has');
 
 /** Devices do not keep it, and what waits for a GPU aborts the process once it has been collected. */
 let dawn: GPU | undefined;
 
 /** A device of Dawn that computes in software. It goes when the test ends. */
-export async function openDawn(t: TestContext, limits: Record<string, number> = {}): Promise<GPUDevice> {
+export async function openDawn(t: TestContext, requiredFeatures: GPUFeatureName[] = []): Promise<GPUDevice> {
   // The Vulkan loader reads them when the adapter is asked for.
   process.env.VK_ICD_FILENAMES = SWIFTSHADER;
   process.env.XDG_RUNTIME_DIR ??= os.tmpdir();
   dawn ??= create([]);
   const adapter = await dawn.requestAdapter();
   if (adapter === null) throw new Error('Dawn finds no adapter');
-  const device = await adapter.requestDevice({ requiredLimits: limits });
+  const device = await adapter.requestDevice({ requiredFeatures });
   t.after(() => device.destroy());
   return device;
+}
+
+/** The same device, which claims lower limits than it has. */
+export function withLimits(device: GPUDevice, limits: Readonly<Record<string, number>>): GPUDevice {
+  return new Proxy(device, {
+    get(target, name) {
+      if (name === 'limits') return { ...target.limits, ...limits };
+      const value = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+    set: (target, name, value) => Reflect.set(target, name, value, target),
+  });
 }
