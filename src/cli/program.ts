@@ -23,6 +23,7 @@ Examples:
   plmpress inspect checkpoint/
   plmpress convert checkpoint/ --to gguf:q8_0 --to gguf:q4_0 -o out/ --verify
   plmpress verify out/model-Q8_0.gguf --against checkpoint/ --text sample.txt
+  plmpress serve out/webgpu-q4
   plmpress generate out/model-Q8_0.gguf --prompt "Call me" -n 32 --temperature 0
 
 A SOURCE is a checkpoint folder, a .gguf file, or a folder that convert has written.

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import path from 'node:path';
 import test from 'node:test';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { launchBrowser, NO_BROWSER } from '../support/browser.ts';
 import { FaultyServer } from '../support/faulty-server.ts';
 import { ANSWER, writePageBundle } from '../support/page-bundle.ts';
+import { fixture } from '../support/paths.ts';
+import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const QUESTION = 'What does a press do?';
@@ -165,6 +168,39 @@ test('the page of a bundle, in Chromium', { skip: NO_BROWSER }, async (t) => {
     await page.getByRole('button', { name: 'Settings' }).click();
     assert.equal(await page.getByLabel('Most tokens').inputValue(), '7');
     assert.equal(await page.getByLabel('System text').inputValue(), 'Be brief.');
+  });
+
+  await t.test('answers with the engine of the bundle as the reference runtime does', async (t) => {
+    const out = temporaryFolder(t);
+    assert.equal(
+      (await runCli(['convert', fixture('plm-tiny'), '--to', 'webgpu:q8', '-o', out, '-q'])).code,
+      0,
+    );
+    const bundle = path.join(out, 'webgpu-q8');
+    const server = await FaultyServer.start(t, bundle);
+    const { page, complaints } = await visit(t, browser, server, { go: false });
+    await page.addInitScript(loseDevicesOnDemand);
+    await page.goto(server.url);
+    await ready(page);
+    await page.getByLabel('Temperature').fill('0');
+    await page.getByLabel('Most tokens').fill('24');
+    const prompt = `<|im_start|>user\n${QUESTION}<|im_end|>\n<|im_start|>assistant\n`;
+    const argv = ['generate', bundle, '--prompt', prompt, '-n', '24', '--temperature', '0', '--json', '-q'];
+    const expected: { text: string } = JSON.parse((await runCli(argv)).stdout);
+    assert.ok(expected.text.length > 20);
+    await ask(page);
+    await answered(page, 1);
+    assert.equal(await text(page, '.model .text'), expected.text);
+    assert.equal(await page.locator('#plot .fires').count(), 4);
+
+    // On another device, with weights from the cache.
+    await page.getByRole('button', { name: 'New chat' }).click();
+    await page.evaluate(() => (globalThis as unknown as { loseDevice(): void }).loseDevice());
+    await ask(page);
+    await answered(page, 1);
+    assert.equal(await text(page, '.model .text'), expected.text);
+    assert.equal(server.shardRequests.length, 1);
+    assert.deepEqual(complaints, []);
   });
 
   await t.test('continues texts where the bundle has no chat form', async (t) => {

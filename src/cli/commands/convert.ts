@@ -326,7 +326,7 @@ function runHints(targets: readonly Target[], output: string, arch: GgufArchitec
   return [
     ...(page === undefined
       ? []
-      : [`run it in a browser: serve ${path.join(output, path.dirname(page))} as static files`]),
+      : [`run it in a browser: plmpress serve ${path.join(output, path.dirname(page))}`]),
     ...(gguf === undefined ? [] : [ggufHint(path.join(output, gguf.plan.files[0]!.name), arch)]),
     ...(graph === undefined
       ? []

@@ -24,8 +24,15 @@ export class BundleCache {
     }
   }
 
-  read(file: BundleFile): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    return this.#read(keyOf(file));
+  /** Reads a file into `room`, if that has its size at least. What is damaged may have another length than the file. */
+  async read(file: BundleFile, room?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    if (room === undefined) return this.#read(keyOf(file));
+    try {
+      const body = (await this.#cache.match(keyOf(file)))?.body;
+      return body ? await readInto(body, room.subarray(0, file.bytes)) : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   /** Throws what the browser throws, `QuotaExceededError` above all. */
@@ -65,5 +72,23 @@ export class BundleCache {
       // Browsers evict as they like, even while a file is read.
       return undefined;
     }
+  }
+}
+
+/** The bytes of a stream, in `room`; none where there are more than fit. */
+async function readInto(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  room: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  let filled = 0;
+  for (const reader = body.getReader(); ; ) {
+    const { done, value } = await reader.read();
+    if (done) return room.subarray(0, filled);
+    if (filled + value.length > room.length) {
+      await reader.cancel();
+      return room.subarray(0, 0);
+    }
+    room.set(value, filled);
+    filled += value.length;
   }
 }

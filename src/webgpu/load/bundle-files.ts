@@ -2,7 +2,7 @@ import { BundleError } from '../bundle-error.ts';
 import type { BundleFile, BundleManifest } from '../manifest.ts';
 import { readManifest } from '../read-manifest.ts';
 import { BundleCache } from './bundle-cache.ts';
-import { download, downloadSmall } from './download.ts';
+import { type DownloadOptions, download, downloadSmall } from './download.ts';
 import { sha256 } from './sha256.ts';
 
 const MANIFEST = 'manifest.json';
@@ -74,26 +74,26 @@ export class BundleFiles {
   }
 
   /**
-   * Bytes of a file of the manifest, as its hash wants them. `onBytes` takes how many are there now. Throws
+   * Bytes of a file of the manifest, as its hash wants them, in `room` where that is given. `onBytes` takes how many are there now. Throws
    * `BundleError`: `invalid-bundle` where the server sends others, `network` where it sends none.
    */
   async read(
     file: BundleFile,
-    { signal, onBytes }: { readonly signal?: AbortSignal; readonly onBytes?: (bytes: number) => void } = {},
+    options: Pick<DownloadOptions, 'signal' | 'onBytes' | 'room'> = {},
   ): Promise<Uint8Array<ArrayBuffer>> {
-    const kept = await this.#readKept(file);
+    const { signal, onBytes, room } = options;
+    const kept = await this.#readKept(file, room);
     signal?.throwIfAborted();
     if (kept !== undefined) {
       onBytes?.(file.bytes);
       return kept;
     }
     const url = new URL(file.file, this.#url).href;
-    const transfer = { ...(signal && { signal }), ...(onBytes && { onBytes }) };
     // What the Cache API keeps need not be kept by the HTTP cache too.
     const first = this.#cache === undefined ? {} : { cache: 'no-store' as const };
-    let bytes = await download(url, file, { ...transfer, ...first });
+    let bytes = await download(url, file, { ...options, ...first });
     // A cache on the way may hold what was damaged there once.
-    if (!(await intact(file, bytes))) bytes = await download(url, file, { ...transfer, cache: 'reload' });
+    if (!(await intact(file, bytes))) bytes = await download(url, file, { ...options, cache: 'reload' });
     if (!(await intact(file, bytes))) {
       throw new BundleError(
         'invalid-bundle',
@@ -105,8 +105,11 @@ export class BundleFiles {
     return bytes;
   }
 
-  async #readKept(file: BundleFile): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const bytes = await this.#cache?.read(file);
+  async #readKept(
+    file: BundleFile,
+    room?: Uint8Array<ArrayBuffer>,
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    const bytes = await this.#cache?.read(file, room);
     if (bytes === undefined) return undefined;
     if (!(await intact(file, bytes))) {
       await this.#cache!.drop(file);

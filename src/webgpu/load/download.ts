@@ -7,6 +7,8 @@ export interface DownloadOptions {
   readonly cache?: RequestCache;
   /** Milliseconds before each further try. */
   readonly pauses?: readonly number[];
+  /** Memory to be used, of the file's size at least. */
+  readonly room?: Uint8Array<ArrayBuffer>;
   /** Takes the bytes that are there now: fewer than before where a transfer begins anew. */
   readonly onBytes?: (bytes: number) => void;
 }
@@ -40,7 +42,8 @@ export async function download(
   { file, bytes }: { readonly file: string; readonly bytes: number },
   options: DownloadOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const transfer = new Transfer(url, file, new Uint8Array(bytes), options);
+  const buffer = options.room?.subarray(0, bytes) ?? new Uint8Array(bytes);
+  const transfer = new Transfer(url, file, buffer, options);
   const retries = new Retries(options.pauses, options.signal);
   let furthest = 0;
   for (;;) {

@@ -24,13 +24,17 @@ export async function loadEngine(
   const failed = new AbortController();
   const either = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
   const compiling = createEngine(device, files.manifest, options);
+  const largest = Math.max(0, ...shards.map(({ bytes }) => bytes));
   let next = 0;
   const lane = async () => {
+    // One for all shards of the lane: buffers that are dropped stay until the garbage is collected.
+    const room = next < shards.length ? new Uint8Array(largest) : undefined;
     while (next < shards.length) {
       const index = next++;
       const shard = shards[index]!;
       const bytes = await files.read(shard, {
         signal: either,
+        ...(room && { room }),
         onBytes: (count) => onBytes?.(shard.file, count),
       });
       const engine = await compiling;

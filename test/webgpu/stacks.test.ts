@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { it } from 'node:test';
+import { openBundle } from '../../formats/webgpu/import/open.ts';
+import { closeModel } from '../../src/core/model.ts';
+import { convert } from '../../src/pipeline/convert.ts';
+import { withSource } from '../../src/pipeline/open.ts';
+import { planTargets } from '../../src/pipeline/target.ts';
+import { serveBundles } from '../../src/serve/serve.ts';
+import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
+import { launchBrowser, NO_BROWSER } from '../support/browser.ts';
+import { NO_DAWN, openDawn } from '../support/dawn.ts';
+import { runInDeno } from '../support/deno.ts';
+import { greedy } from '../support/greedy.ts';
+import { logitsOf } from '../support/logits.ts';
+import { fixture } from '../support/paths.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { runWebgpuJob, type WebgpuJob, type WebgpuJobResult } from '../support/webgpu-job.ts';
+import { RUNTIME } from '../support/webgpu-runtime.ts';
+
+/** Largest difference of a logit beside the largest: the cache has 11 bits. Measured 4e-4. */
+const LIMIT = 1e-3;
+
+/** What such differences can take from a lead: twice the limit, of logits up to 18. Measured 0.014. */
+const CLEAR_LEAD = 0.036;
+
+const POSITIONS = 64;
+const PROMPTS = 5;
+const TOKENS = 32;
+
+const SCHEMES = ['f16', 'q8', 'q4'] as const;
+
+interface Case {
+  readonly job: WebgpuJob;
+  readonly logits: readonly Float32Array[];
+  readonly continuations: readonly (readonly number[])[];
+  /** Tokens that the self-test holds. */
+  readonly held: number;
+}
+
+const EVAL_TEXT = readFileSync(fixture('text', 'eval.txt'), 'utf8');
+
+/** Beginnings of sentences. */
+const BEGINNINGS = EVAL_TEXT.split(/(?<=\.)\s+/)
+  .map((sentence) => sentence.split(/\s+/).slice(0, 6).join(' '))
+  .filter((text) => text.length > 20);
+
+async function caseOf(folder: string): Promise<Case> {
+  const bundle = await openBundle(folder);
+  try {
+    const ids = new Tokenizer(bundle.tokenizer).encode(EVAL_TEXT.slice(0, 1000)).slice(0, POSITIONS);
+    const clear: { prompt: string; ids: readonly number[] }[] = [];
+    for (const prompt of BEGINNINGS) {
+      if (clear.length === PROMPTS) break;
+      const answer = await greedy(bundle, { prompt, tokens: TOKENS });
+      if (answer.lead > CLEAR_LEAD && answer.ids.length === TOKENS) clear.push({ prompt, ids: answer.ids });
+    }
+    assert.equal(clear.length, PROMPTS, 'too few prompts are continued without doubt');
+    const { selfTest } = bundle.manifest;
+    return {
+      job: { ids, prompts: clear.map(({ prompt }) => prompt), maxTokens: TOKENS },
+      logits: await logitsOf(bundle, ids),
+      continuations: clear.map((answer) => answer.ids),
+      held: selfTest.likeliest.length - selfTest.close.length,
+    };
+  } finally {
+    await closeModel(bundle);
+  }
+}
+
+function assertResult({ logits, continuations, selfTest }: WebgpuJobResult, expected: Case): void {
+  assert.equal(logits.length, POSITIONS);
+  const largest = expected.logits.reduce(
+    (most, row) => row.reduce((a, b) => Math.max(a, Math.abs(b)), most),
+    0,
+  );
+  const off = expected.logits.map((row, at) =>
+    row.reduce((most, value, id) => Math.max(most, Math.abs(value - logits[at]![id]!)), 0),
+  );
+  assert.ok(
+    Math.max(...off) <= LIMIT * largest,
+    `off by ${Math.max(...off)}, the largest logit is ${largest}`,
+  );
+  assert.deepEqual(continuations, expected.continuations);
+  assert.equal(selfTest.tokens, expected.held);
+}
+
+it('bundles of plm-tiny give the logits and tokens of the runtime', async (t) => {
+  const output = temporaryFolder(t);
+  const source = fixture('plm-tiny');
+  await withSource(source, async (model) => {
+    const targets = await planTargets(
+      model,
+      SCHEMES.map((scheme) => `webgpu:${scheme}`),
+    );
+    await convert({ model, source, targets, output });
+  });
+  const server = await serveBundles(output, { host: '127.0.0.1', port: 0 });
+  t.after(() => server.close());
+
+  for (const scheme of SCHEMES) {
+    const expected = await caseOf(path.join(output, `webgpu-${scheme}`));
+    const url = `${server.url}webgpu-${scheme}/`;
+    const args = [`${url}runtime.js`, url, expected.job] as const;
+
+    await t.test(`webgpu:${scheme} in Dawn`, { skip: NO_DAWN }, async (t) => {
+      const device = await openDawn(t, ['subgroups']);
+      assertResult(await runWebgpuJob(RUNTIME, url, expected.job, device), expected);
+    });
+
+    await t.test(`webgpu:${scheme} in Deno`, { skip: NO_DAWN }, async () => {
+      const result = await runInDeno('support/webgpu-job.js', 'runWebgpuJob', ...args);
+      assertResult(result as WebgpuJobResult, expected);
+    });
+
+    await t.test(`webgpu:${scheme} in Chromium`, { skip: NO_BROWSER }, async (t) => {
+      const page = await (await launchBrowser(t)).newPage();
+      await page.goto(server.url);
+      const call = `(${runWebgpuJob.toString()})(...${JSON.stringify(args)})`;
+      assertResult((await page.evaluate(call)) as WebgpuJobResult, expected);
+    });
+  }
+});
