@@ -5,7 +5,12 @@ export { closeModel, type Model } from './core/model.ts';
 export type { Progress, ProgressEvent } from './core/progress.ts';
 export type { SchemeName } from './core/scheme.ts';
 export type { Tensor } from './core/tensor.ts';
-export { type CalibrateOptions, type Calibration, calibrate } from './pipeline/calibrate.ts';
+export {
+  type CalibrateOptions,
+  type Calibration,
+  type CalibrationDevice,
+  calibrate,
+} from './pipeline/calibrate.ts';
 export { type ConvertOptions, type ConvertResult, convert } from './pipeline/convert.ts';
 export { type DiffOptions, diff, type ModelDiff } from './pipeline/diff.ts';
 export { type GenerateOptions, type Generation, generate } from './pipeline/generate.ts';
