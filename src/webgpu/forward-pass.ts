@@ -4,6 +4,7 @@ import { type BoundDispatch, bindParams, type Dispatch, dispatchOf, encodeDispat
 import { KernelCompiler } from './kernel.ts';
 import { keyOffset, type LayerWeights, placeLayer, queryRows } from './layer-weights.ts';
 import { BLOCK, type BundleModel } from './manifest.ts';
+import { chooseLanes } from './probe-lanes.ts';
 import { ropeTable } from './rope-table.ts';
 import {
   type AttentionShape,
@@ -136,7 +137,8 @@ export class ForwardPass {
     params: GPUBuffer,
     watch?: PassWatch,
   ): Promise<ForwardPass> {
-    const pass = new ForwardPass(device, model, weights, size, watch);
+    const lanes = await chooseLanes(device);
+    const pass = new ForwardPass(device, model, weights, { ...size, lanes }, watch);
     await pass.#compile(params);
     return pass;
   }
@@ -145,7 +147,7 @@ export class ForwardPass {
     device: GPUDevice,
     model: BundleModel,
     weights: DeviceWeights,
-    size: PassSize,
+    size: PassSize & { readonly lanes: Lanes },
     watch: PassWatch | undefined,
   ) {
     this.#device = device;
@@ -154,7 +156,7 @@ export class ForwardPass {
     this.#weights = weights;
     this.#compiler = new KernelCompiler(device);
     this.#shape = attentionShape(model);
-    this.#lanes = device.features.has('subgroups') ? 'subgroup' : 'shared';
+    this.#lanes = size.lanes;
     const { contextLength, logitRows, split } = size;
     const { heads, projectedStride, queriedStride, attendedStride } = this.#shape;
     const words = cacheWords(this.#shape);
