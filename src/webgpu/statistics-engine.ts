@@ -7,11 +7,6 @@ import { PARAMS_STRIDE, paramsBytes } from './params.ts';
 import type { SumPlaces } from './sum-places.ts';
 import { SumWatch } from './sum-watch.ts';
 
-export { BundleError } from './bundle-error.ts';
-
-/** How the weights lie on the GPU; pieces are of no interest. */
-export type DeviceTensor = BundleTensor;
-
 /** The sums of one batch, in the places of `StatisticsEngine.places`. The views hold until `use` returns. */
 export interface BatchSums {
   readonly tokens: number;
@@ -20,13 +15,13 @@ export interface BatchSums {
 }
 
 /**
- * Compiles the kernels and allocates the buffers. Heads need not be among the tensors.
+ * Compiles the kernels and allocates the buffers. Heads need not be among the tensors, whose pieces do not matter.
  * @throws BundleError where the device lacks what they need.
  */
 export async function createStatisticsEngine(
   device: GPUDevice,
   model: BundleModel,
-  tensors: readonly DeviceTensor[],
+  tensors: readonly BundleTensor[],
   contextLength: number,
 ): Promise<StatisticsEngine> {
   device.pushErrorScope('out-of-memory');

@@ -6,7 +6,10 @@ export interface Run {
   readonly count: number;
 }
 
-/** Of squares by channel, heads one after another, but for the last two: the sums of activations, and a bit a token, the first lowest, where a neuron fires. */
+/**
+ * Of squares by channel, heads one after another; but the last two are sums of activations, and a bit a token, the first lowest,
+ * where a neuron fires.
+ */
 export type LayerSums = Readonly<
   Record<
     | 'input'

@@ -8,6 +8,7 @@ import type { Progress } from '../../core/progress.ts';
 import { openCompute } from '../../kernels/compute.ts';
 import type { ActivationStatistics, StatisticsRequest } from '../../runtime/activation-sums.ts';
 import { assertContext } from '../../runtime/plm-runtime.ts';
+import { BundleError } from '../../webgpu/bundle-error.ts';
 import { scaleRowBytes, valueRowBytes } from '../../webgpu/manifest.ts';
 import type { StatisticsEngine } from '../../webgpu/statistics-engine.ts';
 import { assertTranscodable, type Transfer, transcode } from '../transcode.ts';
@@ -37,7 +38,7 @@ export async function openDeviceStatistics(
   assertContext(model.config, options.contextLength);
   const forms = deviceForms(model);
   for (const { planned } of forms) assertTranscodable(planned);
-  const { createStatisticsEngine, BundleError } = await import('../../webgpu/statistics-engine.ts');
+  const { createStatisticsEngine } = await import('../../webgpu/statistics-engine.ts');
   const device = await openDevice();
   const errors = new DeviceErrors(device);
   try {
