@@ -4,6 +4,7 @@ import { type BoundDispatch, bindParams, type Dispatch, dispatchOf, encodeDispat
 import { KernelCompiler } from './kernel.ts';
 import { keyOffset, type LayerWeights, placeLayer, queryRows } from './layer-weights.ts';
 import { BLOCK, type BundleModel } from './manifest.ts';
+import { chooseLanes } from './probe-lanes.ts';
 import { ropeTable } from './rope-table.ts';
 import {
   type AttentionShape,
@@ -102,18 +103,24 @@ export class ForwardPass {
     size: PassSize,
     params: GPUBuffer,
   ): Promise<ForwardPass> {
-    const pass = new ForwardPass(device, model, weights, size);
+    const pass = new ForwardPass(device, model, weights, size, await chooseLanes(device));
     await pass.#compile(params);
     return pass;
   }
 
-  private constructor(device: GPUDevice, model: BundleModel, weights: DeviceWeights, size: PassSize) {
+  private constructor(
+    device: GPUDevice,
+    model: BundleModel,
+    weights: DeviceWeights,
+    size: PassSize,
+    lanes: Lanes,
+  ) {
     this.#device = device;
     this.#model = model;
     this.#weights = weights;
     this.#compiler = new KernelCompiler(device);
     this.#shape = attentionShape(model);
-    this.#lanes = device.features.has('subgroups') ? 'subgroup' : 'shared';
+    this.#lanes = lanes;
     const { contextLength, logitRows, split } = size;
     const { heads, projectedStride, queriedStride, attendedStride } = this.#shape;
     const words = cacheWords(this.#shape);

@@ -14,6 +14,7 @@ import squaredRelu from './kernels/outputs/squared-relu.wgsl';
 import store from './kernels/outputs/store.wgsl';
 import params from './kernels/params.wgsl';
 import pick from './kernels/pick.wgsl';
+import probe from './kernels/probe.wgsl';
 import project from './kernels/project.wgsl';
 import rope from './kernels/rope.wgsl';
 import f16 from './kernels/schemes/f16.wgsl';
@@ -39,6 +40,8 @@ export type Lanes = keyof typeof LANES;
 
 /** Rows that one workgroup of a projection computes. */
 export const PROJECT_ROWS: Readonly<Record<Lanes, number>> = { shared: 8, subgroup: 16 };
+/** Threads of a subgroup that share a row. */
+export const SUBGROUP_LANES = 4;
 /** One workgroup adds to 64 columns. */
 export const DOWN_COLUMNS = 64;
 /** One workgroup looks up 64 octets of columns. */
@@ -78,11 +81,20 @@ export function projectKernel(shape: ProjectShape): KernelSource {
   const more: BindingKind[] = output === 'compact' ? ['write', 'write'] : [];
   return {
     name: `project ${output}`,
-    code: `${lanes === 'subgroup' ? 'enable subgroups;\n' : ''}${assemble(constants, [
-      ...[params, SCHEMES[shape.scheme], LANES[lanes], project, OUTPUTS[output]],
-    ])}`,
+    code: withLanes(lanes, constants, [params, SCHEMES[shape.scheme], project, OUTPUTS[output]]),
     bindings: ['params', 'read', 'read', 'read', 'read', 'write', ...more],
   };
+}
+
+/** Tells whether subgroups add up as `lanes/subgroup.wgsl` takes for granted. */
+export function probeKernel(): KernelSource {
+  const bindings = ['params', 'write'] as const;
+  return { name: 'probe', code: withLanes('subgroup', {}, [params, probe]), bindings };
+}
+
+function withLanes(lanes: Lanes, constants: Constants, parts: readonly string[]): string {
+  const code = assemble(constants, [LANES[lanes], ...parts]);
+  return lanes === 'subgroup' ? `enable subgroups;\n${code}` : code;
 }
 
 export interface EmbedShape extends MatrixShape {
@@ -159,6 +171,7 @@ export function attendKernel(shape: AttentionShape): KernelSource {
   const constants = {
     ...{ HEADS: shape.heads, GROUP_HEADS: groupHeads(shape), TILE: tile },
     ...{ LATENT_WORDS: latentWords(shape), CACHE_WORDS: words },
+    THREADS: groupThreads(latentWords(shape)),
   };
   return {
     name: 'attend',
@@ -173,6 +186,7 @@ export function combineKernel(shape: AttentionShape, kvB: MatrixShape): KernelSo
     ...matrixConstants(kvB),
     ...{ HEADS: heads, NOPE: nope, V_DIM: vDim },
     ...{ LATENT_WORDS: latentWords(shape), ATTENDED_STRIDE: attendedStride },
+    THREADS: groupThreads(2 * vDim),
   };
   return {
     name: 'combine',
@@ -214,6 +228,11 @@ export function pickKernel(): KernelSource {
     code: assemble({}, [params, pick]),
     bindings: ['params', 'uniform', 'read', 'write', 'write'],
   };
+}
+
+/** Threads for so many tasks: no more than every device has, and not many that idle. */
+function groupThreads(tasks: number): number {
+  return Math.min(256, Math.ceil(tasks / 64) * 64);
 }
 
 function matrixConstants({ rows, blocks }: MatrixShape): Constants {

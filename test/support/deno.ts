@@ -1,11 +1,8 @@
 import { execFile } from 'node:child_process';
 import { createRequire } from 'node:module';
 import os from 'node:os';
-import path from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { SWIFTSHADER } from './onnxruntime.ts';
-import { repoRoot } from './paths.ts';
 
 /** The package of this platform holds the program itself: its installer, which would link it, does not run. */
 const DENO = createRequire(import.meta.url).resolve(`@deno/${platform()}/deno`);
@@ -15,13 +12,9 @@ function platform(): string {
   return `${system}-${process.arch}${process.platform === 'linux' ? '-glibc' : ''}`;
 }
 
-/** Runs a function of a compiled file of the tests in Deno, whose WebGPU is wgpu, on the GPU in software. */
-export async function runInDeno(file: string, name: string, ...args: readonly unknown[]): Promise<unknown> {
-  const module = pathToFileURL(path.join(repoRoot, 'dist', 'test', file)).href;
-  const code = `import * as module from ${JSON.stringify(module)};
-    const result = await module[${JSON.stringify(name)}](...${JSON.stringify(args)});
-    console.log(JSON.stringify(result));
-    Deno.exit(0);`;
+/** What an expression of JavaScript comes to in Deno, whose WebGPU is wgpu, on the GPU in software; it may wait. */
+export async function evaluateInDeno(expression: string): Promise<unknown> {
+  const code = `console.log(JSON.stringify(await ${expression})); Deno.exit(0);`;
   const url = `data:text/javascript,${encodeURIComponent(code)}`;
   const { stdout } = await promisify(execFile)(DENO, ['run', '-A', '--no-check', '--unstable-webgpu', url], {
     env: { ...process.env, VK_ICD_FILENAMES: SWIFTSHADER, XDG_RUNTIME_DIR: os.tmpdir(), NO_COLOR: '1' },

@@ -17,16 +17,15 @@ export interface WebgpuJobResult {
 }
 
 /**
- * Loads the bundle at `url` with its own runtime and does the job. Has nothing to import, so that pages, Node and Deno run it
+ * Loads the bundle at `url` with a runtime.js and does the job. Has nothing to import, so that pages, Node and Deno run it
  * alike: where there is no global GPU a device is given.
  */
 export async function runWebgpuJob(
-  runtimeUrl: string,
+  runtime: typeof import('../../src/webgpu/runtime.ts'),
   url: string,
   job: WebgpuJob,
   device?: GPUDevice,
 ): Promise<WebgpuJobResult> {
-  const runtime: typeof import('../../src/webgpu/runtime.ts') = await import(runtimeUrl);
   const model = await runtime.load(url, { contextLength: 128, cache: false, ...(device && { device }) });
   try {
     const selfTest = await model.selfTest();

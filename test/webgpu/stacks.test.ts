@@ -11,13 +11,13 @@ import { serveBundles } from '../../src/serve/serve.ts';
 import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 import { launchBrowser, NO_BROWSER } from '../support/browser.ts';
 import { NO_DAWN, openDawn } from '../support/dawn.ts';
-import { runInDeno } from '../support/deno.ts';
+import { evaluateInDeno } from '../support/deno.ts';
 import { greedy } from '../support/greedy.ts';
 import { logitsOf } from '../support/logits.ts';
 import { fixture } from '../support/paths.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { runWebgpuJob, type WebgpuJob, type WebgpuJobResult } from '../support/webgpu-job.ts';
-import { RUNTIME } from '../support/webgpu-runtime.ts';
+import { webgpuRuntime } from '../support/webgpu-runtime.ts';
 
 /** Largest difference of a logit beside the largest: the cache has 11 bits. Measured 4e-4. */
 const LIMIT = 1e-3;
@@ -102,22 +102,24 @@ it('bundles of plm-tiny give the logits and tokens of the runtime', async (t) =>
   for (const scheme of SCHEMES) {
     const expected = await caseOf(path.join(output, `webgpu-${scheme}`));
     const url = `${server.url}webgpu-${scheme}/`;
-    const args = [`${url}runtime.js`, url, expected.job] as const;
+    // What pages and Deno evaluate.
+    const call = `(async () => {
+      const runtime = await import(${JSON.stringify(`${url}runtime.js`)});
+      return (${runWebgpuJob})(runtime, ...${JSON.stringify([url, expected.job])});
+    })()`;
 
     await t.test(`webgpu:${scheme} in Dawn`, { skip: NO_DAWN }, async (t) => {
       const device = await openDawn(t, ['subgroups']);
-      assertResult(await runWebgpuJob(RUNTIME, url, expected.job, device), expected);
+      assertResult(await runWebgpuJob(await webgpuRuntime(), url, expected.job, device), expected);
     });
 
     await t.test(`webgpu:${scheme} in Deno`, { skip: NO_DAWN }, async () => {
-      const result = await runInDeno('support/webgpu-job.js', 'runWebgpuJob', ...args);
-      assertResult(result as WebgpuJobResult, expected);
+      assertResult((await evaluateInDeno(call)) as WebgpuJobResult, expected);
     });
 
     await t.test(`webgpu:${scheme} in Chromium`, { skip: NO_BROWSER }, async (t) => {
       const page = await (await launchBrowser(t)).newPage();
       await page.goto(server.url);
-      const call = `(${runWebgpuJob.toString()})(...${JSON.stringify(args)})`;
       assertResult((await page.evaluate(call)) as WebgpuJobResult, expected);
     });
   }

@@ -7,9 +7,9 @@
 
 const SCORES = GROUP_HEADS * TILE;
 // Threads that share a score.
-const PARTS = max(1u, 256u / SCORES);
+const PARTS = max(1u, THREADS / SCORES);
 // Words of the latent a thread adds up.
-const THREAD_WORDS = (LATENT_WORDS + 255u) / 256u;
+const THREAD_WORDS = (LATENT_WORDS + THREADS - 1u) / THREADS;
 // Finite, since compilers may take for granted that nothing is infinite.
 const LOWEST = -3.0e38;
 
@@ -21,7 +21,7 @@ var<workgroup> shrink: array<f32, GROUP_HEADS>;
 var<workgroup> greatest: array<f32, GROUP_HEADS>;
 var<workgroup> total: array<f32, GROUP_HEADS>;
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let token = group.y;
   let first_head = group.z * GROUP_HEADS;
@@ -34,12 +34,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   }
   for (var first = begin; first < end; first += TILE) {
     workgroupBarrier();
-    for (var i = thread; i < TILE * CACHE_WORDS; i += 256u) {
+    for (var i = thread; i < TILE * CACHE_WORDS; i += THREADS) {
       // Behind the last position there may be anything, but for its share, which is 0.
       tile[i] = select(0u, cache[first * CACHE_WORDS + i], first + i / CACHE_WORDS < end);
     }
     workgroupBarrier();
-    for (var i = thread; i < SCORES * PARTS; i += 256u) {
+    for (var i = thread; i < SCORES * PARTS; i += THREADS) {
       let part = i % PARTS;
       let position = (i / PARTS) % TILE;
       let head = min(first_head + i / (PARTS * TILE), HEADS - 1u);
@@ -74,7 +74,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     }
     workgroupBarrier();
     for (var k = 0u; k < THREAD_WORDS; k++) {
-      let word = thread + k * 256u;
+      let word = thread + k * THREADS;
       if (word < LATENT_WORDS) {
         var pairs: array<vec2f, TILE>;
         for (var i = 0u; i < TILE; i++) { pairs[i] = unpack2x16float(tile[i * CACHE_WORDS + word]); }
@@ -91,7 +91,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     if (first_head + head >= HEADS) { break; }
     let to = ((token * params.splits + group.x) * HEADS + first_head + head) * (LATENT_WORDS + 1u);
     for (var k = 0u; k < THREAD_WORDS; k++) {
-      let word = thread + k * 256u;
+      let word = thread + k * THREADS;
       if (word < LATENT_WORDS) { ranges[to + word] = sums[k][head]; }
     }
     if (thread == 0u) { ranges[to + LATENT_WORDS] = vec2f(greatest[head], total[head]); }

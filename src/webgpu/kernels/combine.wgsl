@@ -7,10 +7,10 @@
 
 const STRIDE = HEADS * (LATENT_WORDS + 1u);
 // Threads that share a row of W_UV.
-const LANES = clamp(256u / V_DIM, 1u, 8u);
+const LANES = 2u;
 
 var<workgroup> context: array<vec4f, BLOCKS * 8u>;
-var<workgroup> parts: array<f32, 256>;
+var<workgroup> parts: array<f32, THREADS>;
 
 fn context_pair(from_head: u32, word: u32, most: f32) -> vec2f {
   var sum = vec2f();
@@ -21,7 +21,7 @@ fn context_pair(from_head: u32, word: u32, most: f32) -> vec2f {
   return sum;
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let head = group.x;
   let token = group.y;
@@ -33,11 +33,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     let range = ranges[from_head + i * STRIDE + LATENT_WORDS];
     mass += range.y * exp(range.x - most);
   }
-  for (var i = thread; i < BLOCKS * 8u; i += 256u) {
+  for (var i = thread; i < BLOCKS * 8u; i += THREADS) {
     context[i] = vec4f(context_pair(from_head, 2u * i, most), context_pair(from_head, 2u * i + 1u, most)) / mass;
   }
   workgroupBarrier();
-  for (var first = 0u; first < V_DIM; first += 256u / LANES) {
+  for (var first = 0u; first < V_DIM; first += THREADS / LANES) {
     let row = first + thread / LANES;
     let lane = thread % LANES;
     var sum = 0.0;
