@@ -15,6 +15,8 @@ export interface Sampling {
   readonly repetitionPenalty?: number;
   /** Default 0. */
   readonly seed?: number;
+  /** Ids below this are picked; rows of the embedding behind them are padding without a text. Default: all. */
+  readonly tokens?: number;
 }
 
 export interface EngineStats {

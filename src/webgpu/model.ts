@@ -10,7 +10,7 @@ import { runSelfTest, type SelfTestResult } from './self-test.ts';
 import { StopText } from './stop-text.ts';
 
 /** Choices that are left out are those of the bundle. */
-export interface GenerateOptions extends Sampling {
+export interface GenerateOptions extends Omit<Sampling, 'tokens'> {
   /** Most tokens to generate. Default: as many as the context has room for. */
   readonly maxTokens?: number;
   /** Texts that end the answer; they are not part of it. Stop tokens of the bundle always end it. */
@@ -193,6 +193,7 @@ export class Model {
       minP: options.minP ?? min_p ?? 0,
       repetitionPenalty: options.repetitionPenalty ?? repetition_penalty ?? 1,
       seed: options.seed ?? 0,
+      tokens: Math.min(this.tokenizer.spec.tokens.length, this.manifest.model.vocab_size),
     };
   }
 

@@ -222,10 +222,10 @@ export function downKernel(shape: DownShape): KernelSource {
   };
 }
 
-export function pickKernel(vocabulary: number): KernelSource {
+export function pickKernel(): KernelSource {
   return {
     name: 'pick',
-    code: assemble({ VOCABULARY: vocabulary }, [params, pick]),
+    code: assemble({}, [params, pick]),
     bindings: ['params', 'uniform', 'read', 'write', 'write'],
   };
 }

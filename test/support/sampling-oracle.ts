@@ -6,8 +6,8 @@ export function sampledFrom(
   seen: ReadonlySet<number>,
   sampling: Sampling,
 ): Set<number> {
-  const { temperature = 0, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1 } = sampling;
-  const scores = Array.from(logits, (logit, id) => {
+  const { temperature = 0, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1, tokens } = sampling;
+  const scores = Array.from(logits.subarray(0, tokens), (logit, id) => {
     if (!seen.has(id)) return logit;
     return logit > 0 ? logit / repetitionPenalty : logit * repetitionPenalty;
   });

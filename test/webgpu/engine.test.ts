@@ -126,6 +126,10 @@ describe('a small model', { skip: NO_DAWN }, () => {
       { temperature: 1, minP: 0.5 },
       { temperature: 2, topK: 40, topP: 0.5, repetitionPenalty: 1.3 },
       { temperature: 0, repetitionPenalty: 3 },
+      // Most of the likeliest tokens are padding.
+      { temperature: 0, tokens: 37 },
+      { temperature: 1, topK: 5, tokens: 37 },
+      { temperature: 3, tokens: 3 },
     ];
     for (const choice of choices) {
       const kept = sampledFrom(logits, new Set(prompt), choice);

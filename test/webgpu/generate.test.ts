@@ -80,7 +80,15 @@ test('choices that are left out are those of the bundle', async (t) => {
   });
   await collect(model, 'a', { maxTokens: 1, topK: 5, topP: 0.5, seed: 9 });
   assert.deepEqual(seen, [
-    { temperature: 0.7, topK: 5, topP: 0.5, minP: 0.1, repetitionPenalty: 1, seed: 9 },
+    {
+      temperature: 0.7,
+      topK: 5,
+      topP: 0.5,
+      minP: 0.1,
+      repetitionPenalty: 1,
+      seed: 9,
+      tokens: FIXTURE_TOKENIZER.tokens.length,
+    },
   ]);
 });
 

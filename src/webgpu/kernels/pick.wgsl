@@ -9,6 +9,8 @@ struct Sampling {
   top_k: u32,
   seed_low: u32,
   seed_high: u32,
+  // Those with a text: rows of the embedding behind them are padding.
+  tokens: u32,
 }
 
 @group(0) @binding(1) var<uniform> sampling: Sampling;
@@ -19,7 +21,6 @@ struct Sampling {
 
 const LOWEST = -3.0e38;
 const NOTHING = 0xffffffffu;
-const CHUNK = (VOCABULARY + 255u) / 256u;
 
 var<workgroup> best: array<f32, 256>;
 var<workgroup> best_id: array<u32, 256>;
@@ -43,7 +44,7 @@ fn order_of(value: f32) -> u32 {
 // Sum over the tokens of at least this order: of their weights, or of ones. The same for all threads.
 fn mass_from(order: u32, most: f32, counting: bool, thread: u32) -> f32 {
   var sum = 0.0;
-  for (var id = thread; id < VOCABULARY; id += 256u) {
+  for (var id = thread; id < sampling.tokens; id += 256u) {
     let value = score(id);
     if (order_of(value) >= order) { sum += weight_of(value, most, counting); }
   }
@@ -90,7 +91,7 @@ fn permute(value: u32) -> u32 {
 fn likeliest(thread: u32) -> u32 {
   var value = LOWEST;
   var id = NOTHING;
-  for (var i = thread; i < VOCABULARY; i += 256u) {
+  for (var i = thread; i < sampling.tokens; i += 256u) {
     let other = score(i);
     if (other > value) {
       value = other;
@@ -116,7 +117,7 @@ fn likeliest(thread: u32) -> u32 {
 
 fn draw(most: f32, thread: u32) -> u32 {
   var order = 0u;
-  if (sampling.top_k > 0u && sampling.top_k < VOCABULARY) {
+  if (sampling.top_k > 0u && sampling.top_k < sampling.tokens) {
     order = order_with(f32(sampling.top_k), most, true, thread);
   }
   if (sampling.top_p < 1.0) {
@@ -128,8 +129,9 @@ fn draw(most: f32, thread: u32) -> u32 {
   }
   order = min(order, order_of(most));
 
-  let first = thread * CHUNK;
-  let end = min(first + CHUNK, VOCABULARY);
+  let chunk_size = (sampling.tokens + 255u) / 256u;
+  let first = thread * chunk_size;
+  let end = min(first + chunk_size, sampling.tokens);
   var sum = 0.0;
   for (var id = first; id < end; id++) {
     let value = score(id);
@@ -149,8 +151,8 @@ fn draw(most: f32, thread: u32) -> u32 {
       if (left < sums[i]) { break; }
       left -= sums[i];
     }
-    let last = min((chunk + 1u) * CHUNK, VOCABULARY);
-    for (var id = chunk * CHUNK; id < last; id++) {
+    let last = min((chunk + 1u) * chunk_size, sampling.tokens);
+    for (var id = chunk * chunk_size; id < last; id++) {
       let value = score(id);
       if (order_of(value) < order) { continue; }
       chosen = id;
