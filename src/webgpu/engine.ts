@@ -27,7 +27,7 @@ export interface EngineStats {
   readonly largestBinding: number;
   /** Of one token of `generate`. */
   readonly dispatches: { readonly layer: number; readonly token: number };
-  /** Share of neurons that fired, by layer, over the tokens that `generate` fed one by one; empty before the first. */
+  /** Share of neurons that fired, by layer, over the tokens that were fed one by one; empty before the first. */
   readonly firing: readonly number[];
   /** Bytes that a token reads at the position now reached: of weights with all neurons, with those that fire, and of the cache. */
   readonly bytesPerToken: { readonly dense: number; readonly sparse: number; readonly cache: number };

@@ -99,6 +99,7 @@ export class PlmEngine implements Engine {
       this.#writeParams(slots);
       this.#submit((encoder) => pass.encodeLayers(encoder, 0, batch.length, slots[0]!.splits));
       this.#ids.push(...batch);
+      if (batch.length === 1) this.#steps++;
       for (const [index, { tokens }] of slots.slice(1).entries()) {
         const bytes = 4 * tokens * vocabulary;
         this.#submit(
