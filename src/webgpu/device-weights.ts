@@ -48,7 +48,7 @@ export class DeviceWeights {
   readonly #buffers: GPUBuffer[] = [];
   readonly #none: GPUBuffer;
 
-  constructor(device: GPUDevice, { tensors }: BundleManifest) {
+  constructor(device: GPUDevice, { tensors }: Pick<BundleManifest, 'tensors'>) {
     this.#device = device;
     this.#tensors = new Map(tensors.map((tensor) => [tensor.name, tensor]));
     this.#none = this.#allocate('no scales', 4);

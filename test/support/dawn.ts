@@ -10,7 +10,10 @@ export const NO_DAWN: string | false = NO_GPU !== false && NO_GPU.replace('onnxr
 let dawn: GPU | undefined;
 
 /** A device of Dawn that computes in software. It goes when the test ends. */
-export async function openDawn(t: TestContext, requiredFeatures: GPUFeatureName[] = []): Promise<GPUDevice> {
+export async function openDawn(
+  t: Pick<TestContext, 'after'>,
+  requiredFeatures: GPUFeatureName[] = [],
+): Promise<GPUDevice> {
   // The Vulkan loader reads them when the adapter is asked for.
   process.env.VK_ICD_FILENAMES = SWIFTSHADER;
   process.env.XDG_RUNTIME_DIR ??= os.tmpdir();
