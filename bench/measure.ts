@@ -32,3 +32,19 @@ function timed(work: () => void): number {
   work();
   return performance.now() - start;
 }
+
+/** Median figure of each, by name. They take turns, so that a change of the machine's speed hits all. */
+export async function mediansInTurn<Name extends string>(
+  candidates: Readonly<Record<Name, () => Promise<number>>>,
+  rounds: number,
+): Promise<Readonly<Record<Name, number>>> {
+  const names = Object.keys(candidates) as Name[];
+  const figures = new Map(names.map((name): [Name, number[]] => [name, []]));
+  for (let round = 0; round < rounds; round++) {
+    for (const name of names) figures.get(name)!.push(await candidates[name]());
+  }
+  const median = (sorted: readonly number[]) => sorted[Math.floor(sorted.length / 2)]!;
+  return Object.fromEntries(
+    names.map((name) => [name, median(figures.get(name)!.toSorted((a, b) => a - b))]),
+  ) as Record<Name, number>;
+}

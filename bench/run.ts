@@ -11,6 +11,7 @@ import { benchOnnx } from './onnx.ts';
 import { benchPrefill } from './prefill.ts';
 import { benchPrune } from './prune.ts';
 import { benchQuantize } from './quantize.ts';
+import { benchWebgpu } from './webgpu.ts';
 
 /**
  * `npm run bench -- NAME [--save] …`: prints ratios of figures measured side by side. With `--save` they are
@@ -25,6 +26,7 @@ const BENCHES: Readonly<Record<string, (argv: readonly string[]) => AsyncGenerat
   onnx: benchOnnx,
   prefill: benchPrefill,
   prune: benchPrune,
+  webgpu: benchWebgpu,
 };
 
 const [name = 'kernels', ...rest] = process.argv.slice(2);

@@ -12,7 +12,7 @@ const LOGIT_ROWS = 8;
 /** Tokens that one wait for the GPU can bring. */
 const MOST_PICKS = 32;
 /** Positions of the cache that one workgroup attends to while tokens come one by one. */
-const SPLIT = 64;
+export const SPLIT = 64;
 
 /** Params of a submission: of the batch, of its head, and of the tokens picked after it. */
 const PARAMS_SLOTS = MOST_PICKS + 2;

@@ -64,7 +64,7 @@ const PAGE = `<!doctype html>
  * A page of a real browser that can import transformers.js and onnxruntime-web and loads models by the names of folders
  * in `models`. `page.evaluate` runs functions in it. The browser goes when the test ends.
  */
-export async function openPage(t: TestContext, models: string): Promise<Page> {
+export async function openPage(t: Pick<TestContext, 'after'>, models: string): Promise<Page> {
   const folders = { node_modules: path.join(repoRoot, 'node_modules'), models };
   const server = await serveFolders(folders, PAGE);
   t.after(() => server.close());
@@ -76,7 +76,7 @@ export async function openPage(t: TestContext, models: string): Promise<Page> {
 }
 
 /** A real browser with WebGPU in software, until the test ends. */
-export async function launchBrowser(t: TestContext): Promise<Browser> {
+export async function launchBrowser(t: Pick<TestContext, 'after'>): Promise<Browser> {
   const browser = await chromium.launch({
     executablePath: CHROMIUM!,
     args: [NO_SANDBOX, ...SOFTWARE_GPU, ...QUIET],

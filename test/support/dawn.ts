@@ -10,7 +10,10 @@ export const NO_DAWN: string | false = NO_GPU !== false && NO_GPU.replace('onnxr
 let dawn: GPU | undefined;
 
 /** A device of Dawn that computes in software. It goes when the test ends. */
-export async function openDawn(t: TestContext, requiredFeatures: GPUFeatureName[] = []): Promise<GPUDevice> {
+export async function openDawn(
+  t: Pick<TestContext, 'after'>,
+  requiredFeatures: GPUFeatureName[] = [],
+): Promise<GPUDevice> {
   useSoftwareGpu();
   dawn ??= create([]);
   const adapter = await dawn.requestAdapter();

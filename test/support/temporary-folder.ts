@@ -4,7 +4,7 @@ import path from 'node:path';
 import type { TestContext } from 'node:test';
 
 /** A fresh folder that goes when the test ends. */
-export function temporaryFolder(t: TestContext): string {
+export function temporaryFolder(t: Pick<TestContext, 'after'>): string {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'plmpress-test-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;

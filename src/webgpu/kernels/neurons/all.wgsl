@@ -1,8 +1,12 @@
-// Of several tokens, all neurons that any of them sets off.
+// Of several tokens, all neurons that any of them sets off, an octet of columns a thread.
 
 @group(0) @binding(5) var<storage, read> activations: array<f32>;
 
-fn gather(token: u32, octet: u32, lane: u32) {
+const GROUP_THREADS = 256u;
+const THREAD_QUADS = 2u;
+
+fn gather(token: u32, quad: u32, lane: u32) {
+  let octet = quad / 2u;
   for (var neuron = lane; neuron < NEURONS; neuron += LANES) {
     var values_of: array<f32, TOKENS>;
     var any = false;
@@ -14,8 +18,8 @@ fn gather(token: u32, octet: u32, lane: u32) {
     let weights = weight_octet(neuron, octet);
     let scale = weight_scale(neuron, octet / 4u);
     for (var t = 0u; t < TOKENS; t++) {
-      low_sums[t] += weights.low * (values_of[t] * scale);
-      high_sums[t] += weights.high * (values_of[t] * scale);
+      sums[2u * t] += weights.low * (values_of[t] * scale);
+      sums[2u * t + 1u] += weights.high * (values_of[t] * scale);
     }
   }
 }

@@ -1,0 +1,50 @@
+/** A dispatch as a pass has encoded it. */
+export interface RecordedDispatch {
+  readonly name: string;
+  encode(encoder: GPUComputePassEncoder): void;
+}
+
+/** What `encode` writes into a pass, dispatch by dispatch. */
+export function recordDispatches(encode: (encoder: GPUComputePassEncoder) => void): RecordedDispatch[] {
+  const recorded: RecordedDispatch[] = [];
+  let pipeline: GPUComputePipeline;
+  let bind: readonly [GPUBindGroup, number[]];
+  const recorder = {
+    setPipeline(next: GPUComputePipeline) {
+      pipeline = next;
+    },
+    setBindGroup(_: number, ...next: typeof bind) {
+      bind = next;
+    },
+    dispatchWorkgroups: (...groups: [number, number, number]) => {
+      const [own, [group, offsets]] = [pipeline, bind];
+      recorded.push({
+        name: own.label,
+        encode(encoder) {
+          encoder.setPipeline(own);
+          encoder.setBindGroup(0, group, offsets);
+          encoder.dispatchWorkgroups(...groups);
+        },
+      });
+    },
+  };
+  encode(recorder as unknown as GPUComputePassEncoder);
+  return recorded;
+}
+
+/** Milliseconds of one of `times` dispatches in a pass. */
+export async function timeDispatches(
+  device: GPUDevice,
+  dispatches: readonly RecordedDispatch[],
+  times: number,
+): Promise<number> {
+  const commands = device.createCommandEncoder();
+  const encoder = commands.beginComputePass();
+  for (let i = 0; i < times; i++) for (const dispatch of dispatches) dispatch.encode(encoder);
+  encoder.end();
+  const buffer = commands.finish();
+  const start = performance.now();
+  device.queue.submit([buffer]);
+  await device.queue.onSubmittedWorkDone();
+  return (performance.now() - start) / times;
+}
