@@ -39,7 +39,7 @@ const LANES = { shared, subgroup };
 export type Lanes = keyof typeof LANES;
 
 /** Rows that one workgroup of a projection computes. */
-export const PROJECT_ROWS: Readonly<Record<Lanes, number>> = { shared: 8, subgroup: 16 };
+export const PROJECT_ROWS: Readonly<Record<Lanes, number>> = { shared: 16, subgroup: 32 };
 /** Threads of a subgroup that share a row. */
 export const SUBGROUP_LANES = 4;
 /** One workgroup adds to 64 columns. */

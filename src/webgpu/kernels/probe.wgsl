@@ -2,7 +2,7 @@
 
 @group(0) @binding(1) var<storage, read_write> sums: array<f32>;
 
-const TOKENS = 1u;
+const SLOTS = 1u;
 const GROUP_THREADS = 64u;
 
 @compute @workgroup_size(64)

@@ -2,7 +2,7 @@
 
 const LANES = 8u;
 
-var<workgroup> shared_sums: array<f32, 2u * TOKENS * GROUP_THREADS>;
+var<workgroup> shared_sums: array<f32, SLOTS * GROUP_THREADS>;
 
 fn share(slot: u32, thread: u32, value: f32) {
   shared_sums[slot * GROUP_THREADS + thread] = value;

@@ -2,7 +2,7 @@
 
 const LANES = 4u;
 
-var<private> own: array<f32, 2u * TOKENS>;
+var<private> own: array<f32, SLOTS>;
 
 fn share(slot: u32, thread: u32, value: f32) {
   own[slot] = value;
