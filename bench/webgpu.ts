@@ -6,11 +6,13 @@ import { CONTEXT, FIRING, LayerKernels } from './webgpu/layer-kernels.ts';
 import { PLM_LAYER } from './webgpu/plm-layer.ts';
 
 const HALF_BYTES = 2;
+/** The GPU is software: what processors spend is its time. */
+const CPU_MS = 'ms of processors';
 
 /**
  * `npm run bench -- webgpu [--rounds N] [--tokens N]`, on a GPU in software: kernels of a layer of PLM-1.8B in q4 behind a
  * full context, in Dawn, down_proj and attention beside others' ways; and tokens a second of plm-tiny in Chromium, beside
- * peers. All take turns; medians.
+ * peers. All take turns; medians. Kernels cost processor time, tokens a second are those of the clock.
  */
 export async function* benchWebgpu(argv: readonly string[]): AsyncGenerator<Measurement> {
   const { values } = parseArgs({
@@ -47,8 +49,8 @@ async function* compareDown(kernels: LayerKernels, rounds: number): AsyncGenerat
     rounds,
   );
   const what = `down_proj, ${100 * (1 - FIRING)} % zeros`;
-  yield { what: `${what}: all neurons listed`, ours: times.sparse, baseline: times.all, unit: 'ms' };
-  yield { what: `${what}: product by rows`, ours: times.sparse, baseline: times.rows, unit: 'ms' };
+  yield { what: `${what}: all neurons listed`, ours: times.sparse, baseline: times.all, unit: CPU_MS };
+  yield { what: `${what}: product by rows`, ours: times.sparse, baseline: times.rows, unit: CPU_MS };
 }
 
 async function* compareAttention(kernels: LayerKernels, rounds: number): AsyncGenerator<Measurement> {
@@ -72,10 +74,10 @@ async function* compareAttention(kernels: LayerKernels, rounds: number): AsyncGe
     baseline: HALF_BYTES * CONTEXT * heads * (nope + rope + value),
     unit: 'bytes',
   };
-  yield { what: `${what}: expanded`, ours: times.attend, baseline: times.expanded, unit: 'ms' };
+  yield { what: `${what}: expanded`, ours: times.attend, baseline: times.expanded, unit: CPU_MS };
   yield {
     what: `${what}: expanded, with kv_b_proj`,
-    ...{ ours: times.whole, baseline: times.expandedWhole, unit: 'ms' },
+    ...{ ours: times.whole, baseline: times.expandedWhole, unit: CPU_MS },
   };
 }
 
@@ -88,6 +90,6 @@ async function* profileLayer(kernels: LayerKernels, rounds: number): AsyncGenera
   ]);
   const { layer, ...times } = await mediansInTurn<string>(candidates, rounds);
   for (const [name, ours] of Object.entries(times)) {
-    yield { what: `layer, ${CONTEXT} tokens: ${name}`, ours, baseline: layer!, unit: 'ms' };
+    yield { what: `layer, ${CONTEXT} tokens: ${name}`, ours, baseline: layer!, unit: CPU_MS };
   }
 }

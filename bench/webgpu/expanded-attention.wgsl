@@ -1,79 +1,55 @@
 // Yardstick: attention over an expanded cache, as models without a latent one have it. One workgroup a head and range of the
-// cache, no longer than SPLIT: keys [head][position][K_WORDS] and values [head][position][V_WORDS] in halves. A workgroup
-// waits five times, whatever the length of its range.
+// cache of SPLIT positions: keys [head][position][K_WORDS] and values [head][position][V_WORDS] in halves. A thread scores a
+// position, then sums pairs of words; a workgroup is as small as that lets it be, and waits twice.
 
-@group(0) @binding(1) var<storage, read> queries: array<vec2f>;
+@group(0) @binding(1) var<storage, read> queries: array<vec4f>;
 @group(0) @binding(2) var<storage, read> keys: array<vec4u>;
-@group(0) @binding(3) var<storage, read> values: array<vec2u>;
-@group(0) @binding(4) var<storage, read_write> ranges: array<vec4f>;
+@group(0) @binding(3) var<storage, read> values: array<u32>;
+@group(0) @binding(4) var<storage, read_write> ranges: array<vec2f>;
 
-const THREADS = 256u;
-// Threads that share a score; threads that share a column.
-const PARTS = THREADS / SPLIT;
 const K_QUADS = K_WORDS / 4u;
-const V_PAIRS = V_WORDS / 2u;
-const LANES = THREADS / V_PAIRS;
+const THREAD_WORDS = (V_WORDS + SPLIT - 1u) / SPLIT;
 const LOWEST = -3.0e38;
 
-var<workgroup> query: array<vec2f, K_WORDS>;
-var<workgroup> parts: array<f32, THREADS>;
+var<workgroup> scores: array<f32, SPLIT>;
 var<workgroup> shares: array<f32, SPLIT>;
-var<workgroup> lane_sums: array<vec4f, THREADS>;
 
-fn dot_quad(quad: vec4u, at: u32) -> f32 {
-  return dot(query[at], unpack2x16float(quad.x)) + dot(query[at + 1u], unpack2x16float(quad.y))
-    + dot(query[at + 2u], unpack2x16float(quad.z)) + dot(query[at + 3u], unpack2x16float(quad.w));
+fn score_at(from_query: u32, from_key: u32) -> f32 {
+  var sum = 0.0;
+  for (var quad = 0u; quad < K_QUADS; quad++) {
+    let words = keys[from_key + quad];
+    let at = from_query + 2u * quad;
+    sum += dot(queries[at], vec4f(unpack2x16float(words.x), unpack2x16float(words.y)));
+    sum += dot(queries[at + 1u], vec4f(unpack2x16float(words.z), unpack2x16float(words.w)));
+  }
+  return sum;
 }
 
-@compute @workgroup_size(THREADS)
+@compute @workgroup_size(SPLIT)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let head = group.y;
   let begin = group.x * SPLIT;
   let count = min(SPLIT, params.position + 1u - begin);
   let row = head * CONTEXT + begin;
-  if (thread < K_WORDS) { query[thread] = queries[head * K_WORDS + thread]; }
+  var score = LOWEST;
+  if (thread < count) { score = score_at(head * K_QUADS * 2u, (row + thread) * K_QUADS); }
+  scores[thread] = score;
   workgroupBarrier();
 
-  let position = thread / PARTS;
-  let part = thread % PARTS;
-  var score = 0.0;
-  if (position < count) {
-    for (var quad = part; quad < K_QUADS; quad += PARTS) {
-      score += dot_quad(keys[(row + position) * K_QUADS + quad], 4u * quad);
-    }
-  }
-  parts[thread] = score;
-  workgroupBarrier();
-
-  if (thread < SPLIT) {
-    var sum = 0.0;
-    for (var i = 0u; i < PARTS; i++) { sum += parts[thread * PARTS + i]; }
-    shares[thread] = select(LOWEST, sum, thread < count);
-  }
-  workgroupBarrier();
   var greatest = LOWEST;
-  for (var i = 0u; i < count; i++) { greatest = max(greatest, shares[i]); }
-  workgroupBarrier();
-  if (thread < SPLIT) { shares[thread] = select(0.0, exp(shares[thread] - greatest), thread < count); }
+  for (var i = 0u; i < count; i++) { greatest = max(greatest, scores[i]); }
+  shares[thread] = exp(score - greatest);
   workgroupBarrier();
 
-  let pair = thread % V_PAIRS;
-  let lane = thread / V_PAIRS;
-  var sum = vec4f();
-  for (var i = lane; i < count; i += LANES) {
-    let words = values[(row + i) * V_PAIRS + pair];
-    sum += shares[i] * vec4f(unpack2x16float(words.x), unpack2x16float(words.y));
+  let to = (group.x * HEADS + head) * (V_WORDS + 1u);
+  var mass = 0.0;
+  for (var i = 0u; i < count; i++) { mass += shares[i]; }
+  for (var k = 0u; k < THREAD_WORDS; k++) {
+    let word = thread + k * SPLIT;
+    if (word >= V_WORDS) { break; }
+    var sum = vec2f();
+    for (var i = 0u; i < count; i++) { sum += shares[i] * unpack2x16float(values[(row + i) * V_WORDS + word]); }
+    ranges[to + word] = sum;
   }
-  lane_sums[thread] = sum;
-  workgroupBarrier();
-  let to = (group.x * HEADS + head) * (V_PAIRS + 1u);
-  if (thread < V_PAIRS) {
-    for (var i = 1u; i < LANES; i++) { sum += lane_sums[i * V_PAIRS + thread]; }
-    ranges[to + thread] = sum;
-  }
-  if (thread == 0u) {
-    var mass = 0.0;
-    for (var i = 0u; i < count; i++) { mass += shares[i]; }
-    ranges[to + V_PAIRS] = vec4f(greatest, mass, 0.0, 0.0);
-  }
+  if (thread == 0u) { ranges[to + V_WORDS] = vec2f(greatest, mass); }
 }

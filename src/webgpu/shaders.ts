@@ -131,13 +131,14 @@ export interface AttentionShape {
   readonly attendedStride: number;
 }
 
-/** Words of two halves that the latent takes in the cache, padded as the rows of kv_b_proj are; and with the rope part. */
+/** Words of two halves that the latent takes in the cache, padded as the rows of kv_b_proj are. */
 export function latentWords({ latent: width }: Pick<AttentionShape, 'latent'>): number {
   return storedColumns({ columns: width }) / 2;
 }
 
+/** Words with the rope part, padded so that they are read four at a time. */
 export function cacheWords(shape: Pick<AttentionShape, 'latent' | 'ropePairs'>): number {
-  return latentWords(shape) + shape.ropePairs;
+  return Math.ceil((latentWords(shape) + shape.ropePairs) / 4) * 4;
 }
 
 export function latentKernel(shape: AttentionShape, kvB: MatrixShape): KernelSource {
@@ -162,16 +163,10 @@ export function groupHeads({ heads }: Pick<AttentionShape, 'heads'>): number {
   return Math.min(heads, 16);
 }
 
-/** Of workgroup memory, what a tile of the cache may take. */
-const TILE_BYTES = 10_000;
-
 export function attendKernel(shape: AttentionShape): KernelSource {
-  const words = cacheWords(shape);
-  const tile = Math.max(1, 2 ** Math.min(3, Math.floor(Math.log2(TILE_BYTES / (4 * words)))));
   const constants = {
-    ...{ HEADS: shape.heads, GROUP_HEADS: groupHeads(shape), TILE: tile },
-    ...{ LATENT_WORDS: latentWords(shape), CACHE_WORDS: words },
-    THREADS: groupThreads(latentWords(shape)),
+    ...{ HEADS: shape.heads, GROUP_HEADS: groupHeads(shape) },
+    ...{ LATENT_WORDS: latentWords(shape), CACHE_WORDS: cacheWords(shape) },
   };
   return {
     name: 'attend',

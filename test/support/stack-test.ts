@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { it } from 'node:test';
+import type { TestContext } from 'node:test';
 import { openBundle } from '../../formats/webgpu/import/open.ts';
 import { closeModel } from '../../src/core/model.ts';
 import { convert } from '../../src/pipeline/convert.ts';
@@ -9,15 +9,11 @@ import { withSource } from '../../src/pipeline/open.ts';
 import { planTargets } from '../../src/pipeline/target.ts';
 import { serveBundles } from '../../src/serve/serve.ts';
 import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
-import { launchBrowser, NO_BROWSER } from '../support/browser.ts';
-import { NO_DAWN, openDawn } from '../support/dawn.ts';
-import { evaluateInDeno } from '../support/deno.ts';
-import { greedy } from '../support/greedy.ts';
-import { logitsOf } from '../support/logits.ts';
-import { fixture } from '../support/paths.ts';
-import { temporaryFolder } from '../support/temporary-folder.ts';
-import { runWebgpuJob, type WebgpuJob, type WebgpuJobResult } from '../support/webgpu-job.ts';
-import { webgpuRuntime } from '../support/webgpu-runtime.ts';
+import { greedy } from './greedy.ts';
+import { logitsOf } from './logits.ts';
+import { fixture } from './paths.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+import { runWebgpuJob, type WebgpuJob, type WebgpuJobResult } from './webgpu-job.ts';
 
 /** Largest difference of a logit beside the largest: the cache has 11 bits. Measured 4e-4. */
 const LIMIT = 1e-3;
@@ -86,7 +82,18 @@ function assertResult({ logits, continuations, selfTest }: WebgpuJobResult, expe
   assert.equal(selfTest.tokens, expected.held);
 }
 
-it('bundles of plm-tiny give the logits and tokens of the runtime', async (t) => {
+/** A served bundle, what it shall compute, and the expression that computes it where there are a global GPU and modules by URL. */
+export interface ServedBundle {
+  readonly url: string;
+  readonly job: WebgpuJob;
+  readonly expression: string;
+}
+
+/** Holds a stack of WebGPU to the runtime: `run` does the job of a bundle of plm-tiny in each scheme. */
+export async function testStack(
+  t: TestContext,
+  run: (t: TestContext, bundle: ServedBundle) => Promise<WebgpuJobResult>,
+): Promise<void> {
   const output = temporaryFolder(t);
   const source = fixture('plm-tiny');
   await withSource(source, async (model) => {
@@ -98,29 +105,16 @@ it('bundles of plm-tiny give the logits and tokens of the runtime', async (t) =>
   });
   const server = await serveBundles(output, { host: '127.0.0.1', port: 0 });
   t.after(() => server.close());
-
   for (const scheme of SCHEMES) {
     const expected = await caseOf(path.join(output, `webgpu-${scheme}`));
     const url = `${server.url}webgpu-${scheme}/`;
-    // What pages and Deno evaluate.
-    const call = `(async () => {
+    const { job } = expected;
+    const expression = `(async () => {
       const runtime = await import(${JSON.stringify(`${url}runtime.js`)});
-      return (${runWebgpuJob})(runtime, ...${JSON.stringify([url, expected.job])});
+      return (${runWebgpuJob})(runtime, ...${JSON.stringify([url, job])});
     })()`;
-
-    await t.test(`webgpu:${scheme} in Dawn`, { skip: NO_DAWN }, async (t) => {
-      const device = await openDawn(t, ['subgroups']);
-      assertResult(await runWebgpuJob(await webgpuRuntime(), url, expected.job, device), expected);
-    });
-
-    await t.test(`webgpu:${scheme} in Deno`, { skip: NO_DAWN }, async () => {
-      assertResult((await evaluateInDeno(call)) as WebgpuJobResult, expected);
-    });
-
-    await t.test(`webgpu:${scheme} in Chromium`, { skip: NO_BROWSER }, async (t) => {
-      const page = await (await launchBrowser(t)).newPage();
-      await page.goto(server.url);
-      assertResult((await page.evaluate(call)) as WebgpuJobResult, expected);
+    await t.test(`webgpu:${scheme}`, async (t) => {
+      assertResult(await run(t, { url, job, expression }), expected);
     });
   }
-});
+}

@@ -1,0 +1,15 @@
+import { it } from 'node:test';
+import { launchBrowser, NO_BROWSER } from '../../support/browser.ts';
+import { testStack } from '../../support/stack-test.ts';
+import type { WebgpuJobResult } from '../../support/webgpu-job.ts';
+
+it('bundles of plm-tiny in Chromium', { skip: NO_BROWSER }, async (t) => {
+  const browser = await launchBrowser(t);
+  await testStack(t, async (_, { url, expression }) => {
+    const page = await browser.newPage();
+    await page.goto(new URL('..', url).href);
+    const result = await page.evaluate(expression);
+    await page.close();
+    return result as WebgpuJobResult;
+  });
+});

@@ -1,0 +1,11 @@
+import { it } from 'node:test';
+import { NO_DAWN, openDawn } from '../../support/dawn.ts';
+import { testStack } from '../../support/stack-test.ts';
+import { runWebgpuJob } from '../../support/webgpu-job.ts';
+import { webgpuRuntime } from '../../support/webgpu-runtime.ts';
+
+it('bundles of plm-tiny in Dawn for Node', { skip: NO_DAWN }, (t) =>
+  testStack(t, async (t, { url, job }) =>
+    runWebgpuJob(await webgpuRuntime(), url, job, await openDawn(t, ['subgroups'])),
+  ),
+);
