@@ -1,4 +1,5 @@
 import type { BundleFile } from '../manifest.ts';
+import { chunksOf } from './chunks.ts';
 
 /** One for all bundles of an origin: equal files are kept once. */
 const CACHE = 'plmpress-bundles';
@@ -81,14 +82,10 @@ async function readInto(
   room: Uint8Array<ArrayBuffer>,
 ): Promise<Uint8Array<ArrayBuffer>> {
   let filled = 0;
-  for (const reader = body.getReader(); ; ) {
-    const { done, value } = await reader.read();
-    if (done) return room.subarray(0, filled);
-    if (filled + value.length > room.length) {
-      await reader.cancel();
-      return room.subarray(0, 0);
-    }
-    room.set(value, filled);
-    filled += value.length;
+  for await (const chunk of chunksOf(body)) {
+    if (filled + chunk.length > room.length) return room.subarray(0, 0);
+    room.set(chunk, filled);
+    filled += chunk.length;
   }
+  return room.subarray(0, filled);
 }
