@@ -1,5 +1,4 @@
 import { BundleError } from '../bundle-error.ts';
-import { chunksOf } from './chunks.ts';
 import { Retries } from './retries.ts';
 
 export interface DownloadOptions {
@@ -136,16 +135,20 @@ class Transfer {
   }
 
   async #read(response: Response, timer: Watchdog): Promise<void> {
-    for await (const chunk of chunksOf(response.body!)) {
+    const reader = response.body!.getReader();
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
       timer.reset();
-      const end = this.filled + chunk.length;
+      const end = this.filled + value.length;
       if (end > this.buffer.length) {
+        await reader.cancel();
         throw new BundleError(
           'invalid-bundle',
           `${this.#file}: more than the ${this.buffer.length} bytes it has`,
         );
       }
-      this.buffer.set(chunk, this.filled);
+      this.buffer.set(value, this.filled);
       this.#fill(end);
     }
   }
