@@ -44,7 +44,7 @@ const REFUSED: readonly [parse: Parse, text: string][] = [
   ]),
   ...['', '0', '257', '1.5', 'x', '0x10', '1e2', ' '].map((text): [Parse, string] => [INTEGER, text]),
   ...['', ' ', '-0.1', '1.1', 'NaN', 'Infinity', 'x'].map((text): [Parse, string] => [SHARE, text]),
-  ...['', 'q4', 'Q4_K_M', 'constructor'].map((text): [Parse, string] => [parseScheme, text]),
+  ...['', 'q5', 'Q4_K_M', 'constructor'].map((text): [Parse, string] => [parseScheme, text]),
   ...['', '=q8_0', 'attn_q', 'attn_q=', 'attn_q=q9'].map((text): [Parse, string] => [
     collectTensorType,
     text,
