@@ -15,7 +15,9 @@ const files = readdirSync(here, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.test.js'))
   .filter((file) => wanted.length === 0 || wanted.some((part) => file.includes(part)))
   .map((file) => path.join(here, file))
-  .sort();
+  // Those of webgpu take longest: were they last, the very last would have a core idle.
+  .sort()
+  .reverse();
 
 /** More would take more memory than small machines have: some files start browsers, some compare whole models. */
 const FILES_AT_ONCE = 2;
