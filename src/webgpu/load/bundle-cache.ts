@@ -1,4 +1,5 @@
 import type { BundleFile } from '../manifest.ts';
+import { chunksOf } from './chunks.ts';
 
 /** One for all bundles of an origin: equal files are kept once. */
 const CACHE = 'plmpress-bundles';
@@ -10,8 +11,6 @@ const keyOf = ({ sha256 }: BundleFile) => BY_HASH + sha256;
 /** The Cache API as a store of files by their hash, and of manifests by their address. */
 export class BundleCache {
   readonly #cache: Cache;
-  /** The read that goes on. */
-  #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(cache: Cache) {
     this.#cache = cache;
@@ -26,26 +25,13 @@ export class BundleCache {
     }
   }
 
-  /**
-   * Reads a file into `room`, if that has its size at least. What is damaged may have another length than the file. One file at
-   * a time: what several streams leave behind piles up faster than it is collected.
-   */
-  read(file: BundleFile, room?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const result = this.#turn.then(() => this.#readFile(file, room));
-    this.#turn = result;
-    return result;
-  }
-
-  async #readFile(
-    file: BundleFile,
-    room?: Uint8Array<ArrayBuffer>,
-  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  /** Reads a file into `room`, if that has its size at least. What is damaged may have another length than the file. */
+  async read(file: BundleFile, room?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (room === undefined) return this.#read(keyOf(file));
     try {
-      const body = (await this.#cache.match(keyOf(file)))?.body;
-      return body ? await readInto(body, room.subarray(0, file.bytes)) : undefined;
+      const response = await this.#cache.match(keyOf(file));
+      return response && (await readInto(response, room.subarray(0, file.bytes)));
     } catch {
-      // Browsers evict as they like, even while a file is read.
       return undefined;
     }
   }
@@ -84,25 +70,19 @@ export class BundleCache {
       const response = await this.#cache.match(key);
       return response && new Uint8Array(await response.arrayBuffer());
     } catch {
+      // Browsers evict as they like, even while a file is read.
       return undefined;
     }
   }
 }
 
-/** The bytes of a stream, in `room`; none where there are more than fit. */
-async function readInto(
-  body: ReadableStream<Uint8Array<ArrayBuffer>>,
-  room: Uint8Array<ArrayBuffer>,
-): Promise<Uint8Array<ArrayBuffer>> {
+/** The bytes of a body, in `room`; none where there are more than fit. */
+async function readInto(response: Response, room: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
   let filled = 0;
-  for (const reader = body.getReader(); ; ) {
-    const { done, value } = await reader.read();
-    if (done) return room.subarray(0, filled);
-    if (filled + value.length > room.length) {
-      await reader.cancel();
-      return room.subarray(0, 0);
-    }
-    room.set(value, filled);
-    filled += value.length;
+  for await (const chunk of chunksOf(response)) {
+    if (filled + chunk.length > room.length) return room.subarray(0, 0);
+    room.set(chunk, filled);
+    filled += chunk.length;
   }
+  return room.subarray(0, filled);
 }

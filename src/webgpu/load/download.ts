@@ -1,4 +1,5 @@
 import { BundleError } from '../bundle-error.ts';
+import { chunksOf } from './chunks.ts';
 import { Retries } from './retries.ts';
 
 export interface DownloadOptions {
@@ -135,20 +136,16 @@ class Transfer {
   }
 
   async #read(response: Response, timer: Watchdog): Promise<void> {
-    const reader = response.body!.getReader();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
+    for await (const chunk of chunksOf(response)) {
       timer.reset();
-      const end = this.filled + value.length;
+      const end = this.filled + chunk.length;
       if (end > this.buffer.length) {
-        await reader.cancel();
         throw new BundleError(
           'invalid-bundle',
           `${this.#file}: more than the ${this.buffer.length} bytes it has`,
         );
       }
-      this.buffer.set(value, this.filled);
+      this.buffer.set(chunk, this.filled);
       this.#fill(end);
     }
   }
