@@ -86,14 +86,14 @@ export class LayerKernels {
 
   /** The engine's own product of a matrix that is stored by rows, all of it. */
   projection(rows: number, columns: number): Promise<RecordedDispatch[]> {
-    const { projectKernel, PROJECT_ROWS } = this.#parts;
+    const { projectKernel, groupRows } = this.#parts;
     const [lanes, blocks] = ['subgroup', columns / BLOCK] as const;
     const source = projectKernel({
       ...{ scheme: 'q4', rows, columns, blocks, tokens: 1, lanes },
       ...{ xStride: columns, outStride: rows, outOffset: 0, output: 'add' },
     });
     const bytes = [4 * columns, 16, 16 * rows * blocks, 2 * rows * blocks, 4 * rows];
-    return this.#dispatch(source, bytes, () => [Math.ceil(rows / PROJECT_ROWS[lanes]), 1, 1]);
+    return this.#dispatch(source, bytes, () => [Math.ceil(rows / groupRows(lanes)), 1, 1]);
   }
 
   /** Attention over an expanded cache, and the ranges put together. */

@@ -6,4 +6,4 @@ export { KernelCompiler, type KernelSource } from '../../src/webgpu/kernel.ts';
 export { PARAMS_STRIDE, paramsBytes } from '../../src/webgpu/params.ts';
 export { PickStep } from '../../src/webgpu/pick-step.ts';
 export { SPLIT } from '../../src/webgpu/plm-engine.ts';
-export { PROJECT_ROWS, projectKernel } from '../../src/webgpu/shaders.ts';
+export { groupRows, projectKernel } from '../../src/webgpu/shaders.ts';

@@ -16,12 +16,12 @@ import {
   EMBED_COLUMNS,
   embedKernel,
   groupHeads,
+  groupRows,
   type Lanes,
   latentKernel,
   latentWords,
   type MatrixShape,
   type Output,
-  PROJECT_ROWS,
   projectKernel,
 } from './shaders.ts';
 
@@ -170,8 +170,8 @@ export class ForwardPass {
       queries: floats('queries', PREFILL_TOKENS * heads * 2 * words),
       ranges: floats('ranges', ranges * heads * 2 * (latentWords(this.#shape) + 1)),
       attended: floats('attended', PREFILL_TOKENS * attendedStride),
-      activations: floats('activations', PREFILL_TOKENS * padded(widest, PROJECT_ROWS[this.#lanes])),
-      counts: floats('counts', Math.ceil(widest / PROJECT_ROWS[this.#lanes])),
+      activations: floats('activations', PREFILL_TOKENS * padded(widest, groupRows(this.#lanes))),
+      counts: floats('counts', Math.ceil(widest / groupRows(this.#lanes))),
     };
     this.ids = floats('ids', contextLength + 1);
     this.logits = floats('logits', logitRows * model.vocab_size);
@@ -331,7 +331,7 @@ export class ForwardPass {
     if (fired !== undefined) buffers.push(this.#activations.counts);
     const resources: GPUBindingResource[] = buffers.map((buffer) => ({ buffer }));
     if (fired !== undefined) resources.push(fired);
-    const groups = Math.ceil(rows / PROJECT_ROWS[this.#lanes]);
+    const groups = Math.ceil(rows / groupRows(this.#lanes));
     return dispatchOf(this.#compiler, source, resources, (count) => [groups, Math.ceil(count / tokens), 1]);
   }
 
@@ -341,7 +341,7 @@ export class ForwardPass {
     const tokens = mode === 'step' ? 1 : TILE_TOKENS;
     const source = downKernel({
       ...{ ...shapeOf(matrix), columns, tokens, hiddenStride: this.#hiddenStride, bias: bias !== undefined },
-      neuronBlock: PROJECT_ROWS[this.#lanes],
+      neuronBlock: groupRows(this.#lanes),
       ...(mode === 'prefill' && { neuronStride: matrix.rows }),
     });
     const { values, scales } = matrix.slices[0]!;

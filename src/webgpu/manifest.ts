@@ -118,8 +118,8 @@ export function scaleRowBytes(tensor: Pick<BundleTensor, 'scheme' | 'columns'>):
 }
 
 /**
- * A chat template without a template engine: `begin` [+ `system` of the default, unless a system message comes first],
- * then of each message `before` + role + `between` + content + `after`, then `before` + assistant + `between`.
+ * A chat template without a template engine: of each message `before` + role + `between` + content + `after`, then `before` +
+ * assistant + `between`.
  */
 export interface ChatForm {
   readonly before: string;

@@ -2,7 +2,7 @@ import { COPY_DST, COPY_SRC, MAP_MODE_READ, MAP_READ, STORAGE, UNIFORM } from '.
 import { bindParams, dispatchOf, encodeDispatches } from './dispatch.ts';
 import { KernelCompiler } from './kernel.ts';
 import { PARAMS_STRIDE } from './params.ts';
-import { type Lanes, probeKernel, SUBGROUP_LANES } from './shaders.ts';
+import { LANES_A_ROW, type Lanes, probeKernel } from './shaders.ts';
 
 const THREADS = 64;
 
@@ -18,8 +18,8 @@ export async function chooseLanes(device: GPUDevice): Promise<Lanes> {
 
 /** Sum of the squares of the places of the thread and its neighbours: f32 holds it exactly. */
 function expected(thread: number): number {
-  const first = thread - (thread % SUBGROUP_LANES);
-  return Array.from({ length: SUBGROUP_LANES }, (_, i) => (first + i) ** 2).reduce((a, b) => a + b);
+  const first = thread - (thread % LANES_A_ROW.subgroup);
+  return Array.from({ length: LANES_A_ROW.subgroup }, (_, i) => (first + i) ** 2).reduce((a, b) => a + b);
 }
 
 async function probe(device: GPUDevice): Promise<Float32Array> {

@@ -38,10 +38,15 @@ type Constants = Readonly<Record<string, number | boolean>>;
 const LANES = { shared, subgroup };
 export type Lanes = keyof typeof LANES;
 
+/** Threads that share rows of a projection, a workgroup's, and rows that they share. */
+export const LANES_A_ROW: Readonly<Record<Lanes, number>> = { shared: 8, subgroup: 4 };
+const PROJECT_THREADS = 64;
+const TILE_ROWS = 2;
+
 /** Rows that one workgroup of a projection computes. */
-export const PROJECT_ROWS: Readonly<Record<Lanes, number>> = { shared: 16, subgroup: 32 };
-/** Threads of a subgroup that share a row. */
-export const SUBGROUP_LANES = 4;
+export function groupRows(lanes: Lanes): number {
+  return (PROJECT_THREADS / LANES_A_ROW[lanes]) * TILE_ROWS;
+}
 /** One workgroup adds to 64 columns. */
 export const DOWN_COLUMNS = 64;
 /** One workgroup looks up 64 octets of columns. */
@@ -76,6 +81,7 @@ export function projectKernel(shape: ProjectShape): KernelSource {
     ...matrixConstants(shape),
     ...{ COLUMNS: shape.columns, TOKENS: shape.tokens, X_STRIDE: shape.xStride / 4 },
     ...{ OUT_STRIDE: shape.outStride, OUT_OFFSET: shape.outOffset },
+    TILE_ROWS,
     ...{ NORM: epsilon !== undefined, EPSILON: epsilon ?? 0, FROM_ROW: shape.fromRow ?? false },
   };
   const more: BindingKind[] = output === 'compact' ? ['write', 'write'] : [];
@@ -93,7 +99,8 @@ export function probeKernel(): KernelSource {
 }
 
 function withLanes(lanes: Lanes, constants: Constants, parts: readonly string[]): string {
-  const code = assemble(constants, [LANES[lanes], ...parts]);
+  const all = { ...constants, LANES: LANES_A_ROW[lanes], GROUP_THREADS: PROJECT_THREADS };
+  const code = assemble(all, [LANES[lanes], ...parts]);
   return lanes === 'subgroup' ? `enable subgroups;\n${code}` : code;
 }
 

@@ -1,3 +1,4 @@
+import { bundleModel } from '../../formats/webgpu/geometry.ts';
 import type { Model } from '../../src/core/model.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
 import { fromHalf, toHalf } from '../../src/schemes/half.ts';
@@ -62,7 +63,6 @@ export async function memoryBundle(
     });
     decoded.push(memoryTensor(name, shape, byNeuron ? transposed(rounded, rows, columns) : rounded));
   }
-  const { config } = model;
   const file = (name: string, bytes: number) => ({ file: name, bytes, sha256: '' });
   return {
     shards: shards.map((shard) => shard.bytes()),
@@ -70,23 +70,7 @@ export async function memoryBundle(
     manifest: {
       ...{ schema: BUNDLE_SCHEMA, version: BUNDLE_VERSION, name: model.name, scheme: 'mixed', tensors },
       tool: { name: 'plmpress', version: '0' },
-      model: {
-        vocab_size: config.vocabSize,
-        hidden_size: config.hiddenSize,
-        num_attention_heads: config.numAttentionHeads,
-        intermediate_sizes: config.intermediateSizes,
-        kv_lora_rank: config.kvLoraRank,
-        q_lora_rank: config.qLoraRank ?? null,
-        qk_nope_head_dim: config.qkNopeHeadDim,
-        qk_rope_head_dim: config.qkRopeHeadDim,
-        v_head_dim: config.vHeadDim,
-        rms_norm_eps: config.rmsNormEps,
-        rope_theta: config.ropeTheta,
-        rope_interleave: config.ropeInterleave,
-        max_position_embeddings: config.maxPositionEmbeddings,
-        tie_word_embeddings: config.tieWordEmbeddings,
-        ffn_bias: config.ffnBias ?? false,
-      },
+      model: bundleModel(model.config),
       runtime: file('runtime.js', 0),
       tokenizer: file('vocabulary.json', 0),
       shards: shards.map((shard, index) => file(`w-${index}.bin`, shard.bytes().length)),

@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { repoRoot } from './paths.ts';
 
 /** runtime.js as bundles hold it. */
-export const RUNTIME = path.join(repoRoot, 'dist', 'src', 'webgpu', 'runtime.js');
+const RUNTIME = path.join(repoRoot, 'dist', 'src', 'webgpu', 'runtime.js');
 
 export function webgpuRuntime(): Promise<typeof import('../../src/webgpu/runtime.ts')> {
   return import(pathToFileURL(RUNTIME).href);

@@ -3,9 +3,8 @@
 @group(0) @binding(1) var<storage, read_write> sums: array<f32>;
 
 const SLOTS = 1u;
-const GROUP_THREADS = 64u;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(GROUP_THREADS)
 fn main(@builtin(local_invocation_index) thread: u32) {
   share(0u, thread, f32(thread * thread));
   meet();

@@ -5,8 +5,6 @@
 @group(0) @binding(3) var<storage, read> values: array<vec4u>;
 @group(0) @binding(4) var<storage, read> scales: array<u32>;
 
-const GROUP_THREADS = 64u;
-const TILE_ROWS = 2u;
 const GROUP_ROWS = GROUP_THREADS / LANES * TILE_ROWS;
 // Sums of tiles, then squares of vectors.
 const SLOTS = TOKENS * (TILE_ROWS + 1u);
@@ -18,7 +16,7 @@ fn square(v: vec4f, column: u32) -> f32 {
   return dot(held, held);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(GROUP_THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let lane = thread % LANES;
   let local_row = thread / LANES * TILE_ROWS;

@@ -1,7 +1,5 @@
 // Sums over the lanes of a row through workgroup memory.
 
-const LANES = 8u;
-
 var<workgroup> shared_sums: array<f32, SLOTS * GROUP_THREADS>;
 
 fn share(slot: u32, thread: u32, value: f32) {

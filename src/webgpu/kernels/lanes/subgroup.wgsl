@@ -1,7 +1,5 @@
 // Sums over the lanes of a row by exchange between neighbours, for subgroups of 4 threads and more that lie in order.
 
-const LANES = 4u;
-
 var<private> own: array<f32, SLOTS>;
 
 fn share(slot: u32, thread: u32, value: f32) {
