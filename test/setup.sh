@@ -3,12 +3,14 @@
 # they could not run.
 #   strace     injects the faults of the commit tests
 #   chromium   runs ONNX models in a browser; its SwiftShader is the GPU of all WebGPU tests
-#   libvulkan1 lets onnxruntime find that SwiftShader (Debian's own lavapipe lacks what WebGPU asks for)
+#   libvulkan1 lets onnxruntime and Dawn find that SwiftShader
+#   mesa-vulkan-drivers has lavapipe, the GPU of Deno: several times faster (for the others it lacks what they ask for)
 set -eu
 missing=
 command -v strace >/dev/null || missing="$missing strace"
 { [ -n "${CHROMIUM_PATH:-}" ] || command -v chromium >/dev/null; } || missing="$missing chromium"
 ls /usr/lib/*/libvulkan.so.1 >/dev/null 2>&1 || missing="$missing libvulkan1"
+ls /usr/share/vulkan/icd.d/lvp_icd.*.json >/dev/null 2>&1 || missing="$missing mesa-vulkan-drivers"
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -24,7 +26,8 @@ else
     case $package in
       strace) lost='fault-injection tests' ;;
       chromium) lost='tests in a browser and tests with WebGPU' ;;
-      libvulkan1) lost='tests of onnxruntime with WebGPU' ;;
+      libvulkan1) lost='tests of onnxruntime and Dawn with WebGPU' ;;
+      mesa-vulkan-drivers) lost='tests in Deno' ;;
     esac
     echo "$package is not installed: the $lost cannot run; 'apt-get install $package' lets them" >&2
   done

@@ -56,7 +56,7 @@ function assertClose(rows: readonly Float32Array[], expected: readonly Float32Ar
 }
 
 describe('logits of random geometries', { skip: NO_DAWN }, () => {
-  for (let seed = 1; seed <= 4; seed++) {
+  for (let seed = 1; seed <= 2; seed++) {
     const subgroups = seed % 2 === 0;
     it(`seed ${seed}, ${subgroups ? 'with' : 'without'} subgroups`, async (t) => {
       const model = memoryModel(randomGeometry(seed), { seed });
