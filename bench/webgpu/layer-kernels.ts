@@ -34,7 +34,7 @@ export class LayerKernels {
 
   static async open(cleanup: Cleanup): Promise<LayerKernels> {
     const parts = await loadWebgpuParts();
-    const device = await openDawn(cleanup, ['subgroups']);
+    const device = await openDawn(cleanup, ['subgroups'], []);
     const { model } = LAYER_MANIFEST;
     const weights = new parts.DeviceWeights(device, LAYER_MANIFEST);
     const params = device.createBuffer({ size: parts.PARAMS_STRIDE, usage: UNIFORM | COPY_DST });

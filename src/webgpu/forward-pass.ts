@@ -341,7 +341,7 @@ export class ForwardPass {
     const tokens = mode === 'step' ? 1 : TILE_TOKENS;
     const source = downKernel({
       ...{ ...shapeOf(matrix), columns, tokens, hiddenStride: this.#hiddenStride, bias: bias !== undefined },
-      neuronBlock: groupRows(this.#lanes),
+      ...{ neuronBlock: groupRows(this.#lanes), lanes: this.#lanes },
       ...(mode === 'prefill' && { neuronStride: matrix.rows }),
     });
     const { values, scales } = matrix.slices[0]!;

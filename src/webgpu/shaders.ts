@@ -1,11 +1,14 @@
 import type { BindingKind, KernelSource } from './kernel.ts';
 import attend from './kernels/attend.wgsl';
+import block from './kernels/block.wgsl';
 import combine from './kernels/combine.wgsl';
 import down from './kernels/down.wgsl';
 import embed from './kernels/embed.wgsl';
 import shared from './kernels/lanes/shared.wgsl';
 import subgroup from './kernels/lanes/subgroup.wgsl';
 import latent from './kernels/latent.wgsl';
+import noNeighbors from './kernels/neighbors/none.wgsl';
+import subgroupNeighbors from './kernels/neighbors/subgroup.wgsl';
 import active from './kernels/neurons/active.wgsl';
 import all from './kernels/neurons/all.wgsl';
 import add from './kernels/outputs/add.wgsl';
@@ -37,6 +40,7 @@ type Constants = Readonly<Record<string, number | boolean>>;
 /** How threads that share a row put their sums together. */
 const LANES = { shared, subgroup };
 export type Lanes = keyof typeof LANES;
+const NEIGHBORS: Readonly<Record<Lanes, string>> = { shared: noNeighbors, subgroup: subgroupNeighbors };
 
 /** Threads that share rows of a projection, a workgroup's, and rows that they share. */
 export const LANES_A_ROW: Readonly<Record<Lanes, number>> = { shared: 8, subgroup: 4 };
@@ -87,7 +91,7 @@ export function projectKernel(shape: ProjectShape): KernelSource {
   const more: BindingKind[] = output === 'compact' ? ['write', 'write'] : [];
   return {
     name: `project ${output}`,
-    code: withLanes(lanes, constants, [params, SCHEMES[shape.scheme], project, OUTPUTS[output]]),
+    code: withLanes(lanes, constants, [params, block, SCHEMES[shape.scheme], project, OUTPUTS[output]]),
     bindings: ['params', 'read', 'read', 'read', 'read', 'write', ...more],
   };
 }
@@ -100,7 +104,10 @@ export function probeKernel(): KernelSource {
 
 function withLanes(lanes: Lanes, constants: Constants, parts: readonly string[]): string {
   const all = { ...constants, LANES: LANES_A_ROW[lanes], GROUP_THREADS: PROJECT_THREADS };
-  const code = assemble(all, [LANES[lanes], ...parts]);
+  return enabled(lanes, assemble(all, [LANES[lanes], ...parts]));
+}
+
+function enabled(lanes: Lanes, code: string): string {
   return lanes === 'subgroup' ? `enable subgroups;\n${code}` : code;
 }
 
@@ -116,7 +123,7 @@ export function embedKernel(shape: EmbedShape): KernelSource {
   };
   return {
     name: 'embed',
-    code: assemble(constants, [params, SCHEMES[shape.scheme], embed]),
+    code: assemble(constants, [params, block, SCHEMES[shape.scheme], embed]),
     bindings: ['params', 'read', 'read', 'read', 'write'],
   };
 }
@@ -160,7 +167,7 @@ export function latentKernel(shape: AttentionShape, kvB: MatrixShape): KernelSou
   };
   return {
     name: 'latent',
-    code: assemble(constants, [params, SCHEMES[kvB.scheme], rope, latent]),
+    code: assemble(constants, [params, block, SCHEMES[kvB.scheme], rope, latent]),
     bindings: ['params', 'read', 'read', 'read', 'read', 'read', 'write', 'write', 'read'],
   };
 }
@@ -192,7 +199,7 @@ export function combineKernel(shape: AttentionShape, kvB: MatrixShape): KernelSo
   };
   return {
     name: 'combine',
-    code: assemble(constants, [params, SCHEMES[kvB.scheme], combine]),
+    code: assemble(constants, [params, block, SCHEMES[kvB.scheme], combine]),
     bindings: ['params', 'read', 'read', 'read', 'write'],
   };
 }
@@ -206,10 +213,11 @@ export interface DownShape extends MatrixShape {
   readonly neuronStride?: number;
   /** Neurons that one workgroup has listed. */
   readonly neuronBlock: number;
+  readonly lanes: Lanes;
 }
 
 export function downKernel(shape: DownShape): KernelSource {
-  const { neuronStride } = shape;
+  const { neuronStride, lanes } = shape;
   const constants = {
     ...matrixConstants(shape),
     ...{ COLUMNS: shape.columns, TOKENS: shape.tokens, HIDDEN_STRIDE: shape.hiddenStride / 4 },
@@ -217,9 +225,10 @@ export function downKernel(shape: DownShape): KernelSource {
     NEURON_BLOCK: shape.neuronBlock,
   };
   const listed = neuronStride === undefined;
+  const parts = [params, block, SCHEMES[shape.scheme], NEIGHBORS[lanes], down, listed ? active : all];
   return {
     name: listed ? 'down of active neurons' : 'down',
-    code: assemble(constants, [params, SCHEMES[shape.scheme], down, listed ? active : all]),
+    code: enabled(lanes, assemble(constants, parts)),
     bindings: ['params', 'read', 'read', 'write', 'read', 'read', ...(listed ? (['read'] as const) : [])],
   };
 }

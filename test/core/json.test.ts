@@ -3,6 +3,7 @@ import test from 'node:test';
 import fc from 'fast-check';
 import { PressError } from '../../src/core/errors.ts';
 import { type JsonValue, parseJson } from '../../src/core/json.ts';
+import { guardTime } from '../support/guard-time.ts';
 
 const parse = (text: string) => parseJson(text, 'x.json').value;
 
@@ -102,7 +103,7 @@ const REFUSED: readonly (readonly [name: string, text: string, message: RegExp])
 test('refuses, with the place of the fault', async (t) => {
   for (const [name, text, message] of REFUSED) {
     await t.test(name, () => {
-      const start = performance.now();
+      const assertLinear = guardTime();
       assert.throws(
         () => parse(text),
         (error) => {
@@ -113,7 +114,7 @@ test('refuses, with the place of the fault', async (t) => {
           return true;
         },
       );
-      assert.ok(performance.now() - start < 1000);
+      assertLinear();
     });
   }
 });
@@ -158,13 +159,12 @@ test('counts members', () => {
   assert.throws(limited('{"q":{"a":1,"b":2,"c":3}}'), /x\.json: q: more than 2 members/);
 });
 
-test('parses a tokenizer of 150,000 tokens in less than two seconds', () => {
+test('parses a tokenizer of 150,000 tokens in time that grows with its length', () => {
   const vocabulary = Array.from({ length: 150_000 }, (_, i) => `"\\u0120token${i}": ${i}`).join(',');
   const merges = Array.from({ length: 150_000 }, (_, i) => `["a${i}", "b${i}"]`).join(',\n');
-  const start = performance.now();
+  const assertLinear = guardTime();
   parse(`{"vocab": {${vocabulary}}, "merges": [${merges}]}`);
-  // It takes 0.2 s; the limit leaves room for a loaded machine.
-  assert.ok(performance.now() - start < 2000);
+  assertLinear();
 });
 
 test('fields check type and range and say where they are', async (t) => {

@@ -75,11 +75,14 @@ export async function openPage(t: Pick<TestContext, 'after'>, models: string): P
   return page;
 }
 
-/** A real browser with WebGPU in software, until the test ends. */
-export async function launchBrowser(t: Pick<TestContext, 'after'>): Promise<Browser> {
+/** A real browser with WebGPU in software, until the test ends, under further flags. */
+export async function launchBrowser(
+  t: Pick<TestContext, 'after'>,
+  flags: readonly string[] = [],
+): Promise<Browser> {
   const browser = await chromium.launch({
     executablePath: CHROMIUM!,
-    args: [NO_SANDBOX, ...SOFTWARE_GPU, ...QUIET],
+    args: [NO_SANDBOX, ...SOFTWARE_GPU, ...QUIET, ...flags],
   });
   t.after(() => browser.close());
   return browser;

@@ -2,6 +2,7 @@ import os from 'node:os';
 import type { TestContext } from 'node:test';
 import { create } from 'webgpu';
 import { NO_GPU, SWIFTSHADER } from './onnxruntime.ts';
+import { NO_WORKGROUP_ZEROS } from './workgroup-zeros.ts';
 
 /** Why Dawn has no GPU here; false where it has. */
 export const NO_DAWN: string | false = NO_GPU !== false && NO_GPU.replace('onnxruntime has', 'Dawn has');
@@ -9,13 +10,14 @@ export const NO_DAWN: string | false = NO_GPU !== false && NO_GPU.replace('onnxr
 /** Devices do not keep it, and what waits for a GPU aborts the process once it has been collected. */
 let dawn: GPU | undefined;
 
-/** A device of Dawn that computes in software. It goes when the test ends. */
+/** A device of Dawn that computes in software. It goes when the test ends. All of a process have the same flags. */
 export async function openDawn(
   t: Pick<TestContext, 'after'>,
   requiredFeatures: GPUFeatureName[] = [],
+  flags = [NO_WORKGROUP_ZEROS],
 ): Promise<GPUDevice> {
   useSoftwareGpu();
-  dawn ??= create([]);
+  dawn ??= create(flags);
   const adapter = await dawn.requestAdapter();
   if (adapter === null) throw new Error('Dawn finds no adapter');
   const device = await adapter.requestDevice({ requiredFeatures });

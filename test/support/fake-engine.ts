@@ -6,8 +6,8 @@ export type NextToken = (ids: readonly number[], sampling: Sampling) => number;
 
 export interface FakeEngineOptions {
   readonly next?: NextToken;
-  /** Milliseconds that a picked token takes. */
-  readonly delay?: number;
+  /** What a picked token waits for. */
+  readonly pause?: () => Promise<unknown>;
 }
 
 /** Tokens that the engine picks from: printable ones of the fixture's vocabulary. */
@@ -69,8 +69,7 @@ export class FakeEngine implements Engine {
     for (let i = 0; i < count; i++) {
       if (i > 0) this.#append([picked.at(-1)!]);
       picked.push(this.#next(sampling));
-      const { delay = 0 } = this.#options;
-      if (delay > 0) await new Promise((resolve) => setTimeout(resolve, delay));
+      await this.#options.pause?.();
     }
     return Uint32Array.from(picked);
   }

@@ -10,7 +10,7 @@ declare const SCRIPT: { readonly answer: readonly number[]; readonly begin: numb
 
 const STOP = 2002;
 const { create } = fakeEngines({
-  delay: 12,
+  pause: () => new Promise((resolve) => setTimeout(resolve, 12)),
   next(ids, sampling) {
     const begin = ids.lastIndexOf(SCRIPT.begin);
     return begin < 0 ? hashedNext(ids, sampling) : (SCRIPT.answer[ids.length - begin - SCRIPT.lead] ?? STOP);

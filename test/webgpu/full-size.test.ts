@@ -8,6 +8,7 @@ import { launchBrowser, NO_BROWSER } from '../support/browser.ts';
 import { PLM_1_8B, SMALL_TOKENIZER } from '../support/hollow-model.ts';
 import { noiseModel } from '../support/noise-model.ts';
 import { openUntilEnd, writeBundle } from '../support/webgpu-bundle.ts';
+import { NO_WORKGROUP_ZEROS } from '../support/workgroup-zeros.ts';
 
 /** Largest difference of a logit beside the largest: the cache has 11 bits. */
 const LIMIT = 1e-3;
@@ -36,7 +37,7 @@ it('layers of the size of PLM-1.8B in Chromium', { skip: NO_BROWSER }, async (t)
 
   const server = await serveBundles(path.dirname(folder), { host: '127.0.0.1', port: 0 });
   t.after(() => server.close());
-  const page = await (await launchBrowser(t)).newPage();
+  const page = await (await launchBrowser(t, [`--${NO_WORKGROUP_ZEROS}`])).newPage();
   const complaints: string[] = [];
   page.on('console', (message) => {
     // As which Chromium shows what WebGPU refuses.

@@ -70,6 +70,14 @@ fn score_chunk(from_token: u32, first_head: u32, first: u32, end: u32, thread: u
   scores[to + 3u * HEAD_QUADS] = by_position[3];
 }
 
+fn scaled(m: mat4x4f, by: vec4f) -> mat4x4f {
+  return mat4x4f(m[0] * by.x, m[1] * by.y, m[2] * by.z, m[3] * by.w);
+}
+
+fn outer_product(a: vec4f, b: vec4f) -> mat4x4f {
+  return mat4x4f(a * b.x, a * b.y, a * b.z, a * b.w);
+}
+
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let token = group.y;
@@ -79,7 +87,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
   let head_quad = min(thread / LANES, HEAD_QUADS - 1u);
   let lane = thread % LANES;
   let has_lane = thread < HEAD_QUADS * LANES;
-  var sums: array<vec4f, THREAD_PAIRS * HEAD_QUADS * 4u>;
+  // By pair and four heads: four columns a head.
+  var sums: array<mat4x4f, THREAD_PAIRS * HEAD_QUADS>;
   var greatest = vec4f(LOWEST);
   // Of the positions of this lane.
   var mass = vec4f();
@@ -116,21 +125,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     for (var k = 0u; k < THREAD_PAIRS; k++) {
       let pair = thread + k * THREADS;
       if (pair >= PAIRS) { break; }
-      let own = k * HEAD_QUADS * 4u;
-      for (var quad = 0u; quad < HEAD_QUADS; quad++) {
-        let factors = shrink[quad];
-        for (var h = 0u; h < 4u; h++) { sums[own + 4u * quad + h] *= factors[h]; }
-      }
+      let own = k * HEAD_QUADS;
+      for (var quad = 0u; quad < HEAD_QUADS; quad++) { sums[own + quad] = scaled(sums[own + quad], shrink[quad]); }
       for (var i = 0u; i < count; i++) {
         let words = cache[(first + i) * CACHE_QUADS + pair / 2u];
         let columns = select(low_half(words), high_half(words), pair % 2u == 1u);
         for (var quad = 0u; quad < HEAD_QUADS; quad++) {
-          let share = scores[i * HEAD_QUADS + quad];
-          let at = own + 4u * quad;
-          sums[at] += share.x * columns;
-          sums[at + 1u] += share.y * columns;
-          sums[at + 2u] += share.z * columns;
-          sums[at + 3u] += share.w * columns;
+          sums[own + quad] += outer_product(columns, scores[i * HEAD_QUADS + quad]);
         }
       }
     }
@@ -144,7 +145,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     for (var k = 0u; k < THREAD_PAIRS; k++) {
       let pair = thread + k * THREADS;
       if (pair >= PAIRS) { break; }
-      let sum = sums[k * HEAD_QUADS * 4u + head];
+      let sum = sums[k * HEAD_QUADS + head / 4u][head % 4u];
       ranges[to + 2u * pair] = sum.xy;
       ranges[to + 2u * pair + 1u] = sum.zw;
     }

@@ -21,6 +21,14 @@ fn context_pair(from_head: u32, word: u32, most: f32) -> vec2f {
   return sum;
 }
 
+fn context_block(block: u32) -> Block {
+  let at = block * 8u;
+  return Block(
+    mat4x4f(context[at], context[at + 1u], context[at + 2u], context[at + 3u]),
+    mat4x4f(context[at + 4u], context[at + 5u], context[at + 6u], context[at + 7u]),
+  );
+}
+
 @compute @workgroup_size(THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
   let head = group.x;
@@ -44,10 +52,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
     if (row < V_DIM) {
       let stored = head * (NOPE + V_DIM) + NOPE + row;
       for (var block = lane; block < BLOCKS; block += LANES) {
-        let weights = weight_block(stored, block);
-        var part = 0.0;
-        for (var i = 0u; i < 8u; i++) { part += dot(weights[i], context[block * 8u + i]); }
-        sum += part * weight_scale(stored, block);
+        sum += inner_product(weight_block(stored, block), context_block(block)) * weight_scale(stored, block);
       }
     }
     parts[thread] = sum;

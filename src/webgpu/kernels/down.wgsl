@@ -1,5 +1,5 @@
 // The residual stream += down_proj of TOKENS tokens: 64 columns a workgroup, THREAD_QUADS quads of them a thread, and lanes
-// that share the neurons. A neuron whose activations are all zero is not read.
+// that share the neurons. A neuron whose activations are all zero is not read. NEIGHBORS lanes of a column stand together.
 
 @group(0) @binding(1) var<storage, read> values: array<vec4u>;
 @group(0) @binding(2) var<storage, read> scales: array<u32>;
@@ -9,40 +9,51 @@
 const GROUP_QUADS = 16u;
 const COLUMN_THREADS = GROUP_QUADS / THREAD_QUADS;
 const LANES = GROUP_THREADS / COLUMN_THREADS;
-// Threads that add up the lanes of a quad.
-const PARTS = GROUP_THREADS / GROUP_QUADS;
+const HALF = LANES / NEIGHBORS / 2u;
 
-// By token and quad.
-var<private> sums: array<vec4f, TOKENS * THREAD_QUADS>;
-// By quad and lane.
-var<workgroup> lane_sums: array<vec4f, GROUP_QUADS * LANES>;
+// By token.
+var<private> sums: array<Sum, TOKENS>;
+// What half of the neighborhoods hand over to the other half, then half of those.
+var<workgroup> handed: array<Sum, HALF * COLUMN_THREADS>;
 
 @compute @workgroup_size(GROUP_THREADS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) thread: u32) {
-  let column = thread % COLUMN_THREADS;
-  let lane = thread / COLUMN_THREADS;
+  let column = thread / NEIGHBORS % COLUMN_THREADS;
+  let neighborhood = thread / NEIGHBORS / COLUMN_THREADS;
   let first_token = group.y * TOKENS;
-  let first_quad = group.x * GROUP_QUADS;
-  gather(first_token, min(first_quad + column * THREAD_QUADS, BLOCKS * 8u - THREAD_QUADS), lane);
+  let first_quad = group.x * GROUP_QUADS + column * THREAD_QUADS;
+  gather(first_token, min(first_quad, BLOCKS * 8u - THREAD_QUADS), neighborhood * NEIGHBORS + thread % NEIGHBORS);
   for (var t = 0u; t < TOKENS; t++) {
     if (t > 0u) { workgroupBarrier(); }
-    for (var i = 0u; i < THREAD_QUADS; i++) {
-      lane_sums[(column * THREAD_QUADS + i) * LANES + lane] = sums[t * THREAD_QUADS + i];
+    var sum = sum_of_neighbors(sums[t]);
+    let is_first = thread % NEIGHBORS == 0u;
+    for (var takers = HALF; takers > 0u; takers /= 2u) {
+      // Only this thread has read this place.
+      if (is_first && neighborhood >= takers && neighborhood < 2u * takers) {
+        handed[neighborhood % HALF * COLUMN_THREADS + column] = sum;
+      }
+      workgroupBarrier();
+      if (neighborhood < takers) {
+        sum = sum_of(sum, handed[(neighborhood + takers) % HALF * COLUMN_THREADS + column]);
+      }
     }
-    workgroupBarrier();
-    let mine = thread / PARTS * LANES + thread % PARTS;
-    var part = lane_sums[mine];
-    for (var i = PARTS; i < LANES; i += PARTS) { part += lane_sums[mine + i]; }
-    // No other thread reads this place.
-    lane_sums[mine] = part;
-    workgroupBarrier();
-    let quad = first_quad + thread;
-    if (thread < GROUP_QUADS && quad < BLOCKS * 8u && first_token + t < params.tokens) {
-      var total = vec4f();
-      for (var i = 0u; i < PARTS; i++) { total += lane_sums[thread * LANES + i]; }
-      if (BIAS) { total += bias[quad]; }
-      // Columns that pad rows have weights of zero.
-      hidden[(first_token + t) * HIDDEN_STRIDE + quad] += total;
+    if (is_first && neighborhood == 0u && first_quad < BLOCKS * 8u && first_token + t < params.tokens) {
+      write(first_token + t, first_quad, sum);
     }
+  }
+}
+
+fn sum_of_neighbors(own: Sum) -> Sum {
+  var sum = own;
+  for (var mask = 1u; mask < NEIGHBORS; mask *= 2u) { sum = sum_of(sum, sum_of_neighbor(sum, mask)); }
+  return sum;
+}
+
+// Columns that pad rows have weights of zero.
+fn write(token: u32, first_quad: u32, sum: Sum) {
+  for (var i = 0u; i < min(THREAD_QUADS, BLOCKS * 8u - first_quad); i++) {
+    var total = quad_of(sum, i);
+    if (BIAS) { total += bias[first_quad + i]; }
+    hidden[token * HIDDEN_STRIDE + first_quad + i] += total;
   }
 }

@@ -11,9 +11,3 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-
-// Weights of 8 columns.
-struct Octet {
-  low: vec4f,
-  high: vec4f,
-}

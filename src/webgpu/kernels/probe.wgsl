@@ -2,11 +2,11 @@
 
 @group(0) @binding(1) var<storage, read_write> sums: array<f32>;
 
-const SLOTS = 1u;
+const TOKENS = 1u;
 
 @compute @workgroup_size(GROUP_THREADS)
 fn main(@builtin(local_invocation_index) thread: u32) {
-  share(0u, thread, f32(thread * thread));
+  share(0u, thread, vec3f(f32(thread * thread)));
   meet();
-  sums[thread] = total(0u, thread);
+  sums[thread] = total(0u, thread).x;
 }

@@ -308,11 +308,12 @@ test('hostile sizes take little memory', async (t) => {
       const folder = temporaryFolder(t);
       writeTinyCheckpoint(folder);
       writeFileSync(path.join(folder, file), content());
-      const start = performance.now();
-      const { status, stdout } = spawnSync(process.execPath, [OPEN_FOLDER, folder], { encoding: 'utf8' });
+      const { status, stdout } = spawnSync(process.execPath, [OPEN_FOLDER, folder], {
+        encoding: 'utf8',
+        timeout: 60_000,
+      });
       assert.match(stdout, message);
       assert.equal(status, 3);
-      assert.ok(performance.now() - start < 10_000);
       assert.ok(Number(/peak (\d+)/.exec(stdout)![1]) < MAX_REJECT_KB, stdout);
     });
   }

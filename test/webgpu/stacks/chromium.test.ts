@@ -2,9 +2,10 @@ import { it } from 'node:test';
 import { launchBrowser, NO_BROWSER } from '../../support/browser.ts';
 import { testStack } from '../../support/stack-test.ts';
 import type { WebgpuJobResult } from '../../support/webgpu-job.ts';
+import { NO_WORKGROUP_ZEROS } from '../../support/workgroup-zeros.ts';
 
 it('bundles of plm-tiny in Chromium', { skip: NO_BROWSER }, async (t) => {
-  const browser = await launchBrowser(t);
+  const browser = await launchBrowser(t, [`--${NO_WORKGROUP_ZEROS}`]);
   await testStack(t, async (_, { url, expression }) => {
     const page = await browser.newPage();
     await page.goto(new URL('..', url).href);

@@ -12,15 +12,45 @@ struct Active {
 const GROUP_THREADS = 64u;
 const THREAD_QUADS = 8u;
 
+const BLOCKS_OF_NEURONS = (NEURONS + NEURON_BLOCK - 1u) / NEURON_BLOCK;
+
+alias Sum = Block;
+
 fn gather(token: u32, quad: u32, lane: u32) {
   let columns = quad / 8u;
-  for (var block = lane; block < (NEURONS + NEURON_BLOCK - 1u) / NEURON_BLOCK; block += LANES) {
-    let count = counts[block];
-    for (var i = 0u; i < count; i++) {
-      let neuron = active_neurons[block * NEURON_BLOCK + i];
-      let weights = weight_block(neuron.neuron, columns);
-      let factor = neuron.value * weight_scale(neuron.neuron, columns);
-      for (var q = 0u; q < 8u; q++) { sums[q] += weights[q] * factor; }
+  var block = lane / NEIGHBORS;
+  if (block >= BLOCKS_OF_NEURONS) { return; }
+  var count = counts[block];
+  var next = lane % NEIGHBORS;
+  loop {
+    while (next >= count) {
+      block += LANES / NEIGHBORS;
+      if (block >= BLOCKS_OF_NEURONS) { return; }
+      next -= count;
+      count = counts[block];
     }
+    let neuron = active_neurons[block * NEURON_BLOCK + next];
+    next += NEIGHBORS;
+    let weights = weight_block(neuron.neuron, columns);
+    let factor = neuron.value * weight_scale(neuron.neuron, columns);
+    sums[0].low += weights.low * factor;
+    sums[0].high += weights.high * factor;
   }
+}
+
+fn sum_of(a: Sum, b: Sum) -> Sum {
+  return Sum(a.low + b.low, a.high + b.high);
+}
+
+fn sum_of_neighbor(sum: Sum, mask: u32) -> Sum {
+  return Sum(columns_of_neighbor(sum.low, mask), columns_of_neighbor(sum.high, mask));
+}
+
+fn columns_of_neighbor(m: mat4x4f, mask: u32) -> mat4x4f {
+  return mat4x4f(exchanged(m[0], mask), exchanged(m[1], mask), exchanged(m[2], mask), exchanged(m[3], mask));
+}
+
+fn quad_of(sum: Sum, quad: u32) -> vec4f {
+  var halves = array(sum.low, sum.high);
+  return halves[quad / 4u][quad % 4u];
 }

@@ -5,6 +5,8 @@
 const GROUP_THREADS = 256u;
 const THREAD_QUADS = 2u;
 
+alias Sum = Octet;
+
 fn gather(token: u32, quad: u32, lane: u32) {
   let octet = quad / 2u;
   for (var neuron = lane; neuron < NEURONS; neuron += LANES) {
@@ -18,8 +20,20 @@ fn gather(token: u32, quad: u32, lane: u32) {
     let weights = weight_octet(neuron, octet);
     let scale = weight_scale(neuron, octet / 4u);
     for (var t = 0u; t < TOKENS; t++) {
-      sums[2u * t] += weights.low * (values_of[t] * scale);
-      sums[2u * t + 1u] += weights.high * (values_of[t] * scale);
+      sums[t].low += weights.low * (values_of[t] * scale);
+      sums[t].high += weights.high * (values_of[t] * scale);
     }
   }
+}
+
+fn sum_of(a: Sum, b: Sum) -> Sum {
+  return Sum(a.low + b.low, a.high + b.high);
+}
+
+fn sum_of_neighbor(sum: Sum, mask: u32) -> Sum {
+  return Sum(exchanged(sum.low, mask), exchanged(sum.high, mask));
+}
+
+fn quad_of(sum: Sum, quad: u32) -> vec4f {
+  return select(sum.low, sum.high, quad == 1u);
 }

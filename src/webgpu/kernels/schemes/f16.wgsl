@@ -8,12 +8,11 @@ fn weight_octet(row: u32, octet: u32) -> Octet {
   );
 }
 
-fn weight_block(row: u32, block: u32) -> array<vec4f, 8> {
-  let a = weight_octet(row, 4u * block);
-  let b = weight_octet(row, 4u * block + 1u);
-  let c = weight_octet(row, 4u * block + 2u);
-  let d = weight_octet(row, 4u * block + 3u);
-  return array(a.low, a.high, b.low, b.high, c.low, c.high, d.low, d.high);
+fn weight_block(row: u32, block: u32) -> Block {
+  let first = 4u * block;
+  return block_of(
+    weight_octet(row, first), weight_octet(row, first + 1u), weight_octet(row, first + 2u), weight_octet(row, first + 3u),
+  );
 }
 
 fn weight_scale(row: u32, block: u32) -> f32 {

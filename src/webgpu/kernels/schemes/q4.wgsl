@@ -9,13 +9,9 @@ fn weight_word(word: u32) -> Octet {
   );
 }
 
-fn weight_block(row: u32, block: u32) -> array<vec4f, 8> {
+fn weight_block(row: u32, block: u32) -> Block {
   let words = values[row * BLOCKS + block];
-  let a = weight_word(words.x);
-  let b = weight_word(words.y);
-  let c = weight_word(words.z);
-  let d = weight_word(words.w);
-  return array(a.low, a.high, b.low, b.high, c.low, c.high, d.low, d.high);
+  return block_of(weight_word(words.x), weight_word(words.y), weight_word(words.z), weight_word(words.w));
 }
 
 fn weight_octet(row: u32, octet: u32) -> Octet {
