@@ -34,6 +34,7 @@ export class BundleFiles {
   #cachedBytes = 0;
   readonly #kept = new Map<string, number>();
   #note: string | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(manifest: BundleManifest, url: string, cache: BundleCache | undefined, note?: string) {
     this.manifest = manifest;
@@ -93,15 +94,16 @@ export class BundleFiles {
     const first = this.#cache === undefined ? {} : { cache: 'no-store' as const };
     let bytes = await download(url, file, { ...options, ...first });
     // A cache on the way may hold what was damaged there once.
-    if (!(await intact(file, bytes))) bytes = await download(url, file, { ...options, cache: 'reload' });
-    if (!(await intact(file, bytes))) {
+    if (!(await this.#intact(file, bytes)))
+      bytes = await download(url, file, { ...options, cache: 'reload' });
+    if (!(await this.#intact(file, bytes))) {
       throw new BundleError(
         'invalid-bundle',
         `${file.file}: damaged: its SHA-256 is not that of the manifest`,
       );
     }
     this.#networkBytes += file.bytes;
-    await this.#keep(file, bytes);
+    await this.#inTurn(() => this.#keep(file, bytes));
     return bytes;
   }
 
@@ -111,7 +113,7 @@ export class BundleFiles {
   ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const bytes = await this.#cache?.read(file, room);
     if (bytes === undefined) return undefined;
-    if (!(await intact(file, bytes))) {
+    if (!(await this.#intact(file, bytes))) {
       await this.#cache!.drop(file);
       return undefined;
     }
@@ -128,6 +130,17 @@ export class BundleFiles {
     } catch (error) {
       this.#note = refusedBy(error);
     }
+  }
+
+  async #intact({ bytes: size, sha256: expected }: BundleFile, bytes: Uint8Array<ArrayBuffer>) {
+    return bytes.length === size && (await this.#inTurn(() => sha256(bytes))) === expected;
+  }
+
+  /** Browsers copy what they hash and what they keep: one file at a time, so that one copy is held. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work, work);
+    this.#turn = result;
+    return result;
   }
 
   /** Keeps the manifest for visits without a network, and lets go of files that only its predecessor had. */
@@ -202,10 +215,6 @@ async function fetchManifest(
     if (kept === undefined || signal?.aborted) throw error;
     return kept;
   }
-}
-
-async function intact({ bytes: size, sha256: expected }: BundleFile, bytes: Uint8Array<ArrayBuffer>) {
-  return bytes.length === size && (await sha256(bytes)) === expected;
 }
 
 function noCache({ cache }: BundleFilesOptions): string {

@@ -1,8 +1,8 @@
 import type { CreateEngine, Engine, EngineOptions } from '../engine.ts';
 import type { BundleFiles } from './bundle-files.ts';
 
-/** Shards on their way at a time: enough for any line, few enough for phones. */
-const LANES = 3;
+/** Shards on their way at a time: enough for lines and for disks to be busy, few enough for phones. */
+const LANES = 2;
 
 export interface LoadEngineOptions extends EngineOptions {
   readonly signal?: AbortSignal;
