@@ -38,7 +38,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) th
       }
     }
     if (is_first && neighborhood == 0u && first_quad < BLOCKS * 8u && first_token + t < params.tokens) {
-      write(first_token + t, first_quad, sum);
+      add_sum(first_token + t, first_quad, sum);
     }
   }
 }
@@ -50,10 +50,8 @@ fn sum_of_neighbors(own: Sum) -> Sum {
 }
 
 // Columns that pad rows have weights of zero.
-fn write(token: u32, first_quad: u32, sum: Sum) {
-  for (var i = 0u; i < min(THREAD_QUADS, BLOCKS * 8u - first_quad); i++) {
-    var total = quad_of(sum, i);
-    if (BIAS) { total += bias[first_quad + i]; }
-    hidden[token * HIDDEN_STRIDE + first_quad + i] += total;
-  }
+fn add_quad(token: u32, quad: u32, sum: vec4f) {
+  var total = sum;
+  if (BIAS) { total += bias[quad]; }
+  hidden[token * HIDDEN_STRIDE + quad] += total;
 }

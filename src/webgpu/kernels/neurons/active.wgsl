@@ -50,7 +50,13 @@ fn columns_of_neighbor(m: mat4x4f, mask: u32) -> mat4x4f {
   return mat4x4f(exchanged(m[0], mask), exchanged(m[1], mask), exchanged(m[2], mask), exchanged(m[3], mask));
 }
 
-fn quad_of(sum: Sum, quad: u32) -> vec4f {
-  var halves = array(sum.low, sum.high);
-  return halves[quad / 4u][quad % 4u];
+fn add_sum(token: u32, first_quad: u32, sum: Sum) {
+  add_quad(token, first_quad, sum.low[0]);
+  add_quad(token, first_quad + 1u, sum.low[1]);
+  add_quad(token, first_quad + 2u, sum.low[2]);
+  add_quad(token, first_quad + 3u, sum.low[3]);
+  add_quad(token, first_quad + 4u, sum.high[0]);
+  add_quad(token, first_quad + 5u, sum.high[1]);
+  add_quad(token, first_quad + 6u, sum.high[2]);
+  add_quad(token, first_quad + 7u, sum.high[3]);
 }

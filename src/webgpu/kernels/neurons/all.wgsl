@@ -34,6 +34,7 @@ fn sum_of_neighbor(sum: Sum, mask: u32) -> Sum {
   return Sum(exchanged(sum.low, mask), exchanged(sum.high, mask));
 }
 
-fn quad_of(sum: Sum, quad: u32) -> vec4f {
-  return select(sum.low, sum.high, quad == 1u);
+fn add_sum(token: u32, first_quad: u32, sum: Sum) {
+  add_quad(token, first_quad, sum.low);
+  add_quad(token, first_quad + 1u, sum.high);
 }
