@@ -31,7 +31,7 @@ export interface PlannedTensor {
   readonly transposed?: true;
   /** With Q8_0: one scale a row, the same in all of its blocks. */
   readonly byRow?: true;
-  /** With Q4_0: round with error feedback. */
+  /** With a scheme whose codes can be chosen one by one: round with error feedback. */
   readonly feedback?: Feedback;
   /** Where the parts of its blocks go, if not side by side at `offset`. */
   readonly packing?: Packing;

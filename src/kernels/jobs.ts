@@ -205,10 +205,10 @@ export const KERNELS = {
     scratch: (job) => job.columns!,
   },
   /**
-   * Rewrites rows into Q4_0, column after column, and lets later columns make up for the error of each: column k is
+   * Rewrites rows into a scheme with `Codec.grid`, column after column, and lets later columns make up for the error of each: column k is
    * rounded from w_k + sum over j < k of (w_j - rounded w_j) * factor[j, k] (LDLQ, arXiv 2307.13304, section 3). `factor` points at
-   * f32, row j from column j + 1 on, row after row. A block's scale is chosen when its turn comes, with `importance` as in
-   * `transcode`. A tile is ROW_TILE rows.
+   * f32, row j from column j + 1 on, row after row. A block's scales are chosen when its turn comes, with `importance` as in
+   * `transcode`, but for each block as for a row of its own. A tile is ROW_TILE rows.
    */
   roundWithFeedback: {
     fields: [
@@ -216,6 +216,7 @@ export const KERNELS = {
       'sourceScheme',
       'sourceRowBytes',
       'target',
+      'targetScheme',
       'targetRowBytes',
       'rows',
       'columns',
@@ -224,7 +225,7 @@ export const KERNELS = {
     ],
     tiles: (job) => Math.ceil(job.rows! / ROW_TILE),
     tileWork: (job) => (ROW_TILE * job.columns! * job.columns!) / 2,
-    scratch: (job) => 2 * ROW_TILE * job.columns! + ENCODER_SCRATCH,
+    scratch: (job) => 2 * ROW_TILE * (job.columns! + 16) + ENCODER_SCRATCH,
   },
   /**
    * Compares rows of two storages of one matrix: writes four f64 a row at `out`: sum (a-b)^2, sum a^2,

@@ -197,7 +197,7 @@ class Slot {
     const [sourceRowBytes, targetRowBytes] = [rowBytes(source), schemeBytes(scheme, columns)];
     const target = this.#targetAt(chunk);
     const job = { source: this.#at, sourceScheme, sourceRowBytes, target, targetRowBytes, rows, columns };
-    if (factor !== 0) this.#compute.run('roundWithFeedback', { ...job, importance, factor });
+    if (factor !== 0) this.#compute.run('roundWithFeedback', { ...job, targetScheme, importance, factor });
     else if (chunk.tensor.byRow) this.#compute.run('quantizeByRow', job);
     else this.#compute.run('transcode', { ...job, targetScheme, importance });
     this.#compute.run('difference', {

@@ -1,4 +1,5 @@
 import type { SchemeName } from '../core/scheme.ts';
+import type { CodeGrid } from './code-grid.ts';
 
 /**
  * Reads and writes one storage scheme in plain TypeScript: the oracle and fallback of the WebAssembly kernels.
@@ -26,4 +27,6 @@ export interface Codec {
     count: number,
     importance?: Float32Array,
   ): void;
+  /** Absent where codes of weights cannot be chosen one by one. */
+  readonly grid?: CodeGrid;
 }

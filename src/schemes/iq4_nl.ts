@@ -1,7 +1,7 @@
 import { readUint16, writeUint16 } from './bits.ts';
 import type { Codec } from './codec.ts';
 import { fromHalf, toHalf } from './half.ts';
-import { packNibbles, unpackNibbles } from './nibbles.ts';
+import { packNibbles, setNibble, unpackNibbles } from './nibbles.ts';
 import { sumOfSquares, weighBySquares, weighErrors } from './search/error-weights.ts';
 import { fitIq4, IQ4_VALUES, iq4Code } from './search/iq4-scale.ts';
 
@@ -43,5 +43,12 @@ export const iq4_nl: Codec = {
       writeUint16(target, block, toHalf(scale));
       packNibbles(codes, 0, target, block + CODES);
     }
+  },
+  grid: {
+    largestCode: 15,
+    levels: IQ4_VALUES,
+    stepOf: (source, block) => fromHalf(readUint16(source, block)),
+    minOf: () => 0,
+    setCode: (target, block, index, code) => setNibble(target, block + CODES, index, code),
   },
 };

@@ -2,7 +2,7 @@ import { readUint16, writeUint16 } from './bits.ts';
 import type { Codec } from './codec.ts';
 import { fromHalf, toHalf } from './half.ts';
 import { nearestInt } from './nearest-int.ts';
-import { packNibbles, unpackNibbles } from './nibbles.ts';
+import { packNibbles, setNibble, unpackNibbles } from './nibbles.ts';
 import { sumOfSquares, weighBySquares, weighErrors } from './search/error-weights.ts';
 import { fitIq4, IQ4_VALUES, iq4Code } from './search/iq4-scale.ts';
 import { clampSigned } from './search/signed-scale.ts';
@@ -29,11 +29,8 @@ export const iq4_xs: Codec = {
     const codes = new Uint8Array(GROUP_SIZE);
     for (let i = 0; i < count; i += BLOCK_SIZE) {
       const block = sourceOffset + (i / BLOCK_SIZE) * BLOCK_BYTES;
-      const d = fromHalf(readUint16(source, block));
-      const high = readUint16(source, block + SCALES_HIGH);
       for (let group = 0; group < GROUPS; group++) {
-        const low = (source[block + SCALES_LOW + (group >> 1)]! >> (4 * (group & 1))) & 15;
-        const step = fround(d * ((low | (((high >> (2 * group)) & 3) << 4)) - SCALE_LIMIT));
+        const step = stepOf(source, block, group);
         unpackNibbles(source, block + CODES + 16 * group, codes);
         const first = targetOffset + i + GROUP_SIZE * group;
         for (let j = 0; j < GROUP_SIZE; j++) target[first + j] = step * IQ4_VALUES[codes[j]!]!;
@@ -46,7 +43,22 @@ export const iq4_xs: Codec = {
       encodeBlock(x, importance?.subarray(i), target, targetOffset + (i / BLOCK_SIZE) * BLOCK_BYTES);
     }
   },
+  grid: {
+    largestCode: 15,
+    levels: IQ4_VALUES,
+    stepOf: (source, block, group) => stepOf(source, block, group >> 1),
+    minOf: () => 0,
+    setCode(target, block, index, code) {
+      setNibble(target, block + CODES + 16 * (index >> 5), index & 31, code);
+    },
+  },
 };
+
+function stepOf(source: Uint8Array, block: number, group: number): number {
+  const high = (readUint16(source, block + SCALES_HIGH) >> (2 * group)) & 3;
+  const low = (source[block + SCALES_LOW + (group >> 1)]! >> (4 * (group & 1))) & 15;
+  return fround(fromHalf(readUint16(source, block)) * ((low | (high << 4)) - SCALE_LIMIT));
+}
 
 function encodeBlock(
   x: Float32Array,

@@ -1,4 +1,4 @@
-import { writeUint16 } from './bits.ts';
+import { readUint16, writeUint16 } from './bits.ts';
 import { fromHalf, toHalf } from './half.ts';
 import { nearestInt } from './nearest-int.ts';
 import type { OffsetGroups } from './search/offset-groups.ts';
@@ -64,13 +64,22 @@ function packScales(scales: Uint8Array, mins: Uint8Array, target: Uint8Array, at
   }
 }
 
-/** Scale of group j of 8. */
-export function scaleOf(source: Uint8Array, at: number, j: number): number {
+/** Step of group j of 8. */
+export function stepOf(source: Uint8Array, block: number, j: number): number {
+  return fround(fromHalf(readUint16(source, block)) * scaleCode(source, block + 4, j));
+}
+
+/** What group j of 8 lies below its codes. */
+export function minOf(source: Uint8Array, block: number, j: number): number {
+  return fround(fromHalf(readUint16(source, block + 2)) * minCode(source, block + 4, j));
+}
+
+function scaleCode(source: Uint8Array, at: number, j: number): number {
   if (j < 4) return source[at + j]! & 63;
   return (source[at + 4 + j]! & 15) | ((source[at + j - 4]! >> 6) << 4);
 }
 
-export function minOf(source: Uint8Array, at: number, j: number): number {
+function minCode(source: Uint8Array, at: number, j: number): number {
   if (j < 4) return source[at + 4 + j]! & 63;
   return (source[at + 4 + j]! >> 4) | ((source[at + j]! >> 6) << 4);
 }

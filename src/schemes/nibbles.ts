@@ -7,6 +7,16 @@ export function packNibbles(codes: Uint8Array, first: number, target: Uint8Array
   }
 }
 
+/** Exchanges one of the codes that `packNibbles` has packed. */
+export function setNibble(target: Uint8Array, at: number, j: number, code: number): void {
+  setHalf(target, at + (j % HALF_BLOCK), j >= HALF_BLOCK, code);
+}
+
+/** Exchanges the low or the high nibble of a byte. */
+export function setHalf(target: Uint8Array, at: number, isHigh: boolean, code: number): void {
+  target[at] = isHigh ? (target[at]! & 15) | (code << 4) : (target[at]! & 0xf0) | code;
+}
+
 export function unpackNibbles(source: Uint8Array, at: number, codes: Uint8Array): void {
   for (let j = 0; j < HALF_BLOCK; j++) {
     codes[j] = source[at + j]! & 15;
@@ -22,6 +32,17 @@ export function packFiveBits(codes: Uint8Array, target: Uint8Array, at: number):
     codes[j]! &= 15;
   }
   packNibbles(codes, 0, target, at + 4);
+}
+
+/** Exchanges one of the codes that `packFiveBits` has packed. */
+export function setFiveBits(target: Uint8Array, at: number, j: number, code: number): void {
+  setBit(target, at + (j >> 3), j & 7, code >> 4);
+  setNibble(target, at + 4, j, code & 15);
+}
+
+/** Exchanges bit `bit` of a byte. */
+export function setBit(target: Uint8Array, at: number, bit: number, value: number): void {
+  target[at] = (target[at]! & ~(1 << bit)) | (value << bit);
 }
 
 export function unpackFiveBits(source: Uint8Array, at: number, codes: Uint8Array): void {

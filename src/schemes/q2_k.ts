@@ -1,4 +1,4 @@
-import { bitPair, packBitPairs } from './bit-pairs.ts';
+import { bitPair, packBitPairs, setBitPair } from './bit-pairs.ts';
 import { readUint16, writeUint16 } from './bits.ts';
 import type { Codec } from './codec.ts';
 import { fromHalf, toHalf } from './half.ts';
@@ -44,15 +44,26 @@ export const q2_k: Codec = {
       encodeBlock(groups, x, importance?.subarray(i), target, targetOffset + (i / BLOCK_SIZE) * BLOCK_BYTES);
     }
   },
+  grid: {
+    largestCode: FIT.largestCode,
+    stepOf,
+    minOf,
+    setCode: (target, block, index, code) => setBitPair(target, block + CODES, index, code),
+  },
 };
 
+function stepOf(source: Uint8Array, block: number, group: number): number {
+  return fround(fromHalf(readUint16(source, block + SUPER_SCALE)) * (source[block + group]! & 15));
+}
+
+function minOf(source: Uint8Array, block: number, group: number): number {
+  return fround(fromHalf(readUint16(source, block + SUPER_MIN)) * (source[block + group]! >> 4));
+}
+
 function decodeBlock(source: Uint8Array, block: number, target: Float32Array, first: number): void {
-  const d = fromHalf(readUint16(source, block + SUPER_SCALE));
-  const dmin = fromHalf(readUint16(source, block + SUPER_MIN));
   for (let i = 0; i < BLOCK_SIZE; i++) {
-    const scales = source[block + (i >> 4)]!;
-    const step = fround(d * (scales & 15));
-    target[first + i] = fround(step * bitPair(source, block + CODES, i)) - fround(dmin * (scales >> 4));
+    const code = bitPair(source, block + CODES, i);
+    target[first + i] = fround(stepOf(source, block, i >> 4) * code) - minOf(source, block, i >> 4);
   }
 }
 

@@ -1,8 +1,9 @@
-import { bitPair, packBitPairs } from './bit-pairs.ts';
+import { bitPair, packBitPairs, setBitPair } from './bit-pairs.ts';
 import { readUint16, writeUint16 } from './bits.ts';
 import type { Codec } from './codec.ts';
 import { fromHalf, toHalf } from './half.ts';
 import { nearestInt } from './nearest-int.ts';
+import { setBit } from './nibbles.ts';
 import { fitByCoordinates } from './search/coordinate-scale.ts';
 import { sumOfSquares, weighErrors } from './search/error-weights.ts';
 import { clampSigned, fitSigned } from './search/signed-scale.ts';
@@ -38,7 +39,21 @@ export const q3_k: Codec = {
       encodeBlock(work, x, importance?.subarray(i), target, targetOffset + (i / BLOCK_SIZE) * BLOCK_BYTES);
     }
   },
+  grid: {
+    largestCode: 2 * CODE_LIMIT - 1,
+    stepOf,
+    minOf: (source, block, group) => fround(CODE_LIMIT * stepOf(source, block, group)),
+    setCode(target, block, index, code) {
+      setBitPair(target, block + LOW_BITS, index, code & 3);
+      setBit(target, block + (index & 31), index >> 5, code >> 2);
+    },
+  },
 };
+
+function stepOf(source: Uint8Array, block: number, group: number): number {
+  const scale = scaleCode(source, block + SCALES, group) - SCALE_LIMIT;
+  return fround(fromHalf(readUint16(source, block + SUPER_SCALE)) * scale);
+}
 
 class Workspace {
   /** Offset by CODE_LIMIT. */
@@ -51,9 +66,8 @@ class Workspace {
 }
 
 function decodeBlock(source: Uint8Array, block: number, target: Float32Array, first: number): void {
-  const d = fromHalf(readUint16(source, block + SUPER_SCALE));
   for (let i = 0; i < BLOCK_SIZE; i++) {
-    const step = fround(d * (scaleCode(source, block + SCALES, i >> 4) - SCALE_LIMIT));
+    const step = stepOf(source, block, i >> 4);
     const high = (source[block + (i & 31)]! >> (i >> 5)) & 1;
     target[first + i] = step * ((bitPair(source, block + LOW_BITS, i) | (high << 2)) - CODE_LIMIT);
   }

@@ -1,7 +1,7 @@
 import { readUint16, writeUint16 } from './bits.ts';
 import type { Codec } from './codec.ts';
 import { fromHalf, toHalf } from './half.ts';
-import { packNibbles, unpackNibbles } from './nibbles.ts';
+import { packNibbles, setNibble, unpackNibbles } from './nibbles.ts';
 import { meanSquare, weighErrors } from './search/error-weights.ts';
 import { fitExtreme } from './search/extreme.ts';
 import { fitSigned } from './search/signed-scale.ts';
@@ -44,5 +44,11 @@ export const q4_0: Codec = {
       writeUint16(target, block, toHalf(d));
       packNibbles(codes, 0, target, block + CODES);
     }
+  },
+  grid: {
+    largestCode: 15,
+    stepOf: (source, block) => fromHalf(readUint16(source, block)),
+    minOf: (source, block) => CODE_LIMIT * fromHalf(readUint16(source, block)),
+    setCode: (target, block, index, code) => setNibble(target, block + CODES, index, code),
   },
 };

@@ -1,7 +1,7 @@
 import { readUint16, writeUint16 } from './bits.ts';
 import type { Codec } from './codec.ts';
 import { fromHalf, toHalf } from './half.ts';
-import { packNibbles, unpackNibbles } from './nibbles.ts';
+import { packNibbles, setNibble, unpackNibbles } from './nibbles.ts';
 import { meanSquare, weighErrors } from './search/error-weights.ts';
 import { fitOffset, type OffsetFit, type OffsetSearch } from './search/offset-scale.ts';
 import { fitRange } from './search/range.ts';
@@ -48,5 +48,11 @@ export const q4_1: Codec = {
       writeUint16(target, block + MIN, toHalf(-fit.min));
       packNibbles(codes, 0, target, block + CODES);
     }
+  },
+  grid: {
+    largestCode: 15,
+    stepOf: (source, block) => fromHalf(readUint16(source, block)),
+    minOf: (source, block) => -fromHalf(readUint16(source, block + MIN)),
+    setCode: (target, block, index, code) => setNibble(target, block + CODES, index, code),
   },
 };

@@ -1,7 +1,7 @@
 import { readUint16, writeUint16 } from './bits.ts';
 import type { Codec } from './codec.ts';
 import { fromHalf, toHalf } from './half.ts';
-import { packFiveBits, unpackFiveBits } from './nibbles.ts';
+import { packFiveBits, setFiveBits, unpackFiveBits } from './nibbles.ts';
 import { meanSquare, weighErrors } from './search/error-weights.ts';
 import { fitOffset, type OffsetFit, type OffsetSearch } from './search/offset-scale.ts';
 import { fitRange } from './search/range.ts';
@@ -48,5 +48,11 @@ export const q5_1: Codec = {
       writeUint16(target, block + MIN, toHalf(-fit.min));
       packFiveBits(codes, target, block + CODES);
     }
+  },
+  grid: {
+    largestCode: 31,
+    stepOf: (source, block) => fromHalf(readUint16(source, block)),
+    minOf: (source, block) => -fromHalf(readUint16(source, block + MIN)),
+    setCode: (target, block, index, code) => setFiveBits(target, block + CODES, index, code),
   },
 };

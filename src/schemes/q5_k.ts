@@ -1,13 +1,11 @@
-import { readUint16 } from './bits.ts';
 import type { Codec } from './codec.ts';
-import { fromHalf } from './half.ts';
-import { encodeScaled, LARGEST_SCALE, minOf, scaleOf } from './k-scales.ts';
+import { encodeScaled, LARGEST_SCALE, minOf, stepOf } from './k-scales.ts';
+import { setBit, setHalf } from './nibbles.ts';
 import { OffsetGroups, type OffsetScheme, weighByMagnitude } from './search/offset-groups.ts';
 
 const BLOCK_SIZE = 256;
 const BLOCK_BYTES = 176;
 const GROUP_SIZE = 32;
-const SCALES = 4;
 const HIGH_BITS = 16;
 const LOW_NIBBLES = 48;
 const { fround } = Math;
@@ -42,15 +40,23 @@ export const q5_k: Codec = {
       pack(groups.codes, target, block);
     }
   },
+  grid: {
+    largestCode: GROUPS.largestCode,
+    stepOf: (source, block, group) => stepOf(source, block, group >> 1),
+    minOf: (source, block, group) => minOf(source, block, group >> 1),
+    setCode(target, block, index, code) {
+      const nibble = block + LOW_NIBBLES + 32 * (index >> 6) + (index & 31);
+      setHalf(target, nibble, (index & 32) !== 0, code & 15);
+      setBit(target, block + HIGH_BITS + (index & 31), index >> 5, code >> 4);
+    },
+  },
 };
 
 /** Groups 2p and 2p + 1 share the 32 bytes from 32p on: the even one in the low nibbles. */
 function decodeBlock(source: Uint8Array, block: number, target: Float32Array, first: number): void {
-  const d = fromHalf(readUint16(source, block));
-  const dmin = fromHalf(readUint16(source, block + 2));
   for (let group = 0; group < BLOCK_SIZE / GROUP_SIZE; group++) {
-    const step = fround(d * scaleOf(source, block + SCALES, group));
-    const min = fround(dmin * minOf(source, block + SCALES, group));
+    const step = stepOf(source, block, group);
+    const min = minOf(source, block, group);
     const nibbles = block + LOW_NIBBLES + 32 * (group >> 1);
     for (let j = 0; j < GROUP_SIZE; j++) {
       const low = (source[nibbles + j]! >> (4 * (group & 1))) & 15;

@@ -1,7 +1,9 @@
+import { setBitPair } from './bit-pairs.ts';
 import { readUint16, writeUint16 } from './bits.ts';
 import type { Codec } from './codec.ts';
 import { fromHalf, toHalf } from './half.ts';
 import { nearestInt } from './nearest-int.ts';
+import { setHalf } from './nibbles.ts';
 import { NEGLIGIBLE } from './search/negligible.ts';
 import { clampSigned, fitSigned } from './search/signed-scale.ts';
 
@@ -36,19 +38,32 @@ export const q6_k: Codec = {
       encodeBlock(x, importance?.subarray(i), codes, target, targetOffset + (i / BLOCK_SIZE) * BLOCK_BYTES);
     }
   },
+  grid: {
+    largestCode: 2 * CODE_LIMIT - 1,
+    stepOf,
+    minOf: (source, block, group) => fround(CODE_LIMIT * stepOf(source, block, group)),
+    setCode(target, block, index, code) {
+      const [half, quarter, lane] = [index >> 7, (index >> 5) & 3, index & 31];
+      setHalf(target, block + 64 * half + 32 * (quarter & 1) + lane, quarter > 1, code & 15);
+      setBitPair(target, block + HIGH_BITS, index, code >> 4);
+    },
+  },
 };
+
+function stepOf(source: Uint8Array, block: number, group: number): number {
+  const scale = (source[block + GROUP_SCALES + group]! << 24) >> 24;
+  return fround(fromHalf(readUint16(source, block + SUPER_SCALE)) * scale);
+}
 
 /** Weight 128h + 32k + l has its low nibble in byte 64h + 32(k mod 2) + l, its high bits in byte 32h + l. */
 function decodeBlock(source: Uint8Array, block: number, target: Float32Array, first: number): void {
-  const d = fromHalf(readUint16(source, block + SUPER_SCALE));
   for (let i = 0; i < BLOCK_SIZE; i++) {
     const half = i >> 7;
     const quarter = (i >> 5) & 3;
     const lane = i & 31;
     const low = source[block + 64 * half + 32 * (quarter & 1) + lane]! >> (4 * (quarter >> 1));
     const high = source[block + HIGH_BITS + 32 * half + lane]! >> (2 * quarter);
-    const scale = (source[block + GROUP_SCALES + (i >> 4)]! << 24) >> 24;
-    target[first + i] = fround(d * scale) * (((low & 15) | ((high & 3) << 4)) - CODE_LIMIT);
+    target[first + i] = stepOf(source, block, i >> 4) * (((low & 15) | ((high & 3) << 4)) - CODE_LIMIT);
   }
 }
 

@@ -6,6 +6,8 @@ import { largestMagnitude } from './magnitude.ts';
 
 const BLOCK_SIZE = 32;
 const BLOCK_BYTES = 34;
+/** Codes are -127..127. */
+const CODE_LIMIT = 127;
 const { fround } = Math;
 
 /**
@@ -27,6 +29,14 @@ export const q8_0: Codec = {
     for (let i = 0; i < count; i += BLOCK_SIZE) {
       encodeBlock(source, sourceOffset + i, target, targetOffset + (i / BLOCK_SIZE) * BLOCK_BYTES);
     }
+  },
+  grid: {
+    largestCode: 2 * CODE_LIMIT,
+    stepOf: (source, block) => fromHalf(readUint16(source, block)),
+    minOf: (source, block) => fround(CODE_LIMIT * fromHalf(readUint16(source, block))),
+    setCode(target, block, index, code) {
+      target[block + 2 + index] = code - CODE_LIMIT;
+    },
   },
 };
 

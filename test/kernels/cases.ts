@@ -287,21 +287,21 @@ export function quantizeByRowCase(from: SchemeName, rows: number, weights: Float
 }
 
 export function roundWithFeedbackCase(
-  from: SchemeName,
+  [from, to]: readonly [SchemeName, SchemeName],
   rows: number,
   columns: number,
   importance?: Float32Array,
 ): KernelCase {
   return {
-    name: `roundWithFeedback of ${from}, ${rows} x ${columns}${importance === undefined ? '' : ', with importance'}`,
+    name: `roundWithFeedback of ${from} into ${to}, ${rows} x ${columns}${importance === undefined ? '' : ', with importance'}`,
     run(compute) {
-      const targetRowBytes = schemeBytes('Q4_0', columns);
+      const targetRowBytes = schemeBytes(to, columns);
       const target = compute.alloc(rows * targetRowBytes);
       const factor = gaussians((columns * (columns - 1)) / 2, 22).map((value) => 0.1 * value);
       const job = {
         source: put(compute, stored(from, gaussians(rows * columns, 21))),
         ...{ sourceScheme: SCHEMES[from].ggmlType, sourceRowBytes: schemeBytes(from, columns) },
-        ...{ target, targetRowBytes, rows, columns },
+        ...{ target, targetScheme: SCHEMES[to].ggmlType, targetRowBytes, rows, columns },
         importance: importance === undefined ? 0 : put(compute, importance),
         factor: put(compute, factor),
       };

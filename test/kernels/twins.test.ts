@@ -106,10 +106,14 @@ const CASES: Readonly<Record<KernelName, readonly KernelCase[]>> = {
     ),
   ],
   roundWithFeedback: [
-    roundWithFeedbackCase('F32', 3, 32),
-    roundWithFeedbackCase('BF16', 41, 160),
-    roundWithFeedbackCase('F32', 41, 160, importances(160)),
-    roundWithFeedbackCase('Q8_0', 1, 256, importances(256)),
+    roundWithFeedbackCase(['F32', 'Q4_0'], 3, 32),
+    roundWithFeedbackCase(['BF16', 'Q4_0'], 41, 160),
+    roundWithFeedbackCase(['F32', 'Q5_1'], 41, 160, importances(160)),
+    roundWithFeedbackCase(['Q8_0', 'Q4_K'], 1, 256, importances(256)),
+    ...CODECS.filter(({ grid }) => grid !== undefined).flatMap(({ scheme }) => [
+      roundWithFeedbackCase(['F32', scheme], 5, 512),
+      roundWithFeedbackCase(['BF16', scheme], 3, 512, importances(512)),
+    ]),
   ],
   difference: SCHEME_NAMES.flatMap((scheme) => [
     differenceCase('F32', scheme, columnsFor(scheme)),

@@ -22,110 +22,86 @@ import { decodeQ6_K, encodeQ6_K } from './schemes/q6_k';
 import { decodeQ8_0, encodeQ8_0 } from './schemes/q8_0';
 import { decodeTQ1_0, encodeTQ1_0 } from './schemes/tq1_0';
 import { decodeTQ2_0, encodeTQ2_0 } from './schemes/tq2_0';
+import * as types from './types';
 
-/** Numbers of ggml types. The one place where schemes are told apart; an unknown number traps. */
-const F32 = 0;
-const F16 = 1;
-const Q4_0 = 2;
-const Q4_1 = 3;
-const Q5_0 = 6;
-const Q5_1 = 7;
-const Q8_0 = 8;
-const Q2_K = 10;
-const Q3_K = 11;
-const Q4_K = 12;
-const Q5_K = 13;
-const Q6_K = 14;
-const IQ2_XXS = 16;
-const IQ2_XS = 17;
-const IQ3_XXS = 18;
-const IQ1_S = 19;
-const IQ4_NL = 20;
-const IQ3_S = 21;
-const IQ2_S = 22;
-const IQ4_XS = 23;
-const IQ1_M = 29;
-const BF16 = 30;
-const TQ1_0 = 34;
-const TQ2_0 = 35;
-const MXFP4 = 39;
+/** The one place where schemes are told apart to read and write rows; an unknown number traps. */
 
 /** Decodes a stored row into `columns` floats at `target`. */
 export function decodeRow(scheme: i32, source: usize, target: usize, columns: i32): void {
   switch (scheme) {
-    case F32:
+    case types.F32:
       memory.copy(target, source, (<usize>columns) << 2);
       break;
-    case F16:
+    case types.F16:
       decodeF16(source, target, columns);
       break;
-    case BF16:
+    case types.BF16:
       decodeBF16(source, target, columns);
       break;
-    case Q4_0:
+    case types.Q4_0:
       decodeQ4_0(source, target, columns);
       break;
-    case Q4_1:
+    case types.Q4_1:
       decodeQ4_1(source, target, columns);
       break;
-    case Q5_0:
+    case types.Q5_0:
       decodeQ5_0(source, target, columns);
       break;
-    case Q5_1:
+    case types.Q5_1:
       decodeQ5_1(source, target, columns);
       break;
-    case Q8_0:
+    case types.Q8_0:
       decodeQ8_0(source, target, columns);
       break;
-    case Q2_K:
+    case types.Q2_K:
       decodeQ2_K(source, target, columns);
       break;
-    case Q3_K:
+    case types.Q3_K:
       decodeQ3_K(source, target, columns);
       break;
-    case Q4_K:
+    case types.Q4_K:
       decodeQ4_K(source, target, columns);
       break;
-    case Q5_K:
+    case types.Q5_K:
       decodeQ5_K(source, target, columns);
       break;
-    case Q6_K:
+    case types.Q6_K:
       decodeQ6_K(source, target, columns);
       break;
-    case IQ2_XXS:
+    case types.IQ2_XXS:
       decodeIQ2_XXS(source, target, columns);
       break;
-    case IQ2_XS:
+    case types.IQ2_XS:
       decodeIQ2_XS(source, target, columns);
       break;
-    case IQ3_XXS:
+    case types.IQ3_XXS:
       decodeIQ3_XXS(source, target, columns);
       break;
-    case IQ1_S:
+    case types.IQ1_S:
       decodeIQ1_S(source, target, columns);
       break;
-    case IQ3_S:
+    case types.IQ3_S:
       decodeIQ3_S(source, target, columns);
       break;
-    case IQ2_S:
+    case types.IQ2_S:
       decodeIQ2_S(source, target, columns);
       break;
-    case IQ1_M:
+    case types.IQ1_M:
       decodeIQ1_M(source, target, columns);
       break;
-    case IQ4_NL:
+    case types.IQ4_NL:
       decodeIQ4_NL(source, target, columns);
       break;
-    case IQ4_XS:
+    case types.IQ4_XS:
       decodeIQ4_XS(source, target, columns);
       break;
-    case TQ1_0:
+    case types.TQ1_0:
       decodeTQ1_0(source, target, columns);
       break;
-    case TQ2_0:
+    case types.TQ2_0:
       decodeTQ2_0(source, target, columns);
       break;
-    case MXFP4:
+    case types.MXFP4:
       decodeMXFP4(source, target, columns);
       break;
     default:
@@ -135,7 +111,7 @@ export function decodeRow(scheme: i32, source: usize, target: usize, columns: i3
 
 /** Where the floats of a stored row lie: in place if it is f32, else decoded at `scratch`. */
 export function floatsOfRow(scheme: i32, source: usize, scratch: usize, columns: i32): usize {
-  if (scheme === F32) return source;
+  if (scheme === types.F32) return source;
   decodeRow(scheme, source, scratch, columns);
   return scratch;
 }
@@ -153,58 +129,58 @@ export function encodeRow(
   importance: usize,
 ): void {
   switch (scheme) {
-    case F32:
+    case types.F32:
       memory.copy(target, source, (<usize>columns) << 2);
       break;
-    case F16:
+    case types.F16:
       encodeF16(source, target, columns);
       break;
-    case BF16:
+    case types.BF16:
       encodeBF16(source, target, columns);
       break;
-    case Q4_0:
+    case types.Q4_0:
       encodeQ4_0(source, target, columns, scratch, importance);
       break;
-    case Q4_1:
+    case types.Q4_1:
       encodeQ4_1(source, target, columns, scratch, importance);
       break;
-    case Q5_0:
+    case types.Q5_0:
       encodeQ5_0(source, target, columns, scratch, importance);
       break;
-    case Q5_1:
+    case types.Q5_1:
       encodeQ5_1(source, target, columns, scratch, importance);
       break;
-    case Q8_0:
+    case types.Q8_0:
       encodeQ8_0(source, target, columns);
       break;
-    case Q2_K:
+    case types.Q2_K:
       encodeQ2_K(source, target, columns, scratch, importance);
       break;
-    case Q3_K:
+    case types.Q3_K:
       encodeQ3_K(source, target, columns, scratch, importance);
       break;
-    case Q4_K:
+    case types.Q4_K:
       encodeQ4_K(source, target, columns, scratch, importance);
       break;
-    case Q5_K:
+    case types.Q5_K:
       encodeQ5_K(source, target, columns, scratch, importance);
       break;
-    case Q6_K:
+    case types.Q6_K:
       encodeQ6_K(source, target, columns, scratch, importance);
       break;
-    case IQ4_NL:
+    case types.IQ4_NL:
       encodeIQ4_NL(source, target, columns, scratch, importance);
       break;
-    case IQ4_XS:
+    case types.IQ4_XS:
       encodeIQ4_XS(source, target, columns, scratch, importance);
       break;
-    case TQ1_0:
+    case types.TQ1_0:
       encodeTQ1_0(source, target, columns);
       break;
-    case TQ2_0:
+    case types.TQ2_0:
       encodeTQ2_0(source, target, columns);
       break;
-    case MXFP4:
+    case types.MXFP4:
       encodeMXFP4(source, target, columns);
       break;
     default:

@@ -1,17 +1,20 @@
-import { readUint16 } from '../../schemes/bits.ts';
-import { fromHalf } from '../../schemes/half.ts';
+import { SCHEMES, schemeOfGgmlType } from '../../core/scheme.ts';
+import type { CodeGrid } from '../../schemes/code-grid.ts';
+import { codecOf } from '../../schemes/index.ts';
 import { nearestInt } from '../../schemes/nearest-int.ts';
-import { q4_0 } from '../../schemes/q4_0.ts';
+import { iq4Code } from '../../schemes/search/iq4-scale.ts';
 import { ROW_TILE } from '../jobs.ts';
 import type { PlainKernel } from './kernel.ts';
 import { decodeRow } from './rows.ts';
 
 const { fround } = Math;
-const BLOCK_SIZE = 32;
-const BLOCK_BYTES = 18;
+const GROUP_SIZE = 16;
 
 export const roundWithFeedback: PlainKernel<'roundWithFeedback'> = ({ views, scratch }, job, tiles) => {
   const { columns } = job;
+  const scheme = schemeOfGgmlType(job.targetScheme)!;
+  const { encode, grid } = codecOf(scheme);
+  const { blockSize, blockBytes } = SCHEMES[scheme];
   const factor = views.floats(job.factor, (columns * (columns - 1)) / 2);
   const importance = job.importance === 0 ? undefined : views.floats(job.importance, columns);
   const original = views.floats(scratch, columns);
@@ -22,15 +25,11 @@ export const roundWithFeedback: PlainKernel<'roundWithFeedback'> = ({ views, scr
     corrected.set(original);
     const target = views.bytes(job.target + r * job.targetRowBytes, job.targetRowBytes);
     let coefficients = 0;
-    for (let c = 0; c < columns; c += BLOCK_SIZE) {
-      const block = (c / BLOCK_SIZE) * BLOCK_BYTES;
-      q4_0.encode!(corrected, c, target, block, BLOCK_SIZE, importance?.subarray(c, c + BLOCK_SIZE));
-      const d = fromHalf(readUint16(target, block));
-      const inverse = d === 0 ? 0 : fround(1 / d);
-      for (let j = 0; j < BLOCK_SIZE; j++) {
-        const code = Math.max(-8, Math.min(7, nearestInt(fround(corrected[c + j]! * inverse))));
-        writeNibble(target, block + 2, j, code + 8);
-        const error = fround(original[c + j]! - fround(code * d));
+    for (let c = 0; c < columns; c += blockSize) {
+      const block = (c / blockSize) * blockBytes;
+      encode!(corrected, c, target, block, blockSize, importance?.subarray(c, c + blockSize));
+      for (let j = 0; j < blockSize; j++) {
+        const error = fround(original[c + j]! - roundCode(grid!, target, block, j, corrected[c + j]!));
         for (let k = c + j + 1; k < columns; k++, coefficients++) {
           corrected[k]! += fround(error * factor[coefficients]!);
         }
@@ -39,8 +38,16 @@ export const roundWithFeedback: PlainKernel<'roundWithFeedback'> = ({ views, scr
   }
 };
 
-/** Code j of a block of Q4_0: those from 16 on lie in the upper halves. */
-function writeNibble(target: Uint8Array, codes: number, j: number, code: number): void {
-  const byte = codes + (j & 15);
-  target[byte] = j < 16 ? (target[byte]! & 0xf0) | code : (target[byte]! & 15) | (code << 4);
+/** Writes the code of weight `j` of a block, nearest to `value`, and returns what it stands for. */
+function roundCode(grid: CodeGrid, target: Uint8Array, block: number, j: number, value: number): number {
+  const group = Math.floor(j / GROUP_SIZE);
+  const step = grid.stepOf(target, block, group);
+  const min = grid.minOf(target, block, group);
+  const quotient = fround(fround(value + min) * (step === 0 ? 0 : fround(1 / step)));
+  const code =
+    grid.levels === undefined
+      ? nearestInt(Math.max(0, Math.min(grid.largestCode, quotient)))
+      : iq4Code(quotient);
+  grid.setCode(target, block, j, code);
+  return fround(fround((grid.levels?.[code] ?? code) * step) - min);
 }

@@ -78,3 +78,32 @@ export function packBitPairs(codes: usize, target: usize): void {
     }
   }
 }
+
+/** Exchanges the low or the high nibble of the byte at `p`. */
+export function setHalf(p: usize, isHigh: bool, code: i32): void {
+  const byte = <i32>load<u8>(p);
+  store<u8>(p, isHigh ? (byte & 15) | (code << 4) : (byte & 0xf0) | code);
+}
+
+/** Exchanges code j of 32 in 16 bytes: code j in the low, code j + 16 in the high nibble of byte j. */
+export function setNibble(p: usize, j: i32, code: i32): void {
+  setHalf(p + (j & 15), j > 15, code);
+}
+
+/** Exchanges one bit of the byte at `p`. */
+export function setBit(p: usize, bit: i32, value: i32): void {
+  store<u8>(p, (<i32>load<u8>(p) & ~(1 << bit)) | (value << bit));
+}
+
+/** Exchanges one of the pairs that `packBitPairs` has packed. */
+export function setBitPair(p: usize, i: i32, pair: i32): void {
+  const byte = p + 32 * (i >> 7) + (i & 31);
+  const shift = 2 * ((i >> 5) & 3);
+  store<u8>(byte, (<i32>load<u8>(byte) & ~(3 << shift)) | (pair << shift));
+}
+
+/** Exchanges code j of 32 that `storeFiveBits` has stored. */
+export function setFiveBits(p: usize, j: i32, code: i32): void {
+  setBit(p + (j >> 3), j & 7, code >> 4);
+  setNibble(p + 4, j, code & 15);
+}

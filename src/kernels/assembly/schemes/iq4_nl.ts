@@ -1,7 +1,7 @@
 import { splatHalf, storeHalf } from '../half';
 import { sumOfSquares, weighBySquares, weighErrors } from '../search/error-weights';
 import { fitIq4, IQ4_SEARCH_BYTES, iq4Values, storeIq4Codes } from '../search/iq4-scale';
-import { storeScaled } from './codes';
+import { setNibble, storeScaled } from './codes';
 
 const BLOCK_SIZE: i32 = 32;
 const BLOCK_BYTES: usize = 18;
@@ -42,4 +42,8 @@ export function encodeIQ4_NL(
     source += 128;
     target += BLOCK_BYTES;
   }
+}
+
+export function setCodeOfIQ4_NL(block: usize, j: i32, code: i32): void {
+  setNibble(block + NIBBLES, j, code);
 }

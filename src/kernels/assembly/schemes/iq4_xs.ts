@@ -2,7 +2,7 @@ import { loadHalf, storeHalf } from '../half';
 import { sumOfSquares, weighBySquares, weighErrors } from '../search/error-weights';
 import { fitIq4, IQ4_SEARCH_BYTES, iq4Values, storeIq4Codes } from '../search/iq4-scale';
 import { nearestInt } from '../search/nearest-int';
-import { storeScaled } from './codes';
+import { setNibble, storeScaled } from './codes';
 
 const BLOCK_SIZE: i32 = 256;
 const BLOCK_BYTES: usize = 136;
@@ -87,4 +87,15 @@ function fitGroups(x: usize, scratch: usize): f32 {
     if (abs<f32>(scale) > abs<f32>(extreme)) extreme = scale;
   }
   return extreme;
+}
+
+/** Of group j of 8. */
+export function stepOfIQ4_XS(block: usize, j: i32): f32 {
+  const high = (<i32>load<u16>(block, SCALES_HIGH) >> (2 * j)) & 3;
+  const low = (load<i32>(block, SCALES_LOW) >> (4 * j)) & 15;
+  return loadHalf(block) * <f32>((low | (high << 4)) - SCALE_LIMIT);
+}
+
+export function setCodeOfIQ4_XS(block: usize, i: i32, code: i32): void {
+  setNibble(block + NIBBLES + 16 * <usize>(i >> 5), i & 31, code);
 }

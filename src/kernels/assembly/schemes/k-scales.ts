@@ -91,3 +91,13 @@ export function minOf(scales: usize, j: usize): i32 {
   if (j < 4) return load<u8>(scales + j, 4) & 63;
   return (load<u8>(scales + j, 4) >> 4) | ((load<u8>(scales + j) >> 6) << 4);
 }
+
+/** Step of group j of 8. */
+export function stepOf(block: usize, j: i32): f32 {
+  return loadHalf(block) * <f32>scaleOf(block + 4, j);
+}
+
+/** What group j of 8 lies below its codes. */
+export function offsetOf(block: usize, j: i32): f32 {
+  return loadHalf(block + 2) * <f32>minOf(block + 4, j);
+}

@@ -16,7 +16,7 @@ import {
 } from '../search/offset-groups';
 import { fitOffset, X } from '../search/offset-scale';
 import { fitPositive } from '../search/positive-scale';
-import { packBitPairs, storeOffset } from './codes';
+import { packBitPairs, setBitPair, storeOffset } from './codes';
 
 const BLOCK_SIZE: i32 = 256;
 const BLOCK_BYTES: usize = 84;
@@ -115,4 +115,17 @@ function fitWeighted(x: usize, block: usize, scratch: usize, importance: usize):
   storeHalf(block + SUPER_SCALE, d);
   const dmin = fitPositive(scratch + MINS, sums, GROUPS, LARGEST_SCALE, scratch + MIN_CODES);
   storeHalf(block + SUPER_MIN, dmin);
+}
+
+/** Of group j of 16. */
+export function stepOfQ2_K(block: usize, j: i32): f32 {
+  return loadHalf(block + SUPER_SCALE) * <f32>(load<u8>(block + <usize>j) & 15);
+}
+
+export function minOfQ2_K(block: usize, j: i32): f32 {
+  return loadHalf(block + SUPER_MIN) * <f32>(load<u8>(block + <usize>j) >> 4);
+}
+
+export function setCodeOfQ2_K(block: usize, i: i32, code: i32): void {
+  setBitPair(block + BIT_PAIRS, i, code);
 }

@@ -13,7 +13,7 @@ import {
   WEIGHT_SUMS,
 } from '../search/signed-groups';
 import { fitSigned } from '../search/signed-scale';
-import { packBitPairs, storeScaled } from './codes';
+import { packBitPairs, setBit, setBitPair, storeScaled } from './codes';
 
 const BLOCK_SIZE: i32 = 256;
 const BLOCK_BYTES: usize = 110;
@@ -145,4 +145,14 @@ function scaleCode(scales: usize, j: usize): i32 {
   const low = (load<u8>(scales + (j & 7)) >> (j < 8 ? 0 : 4)) & 15;
   const high = (load<u8>(scales + (j & 3), 8) >> (2 * <u8>(j >> 2))) & 3;
   return low | (high << 4);
+}
+
+/** Of group j of 16. */
+export function stepOfQ3_K(block: usize, j: i32): f32 {
+  return loadHalf(block + SUPER_SCALE) * <f32>(scaleCode(block + PACKED_SCALES, j) - SCALE_LIMIT);
+}
+
+export function setCodeOfQ3_K(block: usize, i: i32, code: i32): void {
+  setBitPair(block + BIT_PAIRS, i, code & 3);
+  setBit(block + <usize>(i & 31), i >> 5, code >> 2);
 }

@@ -1,8 +1,8 @@
-import { splatHalf, storeHalf } from '../half';
+import { loadHalf, splatHalf, storeHalf } from '../half';
 import { sumOfSquares, weighErrors } from '../search/error-weights';
 import { extremeOf } from '../search/magnitude';
 import { fitSigned, SIGNED_SEARCH_BYTES } from '../search/signed-scale';
-import { storeScaled, truncatedCodes } from './codes';
+import { setNibble, storeScaled, truncatedCodes } from './codes';
 
 const BLOCK_SIZE: i32 = 32;
 const BLOCK_BYTES: usize = 18;
@@ -59,4 +59,12 @@ function codes(x: usize, inverse: v128): v128 {
 
 function pack(block: usize, low: v128, high: v128): void {
   v128.store(block, v128.or(low, i8x16.shl(high, 4)), NIBBLES);
+}
+
+export function stepOfQ4_0(block: usize): f32 {
+  return loadHalf(block);
+}
+
+export function setCodeOfQ4_0(block: usize, j: i32, code: i32): void {
+  setNibble(block + NIBBLES, j, code);
 }

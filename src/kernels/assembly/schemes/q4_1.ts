@@ -1,8 +1,8 @@
-import { splatHalf, storeHalf } from '../half';
+import { loadHalf, splatHalf, storeHalf } from '../half';
 import { sumOfSquares } from '../search/error-weights';
 import { fitBlocks, fittedCodes, fittedOffset, fittedScale } from '../search/offset-blocks';
 import { largestOf, smallestOf } from '../search/range';
-import { storeOffset, truncatedCodes } from './codes';
+import { setNibble, storeOffset, truncatedCodes } from './codes';
 
 const BLOCK_SIZE: i32 = 32;
 const BLOCK_BYTES: usize = 20;
@@ -70,4 +70,12 @@ function encodePlain(x: usize, block: usize): void {
 
 function pack(block: usize, low: v128, high: v128): void {
   v128.store(block, v128.or(low, i8x16.shl(high, 4)), NIBBLES);
+}
+
+export function minOfQ4_1(block: usize): f32 {
+  return -loadHalf(block + OFFSET);
+}
+
+export function setCodeOfQ4_1(block: usize, j: i32, code: i32): void {
+  setNibble(block + NIBBLES, j, code);
 }

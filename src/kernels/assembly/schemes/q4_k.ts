@@ -1,6 +1,6 @@
 import { loadHalf } from '../half';
 import { CODES } from '../search/offset-groups';
-import { storeOffset } from './codes';
+import { setHalf, storeOffset } from './codes';
 import { encodeScaled, minOf, scaleOf } from './k-scales';
 
 const BLOCK_SIZE: i32 = 256;
@@ -55,4 +55,8 @@ function pack(codes: usize, target: usize): void {
       v128.store(target + 32 * pair + j, v128.or(even, i8x16.shl(odd, 4)));
     }
   }
+}
+
+export function setCodeOfQ4_K(block: usize, i: i32, code: i32): void {
+  setHalf(block + NIBBLES + 32 * <usize>(i >> 6) + <usize>(i & 31), (i & 32) !== 0, code);
 }

@@ -2,7 +2,7 @@ import { splatHalf, storeHalf } from '../half';
 import { sumOfSquares, weighErrors } from '../search/error-weights';
 import { extremeOf } from '../search/magnitude';
 import { fitSigned, SIGNED_SEARCH_BYTES } from '../search/signed-scale';
-import { storeScaled, truncatedCodes } from './codes';
+import { setFiveBits, storeScaled, truncatedCodes } from './codes';
 import { loadFifthBits, storeFiveBits } from './fifth-bits';
 
 const BLOCK_SIZE: i32 = 32;
@@ -59,4 +59,8 @@ function encodePlain(x: usize, block: usize): void {
 /** 32, the code of the opposite of the extreme, becomes 31. */
 function codes(x: usize, inverse: v128): v128 {
   return i8x16.min_u(truncatedCodes(x, f32x4.splat(0), inverse, f32x4.splat(16.5)), i8x16.splat(31));
+}
+
+export function setCodeOfQ5_0(block: usize, j: i32, code: i32): void {
+  setFiveBits(block + FIFTH_BITS, j, code);
 }

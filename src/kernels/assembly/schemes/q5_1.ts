@@ -2,7 +2,7 @@ import { splatHalf, storeHalf } from '../half';
 import { sumOfSquares } from '../search/error-weights';
 import { fitBlocks, fittedCodes, fittedOffset, fittedScale } from '../search/offset-blocks';
 import { largestOf, smallestOf } from '../search/range';
-import { storeOffset, truncatedCodes } from './codes';
+import { setFiveBits, storeOffset, truncatedCodes } from './codes';
 import { loadFifthBits, storeFiveBits } from './fifth-bits';
 
 const BLOCK_SIZE: i32 = 32;
@@ -72,4 +72,8 @@ function encodePlain(x: usize, block: usize): void {
   const low = truncatedCodes(x, base, inverse, half);
   const high = truncatedCodes(x + 64, base, inverse, half);
   storeFiveBits(block + FIFTH_BITS, low, high);
+}
+
+export function setCodeOfQ5_1(block: usize, j: i32, code: i32): void {
+  setFiveBits(block + FIFTH_BITS, j, code);
 }

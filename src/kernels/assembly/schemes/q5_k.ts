@@ -1,6 +1,6 @@
 import { loadHalf } from '../half';
 import { CODES } from '../search/offset-groups';
-import { storeOffset } from './codes';
+import { setBit, setHalf, storeOffset } from './codes';
 import { encodeScaled, minOf, scaleOf } from './k-scales';
 
 const BLOCK_SIZE: i32 = 256;
@@ -68,4 +68,9 @@ function pack(codes: usize, block: usize): void {
     }
     v128.store(block + j, high, HIGH_BITS);
   }
+}
+
+export function setCodeOfQ5_K(block: usize, i: i32, code: i32): void {
+  setHalf(block + NIBBLES + 32 * <usize>(i >> 6) + <usize>(i & 31), (i & 32) !== 0, code & 15);
+  setBit(block + HIGH_BITS + <usize>(i & 31), i >> 5, code >> 4);
 }

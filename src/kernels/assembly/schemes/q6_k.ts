@@ -1,7 +1,7 @@
 import { loadHalf, storeHalf } from '../half';
 import { nearestInt } from '../search/nearest-int';
 import { CODES, encodeSignedGroups, fitSignedGroups, SCALES, STEPS } from '../search/signed-groups';
-import { storeScaled } from './codes';
+import { setBitPair, setHalf, storeScaled } from './codes';
 
 const BLOCK_SIZE: i32 = 256;
 const BLOCK_BYTES: usize = 210;
@@ -100,4 +100,16 @@ function pack(codes: usize, block: usize): void {
       v128.store(block + 32 * half + lane, v128.or(lowPairs, highPairs), HIGH_BITS);
     }
   }
+}
+
+/** Of group j of 16. */
+export function stepOfQ6_K(block: usize, j: i32): f32 {
+  return loadHalf(block + SUPER_SCALE) * <f32>load<i8>(block + <usize>j, GROUP_SCALES);
+}
+
+/** Weight 128h + 32k + l has its low nibble in byte 64h + 32(k mod 2) + l. */
+export function setCodeOfQ6_K(block: usize, i: i32, code: i32): void {
+  const nibble = block + 64 * <usize>(i >> 7) + <usize>(i & 63);
+  setHalf(nibble, (i & 64) !== 0, code & 15);
+  setBitPair(block + HIGH_BITS, i, code >> 4);
 }

@@ -60,3 +60,7 @@ function codes(x: usize, inverse: v128): v128 {
     roundToByte(f32x4.mul(v128.load(x, 48), inverse)),
   );
 }
+
+export function setCodeOfQ8_0(block: usize, j: i32, code: i32): void {
+  store<i8>(block + <usize>j, <i8>(code - 127), 2);
+}

@@ -12,6 +12,16 @@ export function iq4Values(codes: v128): v128 {
   return i8x16.swizzle(values, codes);
 }
 
+export function iq4Value(code: i32): i32 {
+  return <i32>i8x16.extract_lane_s(iq4Values(i8x16.splat(<i8>code)), 0);
+}
+
+/** The code of the nearest value. */
+export function iq4Code(value: f32): i32 {
+  const doubles = doubled(f32x4.splat(value));
+  return <i32>i8x16.extract_lane_u(codesOfDoubles(doubles, doubles, doubles, doubles), 0);
+}
+
 /**
  * Codes of the values nearest to 16 numbers, given twice as large, as the midpoints between values are whole then:
  * -231, -187, -148 ... 158, 202. A bucket of 32, counted from -9, holds one of them at most, so a table tells how many

@@ -1,0 +1,26 @@
+/** Numbers of ggml types. */
+export const F32 = 0;
+export const F16 = 1;
+export const Q4_0 = 2;
+export const Q4_1 = 3;
+export const Q5_0 = 6;
+export const Q5_1 = 7;
+export const Q8_0 = 8;
+export const Q2_K = 10;
+export const Q3_K = 11;
+export const Q4_K = 12;
+export const Q5_K = 13;
+export const Q6_K = 14;
+export const IQ2_XXS = 16;
+export const IQ2_XS = 17;
+export const IQ3_XXS = 18;
+export const IQ1_S = 19;
+export const IQ4_NL = 20;
+export const IQ3_S = 21;
+export const IQ2_S = 22;
+export const IQ4_XS = 23;
+export const IQ1_M = 29;
+export const BF16 = 30;
+export const TQ1_0 = 34;
+export const TQ2_0 = 35;
+export const MXFP4 = 39;
