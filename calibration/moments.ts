@@ -1,9 +1,17 @@
 import type { PlmConfig } from '../src/core/config.ts';
-import type { LayerRole } from '../src/core/names.ts';
-import { type MomentSite, siteSizes, triangleSize } from '../src/runtime/activation-sums.ts';
+import { headGgufName, type LayerRole, layerGgufName } from '../src/core/names.ts';
+import {
+  type MomentPlace,
+  type MomentSite,
+  siteSizes,
+  triangleSize,
+} from '../src/runtime/activation-sums.ts';
 
-/** Matrices whose inputs' second moments can be gathered; kv_a_proj_with_mqa has those of q_proj. */
-export const MOMENT_ROLES = ['q_proj', 'kv_b_proj', 'o_proj', 'up_proj', 'down_proj'] as const;
+/**
+ * Matrices whose inputs' second moments can be gathered; kv_a_proj_with_mqa has those of q_proj, and a tied embedding those
+ * of lm_head.
+ */
+export const MOMENT_ROLES = ['q_proj', 'kv_b_proj', 'o_proj', 'up_proj', 'down_proj', 'lm_head'] as const;
 
 export type MomentRole = (typeof MOMENT_ROLES)[number];
 
@@ -18,12 +26,11 @@ export const INPUTS: Partial<Record<LayerRole, MomentSite>> = {
 };
 
 /** The second moments of the inputs of one matrix. */
-export interface MomentsWanted {
-  readonly role: MomentRole;
-  readonly layer: number;
-  readonly site: MomentSite;
+export type MomentsWanted = MomentPlace & {
+  /** GGUF name. */
+  readonly matrix: string;
   readonly channels: number;
-}
+};
 
 /**
  * Divides the second moments of the inputs of all `roles` into groups of at most `budget` bytes of sums, one matrix at
@@ -36,18 +43,27 @@ export function momentGroups(
 ): MomentsWanted[][] {
   const groups: MomentsWanted[][] = [[]];
   let left = budget;
-  for (const [layer, width] of config.intermediateSizes.entries()) {
-    for (const role of roles) {
-      const site = INPUTS[role]!;
-      const channels = siteSizes(config, width)[site].columns;
-      const bytes = 8 * triangleSize(channels);
-      if (bytes > left && groups.at(-1)!.length > 0) {
-        groups.push([]);
-        left = budget;
-      }
-      groups.at(-1)!.push({ role, layer, site, channels });
-      left -= bytes;
+  for (const wanted of allWanted(config, roles)) {
+    const bytes = 8 * triangleSize(wanted.channels);
+    if (bytes > left && groups.at(-1)!.length > 0) {
+      groups.push([]);
+      left = budget;
     }
+    groups.at(-1)!.push(wanted);
+    left -= bytes;
   }
   return groups;
+}
+
+function allWanted(config: PlmConfig, roles: readonly MomentRole[]): MomentsWanted[] {
+  const layers = config.intermediateSizes.flatMap((width, layer) =>
+    roles.flatMap((role): MomentsWanted[] => {
+      if (role === 'lm_head') return [];
+      const site = INPUTS[role]!;
+      const channels = siteSizes(config, width)[site].columns;
+      return [{ matrix: layerGgufName(role, layer)!, layer, site, channels }];
+    }),
+  );
+  if (!roles.includes('lm_head')) return layers;
+  return [...layers, { matrix: headGgufName(config), site: 'head', channels: config.hiddenSize }];
 }

@@ -1,5 +1,5 @@
 import type { PlmConfig } from '../src/core/config.ts';
-import { type LayerRole, layerGgufName, plmTensors } from '../src/core/names.ts';
+import { headGgufName, type LayerRole, layerGgufName, plmTensors } from '../src/core/names.ts';
 import type { StatisticSlot } from '../src/core/statistic-slot.ts';
 import { SAMPLE_WORDS } from '../src/core/statistics.ts';
 import { type ActivationStatistics, triangleSize } from '../src/runtime/activation-sums.ts';
@@ -29,8 +29,8 @@ type SumSlot = Omit<StatisticSource, 'reading'>;
 /** The second moments of all groups, one reading each. */
 export function momentSlots(groups: readonly (readonly MomentsWanted[])[]): StatisticSource[] {
   return groups.flatMap((group, reading) =>
-    group.map(({ role, layer, channels }, index) => ({
-      ...{ matrix: layerGgufName(role, layer)!, kind: 'moments' as const, reading },
+    group.map(({ matrix, channels }, index) => ({
+      ...{ matrix, kind: 'moments' as const, reading },
       shape: [triangleSize(channels)],
       values: ({ moments }: ActivationStatistics) => moments[index]!,
     })),
@@ -73,7 +73,7 @@ function layerExtras(config: PlmConfig, layer: number, width: number): SumSlot[]
   ];
 }
 
-function headInput({ hiddenSize, tieWordEmbeddings }: PlmConfig): SumSlot {
-  const matrix = tieWordEmbeddings ? 'token_embd.weight' : 'output.weight';
-  return { matrix, kind: 'extra-input', shape: [hiddenSize], values: ({ head }) => head };
+function headInput(config: PlmConfig): SumSlot {
+  const shape = [config.hiddenSize];
+  return { matrix: headGgufName(config), kind: 'extra-input', shape, values: ({ head }) => head };
 }

@@ -142,6 +142,11 @@ export function layerGgufName(role: LayerRole, layer: number): string | undefine
   return gguf && `blk.${layer}.${gguf}.weight`;
 }
 
+/** What statistics call the matrix that makes the logits. An untied one has no place in a GGUF of a PLM. */
+export function headGgufName({ tieWordEmbeddings }: Pick<PlmConfig, 'tieWordEmbeddings'>): string {
+  return tieWordEmbeddings ? 'token_embd.weight' : 'output.weight';
+}
+
 /** Hugging Face name of a tensor outside the layers. */
 export function modelTensorName(role: ModelRole): string {
   return `${MODEL_ROLES[role].hf}.weight`;

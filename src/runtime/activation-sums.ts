@@ -34,10 +34,10 @@ export interface StatisticsRequest {
   readonly readings: readonly (readonly MomentPlace[])[];
 }
 
-export interface MomentPlace {
-  readonly layer: number;
-  readonly site: MomentSite;
-}
+/** A site of a layer, or the normed input of the head. */
+export type MomentPlace =
+  | { readonly layer: number; readonly site: MomentSite }
+  | { readonly layer?: undefined; readonly site: 'head' };
 
 /** Sums over tokens, each as often as its text weighs. */
 export interface LayerStatistics {
@@ -72,10 +72,7 @@ interface LayerPlaces {
   readonly fired: Uint16Array;
 }
 
-interface MomentArea extends MomentPlace {
-  readonly pointer: Pointer;
-  readonly columns: number;
-}
+type MomentArea = MomentPlace & { readonly pointer: Pointer; readonly columns: number };
 
 /** f64 sums by channel, in the shared memory. They depend on neither batches nor threads. */
 export class ActivationSums {
@@ -125,14 +122,14 @@ export class ActivationSums {
       const neurons = site === 'activations' ? { sums: activations, positives: firings } : {};
       sumColumns(batch, part, columns, { weight, ...places, ...neurons });
     }
-    const area = this.#moments.find((wanted) => wanted.layer === layer && wanted.site === site);
-    if (area !== undefined) sumMoments(batch, x, columns, weight, area.pointer);
+    this.#addMoments(batch, { layer, site }, x);
     if (site === 'activations') this.#sample(batch, layer, x);
   }
 
   /** Adds what the head is multiplied with, the last of a batch. */
   addHead(batch: Batch, x: Vectors): void {
     sumColumns(batch, x, this.#hiddenSize, { weight: this.weight, squares: this.#head });
+    this.#addMoments(batch, { site: 'head' }, x);
     this.#counts[0]! += this.weight * batch.tokens;
     this.#counts[1]! += batch.tokens;
   }
@@ -178,13 +175,19 @@ export class ActivationSums {
 
   #placed(start: Pointer, moments: readonly MomentPlace[]) {
     let end = start;
-    const areas = moments.map(({ layer, site }): MomentArea => {
-      const { columns } = this.#sizes[layer]![site];
+    const areas = moments.map((place): MomentArea => {
+      const columns =
+        place.site === 'head' ? this.#hiddenSize : this.#sizes[place.layer]![place.site].columns;
       const pointer = end;
       end += 8 * triangleSize(columns);
-      return { layer, site, pointer, columns };
+      return { ...place, pointer, columns };
     });
     return { areas, end };
+  }
+
+  #addMoments(batch: Batch, place: Pick<MomentPlace, 'layer'> & { readonly site: string }, x: Vectors): void {
+    const area = this.#moments.find(({ layer, site }) => layer === place.layer && site === place.site);
+    if (area !== undefined) sumMoments(batch, x, area.columns, this.weight, area.pointer);
   }
 
   /** Notes which neurons fire at every so many tokens. */

@@ -48,7 +48,7 @@ function ggufNames(config: PlmConfig): Map<string, string> {
   return new Map([...names, ...heads, ['head 0', 'token_embd.weight']]);
 }
 
-const MOMENTS = momentGroups(CONFIG, ['kv_b_proj', 'down_proj'], 1e9);
+const MOMENTS = momentGroups(CONFIG, ['kv_b_proj', 'down_proj', 'lm_head'], 1e9);
 
 /** Copies of all that is gathered, in one reading. */
 async function collect(
@@ -84,7 +84,7 @@ async function expectedStatistics(): Promise<Map<string, number[]>> {
         const isExtra = ['k_b', 'v_b', 'head'].includes(matrix);
         const squares = input.map((value) => value * value);
         add(isExtra ? 'extra-input' : 'input', name, squares, weight);
-        if (matrix === 'down_proj' || matrix === 'kv_b_proj') {
+        if (['down_proj', 'kv_b_proj', 'head'].includes(matrix)) {
           const products = input.flatMap((a, i) => input.slice(i).map((b) => a * b));
           add('moments', name, products, weight);
         }
@@ -204,7 +204,7 @@ describe('calibration', () => {
   it('does not depend on threads, batches or implementation by a bit', async () => {
     const expected = await collect({ threads: 1 });
     assert.deepEqual(await collect({ threads: 2, batch: 3 }), expected);
-    const readings = momentGroups(CONFIG, ['kv_b_proj', 'down_proj'], 1);
+    const readings = momentGroups(CONFIG, ['kv_b_proj', 'down_proj', 'lm_head'], 1);
     assert.deepEqual(await collect({ threads: 2, readings }), expected);
     assert.deepEqual(await collect({ threads: 5, batch: 1 }), expected);
     assert.deepEqual(await collect({ threads: 1, implementation: 'plain' }), expected);
