@@ -1,12 +1,14 @@
 import { type PressError, unsupported } from '../../src/core/errors.ts';
-import type { ExportPlan, Fallback, PlannedFile } from '../../src/core/export-plan.ts';
+import type { ExportPlan, Fallback, Feedback, PlannedFile } from '../../src/core/export-plan.ts';
 import type { Imatrix } from '../../src/core/imatrix.ts';
 import type { Model } from '../../src/core/model.ts';
 import { firstNames } from '../../src/core/name-list.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
+import { calibratedRounding, type Quality } from '../../src/passes/calibrated-rounding.ts';
+import { hasGrid } from '../../src/schemes/index.ts';
 import { assertHolds, type GgufArchitecture } from './architecture.ts';
-import { type Content, contentsOf } from './contents.ts';
+import { contentsOf } from './contents.ts';
 import { matchImportances } from './importances.ts';
 import { modelMetadata } from './metadata.ts';
 import { type Recipe, recipeNamed } from './recipes.ts';
@@ -31,12 +33,15 @@ export interface GgufOptions extends SchemeOptions {
   readonly imatrix?: Imatrix;
   /** Round weights that have been rounded already, into another scheme. */
   readonly allowRequantize?: boolean;
+  /** Left out: fast, the bytes of llama-quantize. */
+  readonly quality?: Quality;
 }
 
 /** A tensor that is to be written, in the place that llama-quantize gives it. */
 interface Placement extends TensorEntry {
   readonly source: Tensor;
   readonly importance: Float32Array | undefined;
+  readonly feedback: Feedback | undefined;
 }
 
 interface Placed {
@@ -56,7 +61,7 @@ export function planGguf(model: Model, options: GgufOptions): ExportPlan {
   const recipe = recipeNamed(options.recipe);
   const { arch = 'plm' } = options;
   assertHolds(arch, model.config);
-  const { placements, fallbacks, notes } = placeTensors(contentsOf(model, arch), recipe, options);
+  const { placements, fallbacks, notes } = placeTensors(model, recipe, options);
   if (options.strict && fallbacks.length > 0) throw strictError(fallbacks[0]!);
   const metadata = modelMetadata(model, { arch, recipe, imatrix: options.imatrix });
   const infix = arch === 'plm' ? '' : `-${arch}`;
@@ -76,8 +81,10 @@ function archNotes(arch: GgufArchitecture): string[] {
   ];
 }
 
-function placeTensors(contents: readonly Content[], recipe: Recipe, options: GgufOptions): Placed {
-  const { imatrix, allowRequantize = false } = options;
+function placeTensors(model: Model, recipe: Recipe, options: GgufOptions): Placed {
+  const { arch = 'plm', imatrix, allowRequantize = false, quality = 'fast' } = options;
+  const contents = contentsOf(model, arch);
+  const rounding = calibratedRounding(model, quality);
   const matched = imatrix && matchImportances(contents, imatrix);
   const notes = [...(matched?.notes ?? [])];
   const layers = contents.filter(({ slot }) => slot.role === 'input_layernorm').length;
@@ -91,12 +98,13 @@ function placeTensors(contents: readonly Content[], recipe: Recipe, options: Ggu
       throw requantizing(name, roundedIn, used);
     }
     const rounds = used !== source.scheme && isQuantized(used);
-    const importance = rounds ? matched?.importances.get(name) : undefined;
+    const importance = rounds ? (matched?.importances.get(name) ?? rounding.importances(slot)) : undefined;
+    const feedback = rounds && hasGrid(used) ? rounding.feedback(slot) : undefined;
     if (rounds && importance === undefined) {
       if (needsImportance(slot, used, recipe)) throw importanceMissing(name, used);
       if (slot.role !== 'embed_tokens') unweighted.push(name);
     }
-    return { layer: slot.layer ?? -1, name, scheme: used, shape: slot.shape, source, importance };
+    return { layer: slot.layer ?? -1, name, scheme: used, shape: slot.shape, source, importance, feedback };
   });
   // The order of llama-quantize: tensors outside the layers, then layer by layer, by name in each.
   const placements = placed.toSorted((a, b) => a.layer - b.layer || (a.name < b.name ? -1 : 1));
@@ -149,9 +157,10 @@ function planFile(
     name,
     bytes: layout.bytes,
     head: [{ offset: 0, bytes: layout.header }],
-    tensors: placements.map(({ source, name, scheme, importance }, index) => ({
+    tensors: placements.map(({ source, name, scheme, importance, feedback }, index) => ({
       ...{ source, name, scheme, offset: layout.offsets[index]! },
       ...(importance !== undefined && { importance }),
+      ...(feedback !== undefined && { feedback }),
     })),
   };
 }

@@ -1,10 +1,11 @@
 import type { CacheForm } from '../../src/core/config.ts';
 import type { ExportPlan, PlannedFile } from '../../src/core/export-plan.ts';
 import type { Model } from '../../src/core/model.ts';
+import { plmTensors } from '../../src/core/names.ts';
 import type { OnnxModel } from '../../src/onnx/graph.ts';
+import { calibratedRounding, type Quality } from '../../src/passes/calibrated-rounding.ts';
 import { toHalf } from '../../src/schemes/half.ts';
 import { assertHolds } from './architecture.ts';
-import { calibrationOf, type Quality } from './calibration.ts';
 import { DataFiles } from './data-files.ts';
 import { encodeModel } from './encode.ts';
 import { type CacheShape, GRAPH_FOLDER, type GraphFile, graphFileName } from './folder/graph-file.ts';
@@ -14,6 +15,7 @@ import { addPlm } from './graph/plm.ts';
 import { type RopeTables, ropeAngles } from './graph/rope.ts';
 import { graphMetadata } from './metadata.ts';
 import { type OnnxScheme, onnxSchemeNamed } from './schemes.ts';
+import type { Calibration } from './weights/placer.ts';
 import { Placer } from './weights/placer.ts';
 
 /** The newest that ONNX Runtime of early 2025 knows; nothing newer is needed. */
@@ -120,4 +122,14 @@ function cacheOf({ config }: Model, form: CacheForm): CacheShape {
   }
   const { numAttentionHeads, qkNopeHeadDim, qkRopeHeadDim, vHeadDim } = config;
   return { heads: numAttentionHeads, keyWidth: qkNopeHeadDim + qkRopeHeadDim, valueWidth: vHeadDim };
+}
+
+/** By the names that checkpoints have for tensors. The graph's embedding has 8 bits: it needs nothing. */
+function calibrationOf(model: Model, quality: Quality): Calibration {
+  const slots = new Map(plmTensors(model.config).map((slot) => [slot.name, slot]));
+  const rounding = calibratedRounding(model, quality);
+  return {
+    importances: ({ name }) => rounding.importances(slots.get(name)!),
+    feedback: ({ name }, columns) => rounding.feedback(slots.get(name)!, columns),
+  };
 }

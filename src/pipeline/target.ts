@@ -3,7 +3,6 @@ import { planGguf } from '../../formats/gguf/export.ts';
 import { recipeNamed } from '../../formats/gguf/recipes.ts';
 import type { SchemeOptions } from '../../formats/gguf/scheme-choice.ts';
 import { onnxPasses } from '../../formats/onnx/architecture.ts';
-import type { Quality } from '../../formats/onnx/calibration.ts';
 import { planOnnx } from '../../formats/onnx/export.ts';
 import type { GraphFile } from '../../formats/onnx/folder/graph-file.ts';
 import { companionFiles } from '../../formats/onnx/folder/index.ts';
@@ -17,6 +16,7 @@ import type { ExportPlan } from '../core/export-plan.ts';
 import type { Imatrix } from '../core/imatrix.ts';
 import type { Model } from '../core/model.ts';
 import type { Statistics } from '../core/statistics.ts';
+import type { Quality } from '../passes/calibrated-rounding.ts';
 import { type PassRequest, printPassRequest, runPasses } from '../passes/run.ts';
 import type { ManifestOptions } from './manifest.ts';
 import { selfTest } from './self-test.ts';
@@ -27,7 +27,7 @@ export interface TargetOptions extends SchemeOptions {
   readonly arch?: GgufArchitecture;
   /** What the KV cache of an ONNX graph holds. Left out: the latent. */
   readonly cache?: CacheForm;
-  /** How hard to try with ONNX schemes of 4 bits. Left out: fast. */
+  /** How hard to try with what rounds weights in a GGUF or an ONNX graph. Left out: fast. */
   readonly quality?: Quality;
   /** Greatest size of a file in bytes; undefined: one file. */
   readonly shardSize?: number;
@@ -155,9 +155,10 @@ function withCompanions(targets: readonly Target[]): Target[] {
 }
 
 function recordedGguf(recipe: string, options: TargetOptions): ManifestOptions {
-  const { arch = 'plm', pure = false, kvBRule = 'current' } = options;
+  const { arch = 'plm', pure = false, kvBRule = 'current', quality = 'fast' } = options;
   return {
     recipe: recipeNamed(recipe).name,
+    ...(quality !== 'fast' && { quality }),
     ...(arch !== 'plm' && { ggufArch: arch }),
     ...recordedSchemes(options),
     ...(pure && { pure }),

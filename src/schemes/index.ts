@@ -63,6 +63,11 @@ export function codecOf(scheme: SchemeName): Codec {
   return BY_SCHEME[scheme];
 }
 
+/** Whether codes of encoded weights can be chosen one by one, as error feedback does. */
+export function hasGrid(scheme: SchemeName): boolean {
+  return BY_SCHEME[scheme].grid !== undefined;
+}
+
 /** False for schemes that can only be read. */
 export function canEncode(scheme: SchemeName): boolean {
   return BY_SCHEME[scheme].encode !== undefined;

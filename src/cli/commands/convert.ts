@@ -2,7 +2,6 @@ import path from 'node:path';
 import { Command, Option } from 'commander';
 import { GGUF_ARCHITECTURES, type GgufArchitecture } from '../../../formats/gguf/architecture.ts';
 import { KV_B_RULES, type KvBRule, type TensorType } from '../../../formats/gguf/scheme-choice.ts';
-import { QUALITIES, type Quality } from '../../../formats/onnx/calibration.ts';
 import { CACHE_FORMS, type CacheForm } from '../../core/config.ts';
 import { usage } from '../../core/errors.ts';
 import type { ExportPlan } from '../../core/export-plan.ts';
@@ -10,6 +9,7 @@ import type { Model } from '../../core/model.ts';
 import { firstNames } from '../../core/name-list.ts';
 import type { SchemeName } from '../../core/scheme.ts';
 import type { Statistics } from '../../core/statistics.ts';
+import { QUALITIES, type Quality } from '../../passes/calibrated-rounding.ts';
 import type { PassRequest } from '../../passes/run.ts';
 import { convert } from '../../pipeline/convert.ts';
 import { withSource } from '../../pipeline/open.ts';
@@ -87,7 +87,10 @@ export function convertCommand(open: OpenSession): Command {
         .default('latent'),
     )
     .addOption(
-      new Option('--quality <quality>', 'best rounds onnx:q4 and q4f16 with error feedback, by --statistics')
+      new Option(
+        '--quality <quality>',
+        'best rounds GGUF, onnx:q4 and q4f16 with error feedback, by --statistics',
+      )
         .choices(QUALITIES)
         .default('fast'),
     )
@@ -217,8 +220,8 @@ function assertOptionsApply(flags: ConvertFlags): void {
         '--token-embedding-type': flags.tokenEmbeddingType !== undefined,
       },
     ],
-    [['gguf', 'onnx'], { '--imatrix': flags.imatrix !== undefined }],
-    [['onnx'], { '--cache': flags.cache !== 'latent', '--quality': flags.quality !== 'fast' }],
+    [['gguf', 'onnx'], { '--imatrix': flags.imatrix !== undefined, '--quality': flags.quality !== 'fast' }],
+    [['onnx'], { '--cache': flags.cache !== 'latent' }],
   ];
   for (const [formats, options] of given) {
     if (flags.to.some((target) => formats.some((format) => target.startsWith(`${format}:`)))) continue;
