@@ -59,11 +59,11 @@ interface Placed {
  */
 export function planGguf(model: Model, options: GgufOptions): ExportPlan {
   const recipe = recipeNamed(options.recipe);
-  const { arch = 'plm' } = options;
+  const { arch = 'plm', quality = 'fast' } = options;
   assertHolds(arch, model.config);
   const { placements, fallbacks, notes } = placeTensors(model, recipe, options);
   if (options.strict && fallbacks.length > 0) throw strictError(fallbacks[0]!);
-  const metadata = modelMetadata(model, { arch, recipe, imatrix: options.imatrix });
+  const metadata = modelMetadata(model, { arch, recipe, imatrix: options.imatrix, quality });
   const infix = arch === 'plm' ? '' : `-${arch}`;
   const stem = `${fileStem(model.name)}${infix}-${recipe.name.toUpperCase()}`;
   return {

@@ -8,6 +8,7 @@ import { FileTensor } from '../../src/io/file-tensor.ts';
 import { InputFile } from '../../src/io/input-file.ts';
 import { readArchitecture, readBeta, readCard, readConfig, readGeneration } from './config.ts';
 import { Fields } from './fields.ts';
+import { QUALITY_KEY } from './metadata.ts';
 import { readGguf } from './reader.ts';
 import { siblingShardNames } from './shards.ts';
 import { gateName, unfoldBeta, withGate } from './swiglu.ts';
@@ -132,7 +133,9 @@ function toModel(opened: readonly OpenedFile[], fileName: string): Model {
     tokenizer,
     generation: readGeneration(fields),
     card: readCard(fields),
-    weighed: fields.optional('quantize.imatrix.entries_count', 'u32') !== undefined,
+    weighed:
+      fields.optional('quantize.imatrix.entries_count', 'u32') !== undefined ||
+      fields.optional(QUALITY_KEY, 'string') !== undefined,
     files: opened.map(({ file }) => file),
     changes: [],
     notes,

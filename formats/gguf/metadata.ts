@@ -1,7 +1,9 @@
 import { type PlmConfig, qkHeadDim } from '../../src/core/config.ts';
 import type { Imatrix } from '../../src/core/imatrix.ts';
 import type { GenerationConfig, Model, ModelCard } from '../../src/core/model.ts';
+import type { Statistics } from '../../src/core/statistics.ts';
 import { elementCount } from '../../src/core/tensor.ts';
+import type { Quality } from '../../src/passes/calibrated-rounding.ts';
 import type { GgufArchitecture } from './architecture.ts';
 import type { Recipe } from './recipes.ts';
 import { BETA, BETA_KEY } from './swiglu.ts';
@@ -16,13 +18,19 @@ export interface MetadataOptions {
   readonly arch: GgufArchitecture;
   readonly recipe: Recipe;
   readonly imatrix: Imatrix | undefined;
+  readonly quality: Quality;
 }
+
+/** Keys of our own: how weights were rounded, and the statistics that this went by, with their SHA-256. */
+export const QUALITY_KEY = 'plmpress.quality';
+const STATISTICS_KEY = 'plmpress.statistics';
 
 /**
  * Keys and values of a PLM in the order and with the types of llama.cpp's converter
  * (convert_hf_to_gguf.py, conversion/plm.py and conversion/deepseek.py). What is unknown is left out.
  */
-export function modelMetadata(model: Model, { arch, recipe, imatrix }: MetadataOptions): KeyValue[] {
+export function modelMetadata(model: Model, options: MetadataOptions): KeyValue[] {
+  const { arch, recipe, imatrix, quality } = options;
   const configKeys = arch === 'plm' ? plmKeys : deepseek2Keys;
   return [
     ['general.architecture', string(arch)],
@@ -34,7 +42,13 @@ export function modelMetadata(model: Model, { arch, recipe, imatrix }: MetadataO
     ...configKeys(model.config, recipe.fileType),
     ...tokenizerKeys(model.tokenizer, model.config.vocabSize),
     ...(imatrix === undefined ? [] : imatrixKeys(imatrix)),
+    ...(quality === 'fast' ? [] : qualityKeys(quality, model.statistics)),
   ];
+}
+
+function qualityKeys(quality: Quality, statistics: Statistics | undefined): KeyValue[] {
+  const named = statistics && `${statistics.name} ${statistics.sha256}`;
+  return [[QUALITY_KEY, string(quality)], ...optional(STATISTICS_KEY, 'string', named)];
 }
 
 /** The keys that llama-quantize adds, but with names of files in place of paths. */

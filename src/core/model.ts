@@ -58,7 +58,7 @@ export interface Model {
   readonly card: ModelCard;
   /** Text of the source's config.json, where it has one. Passes leave it as it was. */
   readonly sourceConfig?: string;
-  /** Whether an imatrix weighed the rounding of weights, so that unimportant ones may be far off. */
+  /** Whether importances or error feedback weighed the rounding of weights, so that unimportant ones may be far off. */
   readonly weighed?: boolean;
   /** Every file read, weights included; `Origin.file` indexes it. */
   readonly files: readonly SourceFile[];

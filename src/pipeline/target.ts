@@ -18,6 +18,7 @@ import type { Model } from '../core/model.ts';
 import type { Statistics } from '../core/statistics.ts';
 import type { Quality } from '../passes/calibrated-rounding.ts';
 import { type PassRequest, printPassRequest, runPasses } from '../passes/run.ts';
+import { type Allocation, type AllocationRequest, exactly, SchemeAllocator } from './allocation/allocate.ts';
 import type { ManifestOptions } from './manifest.ts';
 import { selfTest } from './self-test.ts';
 import { VERSION } from './version.ts';
@@ -37,6 +38,8 @@ export interface TargetOptions extends SchemeOptions {
   readonly imatrix?: Imatrix;
   /** What passes may go by, of the model before them. */
   readonly statistics?: Statistics;
+  /** Choose the schemes of a GGUF by its size. */
+  readonly allocation?: AllocationRequest;
   /** Passes to run first, in this order; those that the format needs follow. */
   readonly passes?: readonly PassRequest[];
   /** Passes that the format needs and that shall not run all the same. */
@@ -56,6 +59,8 @@ export interface Target {
   readonly plan: ExportPlan;
   /** What the files beside an ONNX graph tell of it. */
   readonly graph?: GraphFile;
+  /** How schemes were chosen by size. */
+  readonly allocation?: Allocation;
   /** Those that bytes depend on. */
   readonly options: ManifestOptions;
 }
@@ -69,7 +74,7 @@ interface Format {
     recipe: string,
     options: TargetOptions,
     passes: readonly string[],
-  ) => Pick<Target, 'plan' | 'graph'> | Promise<Pick<Target, 'plan'>>;
+  ) => Pick<Target, 'plan' | 'graph'> | Promise<Pick<Target, 'plan' | 'allocation'>>;
   /** Of the options, those that bytes depend on and that differ from the defaults. */
   readonly recorded: (recipe: string, options: TargetOptions) => ManifestOptions;
 }
@@ -77,9 +82,14 @@ interface Format {
 const FORMATS: Readonly<Record<string, Format>> = {
   gguf: {
     passes: (model, { arch }) => ggufPasses(model, arch),
-    plan: (model, recipe, options) => ({
-      plan: planGguf(model, { recipe, ...options, ...(model.importances && { imatrix: model.importances }) }),
-    }),
+    plan: async (model, recipe, options) => {
+      const importances = model.importances && { imatrix: model.importances };
+      const plan = planGguf(model, { recipe, ...options, ...importances });
+      if (options.allocation === undefined) return { plan };
+      const allocation = await allocate(model, recipe, options, options.allocation);
+      const allocated = withAllocation(options, allocation);
+      return { plan: planGguf(model, { recipe, ...allocated, ...importances }), allocation };
+    },
     recorded: recordedGguf,
   },
   onnx: {
@@ -119,12 +129,35 @@ export async function planTarget(model: Model, target: string, options: TargetOp
   const known = { ...(imatrix && { importances: imatrix }), ...(statistics && { statistics }) };
   const prepared = await runPasses({ ...model, ...known }, passes, signal && { signal });
   const printed = passes.map(printPassRequest);
+  const planned = await format.plan(prepared, recipe, options, printed);
+  const effective = 'allocation' in planned ? withAllocation(options, planned.allocation) : options;
   return {
     model: prepared,
     passes: printed,
-    ...(await format.plan(prepared, recipe, options, printed)),
-    options: { ...format.recorded(recipe, options), ...recordedOptions(options) },
+    ...planned,
+    options: { ...format.recorded(recipe, effective), ...recordedOptions(options) },
   };
+}
+
+async function allocate(
+  model: Model,
+  recipe: string,
+  options: TargetOptions,
+  { targetBytes, ...request }: AllocationRequest,
+): Promise<Allocation> {
+  const allocator = await SchemeAllocator.open(model, { recipe, options, ...request });
+  try {
+    return await allocator.allocate(targetBytes);
+  } finally {
+    await allocator.close();
+  }
+}
+
+/** Schemes that were asked for by name come first. */
+function withAllocation(options: TargetOptions, allocation: Allocation | undefined): TargetOptions {
+  if (allocation === undefined) return options;
+  const chosen = allocation.tensors.map(({ name, scheme }) => exactly(name, scheme));
+  return { ...options, tensorTypes: [...(options.tensorTypes ?? []), ...chosen] };
 }
 
 const TARGETS = 'gguf:RECIPE, onnx:SCHEME or webgpu:SCHEME';

@@ -44,7 +44,7 @@ export async function compareModels(
       options.openArtifact ?? ((size) => PlmRuntime.open(artifact, { ...options, ...size }));
     const right = await openArtifact({ ...rest, contextLength });
     try {
-      return summarize(await compareWindows(left, right, ids, { ...options, contextLength }));
+      return await compareEngines(left, right, ids, { ...options, contextLength });
     } finally {
       await right.close();
     }
@@ -53,16 +53,18 @@ export async function compareModels(
   }
 }
 
-function defaultContext(...models: Model[]): number {
+/** Tokens of a window where nothing else is asked for. */
+export function defaultContext(...models: Model[]): number {
   return Math.min(DEFAULT_CONTEXT, ...models.map((model) => model.config.maxPositionEmbeddings));
 }
 
-async function compareWindows(
+/** Compares the logits of two engines over windows of `ids`, each without a past. */
+export async function compareEngines(
   reference: LogitsEngine,
   artifact: LogitsEngine,
   ids: readonly number[],
-  { contextLength, progress }: CompareOptions & { readonly contextLength: number },
-): Promise<RowMetrics[]> {
+  { contextLength, progress }: Pick<CompareOptions, 'progress'> & { readonly contextLength: number },
+): Promise<Comparison> {
   const rows: RowMetrics[] = [];
   progress?.({ kind: 'phase', name: 'compare', total: ids.length, unit: 'tokens' });
   for (let first = 0; first < ids.length; first += contextLength) {
@@ -74,7 +76,7 @@ async function compareWindows(
       progress?.({ kind: 'advance', done: rows.length });
     }
   }
-  return rows;
+  return summarize(rows);
 }
 
 /** Walks two sequences side by side, one step of each at a time. */

@@ -11,6 +11,7 @@ import type { SchemeName } from '../../core/scheme.ts';
 import type { Statistics } from '../../core/statistics.ts';
 import { QUALITIES, type Quality } from '../../passes/calibrated-rounding.ts';
 import type { PassRequest } from '../../passes/run.ts';
+import { readSchemePlan, writeSchemePlan } from '../../pipeline/allocation/scheme-plan.ts';
 import { convert } from '../../pipeline/convert.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
@@ -43,6 +44,9 @@ interface ConvertFlags {
   readonly ggufArch: GgufArchitecture;
   readonly cache: CacheForm;
   readonly quality: Quality;
+  readonly targetSize?: number;
+  readonly plan?: string;
+  readonly savePlan?: string;
   readonly allowRequantize?: boolean;
   /** Passes to run, and names of passes not to run, in the order of the command line. */
   readonly pass?: readonly (PassRequest | string)[];
@@ -109,6 +113,13 @@ export function convertCommand(open: OpenSession): Command {
     )
     .option('--token-embedding-type <scheme>', 'scheme of the embedding', parseScheme)
     .option('--pure', 'every matrix in the base scheme of the target')
+    .option(
+      '--target-size <size>',
+      'choose the schemes of a GGUF, so that it is at most as large and diverges little, over --text',
+      parseSize,
+    )
+    .option('--save-plan <file>', 'write the schemes that --target-size has chosen')
+    .option('--plan <file>', 'take the schemes from such a file')
     .addOption(
       new Option(
         '--kv-b-rule <date>',
@@ -137,7 +148,11 @@ export function convertCommand(open: OpenSession): Command {
     .optionsGroup('Check:')
     .option('--verify', 'compare the artifacts with the source afterwards; exit code 6 where they fail')
     .option('--no-verify', 'only read back what was written (default)')
-    .option('--text <file>', 'text that --verify reads; repeatable; default: a short built-in text', collect)
+    .option(
+      '--text <file>',
+      'text that --verify and --target-size read; repeatable; default: a short built-in text',
+      collect,
+    )
     .addHelpText('after', HELP)
     .action((source: string, flags: ConvertFlags) => {
       const session = open();
@@ -162,14 +177,29 @@ async function run(
   assertOptionsApply(flags);
   const { output, threads, maxMemory, dryRun = false, force = false } = flags;
   const { signal } = session;
-  const planOptions = { ...(await targetOptions(flags)), signal, ...(statistics && { statistics }) };
-  const targets = await planTargets(model, flags.to, planOptions);
+  const inputs = [flags.imatrix, flags.statistics, flags.plan].filter((file) => file !== undefined);
   const texts = flags.text && (await Promise.all(flags.text.map(readText)));
+  const allocation = flags.targetSize !== undefined && {
+    ...{ targetBytes: flags.targetSize, threads, signal, progress: session.progress },
+    ...(texts && { texts }),
+  };
+  const schemePlan = flags.plan === undefined ? [] : await readSchemePlan(flags.plan, model);
+  const options = await targetOptions(flags);
+  const targets = await planTargets(model, flags.to, {
+    ...{ ...options, signal, tensorTypes: [...(options.tensorTypes ?? []), ...schemePlan] },
+    ...(statistics && { statistics }),
+    ...(allocation && { allocation }),
+  });
   for (const remark of remarks(model, targets)) session.note(remark);
+  const chosen = targets.find(({ allocation }) => allocation !== undefined)?.allocation;
+  // First, since it took longer than all that follows and may be used without it.
+  if (flags.savePlan !== undefined && chosen !== undefined && !dryRun) {
+    await writeSchemePlan(flags.savePlan, chosen, { force, inputs });
+  }
   const { files, manifest } = await convert({
     ...{ model, source, targets, output, force, threads, dryRun },
     ...(maxMemory !== undefined && { maxMemory }),
-    inputs: [flags.imatrix, flags.statistics].filter((file) => file !== undefined),
+    inputs,
     ...{ signal: session.signal, progress: session.progress },
   });
   const seconds = (performance.now() - start) / 1000;
@@ -183,6 +213,7 @@ async function run(
     await session.writeJson({
       ...(manifest ?? { dryRun, files, artifacts: targets.map(describePlan) }),
       ...{ seconds, peakRss: conversion.peakRss },
+      ...(chosen && { allocation: chosen }),
       ...(verifications && { verifications: Object.fromEntries(verifications) }),
     });
   } else if (!session.quiet) {
@@ -211,6 +242,8 @@ function assertOptionsApply(flags: ConvertFlags): void {
         '--strict': flags.strict === true,
         '--pure': flags.pure === true,
         '--kv-b-rule': flags.kvBRule !== 'current',
+        '--target-size': flags.targetSize !== undefined,
+        '--plan': flags.plan !== undefined,
       },
     ],
     [
@@ -223,6 +256,9 @@ function assertOptionsApply(flags: ConvertFlags): void {
     [['gguf', 'onnx'], { '--imatrix': flags.imatrix !== undefined, '--quality': flags.quality !== 'fast' }],
     [['onnx'], { '--cache': flags.cache !== 'latent' }],
   ];
+  if (flags.savePlan !== undefined && flags.targetSize === undefined) {
+    throw usage('--save-plan has nothing to write', '--target-size');
+  }
   for (const [formats, options] of given) {
     if (flags.to.some((target) => formats.some((format) => target.startsWith(`${format}:`)))) continue;
     const option = Object.keys(options).find((name) => options[name]);

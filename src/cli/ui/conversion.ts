@@ -1,6 +1,7 @@
 import { type PlannedFile, plannedBytes, plannedRows } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
 import { byteLength, columnCount } from '../../core/tensor.ts';
+import type { Allocation } from '../../pipeline/allocation/allocate.ts';
 import type { ConvertResult } from '../../pipeline/convert.ts';
 import type { Manifest } from '../../pipeline/manifest.ts';
 import type { Target } from '../../pipeline/target.ts';
@@ -37,7 +38,39 @@ export function conversionLines(conversion: Conversion, theme: Theme): string[] 
   ];
   const table = renderTable(columns, rows, theme.dim);
   const pruning = pruningTable(targets[0]?.model.changes ?? [], theme);
-  return [...(pruning.length > 0 ? [...pruning, ''] : []), ...table, '', summaryLine(conversion, theme)];
+  return [
+    ...(pruning.length > 0 ? [...pruning, ''] : []),
+    ...targets.flatMap(({ allocation }) => (allocation ? allocationLines(allocation, theme) : [])),
+    ...table,
+    '',
+    summaryLine(conversion, theme),
+  ];
+}
+
+/** Schemes that were chosen by size, those first that cost most. */
+function allocationLines({ tensors, ...allocation }: Allocation, theme: Theme): string[] {
+  const rows = tensors
+    .toSorted((a, b) => b.cost - a.cost)
+    .map(({ name, scheme, bytes, cost }) => [
+      name,
+      scheme,
+      formatCount(bytes),
+      formatSmall(cost),
+      `${((100 * cost) / allocation.predictedKld).toFixed(1)} %`,
+    ]);
+  const columns: Column[] = [
+    { header: 'tensor' },
+    { header: 'scheme' },
+    { header: 'bytes', align: 'right' },
+    { header: 'KLD alone', align: 'right' },
+    { header: 'share', align: 'right' },
+  ];
+  const { predictedKld, measuredKld, tokens } = allocation;
+  return [
+    ...renderTable(columns, rows, theme.dim),
+    `mean KLD ${formatSmall(predictedKld)} predicted, ${formatSmall(measuredKld)} measured over ${formatCount(tokens)} tokens`,
+    '',
+  ];
 }
 
 function fileRow(name: string, file: PlannedFile, target: Target, manifest: Manifest | undefined): string[] {

@@ -1,0 +1,281 @@
+import { SAMPLE_TEXT } from '../../../calibration/sample-text.ts';
+import { planGguf } from '../../../formats/gguf/export.ts';
+import type { TensorType } from '../../../formats/gguf/scheme-choice.ts';
+import { invalidInput, type PressError, unsupported } from '../../core/errors.ts';
+import { type ExportPlan, type PlannedTensor, plannedBytes } from '../../core/export-plan.ts';
+import type { Model } from '../../core/model.ts';
+import type { Progress } from '../../core/progress.ts';
+import { fitsScheme, type SchemeName } from '../../core/scheme.ts';
+import { columnCount, type Tensor } from '../../core/tensor.ts';
+import { PlmRuntime } from '../../runtime/plm-runtime.ts';
+import { Tokenizer } from '../../tokenizer/tokenizer.ts';
+import { compareEngines, defaultContext } from '../../verify/compare.ts';
+import { RememberedLogits } from '../../verify/remembered-logits.ts';
+import { encodeTexts } from '../read-text.ts';
+import type { TargetOptions } from '../target.ts';
+import { type Choice, type Choices, type Chosen, chooseSchemes, totalOf } from './choose.ts';
+import { errorsOf, type RoundOptions, roundedTensor } from './round.ts';
+
+/** What a matrix may be stored in, where its rows are whole blocks of 256. */
+const SCHEMES: readonly SchemeName[] = ['Q2_K', 'Q3_K', 'IQ4_XS', 'Q4_K', 'Q5_K', 'Q6_K', 'Q8_0'];
+/** And where they are not. */
+const SCHEMES_OF_32: readonly SchemeName[] = ['Q4_0', 'IQ4_NL', 'Q5_0', 'Q5_1', 'Q8_0'];
+/** Coarse enough to be seen in the logits, fine enough that errors still add up. */
+const PROBE: SchemeName = 'Q3_K';
+const PROBE_OF_32: SchemeName = 'Q4_0';
+
+/** Logits of the source that are kept, lest they be computed for every tensor. */
+const REMEMBERED_BYTES = 512e6;
+const DEFAULT_TOKENS = 2048;
+/** A prediction that is off by more is made anew, by what the chosen schemes cost one by one. */
+const TRUSTED = 1.25;
+
+/** How schemes are to be chosen. */
+export interface AllocationRequest extends RoundOptions {
+  readonly progress?: Progress;
+  /** Most bytes of the artifact, headers included. */
+  readonly targetBytes: number;
+  /** What the costs of tensors are measured over. Default: a short built-in text. */
+  readonly texts?: readonly string[];
+  readonly maxTokens?: number;
+}
+
+export interface AllocatorOptions extends Omit<AllocationRequest, 'targetBytes'> {
+  readonly recipe: string;
+  /** Of the target. Schemes that they name for tensors are kept. */
+  readonly options: TargetOptions;
+}
+
+export interface AllocatedTensor {
+  /** GGUF name. */
+  readonly name: string;
+  readonly scheme: SchemeName;
+  readonly bytes: number;
+  /** Mean KLD that it is predicted to cost. */
+  readonly cost: number;
+}
+
+export interface Allocation {
+  readonly tensors: readonly AllocatedTensor[];
+  /** Of the artifact. */
+  readonly bytes: number;
+  /** Mean KLD in nats a token, and what was measured over how many tokens. */
+  readonly predictedKld: number;
+  readonly measuredKld: number;
+  readonly tokens: number;
+}
+
+/** A choice of schemes and what it costs. */
+interface Candidate {
+  readonly chosen: Chosen;
+  readonly bytes: number;
+  readonly measured: number;
+}
+
+/**
+ * Chooses schemes for the matrices of a GGUF, for any number of sizes. What a matrix costs is measured once: it alone is rounded
+ * coarsely, and the divergence at the end taken. Its other schemes are predicted to cost in proportion to their squared errors. A
+ * choice as a whole is measured too; where it costs more than was predicted, what each matrix costs is measured again in its
+ * chosen scheme, and the better of both choices wins.
+ */
+export class SchemeAllocator {
+  readonly #model: Model;
+  readonly #options: AllocatorOptions;
+  readonly #reference: RememberedLogits;
+  readonly #ids: readonly number[];
+  #errors: Errors | undefined;
+  #costs: Costs | undefined;
+
+  /**
+   * `prepared`: as passes have left it. Close the allocator when done.
+   * @throws PressError unsupported for another architecture than `plm`; invalid-input for fewer than two tokens of text.
+   */
+  static async open(prepared: Model, options: AllocatorOptions): Promise<SchemeAllocator> {
+    const { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_TOKENS, threads } = options;
+    const { arch = 'plm' } = options.options;
+    if (arch !== 'plm')
+      throw unsupported({ what: 'choice of schemes by size', got: arch, expected: 'arch plm' });
+    const ids = encodeTexts(new Tokenizer(prepared.tokenizer), texts, maxTokens);
+    if (ids.length < 2)
+      throw invalidInput({ what: 'tokens of text', got: ids.length, expected: 'at least 2' });
+    const runtime = await PlmRuntime.open(prepared, { contextLength: defaultContext(prepared), threads });
+    const { vocabSize } = prepared.config;
+    const reference = new RememberedLogits(runtime, vocabSize, ids.length, REMEMBERED_BYTES);
+    return new SchemeAllocator(prepared, options, reference, ids);
+  }
+
+  private constructor(
+    model: Model,
+    options: AllocatorOptions,
+    reference: RememberedLogits,
+    ids: readonly number[],
+  ) {
+    this.#model = model;
+    this.#options = options;
+    this.#reference = reference;
+    this.#ids = ids;
+  }
+
+  close(): Promise<void> {
+    return this.#reference.close();
+  }
+
+  /**
+   * Chooses schemes so that the artifact takes at most `targetBytes` and diverges little from its source.
+   * @throws PressError invalid-input where even the smallest schemes take more.
+   */
+  async allocate(targetBytes: number): Promise<Allocation> {
+    this.#errors ??= await this.#measureErrors();
+    this.#costs ??= await this.#measureCosts((columns) => (fitsScheme(PROBE, columns) ? PROBE : PROBE_OF_32));
+    const first = await this.#choose(choicesBy(this.#errors, this.#costs), targetBytes);
+    const best = await this.#repaired(first, this.#errors, targetBytes);
+    return {
+      tensors: [...best.chosen].map(([name, { scheme, bytes, cost }]) => ({ name, scheme, bytes, cost })),
+      bytes: best.bytes,
+      predictedKld: totalOf(best.chosen, 'cost'),
+      measuredKld: best.measured,
+      tokens: this.#ids.length,
+    };
+  }
+
+  /** A choice by what matrices cost in the schemes that were chosen, where that is less than the one which was predicted badly. */
+  async #repaired(first: Candidate, errors: Errors, targetBytes: number): Promise<Candidate> {
+    if (first.measured <= TRUSTED * totalOf(first.chosen, 'cost')) return first;
+    const inPlace = await this.#measureCosts((_, name) => first.chosen.get(name)!.scheme);
+    const second = await this.#choose(choicesBy(errors, inPlace), targetBytes);
+    return second.measured < first.measured ? second : first;
+  }
+
+  /** Squared relative errors and bytes, by tensor and scheme. */
+  async #measureErrors(): Promise<Errors> {
+    const errors = new Map<string, Map<SchemeName, { error: number; bytes: number }>>();
+    const schemes = [...SCHEMES, ...SCHEMES_OF_32.filter((scheme) => !SCHEMES.includes(scheme))];
+    const { progress, threads, signal } = this.#options;
+    progress?.({ kind: 'phase', name: 'measure errors', total: schemes.length });
+    for (const [index, scheme] of schemes.entries()) {
+      progress?.({ kind: 'advance', done: index, item: scheme });
+      const matrices = this.#matrices(this.#planIn([{ pattern: '', scheme }])).filter(
+        (tensor) => tensor.scheme === scheme && this.#schemesOf(tensor).includes(scheme),
+      );
+      const found = await errorsOf(this.#model, matrices, { threads, ...(signal && { signal }) });
+      for (const [tensor, { relativeRms }] of found) {
+        const known = errors.get(tensor.name) ?? new Map();
+        known.set(scheme, { error: relativeRms ** 2, bytes: plannedBytes(tensor) });
+        errors.set(tensor.name, known);
+      }
+    }
+    return errors;
+  }
+
+  /** What each matrix costs, alone in a scheme. */
+  async #measureCosts(schemeOf: (columns: number, name: string) => SchemeName): Promise<Costs> {
+    const names = this.#matrices(this.#planIn([])).map(
+      (tensor) => [tensor.name, columnCount(tensor.source)] as const,
+    );
+    const types = names.map(([name, columns]) => exactly(name, schemeOf(columns, name)));
+    const tensors = this.#matrices(this.#planIn(types));
+    const costs = new Map<string, { scheme: SchemeName; cost: number }>();
+    const { progress, signal } = this.#options;
+    progress?.({ kind: 'phase', name: 'measure sensitivities', total: tensors.length });
+    for (const tensor of tensors) {
+      signal?.throwIfAborted();
+      costs.set(tensor.name, { scheme: tensor.scheme, cost: await this.#kld([await this.#rounded(tensor)]) });
+      progress?.({ kind: 'advance', done: costs.size, item: tensor.name });
+    }
+    return costs;
+  }
+
+  async #choose(choices: Choices, targetBytes: number): Promise<Candidate> {
+    // Alignment and headers: known exactly once the schemes are.
+    let overhead = 0;
+    for (;;) {
+      const chosen = chooseSchemes(choices, targetBytes - overhead);
+      if (chosen === undefined) throw tooSmall(choices, targetBytes);
+      const plan = this.#planIn([...chosen].map(([name, { scheme }]) => exactly(name, scheme)));
+      const bytes = plan.files.reduce((sum, file) => sum + file.bytes, 0);
+      if (bytes <= targetBytes) {
+        const rounded: Tensor[] = [];
+        for (const tensor of this.#matrices(plan)) rounded.push(await this.#rounded(tensor));
+        return { chosen, bytes, measured: await this.#kld(rounded) };
+      }
+      overhead = Math.max(overhead + bytes - targetBytes, bytes - totalOf(chosen, 'bytes'));
+    }
+  }
+
+  #rounded(tensor: PlannedTensor): Promise<Tensor> {
+    const { threads, signal } = this.#options;
+    return roundedTensor(this.#model, tensor, { threads, ...(signal && { signal }) });
+  }
+
+  /** Mean KLD of the model with these tensors in place of its own. */
+  async #kld(rounded: readonly Tensor[]): Promise<number> {
+    const tensors = new Map(this.#model.tensors);
+    for (const tensor of rounded) tensors.set(tensor.name, tensor);
+    const contextLength = defaultContext(this.#model);
+    const artifact = await PlmRuntime.open(
+      { ...this.#model, tensors },
+      { contextLength, threads: this.#options.threads },
+    );
+    try {
+      this.#reference.rewind();
+      const { kld } = await compareEngines(this.#reference, artifact, this.#ids, { contextLength });
+      return kld.mean;
+    } finally {
+      await artifact.close();
+    }
+  }
+
+  /** Schemes that were asked for by name come first. */
+  #planIn(types: readonly TensorType[]): ExportPlan {
+    const { options, recipe } = this.#options;
+    const { tensorTypes = [], tokenEmbedding, ...rest } = options;
+    const fixed = tokenEmbedding === undefined ? [] : [exactly('token_embd.weight', tokenEmbedding)];
+    return planGguf(this.#model, {
+      ...{ ...rest, recipe, tensorTypes: [...fixed, ...tensorTypes, ...types] },
+      ...(this.#model.importances && { imatrix: this.#model.importances }),
+    });
+  }
+
+  #matrices(plan: ExportPlan): PlannedTensor[] {
+    return plan.files.flatMap(({ tensors }) => tensors.filter(({ source }) => source.shape.length > 1));
+  }
+
+  #schemesOf({ source }: PlannedTensor): readonly SchemeName[] {
+    return fitsScheme(PROBE, columnCount(source)) ? SCHEMES : SCHEMES_OF_32;
+  }
+}
+
+function tooSmall(choices: Choices, targetBytes: number): PressError {
+  const least = [...choices.values()].map((options) => Math.min(...options.map(({ bytes }) => bytes)));
+  return invalidInput({
+    field: '--target-size',
+    what: 'is less than the smallest schemes take',
+    got: targetBytes,
+    expected: `some ${least.reduce((a, b) => a + b, 0)} bytes at least`,
+  });
+}
+
+type Errors = ReadonlyMap<
+  string,
+  ReadonlyMap<SchemeName, { readonly error: number; readonly bytes: number }>
+>;
+type Costs = ReadonlyMap<string, { readonly scheme: SchemeName; readonly cost: number }>;
+
+/** Costs of all schemes in proportion to their squared errors. */
+function choicesBy(errors: Errors, costs: Costs): Choices {
+  return new Map(
+    [...errors].map(([name, schemes]) => {
+      const { scheme: probed, cost } = costs.get(name)!;
+      const unit = cost / (schemes.get(probed)?.error || 1);
+      const options = [...schemes].map(
+        ([scheme, { error, bytes }]): Choice => ({ scheme, bytes, cost: unit * error }),
+      );
+      return [name, options];
+    }),
+  );
+}
+
+/** The scheme of one tensor, by its whole GGUF name. */
+export function exactly(name: string, scheme: SchemeName): TensorType {
+  return { pattern: `^${name.replaceAll('.', '\\.')}$`, scheme };
+}

@@ -1,0 +1,66 @@
+import type { PlannedTensor } from '../../core/export-plan.ts';
+import type { Model } from '../../core/model.ts';
+import { schemeBytes } from '../../core/scheme.ts';
+import { columnCount, rowBytes, type Tensor } from '../../core/tensor.ts';
+import { openCompute } from '../../kernels/compute.ts';
+import type { StorageError } from '../storage-error.ts';
+import { type Transfer, transcode } from '../transcode.ts';
+import { SLOTS, sideBytes, slotBytes } from '../working-memory.ts';
+
+export interface RoundOptions {
+  readonly threads: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Rounds tensors as a conversion does and forgets them: how far each would be from its source. */
+export function errorsOf(
+  model: Model,
+  tensors: readonly PlannedTensor[],
+  options: RoundOptions,
+): Promise<ReadonlyMap<PlannedTensor, StorageError>> {
+  return round(
+    model,
+    tensors.map((tensor) => ({ tensor, write: async () => {} })),
+    options,
+  );
+}
+
+/** Rounds one tensor into memory. It goes by the name of its source. */
+export async function roundedTensor(
+  model: Model,
+  planned: PlannedTensor,
+  options: RoundOptions,
+): Promise<Tensor> {
+  const { source, scheme, offset } = planned;
+  const columns = columnCount(source);
+  const stored = new Uint8Array(
+    source.shape.reduce((product, n) => product * n, 1) * (schemeBytes(scheme, columns) / columns),
+  );
+  const write = async (bytes: Uint8Array, at: number) => stored.set(bytes, at - offset);
+  await round(model, [{ tensor: planned, write }], options);
+  return {
+    ...{ name: source.name, scheme, shape: source.shape, origin: source.origin, rowStep: 1 },
+    async readRows({ first }, into) {
+      const start = first * rowBytes({ scheme, shape: source.shape });
+      into.set(stored.subarray(start, start + into.length));
+    },
+  };
+}
+
+async function round(
+  { files }: Model,
+  transfers: readonly Transfer[],
+  { threads, signal }: RoundOptions,
+): Promise<ReadonlyMap<PlannedTensor, StorageError>> {
+  const tensors = transfers.map(({ tensor }) => tensor);
+  const bytes = slotBytes(tensors, { maxMemory: undefined, resident: 0, threads });
+  const compute = await openCompute({ threads, bytes: SLOTS * bytes + sideBytes(tensors) });
+  try {
+    return await transcode(transfers, {
+      ...{ compute, slotBytes: bytes, files },
+      ...(signal && { signal }),
+    });
+  } finally {
+    await compute.close();
+  }
+}

@@ -1,0 +1,63 @@
+import path from 'node:path';
+import type { TensorType } from '../../../formats/gguf/scheme-choice.ts';
+import { parseJson } from '../../core/json.ts';
+import type { Model } from '../../core/model.ts';
+import { plmTensors } from '../../core/names.ts';
+import { SCHEMES, type SchemeName } from '../../core/scheme.ts';
+import { assertExists } from '../../io/existing-path.ts';
+import { withStagedOutput } from '../../io/staged-output.ts';
+import { readTextFile } from '../../io/text-file.ts';
+import { canEncode } from '../../schemes/index.ts';
+import { type Allocation, exactly } from './allocate.ts';
+
+const SCHEMA = 'plmpress-scheme-plan';
+const VERSION = 1;
+const MAX_BYTES = 16_000_000;
+
+/**
+ * Reads a scheme for each tensor that a file names, as `--save-plan` writes it or a person has edited it.
+ * @throws PressError local-io where it is missing; invalid-input for another schema or version, a scheme that cannot be written, and a
+ * name that is no matrix of the model.
+ */
+export async function readSchemePlan(file: string, model: Model): Promise<TensorType[]> {
+  await assertExists(file);
+  const name = path.basename(file);
+  const root = parseJson((await readTextFile(file, name, MAX_BYTES)).text, name);
+  if (root.at('schema').value !== SCHEMA) throw root.at('schema').unexpected(SCHEMA);
+  if (root.at('version').value !== VERSION) throw root.at('version').unexpected(`${VERSION}`);
+  const matrices = new Set(
+    plmTensors(model.config).flatMap(({ ggufName, shape }) =>
+      ggufName !== undefined && shape.length > 1 ? [ggufName] : [],
+    ),
+  );
+  return [...root.at('tensors').entries()].map(([tensor, scheme]) => {
+    if (!matrices.has(tensor)) throw scheme.unexpected('a scheme of a matrix that the model has');
+    const known = scheme.string();
+    if (!Object.hasOwn(SCHEMES, known) || !canEncode(known as SchemeName)) {
+      throw scheme.unexpected('a scheme, such as Q4_K');
+    }
+    return exactly(tensor, known as SchemeName);
+  });
+}
+
+/** Writes a plan that `readSchemePlan` reads. @throws PressError as the commit protocol of src/io does. */
+export async function writeSchemePlan(
+  file: string,
+  allocation: Allocation,
+  options: { readonly force: boolean; readonly inputs: readonly string[] },
+): Promise<void> {
+  const { tensors, bytes, predictedKld, measuredKld, tokens } = allocation;
+  const plan = {
+    ...{ schema: SCHEMA, version: VERSION, bytes, predictedKld, measuredKld, tokens },
+    tensors: Object.fromEntries(tensors.map(({ name, scheme }) => [name, scheme])),
+    costs: Object.fromEntries(tensors.map(({ name, cost }) => [name, cost])),
+  };
+  const content = Buffer.from(`${JSON.stringify(plan, null, 2)}\n`);
+  const name = path.basename(file);
+  await withStagedOutput(path.dirname(file), async (output) => {
+    await output.stage([{ name, bytes: content.length }], options);
+    await output.write(name, content, 0);
+    await output.seal();
+    await output.publish();
+  });
+}
