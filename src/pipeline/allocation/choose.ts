@@ -13,32 +13,47 @@ export type Choices = ReadonlyMap<string, readonly Choice[]>;
 
 export type Chosen = ReadonlyMap<string, Choice>;
 
+/** Parts that the room beyond the smallest schemes is counted in; bytes are rounded up to whole ones. */
+const PARTS = 32_768;
+
 /**
- * Chooses a scheme for every tensor, so that the costs add up to little and all bytes to at most `budget`: from the smallest
- * schemes on, the step that saves most cost a byte, along the lower convex hull of each tensor's choices (the best there is for the
- * bytes that it takes); then what room is left goes to single and paired exchanges. Undefined where even the smallest do not fit.
- * Costs add up where errors are small: their squares do, and crossed terms vanish on average.
+ * Chooses a scheme for every tensor, so that the costs add up to the least that there is while all bytes add up to at most `budget`:
+ * a knapsack with one choice of each kind, filled tensor by tensor. What counting in parts has left over goes to further exchanges.
+ * Undefined where even the smallest schemes do not fit. Costs add up where errors are small: their squares do, and crossed terms
+ * vanish on average.
  */
 export function chooseSchemes(choices: Choices, budget: number): Chosen | undefined {
-  const chosen = new Map([...choices].map(([name, options]) => [name, smallest(options)]));
-  let left = budget - totalOf(chosen, 'bytes');
-  if (left < 0) return undefined;
-  const steps = [...choices]
-    .flatMap(([name, options]) => hullSteps(options).map((step) => ({ name, ...step })))
-    // Steps of one tensor grow less steep, so that they keep their order; names make ties the same everywhere.
-    .sort((a, b) => b.slope - a.slope || (a.name < b.name ? -1 : a.name > b.name ? 1 : a.bytes - b.bytes));
-  const closed = new Set<string>();
-  for (const { name, to, bytes } of steps) {
-    if (closed.has(name)) continue;
-    if (bytes > left) {
-      closed.add(name);
-      continue;
+  const names = [...choices.keys()].sort();
+  const least = names.map((name) => Math.min(...choices.get(name)!.map(({ bytes }) => bytes)));
+  const room = budget - least.reduce((sum, bytes) => sum + bytes, 0);
+  if (room < 0) return undefined;
+  const unit = Math.max(1, room / PARTS);
+  const parts = Math.floor(room / unit);
+  // costs[r]: the least of the tensors so far within r parts.
+  let costs = new Float64Array(parts + 1);
+  const taken = names.map((name, index) => {
+    const next = new Float64Array(parts + 1).fill(Number.POSITIVE_INFINITY);
+    const best = new Uint8Array(parts + 1);
+    for (const [option, { bytes, cost }] of choices.get(name)!.entries()) {
+      const own = Math.ceil((bytes - least[index]!) / unit);
+      for (let r = own; r <= parts; r++) {
+        const sum = costs[r - own]! + cost;
+        if (sum >= next[r]!) continue;
+        next[r] = sum;
+        best[r] = option;
+      }
     }
-    chosen.set(name, to);
-    left -= bytes;
+    costs = next;
+    return best;
+  });
+  const chosen = new Map<string, Choice>();
+  for (let index = names.length - 1, r = parts; index >= 0; index--) {
+    const choice = choices.get(names[index]!)![taken[index]![r]!]!;
+    chosen.set(names[index]!, choice);
+    r -= Math.ceil((choice.bytes - least[index]!) / unit);
   }
-  improve(choices, chosen, left);
-  return chosen;
+  improve(choices, chosen, budget - totalOf(chosen, 'bytes'));
+  return new Map([...choices.keys()].map((name) => [name, chosen.get(name)!]));
 }
 
 export function totalOf(chosen: Chosen, of: 'bytes' | 'cost'): number {
@@ -47,68 +62,30 @@ export function totalOf(chosen: Chosen, of: 'bytes' | 'cost'): number {
   return sum;
 }
 
-function smallest(options: readonly Choice[]): Choice {
-  return options.reduce((a, b) => (b.bytes < a.bytes || (b.bytes === a.bytes && b.cost < a.cost) ? b : a));
-}
-
-/** Along the hull: where each step leads, its bytes, and the cost that it saves a byte. */
-function hullSteps(options: readonly Choice[]): { to: Choice; bytes: number; slope: number }[] {
-  const steps: { to: Choice; bytes: number; slope: number }[] = [];
-  for (let at = smallest(options); ; ) {
-    const next = options
-      .filter(({ bytes, cost }) => bytes > at.bytes && cost < at.cost)
-      .map((to) => ({ to, bytes: to.bytes - at.bytes, slope: (at.cost - to.cost) / (to.bytes - at.bytes) }));
-    if (next.length === 0) return steps;
-    const best = next.reduce((a, b) => (b.slope > a.slope ? b : a));
-    steps.push(best);
-    at = best.to;
-  }
-}
-
-/** Exchanges schemes of one or two tensors as long as that saves cost in the room that is left. */
+/** Exchanges single schemes as long as that saves cost in the room that is left. */
 function improve(choices: Choices, chosen: Map<string, Choice>, room: number): void {
   let left = room;
   for (;;) {
     const best = bestExchange(choices, chosen, left);
     if (best === undefined) return;
-    for (const [name, to] of best.to) chosen.set(name, to);
+    chosen.set(best.name, best.to);
     left -= best.bytes;
   }
 }
 
 interface Exchange {
-  readonly to: readonly (readonly [string, Choice])[];
+  readonly name: string;
+  readonly to: Choice;
   readonly bytes: number;
   readonly saved: number;
 }
 
 function bestExchange(choices: Choices, chosen: Chosen, left: number): Exchange | undefined {
-  const single = [...choices].flatMap(([name, options]) => {
-    const from = chosen.get(name)!;
-    return options
-      .filter((to) => to !== from)
-      .map(
-        (to): Exchange => ({ to: [[name, to]], bytes: to.bytes - from.bytes, saved: from.cost - to.cost }),
-      );
-  });
   let best: Exchange | undefined;
-  const consider = (exchange: Exchange) => {
-    // What is lost to rounding is no gain.
-    if (exchange.bytes > left || exchange.saved <= 1e-12) return;
-    if (best === undefined || exchange.saved > best.saved) best = exchange;
-  };
-  single.forEach(consider);
-  if (best !== undefined) return best;
-  const gains = single.filter(({ saved, bytes }) => saved > 0 && bytes > left);
-  const sales = single.filter(({ saved, bytes }) => saved < 0 && bytes < 0);
-  for (const gain of gains) {
-    for (const sale of sales) {
-      if (sale.to[0]![0] === gain.to[0]![0]) continue;
-      consider({
-        to: [...gain.to, ...sale.to],
-        bytes: gain.bytes + sale.bytes,
-        saved: gain.saved + sale.saved,
-      });
+  for (const [name, from] of chosen) {
+    for (const to of choices.get(name)!) {
+      const [bytes, saved] = [to.bytes - from.bytes, from.cost - to.cost];
+      if (bytes <= left && saved > (best?.saved ?? 0)) best = { name, to, bytes, saved };
     }
   }
   return best;
