@@ -10,6 +10,7 @@ import type { Measurement } from './measure.ts';
 import { benchOnnx } from './onnx.ts';
 import { benchPrefill } from './prefill.ts';
 import { benchPrune } from './prune.ts';
+import { benchQuality } from './quality.ts';
 import { benchQuantize } from './quantize.ts';
 import { benchWebgpu } from './webgpu.ts';
 
@@ -22,6 +23,7 @@ const BENCHES: Readonly<Record<string, (argv: readonly string[]) => AsyncGenerat
   calibrate: benchCalibrate,
   'gguf-arch': benchGgufArch,
   kernels: benchKernels,
+  quality: benchQuality,
   quantize: benchQuantize,
   onnx: benchOnnx,
   prefill: benchPrefill,

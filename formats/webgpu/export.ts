@@ -5,7 +5,8 @@ import type { GenerationConfig, Model } from '../../src/core/model.ts';
 import { plmTensors, type TensorSlot } from '../../src/core/names.ts';
 import { SCHEMES, type SchemeName } from '../../src/core/scheme.ts';
 import { describesGeometry } from '../../src/core/statistics.ts';
-import type { Tensor } from '../../src/core/tensor.ts';
+import { columnCount, type Tensor } from '../../src/core/tensor.ts';
+import { calibratedRounding, type Quality } from '../../src/passes/calibrated-rounding.ts';
 import {
   BUNDLE_SCHEMA,
   BUNDLE_VERSION,
@@ -44,6 +45,8 @@ export interface BundleOptions extends SchemeOptions {
   readonly shardSize?: number;
   /** Round weights that have been rounded already. */
   readonly allowRequantize?: boolean;
+  /** Left out: fast. Error feedback reaches all matrices but down_proj, whose blocks run across its inputs. */
+  readonly quality?: Quality;
 }
 
 /**
@@ -58,13 +61,31 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
   assertHolds(config);
   const chosen = schemeChooser(scheme, options);
   const shards = new Shards(options.shardSize);
+  const calibrated = calibratedRounding(model, options.quality ?? 'fast');
+  const roundingOf = (slot: TensorSlot, tensor: Tensor) => {
+    const importance = options.quality === 'best' ? calibrated.importances(slot) : undefined;
+    const feedback = calibrated.feedback(slot, columnCount(tensor));
+    return {
+      ...(importance && { importance: padded(importance, columnCount(tensor)) }),
+      ...(feedback && { feedback }),
+    };
+  };
   const tensors = plmTensors(config).map((slot): BundleTensor => {
     const source = model.tensors.get(slot.name)!;
     const layout = storedLayout(slot);
     const stored = slot.shape.length === 1 ? 'f32' : chosen(slot);
     if (!options.allowRequantize) assertMayStore(slot, source, STORED_SCHEMES[stored]);
     const tensor = toStoredForm(slot, source);
-    const places = shards.place({ ...layout, tensor, scheme: stored });
+    const rounds =
+      layout.layout === 'rows' &&
+      (stored === 'q4' || stored === 'q8') &&
+      source.scheme !== STORED_SCHEMES[stored];
+    const places = shards.place({
+      ...layout,
+      tensor,
+      scheme: stored,
+      ...(rounds && { rounding: roundingOf(slot, tensor) }),
+    });
     return { name: slot.name, scheme: stored, ...layout, ...places };
   });
   const vocabulary: Asset = {
@@ -98,6 +119,7 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
     memory: memoryOf(config, tensors),
     sources: model.files.map(({ name, bytes }) => ({ file: name, bytes, sha256: UNKNOWN_SHA256 })),
     passes: options.passes,
+    ...(options.quality === 'best' && { quality: 'best' }),
     ...(firing && { firing }),
     selfTest: NO_SELF_TEST,
   };
@@ -114,6 +136,13 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
         ? ['the chat template is none that bundles have a form for: their pages do not chat']
         : [],
   };
+}
+
+function padded(importance: Float32Array, columns: number): Float32Array {
+  if (importance.length === columns) return importance;
+  const whole = new Float32Array(columns);
+  whole.set(importance);
+  return whole;
 }
 
 /** Blocks that run along other rows, or are of another scheme, are rounded a second time. */

@@ -31,6 +31,8 @@ export interface Stored {
   /** Of the tensor without padding. */
   readonly columns: number;
   readonly layout: BundleTensor['layout'];
+  /** How its rounding is calibrated. */
+  readonly rounding?: Pick<PlannedTensor, 'importance' | 'feedback'>;
 }
 
 /** Where the rows of a tensor lie. */
@@ -88,7 +90,7 @@ export class Shards {
   }
 
   #add(stored: Stored, rows: { readonly first: number; readonly count: number }) {
-    const { tensor, scheme, layout } = stored;
+    const { tensor, scheme, layout, rounding } = stored;
     const index = this.#shards.length - 1;
     const shard = this.#shards[index]!;
     const widths = [valueRowBytes(stored), scaleRowBytes(stored)] as const;
@@ -98,7 +100,7 @@ export class Shards {
     shard.tensors.push({
       source: tensor,
       name: isWhole ? tensor.name : `${tensor.name}[${rows.first}:${rows.first + rows.count}]`,
-      ...{ scheme: STORED_SCHEMES[scheme], offset },
+      ...{ scheme: STORED_SCHEMES[scheme], offset, ...rounding },
       ...(!isWhole && { rows }),
       ...(layout === 'neurons' && { transposed: true }),
       ...((scheme === 'q4' || scheme === 'q8') && {

@@ -104,6 +104,12 @@ export function collectPass(
   return [...previous, parsePassRequest(text)];
 }
 
+/** Integers of at least `min`; repeatable. */
+export function collectInteger(min: number) {
+  const parse = parseInteger(min);
+  return (text: string, previous: readonly number[] = []): number[] => [...previous, parse(text)];
+}
+
 /** One of `choices`; repeatable, and the same one only once. */
 export function collectChoice<T extends string>(choices: readonly T[]) {
   return (text: string, previous: readonly T[] = []): T[] => {

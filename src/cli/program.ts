@@ -10,6 +10,7 @@ import { passesCommand } from './commands/passes.ts';
 import { planCommand } from './commands/plan.ts';
 import { schemesCommand } from './commands/schemes.ts';
 import { serveCommand } from './commands/serve.ts';
+import { sweepCommand } from './commands/sweep.ts';
 import { tokenizeCommand } from './commands/tokenize.ts';
 import { verifyCommand } from './commands/verify.ts';
 import type { OutputStream } from './output.ts';
@@ -48,6 +49,7 @@ export function buildProgram(io: Io, open: OpenSession): Command {
     .addCommand(convertCommand(open))
     .addCommand(verifyCommand(open))
     .addCommand(calibrateCommand(open))
+    .addCommand(sweepCommand(open))
     .commandsGroup('Look:')
     .addCommand(inspectCommand(open))
     .addCommand(diffCommand(open))

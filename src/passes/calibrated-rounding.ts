@@ -114,6 +114,6 @@ function momentsMissing({ role }: TensorSlot, names: readonly string[]): PressEr
   const kept = role === 'embed_tokens' && names.length > 0 ? 'lm_head' : (TWINS[role] ?? role);
   return usage(
     `--quality best lacks second moments of the inputs of ${role}`,
-    `--statistics of \`plmpress calibrate --second-moments ${kept} …\``,
+    `--statistics of \`plmpress calibrate --second-moments ${kept} …\`, or all`,
   );
 }

@@ -18,7 +18,8 @@ import type { Model } from '../core/model.ts';
 import type { Statistics } from '../core/statistics.ts';
 import type { Quality } from '../passes/calibrated-rounding.ts';
 import { type PassRequest, printPassRequest, runPasses } from '../passes/run.ts';
-import { type Allocation, type AllocationRequest, exactly, SchemeAllocator } from './allocation/allocate.ts';
+import { type Allocation, type AllocationRequest, exactly } from './allocation/allocate.ts';
+import { type AllocatedModel, WidthAllocator } from './allocation/width-allocator.ts';
 import type { ManifestOptions } from './manifest.ts';
 import { selfTest } from './self-test.ts';
 import { VERSION } from './version.ts';
@@ -74,7 +75,9 @@ interface Format {
     recipe: string,
     options: TargetOptions,
     passes: readonly string[],
-  ) => Pick<Target, 'plan' | 'graph'> | Promise<Pick<Target, 'plan' | 'allocation'>>;
+  ) =>
+    | Pick<Target, 'plan' | 'graph'>
+    | Promise<Pick<Target, 'plan'> & Partial<Pick<Target, 'allocation' | 'model' | 'passes'>>>;
   /** Of the options, those that bytes depend on and that differ from the defaults. */
   readonly recorded: (recipe: string, options: TargetOptions) => ManifestOptions;
 }
@@ -82,13 +85,15 @@ interface Format {
 const FORMATS: Readonly<Record<string, Format>> = {
   gguf: {
     passes: (model, { arch }) => ggufPasses(model, arch),
-    plan: async (model, recipe, options) => {
-      const importances = model.importances && { imatrix: model.importances };
-      const plan = planGguf(model, { recipe, ...options, ...importances });
-      if (options.allocation === undefined) return { plan };
-      const allocation = await allocate(model, recipe, options, options.allocation);
-      const allocated = withAllocation(options, allocation);
-      return { plan: planGguf(model, { recipe, ...allocated, ...importances }), allocation };
+    plan: async (model, recipe, options, passes) => {
+      const plan = (of: Model, changed: TargetOptions) =>
+        planGguf(of, { recipe, ...changed, ...(of.importances && { imatrix: of.importances }) });
+      if (options.allocation === undefined) return { plan: plan(model, options) };
+      const { allocation, ...pruned } = await allocate(model, recipe, options, options.allocation);
+      return {
+        plan: plan(pruned.model, withAllocation(options, allocation)),
+        ...{ allocation, model: pruned.model, passes: [...passes, ...pruned.passes] },
+      };
     },
     recorded: recordedGguf,
   },
@@ -107,7 +112,11 @@ const FORMATS: Readonly<Record<string, Format>> = {
       const assets = await readAssets();
       return { plan: planBundle(model, { scheme, version: VERSION, ...options, passes, assets, selfTest }) };
     },
-    recorded: (scheme, options) => ({ scheme: webgpuSchemeNamed(scheme).name, ...recordedSchemes(options) }),
+    recorded: (scheme, { quality = 'fast', ...options }) => ({
+      scheme: webgpuSchemeNamed(scheme).name,
+      ...recordedSchemes(options),
+      ...(quality !== 'fast' && { quality }),
+    }),
   },
 };
 
@@ -143,9 +152,9 @@ async function allocate(
   model: Model,
   recipe: string,
   options: TargetOptions,
-  { targetBytes, ...request }: AllocationRequest,
-): Promise<Allocation> {
-  const allocator = await SchemeAllocator.open(model, { recipe, options, ...request });
+  { targetBytes, ffnWidths = [], ...request }: AllocationRequest,
+): Promise<AllocatedModel> {
+  const allocator = new WidthAllocator(model, ffnWidths, { recipe, options, ...request });
   try {
     return await allocator.allocate(targetBytes);
   } finally {
@@ -154,7 +163,7 @@ async function allocate(
 }
 
 /** Schemes that were asked for by name come first. */
-function withAllocation(options: TargetOptions, allocation: Allocation | undefined): TargetOptions {
+export function withAllocation(options: TargetOptions, allocation: Allocation | undefined): TargetOptions {
   if (allocation === undefined) return options;
   const chosen = allocation.tensors.map(({ name, scheme }) => exactly(name, scheme));
   return { ...options, tensorTypes: [...(options.tensorTypes ?? []), ...chosen] };

@@ -135,7 +135,7 @@ class SideArea {
   readonly #importance: Pointer;
   readonly #factor: Pointer;
   readonly #signal: AbortSignal | undefined;
-  #holds: PlannedTensor | undefined;
+  #holds: Pick<PlannedTensor, 'importance' | 'feedback'> = {};
 
   constructor(compute: Compute, transfers: readonly Transfer[], signal: AbortSignal | undefined) {
     const tensors = transfers.map(({ tensor }) => tensor);
@@ -148,11 +148,12 @@ class SideArea {
   /** Places that hold until the next call for another tensor. */
   async of(tensor: PlannedTensor): Promise<Side> {
     const { importance, feedback } = tensor;
-    if (tensor !== this.#holds) {
+    // Pieces of one tensor share both.
+    if (importance !== this.#holds.importance || feedback !== this.#holds.feedback) {
       if (importance) this.#compute.floats(this.#importance, importance.length).set(importance);
       const coefficients = await feedback?.coefficients(this.#signal);
       if (coefficients) this.#compute.floats(this.#factor, coefficients.length).set(coefficients);
-      this.#holds = tensor;
+      this.#holds = { ...(importance && { importance }), ...(feedback && { feedback }) };
     }
     return { importance: importance ? this.#importance : 0, factor: feedback ? this.#factor : 0 };
   }

@@ -36,8 +36,11 @@ export class RememberedLogits implements LogitsEngine {
       yield* this.#rows.slice(first, this.#at);
       return;
     }
+    let position = first;
     for await (const row of this.#engine.logits(ids)) {
-      if (this.#keeps) this.#rows.push(row.slice());
+      // A pass that was broken off may have kept some of them.
+      if (this.#keeps && position === this.#rows.length) this.#rows.push(row.slice());
+      position++;
       yield row;
     }
   }

@@ -28,6 +28,8 @@ export interface BundleManifest {
   readonly sources: readonly BundleFile[];
   /** Passes that made these weights of the source, as `--pass` takes them. */
   readonly passes: readonly string[];
+  /** `best`: rounded with error feedback. Left out: each block by itself. */
+  readonly quality?: string;
   /** By layer and neuron, how often it fires: 0 to 1, in the order of the rows of down_proj. Left out where nothing is known. */
   readonly firing?: readonly (readonly number[])[];
   readonly selfTest: SelfTest;

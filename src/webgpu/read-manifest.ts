@@ -56,6 +56,7 @@ function manifest(root: JsonField): BundleManifest {
   const shards = root.at('shards').items().map(bundleFile);
   const chat = root.at('chat').optional();
   const firing = root.at('firing').optional();
+  const quality = root.at('quality').optional()?.string();
   const tool = root.at('tool');
   return {
     schema: BUNDLE_SCHEMA,
@@ -80,6 +81,7 @@ function manifest(root: JsonField): BundleManifest {
       .map((field) => ({ context: field.at('context').integer(1), bytes: field.at('bytes').integer(0) })),
     sources: root.at('sources').items().map(sourceFile),
     passes: strings(root.at('passes')),
+    ...(quality !== undefined && { quality }),
     ...(firing && { firing: firing.items().map((layer) => numbers(layer)) }),
     selfTest: selfTest(root.at('selfTest')),
   };

@@ -57,6 +57,7 @@ export function parseBundleManifest(text: string, file: string): BundleManifest 
   const shards = root.at('shards').items(MAX_FILES).map(parseShard);
   const chat = root.at('chat').optional();
   const firing = root.at('firing').optional();
+  const quality = root.at('quality').optional();
   return {
     ...{ schema: BUNDLE_SCHEMA, version: BUNDLE_VERSION, name: root.at('name').string() },
     tool: { name: root.at('tool').at('name').string(), version: root.at('tool').at('version').string() },
@@ -81,6 +82,7 @@ export function parseBundleManifest(text: string, file: string): BundleManifest 
       .items(MAX_FILES)
       .map((source) => ({ file: source.at('file').string(), ...parseContent(source) })),
     passes: strings(root.at('passes')),
+    ...(quality && { quality: quality.string() }),
     ...(firing && { firing: parseFiring(firing, model) }),
     selfTest: parseSelfTest(root.at('selfTest'), model),
   };

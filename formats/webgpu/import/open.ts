@@ -85,6 +85,7 @@ async function readBundle(resolved: string, files: SourceFile[]): Promise<Bundle
     ),
     tokenizer: parseVocabulary(vocabulary.text, vocabulary.name, config.vocabSize),
     generation: generationConfig(manifest),
+    weighed: manifest.quality !== undefined,
     ...{ card: {}, files, changes: [], notes: [] },
   };
 }

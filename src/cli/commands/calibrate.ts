@@ -28,7 +28,7 @@ interface CalibrateFlags {
   readonly tokens?: number;
   readonly context?: number;
   readonly weight?: ReadonlyMap<string, number>;
-  readonly secondMoments?: MomentRole[];
+  readonly secondMoments?: (MomentRole | 'all')[];
   readonly momentsMemory?: number;
   readonly resume?: boolean;
   readonly device: CalibrationDevice;
@@ -39,7 +39,8 @@ interface CalibrateFlags {
 const HELP = `
 The file is an importance matrix in the GGUF form of llama-imatrix: \`convert --imatrix\` takes it, and so does
 llama-quantize. Further tensors, which both leave alone, tell how neurons of the FFN fire; \`convert --statistics\` has
-passes that go by them. prune-ffn wants --second-moments down_proj to repair what it leaves.
+passes that go by them. prune-ffn wants --second-moments down_proj to repair what it leaves, \`convert
+--quality best\` all.
 Each chunk of --context tokens is read without a past. Models that were trained on short texts want short chunks.
 --device webgpu holds matrices in f16, or as they are stored in Q8_0 and Q4_0, and gathers all but --second-moments.`;
 
@@ -58,8 +59,8 @@ export function calibrateCommand(open: OpenSession): Command {
     )
     .option(
       '--second-moments <matrix>',
-      `gather products of every two channels that it reads: ${MOMENT_ROLES.join(', ')}; repeatable`,
-      collectChoice(MOMENT_ROLES),
+      `gather products of every two channels that it reads: ${MOMENT_ROLES.join(', ')}, or all; repeatable`,
+      collectChoice([...MOMENT_ROLES, 'all'] as const),
     )
     .option(
       '--moments-memory <size>',
@@ -102,7 +103,7 @@ export function calibrateCommand(open: OpenSession): Command {
           ...(context !== undefined && { contextLength: context }),
           ...(force !== undefined && { force }),
           ...(resume !== undefined && { resume }),
-          ...(flags.secondMoments && { moments: flags.secondMoments }),
+          ...(flags.secondMoments && { moments: momentRoles(flags.secondMoments) }),
           ...(momentsMemory !== undefined && { momentBytes: momentsMemory }),
         }),
       );
@@ -121,4 +122,8 @@ function summaryLines(file: string, calibration: Calibration): string[] {
       return `layer ${String(layer).padStart(2)}  ${percent} of the neurons fire, ${silentNeurons[layer]} never`;
     }),
   ];
+}
+
+function momentRoles(asked: readonly (MomentRole | 'all')[]): MomentRole[] {
+  return MOMENT_ROLES.filter((role) => asked.includes('all') || asked.includes(role));
 }

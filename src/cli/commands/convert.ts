@@ -19,7 +19,14 @@ import { readImatrix } from '../../pipeline/read-imatrix.ts';
 import { readText } from '../../pipeline/read-text.ts';
 import { planTargets, type Target, type TargetOptions } from '../../pipeline/target.ts';
 import { type Verification, verify } from '../../pipeline/verify.ts';
-import { collect, collectPass, collectTensorType, parseScheme, parseSize } from '../arguments.ts';
+import {
+  collect,
+  collectInteger,
+  collectPass,
+  collectTensorType,
+  parseScheme,
+  parseSize,
+} from '../arguments.ts';
 import { peakRss } from '../peak-memory.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
@@ -45,6 +52,7 @@ interface ConvertFlags {
   readonly cache: CacheForm;
   readonly quality: Quality;
   readonly targetSize?: number;
+  readonly ffnWidth?: number[];
   readonly plan?: string;
   readonly savePlan?: string;
   readonly allowRequantize?: boolean;
@@ -93,7 +101,7 @@ export function convertCommand(open: OpenSession): Command {
     .addOption(
       new Option(
         '--quality <quality>',
-        'best rounds GGUF, onnx:q4 and q4f16 with error feedback, by --statistics',
+        'best rounds with error feedback, by --statistics: GGUF, onnx:q4 and q4f16, webgpu:q4 and q8',
       )
         .choices(QUALITIES)
         .default('fast'),
@@ -117,6 +125,11 @@ export function convertCommand(open: OpenSession): Command {
       '--target-size <size>',
       'choose the schemes of a GGUF, so that it is at most as large and diverges little, over --text',
       parseSize,
+    )
+    .option(
+      '--ffn-width <n>',
+      'a width that --target-size may prune the FFN to, by --statistics; repeatable',
+      collectInteger(1),
     )
     .option('--save-plan <file>', 'write the schemes that --target-size has chosen')
     .option('--plan <file>', 'take the schemes from such a file')
@@ -182,6 +195,7 @@ async function run(
   const allocation = flags.targetSize !== undefined && {
     ...{ targetBytes: flags.targetSize, threads, signal, progress: session.progress },
     ...(texts && { texts }),
+    ...(flags.ffnWidth && { ffnWidths: flags.ffnWidth }),
   };
   const schemePlan = flags.plan === undefined ? [] : await readSchemePlan(flags.plan, model);
   const options = await targetOptions(flags);
@@ -253,11 +267,13 @@ function assertOptionsApply(flags: ConvertFlags): void {
         '--token-embedding-type': flags.tokenEmbeddingType !== undefined,
       },
     ],
-    [['gguf', 'onnx'], { '--imatrix': flags.imatrix !== undefined, '--quality': flags.quality !== 'fast' }],
+    [['gguf', 'onnx'], { '--imatrix': flags.imatrix !== undefined }],
     [['onnx'], { '--cache': flags.cache !== 'latent' }],
   ];
-  if (flags.savePlan !== undefined && flags.targetSize === undefined) {
-    throw usage('--save-plan has nothing to write', '--target-size');
+  if (flags.targetSize === undefined) {
+    if (flags.savePlan !== undefined) throw usage('--save-plan has nothing to write', '--target-size');
+    if (flags.ffnWidth !== undefined)
+      throw usage('--ffn-width is for --target-size', '--pass prune-ffn:width=N');
   }
   for (const [formats, options] of given) {
     if (flags.to.some((target) => formats.some((format) => target.startsWith(`${format}:`)))) continue;

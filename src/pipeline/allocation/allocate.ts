@@ -6,15 +6,15 @@ import { type ExportPlan, type PlannedTensor, plannedBytes } from '../../core/ex
 import type { Model } from '../../core/model.ts';
 import type { Progress } from '../../core/progress.ts';
 import { fitsScheme, type SchemeName } from '../../core/scheme.ts';
-import { columnCount, type Tensor } from '../../core/tensor.ts';
+import { columnCount } from '../../core/tensor.ts';
 import { PlmRuntime } from '../../runtime/plm-runtime.ts';
 import { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import { compareEngines, defaultContext } from '../../verify/compare.ts';
 import { RememberedLogits } from '../../verify/remembered-logits.ts';
 import { encodeTexts } from '../read-text.ts';
 import type { TargetOptions } from '../target.ts';
-import { type Choice, type Choices, type Chosen, chooseSchemes, totalOf } from './choose.ts';
-import { errorsOf, type RoundOptions, roundedTensor } from './round.ts';
+import { type Choice, type Choices, chooseSchemes, totalOf } from './choose.ts';
+import { errorsOf, matricesOf, type RoundOptions, roundedModel, roundedTensor } from './round.ts';
 
 /** What a matrix may be stored in, where its rows are whole blocks of 256. */
 const SCHEMES: readonly SchemeName[] = ['Q2_K', 'Q3_K', 'IQ4_XS', 'Q4_K', 'Q5_K', 'Q6_K', 'Q8_0'];
@@ -27,7 +27,7 @@ const PROBE_OF_32: SchemeName = 'Q4_0';
 /** Logits of the source that are kept, lest they be computed for every tensor. */
 const REMEMBERED_BYTES = 512e6;
 const DEFAULT_TOKENS = 2048;
-/** A prediction that is off by more is made anew, by what the chosen schemes cost one by one. */
+/** A prediction that is off by more is made anew. */
 const TRUSTED = 1.25;
 
 /** How schemes are to be chosen. */
@@ -35,12 +35,16 @@ export interface AllocationRequest extends RoundOptions {
   readonly progress?: Progress;
   /** Most bytes of the artifact, headers included. */
   readonly targetBytes: number;
+  /** Widths of the FFN beside the model's own that it may be pruned to, uniformly. */
+  readonly ffnWidths?: readonly number[];
   /** What the costs of tensors are measured over. Default: a short built-in text. */
   readonly texts?: readonly string[];
   readonly maxTokens?: number;
 }
 
-export interface AllocatorOptions extends Omit<AllocationRequest, 'targetBytes'> {
+export interface AllocatorOptions extends Omit<AllocationRequest, 'targetBytes' | 'ffnWidths'> {
+  /** What the divergence is measured from. Left out: the model whose schemes are chosen. */
+  readonly reference?: Model;
   readonly recipe: string;
   /** Of the target. Schemes that they name for tensors are kept. */
   readonly options: TargetOptions;
@@ -57,6 +61,8 @@ export interface AllocatedTensor {
 
 export interface Allocation {
   readonly tensors: readonly AllocatedTensor[];
+  /** Width that the FFN was pruned to; left out: its own. */
+  readonly ffnWidth?: number;
   /** Of the artifact. */
   readonly bytes: number;
   /** Mean KLD in nats a token, and what was measured over how many tokens. */
@@ -65,18 +71,9 @@ export interface Allocation {
   readonly tokens: number;
 }
 
-/** A choice of schemes and what it costs. */
-interface Candidate {
-  readonly chosen: Chosen;
-  readonly bytes: number;
-  readonly measured: number;
-}
-
 /**
  * Chooses schemes for the matrices of a GGUF, for any number of sizes. What a matrix costs is measured once: it alone is rounded
- * coarsely, and the divergence at the end taken. Its other schemes are predicted to cost in proportion to their squared errors. A
- * choice as a whole is measured too; where it costs more than was predicted, what each matrix costs is measured again in its
- * chosen scheme, and the better of both choices wins.
+ * coarsely, and the divergence at the end taken. Its other schemes are predicted to cost in proportion to their squared errors.
  */
 export class SchemeAllocator {
   readonly #model: Model;
@@ -85,23 +82,26 @@ export class SchemeAllocator {
   readonly #ids: readonly number[];
   #errors: Errors | undefined;
   #costs: Costs | undefined;
+  /** What the model costs before anything is rounded. */
+  #base = 0;
 
   /**
    * `prepared`: as passes have left it. Close the allocator when done.
    * @throws PressError unsupported for another architecture than `plm`; invalid-input for fewer than two tokens of text.
    */
   static async open(prepared: Model, options: AllocatorOptions): Promise<SchemeAllocator> {
-    const { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_TOKENS, threads } = options;
+    const { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_TOKENS, threads, reference = prepared } = options;
     const { arch = 'plm' } = options.options;
     if (arch !== 'plm')
       throw unsupported({ what: 'choice of schemes by size', got: arch, expected: 'arch plm' });
     const ids = encodeTexts(new Tokenizer(prepared.tokenizer), texts, maxTokens);
     if (ids.length < 2)
       throw invalidInput({ what: 'tokens of text', got: ids.length, expected: 'at least 2' });
-    const runtime = await PlmRuntime.open(prepared, { contextLength: defaultContext(prepared), threads });
-    const { vocabSize } = prepared.config;
-    const reference = new RememberedLogits(runtime, vocabSize, ids.length, REMEMBERED_BYTES);
-    return new SchemeAllocator(prepared, options, reference, ids);
+    const runtime = await PlmRuntime.open(reference, { contextLength: defaultContext(reference), threads });
+    const logits = new RememberedLogits(runtime, reference.config.vocabSize, ids.length, REMEMBERED_BYTES);
+    const allocator = new SchemeAllocator(prepared, options, logits, ids);
+    if (reference !== prepared) allocator.#base = await allocator.#kldOf(prepared);
+    return allocator;
   }
 
   private constructor(
@@ -120,6 +120,11 @@ export class SchemeAllocator {
     return this.#reference.close();
   }
 
+  /** Mean KLD of the model before anything is rounded: no choice costs less. */
+  get baseKld(): number {
+    return this.#base;
+  }
+
   /**
    * Chooses schemes so that the artifact takes at most `targetBytes` and diverges little from its source.
    * @throws PressError invalid-input where even the smallest schemes take more.
@@ -127,37 +132,30 @@ export class SchemeAllocator {
   async allocate(targetBytes: number): Promise<Allocation> {
     this.#errors ??= await this.#measureErrors();
     this.#costs ??= await this.#measureCosts((columns) => (fitsScheme(PROBE, columns) ? PROBE : PROBE_OF_32));
-    const first = await this.#choose(choicesBy(this.#errors, this.#costs), targetBytes);
-    const best = await this.#repaired(first, this.#errors, targetBytes);
-    return {
-      tensors: [...best.chosen].map(([name, { scheme, bytes, cost }]) => ({ name, scheme, bytes, cost })),
-      bytes: best.bytes,
-      predictedKld: totalOf(best.chosen, 'cost'),
-      measuredKld: best.measured,
-      tokens: this.#ids.length,
-    };
+    return this.#choose(choicesBy(this.#errors, this.#costs), targetBytes);
   }
 
-  /** A choice by what matrices cost in the schemes that were chosen, where that is less than the one which was predicted badly. */
-  async #repaired(first: Candidate, errors: Errors, targetBytes: number): Promise<Candidate> {
-    if (first.measured <= TRUSTED * totalOf(first.chosen, 'cost')) return first;
-    const inPlace = await this.#measureCosts((_, name) => first.chosen.get(name)!.scheme);
-    const second = await this.#choose(choicesBy(errors, inPlace), targetBytes);
-    return second.measured < first.measured ? second : first;
+  /** What `allocate` has chosen, or a better choice where that was predicted badly: by what matrices cost in its schemes. */
+  async repair(first: Allocation, targetBytes: number): Promise<Allocation> {
+    if (first.measuredKld <= TRUSTED * first.predictedKld) return first;
+    const schemes = new Map(first.tensors.map(({ name, scheme }) => [name, scheme]));
+    const costs = await this.#measureCosts((_, name) => schemes.get(name)!);
+    const second = await this.#choose(choicesBy(this.#errors!, costs), targetBytes);
+    return second.measuredKld < first.measuredKld ? second : first;
   }
 
   /** Squared relative errors and bytes, by tensor and scheme. */
   async #measureErrors(): Promise<Errors> {
     const errors = new Map<string, Map<SchemeName, { error: number; bytes: number }>>();
     const schemes = [...SCHEMES, ...SCHEMES_OF_32.filter((scheme) => !SCHEMES.includes(scheme))];
-    const { progress, threads, signal } = this.#options;
+    const { progress } = this.#options;
     progress?.({ kind: 'phase', name: 'measure errors', total: schemes.length });
     for (const [index, scheme] of schemes.entries()) {
       progress?.({ kind: 'advance', done: index, item: scheme });
-      const matrices = this.#matrices(this.#planIn([{ pattern: '', scheme }])).filter(
+      const matrices = matricesOf(this.#planIn([{ pattern: '', scheme }])).filter(
         (tensor) => tensor.scheme === scheme && this.#schemesOf(tensor).includes(scheme),
       );
-      const found = await errorsOf(this.#model, matrices, { threads, ...(signal && { signal }) });
+      const found = await errorsOf(this.#model, matrices, this.#rounding);
       for (const [tensor, { relativeRms }] of found) {
         const known = errors.get(tensor.name) ?? new Map();
         known.set(scheme, { error: relativeRms ** 2, bytes: plannedBytes(tensor) });
@@ -169,23 +167,24 @@ export class SchemeAllocator {
 
   /** What each matrix costs, alone in a scheme. */
   async #measureCosts(schemeOf: (columns: number, name: string) => SchemeName): Promise<Costs> {
-    const names = this.#matrices(this.#planIn([])).map(
+    const names = matricesOf(this.#planIn([])).map(
       (tensor) => [tensor.name, columnCount(tensor.source)] as const,
     );
     const types = names.map(([name, columns]) => exactly(name, schemeOf(columns, name)));
-    const tensors = this.#matrices(this.#planIn(types));
+    const tensors = matricesOf(this.#planIn(types));
     const costs = new Map<string, { scheme: SchemeName; cost: number }>();
     const { progress, signal } = this.#options;
     progress?.({ kind: 'phase', name: 'measure sensitivities', total: tensors.length });
     for (const tensor of tensors) {
       signal?.throwIfAborted();
-      costs.set(tensor.name, { scheme: tensor.scheme, cost: await this.#kld([await this.#rounded(tensor)]) });
+      const kld = await this.#kldWith(tensor);
+      costs.set(tensor.name, { scheme: tensor.scheme, cost: Math.max(0, kld - this.#base) });
       progress?.({ kind: 'advance', done: costs.size, item: tensor.name });
     }
     return costs;
   }
 
-  async #choose(choices: Choices, targetBytes: number): Promise<Candidate> {
+  async #choose(choices: Choices, targetBytes: number): Promise<Allocation> {
     // Alignment and headers: known exactly once the schemes are.
     let overhead = 0;
     for (;;) {
@@ -194,28 +193,36 @@ export class SchemeAllocator {
       const plan = this.#planIn([...chosen].map(([name, { scheme }]) => exactly(name, scheme)));
       const bytes = plan.files.reduce((sum, file) => sum + file.bytes, 0);
       if (bytes <= targetBytes) {
-        const rounded: Tensor[] = [];
-        for (const tensor of this.#matrices(plan)) rounded.push(await this.#rounded(tensor));
-        return { chosen, bytes, measured: await this.#kld(rounded) };
+        return {
+          tensors: [...chosen].map(([name, { scheme, bytes, cost }]) => ({ name, scheme, bytes, cost })),
+          bytes,
+          predictedKld: this.#base + totalOf(chosen, 'cost'),
+          measuredKld: await this.#kldOf(await roundedModel(this.#model, plan, this.#rounding)),
+          tokens: this.#ids.length,
+        };
       }
       overhead = Math.max(overhead + bytes - targetBytes, bytes - totalOf(chosen, 'bytes'));
     }
   }
 
-  #rounded(tensor: PlannedTensor): Promise<Tensor> {
+  get #rounding(): RoundOptions {
     const { threads, signal } = this.#options;
-    return roundedTensor(this.#model, tensor, { threads, ...(signal && { signal }) });
+    return { threads, ...(signal && { signal }) };
   }
 
-  /** Mean KLD of the model with these tensors in place of its own. */
-  async #kld(rounded: readonly Tensor[]): Promise<number> {
-    const tensors = new Map(this.#model.tensors);
-    for (const tensor of rounded) tensors.set(tensor.name, tensor);
-    const contextLength = defaultContext(this.#model);
-    const artifact = await PlmRuntime.open(
-      { ...this.#model, tensors },
-      { contextLength, threads: this.#options.threads },
-    );
+  /** Mean KLD of the model with one tensor rounded. */
+  async #kldWith(tensor: PlannedTensor): Promise<number> {
+    const rounded = await roundedTensor(this.#model, tensor, this.#rounding);
+    return this.#kldOf({
+      ...this.#model,
+      tensors: new Map([...this.#model.tensors, [rounded.name, rounded]]),
+    });
+  }
+
+  /** Mean KLD from the reference. */
+  async #kldOf(model: Model): Promise<number> {
+    const contextLength = defaultContext(model);
+    const artifact = await PlmRuntime.open(model, { contextLength, threads: this.#options.threads });
     try {
       this.#reference.rewind();
       const { kld } = await compareEngines(this.#reference, artifact, this.#ids, { contextLength });
@@ -234,10 +241,6 @@ export class SchemeAllocator {
       ...{ ...rest, recipe, tensorTypes: [...fixed, ...tensorTypes, ...types] },
       ...(this.#model.importances && { imatrix: this.#model.importances }),
     });
-  }
-
-  #matrices(plan: ExportPlan): PlannedTensor[] {
-    return plan.files.flatMap(({ tensors }) => tensors.filter(({ source }) => source.shape.length > 1));
   }
 
   #schemesOf({ source }: PlannedTensor): readonly SchemeName[] {

@@ -1,4 +1,4 @@
-import type { PlannedTensor } from '../../core/export-plan.ts';
+import type { ExportPlan, PlannedTensor } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
 import { schemeBytes } from '../../core/scheme.ts';
 import { columnCount, rowBytes, type Tensor } from '../../core/tensor.ts';
@@ -45,6 +45,19 @@ export async function roundedTensor(
       into.set(stored.subarray(start, start + into.length));
     },
   };
+}
+
+/** The model with the weights that a GGUF of this plan would hold, in memory. */
+export async function roundedModel(model: Model, plan: ExportPlan, options: RoundOptions): Promise<Model> {
+  const tensors = new Map(model.tensors);
+  for (const tensor of matricesOf(plan)) {
+    tensors.set(tensor.source.name, await roundedTensor(model, tensor, options));
+  }
+  return { ...model, tensors };
+}
+
+export function matricesOf(plan: ExportPlan): PlannedTensor[] {
+  return plan.files.flatMap(({ tensors }) => tensors.filter(({ source }) => source.shape.length > 1));
 }
 
 async function round(

@@ -1,0 +1,112 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { usage } from '../../core/errors.ts';
+import type { Model } from '../../core/model.ts';
+import type { Statistics } from '../../core/statistics.ts';
+import { QUALITIES, type Quality } from '../../passes/calibrated-rounding.ts';
+import { withSource } from '../../pipeline/open.ts';
+import { withStatistics } from '../../pipeline/open-statistics.ts';
+import { readImatrix } from '../../pipeline/read-imatrix.ts';
+import { readText } from '../../pipeline/read-text.ts';
+import { type SweepPoint, type SweepSize, sweep } from '../../pipeline/sweep.ts';
+import { SweepFile } from '../../pipeline/sweep-file.ts';
+import { collect, collectInteger, parseInteger, parseSize } from '../arguments.ts';
+import type { OpenSession } from '../program.ts';
+import type { Session } from '../session.ts';
+import { sweepTable } from '../ui/sweep.ts';
+import { threadsOption } from './runtime-flags.ts';
+
+interface SweepFlags {
+  readonly to: string;
+  readonly sizes: SweepSize[];
+  readonly quality: Quality;
+  readonly imatrix?: string;
+  readonly statistics?: string;
+  readonly ffnWidth?: number[];
+  readonly text?: string[];
+  readonly evalText?: string[];
+  readonly tokens?: number;
+  readonly output?: string;
+  readonly threads: number;
+}
+
+const HELP = `
+Every size is a choice of schemes as --target-size of \`convert\` makes it; what matrices cost is measured once for all. A size
+is 900MB, or 80% of what the target itself takes. The table tells the bytes and the divergence over --eval-text, which should be
+another text than the one that schemes are chosen over. With -o an interrupted sweep goes on where it was.`;
+
+export function sweepCommand(open: OpenSession): Command {
+  return new Command('sweep')
+    .description('choose the schemes of a GGUF for several sizes, and tell what each costs')
+    .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
+    .requiredOption('--to <target>', 'a GGUF, as gguf:q4_k_m')
+    .requiredOption('--sizes <sizes>', 'sizes separated by commas: 700MB,900MB or 60%,80%,100%', parseSizes)
+    .addOption(
+      new Option('--quality <quality>', 'how weights are rounded').choices(QUALITIES).default('best'),
+    )
+    .option('--statistics <file>', 'second moments, as `plmpress calibrate` writes them, for --quality best')
+    .option('--imatrix <file>', 'importances of columns')
+    .option('--ffn-width <n>', 'a width that the FFN may be pruned to; repeatable', collectInteger(1))
+    .option('--text <file>', 'text that schemes are chosen over; repeatable', collect)
+    .option('--eval-text <file>', 'text that points are judged by; repeatable; default: --text', collect)
+    .option('--tokens <n>', 'most tokens of each; default: 2048', parseInteger(2))
+    .option('-o, --output <file>', 'JSON file that keeps the points')
+    .addOption(threadsOption())
+    .addHelpText('after', HELP)
+    .action((source: string, flags: SweepFlags) => {
+      const session = open();
+      return withStatistics(flags.statistics, (statistics) =>
+        withSource(source, (model) => run(session, model, statistics, flags)),
+      );
+    });
+}
+
+function parseSizes(text: string): SweepSize[] {
+  return text.split(',').map((part): SweepSize => {
+    const percent = /^(\d+(?:\.\d+)?)\s*%$/.exec(part.trim());
+    if (percent === null) return { bytes: parseSize(part.trim()) };
+    const share = Number(percent[1]) / 100;
+    if (!(share > 0 && share <= 100)) throw new InvalidArgumentError('Out of range.');
+    return { share };
+  });
+}
+
+async function run(
+  session: Session,
+  model: Model,
+  statistics: Statistics | undefined,
+  flags: SweepFlags,
+): Promise<void> {
+  const { to: target, sizes, quality, threads, ffnWidth: ffnWidths = [], tokens } = flags;
+  if (quality === 'best' && statistics === undefined) {
+    throw usage(
+      '--quality best goes by --statistics',
+      '`plmpress calibrate --second-moments …`, or --quality fast',
+    );
+  }
+  const read = (files?: string[]) => files && Promise.all(files.map(readText));
+  const [texts, evalTexts, imatrix] = await Promise.all([
+    read(flags.text),
+    read(flags.evalText),
+    flags.imatrix === undefined ? undefined : readImatrix(flags.imatrix),
+  ]);
+  const inputs = JSON.stringify([
+    ...[target, quality, ffnWidths, tokens, texts, evalTexts],
+    ...[statistics?.sha256, imatrix?.sha256],
+  ]);
+  const kept = flags.output === undefined ? undefined : await SweepFile.open(flags.output, model, inputs);
+  const points: SweepPoint[] = [];
+  const found = sweep(model, {
+    ...{ target, sizes, threads, ffnWidths, signal: session.signal, progress: session.progress },
+    options: { quality, ...(statistics && { statistics }), ...(imatrix && { imatrix }) },
+    ...(texts && { texts }),
+    ...(evalTexts && { evalTexts }),
+    ...(tokens !== undefined && { maxTokens: tokens, evalTokens: tokens }),
+    ...(kept && { known: (bytes) => kept.find(bytes) }),
+  });
+  for await (const point of found) {
+    points.push(point);
+    await kept?.add(point);
+  }
+  if (session.json) await session.writeJson({ target, points });
+  else if (!session.quiet) await session.writeLines(sweepTable(points, session.theme));
+}

@@ -1,0 +1,35 @@
+import type { SweepPoint } from '../../pipeline/sweep.ts';
+import { formatCount, formatSmall } from './format.ts';
+import { type Column, renderTable } from './table.ts';
+import type { Theme } from './theme.ts';
+
+/** A line a size. */
+export function sweepTable(points: readonly SweepPoint[], theme: Theme): string[] {
+  const hasWidths = points.some(({ allocation }) => allocation.ffnWidth !== undefined);
+  const columns: Column[] = [
+    { header: 'at most', align: 'right' },
+    { header: 'bytes', align: 'right' },
+    { header: 'mean KLD', align: 'right' },
+    { header: 'top-1', align: 'right' },
+    { header: 'predicted', align: 'right' },
+    ...(hasWidths ? [{ header: 'FFN width', align: 'right' as const }] : []),
+    { header: 'matrices' },
+  ];
+  const rows = points.map(({ targetBytes, allocation, comparison }) => [
+    formatCount(targetBytes),
+    formatCount(allocation.bytes),
+    formatSmall(comparison.kld.mean),
+    `${(100 * comparison.top1).toFixed(2)} %`,
+    formatSmall(allocation.predictedKld),
+    ...(hasWidths ? [allocation.ffnWidth === undefined ? 'own' : formatCount(allocation.ffnWidth)] : []),
+    mixOf(allocation.tensors.map(({ scheme }) => scheme)),
+  ]);
+  return renderTable(columns, rows, theme.dim);
+}
+
+/** How many matrices have each scheme. */
+function mixOf(schemes: readonly string[]): string {
+  const counts = new Map<string, number>();
+  for (const scheme of schemes.toSorted()) counts.set(scheme, (counts.get(scheme) ?? 0) + 1);
+  return [...counts].map(([scheme, count]) => `${count} ${scheme}`).join(', ');
+}

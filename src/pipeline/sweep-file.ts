@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import type { Model } from '../core/model.ts';
+import { withStagedOutput } from '../io/staged-output.ts';
+import { readTextFile } from '../io/text-file.ts';
+import type { SweepPoint } from './sweep.ts';
+import { VERSION } from './version.ts';
+
+const SCHEMA = 'plmpress-sweep';
+const MAX_BYTES = 64_000_000;
+
+/** Points of a sweep in a file, by what they depend on: an interrupted sweep goes on, a changed one begins anew. */
+export class SweepFile {
+  readonly #file: string;
+  readonly #key: string;
+  readonly #points: SweepPoint[];
+
+  /**
+   * `inputs`: everything beside the model that points depend on, as text. With `force` a file of another sweep is replaced.
+   * @throws PressError as `readTextFile` does.
+   */
+  static async open(file: string, model: Model, inputs: string): Promise<SweepFile> {
+    const hash = createHash('sha256').update(VERSION).update(inputs).update(JSON.stringify(model.changes));
+    for (const source of model.files) hash.update(await source.sha256());
+    const key = hash.digest('hex');
+    return new SweepFile(file, key, await readPoints(file, key));
+  }
+
+  private constructor(file: string, key: string, points: readonly SweepPoint[]) {
+    this.#file = file;
+    this.#key = key;
+    this.#points = [...points];
+  }
+
+  find(targetBytes: number): SweepPoint | undefined {
+    return this.#points.find((point) => point.targetBytes === targetBytes);
+  }
+
+  /** Adds a point and writes all. */
+  async add(point: SweepPoint): Promise<void> {
+    if (this.find(point.targetBytes) !== undefined) return;
+    this.#points.push(point);
+    const content = Buffer.from(
+      `${JSON.stringify({ schema: SCHEMA, key: this.#key, points: this.#points }, null, 2)}\n`,
+    );
+    const name = path.basename(this.#file);
+    await withStagedOutput(path.dirname(this.#file), async (output) => {
+      await output.stage([{ name, bytes: content.length }], { force: true, inputs: [] });
+      await output.write(name, content, 0);
+      await output.seal();
+      await output.publish();
+    });
+  }
+}
+
+/** Those of a sweep of the same inputs; none where the file is missing, or of something else. */
+async function readPoints(file: string, key: string): Promise<SweepPoint[]> {
+  if (!existsSync(file)) return [];
+  const { text } = await readTextFile(file, path.basename(file), MAX_BYTES);
+  try {
+    const known = JSON.parse(text) as { schema?: unknown; key?: unknown; points?: unknown };
+    if (known.schema === SCHEMA && known.key === key && Array.isArray(known.points)) return known.points;
+  } catch {
+    // Not what this wrote.
+  }
+  return [];
+}

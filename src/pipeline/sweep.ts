@@ -1,0 +1,76 @@
+import { SAMPLE_TEXT } from '../../calibration/sample-text.ts';
+import { planGguf } from '../../formats/gguf/export.ts';
+import { usage } from '../core/errors.ts';
+import type { Model } from '../core/model.ts';
+import { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { compareModels } from '../verify/compare.ts';
+import type { Comparison } from '../verify/metrics.ts';
+import type { Allocation, AllocationRequest } from './allocation/allocate.ts';
+import { roundedModel } from './allocation/round.ts';
+import { WidthAllocator } from './allocation/width-allocator.ts';
+import { encodeTexts } from './read-text.ts';
+import { planTarget, type TargetOptions, withAllocation } from './target.ts';
+
+/** Bytes, or a share of what the recipe itself takes. */
+export type SweepSize = { readonly bytes: number } | { readonly share: number };
+
+export interface SweepOptions extends Omit<AllocationRequest, 'targetBytes'> {
+  /** A GGUF, as `gguf:q4_k_m`. */
+  readonly target: string;
+  readonly sizes: readonly SweepSize[];
+  readonly options: TargetOptions;
+  /** What points are judged by. Left out: by what their schemes were chosen over. */
+  readonly evalTexts?: readonly string[];
+  readonly evalTokens?: number;
+  /** Points that are known already, by the bytes that they allow. */
+  readonly known?: (targetBytes: number) => SweepPoint | undefined;
+}
+
+export interface SweepPoint {
+  /** Most bytes that were allowed. */
+  readonly targetBytes: number;
+  readonly allocation: Allocation;
+  /** Over the texts for judging. */
+  readonly comparison: Comparison;
+}
+
+const DEFAULT_EVAL_TOKENS = 2048;
+
+/**
+ * Chooses schemes for several sizes of one target, measuring the model once, and yields a point each. The points are in the order
+ * of `sizes`.
+ * @throws PressError as `planTarget` and `WidthAllocator` do; usage for targets other than GGUF.
+ */
+export async function* sweep(model: Model, sweeping: SweepOptions): AsyncGenerator<SweepPoint> {
+  const { target, sizes, options, evalTexts, known, ffnWidths = [], ...request } = sweeping;
+  const recipe = /^gguf:(.+)$/.exec(target)?.[1];
+  if (recipe === undefined) throw usage(`sizes cannot be swept of ${target}`, 'gguf:RECIPE');
+  const { model: prepared, plan } = await planTarget(model, target, options);
+  const whole = plan.files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const { texts = [SAMPLE_TEXT], evalTokens = DEFAULT_EVAL_TOKENS, threads, signal, progress } = request;
+  const ids = encodeTexts(new Tokenizer(model.tokenizer), evalTexts ?? texts, evalTokens);
+  const allocator = new WidthAllocator(prepared, ffnWidths, { ...request, recipe, options, texts });
+  try {
+    for (const size of sizes) {
+      const targetBytes = 'bytes' in size ? size.bytes : Math.floor(size.share * whole);
+      const before = known?.(targetBytes);
+      if (before !== undefined) {
+        yield before;
+        continue;
+      }
+      const { model: allocated, allocation } = await allocator.allocate(targetBytes);
+      const chosen = planGguf(allocated, {
+        ...{ recipe, ...withAllocation(options, allocation) },
+        ...(allocated.importances && { imatrix: allocated.importances }),
+      });
+      const rounded = await roundedModel(allocated, chosen, { threads, ...(signal && { signal }) });
+      const comparison = await compareModels(prepared, rounded, ids, {
+        threads,
+        ...(progress && { progress }),
+      });
+      yield { targetBytes, allocation, comparison };
+    }
+  } finally {
+    await allocator.close();
+  }
+}

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { fixture } from '../support/paths.ts';
+import { runCli } from '../support/run-cli.ts';
+import { fixtureText } from '../support/statistics.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const TINY = fixture('plm-tiny');
+const SIZE = 2_400_000;
+
+function workplace(t: TestContext) {
+  const folder = temporaryFolder(t);
+  const text = path.join(folder, 'text.txt');
+  writeFileSync(text, fixtureText('calibration', 600));
+  return { folder, text, plan: path.join(folder, 'plan.json') };
+}
+
+const convert = (output: string, ...more: string[]) =>
+  runCli(['convert', TINY, '--to', 'gguf:q4_k_m', '-o', output, '--quiet', ...more]);
+
+describe('--target-size', () => {
+  it('writes a file of the size and a plan, which may be edited and gives the same bytes again', async (t) => {
+    const { folder, text, plan } = workplace(t);
+    const [first, again, edited] = ['first', 'again', 'edited'].map((name) => path.join(folder, name));
+    const size = ['--target-size', `${SIZE}`, '--text', text, '--save-plan', plan];
+    const { code, stderr, stdout } = await convert(first!, ...size, '--json');
+    assert.equal(code, 0, stderr);
+    const name = readdirSync(first!).find((file) => file.endsWith('.gguf'))!;
+    const { size: bytes } = statSync(path.join(first!, name));
+    assert.ok(bytes <= SIZE && bytes > 0.98 * SIZE, `${bytes}`);
+    const { allocation } = JSON.parse(stdout);
+    assert.equal(allocation.bytes, bytes);
+    assert.equal(allocation.tensors.length, 25);
+
+    assert.equal((await convert(again!, '--plan', plan, '--threads', '1')).code, 0);
+    const content = (output: string) => readFileSync(path.join(output, name));
+    assert.ok(content(first!).equals(content(again!)));
+
+    const changed = JSON.parse(readFileSync(plan, 'utf8'));
+    changed.tensors['blk.0.attn_q.weight'] = 'F16';
+    writeFileSync(plan, JSON.stringify(changed));
+    assert.equal((await convert(edited!, '--plan', plan)).code, 0);
+    const record = JSON.parse(readFileSync(path.join(edited!, 'plmpress.json'), 'utf8'));
+    const tensor = record.artifacts[0].tensors.find(
+      (known: { name: string }) => known.name === 'blk.0.attn_q.weight',
+    );
+    assert.equal(tensor.scheme, 'F16');
+
+    const refused = await convert(path.join(folder, 'refused'), ...size);
+    assert.equal(refused.code, 4, refused.stderr);
+    assert.match(refused.stderr, /plan\.json/);
+    assert.ok(!existsSync(path.join(folder, 'refused')));
+  });
+
+  it('refuses plans that are none', async (t) => {
+    const { folder, plan } = workplace(t);
+    const good = { schema: 'plmpress-scheme-plan', version: 1, tensors: {} };
+    const rows: [content: unknown, message: RegExp][] = [
+      [{ ...good, schema: 'x' }, /plan\.json: schema: .*plmpress-scheme-plan/],
+      [{ ...good, version: 2 }, /plan\.json: version/],
+      [{ ...good, tensors: { 'blk.9.attn_q.weight': 'Q4_K' } }, /a scheme of a matrix that the model has/],
+      [{ ...good, tensors: { 'blk.0.attn_norm.weight': 'Q4_K' } }, /a scheme of a matrix that the model has/],
+      [{ ...good, tensors: { 'blk.0.attn_q.weight': 'Q4_X' } }, /a scheme, such as Q4_K/],
+      [{ ...good, tensors: { 'blk.0.attn_q.weight': 4 } }, /blk\.0\.attn_q\.weight/],
+      [{ ...good, tensors: [] }, /tensors/],
+    ];
+    for (const [content, message] of rows) {
+      writeFileSync(plan, JSON.stringify(content));
+      const { code, stderr } = await convert(path.join(folder, 'out'), '--plan', plan);
+      assert.equal(code, 3, stderr);
+      assert.match(stderr, message);
+      assert.ok(!existsSync(path.join(folder, 'out')));
+    }
+  });
+});
+
+describe('sweep', () => {
+  it('tells what sizes cost, and goes on from the points of a file', async (t) => {
+    const { folder, text } = workplace(t);
+    const file = path.join(folder, 'points.json');
+    const sweep = (sizes: string) =>
+      runCli([
+        ...['sweep', TINY, '--to', 'gguf:q4_k_m', '--quality', 'fast', '--sizes', sizes, '--text', text],
+        ...['-o', file, '--json', '--quiet'],
+      ]);
+    const first = await sweep('70%,2400000');
+    assert.equal(first.code, 0, first.stderr);
+    const { points } = JSON.parse(first.stdout);
+    assert.equal(points.length, 2);
+    assert.equal(points[1].targetBytes, SIZE);
+    for (const { targetBytes, allocation } of points) assert.ok(allocation.bytes <= targetBytes);
+    assert.ok(points[1].comparison.kld.mean < points[0].comparison.kld.mean);
+
+    const kept = readFileSync(file, 'utf8');
+    const start = performance.now();
+    const again = await sweep('70%,2400000');
+    assert.deepEqual(JSON.parse(again.stdout).points, points);
+    assert.equal(readFileSync(file, 'utf8'), kept);
+    t.diagnostic(`again in ${Math.round(performance.now() - start)} ms`);
+  });
+});

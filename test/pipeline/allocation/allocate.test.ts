@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { SchemeAllocator } from '../../../src/pipeline/allocation/allocate.ts';
+import { planTarget, type Target, type TargetOptions } from '../../../src/pipeline/target.ts';
+import { SMALL_PLM } from '../../support/hollow-model.ts';
+import { memoryModel } from '../../support/memory-model.ts';
+import { pressFailure } from '../../support/press-failure.ts';
+import { statisticsOver } from '../../support/statistics.ts';
+
+const MODEL = memoryModel(SMALL_PLM);
+const TEXT = 'Through the fence, between the curling flower spaces, I could see them hitting. '.repeat(3);
+const REQUEST = { threads: 1, texts: [TEXT] };
+
+const bytesOf = ({ plan }: Target) => plan.files.reduce((sum, { bytes }) => sum + bytes, 0);
+
+describe('schemes chosen by size', () => {
+  it('fit, cost less the more room there is, and leave what was asked for by name', async (t) => {
+    const options: TargetOptions = { tensorTypes: [{ pattern: 'blk\\.0\\.attn_q', scheme: 'Q8_0' }] };
+    const allocator = await SchemeAllocator.open(MODEL, { recipe: 'q4_k_m', options, ...REQUEST });
+    t.after(() => allocator.close());
+    const whole = bytesOf(await planTarget(MODEL, 'gguf:q4_k_m'));
+    let before = Number.POSITIVE_INFINITY;
+    for (const share of [0.7, 0.85, 1, 1.2]) {
+      const most = Math.floor(share * whole);
+      const { tensors, bytes, predictedKld, measuredKld } = await allocator.allocate(most);
+      assert.ok(bytes <= most && bytes > 0.97 * most, `${bytes} of ${most}`);
+      assert.ok(measuredKld < before, `${measuredKld} of ${share}, ${before} of less`);
+      before = measuredKld;
+      // Errors of random weights are small enough to add up.
+      const ratio = measuredKld / predictedKld;
+      assert.ok(ratio > 0.6 && ratio < 1.6, `measured ${measuredKld}, predicted ${predictedKld}`);
+      assert.equal(tensors.find(({ name }) => name === 'blk.0.attn_q.weight')?.scheme, 'Q8_0');
+    }
+  });
+
+  it('cost less than the recipe of the same size, and are recorded', async () => {
+    const recipe = await planTarget(MODEL, 'gguf:q4_k_m');
+    const chosen = await planTarget(MODEL, 'gguf:q4_k_m', {
+      allocation: { ...REQUEST, targetBytes: bytesOf(recipe) },
+    });
+    assert.ok(bytesOf(chosen) <= bytesOf(recipe));
+    const schemes = chosen.plan.files[0]!.tensors.filter(({ source }) => source.shape.length > 1).map(
+      ({ name, scheme }) => `^${name.replaceAll('.', '\\.')}$=${scheme}`,
+    );
+    assert.deepEqual([...(chosen.options.tensorTypes as string[])].sort(), schemes.sort());
+  });
+
+  it('prune the FFN where that is allowed and nothing else fits', async (t) => {
+    const statistics = await statisticsOver(t, MODEL, TEXT);
+    const smallest: TargetOptions = { tensorTypes: [{ pattern: '', scheme: 'Q2_K' }] };
+    const most = bytesOf(await planTarget(MODEL, 'gguf:q4_k_m', smallest)) - 1;
+    const allocation = { ...REQUEST, targetBytes: most };
+    await assert.rejects(
+      planTarget(MODEL, 'gguf:q4_k_m', { statistics, allocation }),
+      pressFailure('invalid-input', /--target-size: is less than the smallest schemes take/),
+    );
+    const pruned = await planTarget(MODEL, 'gguf:q4_k_m', {
+      statistics,
+      allocation: { ...allocation, ffnWidths: [256] },
+    });
+    assert.ok(bytesOf(pruned) <= most);
+    assert.deepEqual(pruned.passes, ['prune-ffn:width=256']);
+    assert.deepEqual(pruned.model.config.intermediateSizes, [256, 256]);
+    assert.equal(pruned.allocation!.ffnWidth, 256);
+  });
+
+  it('need a text of two tokens', async () => {
+    const allocation = { threads: 1, texts: ['a'], targetBytes: 1e6 };
+    await assert.rejects(
+      planTarget(MODEL, 'gguf:q4_k_m', { allocation }),
+      pressFailure('invalid-input', /tokens of text, got 1/),
+    );
+    await assert.rejects(
+      planTarget(MODEL, 'gguf:q4_k_m', { arch: 'deepseek2', allocation: { ...allocation, texts: [TEXT] } }),
+      pressFailure('unsupported', /choice of schemes by size.*deepseek2/),
+    );
+  });
+});
