@@ -63,14 +63,14 @@ export async function* benchQuality(argv: readonly string[]): AsyncGenerator<Mea
         );
         const judge = await Judge.open(model, ids);
         const best: TargetOptions = { quality: 'best', statistics: statistics! };
-        const scaled = ['fold-norms', 'scale-inputs', 'scale-ffn', 'rotate-latent'].map(parsePassRequest);
+        const scaled = ['fold-norms', 'scale-inputs', 'scale-ffn'].map(parsePassRequest);
         for (const recipe of RECIPES) {
           const plain = await judge.divergences(recipe, { imatrix });
           const allocation = { targetBytes: plain.bytes, texts: [calibration], threads: THREADS };
           const levers: readonly (readonly [string, TargetOptions])[] = [
             ['neither importances nor feedback', {}],
             ['error feedback', best],
-            ['error feedback, scales and rotation', { ...best, passes: scaled }],
+            ['error feedback, scales of inputs and neurons', { ...best, passes: scaled }],
             ['schemes by size', { imatrix, allocation }],
             ['error feedback, schemes by size', { ...best, allocation }],
           ];

@@ -86,7 +86,7 @@ function placeTensors(model: Model, recipe: Recipe, options: GgufOptions): Place
   const contents = contentsOf(model, arch);
   const rounding = calibratedRounding(model, quality);
   const matched = imatrix && matchImportances(contents, imatrix);
-  const notes = [...(matched?.notes ?? [])];
+  const notes = [...(matched?.notes ?? []), ...rounding.notes];
   const layers = contents.filter(({ slot }) => slot.role === 'input_layernorm').length;
   const chooser = new SchemeChooser(recipe, layers, imatrix !== undefined, options);
   const fallbacks: Fallback[] = [];

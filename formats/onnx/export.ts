@@ -3,7 +3,11 @@ import type { ExportPlan, PlannedFile } from '../../src/core/export-plan.ts';
 import type { Model } from '../../src/core/model.ts';
 import { plmTensors } from '../../src/core/names.ts';
 import type { OnnxModel } from '../../src/onnx/graph.ts';
-import { calibratedRounding, type Quality } from '../../src/passes/calibrated-rounding.ts';
+import {
+  type CalibratedRounding,
+  calibratedRounding,
+  type Quality,
+} from '../../src/passes/calibrated-rounding.ts';
 import { toHalf } from '../../src/schemes/half.ts';
 import { assertHolds } from './architecture.ts';
 import { DataFiles } from './data-files.ts';
@@ -55,10 +59,11 @@ export function planOnnx(model: Model, options: OnnxOptions): PlannedGraph {
   assertHolds(cache, model.config);
   const data = new DataFiles(graphFileName(scheme.dtype), options.shardSize);
   const builder = new GraphBuilder();
+  const rounding = calibratedRounding(model, quality);
   const placer = new Placer({
     graph: builder,
     data,
-    calibration: calibrationOf(model, quality),
+    calibration: calibrationOf(model, rounding),
     allowRequantize,
   });
   const rope = placeRope(placer, model, scheme.type);
@@ -77,7 +82,7 @@ export function planOnnx(model: Model, options: OnnxOptions): PlannedGraph {
       target: `onnx:${scheme.name}`,
       files: [...graphFiles(scheme, encodeModel(onnxModel)), ...dataFiles],
       fallbacks: [],
-      notes: [],
+      notes: rounding.notes,
     },
     graph: {
       dtype: scheme.dtype,
@@ -125,9 +130,8 @@ function cacheOf({ config }: Model, form: CacheForm): CacheShape {
 }
 
 /** By the names that checkpoints have for tensors. The graph's embedding has 8 bits: it needs nothing. */
-function calibrationOf(model: Model, quality: Quality): Calibration {
+function calibrationOf(model: Model, rounding: CalibratedRounding): Calibration {
   const slots = new Map(plmTensors(model.config).map((slot) => [slot.name, slot]));
-  const rounding = calibratedRounding(model, quality);
   return {
     importances: ({ name }) => rounding.importances(slots.get(name)!),
     feedback: ({ name }, columns) => rounding.feedback(slots.get(name)!, columns),

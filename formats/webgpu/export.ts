@@ -131,10 +131,12 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
       ...shardFiles,
     ],
     fallbacks: [],
-    notes:
-      tokenizer.chatTemplate !== undefined && chat === undefined
+    notes: [
+      ...calibrated.notes,
+      ...(tokenizer.chatTemplate !== undefined && chat === undefined
         ? ['the chat template is none that bundles have a form for: their pages do not chat']
-        : [],
+        : []),
+    ],
   };
 }
 

@@ -15,6 +15,8 @@ export type Quality = (typeof QUALITIES)[number];
 
 /** What the importances and statistics of a model say of the rounding of its matrices. */
 export interface CalibratedRounding {
+  /** What a person should know, one line each. */
+  readonly notes: readonly string[];
   /** Weights of squared errors, one a column; undefined where nothing is known. */
   importances(slot: TensorSlot): Float32Array | undefined;
   /** Error feedback, if it is wanted and the slot is one matrix. `columns`: those that pad rows included. */
@@ -48,6 +50,7 @@ export function calibratedRounding(model: Model, quality: Quality): CalibratedRo
     return names.filter((name) => name !== undefined);
   };
   return {
+    notes: quality === 'best' && statistics !== undefined ? fewTokens(model, statistics) : [],
     importances(slot) {
       const columns = slot.shape.at(-1)!;
       // Those of k_b and v_b are by the head; some tools write those of the embedding by the token.
@@ -73,6 +76,15 @@ export function calibratedRounding(model: Model, quality: Quality): CalibratedRo
       });
     },
   };
+}
+
+/** Fewer tokens than channels leave most of the correlations to chance. */
+function fewTokens({ config }: Model, { name, tokens }: Statistics): string[] {
+  const channels = Math.max(config.hiddenSize, ...config.intermediateSizes);
+  if (tokens >= channels) return [];
+  return [
+    `${name} comes from ${tokens} tokens, which tell little about ${channels} channels: a longer text makes --quality best better`,
+  ];
 }
 
 function firstOf<T>(

@@ -69,8 +69,14 @@ function correlated({ config }: Model): Statistics {
 }
 
 /** Feedback takes a second to compute, so that fewer ways must do. */
-const withFeedback: Plan = (model) =>
-  onnxData(model, 'q4', { quality: 'best', statistics: correlated(model) });
+const WITH_FEEDBACK: readonly (readonly [string, Plan])[] = [
+  ['onnx:q4', (model) => onnxData(model, 'q4', { quality: 'best', statistics: correlated(model) })],
+  [
+    'gguf:q3_k_l',
+    (model) =>
+      planGguf({ ...model, statistics: correlated(model) }, { recipe: 'q3_k_l', quality: 'best' }).files[0]!,
+  ],
+];
 
 describe('bytes are the same on any number of threads and in chunks of any size', () => {
   for (const [name, plan] of PLANS) {
@@ -84,8 +90,10 @@ describe('bytes are the same on any number of threads and in chunks of any size'
     });
   }
 
-  it('onnx:q4 with error feedback', async () => {
-    const reference = await digest(withFeedback, 1, 8e6);
-    assert.equal(await digest(withFeedback, 2, 64e3), reference);
-  });
+  for (const [name, plan] of WITH_FEEDBACK) {
+    it(`${name} with error feedback`, async () => {
+      const reference = await digest(plan, 1, 8e6);
+      assert.equal(await digest(plan, 2, 64e3), reference);
+    });
+  }
 });

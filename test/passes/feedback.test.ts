@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { planGguf } from '../../formats/gguf/export.ts';
+import type { Model } from '../../src/core/model.ts';
+import { plmTensors } from '../../src/core/names.ts';
+import type { Moments, Statistics } from '../../src/core/statistics.ts';
+import { feedbackOf } from '../../src/passes/feedback.ts';
+import { roundedModel } from '../../src/pipeline/allocation/round.ts';
+import { SMALL_PLM } from '../support/hollow-model.ts';
+import { memoryModel, tensorValues } from '../support/memory-model.ts';
+import { gaussian } from '../support/samples.ts';
+import { madeUpStatistics } from '../support/statistics.ts';
+
+/** Moments of `tokens` inputs of `size` channels. */
+function momentsOf(inputs: readonly Float64Array[], size: number): Moments {
+  const product = (i: number, j: number) => inputs.reduce((sum, x) => sum + x[i]! * x[j]!, 0) / inputs.length;
+  return {
+    size,
+    triangle: async (order) =>
+      Float64Array.from(
+        Array.from(order, (_, i) =>
+          Array.from({ length: i + 1 }, (_, j) => product(order[i]!, order[j]!)),
+        ).flat(),
+      ),
+  };
+}
+
+/** Inputs whose channels go together, but for those that `change` alters. */
+function inputsOf(size: number, count: number, change: (x: Float64Array) => void = () => {}): Float64Array[] {
+  const next = gaussian(size + count);
+  return Array.from({ length: count }, () => {
+    const x = new Float64Array(size);
+    let common = 0;
+    for (let i = 0; i < size; i++) {
+      common = 0.9 * common + next();
+      x[i] = common + 0.3 * next();
+    }
+    change(x);
+    return x;
+  });
+}
+
+describe('coefficients of error feedback', () => {
+  it('are those of the triangular factor, by its definition', async () => {
+    const size = 9;
+    const moments = momentsOf(inputsOf(size, 40), size);
+    const coefficients = await feedbackOf(moments).coefficients();
+    const triangle = await moments.triangle(Int32Array.from({ length: size }, (_, i) => i));
+    const h = (i: number, j: number) =>
+      triangle[(Math.max(i, j) * (Math.max(i, j) + 1)) / 2 + Math.min(i, j)]!;
+    const damping = (0.01 * Array.from({ length: size }, (_, i) => h(i, i)).reduce((a, b) => a + b)) / size;
+    // (I + U)^-1 H (I + U)^-T must be diagonal.
+    const u = (j: number, k: number) =>
+      k <= j ? Number(k === j) : coefficients[j * (size - 1) - (j * (j - 1)) / 2 + k - j - 1]!;
+    const rows = Array.from({ length: size }, (_, i) =>
+      Array.from({ length: size }, (_, j) => h(i, j) + (i === j ? damping : 0)),
+    );
+    for (let i = size - 2; i >= 0; i--) {
+      for (let k = i + 1; k < size; k++)
+        for (let j = 0; j < size; j++) rows[i]![j]! -= u(i, k) * rows[k]![j]!;
+    }
+    for (let j = size - 2; j >= 0; j--) {
+      for (let k = j + 1; k < size; k++)
+        for (let i = 0; i < size; i++) rows[i]![j]! -= u(j, k) * rows[i]![k]!;
+    }
+    for (let i = 0; i < size; i++) {
+      for (let j = 0; j < size; j++) {
+        if (i !== j) assert.ok(Math.abs(rows[i]![j]!) < 1e-5 * h(0, 0), `${i}, ${j}: ${rows[i]![j]}`);
+      }
+    }
+  });
+
+  it('are finite where channels are dead, all alike, or nothing is known', async () => {
+    const size = 8;
+    const cases: readonly (readonly Float64Array[])[] = [
+      inputsOf(size, 30, (x) => x.fill(0, 2, 5)),
+      inputsOf(size, 30, (x) => x.fill(x[0]!)),
+      inputsOf(size, 1),
+      [new Float64Array(size)],
+      inputsOf(size, 30, (x) => x.set(x.map((value) => 1e-30 * value))),
+      inputsOf(size, 30, (x) => x.set(x.map((value) => 1e15 * value))),
+    ];
+    for (const inputs of cases) {
+      const coefficients = await feedbackOf(momentsOf(inputs, size)).coefficients();
+      assert.ok(coefficients.every(Number.isFinite), `${coefficients}`);
+    }
+  });
+});
+
+describe('rounding with feedback', () => {
+  const inputs = new Map([256, 512].map((size) => [size, inputsOf(size, 300, (x) => x.fill(0, 16, 48))]));
+
+  /** Statistics in which 32 channels of every input are dead. */
+  function statistics(model: Model): Statistics {
+    const matrices = plmTensors(model.config).filter(({ shape, ggufName }) => shape.length > 1 && ggufName);
+    const squares = (size: number) =>
+      Float32Array.from(
+        { length: size },
+        (_, i) => inputs.get(size)!.reduce((sum, x) => sum + x[i]! ** 2, 0) / inputs.get(size)!.length,
+      );
+    return {
+      ...madeUpStatistics(model.config),
+      tokens: 10_000,
+      meanSquares: new Map(matrices.map(({ ggufName, shape }) => [ggufName!, squares(shape.at(-1)!)])),
+      moments: new Map(
+        matrices.map(({ ggufName, shape }) => [
+          ggufName!,
+          momentsOf(inputs.get(shape.at(-1)!)!, shape.at(-1)!),
+        ]),
+      ),
+    };
+  }
+
+  /** Squared error of the products with the inputs, by tensor. */
+  async function errorsOf(model: Model, rounded: Model): Promise<Map<string, number>> {
+    const errors = new Map<string, number>();
+    for (const { name, shape } of plmTensors(model.config)) {
+      if (shape.length < 2) continue;
+      const [a, b] = await Promise.all(
+        [model, rounded].map(({ tensors }) => tensorValues(tensors.get(name)!)),
+      );
+      const columns = shape.at(-1)!;
+      let sum = 0;
+      for (const x of inputs.get(columns)!.slice(0, 40)) {
+        for (let row = 0; row < Math.min(32, shape[0]!); row++) {
+          let product = 0;
+          for (let i = 0; i < columns; i++)
+            product += (a![row * columns + i]! - b![row * columns + i]!) * x[i]!;
+          sum += product ** 2;
+        }
+      }
+      errors.set(name, sum);
+    }
+    return errors;
+  }
+
+  it('halves the errors of products at least, where inputs are dead too', async () => {
+    const model = memoryModel(SMALL_PLM);
+    const known = { ...model, statistics: statistics(model) };
+    const round = async (quality: 'fast' | 'best') =>
+      roundedModel(model, planGguf(known, { recipe: 'q4_k_m', quality }), { threads: 1 });
+    const [plain, best] = [
+      await errorsOf(model, await round('fast')),
+      await errorsOf(model, await round('best')),
+    ];
+    for (const [name, error] of best) {
+      assert.ok(Number.isFinite(error));
+      assert.ok(error < 0.5 * plain.get(name)!, `${name}: ${error} beside ${plain.get(name)}`);
+    }
+  });
+});
