@@ -13,8 +13,14 @@ export interface Feedback {
    * How much of the error of column j column k takes over, j < k: row j from column j + 1 on, row after row,
    * columns * (columns - 1) / 2 values.
    */
-  coefficients(signal?: AbortSignal): Promise<Float32Array>;
+  coefficients(factor: Factor, signal?: AbortSignal): Promise<Float32Array>;
 }
+
+/**
+ * Factors a symmetric matrix of `size` rows, a lower triangle row by row, into L L^T, in place; pivots have squares of at least
+ * `least`.
+ */
+export type Factor = (triangle: Float64Array, size: number, least: number) => void | Promise<void>;
 
 /** A tensor's place in an artifact file. */
 export interface PlannedTensor {

@@ -20,6 +20,9 @@ export const COLUMN_TILE = 64;
 /** Rows of second moments that one thread sums up at once: each token's values are read once for all of them. */
 export const MOMENT_TILE = 8;
 
+/** Rows of a triangle that one thread eliminates at once: each row that they are freed of is read once for all of them. */
+export const ELIMINATION_TILE = 8;
+
 /**
  * Columns of y that one thread sums up in `matmulSparse`: wide enough that a piece of a row is worth fetching, narrow
  * enough that the threads share a token. Whole blocks of every scheme.
@@ -176,6 +179,16 @@ export const KERNELS = {
     fields: ['x', 'tokenStride', 'columns', 'tokens', 'weight', 'moments'],
     tiles: (job) => Math.ceil(job.columns! / MOMENT_TILE),
     tileWork: (job) => MOMENT_TILE * (job.columns! / 2) * job.tokens!,
+  },
+  /**
+   * A step of a Cholesky factorization A = L L^T of a lower triangle in f64, row by row: entries `from` .. `to` - 1 of `rows` rows
+   * from `firstRow` on become those of L, (a_ij - sum over k < j of l_ik l_jk) / l_jj. Rows before `to`, and entries before `from`, must be those of
+   * L already. Even and odd k are summed apart. A tile is ELIMINATION_TILE rows.
+   */
+  eliminateRows: {
+    fields: ['triangle', 'from', 'to', 'firstRow', 'rows'],
+    tiles: (job) => Math.ceil(job.rows! / ELIMINATION_TILE),
+    tileWork: (job) => (ELIMINATION_TILE * (job.to! - job.from!) * (job.to! + job.from!)) / 2,
   },
   /**
    * Rewrites rows from one scheme into another through f32; copies where they are equal. `importance` points at

@@ -3,19 +3,34 @@
  * `damping` times the mean of the diagonal (GPTQ, arXiv 2210.17323, section 3.3).
  */
 export function factorInPlace(triangle: Float64Array, count: number, damping: number): number {
+  const lambda = damp(triangle, count, damping);
+  factor(triangle, count, leastPivot(lambda));
+  return lambda;
+}
+
+/** Adds lambda to the diagonal, and returns it. */
+export function damp(triangle: Float64Array, count: number, damping: number): number {
   let sum = 0;
   for (let i = 0; i < count; i++) sum += triangle[rowStart(i) + i]!;
   // Channels that are all silent need no repair, and get none from any lambda.
   const lambda = (damping * sum) / count || 1;
+  for (let i = 0; i < count; i++) triangle[rowStart(i) + i]! += lambda;
+  return lambda;
+}
+
+/** Rounding may leave nothing of what is as small as that. */
+export function leastPivot(lambda: number): number {
+  return 1e-12 * lambda;
+}
+
+/** Factors the first `count` rows into L L^T, in place. What rounding leaves of a pivot is `least` at least. */
+export function factor(triangle: Float64Array, count: number, least: number): void {
   for (let i = 0; i < count; i++) {
     const row = rowStart(i);
-    triangle[row + i]! += lambda;
     solveRow(triangle, row, i);
     const rest = triangle[row + i]! - dot(triangle, row, row, i);
-    // Rounding may leave nothing of what is as small as that.
-    triangle[row + i] = Math.sqrt(Math.max(rest, 1e-12 * lambda));
+    triangle[row + i] = Math.sqrt(Math.max(rest, least));
   }
-  return lambda;
 }
 
 /** Divides the first `count` values of a row by L^T, in place. */

@@ -1,6 +1,6 @@
 import type { Feedback } from '../core/export-plan.ts';
 import type { Moments } from '../core/statistics.ts';
-import { factorInPlace, rowStart } from './cholesky.ts';
+import { damp, leastPivot, rowStart } from './cholesky.ts';
 
 /** Of the mean of the diagonal. GPTQ's default; five times as much is worse on plm-tiny. */
 const DAMPING = 0.01;
@@ -32,14 +32,14 @@ export function feedbackOf({ size, triangle }: Moments, options: FeedbackOptions
   const { columns = size, chance = 0, flat = 0 } = options;
   return {
     columns,
-    async coefficients(signal) {
+    async coefficients(factor, signal) {
       // A Cholesky factor of the columns in reverse is U D^1/2 read backwards.
       const reversed = await triangle(
         Int32Array.from({ length: size }, (_, i) => size - 1 - i),
         signal,
       );
       shrink(reversed, size, chance);
-      factorInPlace(reversed, size, DAMPING + flat);
+      await factor(reversed, size, leastPivot(damp(reversed, size, DAMPING + flat)));
       const coefficients = new Float32Array((columns * (columns - 1)) / 2);
       for (let j = 0, at = 0; j < size; j++, at += columns - j) {
         const row = rowStart(size - 1 - j);

@@ -1,10 +1,11 @@
 import { invalidInput, type PressError, unsupported } from '../core/errors.ts';
-import { type Packing, type PlannedTensor, plannedRows } from '../core/export-plan.ts';
+import { type Factor, type Packing, type PlannedTensor, plannedRows } from '../core/export-plan.ts';
 import type { Progress } from '../core/progress.ts';
 import { SCHEMES, type SchemeName, schemeBytes } from '../core/scheme.ts';
 import { columnCount, type RowRange, rowBytes, rowRanges } from '../core/tensor.ts';
 import type { Compute, Pointer } from '../kernels/compute.ts';
 import { canEncode, codecOf } from '../schemes/index.ts';
+import { factorTriangle } from './factor-triangle.ts';
 import { type StorageError, StorageErrorSum } from './storage-error.ts';
 import {
   feedbackBytes,
@@ -13,6 +14,7 @@ import {
   rowsPerChunk,
   SLOT_ALIGNMENT,
   SLOTS,
+  triangleBytes,
 } from './working-memory.ts';
 
 /** A tensor on its way into a file. */
@@ -134,6 +136,7 @@ class SideArea {
   readonly #compute: Compute;
   readonly #importance: Pointer;
   readonly #factor: Pointer;
+  readonly #triangle: Pointer;
   readonly #signal: AbortSignal | undefined;
   #holds: Pick<PlannedTensor, 'importance' | 'feedback'> = {};
 
@@ -142,6 +145,7 @@ class SideArea {
     this.#compute = compute;
     this.#importance = compute.alloc(importanceBytes(tensors));
     this.#factor = compute.alloc(feedbackBytes(tensors));
+    this.#triangle = compute.alloc(triangleBytes(tensors));
     this.#signal = signal;
   }
 
@@ -151,12 +155,20 @@ class SideArea {
     // Pieces of one tensor share both.
     if (importance !== this.#holds.importance || feedback !== this.#holds.feedback) {
       if (importance) this.#compute.floats(this.#importance, importance.length).set(importance);
-      const coefficients = await feedback?.coefficients(this.#signal);
+      const coefficients = await feedback?.coefficients(this.#factored, this.#signal);
       if (coefficients) this.#compute.floats(this.#factor, coefficients.length).set(coefficients);
       this.#holds = { ...(importance && { importance }), ...(feedback && { feedback }) };
     }
     return { importance: importance ? this.#importance : 0, factor: feedback ? this.#factor : 0 };
   }
+
+  /** Passes know no threads: they hand over what they want factored. */
+  readonly #factored: Factor = (triangle, size, least) => {
+    const shared = this.#compute.doubles(this.#triangle, triangle.length);
+    shared.set(triangle);
+    factorTriangle(this.#compute, this.#triangle, size, least);
+    triangle.set(shared);
+  };
 }
 
 /** Shared memory for one chunk: stored rows, their transcoded form, then the comparison of both. */

@@ -34,7 +34,7 @@ export interface MemoryLimit {
 
 /** Bytes of the areas that hold importances and feedback of one tensor: of the widest that has any. */
 export function sideBytes(tensors: readonly PlannedTensor[]): number {
-  return importanceBytes(tensors) + feedbackBytes(tensors);
+  return importanceBytes(tensors) + feedbackBytes(tensors) + triangleBytes(tensors);
 }
 
 export function importanceBytes(tensors: readonly PlannedTensor[]): number {
@@ -42,8 +42,18 @@ export function importanceBytes(tensors: readonly PlannedTensor[]): number {
 }
 
 export function feedbackBytes(tensors: readonly PlannedTensor[]): number {
-  const columns = tensors.reduce((most, { feedback }) => Math.max(most, feedback?.columns ?? 0), 0);
+  const columns = feedbackColumns(tensors);
   return aligned(2 * columns * Math.max(0, columns - 1));
+}
+
+/** Of the second moments that feedback is factored from. */
+export function triangleBytes(tensors: readonly PlannedTensor[]): number {
+  const columns = feedbackColumns(tensors);
+  return aligned(4 * columns * (columns + 1));
+}
+
+function feedbackColumns(tensors: readonly PlannedTensor[]): number {
+  return tensors.reduce((most, { feedback }) => Math.max(most, feedback?.columns ?? 0), 0);
 }
 
 /**

@@ -243,6 +243,21 @@ export function secondMomentsCase(columns: number, tokens: number, weight: numbe
   };
 }
 
+export function eliminateRowsCase(from: number, to: number, firstRow: number, rows: number): KernelCase {
+  return {
+    name: `eliminateRows of ${rows} from ${firstRow}, entries ${from} to ${to}`,
+    run(compute) {
+      const size = firstRow + rows;
+      const bytes = 4 * size * (size + 1);
+      const triangle = compute.alloc(bytes);
+      const values = compute.doubles(triangle, bytes / 8);
+      values.set(gaussians(values.length, 23));
+      for (let i = 0; i < size; i++) values[(i * (i + 1)) / 2 + i] = 20 + i;
+      return launch(compute, 'eliminateRows', { triangle, from, to, firstRow, rows }, triangle, bytes);
+    },
+  };
+}
+
 export function transcodeCase(
   from: SchemeName,
   to: SchemeName,

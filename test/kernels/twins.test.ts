@@ -12,6 +12,7 @@ import {
   attentionCase,
   columnSumsCase,
   differenceCase,
+  eliminateRowsCase,
   embedCase,
   gaussians,
   type KernelCase,
@@ -114,6 +115,12 @@ const CASES: Readonly<Record<KernelName, readonly KernelCase[]>> = {
       roundWithFeedbackCase(['F32', scheme], 5, 512),
       roundWithFeedbackCase(['BF16', scheme], 3, 512, importances(512)),
     ]),
+  ],
+  eliminateRows: [
+    eliminateRowsCase(0, 1, 1, 1),
+    eliminateRowsCase(0, 24, 24, 9),
+    eliminateRowsCase(8, 15, 15, 40),
+    eliminateRowsCase(0, 128, 128, 131),
   ],
   difference: SCHEME_NAMES.flatMap((scheme) => [
     differenceCase('F32', scheme, columnsFor(scheme)),

@@ -4,6 +4,7 @@ import { planGguf } from '../../formats/gguf/export.ts';
 import type { Model } from '../../src/core/model.ts';
 import { plmTensors } from '../../src/core/names.ts';
 import type { Moments, Statistics } from '../../src/core/statistics.ts';
+import { factor } from '../../src/passes/cholesky.ts';
 import { feedbackOf } from '../../src/passes/feedback.ts';
 import { roundedModel } from '../../src/pipeline/allocation/round.ts';
 import { SMALL_PLM } from '../support/hollow-model.ts';
@@ -44,7 +45,7 @@ describe('coefficients of error feedback', () => {
   it('are those of the triangular factor, by its definition', async () => {
     const size = 9;
     const moments = momentsOf(inputsOf(size, 40), size);
-    const coefficients = await feedbackOf(moments).coefficients();
+    const coefficients = await feedbackOf(moments).coefficients(factor);
     const triangle = await moments.triangle(Int32Array.from({ length: size }, (_, i) => i));
     const h = (i: number, j: number) =>
       triangle[(Math.max(i, j) * (Math.max(i, j) + 1)) / 2 + Math.min(i, j)]!;
@@ -81,7 +82,7 @@ describe('coefficients of error feedback', () => {
       inputsOf(size, 30, (x) => x.set(x.map((value) => 1e15 * value))),
     ];
     for (const inputs of cases) {
-      const coefficients = await feedbackOf(momentsOf(inputs, size)).coefficients();
+      const coefficients = await feedbackOf(momentsOf(inputs, size)).coefficients(factor);
       assert.ok(coefficients.every(Number.isFinite), `${coefficients}`);
     }
   });

@@ -3,6 +3,7 @@ export { add } from './add';
 export { attention } from './attention';
 export { columnSums } from './column-sums';
 export { difference } from './difference';
+export { eliminateRows } from './eliminate-rows';
 export { embed } from './embed';
 export { matmul } from './matmul';
 export { matmulSparse } from './matmul-sparse';

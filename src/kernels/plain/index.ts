@@ -3,6 +3,7 @@ import { add } from './add.ts';
 import { attention } from './attention.ts';
 import { columnSums } from './column-sums.ts';
 import { difference } from './difference.ts';
+import { eliminateRows } from './eliminate-rows.ts';
 import { embed } from './embed.ts';
 import type { PlainKernel } from './kernel.ts';
 import { matmul } from './matmul.ts';
@@ -28,6 +29,7 @@ export const PLAIN_KERNELS: { readonly [K in KernelName]: PlainKernel<K> } = {
   add,
   columnSums,
   secondMoments,
+  eliminateRows,
   transcode,
   quantizeByRow,
   roundWithFeedback,

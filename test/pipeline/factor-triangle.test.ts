@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { openCompute } from '../../src/kernels/compute.ts';
+import { factor } from '../../src/passes/cholesky.ts';
+import { factorTriangle } from '../../src/pipeline/factor-triangle.ts';
+import { gaussian } from '../support/samples.ts';
+
+/** X X^T of a random X with half as many columns as rows, and a small diagonal. */
+function singular(size: number): Float64Array {
+  const next = gaussian(size);
+  const x = Array.from({ length: size }, () => Float64Array.from({ length: size >> 1 }, next));
+  return Float64Array.from(
+    x.flatMap((a, i) =>
+      Array.from({ length: i + 1 }, (_, j) =>
+        a.reduce((sum, value, k) => sum + value * x[j]![k]!, i === j ? 0.1 : 0),
+      ),
+    ),
+  );
+}
+
+it('factors as the plain code does, with the same bits on any number of threads', async () => {
+  for (const size of [1, 7, 8, 130, 300]) {
+    const matrix = singular(size);
+    const expected = matrix.slice();
+    factor(expected, size, 1e-12);
+    const results: Float64Array[] = [];
+    for (const [threads, implementation] of [
+      [1, 'wasm'],
+      [3, 'wasm'],
+      [1, 'plain'],
+    ] as const) {
+      const compute = await openCompute({ threads, bytes: matrix.byteLength + 64, implementation });
+      const triangle = compute.alloc(matrix.byteLength);
+      compute.doubles(triangle, matrix.length).set(matrix);
+      factorTriangle(compute, triangle, size, 1e-12);
+      results.push(compute.doubles(triangle, matrix.length).slice());
+      await compute.close();
+    }
+    assert.deepEqual(results[1], results[0]);
+    assert.deepEqual(results[2], results[0]);
+    const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    // Sums in another order; the condition is that of the small diagonal.
+    for (const [at, value] of expected.entries()) {
+      assert.ok(
+        Math.abs(results[0]![at]! - value) <= 1e-8 * largest,
+        `${size}, ${at}: ${results[0]![at]}, ${value}`,
+      );
+    }
+  }
+});
