@@ -98,7 +98,9 @@ function placeTensors(model: Model, recipe: Recipe, options: GgufOptions): Place
       throw requantizing(name, roundedIn, used);
     }
     const rounds = used !== source.scheme && isQuantized(used);
-    const importance = rounds ? (matched?.importances.get(name) ?? rounding.importances(slot)) : undefined;
+    // With an imatrix as llama-quantize has it: nothing stands in for entries that it lacks.
+    const known = matched ? matched.importances.get(name) : rounding.importances(slot);
+    const importance = rounds ? known : undefined;
     const feedback = rounds && hasGrid(used) ? rounding.feedback(slot) : undefined;
     if (rounds && importance === undefined) {
       if (needsImportance(slot, used, recipe)) throw importanceMissing(name, used);
