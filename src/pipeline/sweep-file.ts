@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { PressError } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import { withStagedOutput } from '../io/staged-output.ts';
 import { readTextFile } from '../io/text-file.ts';
@@ -17,14 +18,14 @@ export class SweepFile {
   readonly #points: SweepPoint[];
 
   /**
-   * `inputs`: everything beside the model that points depend on, as text. With `force` a file of another sweep is replaced.
-   * @throws PressError as `readTextFile` does.
+   * `inputs`: everything beside the model that points depend on, as text.
+   * @throws PressError local-io where the file is of something else, without `force`; and as `readTextFile` does.
    */
-  static async open(file: string, model: Model, inputs: string): Promise<SweepFile> {
+  static async open(file: string, model: Model, inputs: string, force: boolean): Promise<SweepFile> {
     const hash = createHash('sha256').update(VERSION).update(inputs).update(JSON.stringify(model.changes));
     for (const source of model.files) hash.update(await source.sha256());
     const key = hash.digest('hex');
-    return new SweepFile(file, key, await readPoints(file, key));
+    return new SweepFile(file, key, await readPoints(file, key, force));
   }
 
   private constructor(file: string, key: string, points: readonly SweepPoint[]) {
@@ -54,15 +55,20 @@ export class SweepFile {
   }
 }
 
-/** Those of a sweep of the same inputs; none where the file is missing, or of something else. */
-async function readPoints(file: string, key: string): Promise<SweepPoint[]> {
+/** Those of a sweep of the same inputs; none where the file is missing, or may be replaced. */
+async function readPoints(file: string, key: string, force: boolean): Promise<SweepPoint[]> {
   if (!existsSync(file)) return [];
-  const { text } = await readTextFile(file, path.basename(file), MAX_BYTES);
+  const name = path.basename(file);
+  const { text } = await readTextFile(file, name, MAX_BYTES);
   try {
     const known = JSON.parse(text) as { schema?: unknown; key?: unknown; points?: unknown };
     if (known.schema === SCHEMA && known.key === key && Array.isArray(known.points)) return known.points;
   } catch {
     // Not what this wrote.
   }
-  return [];
+  if (force) return [];
+  throw new PressError('local-io', {
+    file: name,
+    what: 'is no file of this sweep; --force replaces it',
+  });
 }

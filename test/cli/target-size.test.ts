@@ -98,6 +98,12 @@ describe('sweep', () => {
     const again = await sweep('70%,2400000');
     assert.deepEqual(JSON.parse(again.stdout).points, points);
     assert.equal(readFileSync(file, 'utf8'), kept);
+    const other = await runCli([
+      ...['sweep', TINY, '--to', 'gguf:q4_k_m', '--quality', 'fast', '--sizes', '70%', '-o', file],
+    ]);
+    assert.equal(other.code, 4, other.stderr);
+    assert.match(other.stderr, /points\.json: is no file of this sweep; --force replaces it/);
+    assert.equal(readFileSync(file, 'utf8'), kept);
     t.diagnostic(`again in ${Math.round(performance.now() - start)} ms`);
   });
 });

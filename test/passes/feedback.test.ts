@@ -8,7 +8,7 @@ import { factor } from '../../src/passes/cholesky.ts';
 import { feedbackOf } from '../../src/passes/feedback.ts';
 import { roundedModel } from '../../src/pipeline/allocation/round.ts';
 import { SMALL_PLM } from '../support/hollow-model.ts';
-import { memoryModel, tensorValues } from '../support/memory-model.ts';
+import { memoryModel, memoryTensor, tensorValues } from '../support/memory-model.ts';
 import { gaussian } from '../support/samples.ts';
 import { madeUpStatistics } from '../support/statistics.ts';
 
@@ -134,6 +134,38 @@ describe('rounding with feedback', () => {
     }
     return errors;
   }
+
+  it('keeps every weight finite where columns and rows are zeros, whatever the moments', async () => {
+    const tensors = new Map(memoryModel(SMALL_PLM).tensors);
+    for (const { name, shape } of plmTensors(SMALL_PLM)) {
+      if (shape.length < 2) continue;
+      const columns = shape.at(-1)!;
+      const values = await tensorValues(tensors.get(name)!);
+      const thinned = values.map((value, i) =>
+        i % columns < 64 || Math.floor(i / columns) % 7 === 3 ? 0 : value,
+      );
+      tensors.set(name, memoryTensor(name, shape, Float32Array.from(thinned)));
+    }
+    const model = { ...memoryModel(SMALL_PLM), tensors };
+    for (const change of [(x: Float64Array) => x.fill(1), (x: Float64Array) => x.fill(0)]) {
+      const known = new Map([256, 512].map((size) => [size, momentsOf(inputsOf(size, 3, change), size)]));
+      const statistics = {
+        ...madeUpStatistics(SMALL_PLM),
+        moments: new Map(
+          plmTensors(SMALL_PLM).flatMap(({ ggufName, shape }) =>
+            shape.length > 1 ? [[ggufName!, known.get(shape.at(-1)!)!] as const] : [],
+          ),
+        ),
+      };
+      for (const recipe of ['q4_k_m', 'q2_k', 'q5_0', 'iq4_xs']) {
+        const plan = planGguf({ ...model, statistics }, { recipe, quality: 'best' });
+        const rounded = await roundedModel(model, plan, { threads: 1 });
+        for (const [name, tensor] of rounded.tensors) {
+          assert.ok((await tensorValues(tensor)).every(Number.isFinite), `${recipe}: ${name}`);
+        }
+      }
+    }
+  });
 
   it('halves the errors of products at least, where inputs are dead too', async () => {
     const model = memoryModel(SMALL_PLM);

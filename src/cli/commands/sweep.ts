@@ -26,6 +26,7 @@ interface SweepFlags {
   readonly evalText?: string[];
   readonly tokens?: number;
   readonly output?: string;
+  readonly force?: boolean;
   readonly threads: number;
 }
 
@@ -50,6 +51,7 @@ export function sweepCommand(open: OpenSession): Command {
     .option('--eval-text <file>', 'text that points are judged by; repeatable; default: --text', collect)
     .option('--tokens <n>', 'most tokens of each; default: 2048', parseInteger(2))
     .option('-o, --output <file>', 'JSON file that keeps the points')
+    .option('--force', 'replace a file that is of something else')
     .addOption(threadsOption())
     .addHelpText('after', HELP)
     .action((source: string, flags: SweepFlags) => {
@@ -93,7 +95,10 @@ async function run(
     ...[target, quality, ffnWidths, tokens, texts, evalTexts],
     ...[statistics?.sha256, imatrix?.sha256],
   ]);
-  const kept = flags.output === undefined ? undefined : await SweepFile.open(flags.output, model, inputs);
+  const kept =
+    flags.output === undefined
+      ? undefined
+      : await SweepFile.open(flags.output, model, inputs, flags.force ?? false);
   const points: SweepPoint[] = [];
   const found = sweep(model, {
     ...{ target, sizes, threads, ffnWidths, signal: session.signal, progress: session.progress },
