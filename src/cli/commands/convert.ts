@@ -68,7 +68,7 @@ interface ConvertFlags {
 const HELP = `
 Sizes are 500M, 3.5GB (decimal) or 512MiB (binary). \`plmpress schemes\` lists the targets and schemes.
 A tensor takes the first of these that is given: --token-embedding-type, the first --tensor-type that matches anywhere in
-its GGUF name (blk.0.attn_q.weight), --pure, the rule of the target. Vectors stay F32. Bundles of webgpu take the schemes q4, q8
+its GGUF name (blk.0.attn_q.weight), --plan or --target-size, --pure, the rule of the target. Vectors stay F32. Bundles of webgpu take the schemes q4, q8
 and f16 there, and patterns that match in the names of checkpoints (self_attn.q_proj) as well.
 --gguf-arch deepseek2 makes files that run with a KV cache of a ninth of the bytes and with flash attention, but hold the
 first matrix of every FFN twice; docs/gguf.md tells when that pays.
@@ -113,7 +113,10 @@ export function convertCommand(open: OpenSession): Command {
     )
     .option('--strict', 'refuse instead of storing a tensor in another scheme than the target says')
     .option('--imatrix <file>', 'importances of columns, as llama-imatrix writes them (.gguf or .dat)')
-    .option('--statistics <file>', 'what passes such as prune-ffn go by, as `plmpress calibrate` writes it')
+    .option(
+      '--statistics <file>',
+      'what --quality best and passes such as prune-ffn go by, of `plmpress calibrate`',
+    )
     .option(
       '--tensor-type <regex=scheme>',
       'scheme of the matrices that match; repeatable',
