@@ -34,6 +34,14 @@ export interface ModelCard {
   readonly datasets?: readonly string[];
 }
 
+/** A repository of the Hub at one commit. */
+export interface HubOrigin {
+  /** `org/name`. */
+  readonly repository: string;
+  /** The commit, 40 hex digits. */
+  readonly revision: string;
+}
+
 /** One thing that a pass did to one tensor (or to the config, with `config` as subject). */
 export interface Change {
   readonly pass: string;
@@ -50,6 +58,8 @@ export interface Model {
   readonly format: 'safetensors' | 'pytorch' | 'gguf' | 'onnx' | 'webgpu';
   /** Name for people and for output files: the source's folder or file stem, or its `general.name`. */
   readonly name: string;
+  /** Where on the Hub its files are from, if that is known. */
+  readonly origin?: HubOrigin;
   readonly config: PlmConfig;
   /** Keyed by Hugging Face name, in the canonical order of `plmTensors`. */
   readonly tensors: ReadonlyMap<string, Tensor>;
