@@ -57,7 +57,7 @@ export function sweepCommand(open: OpenSession): Command {
     .action((source: string, flags: SweepFlags) => {
       const session = open();
       return withStatistics(flags.statistics, (statistics) =>
-        withSource(source, (model) => run(session, model, statistics, flags)),
+        withSource(source, (model) => run(session, model, statistics, flags), session.access),
       );
     });
 }

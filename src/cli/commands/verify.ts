@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { PressError } from '../../core/errors.ts';
+import type { Model } from '../../core/model.ts';
 import type { Engine } from '../../pipeline/engines/index.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
@@ -76,12 +77,12 @@ export function verifyCommand(open: OpenSession): Command {
       const engine = flags.device === 'webgpu' ? 'webgpu' : flags.engine;
       const { signal, progress } = session;
       const texts = text && (await Promise.all(text.map(readText)));
-      const verification = await withSource(artifactSpec, (artifact) =>
+      const verifying = (artifact: Model, place: string | undefined) =>
         withSource(
           against,
           async (source) => {
-            await checkFiles(artifactSpec, artifact);
-            const passes = await recordedPasses(artifactSpec, artifact);
+            await checkFiles(place!, artifact);
+            const passes = await recordedPasses(place!, artifact);
             return withStatistics(flags.statistics, (statistics) =>
               verify(source, artifact, {
                 ...{ passes, maxTokens, attention, threads, engine, signal, progress },
@@ -91,9 +92,9 @@ export function verifyCommand(open: OpenSession): Command {
               }),
             );
           },
-          adapter,
-        ),
-      );
+          { ...session.access, ...(adapter && { adapters: adapter }) },
+        );
+      const verification = await withSource(artifactSpec, verifying, session.access);
       await report(session, verification);
     });
 }
