@@ -8,7 +8,7 @@ import { writeFully } from '../io/write-fully.ts';
 import { piecesOf } from './body.ts';
 import { contentHash } from './content-hash.ts';
 import { type Answer, hubFault, request, unreachable } from './request.ts';
-import { Retries } from './retries.ts';
+import { LEAST_PROGRESS, Retries } from './retries.ts';
 import type { HubSettings } from './settings.ts';
 import { contentUrl, type HubFile, isLarge } from './tree.ts';
 
@@ -43,6 +43,9 @@ export async function download(options: DownloadOptions): Promise<void> {
     try {
       await transfer.fill();
       digest = await transfer.seal();
+    } catch (error) {
+      if (!transfer.isWorthKeeping) await unlink(incomplete).catch(() => undefined);
+      throw error;
     } finally {
       await transfer.close();
     }
@@ -74,6 +77,8 @@ class Transfer {
   #filled: number;
   /** What the server called the content at first. */
   #etag: string | undefined;
+  /** Whether the server has sent what cannot be the file. */
+  #isSpoiled = false;
 
   private constructor(
     options: DownloadOptions,
@@ -111,6 +116,11 @@ class Transfer {
     }
   }
 
+  /** Whether a later run can go on with what has come. */
+  get isWorthKeeping(): boolean {
+    return this.#filled > 0 && !this.#isSpoiled;
+  }
+
   /** Connects as often as it helps. */
   async fill(): Promise<void> {
     const { settings, file, signal, onBytes } = this.#options;
@@ -129,7 +139,7 @@ class Transfer {
         cause = error;
       }
       this.resumed = true;
-      if (this.#filled > furthest) retries.progress();
+      if (this.#filled >= furthest + LEAST_PROGRESS) retries.progress();
       furthest = Math.max(furthest, this.#filled);
       if (!(await retries.again())) throw unreachable(this.#name, cause);
     }
@@ -158,6 +168,7 @@ class Transfer {
     await this.#align(answer);
     for await (const piece of piecesOf(answer, settings.timeout)) {
       if (this.#filled + piece.length > file.bytes) {
+        this.#isSpoiled = true;
         throw hubFault(this.#name, `the server sends more than the ${file.bytes} bytes it lists`);
       }
       try {
@@ -191,6 +202,7 @@ class Transfer {
     const length = headers.get('Content-Length');
     if (length === null || Number(length) === bytes) return;
     abort(new Error('another file'));
+    this.#isSpoiled = true;
     const type = headers.get('Content-Type') ?? 'no type';
     throw hubFault(this.#name, `the server sends ${length} bytes of ${type}, ${bytes} are listed`);
   }

@@ -6,7 +6,8 @@ import { assertFreeSpace } from '../io/free-space.ts';
 import { createFolder, removeEmptyFolders } from '../io/output-folder.ts';
 import { LOCK_NAME } from '../io/staged-output.ts';
 import { download } from './download.ts';
-import { type HubRun, hasContent, inParallel } from './snapshot.ts';
+import type { HubRun } from './run.ts';
+import { hasContent, inParallel } from './snapshot.ts';
 import type { HubFile, HubTree } from './tree.ts';
 
 export interface LocalCopyOptions extends HubRun {

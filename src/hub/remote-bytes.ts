@@ -3,12 +3,14 @@ import type { HubOrigin } from '../core/model.ts';
 import type { ByteSource } from '../io/input-file.ts';
 import { piecesOf } from './body.ts';
 import { hubFault, request, unreachable } from './request.ts';
-import { Retries } from './retries.ts';
-import type { HubRun } from './snapshot.ts';
+import { LEAST_PROGRESS, Retries } from './retries.ts';
+import type { HubRun } from './run.ts';
 import { contentUrl, type HubFile, isLarge } from './tree.ts';
 
-/** First range asked for: the headers of most files fit. */
-const FIRST_WINDOW = 256 << 10;
+/** The beginning of a file, which importers look at more than once, is kept: the headers of most files fit. */
+const HEAD_BYTES = 256 << 10;
+/** First range that is asked for behind it, or where reading does not go on where it was. */
+const FIRST_WINDOW = 1 << 20;
 /** Ranges grow where reading goes on, up to this: a request for each costs little then. */
 const LAST_WINDOW = 64 << 20;
 
@@ -22,6 +24,7 @@ export class RemoteBytes implements ByteSource {
   readonly #name: string;
   readonly #url: string;
   readonly #file: HubFile;
+  #head: Uint8Array | undefined;
   #window = FIRST_WINDOW;
   #pieces: AsyncGenerator<Uint8Array> | undefined;
   /** What has come and has not been read yet, from `#position` on. */
@@ -30,6 +33,9 @@ export class RemoteBytes implements ByteSource {
   /** Where the range ends that is under way. */
   #end = 0;
   #last: Promise<unknown> = Promise.resolve();
+  readonly #retries: Retries;
+  /** Bytes that have come since the last failure. */
+  #came = 0;
 
   constructor(run: HubRun, origin: HubOrigin, file: HubFile) {
     this.#run = run;
@@ -37,6 +43,7 @@ export class RemoteBytes implements ByteSource {
     this.#url = contentUrl(run.settings, origin, file);
     this.#file = file;
     this.bytes = file.bytes;
+    this.#retries = new Retries(run.settings.pauses, run.signal);
   }
 
   /** Reads come one after the other: there is one range under way. */
@@ -60,9 +67,9 @@ export class RemoteBytes implements ByteSource {
 
   async #read(into: Uint8Array, offset: number): Promise<number> {
     if (offset >= this.bytes || into.length === 0) return 0;
-    const retries = new Retries(this.#run.settings.pauses, this.#run.signal);
     for (;;) {
       try {
+        if (offset < HEAD_BYTES) return await this.#readHead(into, offset);
         if (this.#rest.length === 0 || offset !== this.#position) await this.#advance(offset, into.length);
         const count = Math.min(into.length, this.#rest.length);
         into.set(this.#rest.subarray(0, count));
@@ -73,9 +80,29 @@ export class RemoteBytes implements ByteSource {
         await this.#drop();
         this.#run.signal?.throwIfAborted();
         if (error instanceof PressError) throw error;
-        if (!(await retries.again())) throw unreachable(this.#name, error);
+        if (this.#came >= LEAST_PROGRESS) this.#retries.progress();
+        this.#came = 0;
+        if (!(await this.#retries.again())) throw unreachable(this.#name, error);
       }
     }
+  }
+
+  async #readHead(into: Uint8Array, offset: number): Promise<number> {
+    if (this.#head === undefined) {
+      const head = new Uint8Array(Math.min(HEAD_BYTES, this.bytes));
+      for (let filled = 0; filled < head.length; ) {
+        await this.#advance(filled, head.length - filled);
+        const piece = this.#rest.subarray(0, head.length - filled);
+        head.set(piece, filled);
+        filled += piece.length;
+        this.#rest = this.#rest.subarray(piece.length);
+        this.#position = filled;
+      }
+      this.#head = head;
+    }
+    const piece = this.#head.subarray(offset, offset + into.length);
+    into.set(piece);
+    return piece.length;
   }
 
   /** Lets `#rest` begin at `offset`. `wanted`: bytes that will be read there at least. */
@@ -84,13 +111,15 @@ export class RemoteBytes implements ByteSource {
     if (this.#pieces === undefined || !goesOn || offset >= this.#end) {
       await this.#drop();
       this.#window = goesOn ? Math.min(LAST_WINDOW, 4 * this.#window) : FIRST_WINDOW;
-      await this.#connect(offset, Math.min(this.bytes, offset + Math.max(this.#window, wanted)));
+      const window = offset === 0 ? wanted : Math.max(this.#window, wanted);
+      await this.#connect(offset, Math.min(this.bytes, offset + window));
     }
     const next = await this.#pieces!.next();
     if (next.done) throw new Error(`the connection ends after ${offset} of ${this.#end} bytes`);
     if (offset + next.value.length > this.#end)
       throw hubFault(this.#name, 'the server sends more than asked');
     this.#rest = next.value;
+    this.#came += next.value.length;
   }
 
   async #connect(offset: number, end: number): Promise<void> {

@@ -6,7 +6,7 @@ import { wholeBody } from './body.ts';
 import { contentHash } from './content-hash.ts';
 import { RemoteBytes } from './remote-bytes.ts';
 import { request } from './request.ts';
-import type { HubRun } from './snapshot.ts';
+import type { HubRun } from './run.ts';
 import { contentUrl, type HubFile, type HubTree, isLarge } from './tree.ts';
 
 /** Git keeps larger ones in LFS on the Hub. */

@@ -3,6 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** A server may ask for patience, but not for more than a person would have. */
 const LONGEST_PAUSE = 60_000;
 
+/** Bytes that a connection must bring to count as one that helps: a server that drips would be tried for ever. */
+export const LEAST_PROGRESS = 64 << 10;
+
 /** Waits between tries of one request or transfer, longer each time that nothing came. */
 export class Retries {
   readonly #pauses: readonly number[];

@@ -3,20 +3,13 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { localIo, PressError } from '../core/errors.ts';
 import type { HubOrigin } from '../core/model.ts';
-import type { Progress } from '../core/progress.ts';
 import { FileLock } from '../io/file-lock.ts';
 import { RepositoryCache } from './cache.ts';
 import { contentHash } from './content-hash.ts';
 import { download } from './download.ts';
 import { type HubSource, printHubSource } from './hub-source.ts';
-import type { HubSettings } from './settings.ts';
+import type { HubRun } from './run.ts';
 import { COMMIT, type HubFile, type HubTree, isContentId, listTree, resolveRevision } from './tree.ts';
-
-export interface HubRun {
-  readonly settings: HubSettings;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
-}
 
 /** Files that come at once: a server gives one connection less than a line can take. */
 const FILES_AT_ONCE = 4;
@@ -27,7 +20,8 @@ const LOCK_POLL = 200;
  * What a repository holds at the commit that a source means now. Commits never change, so each is listed only once.
  * @throws PressError `network` where the Hub cannot tell, and offline where the cache cannot.
  */
-export async function openTree({ settings, signal }: HubRun, source: HubSource): Promise<HubTree> {
+export async function openTree(run: HubRun, source: HubSource): Promise<HubTree> {
+  const { settings } = run;
   const { repository, revision } = source;
   const cache = new RepositoryCache(settings, repository);
   if (settings.offline) {
@@ -38,9 +32,9 @@ export async function openTree({ settings, signal }: HubRun, source: HubSource):
   }
   const pinned = COMMIT.test(revision) && (await cache.knownTree({ repository, revision }));
   if (pinned) return pinned;
-  const commit = await resolveRevision(settings, repository, revision, signal);
+  const commit = await resolveRevision(run, repository, revision);
   const origin = { repository, revision: commit };
-  return (await cache.knownTree(origin)) ?? (await listTree(settings, origin, signal));
+  return (await cache.knownTree(origin)) ?? (await listTree(run, origin));
 }
 
 function offline(file: string): PressError {

@@ -2,6 +2,7 @@ import type { HubOrigin } from '../core/model.ts';
 import { apiFetch } from './api-fetch.ts';
 import { isRepositoryPath } from './hub-source.ts';
 import { hubFault } from './request.ts';
+import type { HubRun } from './run.ts';
 import type { HubSettings } from './settings.ts';
 
 /** A file of a repository at a commit. */
@@ -24,17 +25,12 @@ const SHA256 = /^[0-9a-f]{64}$/;
 const MAX_FILES = 100_000;
 
 /** The commit that a branch, a tag or a commit leads to. Throws `network` where the Hub does not know or name it. */
-export async function resolveRevision(
-  settings: HubSettings,
-  repository: string,
-  revision: string,
-  signal?: AbortSignal,
-): Promise<string> {
+export async function resolveRevision(run: HubRun, repository: string, revision: string): Promise<string> {
   const { modelInfo } = await import('@huggingface/hub');
   const name = `${repository}@${revision}`;
   const { sha } = await modelInfo({
-    ...{ name: repository, revision, hubUrl: settings.endpoint, additionalFields: ['sha'] },
-    fetch: apiFetch(settings, name, signal),
+    ...{ name: repository, revision, hubUrl: run.settings.endpoint, additionalFields: ['sha'] },
+    fetch: apiFetch(run, name),
   });
   const isOther = COMMIT.test(revision) && sha !== revision;
   if (typeof sha !== 'string' || !COMMIT.test(sha) || isOther) {
@@ -47,15 +43,11 @@ export async function resolveRevision(
  * Lists a repository at a commit.
  * @throws PressError `network` where the Hub refuses, or lists paths, sizes or ids that cannot be.
  */
-export async function listTree(
-  settings: HubSettings,
-  { repository, revision }: HubOrigin,
-  signal?: AbortSignal,
-): Promise<HubTree> {
+export async function listTree(run: HubRun, { repository, revision }: HubOrigin): Promise<HubTree> {
   const { listFiles } = await import('@huggingface/hub');
   const entries = listFiles({
-    ...{ repo: repository, revision, recursive: true, hubUrl: settings.endpoint },
-    fetch: apiFetch(settings, repository, signal),
+    ...{ repo: repository, revision, recursive: true, hubUrl: run.settings.endpoint },
+    fetch: apiFetch(run, repository),
   });
   const files = new Map<string, HubFile>();
   for await (const entry of entries) {

@@ -1,6 +1,7 @@
 import { siblingShardNames } from '../../formats/gguf/shards.ts';
 import { CONTAINERS } from '../../formats/hf/container.ts';
 import { invalidInput, usage } from '../core/errors.ts';
+import { MANIFEST_NAME } from './manifest.ts';
 
 /** A file in a listing, by its path with forward slashes. */
 interface Listed {
@@ -30,10 +31,21 @@ export interface NeededFiles<File extends Listed> {
 
 /**
  * Picks what a model needs out of all that a repository holds. `path` names a file or a folder of it. Checkpoints come
- * before graphs that lie beside them, as in folders.
+ * before graphs that lie beside them, as in folders. The record of plmpress comes along where there is one.
  * @throws PressError `invalid-input` where there is no model, `usage` where there are several.
  */
 export function neededFiles<File extends Listed>(
+  repository: string,
+  listed: readonly File[],
+  path?: string,
+): NeededFiles<File> {
+  const needed = modelFiles(repository, listed, path);
+  const record = listed.find((entry) => entry.path === MANIFEST_NAME);
+  const isLeft = record !== undefined && !needed.files.includes(record);
+  return isLeft ? { ...needed, files: [...needed.files, record] } : needed;
+}
+
+function modelFiles<File extends Listed>(
   repository: string,
   listed: readonly File[],
   path?: string,
@@ -96,7 +108,7 @@ function filesOf<File extends Listed>(
     );
     return { files: files.filter((entry) => entry.path.startsWith(root)), path: file.path, format: 'onnx' };
   }
-  if (name === BUNDLE_MANIFEST) return neededFiles(repository, listed, folder.slice(0, -1));
+  if (name === BUNDLE_MANIFEST) return modelFiles(repository, listed, folder.slice(0, -1));
   throw usage(`${file.path} is a part of a model`, 'the folder that holds it');
 }
 

@@ -4,7 +4,8 @@ import { readHfFolder } from '../../formats/hf/import.ts';
 import type { Model } from '../core/model.ts';
 import type { HubSource } from '../hub/hub-source.ts';
 import { remoteFolder } from '../hub/remote-folder.ts';
-import { type HubRun, openTree, takeSnapshot } from '../hub/snapshot.ts';
+import type { HubRun } from '../hub/run.ts';
+import { openTree, takeSnapshot } from '../hub/snapshot.ts';
 import { neededFiles } from './needed-files.ts';
 
 /**
