@@ -18,7 +18,7 @@ import {
   mergeManifest,
 } from './manifest.ts';
 import { readManifest } from './manifest-reader.ts';
-import type { StorageError } from './storage-error.ts';
+import type { StoredTensor } from './stored-tensor.ts';
 import type { Target } from './target.ts';
 import { assertTranscodable, transcode } from './transcode.ts';
 import { SLOTS, sideBytes, slotBytes } from './working-memory.ts';
@@ -87,14 +87,14 @@ async function writeTargets(output: StagedOutput, job: Job): Promise<ConvertResu
   const previous = await readPrevious(output.folder, force);
   const staged = files.map((file) => ({ ...file, isRecord: file.make !== undefined }));
   await output.stage(staged, { force, inputs: [...(await inputPaths(model, source)), ...inputs] });
-  const errors = await writeFiles(output, job);
+  const stored = await writeFiles(output, job);
   const digests = await seal(output, job);
   const names = new Map([...digests].map(([planned, { name }]) => [planned, name]));
   const written = files.map(({ name }) => fileOf(digests.get(name)!));
   const described = await describeSource(model);
   const manifest = mergeManifest(
     previous === 'malformed' ? undefined : previous,
-    targets.map((target) => describeArtifact(target, described, errors, names)),
+    targets.map((target) => describeArtifact(target, described, stored, names)),
     // Files of equal content may have one name.
     [...new Map(written.map((file) => [file.path, file])).values()],
   );
@@ -126,7 +126,7 @@ async function readPrevious(folder: string, force: boolean): Promise<Manifest | 
   }
 }
 
-async function writeFiles(output: StagedOutput, job: Job): Promise<ReadonlyMap<PlannedTensor, StorageError>> {
+async function writeFiles(output: StagedOutput, job: Job): Promise<ReadonlyMap<PlannedTensor, StoredTensor>> {
   const { model, files, threads, slotBytes: bytes, progress, signal } = job;
   for (const { name, head } of files) {
     for (const part of head) await output.write(name, part.bytes, part.offset);

@@ -86,9 +86,13 @@ function parseFile(field: JsonField): ManifestFile {
 }
 
 function parseContent(field: JsonField): { bytes: number; sha256: string } {
-  const sha256 = field.at('sha256').string();
-  if (!SHA256.test(sha256)) throw field.at('sha256').unexpected('64 hex digits');
-  return { bytes: field.at('bytes').integer(0), sha256 };
+  return { bytes: field.at('bytes').integer(0), sha256: digest(field.at('sha256')) };
+}
+
+function digest(field: JsonField): string {
+  const text = field.string();
+  if (!SHA256.test(text)) throw field.unexpected('64 hex digits');
+  return text;
 }
 
 /** A path that cannot leave the folder. */
@@ -154,7 +158,7 @@ function parseTensor(field: JsonField): ManifestTensor {
       .at('shape')
       .items()
       .map((dimension) => dimension.integer(0)),
-    bytes: field.at('bytes').integer(0),
+    ...parseContent(field),
     error: { relativeRms: error.at('relativeRms').number(), maxAbs: error.at('maxAbs').number() },
   };
 }

@@ -2,6 +2,7 @@ import { type Fallback, type PlannedTensor, plannedBytes, plannedRows } from '..
 import type { Change, Model } from '../core/model.ts';
 import { columnCount } from '../core/tensor.ts';
 import type { StorageError } from './storage-error.ts';
+import type { StoredTensor } from './stored-tensor.ts';
 import type { Target } from './target.ts';
 import { VERSION } from './version.ts';
 
@@ -25,6 +26,8 @@ export interface ManifestTensor {
   readonly scheme: string;
   readonly shape: readonly number[];
   readonly bytes: number;
+  /** As `StoredTensor`. */
+  readonly sha256: string;
   readonly error: StorageError;
 }
 
@@ -74,7 +77,7 @@ export async function describeSource(model: Model): Promise<ManifestSource> {
 export function describeArtifact(
   target: Target,
   source: ManifestSource,
-  errors: ReadonlyMap<PlannedTensor, StorageError>,
+  stored: ReadonlyMap<PlannedTensor, StoredTensor>,
   names: ReadonlyMap<string, string>,
 ): ManifestArtifact {
   const { plan, options, model, passes } = target;
@@ -87,16 +90,16 @@ export function describeArtifact(
     changes: model.changes,
     fallbacks: plan.fallbacks,
     tensors: plan.files.flatMap(({ tensors }) =>
-      tensors.map((tensor) => describeTensor(tensor, errors.get(tensor)!)),
+      tensors.map((tensor) => describeTensor(tensor, stored.get(tensor)!)),
     ),
     files: [...new Set(plan.files.map((file) => names.get(file.name)!))],
   };
 }
 
-function describeTensor(tensor: PlannedTensor, error: StorageError): ManifestTensor {
+function describeTensor(tensor: PlannedTensor, stored: StoredTensor): ManifestTensor {
   const { name, source, scheme, rows } = tensor;
   const shape = rows === undefined ? source.shape : [plannedRows(tensor).count, columnCount(source)];
-  return { name, source: source.name, scheme, shape, bytes: plannedBytes(tensor), error };
+  return { name, source: source.name, scheme, shape, bytes: plannedBytes(tensor), ...stored };
 }
 
 /** Adds artifacts to those of `previous`, dropping from it each that shares a file with a new one. */
