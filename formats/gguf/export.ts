@@ -35,6 +35,8 @@ export interface GgufOptions extends SchemeOptions {
   readonly allowRequantize?: boolean;
   /** Left out: fast, the bytes of llama-quantize. */
   readonly quality?: Quality;
+  /** Of plmpress, for files of models whose origin is known. */
+  readonly version?: string;
 }
 
 /** A tensor that is to be written, in the place that llama-quantize gives it. */
@@ -59,11 +61,11 @@ interface Placed {
  */
 export function planGguf(model: Model, options: GgufOptions): ExportPlan {
   const recipe = recipeNamed(options.recipe);
-  const { arch = 'plm', quality = 'fast' } = options;
+  const { arch = 'plm', imatrix, quality = 'fast', version } = options;
   assertHolds(arch, model.config);
   const { placements, fallbacks, notes } = placeTensors(model, recipe, options);
   if (options.strict && fallbacks.length > 0) throw strictError(fallbacks[0]!);
-  const metadata = modelMetadata(model, { arch, recipe, imatrix: options.imatrix, quality });
+  const metadata = modelMetadata(model, { arch, recipe, imatrix, quality, version });
   const infix = arch === 'plm' ? '' : `-${arch}`;
   const stem = `${fileStem(model.name)}${infix}-${recipe.name.toUpperCase()}`;
   return {

@@ -118,6 +118,7 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
     requirements: requirementsOf(tensors),
     memory: memoryOf(config, tensors),
     sources: model.files.map(({ name, bytes }) => ({ file: name, bytes, sha256: UNKNOWN_SHA256 })),
+    ...(model.origin && { origin: model.origin }),
     passes: options.passes,
     ...(options.quality === 'best' && { quality: 'best' }),
     ...(firing && { firing }),
