@@ -8,6 +8,7 @@ import { inspectCommand } from './commands/inspect.ts';
 import { logitsCommand } from './commands/logits.ts';
 import { passesCommand } from './commands/passes.ts';
 import { planCommand } from './commands/plan.ts';
+import { reproduceCommand } from './commands/reproduce.ts';
 import { schemesCommand } from './commands/schemes.ts';
 import { serveCommand } from './commands/serve.ts';
 import { sweepCommand } from './commands/sweep.ts';
@@ -50,6 +51,7 @@ export function buildProgram(io: Io, open: OpenSession): Command {
     .addCommand(verifyCommand(open))
     .addCommand(calibrateCommand(open))
     .addCommand(sweepCommand(open))
+    .addCommand(reproduceCommand(open))
     .commandsGroup('Look:')
     .addCommand(inspectCommand(open))
     .addCommand(diffCommand(open))

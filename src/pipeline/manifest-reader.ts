@@ -3,7 +3,7 @@ import path from 'node:path';
 import { invalidInput, localIo, PressError } from '../core/errors.ts';
 import { parseJson } from '../core/json.ts';
 import type { JsonField } from '../core/json-field.ts';
-import type { Change, SourceFile } from '../core/model.ts';
+import type { Change, HubOrigin, SourceFile } from '../core/model.ts';
 import { readTextFile } from '../io/text-file.ts';
 import {
   MANIFEST_NAME,
@@ -12,12 +12,16 @@ import {
   type ManifestArtifact,
   type ManifestFile,
   type ManifestOptions,
+  type ManifestSource,
   type ManifestTensor,
+  type RecordedTarget,
 } from './manifest.ts';
 
 /** An artifact of the deepest model that llama.cpp takes makes 2 MB. */
 const MAX_MANIFEST_BYTES = 64_000_000;
 const SHA256 = /^[0-9a-f]{64}$/;
+const REPOSITORY = /^[\w.-]+\/[\w.-]+$/;
+const COMMIT = /^[0-9a-f]{40}$/;
 
 /** The manifest of `folder`; undefined where there is none. Throws `invalid-input` where it is malformed. */
 export async function readManifest(folder: string): Promise<Manifest | undefined> {
@@ -104,18 +108,10 @@ function relativePath(field: JsonField): string {
 }
 
 function parseArtifact(field: JsonField): ManifestArtifact {
-  const source = field.at('source');
   return {
     target: field.at('target').string(),
     version: field.at('version').string(),
-    source: {
-      format: source.at('format').string(),
-      name: source.at('name').string(),
-      files: source
-        .at('files')
-        .items()
-        .map((file) => ({ name: file.at('name').string(), ...parseContent(file) })),
-    },
+    source: parseSource(field.at('source')),
     options: parseOptions(field.at('options')),
     passes: strings(field.at('passes')),
     changes: field.at('changes').items().map(parseChange),
@@ -126,6 +122,35 @@ function parseArtifact(field: JsonField): ManifestArtifact {
     tensors: field.at('tensors').items().map(parseTensor),
     files: field.at('files').items().map(relativePath),
   };
+}
+
+/** The part of an artifact that says how it was planned. */
+export function parseRecordedTarget(field: JsonField): RecordedTarget {
+  return {
+    target: field.at('target').string(),
+    options: parseOptions(field.at('options')),
+    passes: strings(field.at('passes')),
+  };
+}
+
+export function parseSource(field: JsonField): ManifestSource {
+  const origin = field.at('origin').optional();
+  return {
+    format: field.at('format').string(),
+    name: field.at('name').string(),
+    ...(origin && { origin: parseOrigin(origin) }),
+    files: field
+      .at('files')
+      .items()
+      .map((file) => ({ name: file.at('name').string(), ...parseContent(file) })),
+  };
+}
+
+function parseOrigin(field: JsonField): HubOrigin {
+  const [repository, revision] = [field.at('repository'), field.at('revision')];
+  if (!REPOSITORY.test(repository.string())) throw repository.unexpected('org/name');
+  if (!COMMIT.test(revision.string())) throw revision.unexpected('40 hex digits');
+  return { repository: repository.string(), revision: revision.string() };
 }
 
 function parseOptions(field: JsonField): ManifestOptions {

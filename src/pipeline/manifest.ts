@@ -1,5 +1,5 @@
 import { type Fallback, type PlannedTensor, plannedBytes, plannedRows } from '../core/export-plan.ts';
-import type { Change, Model } from '../core/model.ts';
+import type { Change, HubOrigin, Model } from '../core/model.ts';
 import { columnCount } from '../core/tensor.ts';
 import type { StorageError } from './storage-error.ts';
 import type { StoredTensor } from './stored-tensor.ts';
@@ -34,6 +34,8 @@ export interface ManifestTensor {
 export interface ManifestSource {
   readonly format: string;
   readonly name: string;
+  readonly origin?: HubOrigin;
+  /** Those of adapters last. */
   readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
 }
 
@@ -55,6 +57,9 @@ export interface ManifestArtifact {
   readonly files: readonly string[];
 }
 
+/** What an artifact is planned by, beside its source. */
+export type RecordedTarget = Pick<ManifestArtifact, 'target' | 'options' | 'passes'>;
+
 /** Holds no time, no path of the machine and no thread count: equal conversions give equal manifests. */
 export interface Manifest {
   readonly schemaVersion: typeof MANIFEST_SCHEMA;
@@ -70,7 +75,8 @@ export async function describeSource(model: Model): Promise<ManifestSource> {
   for (const file of model.files) {
     files.push({ name: file.name, bytes: file.bytes, sha256: await file.sha256() });
   }
-  return { format: model.format, name: model.name, files };
+  const { format, name, origin } = model;
+  return { format, name, ...(origin && { origin }), files };
 }
 
 /** `names`: those of all files by the ones in the plan. */
