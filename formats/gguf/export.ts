@@ -1,5 +1,6 @@
 import { type PressError, unsupported } from '../../src/core/errors.ts';
 import type { ExportPlan, Fallback, Feedback, PlannedFile } from '../../src/core/export-plan.ts';
+import { fileStem } from '../../src/core/file-stem.ts';
 import type { Imatrix } from '../../src/core/imatrix.ts';
 import type { Model } from '../../src/core/model.ts';
 import { firstNames } from '../../src/core/name-list.ts';
@@ -16,9 +17,6 @@ import { isQuantized, needsImportance, SchemeChooser, type SchemeOptions } from 
 import { layoutShards, shardFileName } from './shards.ts';
 import { BETA, reluSquaredError } from './swiglu.ts';
 import { type KeyValue, layoutGguf, type TensorEntry } from './writer.ts';
-
-/** Leaves room for recipe, shard numbers and the temporary name within the 255 bytes of common file systems. */
-const MAX_STEM_BYTES = 150;
 
 export interface GgufOptions extends SchemeOptions {
   /** Name or alias in `RECIPES`, in any case. */
@@ -167,14 +165,4 @@ function planFile(
       ...(feedback !== undefined && { feedback }),
     })),
   };
-}
-
-/** The model's name as part of a file name: names may come from hostile metadata. */
-function fileStem(name: string): string {
-  const safe = name.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^[.-]+|[.-]+$/g, '');
-  const cut = Buffer.from(safe)
-    .subarray(0, MAX_STEM_BYTES)
-    .toString('utf8')
-    .replace(/\ufffd+$/, '');
-  return cut === '' ? 'model' : cut;
 }

@@ -6,6 +6,8 @@ import { diffCommand } from './commands/diff.ts';
 import { generateCommand } from './commands/generate.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { logitsCommand } from './commands/logits.ts';
+import { matrixCommand } from './commands/matrix.ts';
+import { mergeCommand } from './commands/merge.ts';
 import { passesCommand } from './commands/passes.ts';
 import { planCommand } from './commands/plan.ts';
 import { reproduceCommand } from './commands/reproduce.ts';
@@ -52,6 +54,9 @@ export function buildProgram(io: Io, open: OpenSession): Command {
     .addCommand(calibrateCommand(open))
     .addCommand(sweepCommand(open))
     .addCommand(reproduceCommand(open))
+    .commandsGroup('Split:')
+    .addCommand(matrixCommand(open))
+    .addCommand(mergeCommand(open))
     .commandsGroup('Look:')
     .addCommand(inspectCommand(open))
     .addCommand(diffCommand(open))

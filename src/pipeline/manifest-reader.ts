@@ -16,6 +16,7 @@ import {
   type ManifestTensor,
   type RecordedTarget,
 } from './manifest.ts';
+import type { StorageError } from './storage-error.ts';
 
 /** An artifact of the deepest model that llama.cpp takes makes 2 MB. */
 const MAX_MANIFEST_BYTES = 64_000_000;
@@ -90,10 +91,11 @@ function parseFile(field: JsonField): ManifestFile {
 }
 
 function parseContent(field: JsonField): { bytes: number; sha256: string } {
-  return { bytes: field.at('bytes').integer(0), sha256: digest(field.at('sha256')) };
+  return { bytes: field.at('bytes').integer(0), sha256: parseDigest(field.at('sha256')) };
 }
 
-function digest(field: JsonField): string {
+/** A SHA-256 in hex. */
+export function parseDigest(field: JsonField): string {
   const text = field.string();
   if (!SHA256.test(text)) throw field.unexpected('64 hex digits');
   return text;
@@ -176,7 +178,6 @@ function parseChange(field: JsonField): Change {
 }
 
 function parseTensor(field: JsonField): ManifestTensor {
-  const error = field.at('error');
   return {
     ...texts(field, ['name', 'source', 'scheme']),
     shape: field
@@ -184,8 +185,12 @@ function parseTensor(field: JsonField): ManifestTensor {
       .items()
       .map((dimension) => dimension.integer(0)),
     ...parseContent(field),
-    error: { relativeRms: error.at('relativeRms').number(), maxAbs: error.at('maxAbs').number() },
+    error: parseStorageError(field.at('error')),
   };
+}
+
+export function parseStorageError(field: JsonField): StorageError {
+  return { relativeRms: field.at('relativeRms').number(), maxAbs: field.at('maxAbs').number() };
 }
 
 /** Members that are strings, in the order of `keys`. */

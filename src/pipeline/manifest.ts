@@ -76,7 +76,12 @@ export async function describeSource(model: Model): Promise<ManifestSource> {
     files.push({ name: file.name, bytes: file.bytes, sha256: await file.sha256() });
   }
   const { format, name, origin } = model;
-  return { format, name, ...(origin && { origin }), files };
+  return { format, name, ...(origin && { origin: originOf(origin) }), files };
+}
+
+/** Nothing else that an origin may know. */
+function originOf({ repository, revision }: HubOrigin): HubOrigin {
+  return { repository, revision };
 }
 
 /** `names`: those of all files by the ones in the plan. */

@@ -9,9 +9,9 @@ export interface Transfer {
   readonly write: (bytes: Uint8Array, offset: number) => Promise<void>;
 }
 
-/** Transfers by where their sources lie, so that each source file is read once and front to back. */
-export function inSourceOrder(transfers: readonly Transfer[]): Transfer[] {
-  return transfers.toSorted((a, b) => {
+/** By where sources lie, so that each source file is read once and front to back. */
+export function inSourceOrder<T extends Pick<Transfer, 'tensor'>>(tensors: readonly T[]): T[] {
+  return tensors.toSorted((a, b) => {
     const [x, y] = [a.tensor.source.origin, b.tensor.source.origin];
     return x.file - y.file || x.offset - y.offset;
   });

@@ -16,6 +16,7 @@ import {
   mergeManifest,
 } from './manifest.ts';
 import { readManifest } from './manifest-reader.ts';
+import { readBack } from './read-back.ts';
 import type { StoredTensor } from './stored-tensor.ts';
 import type { Target } from './target.ts';
 import type { Fill } from './transcoder.ts';
@@ -123,8 +124,8 @@ async function writeTensors(
 async function seal(output: StagedOutput, job: Job): Promise<ReadonlyMap<string, FileDigest>> {
   const whole = await readBack(
     output,
-    job,
     job.files.filter(({ make }) => make === undefined),
+    job,
   );
   const made = job.targets.flatMap(({ plan }) => plan.files.filter(({ make }) => make !== undefined));
   if (made.length === 0) return whole;
@@ -147,22 +148,5 @@ async function seal(output: StagedOutput, job: Job): Promise<ReadonlyMap<string,
   } finally {
     await Promise.all(open.map((file) => file.close()));
   }
-  return new Map([...whole, ...(await readBack(output, job, made))]);
-}
-
-async function readBack(
-  output: StagedOutput,
-  { progress, signal }: Job,
-  files: readonly PlannedFile[],
-): Promise<Map<string, FileDigest>> {
-  const total = files.reduce((sum, file) => sum + file.bytes, 0);
-  let done = 0;
-  progress?.({ kind: 'phase', name: 'read back', total, unit: 'bytes' });
-  const onRead = (bytes: number) => {
-    done += bytes;
-    progress?.({ kind: 'advance', done });
-  };
-  const names = files.map(({ name }) => name);
-  const digests = await output.seal({ names, onRead, ...(signal && { signal }) });
-  return new Map(digests.map((digest, index) => [names[index]!, digest]));
+  return new Map([...whole, ...(await readBack(output, made, job))]);
 }
