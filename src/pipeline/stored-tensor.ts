@@ -13,11 +13,13 @@ export class StoredTensorSum {
   readonly #hash = createHash('sha256');
   readonly #error = new StorageErrorSum();
 
-  /** Stops at a row with a weight that is not finite and returns its index, as `StorageErrorSum` does. */
-  add(rows: Uint8Array, statistics: Float64Array): number | undefined {
-    const badRow = this.#error.add(statistics);
-    if (badRow === undefined) this.#hash.update(rows);
-    return badRow;
+  /** As `StorageErrorSum.add`. */
+  addStatistics(statistics: Float64Array): number | undefined {
+    return this.#error.add(statistics);
+  }
+
+  addRows(rows: Uint8Array): void {
+    this.#hash.update(rows);
   }
 
   /** To be asked for once, at the end. */

@@ -67,9 +67,12 @@ export async function transcode(
         slotOf(index + 1).read(next, signal);
       }
       slot.transcode(chunk, await side.of(chunk.tensor));
-      const badRow = sums.get(chunk.tensor)!.add(slot.target(chunk), slot.statistics(chunk));
+      const sum = sums.get(chunk.tensor)!;
+      const badRow = sum.addStatistics(slot.statistics(chunk));
       if (badRow !== undefined) throw notFinite(chunk, badRow, slot, options.files);
       slot.write(chunk);
+      // While it is being written.
+      sum.addRows(slot.target(chunk));
       done += chunk.targetBytes;
       progress?.({ kind: 'advance', done, item: chunk.tensor.name });
     }
