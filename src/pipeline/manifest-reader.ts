@@ -21,7 +21,7 @@ import type { StorageError } from './storage-error.ts';
 /** An artifact of the deepest model that llama.cpp takes makes 2 MB. */
 const MAX_MANIFEST_BYTES = 64_000_000;
 const SHA256 = /^[0-9a-f]{64}$/;
-const REPOSITORY = /^[\w.-]+\/[\w.-]+$/;
+const REPOSITORY = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
 const COMMIT = /^[0-9a-f]{40}$/;
 
 /** The manifest of `folder`; undefined where there is none. Throws `invalid-input` where it is malformed. */

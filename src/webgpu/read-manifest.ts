@@ -23,7 +23,7 @@ import {
 /** A name below the folder of the manifest: no way up, no other host, no dot files. */
 const SAFE_NAME = /^(?:[A-Za-z0-9_][\w.-]*\/)*[A-Za-z0-9_][\w.-]*$/;
 const SHA256 = /^[0-9a-f]{64}$/;
-const REPOSITORY = /^[\w.-]+\/[\w.-]+$/;
+const REPOSITORY = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
 const COMMIT = /^[0-9a-f]{40}$/;
 /** Offsets of pieces, so that they can be copied and bound as they lie. */
 const ALIGNMENT = 256;
