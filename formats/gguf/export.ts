@@ -1,5 +1,6 @@
 import { type PressError, unsupported } from '../../src/core/errors.ts';
 import type { ExportPlan, Fallback, Feedback, PlannedFile } from '../../src/core/export-plan.ts';
+import { fileStem } from '../../src/core/file-stem.ts';
 import type { Imatrix } from '../../src/core/imatrix.ts';
 import type { Model } from '../../src/core/model.ts';
 import { firstNames } from '../../src/core/name-list.ts';
@@ -17,9 +18,6 @@ import { layoutShards, shardFileName } from './shards.ts';
 import { BETA, reluSquaredError } from './swiglu.ts';
 import { type KeyValue, layoutGguf, type TensorEntry } from './writer.ts';
 
-/** Leaves room for recipe, shard numbers and the temporary name within the 255 bytes of common file systems. */
-const MAX_STEM_BYTES = 150;
-
 export interface GgufOptions extends SchemeOptions {
   /** Name or alias in `RECIPES`, in any case. */
   readonly recipe: string;
@@ -35,6 +33,8 @@ export interface GgufOptions extends SchemeOptions {
   readonly allowRequantize?: boolean;
   /** Left out: fast, the bytes of llama-quantize. */
   readonly quality?: Quality;
+  /** Of plmpress, for files of models whose origin is known. */
+  readonly version?: string;
 }
 
 /** A tensor that is to be written, in the place that llama-quantize gives it. */
@@ -59,11 +59,11 @@ interface Placed {
  */
 export function planGguf(model: Model, options: GgufOptions): ExportPlan {
   const recipe = recipeNamed(options.recipe);
-  const { arch = 'plm', quality = 'fast' } = options;
+  const { arch = 'plm', imatrix, quality = 'fast', version } = options;
   assertHolds(arch, model.config);
   const { placements, fallbacks, notes } = placeTensors(model, recipe, options);
   if (options.strict && fallbacks.length > 0) throw strictError(fallbacks[0]!);
-  const metadata = modelMetadata(model, { arch, recipe, imatrix: options.imatrix, quality });
+  const metadata = modelMetadata(model, { arch, recipe, imatrix, quality, version });
   const infix = arch === 'plm' ? '' : `-${arch}`;
   const stem = `${fileStem(model.name)}${infix}-${recipe.name.toUpperCase()}`;
   return {
@@ -165,14 +165,4 @@ function planFile(
       ...(feedback !== undefined && { feedback }),
     })),
   };
-}
-
-/** The model's name as part of a file name: names may come from hostile metadata. */
-function fileStem(name: string): string {
-  const safe = name.replace(/[^\p{L}\p{N}._-]+/gu, '-').replace(/^[.-]+|[.-]+$/g, '');
-  const cut = Buffer.from(safe)
-    .subarray(0, MAX_STEM_BYTES)
-    .toString('utf8')
-    .replace(/\ufffd+$/, '');
-  return cut === '' ? 'model' : cut;
 }

@@ -1,6 +1,12 @@
 import { type PlmConfig, qkHeadDim } from '../../src/core/config.ts';
 import type { Imatrix } from '../../src/core/imatrix.ts';
-import type { GenerationConfig, Model, ModelCard } from '../../src/core/model.ts';
+import {
+  type GenerationConfig,
+  type HubOrigin,
+  type Model,
+  type ModelCard,
+  repositoryUrl,
+} from '../../src/core/model.ts';
 import type { Statistics } from '../../src/core/statistics.ts';
 import { elementCount } from '../../src/core/tensor.ts';
 import type { Quality } from '../../src/passes/calibrated-rounding.ts';
@@ -19,18 +25,22 @@ export interface MetadataOptions {
   readonly recipe: Recipe;
   readonly imatrix: Imatrix | undefined;
   readonly quality: Quality;
+  /** Of plmpress; told beside the model's origin. */
+  readonly version: string | undefined;
 }
 
 /** Keys of our own: how weights were rounded, and the statistics that this went by, with their SHA-256. */
 export const QUALITY_KEY = 'plmpress.quality';
 const STATISTICS_KEY = 'plmpress.statistics';
+const COMMIT_KEY = 'plmpress.source.commit';
+const VERSION_KEY = 'plmpress.version';
 
 /**
  * Keys and values of a PLM in the order and with the types of llama.cpp's converter
  * (convert_hf_to_gguf.py, conversion/plm.py and conversion/deepseek.py). What is unknown is left out.
  */
 export function modelMetadata(model: Model, options: MetadataOptions): KeyValue[] {
-  const { arch, recipe, imatrix, quality } = options;
+  const { arch, recipe, imatrix, quality, version } = options;
   const configKeys = arch === 'plm' ? plmKeys : deepseek2Keys;
   return [
     ['general.architecture', string(arch)],
@@ -38,11 +48,21 @@ export function modelMetadata(model: Model, options: MetadataOptions): KeyValue[
     ...samplingKeys(model.generation),
     ['general.name', string(model.name)],
     ['general.size_label', string(sizeLabel(model))],
+    ...(model.origin === undefined ? [] : originKeys(model.origin, version)),
     ...cardKeys(model.card),
     ...configKeys(model.config, recipe.fileType),
     ...tokenizerKeys(model.tokenizer, model.config.vocabSize),
     ...(imatrix === undefined ? [] : imatrixKeys(imatrix)),
     ...(quality === 'fast' ? [] : qualityKeys(quality, model.statistics)),
+  ];
+}
+
+/** The repository as llama.cpp's converter names it; its commit and who converted it are keys of our own. */
+function originKeys(origin: HubOrigin, version: string | undefined): KeyValue[] {
+  return [
+    ['general.source.repo_url', string(repositoryUrl(origin))],
+    [COMMIT_KEY, string(origin.revision)],
+    ...optional(VERSION_KEY, 'string', version),
   ];
 }
 

@@ -1,5 +1,5 @@
 import type { CacheForm } from '../../src/core/config.ts';
-import type { Model } from '../../src/core/model.ts';
+import { type Model, repositoryUrl } from '../../src/core/model.ts';
 import type { Quality } from '../../src/passes/calibrated-rounding.ts';
 import { plmConfigText } from './folder/plm-config.ts';
 
@@ -12,6 +12,8 @@ export const METADATA = {
   /** Where the weights come from. */
   name: 'plmpress.source.name',
   format: 'plmpress.source.format',
+  repository: 'plmpress.source.repository',
+  commit: 'plmpress.source.commit',
   license: 'plmpress.source.license',
   baseModels: 'plmpress.source.base_models',
   /** Passes that have changed the weights. */
@@ -30,7 +32,7 @@ export function graphMetadata(
     quality,
   }: { readonly scheme: string; readonly cache: CacheForm; readonly quality: Quality },
 ): Record<string, string> {
-  const { name, format, card, importances, statistics } = model;
+  const { name, format, origin, card, importances, statistics } = model;
   const calibration = importances ?? (quality === 'best' ? statistics : undefined);
   const passes = [...new Set(model.changes.map((change) => change.pass))];
   return {
@@ -39,6 +41,10 @@ export function graphMetadata(
     [METADATA.config]: plmConfigText(model),
     [METADATA.name]: name,
     [METADATA.format]: format,
+    ...(origin && {
+      [METADATA.repository]: repositoryUrl(origin),
+      [METADATA.commit]: origin.revision,
+    }),
     ...(card.license !== undefined && { [METADATA.license]: card.license }),
     ...(card.baseModels !== undefined && { [METADATA.baseModels]: card.baseModels.join(' ') }),
     ...(passes.length > 0 && { [METADATA.passes]: passes.join(' ') }),

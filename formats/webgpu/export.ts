@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { unsupported } from '../../src/core/errors.ts';
 import type { ExportPlan, PlannedFile, SealedFile } from '../../src/core/export-plan.ts';
-import type { GenerationConfig, Model } from '../../src/core/model.ts';
+import type { GenerationConfig, HubOrigin, Model } from '../../src/core/model.ts';
 import { plmTensors, type TensorSlot } from '../../src/core/names.ts';
 import { SCHEMES, type SchemeName } from '../../src/core/scheme.ts';
 import { describesGeometry } from '../../src/core/statistics.ts';
@@ -13,6 +13,7 @@ import {
   type BundleFile,
   type BundleGeneration,
   type BundleManifest,
+  type BundleOrigin,
   type BundleTensor,
   type SelfTest,
 } from '../../src/webgpu/manifest.ts';
@@ -118,6 +119,7 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
     requirements: requirementsOf(tensors),
     memory: memoryOf(config, tensors),
     sources: model.files.map(({ name, bytes }) => ({ file: name, bytes, sha256: UNKNOWN_SHA256 })),
+    ...(model.origin && { origin: describeOrigin(model.origin) }),
     passes: options.passes,
     ...(options.quality === 'best' && { quality: 'best' }),
     ...(firing && { firing }),
@@ -161,6 +163,10 @@ function wholeFile(name: string, bytes: Uint8Array): PlannedFile {
 
 function describe({ name, bytes }: Asset): BundleFile {
   return { file: name, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
+}
+
+function describeOrigin({ repository, revision }: HubOrigin): BundleOrigin {
+  return { repository, revision };
 }
 
 interface ManifestParts {

@@ -4,6 +4,7 @@ import { InvalidArgumentError } from 'commander';
 import type { TensorType } from '../../formats/gguf/scheme-choice.ts';
 import { SCHEMES, type SchemeName } from '../core/scheme.ts';
 import { type PassRequest, parsePassRequest } from '../passes/run.ts';
+import { MAX_PARTS, type Share } from '../pipeline/parts/share.ts';
 
 /** Parsers of option values. They throw commander's error, which names the option. */
 
@@ -102,6 +103,14 @@ export function collectPass(
   previous: readonly (PassRequest | string)[] = [],
 ): (PassRequest | string)[] {
   return [...previous, parsePassRequest(text)];
+}
+
+/** A share of a conversion: `1/3`. */
+export function parseShare(text: string): Share {
+  const [, number, of] = /^(\d{1,5})\/(\d{1,5})$/.exec(text) ?? [];
+  const share = { number: Number(number), of: Number(of) };
+  if (share.number >= 1 && share.number <= share.of && share.of <= MAX_PARTS) return share;
+  throw new InvalidArgumentError(`Expected I/N, as 1/3, with I from 1 to N and N up to ${MAX_PARTS}.`);
 }
 
 /** Integers of at least `min`; repeatable. */

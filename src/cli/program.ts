@@ -6,9 +6,12 @@ import { diffCommand } from './commands/diff.ts';
 import { generateCommand } from './commands/generate.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { logitsCommand } from './commands/logits.ts';
+import { matrixCommand } from './commands/matrix.ts';
+import { mergeCommand } from './commands/merge.ts';
 import { passesCommand } from './commands/passes.ts';
 import { planCommand } from './commands/plan.ts';
 import { pullCommand } from './commands/pull.ts';
+import { reproduceCommand } from './commands/reproduce.ts';
 import { schemesCommand } from './commands/schemes.ts';
 import { serveCommand } from './commands/serve.ts';
 import { sweepCommand } from './commands/sweep.ts';
@@ -51,8 +54,12 @@ export function buildProgram(io: Io, open: OpenSession): Command {
     .addCommand(verifyCommand(open))
     .addCommand(calibrateCommand(open))
     .addCommand(sweepCommand(open))
+    .addCommand(reproduceCommand(open))
     .commandsGroup('Hub:')
     .addCommand(pullCommand(open))
+    .commandsGroup('Split:')
+    .addCommand(matrixCommand(open))
+    .addCommand(mergeCommand(open))
     .commandsGroup('Look:')
     .addCommand(inspectCommand(open))
     .addCommand(diffCommand(open))

@@ -42,6 +42,11 @@ export interface HubOrigin {
   readonly revision: string;
 }
 
+/** Where people find a repository of the Hub. */
+export function repositoryUrl({ repository }: HubOrigin): string {
+  return `https://huggingface.co/${repository}`;
+}
+
 /** One thing that a pass did to one tensor (or to the config, with `config` as subject). */
 export interface Change {
   readonly pass: string;

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { invalidInput, localIo, PressError } from '../core/errors.ts';
 import { parseJson } from '../core/json.ts';
 import type { JsonField } from '../core/json-field.ts';
-import type { Change, SourceFile } from '../core/model.ts';
+import type { Change, HubOrigin, SourceFile } from '../core/model.ts';
 import { readTextFile } from '../io/text-file.ts';
 import {
   MANIFEST_NAME,
@@ -12,12 +12,17 @@ import {
   type ManifestArtifact,
   type ManifestFile,
   type ManifestOptions,
+  type ManifestSource,
   type ManifestTensor,
+  type RecordedTarget,
 } from './manifest.ts';
+import type { StorageError } from './storage-error.ts';
 
 /** An artifact of the deepest model that llama.cpp takes makes 2 MB. */
 const MAX_MANIFEST_BYTES = 64_000_000;
 const SHA256 = /^[0-9a-f]{64}$/;
+const REPOSITORY = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
+const COMMIT = /^[0-9a-f]{40}$/;
 
 /** The manifest of `folder`; undefined where there is none. Throws `invalid-input` where it is malformed. */
 export async function readManifest(folder: string): Promise<Manifest | undefined> {
@@ -86,9 +91,14 @@ function parseFile(field: JsonField): ManifestFile {
 }
 
 function parseContent(field: JsonField): { bytes: number; sha256: string } {
-  const sha256 = field.at('sha256').string();
-  if (!SHA256.test(sha256)) throw field.at('sha256').unexpected('64 hex digits');
-  return { bytes: field.at('bytes').integer(0), sha256 };
+  return { bytes: field.at('bytes').integer(0), sha256: parseDigest(field.at('sha256')) };
+}
+
+/** A SHA-256 in hex. */
+export function parseDigest(field: JsonField): string {
+  const text = field.string();
+  if (!SHA256.test(text)) throw field.unexpected('64 hex digits');
+  return text;
 }
 
 /** A path that cannot leave the folder. */
@@ -100,18 +110,10 @@ function relativePath(field: JsonField): string {
 }
 
 function parseArtifact(field: JsonField): ManifestArtifact {
-  const source = field.at('source');
   return {
     target: field.at('target').string(),
     version: field.at('version').string(),
-    source: {
-      format: source.at('format').string(),
-      name: source.at('name').string(),
-      files: source
-        .at('files')
-        .items()
-        .map((file) => ({ name: file.at('name').string(), ...parseContent(file) })),
-    },
+    source: parseSource(field.at('source')),
     options: parseOptions(field.at('options')),
     passes: strings(field.at('passes')),
     changes: field.at('changes').items().map(parseChange),
@@ -122,6 +124,35 @@ function parseArtifact(field: JsonField): ManifestArtifact {
     tensors: field.at('tensors').items().map(parseTensor),
     files: field.at('files').items().map(relativePath),
   };
+}
+
+/** The part of an artifact that says how it was planned. */
+export function parseRecordedTarget(field: JsonField): RecordedTarget {
+  return {
+    target: field.at('target').string(),
+    options: parseOptions(field.at('options')),
+    passes: strings(field.at('passes')),
+  };
+}
+
+export function parseSource(field: JsonField): ManifestSource {
+  const origin = field.at('origin').optional();
+  return {
+    format: field.at('format').string(),
+    name: field.at('name').string(),
+    ...(origin && { origin: parseOrigin(origin) }),
+    files: field
+      .at('files')
+      .items()
+      .map((file) => ({ name: file.at('name').string(), ...parseContent(file) })),
+  };
+}
+
+function parseOrigin(field: JsonField): HubOrigin {
+  const [repository, revision] = [field.at('repository'), field.at('revision')];
+  if (!REPOSITORY.test(repository.string())) throw repository.unexpected('org/name');
+  if (!COMMIT.test(revision.string())) throw revision.unexpected('40 hex digits');
+  return { repository: repository.string(), revision: revision.string() };
 }
 
 function parseOptions(field: JsonField): ManifestOptions {
@@ -147,16 +178,19 @@ function parseChange(field: JsonField): Change {
 }
 
 function parseTensor(field: JsonField): ManifestTensor {
-  const error = field.at('error');
   return {
     ...texts(field, ['name', 'source', 'scheme']),
     shape: field
       .at('shape')
       .items()
       .map((dimension) => dimension.integer(0)),
-    bytes: field.at('bytes').integer(0),
-    error: { relativeRms: error.at('relativeRms').number(), maxAbs: error.at('maxAbs').number() },
+    ...parseContent(field),
+    error: parseStorageError(field.at('error')),
   };
+}
+
+export function parseStorageError(field: JsonField): StorageError {
+  return { relativeRms: field.at('relativeRms').number(), maxAbs: field.at('maxAbs').number() };
 }
 
 /** Members that are strings, in the order of `keys`. */

@@ -1,7 +1,8 @@
 import { type Fallback, type PlannedTensor, plannedBytes, plannedRows } from '../core/export-plan.ts';
-import type { Change, Model } from '../core/model.ts';
+import type { Change, HubOrigin, Model } from '../core/model.ts';
 import { columnCount } from '../core/tensor.ts';
 import type { StorageError } from './storage-error.ts';
+import type { StoredTensor } from './stored-tensor.ts';
 import type { Target } from './target.ts';
 import { VERSION } from './version.ts';
 
@@ -25,12 +26,16 @@ export interface ManifestTensor {
   readonly scheme: string;
   readonly shape: readonly number[];
   readonly bytes: number;
+  /** As `StoredTensor`. */
+  readonly sha256: string;
   readonly error: StorageError;
 }
 
 export interface ManifestSource {
   readonly format: string;
   readonly name: string;
+  readonly origin?: HubOrigin;
+  /** Those of adapters last. */
   readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
 }
 
@@ -52,6 +57,9 @@ export interface ManifestArtifact {
   readonly files: readonly string[];
 }
 
+/** What an artifact is planned by, beside its source. */
+export type RecordedTarget = Pick<ManifestArtifact, 'target' | 'options' | 'passes'>;
+
 /** Holds no time, no path of the machine and no thread count: equal conversions give equal manifests. */
 export interface Manifest {
   readonly schemaVersion: typeof MANIFEST_SCHEMA;
@@ -67,14 +75,20 @@ export async function describeSource(model: Model): Promise<ManifestSource> {
   for (const file of model.files) {
     files.push({ name: file.name, bytes: file.bytes, sha256: await file.sha256() });
   }
-  return { format: model.format, name: model.name, files };
+  const { format, name, origin } = model;
+  return { format, name, ...(origin && { origin: originOf(origin) }), files };
+}
+
+/** Nothing else that an origin may know. */
+function originOf({ repository, revision }: HubOrigin): HubOrigin {
+  return { repository, revision };
 }
 
 /** `names`: those of all files by the ones in the plan. */
 export function describeArtifact(
   target: Target,
   source: ManifestSource,
-  errors: ReadonlyMap<PlannedTensor, StorageError>,
+  stored: ReadonlyMap<PlannedTensor, StoredTensor>,
   names: ReadonlyMap<string, string>,
 ): ManifestArtifact {
   const { plan, options, model, passes } = target;
@@ -87,16 +101,16 @@ export function describeArtifact(
     changes: model.changes,
     fallbacks: plan.fallbacks,
     tensors: plan.files.flatMap(({ tensors }) =>
-      tensors.map((tensor) => describeTensor(tensor, errors.get(tensor)!)),
+      tensors.map((tensor) => describeTensor(tensor, stored.get(tensor)!)),
     ),
     files: [...new Set(plan.files.map((file) => names.get(file.name)!))],
   };
 }
 
-function describeTensor(tensor: PlannedTensor, error: StorageError): ManifestTensor {
+function describeTensor(tensor: PlannedTensor, stored: StoredTensor): ManifestTensor {
   const { name, source, scheme, rows } = tensor;
   const shape = rows === undefined ? source.shape : [plannedRows(tensor).count, columnCount(source)];
-  return { name, source: source.name, scheme, shape, bytes: plannedBytes(tensor), error };
+  return { name, source: source.name, scheme, shape, bytes: plannedBytes(tensor), ...stored };
 }
 
 /** Adds artifacts to those of `previous`, dropping from it each that shares a file with a new one. */

@@ -21,6 +21,7 @@ import { type PassRequest, printPassRequest, runPasses } from '../passes/run.ts'
 import { type Allocation, type AllocationRequest, exactly } from './allocation/allocate.ts';
 import { type AllocatedModel, WidthAllocator } from './allocation/width-allocator.ts';
 import type { ManifestOptions } from './manifest.ts';
+import { type OptionName, recordOptions } from './recorded-options.ts';
 import { selfTest } from './self-test.ts';
 import { VERSION } from './version.ts';
 
@@ -78,8 +79,11 @@ interface Format {
   ) =>
     | Pick<Target, 'plan' | 'graph'>
     | Promise<Pick<Target, 'plan'> & Partial<Pick<Target, 'allocation' | 'model' | 'passes'>>>;
-  /** Of the options, those that bytes depend on and that differ from the defaults. */
-  readonly recorded: (recipe: string, options: TargetOptions) => ManifestOptions;
+  /** What it calls that which follows the colon of a target, and the right spelling of one. Throws `usage` for an unknown one. */
+  readonly kind: 'recipe' | 'scheme';
+  readonly named: (recipe: string) => string;
+  /** Options that its bytes depend on. */
+  readonly options: readonly OptionName[];
 }
 
 const FORMATS: Readonly<Record<string, Format>> = {
@@ -87,7 +91,12 @@ const FORMATS: Readonly<Record<string, Format>> = {
     passes: (model, { arch }) => ggufPasses(model, arch),
     plan: async (model, recipe, options, passes) => {
       const plan = (of: Model, changed: TargetOptions) =>
-        planGguf(of, { recipe, ...changed, ...(of.importances && { imatrix: of.importances }) });
+        planGguf(of, {
+          recipe,
+          version: VERSION,
+          ...changed,
+          ...(of.importances && { imatrix: of.importances }),
+        });
       if (options.allocation === undefined) return { plan: plan(model, options) };
       const { allocation, ...pruned } = await allocate(model, recipe, options, options.allocation);
       return {
@@ -95,16 +104,16 @@ const FORMATS: Readonly<Record<string, Format>> = {
         ...{ allocation, model: pruned.model, passes: [...passes, ...pruned.passes] },
       };
     },
-    recorded: recordedGguf,
+    kind: 'recipe',
+    named: (recipe) => recipeNamed(recipe).name,
+    options: ['quality', 'ggufArch', 'tokenEmbedding', 'tensorTypes', 'pure', 'kvBRule', 'shardSize'],
   },
   onnx: {
     passes: (model, { cache = 'latent' }) => onnxPasses(model, cache),
     plan: (model, scheme, options) => planOnnx(model, { scheme, version: VERSION, ...options }),
-    recorded: (scheme, { cache = 'latent', quality = 'fast' }) => ({
-      scheme: onnxSchemeNamed(scheme).name,
-      ...(cache !== 'latent' && { cache }),
-      ...(quality !== 'fast' && { quality }),
-    }),
+    kind: 'scheme',
+    named: (scheme) => onnxSchemeNamed(scheme).name,
+    options: ['cache', 'quality', 'shardSize'],
   },
   webgpu: {
     passes: () => [],
@@ -112,11 +121,9 @@ const FORMATS: Readonly<Record<string, Format>> = {
       const assets = await readAssets();
       return { plan: planBundle(model, { scheme, version: VERSION, ...options, passes, assets, selfTest }) };
     },
-    recorded: (scheme, { quality = 'fast', ...options }) => ({
-      scheme: webgpuSchemeNamed(scheme).name,
-      ...recordedSchemes(options),
-      ...(quality !== 'fast' && { quality }),
-    }),
+    kind: 'scheme',
+    named: (scheme) => webgpuSchemeNamed(scheme).name,
+    options: ['tokenEmbedding', 'tensorTypes', 'quality', 'shardSize'],
   },
 };
 
@@ -125,9 +132,7 @@ const FORMATS: Readonly<Record<string, Format>> = {
  * @throws PressError `usage` where the target is misspelled, `unsupported` where the format cannot hold the model.
  */
 export async function planTarget(model: Model, target: string, options: TargetOptions = {}): Promise<Target> {
-  const [, name = '', recipe = ''] = /^([^:]+):(.+)$/.exec(target) ?? [];
-  const format = Object.hasOwn(FORMATS, name) ? FORMATS[name] : undefined;
-  if (format === undefined) throw usage(`unknown target ${JSON.stringify(target)}`, TARGETS);
+  const { format, recipe } = parseTarget(target);
   const { passes: wanted = [], withoutPasses = [], signal } = options;
   const required = format
     .passes(model, options)
@@ -144,8 +149,29 @@ export async function planTarget(model: Model, target: string, options: TargetOp
     model: prepared,
     passes: printed,
     ...planned,
-    options: { ...format.recorded(recipe, effective), ...recordedOptions(options) },
+    options: {
+      [format.kind]: format.named(recipe),
+      ...recordOptions(format.options, effective),
+      ...recordedFiles(options),
+    },
   };
+}
+
+function parseTarget(target: string): {
+  readonly format: Format;
+  readonly name: string;
+  readonly recipe: string;
+} {
+  const [, name = '', recipe = ''] = /^([^:]+):(.+)$/.exec(target) ?? [];
+  const format = Object.hasOwn(FORMATS, name) ? FORMATS[name] : undefined;
+  if (format === undefined) throw usage(`unknown target ${JSON.stringify(target)}`, TARGETS);
+  return { format, name, recipe };
+}
+
+/** A target as it is spelled in records, whatever case or alias it is given in. Throws `usage` for an unknown one. */
+export function targetNamed(target: string): string {
+  const { format, name, recipe } = parseTarget(target);
+  return `${name}:${format.named(recipe)}`;
 }
 
 async function allocate(
@@ -182,45 +208,33 @@ export async function planTargets(
   return withCompanions(planned);
 }
 
-function withCompanions(targets: readonly Target[]): Target[] {
-  const graphs = targets.flatMap(({ graph }) => (graph === undefined ? [] : [graph]));
-  const first = targets.find(({ graph }) => graph !== undefined);
+/**
+ * Adds to the first target that is a graph the files that tell of all graphs. They depend on which those are, and on their order;
+ * where there are several, it records them.
+ */
+export function withCompanions(targets: readonly Target[]): Target[] {
+  const graphs = targets.filter(({ graph }) => graph !== undefined);
+  const [first] = graphs;
   if (first === undefined) return [...targets];
-  const { files, notes } = companionFiles(first.model, graphs);
+  const { files, notes } = companionFiles(
+    first.model,
+    graphs.map(({ graph }) => graph!),
+  );
   const planned = files.map(({ name, text }) => {
     const bytes = new TextEncoder().encode(text);
     return { name, bytes: bytes.length, head: [{ offset: 0, bytes }], tensors: [] };
   });
-  const { plan } = first;
-  const whole = { ...plan, files: [...plan.files, ...planned], notes: [...plan.notes, ...notes] };
-  return targets.map((target) => (target === first ? { ...target, plan: whole } : target));
-}
-
-function recordedGguf(recipe: string, options: TargetOptions): ManifestOptions {
-  const { arch = 'plm', pure = false, kvBRule = 'current', quality = 'fast' } = options;
-  return {
-    recipe: recipeNamed(recipe).name,
-    ...(quality !== 'fast' && { quality }),
-    ...(arch !== 'plm' && { ggufArch: arch }),
-    ...recordedSchemes(options),
-    ...(pure && { pure }),
-    ...(kvBRule !== 'current' && { kvBRule }),
+  const { plan, options } = first;
+  const whole: Target = {
+    ...first,
+    plan: { ...plan, files: [...plan.files, ...planned], notes: [...plan.notes, ...notes] },
+    options: { ...options, ...(graphs.length > 1 && { graphs: graphs.map(({ plan }) => plan.target) }) },
   };
+  return targets.map((target) => (target === first ? whole : target));
 }
 
-function recordedSchemes({ tokenEmbedding, tensorTypes = [] }: TargetOptions): ManifestOptions {
+function recordedFiles({ imatrix, statistics }: TargetOptions): ManifestOptions {
   return {
-    ...(tokenEmbedding !== undefined && { tokenEmbedding }),
-    ...(tensorTypes.length > 0 && {
-      tensorTypes: tensorTypes.map(({ pattern, scheme }) => `${pattern}=${scheme}`),
-    }),
-  };
-}
-
-/** Those of every format. */
-function recordedOptions({ shardSize, imatrix, statistics }: TargetOptions): ManifestOptions {
-  return {
-    ...(shardSize !== undefined && { shardSize }),
     ...(imatrix !== undefined && { imatrix: imatrix.name, imatrixSha256: imatrix.sha256 }),
     ...(statistics !== undefined && { statistics: statistics.name, statisticsSha256: statistics.sha256 }),
   };

@@ -1,12 +1,13 @@
 import { invalidInput, type PressError, unsupported } from '../core/errors.ts';
-import { type Factor, type Packing, type PlannedTensor, plannedRows } from '../core/export-plan.ts';
+import { type Factor, type PlannedTensor, plannedRows } from '../core/export-plan.ts';
 import type { Progress } from '../core/progress.ts';
 import { SCHEMES, type SchemeName, schemeBytes } from '../core/scheme.ts';
 import { columnCount, type RowRange, rowBytes, rowRanges } from '../core/tensor.ts';
 import type { Compute, Pointer } from '../kernels/compute.ts';
 import { canEncode, codecOf } from '../schemes/index.ts';
 import { factorTriangle } from './factor-triangle.ts';
-import { type StorageError, StorageErrorSum } from './storage-error.ts';
+import { type StoredTensor, StoredTensorSum } from './stored-tensor.ts';
+import { encodedRowBytes, inSourceOrder, type Transfer, writeRows } from './transfer.ts';
 import {
   feedbackBytes,
   importanceBytes,
@@ -16,13 +17,6 @@ import {
   SLOTS,
   triangleBytes,
 } from './working-memory.ts';
-
-/** A tensor on its way into a file. */
-export interface Transfer {
-  readonly tensor: PlannedTensor;
-  /** Writes bytes at an offset of the file. Several writes may be under way at once. */
-  readonly write: (bytes: Uint8Array, offset: number) => Promise<void>;
-}
 
 export interface TranscodeOptions {
   /** Must have `SLOTS * slotBytes` and the `sideBytes` of the tensors left to allocate. */
@@ -46,19 +40,19 @@ export function assertTranscodable({ source, name, scheme }: PlannedTensor): voi
 /**
  * Moves tensors into their schemes and places, in the order of the source files, each of which is therefore read
  * once and front to back. While a chunk is transcoded, the next is being read and the one before written.
- * Returns how far each tensor is from its source.
+ * Returns what each tensor has become.
  * @throws PressError `invalid-input` at the first weight that is not finite, before or after.
  */
 export async function transcode(
   transfers: readonly Transfer[],
   options: TranscodeOptions,
-): Promise<ReadonlyMap<PlannedTensor, StorageError>> {
+): Promise<ReadonlyMap<PlannedTensor, StoredTensor>> {
   const { compute, slotBytes, phase = 'convert', progress, signal } = options;
   const chunks = [...chunksOf(inSourceOrder(transfers), slotBytes)];
   const slots = Array.from({ length: SLOTS }, () => new Slot(compute, compute.alloc(slotBytes)));
   const side = new SideArea(compute, transfers, signal);
   const slotOf = (index: number) => slots[index % SLOTS]!;
-  const sums = new Map(transfers.map(({ tensor }) => [tensor, new StorageErrorSum()]));
+  const sums = new Map(transfers.map(({ tensor }) => [tensor, new StoredTensorSum()]));
   progress?.({ kind: 'phase', name: phase, total: targetTotal(chunks), unit: 'bytes' });
   let done = 0;
   try {
@@ -73,9 +67,12 @@ export async function transcode(
         slotOf(index + 1).read(next, signal);
       }
       slot.transcode(chunk, await side.of(chunk.tensor));
-      const badRow = sums.get(chunk.tensor)!.add(slot.statistics(chunk));
+      const sum = sums.get(chunk.tensor)!;
+      const badRow = sum.addStatistics(slot.statistics(chunk));
       if (badRow !== undefined) throw notFinite(chunk, badRow, slot, options.files);
       slot.write(chunk);
+      // While it is being written.
+      sum.addRows(slot.target(chunk));
       done += chunk.targetBytes;
       progress?.({ kind: 'advance', done, item: chunk.tensor.name });
     }
@@ -84,7 +81,7 @@ export async function transcode(
     // Reads and writes under way must end before their memory and files go.
     await Promise.allSettled(slots.map((slot) => slot.idle()));
   }
-  return new Map([...sums].map(([tensor, sum]) => [tensor, sum.error]));
+  return new Map([...sums].map(([tensor, sum]) => [tensor, sum.finish()]));
 }
 
 /** Rows of a tensor that move together. */
@@ -92,30 +89,20 @@ interface Chunk extends Transfer {
   readonly range: RowRange;
   readonly sourceBytes: number;
   readonly targetBytes: number;
-  /** In the target file. */
-  readonly offset: number;
-}
-
-function inSourceOrder(transfers: readonly Transfer[]): Transfer[] {
-  return transfers.toSorted((a, b) => {
-    const [x, y] = [a.tensor.source.origin, b.tensor.source.origin];
-    return x.file - y.file || x.offset - y.offset;
-  });
 }
 
 function* chunksOf(transfers: readonly Transfer[], slotBytes: number): Generator<Chunk> {
   for (const transfer of transfers) {
-    const { source, scheme, offset } = transfer.tensor;
+    const { source } = transfer.tensor;
     const rows = plannedRows(transfer.tensor);
     const sourceRow = rowBytes(source);
-    const targetRow = schemeBytes(scheme, columnCount(source));
+    const targetRow = encodedRowBytes(transfer.tensor);
     for (const range of rowRanges(source, rowsPerChunk(transfer.tensor, slotBytes) * sourceRow, rows)) {
       yield {
         ...transfer,
         range,
         sourceBytes: range.count * sourceRow,
         targetBytes: range.count * targetRow,
-        offset: offset + (range.first - rows.first) * targetRow,
       };
     }
   }
@@ -192,12 +179,7 @@ class Slot {
   }
 
   write(chunk: Chunk): void {
-    const { packing } = chunk.tensor;
-    this.#start(
-      packing === undefined
-        ? chunk.write(this.target(chunk), chunk.offset)
-        : this.#writeParts(chunk, packing),
-    );
+    this.#start(writeRows(chunk, chunk.range.first, this.target(chunk)));
   }
 
   /** Blocks until all threads have done their part. */
@@ -231,17 +213,6 @@ class Slot {
   statistics(chunk: Chunk): Float64Array {
     const count = (chunk.range.count * ROW_STATISTICS_BYTES) / Float64Array.BYTES_PER_ELEMENT;
     return this.#compute.doubles(this.#statisticsAt(chunk), count);
-  }
-
-  /** The parts are taken out of shared memory before this returns. */
-  async #writeParts(chunk: Chunk, { parts, pack }: Packing): Promise<void> {
-    const { count } = chunk.range;
-    const first = chunk.range.first - plannedRows(chunk.tensor).first;
-    const bytes = parts.map(({ rowBytes }) => new Uint8Array(count * rowBytes));
-    pack(this.target(chunk), bytes);
-    await Promise.all(
-      parts.map(({ offset, rowBytes }, part) => chunk.write(bytes[part]!, offset + first * rowBytes)),
-    );
   }
 
   #start(action: Promise<void>): void {

@@ -26,6 +26,8 @@ export interface BundleManifest {
   readonly memory: readonly { readonly context: number; readonly bytes: number }[];
   /** What the weights were made from. */
   readonly sources: readonly BundleFile[];
+  /** Where on the Hub they are from, where that is known. */
+  readonly origin?: BundleOrigin;
   /** Passes that made these weights of the source, as `--pass` takes them. */
   readonly passes: readonly string[];
   /** `best`: rounded with error feedback. Left out: each block by itself. */
@@ -42,6 +44,12 @@ export interface BundleFile {
   readonly file: string;
   readonly bytes: number;
   readonly sha256: string;
+}
+
+/** A repository of the Hub, `org/name`, at one commit, 40 hex digits. */
+export interface BundleOrigin {
+  readonly repository: string;
+  readonly revision: string;
 }
 
 /** Geometry, in the terms of config.json. */

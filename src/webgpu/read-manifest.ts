@@ -10,6 +10,7 @@ import {
   type BundleGeneration,
   type BundleManifest,
   type BundleModel,
+  type BundleOrigin,
   type BundlePiece,
   type BundleRequirements,
   type BundleTensor,
@@ -22,6 +23,8 @@ import {
 /** A name below the folder of the manifest: no way up, no other host, no dot files. */
 const SAFE_NAME = /^(?:[A-Za-z0-9_][\w.-]*\/)*[A-Za-z0-9_][\w.-]*$/;
 const SHA256 = /^[0-9a-f]{64}$/;
+const REPOSITORY = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
+const COMMIT = /^[0-9a-f]{40}$/;
 /** Offsets of pieces, so that they can be copied and bound as they lie. */
 const ALIGNMENT = 256;
 
@@ -56,6 +59,7 @@ function manifest(root: JsonField): BundleManifest {
   const shards = root.at('shards').items().map(bundleFile);
   const chat = root.at('chat').optional();
   const firing = root.at('firing').optional();
+  const origin = root.at('origin').optional();
   const quality = root.at('quality').optional()?.string();
   const tool = root.at('tool');
   return {
@@ -80,6 +84,7 @@ function manifest(root: JsonField): BundleManifest {
       .items()
       .map((field) => ({ context: field.at('context').integer(1), bytes: field.at('bytes').integer(0) })),
     sources: root.at('sources').items().map(sourceFile),
+    ...(origin && { origin: bundleOrigin(origin) }),
     passes: strings(root.at('passes')),
     ...(quality !== undefined && { quality }),
     ...(firing && { firing: firing.items().map((layer) => numbers(layer)) }),
@@ -117,6 +122,13 @@ function sourceFile(field: JsonField): BundleFile {
     file: field.at('file').string(),
     bytes: field.at('bytes').integer(0),
     sha256: matching(field.at('sha256'), SHA256, 'SHA-256 in hex'),
+  };
+}
+
+function bundleOrigin(field: JsonField): BundleOrigin {
+  return {
+    repository: matching(field.at('repository'), REPOSITORY, 'org/name'),
+    revision: matching(field.at('revision'), COMMIT, '40 hex digits'),
   };
 }
 

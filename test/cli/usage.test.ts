@@ -104,6 +104,22 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
     3,
     /^eval\.txt: header: at byte 0: number of entries, got \d+/,
   ],
+  [
+    ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--shard', '4/3'],
+    2,
+    /'--shard <i\/n>' argument '4\/3' is invalid\. Expected I\/N, as 1\/3/,
+  ],
+  [
+    ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--shard', '1/3', '--verify'],
+    2,
+    /--verify has nothing to run after one part/,
+  ],
+  [['merge', 'no-such-folder', '--from', TINY, '-o', 'x'], 3, /^no-such-folder: missing \(ENOENT\)$/],
+  [['merge', TINY, '--from', TINY, '-o', 'x'], 3, /holds no part of a conversion$/],
+  [['matrix', '--model', TINY, '--to', 'gguf:q3'], 2, /^unknown GGUF recipe "q3"/],
+  [['matrix', '--model', TINY, '--to', 'onnx:q4', '--target-size', '1GB'], 2, /^sizes are for GGUF targets/],
+  [['matrix', '--model', TINY, '--to', 'onnx:q4', '--target-size', 'x'], 2, /'--target-size <size>'/],
+  [['reproduce', 'no-such.json'], 4, /^no-such\.json: no such file/],
   [['generate', TINY], 2, /^required option '--prompt <text>' not specified$/],
   [['generate', TINY, '--prompt', ''], 2, /^the prompt is empty$/],
   [['generate', TINY, '--prompt', 'x '.repeat(2000)], 2, /^the prompt has \d+ tokens, expected at most 1024/],
@@ -166,7 +182,7 @@ describe('help', () => {
   it('lists every command of this version in groups, examples and exit codes', async () => {
     const { code, stdout, stderr } = await runCli(['--help']);
     assert.deepEqual([code, stderr], [0, '']);
-    for (const group of ['Convert:', 'Look:', 'Run:', 'Examples:', 'Exit codes:'])
+    for (const group of ['Convert:', 'Split:', 'Look:', 'Run:', 'Examples:', 'Exit codes:'])
       assert.match(stdout, new RegExp(group));
     const commands = [...stdout.matchAll(/^ {2}([a-z]+) .*? {2}/gm)].map((match) => match[1]);
     const expected = [
@@ -174,6 +190,9 @@ describe('help', () => {
       'verify',
       'calibrate',
       'sweep',
+      'reproduce',
+      'matrix',
+      'merge',
       'inspect',
       'diff',
       'plan',
@@ -192,6 +211,9 @@ describe('help', () => {
     'verify',
     'calibrate',
     'sweep',
+    'reproduce',
+    'matrix',
+    'merge',
     'inspect',
     'diff',
     'plan',

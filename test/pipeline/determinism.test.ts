@@ -5,14 +5,13 @@ import { planGguf } from '../../formats/gguf/export.ts';
 import { openHfFolder } from '../../formats/hf/import.ts';
 import type { PlannedFile } from '../../src/core/export-plan.ts';
 import { closeModel, type Model } from '../../src/core/model.ts';
-import type { Moments, Statistics } from '../../src/core/statistics.ts';
 import { openCompute } from '../../src/kernels/compute.ts';
 import { planTarget, type TargetOptions } from '../../src/pipeline/target.ts';
 import { transcode } from '../../src/pipeline/transcode.ts';
 import { SLOTS, sideBytes } from '../../src/pipeline/working-memory.ts';
 import { randomImatrix } from '../support/imatrix-files.ts';
 import { fixture } from '../support/paths.ts';
-import { madeUpStatistics } from '../support/statistics.ts';
+import { correlatedStatistics } from '../support/statistics.ts';
 
 /** The file of weights that a plan of a model has. */
 type Plan = (model: Model) => PlannedFile | Promise<PlannedFile>;
@@ -52,29 +51,19 @@ async function onnxData(model: Model, scheme: string, options: TargetOptions = {
   return plan.files.find(({ name }) => name.endsWith('_data'))!;
 }
 
-/** Neighbouring inputs of every matrix go half together. */
-function correlated({ config }: Model): Statistics {
-  const statistics = madeUpStatistics(config);
-  const moments = [...statistics.meanSquares].map(([name, { length }]): [string, Moments] => {
-    const product = (i: number, j: number) => 0.5 ** Math.abs(i - j);
-    const triangle = async (order: ArrayLike<number>) =>
-      Float64Array.from(
-        Array.from(order, (_, i) =>
-          Array.from({ length: i + 1 }, (_, j) => product(order[i]!, order[j]!)),
-        ).flat(),
-      );
-    return [name, { size: length, triangle }];
-  });
-  return { ...statistics, moments: new Map(moments) };
-}
-
 /** Feedback takes a second to compute, so that fewer ways must do. */
 const WITH_FEEDBACK: readonly (readonly [string, Plan])[] = [
-  ['onnx:q4', (model) => onnxData(model, 'q4', { quality: 'best', statistics: correlated(model) })],
+  [
+    'onnx:q4',
+    (model) => onnxData(model, 'q4', { quality: 'best', statistics: correlatedStatistics(model.config) }),
+  ],
   [
     'gguf:q3_k_l',
     (model) =>
-      planGguf({ ...model, statistics: correlated(model) }, { recipe: 'q3_k_l', quality: 'best' }).files[0]!,
+      planGguf(
+        { ...model, statistics: correlatedStatistics(model.config) },
+        { recipe: 'q3_k_l', quality: 'best' },
+      ).files[0]!,
   ],
 ];
 

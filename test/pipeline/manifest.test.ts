@@ -35,7 +35,12 @@ function artifact(target: string, ...files: string[]): ManifestArtifact {
     tensors: [
       {
         ...{ name: 'token_embd.weight', source: 'model.embed_tokens.weight', scheme: 'Q8_0' },
-        ...{ shape: [4, 32], bytes: 136, error: { relativeRms: 0.0012345678901234567, maxAbs: 1e-7 } },
+        ...{
+          shape: [4, 32],
+          bytes: 136,
+          sha256: SHA('d'),
+          error: { relativeRms: 0.0012345678901234567, maxAbs: 1e-7 },
+        },
       },
     ],
     files,
@@ -100,6 +105,16 @@ describe('manifests that are refused', () => {
     ['an absolute path', (text) => text.replaceAll('b.gguf', '/etc/passwd'), /files\[0\]\.path: /],
     ['a path of Windows', (text) => text.replaceAll('b.gguf', 'C:\\\\b.gguf'), /files\[0\]\.path: /],
     ['a short digest', (text) => text.replaceAll('aaaa', 'aaa'), /files\[0\]\.sha256: .*64 hex digits$/],
+    [
+      'a tensor without a digest',
+      (text) => text.replace(/"sha256": "d+",/, ''),
+      /artifacts\[0\]\.tensors\[0\]\.sha256: missing/,
+    ],
+    [
+      'a digest of a tensor in capitals',
+      (text) => text.replaceAll(SHA('d'), SHA('D')),
+      /tensors\[0\]\.sha256: .*64 hex digits$/,
+    ],
     ['a negative size', (text) => text.replace('"bytes": 10', '"bytes": -10'), /files\[0\]\.bytes: /],
     [
       'a size that is no integer',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import test, { describe, it } from 'node:test';
 import type { PlannedTensor } from '../../src/core/export-plan.ts';
 import type { ProgressEvent } from '../../src/core/progress.ts';
@@ -54,8 +55,12 @@ async function run(
   const compute = await openCompute({ threads, bytes: SLOTS * slot });
   try {
     const transfers = tensors.map((tensor) => ({ tensor, write }));
-    const errors = await transcode(transfers, { compute, slotBytes: slot, files: FILES, ...options });
-    return { target, errors: tensors.map((tensor) => errors.get(tensor)!) };
+    const stored = await transcode(transfers, { compute, slotBytes: slot, files: FILES, ...options });
+    for (const [index, tensor] of tensors.entries()) {
+      const rows = target.subarray(tensor.offset, tensors[index + 1]?.offset);
+      assert.equal(stored.get(tensor)!.sha256, createHash('sha256').update(rows).digest('hex'));
+    }
+    return { target, errors: tensors.map((tensor) => stored.get(tensor)!.error) };
   } finally {
     await compute.close();
   }

@@ -19,3 +19,11 @@ export function digestsOf(folder: string): Map<string, string> {
 export function sha256Text(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
+
+/** SHA-256 of every file below a folder, hidden ones included, by its path there in alphabetical order. */
+export function treeDigests(folder: string): Map<string, string> {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => !entry.isDirectory());
+  const paths = files.map(({ parentPath, name }) => path.relative(folder, path.join(parentPath, name)));
+  return new Map(paths.sort().map((name) => [name, sha256(path.join(folder, name))]));
+}

@@ -6,7 +6,7 @@ import { readStatistics } from '../../formats/imatrix/statistics.ts';
 import type { PlmConfig } from '../../src/core/config.ts';
 import type { Model } from '../../src/core/model.ts';
 import { plmTensors } from '../../src/core/names.ts';
-import { SAMPLE_WORDS, type Statistics } from '../../src/core/statistics.ts';
+import { type Moments, SAMPLE_WORDS, type Statistics } from '../../src/core/statistics.ts';
 import { InputFile } from '../../src/io/input-file.ts';
 import { calibrate } from '../../src/pipeline/calibrate.ts';
 import { fixture } from './paths.ts';
@@ -30,6 +30,22 @@ export function madeUpStatistics(config: PlmConfig, seed = 1): Statistics {
     })),
     moments: new Map(),
   };
+}
+
+/** The same with second moments: neighbouring inputs of every matrix go half together. */
+export function correlatedStatistics(config: PlmConfig): Statistics {
+  const statistics = madeUpStatistics(config);
+  const moments = [...statistics.meanSquares].map(([name, { length }]): [string, Moments] => {
+    const product = (i: number, j: number) => 0.5 ** Math.abs(i - j);
+    const triangle = async (order: ArrayLike<number>) =>
+      Float64Array.from(
+        Array.from(order, (_, i) =>
+          Array.from({ length: i + 1 }, (_, j) => product(order[i]!, order[j]!)),
+        ).flat(),
+      );
+    return [name, { size: length, triangle }];
+  });
+  return { ...statistics, moments: new Map(moments) };
 }
 
 /** Statistics of a model over a text, with second moments of everything; the file lives as long as the test. */

@@ -12,9 +12,11 @@ import type { Statistics } from '../../core/statistics.ts';
 import { QUALITIES, type Quality } from '../../passes/calibrated-rounding.ts';
 import type { PassRequest } from '../../passes/run.ts';
 import { readSchemePlan, writeSchemePlan } from '../../pipeline/allocation/scheme-plan.ts';
-import { convert } from '../../pipeline/convert.ts';
+import { type ConvertOptions, convert } from '../../pipeline/convert.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
+import { convertPart } from '../../pipeline/parts/convert-part.ts';
+import type { Share } from '../../pipeline/parts/share.ts';
 import { readImatrix } from '../../pipeline/read-imatrix.ts';
 import { readText } from '../../pipeline/read-text.ts';
 import { planTargets, type Target, type TargetOptions } from '../../pipeline/target.ts';
@@ -25,12 +27,14 @@ import {
   collectPass,
   collectTensorType,
   parseScheme,
+  parseShare,
   parseSize,
 } from '../arguments.ts';
 import { peakRss } from '../peak-memory.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
 import { type Conversion, conversionLines, describePlan } from '../ui/conversion.ts';
+import { formatBytes, formatSeconds } from '../ui/format.ts';
 import { summarizeVerification } from '../ui/verification.ts';
 import { threadsOption } from './runtime-flags.ts';
 import { verificationFailure } from './verify.ts';
@@ -60,6 +64,7 @@ interface ConvertFlags {
   readonly pass?: readonly (PassRequest | string)[];
   readonly adapter?: string[];
   readonly stream?: boolean;
+  readonly shard?: Share;
   readonly dryRun?: boolean;
   readonly verify?: boolean;
   readonly text?: string[];
@@ -159,6 +164,7 @@ export function convertCommand(open: OpenSession): Command {
     .option('--allow-requantize', 'take a quantized source, whose rounding errors add to those of the target')
     .optionsGroup('Run:')
     .option('--stream', 'read a source on the Hub while converting, with no copy on this machine')
+    .option('--shard <i/n>', 'do one of n parts, for `plmpress merge`: jobs of one conversion', parseShare)
     .option('--dry-run', 'plan with exact sizes, write nothing')
     .option('--force', 'replace files that are there')
     .addOption(threadsOption())
@@ -220,13 +226,15 @@ async function run(
   if (flags.savePlan !== undefined && chosen !== undefined && !dryRun) {
     await writeSchemePlan(flags.savePlan, chosen, { force, inputs });
   }
-  const { files, manifest } = await convert({
+  const job: ConvertOptions = {
     ...{ model, targets, output, force, threads, dryRun },
     ...(place !== undefined && { source: place }),
     ...(maxMemory !== undefined && { maxMemory }),
     inputs,
     ...{ signal: session.signal, progress: session.progress },
-  });
+  };
+  if (flags.shard !== undefined) return runPart(session, job, flags.shard, start);
+  const { files, manifest } = await convert(job);
   const seconds = (performance.now() - start) / 1000;
   const verifications =
     flags.verify && !dryRun
@@ -257,6 +265,21 @@ async function run(
   if (failures.length > 0) await session.fail(verificationFailure(failures));
 }
 
+async function runPart(session: Session, job: ConvertOptions, share: Share, start: number): Promise<void> {
+  const { rows, tensors, record } = await convertPart({ ...job, share });
+  const seconds = (performance.now() - start) / 1000;
+  if (session.json) {
+    const written = record ?? { dryRun: true, part: share };
+    await session.writeJson({ ...written, rows, seconds, peakRss: peakRss() });
+  } else if (!session.quiet) {
+    const what = `part ${share.number} of ${share.of}: ${tensors} tensors`;
+    const how = record === undefined ? 'nothing written (--dry-run)' : formatSeconds(seconds);
+    await session.writeLines([
+      `${session.theme.bold(what)}, ${formatBytes(rows.bytes)} in ${rows.path}, ${how}`,
+    ]);
+  }
+}
+
 /** Options of one format beside targets of others would be forgotten in silence. */
 function assertOptionsApply(flags: ConvertFlags): void {
   const given: readonly [formats: readonly string[], options: Readonly<Record<string, boolean>>][] = [
@@ -281,6 +304,9 @@ function assertOptionsApply(flags: ConvertFlags): void {
     [['gguf', 'onnx'], { '--imatrix': flags.imatrix !== undefined }],
     [['onnx'], { '--cache': flags.cache !== 'latent' }],
   ];
+  if (flags.shard !== undefined && flags.verify) {
+    throw usage('--verify has nothing to run after one part', '`plmpress verify` after `plmpress merge`');
+  }
   if (flags.targetSize === undefined) {
     if (flags.savePlan !== undefined) throw usage('--save-plan has nothing to write', '--target-size');
     if (flags.ffnWidth !== undefined)

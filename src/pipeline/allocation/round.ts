@@ -4,7 +4,9 @@ import { schemeBytes } from '../../core/scheme.ts';
 import { columnCount, rowBytes, type Tensor } from '../../core/tensor.ts';
 import { openCompute } from '../../kernels/compute.ts';
 import type { StorageError } from '../storage-error.ts';
-import { type Transfer, transcode } from '../transcode.ts';
+import type { StoredTensor } from '../stored-tensor.ts';
+import { transcode } from '../transcode.ts';
+import type { Transfer } from '../transfer.ts';
 import { SLOTS, sideBytes, slotBytes } from '../working-memory.ts';
 
 export interface RoundOptions {
@@ -13,16 +15,14 @@ export interface RoundOptions {
 }
 
 /** Rounds tensors as a conversion does and forgets them: how far each would be from its source. */
-export function errorsOf(
+export async function errorsOf(
   model: Model,
   tensors: readonly PlannedTensor[],
   options: RoundOptions,
 ): Promise<ReadonlyMap<PlannedTensor, StorageError>> {
-  return round(
-    model,
-    tensors.map((tensor) => ({ tensor, write: async () => {} })),
-    options,
-  );
+  const transfers = tensors.map((tensor) => ({ tensor, write: async () => {} }));
+  const stored = await round(model, transfers, options);
+  return new Map([...stored].map(([tensor, { error }]) => [tensor, error]));
 }
 
 /** Rounds one tensor into memory. It goes by the name of its source. */
@@ -64,7 +64,7 @@ async function round(
   { files }: Model,
   transfers: readonly Transfer[],
   { threads, signal }: RoundOptions,
-): Promise<ReadonlyMap<PlannedTensor, StorageError>> {
+): Promise<ReadonlyMap<PlannedTensor, StoredTensor>> {
   const tensors = transfers.map(({ tensor }) => tensor);
   const bytes = slotBytes(tensors, { maxMemory: undefined, resident: 0, threads });
   const compute = await openCompute({ threads, bytes: SLOTS * bytes + sideBytes(tensors) });

@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto';
+import type { Model } from '../../core/model.ts';
+import { describeSource, type ManifestSource, type RecordedTarget } from '../manifest.ts';
+import type { Target } from '../target.ts';
+import { VERSION } from '../version.ts';
+
+/** A conversion that is split: what all of its parts have in common. */
+export interface PartJob {
+  /** Of plmpress. */
+  readonly version: string;
+  readonly source: ManifestSource;
+  /** In the order in which they were planned. */
+  readonly targets: readonly RecordedTarget[];
+  /** SHA-256 in hex of all that is known before weights are read: heads of files, places of tensors. */
+  readonly plan: string;
+}
+
+/** Reads what nobody has read of the source so far. */
+export async function describeJob(model: Model, targets: readonly Target[]): Promise<PartJob> {
+  return {
+    version: VERSION,
+    source: await describeSource(model),
+    targets: targets.map(({ plan, options, passes }) => ({ target: plan.target, options, passes })),
+    plan: planDigest(targets),
+  };
+}
+
+export function planDigest(targets: readonly Target[]): string {
+  const hash = createHash('sha256');
+  for (const { plan, model } of targets) {
+    hash.update(JSON.stringify([plan.target, plan.fallbacks, model.changes]));
+    for (const { name, bytes, head, tensors } of plan.files) {
+      const places = tensors.map(({ source, name, scheme, rows, offset, packing }) => [
+        ...[source.name, source.shape, name, scheme, rows, offset, packing?.parts],
+      ]);
+      hash.update(
+        JSON.stringify([name, bytes, head.map((part) => [part.offset, part.bytes.length]), places]),
+      );
+      for (const part of head) hash.update(part.bytes);
+    }
+  }
+  return hash.digest('hex');
+}

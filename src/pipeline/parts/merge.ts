@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { PressError } from '../../core/errors.ts';
+import { type PlannedTensor, plannedRows } from '../../core/export-plan.ts';
+import type { Progress } from '../../core/progress.ts';
+import type { InputFile } from '../../io/input-file.ts';
+import { type RecordedInputs, type RecordedPaths, withRecordedSource } from '../recorded-source.ts';
+import { replayTarget } from '../replay.ts';
+import type { StoredTensor } from '../stored-tensor.ts';
+import { type Target, withCompanions } from '../target.ts';
+import type { Fill } from '../transcoder.ts';
+import { encodedRowBytes, type Transfer, writeRows } from '../transfer.ts';
+import { VERSION } from '../version.ts';
+import { type WrittenTargets, writeTargets } from '../write-targets.ts';
+import { type FoundPart, findParts } from './found-parts.ts';
+import { type PartJob, planDigest } from './job.ts';
+import { payloadBytes, type SharedTensor, tensorsOf } from './share.ts';
+
+export interface MergeOptions extends RecordedPaths {
+  /** Folders that the parts lie in. */
+  readonly parts: readonly string[];
+  /** Output folder; created where missing. */
+  readonly output: string;
+  readonly force?: boolean;
+  readonly threads?: number;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+/** Rows are copied in pieces. */
+const PIECE_BYTES = 4 << 20;
+
+/**
+ * Puts the parts of a conversion together: writes what `convert` would have written. The conversion is planned again; weights of the
+ * source are not read, unless a pass measures them.
+ * @throws PressError as `findParts`, `withRecordedSource`, `replayTarget` and the commit protocol of src/io do; verification for parts
+ * of another version, of another plan or with other rows than their records tell.
+ */
+export async function merge(options: MergeOptions): Promise<WrittenTargets> {
+  const { output, force = false, threads = availableParallelism(), progress, signal } = options;
+  const parts = await findParts(options.parts);
+  const { job } = parts[0]!.record;
+  if (job.version !== VERSION) throw mismatch(parts[0]!, 'is of another version', job.version, VERSION);
+  return withRecordedSource(job.source, options, 'recorded', async (inputs) => {
+    const targets = await planAgain(job, inputs, signal);
+    if (planDigest(targets) !== job.plan)
+      throw mismatch(parts[0]!, 'is of another plan than this build makes');
+    const read = { ...(progress && { progress }), ...(signal && { signal }) };
+    return writeTargets(
+      {
+        ...{ model: inputs.model, targets, output, force, threads, ...read },
+        ...(inputs.source !== undefined && { source: inputs.source }),
+        inputs: parts.flatMap(({ name, rows }) => [name, rows]),
+      },
+      copier(parts, targets, read),
+    );
+  });
+}
+
+async function planAgain(
+  job: PartJob,
+  inputs: RecordedInputs,
+  signal: AbortSignal | undefined,
+): Promise<Target[]> {
+  const targets: Target[] = [];
+  for (const target of job.targets) targets.push(await replayTarget(inputs.model, target, inputs, signal));
+  return withCompanions(targets);
+}
+
+function mismatch(
+  { name }: FoundPart,
+  what: string,
+  ...values: [] | [got: string, expected: string]
+): PressError {
+  const [got, expected] = values;
+  return new PressError('verification', {
+    ...{ file: name, what },
+    ...(expected !== undefined && { got, expected }),
+  });
+}
+
+interface CopyOptions {
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+/** Takes rows from parts instead of sources. */
+function copier(parts: readonly FoundPart[], targets: readonly Target[], options: CopyOptions): Fill {
+  return async (transfers) => {
+    const byTensor = new Map(transfers.map((transfer) => [transfer.tensor, transfer]));
+    const shares = parts.map((part) => ({ part, tensors: tensorsOf(targets, part.record.part) }));
+    const total = shares.reduce((sum, { tensors }) => sum + payloadBytes(tensors), 0);
+    options.progress?.({ kind: 'phase', name: 'merge', total, unit: 'bytes' });
+    const stored = new Map<PlannedTensor, StoredTensor>();
+    let done = 0;
+    for (const { part, tensors } of shares) {
+      assertTensors(part, tensors);
+      const rows = await part.openRows();
+      try {
+        if (rows.bytes !== payloadBytes(tensors)) throw otherSize(rows, payloadBytes(tensors));
+        for (const [index, shared] of tensors.entries()) {
+          const { sha256, error } = part.record.tensors[index]!;
+          const found = await copy(rows, shared, byTensor.get(shared.tensor)!, options.signal);
+          if (found !== sha256) throw otherRows(rows, shared.tensor);
+          stored.set(shared.tensor, { sha256, error });
+          done += shared.bytes;
+          options.progress?.({ kind: 'advance', done, item: shared.tensor.name });
+        }
+      } finally {
+        await rows.close();
+      }
+    }
+    return stored;
+  };
+}
+
+/** Copies the rows of a tensor to their places, and returns their SHA-256 in hex. */
+async function copy(
+  rows: InputFile,
+  { tensor, bytes, offset }: SharedTensor,
+  transfer: Transfer,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const hash = createHash('sha256');
+  const rowBytes = encodedRowBytes(tensor);
+  const piece = new Uint8Array(Math.min(bytes, Math.max(1, Math.floor(PIECE_BYTES / rowBytes)) * rowBytes));
+  for (let at = 0; at < bytes; at += piece.length) {
+    signal?.throwIfAborted();
+    const read = piece.subarray(0, bytes - at);
+    await rows.readInto(read, offset + at);
+    hash.update(read);
+    await writeRows(transfer, plannedRows(tensor).first + at / rowBytes, read);
+  }
+  return hash.digest('hex');
+}
+
+function assertTensors(part: FoundPart, tensors: readonly SharedTensor[]): void {
+  const { record } = part;
+  const index = tensors.findIndex(({ file, tensor: { name } }, index) => {
+    const known = record.tensors[index];
+    return known?.file !== file || known.name !== name;
+  });
+  if (index >= 0)
+    throw mismatch(
+      part,
+      'lacks a tensor',
+      record.tensors[index]?.name ?? 'none',
+      tensors[index]!.tensor.name,
+    );
+  const more = record.tensors[tensors.length];
+  if (more !== undefined) throw mismatch(part, `has a tensor that is not its own: ${more.name}`);
+}
+
+function otherSize({ name, bytes }: InputFile, expected: number): PressError {
+  return new PressError('verification', {
+    ...{
+      file: name,
+      what: 'has another size than its record tells',
+      got: bytes,
+      expected: `${expected} bytes`,
+    },
+  });
+}
+
+function otherRows({ name }: InputFile, tensor: PlannedTensor): PressError {
+  return new PressError('verification', {
+    ...{ file: name, field: `tensor "${tensor.name}"`, what: 'has other rows than its record tells' },
+  });
+}

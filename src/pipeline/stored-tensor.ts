@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto';
+import { type StorageError, StorageErrorSum } from './storage-error.ts';
+
+/** What is known of the rows of a tensor that a file holds. */
+export interface StoredTensor {
+  /** Of the encoded rows in their order, as a GGUF holds them, whatever a packing makes of them; in hex. */
+  readonly sha256: string;
+  readonly error: StorageError;
+}
+
+/** Takes chunks of a tensor in the order of its rows. */
+export class StoredTensorSum {
+  readonly #hash = createHash('sha256');
+  readonly #error = new StorageErrorSum();
+
+  /** As `StorageErrorSum.add`. */
+  addStatistics(statistics: Float64Array): number | undefined {
+    return this.#error.add(statistics);
+  }
+
+  addRows(rows: Uint8Array): void {
+    this.#hash.update(rows);
+  }
+
+  /** To be asked for once, at the end. */
+  finish(): StoredTensor {
+    return { sha256: this.#hash.digest('hex'), error: this.#error.error };
+  }
+}

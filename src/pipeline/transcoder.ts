@@ -1,0 +1,45 @@
+import type { PlannedTensor } from '../core/export-plan.ts';
+import type { SourceFile } from '../core/model.ts';
+import type { Progress } from '../core/progress.ts';
+import { openCompute } from '../kernels/compute.ts';
+import type { StoredTensor } from './stored-tensor.ts';
+import { assertTranscodable, transcode } from './transcode.ts';
+import type { Transfer } from './transfer.ts';
+import { SLOTS, sideBytes, slotBytes } from './working-memory.ts';
+
+/** Writes the rows of tensors to their places, and tells what each has become. */
+export type Fill = (transfers: readonly Transfer[]) => Promise<ReadonlyMap<PlannedTensor, StoredTensor>>;
+
+export interface TranscoderOptions {
+  /** `Model.files`. */
+  readonly files: readonly SourceFile[];
+  readonly threads: number;
+  /** Most bytes that the process may hold. */
+  readonly maxMemory: number | undefined;
+  /** Working memory that is needed afterwards; left out: none. */
+  readonly making?: number;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Fills `tensors` from their sources.
+ * @throws PressError before anything is read: unsupported where a scheme cannot be written, local-io where `maxMemory` is too small.
+ */
+export function transcoder(tensors: readonly PlannedTensor[], options: TranscoderOptions): Fill {
+  const { files, threads, maxMemory, making = 0, progress, signal } = options;
+  for (const tensor of tensors) assertTranscodable(tensor);
+  const slot = slotBytes(tensors, { maxMemory, resident: process.memoryUsage.rss(), threads, making });
+  return async (transfers) => {
+    const compute = await openCompute({ threads, bytes: SLOTS * slot + sideBytes(tensors) });
+    try {
+      return await transcode(transfers, {
+        ...{ compute, slotBytes: slot, files },
+        ...(progress && { progress }),
+        ...(signal && { signal }),
+      });
+    } finally {
+      await compute.close();
+    }
+  };
+}

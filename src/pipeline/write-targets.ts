@@ -1,0 +1,152 @@
+import { PressError } from '../core/errors.ts';
+import type { Making, PlannedFile, PlannedTensor, SealedFile } from '../core/export-plan.ts';
+import type { Model } from '../core/model.ts';
+import type { Progress } from '../core/progress.ts';
+import type { InputFile } from '../io/input-file.ts';
+import { type FileDigest, type StagedOutput, withStagedOutput } from '../io/staged-output.ts';
+import { inputPaths } from './input-paths.ts';
+import {
+  describeArtifact,
+  describeSource,
+  describesAny,
+  encodeManifest,
+  MANIFEST_NAME,
+  type Manifest,
+  type ManifestFile,
+  mergeManifest,
+} from './manifest.ts';
+import { readManifest } from './manifest-reader.ts';
+import { readBack } from './read-back.ts';
+import type { StoredTensor } from './stored-tensor.ts';
+import type { Target } from './target.ts';
+import type { Fill } from './transcoder.ts';
+
+export interface WriteOptions {
+  /** The source as opened; the caller closes it. */
+  readonly model: Model;
+  /** Path that `model` was opened from: a folder or a file. */
+  readonly source?: string;
+  /** Paths of further files that are read: no output may replace them. */
+  readonly inputs?: readonly string[];
+  /** Planned for `model`. All are written, or none. */
+  readonly targets: readonly Target[];
+  /** Output folder; created where missing. */
+  readonly output: string;
+  /** Replace files, and a manifest that cannot be read. */
+  readonly force?: boolean;
+  readonly threads: number;
+  readonly progress?: Progress;
+  /** Stops between two chunks; the output folder is then as it was. */
+  readonly signal?: AbortSignal;
+}
+
+export interface WrittenTargets {
+  /** Files of all targets with their exact sizes, in the order of the plans. */
+  readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  /** What `plmpress.json` holds now. */
+  readonly manifest: Manifest;
+}
+
+interface Job extends WriteOptions {
+  /** Of all targets. */
+  readonly files: readonly PlannedFile[];
+}
+
+/**
+ * Writes targets into the output folder, then the manifest: heads, what `fill` makes of the tensors, files that are made of others.
+ * @throws PressError as `fill` and the commit protocol of src/io do. Whatever is thrown, the output folder is as it was.
+ */
+export function writeTargets(options: WriteOptions, fill: Fill): Promise<WrittenTargets> {
+  const files = options.targets.flatMap(({ plan }) => plan.files);
+  return withStagedOutput(options.output, (output) => write(output, { ...options, files }, fill));
+}
+
+async function write(output: StagedOutput, job: Job, fill: Fill): Promise<WrittenTargets> {
+  const { model, source, targets, files, force = false, inputs = [] } = job;
+  const previous = await readPrevious(output.folder, force);
+  const staged = files.map((file) => ({ ...file, isRecord: file.make !== undefined }));
+  await output.stage(staged, { force, inputs: [...(await inputPaths(model, source)), ...inputs] });
+  const stored = await writeTensors(output, job, fill);
+  const digests = await seal(output, job);
+  const names = new Map([...digests].map(([planned, { name }]) => [planned, name]));
+  const written = files.map(({ name }) => fileOf(digests.get(name)!));
+  const described = await describeSource(model);
+  const manifest = mergeManifest(
+    previous === 'malformed' ? undefined : previous,
+    targets.map((target) => describeArtifact(target, described, stored, names)),
+    // Files of equal content may have one name.
+    [...new Map(written.map((file) => [file.path, file])).values()],
+  );
+  job.signal?.throwIfAborted();
+  await output.publish({
+    name: MANIFEST_NAME,
+    content: encodeManifest(manifest),
+    replacesStale:
+      previous === 'malformed' ||
+      describesAny(
+        previous,
+        written.map(({ path }) => path),
+      ),
+  });
+  return { files: written.map(({ path, bytes }) => ({ path, bytes })), manifest };
+}
+
+function fileOf({ name, bytes, sha256 }: FileDigest): ManifestFile {
+  return { path: name, bytes, sha256 };
+}
+
+/** With `force`, a manifest that cannot be understood does not stop the run: it will be replaced. */
+async function readPrevious(folder: string, force: boolean): Promise<Manifest | undefined | 'malformed'> {
+  try {
+    return await readManifest(folder);
+  } catch (error) {
+    if (force && error instanceof PressError && error.failure === 'invalid-input') return 'malformed';
+    throw error;
+  }
+}
+
+async function writeTensors(
+  output: StagedOutput,
+  { files }: Job,
+  fill: Fill,
+): Promise<ReadonlyMap<PlannedTensor, StoredTensor>> {
+  for (const { name, head } of files) {
+    for (const part of head) await output.write(name, part.bytes, part.offset);
+  }
+  const transfers = files.flatMap(({ name, tensors }) => {
+    const write = (rows: Uint8Array, offset: number) => output.write(name, rows, offset);
+    return tensors.map((tensor) => ({ tensor, write }));
+  });
+  return fill(transfers);
+}
+
+/** Seals all files, first those that others are made of. By their names in the plan. */
+async function seal(output: StagedOutput, job: Job): Promise<ReadonlyMap<string, FileDigest>> {
+  const whole = await readBack(
+    output,
+    job.files.filter(({ make }) => make === undefined),
+    job,
+  );
+  const made = job.targets.flatMap(({ plan }) => plan.files.filter(({ make }) => make !== undefined));
+  if (made.length === 0) return whole;
+  const open: InputFile[] = [];
+  try {
+    const sealed = new Map<string, SealedFile>();
+    for (const [planned, digest] of whole) {
+      const file = await output.open(planned);
+      open.push(file);
+      sealed.set(planned, { ...digest, readInto: (into, offset) => file.readInto(into, offset) });
+    }
+    const { threads, progress, signal } = job;
+    const making: Making = {
+      files: sealed,
+      threads,
+      ...(progress && { progress }),
+      ...(signal && { signal }),
+    };
+    for (const { name, make } of made) await output.write(name, await make!(making), 0);
+  } finally {
+    await Promise.all(open.map((file) => file.close()));
+  }
+  return new Map([...whole, ...(await readBack(output, made, job))]);
+}
