@@ -18,7 +18,7 @@ import { withStatistics } from '../../pipeline/open-statistics.ts';
 import { readImatrix } from '../../pipeline/read-imatrix.ts';
 import { readText } from '../../pipeline/read-text.ts';
 import { planTargets, type Target, type TargetOptions } from '../../pipeline/target.ts';
-import { type Verification, verify } from '../../pipeline/verify.ts';
+import { type Verification, verify, withoutPositions } from '../../pipeline/verify.ts';
 import {
   collect,
   collectInteger,
@@ -231,7 +231,11 @@ async function run(
       ...(manifest ?? { dryRun, files, artifacts: targets.map(describePlan) }),
       ...{ seconds, peakRss: conversion.peakRss },
       ...(chosen && { allocation: chosen }),
-      ...(verifications && { verifications: Object.fromEntries(verifications) }),
+      ...(verifications && {
+        verifications: Object.fromEntries(
+          verifications.map(([target, verification]) => [target, withoutPositions(verification)]),
+        ),
+      }),
     });
   } else if (!session.quiet) {
     await session.writeLines(conversionLines(conversion, session.theme));

@@ -10,6 +10,7 @@ import {
   recordedPasses,
   type Verification,
   verify,
+  withoutPositions,
 } from '../../pipeline/verify.ts';
 import { collect, parseInteger, parseNumber } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
@@ -100,7 +101,7 @@ export function verifyCommand(open: OpenSession): Command {
 
 async function report(session: Session, verification: Verification): Promise<void> {
   const { passed, failures, tokens, tensors } = verification;
-  if (session.json) await session.writeJson(verification);
+  if (session.json) await session.writeJson(withoutPositions(verification));
   else if (!session.quiet) {
     await session.writeLines([
       ...verificationTable(verification, session.theme),

@@ -1,5 +1,5 @@
+import { formatCount, formatPercent, formatSmall } from '../../core/format.ts';
 import { relativeError, type TensorError, type Verification } from '../../pipeline/verify.ts';
-import { formatCount, formatSmall } from './format.ts';
 import { renderTable } from './table.ts';
 import type { Theme } from './theme.ts';
 
@@ -55,10 +55,6 @@ export function worstTensorTable(tensors: readonly TensorError[], theme: Theme):
     rows,
     theme.dim,
   );
-}
-
-function formatPercent(share: number): string {
-  return `${(100 * share).toFixed(2)} %`;
 }
 
 function limitText(maxKld: number | undefined): string {
