@@ -13,12 +13,14 @@ import { QUALITIES, type Quality } from '../../passes/calibrated-rounding.ts';
 import type { PassRequest } from '../../passes/run.ts';
 import { readSchemePlan, writeSchemePlan } from '../../pipeline/allocation/scheme-plan.ts';
 import { convert } from '../../pipeline/convert.ts';
+import { inputPaths } from '../../pipeline/input-paths.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
 import { readImatrix } from '../../pipeline/read-imatrix.ts';
 import { readText } from '../../pipeline/read-text.ts';
 import { planTargets, type Target, type TargetOptions } from '../../pipeline/target.ts';
 import { type Verification, verify, withoutPositions } from '../../pipeline/verify.ts';
+import type { Section } from '../../report/panel.ts';
 import {
   collect,
   collectInteger,
@@ -32,8 +34,9 @@ import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
 import { type Conversion, conversionLines, describePlan } from '../ui/conversion.ts';
 import { summarizeVerification } from '../ui/verification.ts';
+import { namedTexts, openReports, reportOption } from './report-flags.ts';
 import { threadsOption } from './runtime-flags.ts';
-import { verificationFailure } from './verify.ts';
+import { reportSection, reportTitle, verificationFailure } from './verify.ts';
 
 interface ConvertFlags {
   readonly to: string[];
@@ -62,6 +65,7 @@ interface ConvertFlags {
   readonly dryRun?: boolean;
   readonly verify?: boolean;
   readonly text?: string[];
+  readonly report?: string[];
   readonly force?: boolean;
 }
 
@@ -169,6 +173,7 @@ export function convertCommand(open: OpenSession): Command {
       'text that --verify and --target-size read; repeatable; default: a short built-in text',
       collect,
     )
+    .addOption(reportOption())
     .addHelpText('after', HELP)
     .action((source: string, flags: ConvertFlags) => {
       const session = open();
@@ -194,6 +199,10 @@ async function run(
   const { output, threads, maxMemory, dryRun = false, force = false } = flags;
   const { signal } = session;
   const inputs = [flags.imatrix, flags.statistics, flags.plan].filter((file) => file !== undefined);
+  const writeReports = await openReports(flags.report ?? [], force, [
+    ...(await inputPaths(model, source)),
+    ...[...inputs, ...(flags.text ?? [])],
+  ]);
   const texts = flags.text && (await Promise.all(flags.text.map(readText)));
   const allocation = flags.targetSize !== undefined && {
     ...{ targetBytes: flags.targetSize, threads, signal, progress: session.progress },
@@ -224,6 +233,14 @@ async function run(
     flags.verify && !dryRun
       ? await verifyTargets(session, { model, targets, statistics, texts }, flags)
       : undefined;
+  if (verifications !== undefined && flags.report !== undefined) {
+    const sections = verifications.map(({ section }) => section);
+    await writeReports(
+      reportTitle(model),
+      sections,
+      files.map((file) => path.join(output, file.path)),
+    );
+  }
 
   const conversion: Conversion = { model, targets, files, manifest, seconds, peakRss: peakRss() };
   if (session.json) {
@@ -233,13 +250,13 @@ async function run(
       ...(chosen && { allocation: chosen }),
       ...(verifications && {
         verifications: Object.fromEntries(
-          verifications.map(([target, verification]) => [target, withoutPositions(verification)]),
+          verifications.map(({ target, verification }) => [target, withoutPositions(verification)]),
         ),
       }),
     });
   } else if (!session.quiet) {
     await session.writeLines(conversionLines(conversion, session.theme));
-    for (const [target, verification] of verifications ?? []) {
+    for (const { target, verification } of verifications ?? []) {
       const { passed } = verification;
       const verdict = passed ? session.theme.good('verified') : session.theme.bad('failed');
       await session.writeLines([`${verdict} ${target}: ${summarizeVerification(verification)}`]);
@@ -247,7 +264,7 @@ async function run(
   }
   if (manifest !== undefined)
     for (const hint of runHints(targets, output, flags.ggufArch)) session.note(hint);
-  const failures = (verifications ?? []).flatMap(([target, verification]) =>
+  const failures = (verifications ?? []).flatMap(({ target, verification }) =>
     verification.failures.map((failure) => `${target}: ${failure}`),
   );
   if (failures.length > 0) await session.fail(verificationFailure(failures));
@@ -277,6 +294,7 @@ function assertOptionsApply(flags: ConvertFlags): void {
     [['gguf', 'onnx'], { '--imatrix': flags.imatrix !== undefined }],
     [['onnx'], { '--cache': flags.cache !== 'latent' }],
   ];
+  if (flags.report !== undefined && !flags.verify) throw usage('--report tells of --verify', '--verify');
   if (flags.targetSize === undefined) {
     if (flags.savePlan !== undefined) throw usage('--save-plan has nothing to write', '--target-size');
     if (flags.ffnWidth !== undefined)
@@ -346,24 +364,33 @@ interface Verifiable {
   readonly texts: readonly string[] | undefined;
 }
 
+interface Verified {
+  readonly target: string;
+  readonly verification: Verification;
+  /** Of the report. */
+  readonly section: Section;
+}
+
 async function verifyTargets(
   session: Session,
   { model, targets, statistics, texts }: Verifiable,
-  { output, threads }: ConvertFlags,
-): Promise<[target: string, Verification][]> {
+  { output, threads, text }: ConvertFlags,
+): Promise<Verified[]> {
   const { signal, progress } = session;
-  const verifications: [string, Verification][] = [];
+  const verified: Verified[] = [];
   for (const { plan, passes } of targets) {
-    const verification = await withSource(path.join(output, plan.files[0]!.name), (artifact) =>
-      verify(model, artifact, {
+    const spec = path.join(output, plan.files[0]!.name);
+    await withSource(spec, async (artifact) => {
+      const verification = await verify(model, artifact, {
         ...{ passes, threads, signal, progress },
         ...(statistics && { statistics }),
         ...(texts && { texts }),
-      }),
-    );
-    verifications.push([plan.target, verification]);
+      });
+      const section = await reportSection(spec, model, artifact, verification, namedTexts(text, texts));
+      verified.push({ target: plan.target, verification, section });
+    });
   }
-  return verifications;
+  return verified;
 }
 
 /** A path to paste into a shell. */

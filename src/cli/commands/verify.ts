@@ -1,9 +1,13 @@
 import { Command, Option } from 'commander';
 import { PressError } from '../../core/errors.ts';
+import type { Model } from '../../core/model.ts';
 import type { Engine } from '../../pipeline/engines/index.ts';
+import { inputPaths } from '../../pipeline/input-paths.ts';
+import { lineage } from '../../pipeline/lineage.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
 import { readText } from '../../pipeline/read-text.ts';
+import { recordedArtifact } from '../../pipeline/recorded-artifact.ts';
 import {
   checkFiles,
   DEFAULT_VERIFY_TOKENS,
@@ -12,10 +16,13 @@ import {
   verify,
   withoutPositions,
 } from '../../pipeline/verify.ts';
+import type { Section } from '../../report/panel.ts';
+import { verificationSection } from '../../report/verification-section.ts';
 import { collect, parseInteger, parseNumber } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
-import { verificationTable, worstTensorTable } from '../ui/verification.ts';
+import { verificationStrips, verificationTable, worstTensorTable } from '../ui/verification.ts';
+import { namedTexts, openReports, reportOption } from './report-flags.ts';
 import { attentionOption, type RuntimeFlags, threadsOption } from './runtime-flags.ts';
 
 interface VerifyFlags extends RuntimeFlags {
@@ -27,6 +34,8 @@ interface VerifyFlags extends RuntimeFlags {
   readonly maxKld?: number;
   readonly engine: Exclude<Engine, 'webgpu'>;
   readonly device: 'cpu' | 'webgpu';
+  readonly report?: string[];
+  readonly force?: boolean;
 }
 
 const HELP = `
@@ -70,6 +79,8 @@ export function verifyCommand(open: OpenSession): Command {
     )
     .addOption(attentionOption())
     .addOption(threadsOption())
+    .addOption(reportOption())
+    .option('--force', 'replace reports that are there')
     .addHelpText('after', HELP)
     .action(async (artifactSpec: string, flags: VerifyFlags) => {
       const session = open();
@@ -81,9 +92,14 @@ export function verifyCommand(open: OpenSession): Command {
         withSource(
           against,
           async (source) => {
+            const writeReports = await openReports(flags.report ?? [], flags.force ?? false, [
+              ...(await inputPaths(source, against)),
+              ...(await inputPaths(artifact, artifactSpec)),
+              ...[...(text ?? []), flags.statistics].filter((file) => file !== undefined),
+            ]);
             await checkFiles(artifactSpec, artifact);
             const passes = await recordedPasses(artifactSpec, artifact);
-            return withStatistics(flags.statistics, (statistics) =>
+            const found = await withStatistics(flags.statistics, (statistics) =>
               verify(source, artifact, {
                 ...{ passes, maxTokens, attention, threads, engine, signal, progress },
                 ...(statistics !== undefined && { statistics }),
@@ -91,15 +107,43 @@ export function verifyCommand(open: OpenSession): Command {
                 ...(maxKld !== undefined && { maxKld }),
               }),
             );
+            if (flags.report !== undefined) {
+              const section = await reportSection(
+                artifactSpec,
+                source,
+                artifact,
+                found,
+                namedTexts(text, texts),
+              );
+              await writeReports(reportTitle(source), [section]);
+            }
+            return found;
           },
           adapter,
         ),
       );
-      await report(session, verification);
+      await tell(session, verification);
     });
 }
 
-async function report(session: Session, verification: Verification): Promise<void> {
+export function reportTitle({ name }: Model): string {
+  return `${name}: verification`;
+}
+
+/** What a report says of an artifact that was opened from `spec`. */
+export async function reportSection(
+  spec: string,
+  source: Model,
+  artifact: Model,
+  verification: Verification,
+  texts: ReturnType<typeof namedTexts>,
+): Promise<Section> {
+  const record = await recordedArtifact(spec, artifact);
+  const title = `${artifact.name} as ${record?.target ?? artifact.format}`;
+  return verificationSection(title, verification, await lineage(source, artifact, record, texts));
+}
+
+async function tell(session: Session, verification: Verification): Promise<void> {
   const { passed, failures, tokens, tensors } = verification;
   if (session.json) await session.writeJson(withoutPositions(verification));
   else if (!session.quiet) {
@@ -107,6 +151,8 @@ async function report(session: Session, verification: Verification): Promise<voi
       ...verificationTable(verification, session.theme),
       '',
       ...worstTensorTable(tensors, session.theme),
+      '',
+      ...verificationStrips(verification, session.theme),
       '',
       ...failures.map((failure) => `${session.theme.bad('failed')} ${failure}`),
       ...(passed ? [`${session.theme.good('passed')} over ${tokens} tokens`] : []),
