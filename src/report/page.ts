@@ -51,8 +51,9 @@ function renderMeasure({ name, value, remark }: Measure): Markup {
   return html`<div><dt>${name}</dt><dd class="value">${value}</dd>${remark === undefined ? '' : html`<dd><small>${remark}</small></dd>`}</div>`;
 }
 
-function renderPanel({ title, note, figure, table, isWide = false }: Panel): Markup {
-  return html`<article${isWide ? html` class="wide"` : ''}><div><h3>${title}</h3><p class="note">${note}</p></div>${figure}${table && renderTable(title, table, figure === undefined)}</article>
+function renderPanel({ title, note, figure, table, isWide = false, height = 1 }: Panel): Markup {
+  const place = isWide ? html` class="wide"` : html` style="grid-row:span ${height}"`;
+  return html`<article${place}><div><h3>${title}</h3><p class="note">${note}</p></div>${figure}${table && renderTable(title, table, figure === undefined)}</article>
 `;
 }
 

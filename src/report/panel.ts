@@ -25,6 +25,8 @@ export interface Panel {
   readonly table?: Table;
   /** Takes all the width of a page. */
   readonly isWide?: boolean;
+  /** As tall as so many others. Default 1. */
+  readonly height?: number;
 }
 
 /** A figure that is shown large. */

@@ -45,7 +45,7 @@ main > section + section { border-top: 1px solid var(--rule); }
 .measures dd { margin: 0; }
 .measures .value { font-size: 23px; font-weight: 600; font-variant-numeric: tabular-nums; line-height: 1.3; }
 .measures small, .note, small { color: var(--quiet); font-size: 13px; }
-.panels { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 16px; }
+.panels { display: grid; grid-auto-flow: dense; margin-top: 16px; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 16px; }
 article { padding: 14px 16px; min-width: 0; display: flex; flex-direction: column; gap: 10px; }
 .wide { grid-column: 1 / -1; }
 article > details { margin-top: auto; }
@@ -62,7 +62,8 @@ svg text { fill: var(--quiet); font-size: 12px; font-family: inherit; }
 .marker line { stroke: var(--ink); stroke-dasharray: 4 3; }
 .marker text { fill: var(--ink); paint-order: stroke; stroke: var(--card); stroke-width: 3px; }
 .treemap rect { stroke: var(--card); stroke-width: 1; }
-.treemap g text { fill: #000000; }
+.treemap .outline { fill: none; stroke-width: 2.5; }
+.treemap .name { fill: #000000; pointer-events: none; }
 .legend { list-style: none; display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 0; padding: 0; font-size: 13px; }
 .swatch { display: inline-block; width: 12px; height: 12px; border-radius: 3px; margin-right: 6px; vertical-align: -1px; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
@@ -73,7 +74,7 @@ tbody tr { border-top: 1px solid var(--rule); }
 .scroll td { overflow-wrap: normal; }
 .scroll td.long { min-width: 220px; overflow-wrap: anywhere; }
 .heat { border-collapse: separate; border-spacing: 2px; width: 100%; }
-.heat.outside { width: auto; }
+.heat.outside { width: auto; align-self: flex-start; }
 .heat th { font-weight: 400; color: var(--quiet); overflow-wrap: normal; padding: 2px 6px 2px 0; line-height: 1.25; }
 .heat td { text-align: center; padding: 4px 6px; border-radius: 4px; overflow-wrap: normal; min-width: 52px; }
 .heat td[style] { box-shadow: inset 0 0 0 1px light-dark(transparent, #56698c); }
@@ -96,6 +97,9 @@ dl { margin: 0; }
 .facts dl { row-gap: 3px; }
 @media (max-width: 760px) {
   .panels { grid-template-columns: minmax(0, 1fr); }
+  article { grid-row: auto !important; }
+  .heat { font-size: 12px; }
+  .heat td { min-width: 38px; padding: 4px 2px; }
   .measures { grid-template-columns: repeat(2, minmax(0, 1fr)); }
   .facts dl { grid-template-columns: minmax(0, 1fr); }
   .facts dd { margin-bottom: 6px; }

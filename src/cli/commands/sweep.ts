@@ -136,7 +136,9 @@ async function run(session: Session, { source, model, statistics }: Input, flags
         ['quality', quality],
         ...sources('statistics', statistics),
         ...sources('importances', imatrix),
-        ['judged by', (evalText.length > 0 ? evalText : text).map((file) => path.basename(file)).join(', ')],
+        ...(evalText.length > 0
+          ? [['judged by', evalText.map((file) => path.basename(file)).join(', ')] as const]
+          : []),
       ],
     );
     await writeReports(`${model.name}: sweep`, [section]);

@@ -72,44 +72,73 @@ function treemap(groups: readonly Group[]): Markup {
     groups.map(({ bytes }) => bytes),
     AREA,
   );
-  const cells = groups.flatMap(({ scheme, tensors }, group) => {
+  const cells = groups.map(({ scheme, tensors }, group) =>
+    schemeCells(tensors, areas[group]!, fills.get(scheme)!),
+  );
+  return html`<svg class="plot treemap" viewBox="0 0 ${AREA.width} ${AREA.height}" role="img" aria-label="Treemap of tensors by bytes">${cells.flat()}</svg>`;
+}
+
+/** Tensors of one scheme, those of a role together. */
+function schemeCells(tensors: readonly VerifiedTensor[], area: Rectangle, fill: string): Markup[] {
+  const roles = [...new Set(tensors.map(({ role }) => role))]
+    .map((role) => tensors.filter((tensor) => tensor.role === role))
+    .map((members) => ({ members, bytes: members.reduce((sum, { bytes }) => sum + bytes, 0) }))
+    .sort((a, b) => b.bytes - a.bytes);
+  const areas = squarify(
+    roles.map(({ bytes }) => bytes),
+    area,
+  );
+  return roles.flatMap(({ members, bytes }, role) => {
+    const place = areas[role]!;
     const rectangles = squarify(
-      tensors.map(({ bytes }) => bytes),
-      areas[group]!,
+      members.map((tensor) => tensor.bytes),
+      place,
     );
-    return tensors.map((tensor, index) => cell(tensor, rectangles[index]!, fills.get(scheme)!));
+    const cells = members.map((tensor, index) => cell(tensor, rectangles[index]!, fill));
+    const names = members.map((tensor, index) => label(cellLines(tensor), rectangles[index]!));
+    // Where the cells are too small for names, the role has one.
+    const isNamed = names.every((name) => name.length > 0);
+    return [
+      ...cells,
+      outline(place),
+      ...(isNamed ? names.flat() : label([spaced(members[0]!.role), formatBytes(bytes)], place)),
+    ];
   });
-  return html`<svg class="plot treemap" viewBox="0 0 ${AREA.width} ${AREA.height}" role="img" aria-label="Treemap of tensors by bytes">${cells}</svg>`;
 }
 
 function cell(tensor: VerifiedTensor, { x, y, width, height }: Rectangle, fill: string): Markup {
-  const [cx, cy, w, h] = [x, y, width, height].map(coordinate);
   const what = `${tensor.name}: ${tensor.scheme}, ${formatCount(tensor.bytes)} bytes, ${bitsOf(tensor)} bits a weight, relative RMS error ${formatSmall(tensor.relativeRmsError)}`;
-  return html`<g><title>${what}</title><rect x="${cx!}" y="${cy!}" width="${w!}" height="${h!}" fill="${fill}"/>${labels(tensor, x, y, width, height)}</g>`;
+  return html`<rect x="${coordinate(x)}" y="${coordinate(y)}" width="${coordinate(width)}" height="${coordinate(height)}" fill="${fill}"><title>${what}</title></rect>`;
 }
 
-const LETTER_WIDTH = 6.4;
+function outline({ x, y, width, height }: Rectangle): Markup {
+  return html`<rect class="outline" x="${coordinate(x)}" y="${coordinate(y)}" width="${coordinate(width)}" height="${coordinate(height)}"/>`;
+}
 
-/** Role, layer and size, as far as they fit. */
-function labels(
-  { role, layer, bytes }: VerifiedTensor,
-  x: number,
-  y: number,
-  width: number,
-  height: number,
-): Markup[] {
-  const lines = [
-    role.replaceAll('_', ' '),
-    layer === undefined ? formatBytes(bytes) : `${layer}: ${formatBytes(bytes)}`,
-  ];
-  const fits = lines.every((line) => line.length * LETTER_WIDTH + 8 <= width) && height >= 34;
-  if (fits) return lines.map((line, index) => cellText(line, x, y + 15 + 13 * index));
-  const short = layer === undefined ? lines[0]! : `${lines[0]} ${layer}`;
-  return short.length * LETTER_WIDTH + 8 <= width && height >= 18 ? [cellText(short, x, y + 14)] : [];
+function cellLines({ role, layer, bytes }: VerifiedTensor): string[] {
+  return layer === undefined
+    ? [spaced(role), formatBytes(bytes)]
+    : [`${spaced(role)} ${layer}`, formatBytes(bytes)];
+}
+
+function spaced(role: string): string {
+  return role.replaceAll('_', ' ');
+}
+
+/** Pixels of a letter and of a line, with room around. */
+const [LETTER, LINE, ROOM] = [6.4, 14, 5];
+
+/** As many of the lines as fit, none where the first does not. */
+function label(lines: readonly string[], { x, y, width, height }: Rectangle): Markup[] {
+  const fitting = lines.slice(0, Math.floor((height - ROOM) / LINE));
+  const first = fitting.findIndex((line) => line.length * LETTER + 2 * ROOM > width);
+  return fitting
+    .slice(0, first === -1 ? fitting.length : first)
+    .map((line, index) => cellText(line, x, y + LINE * (index + 1)));
 }
 
 function cellText(text: string, x: number, y: number): Markup {
-  return html`<text x="${coordinate(x + 5)}" y="${coordinate(y)}">${text}</text>`;
+  return html`<text class="name" x="${coordinate(x + ROOM)}" y="${coordinate(y)}">${text}</text>`;
 }
 
 function legend(groups: readonly Group[], total: number): Markup {

@@ -32,6 +32,8 @@ export function tensorErrorsPanel(tensors: readonly VerifiedTensor[]): Panel {
     figure: html`<div class="scroll"><table class="heat"><thead><tr><th scope="col">layer</th>${head}</tr></thead><tbody>${body}</tbody></table></div>
 <table class="heat outside"><tbody>${others}</tbody></table>
 <p class="ramp"><span>0</span><span class="bar" style="background:linear-gradient(to right,${RAMP.join(',')})"></span><span>${formatSmall(largest)}</span></p>`,
+    // A row has some 30 pixels, another panel some 440.
+    height: Math.max(1, Math.round((30 * layers.length + 160) / 440)),
     chart: markdownTable(roles, rows, outside, share),
   };
 }
