@@ -1,34 +1,38 @@
-/** Charts for Markdown of GitHub, which shows no inline SVG. All text in them is ours. */
-
+/** A chart for Markdown of GitHub, which shows no inline SVG. All text in it is ours. */
 interface XyChart {
   readonly title: string;
-  /** Names of categories, or the ends of a range. */
-  readonly x: readonly string[] | { readonly label: string; readonly from: number; readonly to: number };
-  readonly y: string;
-  readonly bars?: readonly number[];
-  readonly lines?: readonly (readonly number[])[];
+  /** Names of categories, or what goes from one value to another. */
+  readonly x: readonly string[] | MermaidAxis;
+  readonly y: MermaidAxis;
+  readonly kind: 'bar' | 'line';
+  /** Those that are not finite are drawn at the foot. */
+  readonly values: readonly number[];
 }
 
-export function xyChart({ title, x, y, bars, lines = [] }: XyChart): string {
-  const axis =
-    'label' in x ? `"${x.label}" ${x.from} --> ${x.to}` : `[${x.map((name) => `"${name}"`).join(', ')}]`;
+interface MermaidAxis {
+  readonly label: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+export function xyChart({ title, x, y, kind, values }: XyChart): string {
+  const drawn = values.map((value) => plain(Number.isFinite(value) ? value : y.from));
   return [
     '```mermaid',
     'xychart-beta',
     `  title "${title}"`,
-    `  x-axis ${axis}`,
-    `  y-axis "${y}"`,
-    ...(bars === undefined ? [] : [`  bar ${list(bars)}`]),
-    ...lines.map((values) => `  line ${list(values)}`),
+    `  x-axis ${'label' in x ? axis(x) : `[${x.map((name) => `"${name}"`).join(', ')}]`}`,
+    `  y-axis ${axis(y)}`,
+    `  ${kind} [${drawn.join(', ')}]`,
     '```',
   ].join('\n');
 }
 
-/** Mermaid takes no exponents. */
-function list(values: readonly number[]): string {
-  return `[${values.map((value) => plain(Number.isFinite(value) ? value : 0)).join(', ')}]`;
+function axis({ label, from, to }: MermaidAxis): string {
+  return `"${label}" ${plain(from)} --> ${plain(to > from ? to : from + 1)}`;
 }
 
+/** Mermaid takes no exponents. */
 function plain(value: number): string {
   return value.toFixed(9).replace(/\.?0+$/, '');
 }

@@ -19,8 +19,7 @@ import { withStatistics } from '../../pipeline/open-statistics.ts';
 import { readImatrix } from '../../pipeline/read-imatrix.ts';
 import { readText } from '../../pipeline/read-text.ts';
 import { planTargets, type Target, type TargetOptions } from '../../pipeline/target.ts';
-import { type Verification, verify, withoutPositions } from '../../pipeline/verify.ts';
-import type { Section } from '../../report/panel.ts';
+import { withoutPositions } from '../../pipeline/verify.ts';
 import {
   collect,
   collectInteger,
@@ -36,7 +35,8 @@ import { type Conversion, conversionLines, describePlan } from '../ui/conversion
 import { summarizeVerification } from '../ui/verification.ts';
 import { namedTexts, openReports, reportOption } from './report-flags.ts';
 import { threadsOption } from './runtime-flags.ts';
-import { reportSection, reportTitle, verificationFailure } from './verify.ts';
+import { reportTitle, verificationFailure } from './verify.ts';
+import { verifyTargets } from './verify-targets.ts';
 
 interface ConvertFlags {
   readonly to: string[];
@@ -216,6 +216,7 @@ async function run(
     ...(statistics && { statistics }),
     ...(allocation && { allocation }),
   });
+  for (const { plan } of targets) assertNoReport(plan, output, flags.report);
   for (const remark of remarks(model, targets)) session.note(remark);
   const chosen = targets.find(({ allocation }) => allocation !== undefined)?.allocation;
   // First, since it took longer than all that follows and may be used without it.
@@ -231,15 +232,18 @@ async function run(
   const seconds = (performance.now() - start) / 1000;
   const verifications =
     flags.verify && !dryRun
-      ? await verifyTargets(session, { model, targets, statistics, texts }, flags)
+      ? await verifyTargets(
+          session,
+          { model, targets, output, statistics },
+          {
+            ...{ threads, reports: flags.report !== undefined },
+            ...(texts && { texts: namedTexts(flags.text, texts) }),
+          },
+        )
       : undefined;
   if (verifications !== undefined && flags.report !== undefined) {
-    const sections = verifications.map(({ section }) => section);
-    await writeReports(
-      reportTitle(model),
-      sections,
-      files.map((file) => path.join(output, file.path)),
-    );
+    const sections = verifications.flatMap(({ section }) => section ?? []);
+    await writeReports(reportTitle(model), sections);
   }
 
   const conversion: Conversion = { model, targets, files, manifest, seconds, peakRss: peakRss() };
@@ -333,6 +337,18 @@ async function targetOptions(flags: ConvertFlags): Promise<TargetOptions> {
   };
 }
 
+/** A bundle has a page of its own. */
+function assertNoReport(
+  { target, files }: ExportPlan,
+  output: string,
+  reports: readonly string[] = [],
+): void {
+  const taken = reports.find((report) =>
+    files.some(({ name }) => path.resolve(output, name) === path.resolve(report)),
+  );
+  if (taken !== undefined) throw usage(`--report and ${target} both write ${taken}`);
+}
+
 /** What a person should know before the work begins. */
 export function remarks(model: Model, targets: readonly Target[]): string[] {
   const remarks = [
@@ -355,42 +371,6 @@ function fallbackRemarks({ target, fallbacks }: ExportPlan): string[] {
     const verb = tensors.length === 1 ? 'becomes' : 'become';
     return `${target}: ${firstNames(tensors)} ${verb} ${what}`;
   });
-}
-
-interface Verifiable {
-  readonly model: Model;
-  readonly targets: readonly Target[];
-  readonly statistics: Statistics | undefined;
-  readonly texts: readonly string[] | undefined;
-}
-
-interface Verified {
-  readonly target: string;
-  readonly verification: Verification;
-  /** Of the report. */
-  readonly section: Section;
-}
-
-async function verifyTargets(
-  session: Session,
-  { model, targets, statistics, texts }: Verifiable,
-  { output, threads, text }: ConvertFlags,
-): Promise<Verified[]> {
-  const { signal, progress } = session;
-  const verified: Verified[] = [];
-  for (const { plan, passes } of targets) {
-    const spec = path.join(output, plan.files[0]!.name);
-    await withSource(spec, async (artifact) => {
-      const verification = await verify(model, artifact, {
-        ...{ passes, threads, signal, progress },
-        ...(statistics && { statistics }),
-        ...(texts && { texts }),
-      });
-      const section = await reportSection(spec, model, artifact, verification, namedTexts(text, texts));
-      verified.push({ target: plan.target, verification, section });
-    });
-  }
-  return verified;
 }
 
 /** A path to paste into a shell. */

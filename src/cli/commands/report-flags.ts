@@ -26,15 +26,11 @@ function collectReport(text: string, previous: readonly string[] = []): string[]
   return isKnown ? [...previous] : [...previous, text];
 }
 
-export type WriteReports = (
-  title: string,
-  sections: Report['sections'],
-  written?: readonly string[],
-) => Promise<void>;
+export type WriteReports = (title: string, sections: Report['sections']) => Promise<void>;
 
 /**
- * Makes sure that reports can be written, before long work, and returns what writes them after it. `inputs`, and further
- * files `written` by then, are never replaced.
+ * Makes sure that reports can be written, before long work, and returns what writes them after it. `inputs` are never
+ * replaced.
  * @throws PressError local-io where a file is there without `force`, or is an input.
  */
 export async function openReports(
@@ -43,10 +39,10 @@ export async function openReports(
   inputs: readonly string[],
 ): Promise<WriteReports> {
   await assertReportFiles(files, { force, inputs });
-  return async (title, sections, written = []) => {
+  return async (title, sections) => {
     for (const file of files) {
       const text = RENDERERS[path.extname(file)]!({ title, version: VERSION, sections });
-      await writeReportFile(file, text, { force, inputs: [...inputs, ...written] });
+      await writeReportFile(file, text, { force, inputs });
     }
   };
 }

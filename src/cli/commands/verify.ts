@@ -42,7 +42,9 @@ const HELP = `
 If plmpress.json lies beside the artifact, the files must be those that convert has written. Then every tensor is
 compared with its source, and both models run over the text: the source, a GGUF and the weights of a WebGPU bundle in the
 reference runtime, an ONNX graph node by node in an interpreter, or in ONNX Runtime. Files of a bundle must be those of its
-manifest, too. What an artifact of its schemes cannot show sets the exit code to 6.`;
+manifest, too. What an artifact of its schemes cannot show sets the exit code to 6.
+A report shows where bytes and errors are, by tensor, layer and position, as a page without scripts or as Markdown for the
+summary of a CI job.`;
 
 export function verifyCommand(open: OpenSession): Command {
   return new Command('verify')

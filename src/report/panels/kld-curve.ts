@@ -67,8 +67,9 @@ function curvePanel({ title, note, axis, places, mean, averagesOf }: Curve): Pan
     chart: xyChart({
       title,
       x: { label: axis, from: 0, to: places - 1 },
-      y: 'mean KLD',
-      lines: [points.map((point) => point.mean)],
+      y: { label: 'mean KLD', from: 0, to: Math.max(0, ...finite) },
+      kind: 'line',
+      values: points.map((point) => point.mean),
     }),
     table: {
       columns: [{ header: axis }, { header: 'mean KLD', align: 'right' }],

@@ -55,8 +55,9 @@ export function kldHistogramPanel({ positions, kld }: Pick<Verification, 'positi
     chart: xyChart({
       title: 'Positions by KLD',
       x: bins.map(({ from }) => formatSmall(Number(from.toPrecision(2)))),
-      y: 'positions',
-      bars: bins.map(({ count }) => count),
+      y: { label: 'positions', from: 0, to: Math.max(...bins.map(({ count }) => count)) },
+      kind: 'bar',
+      values: bins.map(({ count }) => count),
     }),
   };
 }

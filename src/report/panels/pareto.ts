@@ -41,6 +41,7 @@ export function paretoPanel(points: readonly SweepPoint[]): Panel {
   if (drawn.length === 0) return panel;
   const sizes = drawn.map(({ bytes }) => bytes);
   const klds = drawn.map(({ kld }) => kld);
+  const logs = klds.map(Math.log10);
   const [smallest, largest] = [Math.min(...sizes), Math.max(...sizes)];
   const room = 0.08 * (largest - smallest || largest);
   const x = linearScale([smallest - room, largest + room], PLOT_X);
@@ -62,8 +63,13 @@ export function paretoPanel(points: readonly SweepPoint[]): Panel {
     chart: xyChart({
       title: 'Mean KLD by size',
       x: drawn.map(({ bytes }) => formatBytes(bytes)),
-      y: 'mean KLD',
-      bars: klds,
+      y: {
+        label: 'log10 of mean KLD',
+        from: Math.floor(Math.min(...logs)),
+        to: Math.ceil(Math.max(...logs)),
+      },
+      kind: 'line',
+      values: logs,
     }),
   };
 }
