@@ -54,7 +54,7 @@ function renderTable({ columns, rows }: Table): string {
 /** Text that stays text: whatever means something in Markdown or HTML becomes a character reference. */
 function escapeMarkdown(text: string): string {
   return visible(text).replace(
-    /[&<>"'\\`*{}[\]()#+!|~@$=/]|(?<!\w)_|_(?!\w)|:(?=\S)|(?<=^|\s)-|(?<=^\d+)\.(?=\s)|www/g,
+    /[&<>\\`*[\]#|~@$]|(?<!\w)_|_(?!\w)|:(?=\/|\w+:)|(?<=^|\s)[-+](?=\s)|(?<=^\d+)[.)](?=\s)|www/g,
     (found) => (found === 'www' ? '&#119;ww' : `&#${found.codePointAt(0)};`),
   );
 }

@@ -28,7 +28,7 @@ describe('verify --report', () => {
     assert.deepEqual([code, stderr], [0, '']);
     const [first, second] = [readFileSync(page, 'utf8'), readFileSync(markdown, 'utf8')];
     for (const text of [first, second]) {
-      assert.match(text, /plm-tiny as gguf(:|&#58;)q8_0/);
+      assert.match(text, /plm-tiny as gguf:q8_0/);
       assert.match(text, /model\.safetensors, 8,170,080 bytes, SHA-256 [0-9a-f]{64}/);
       assert.match(text, /plm-tiny-Q8_0\.gguf, [\d,]+ bytes, SHA-256 [0-9a-f]{64}/);
       assert.match(text, /eval\.txt, 65,505 bytes, SHA-256 [0-9a-f]{64}/);

@@ -19,7 +19,7 @@ export function kldByPositionPanel({ positions, contextLength, kld }: Compared):
   const windows = Math.ceil(positions.length / contextLength);
   return curvePanel({
     title: 'Divergence by position',
-    note: `Mean over ${windows === 1 ? 'the only window' : `${formatCount(windows)} windows`} of ${formatCount(contextLength)} tokens, each without a past; dashed, of all positions.`,
+    note: `Mean over ${windows === 1 ? 'the only window' : `${formatCount(windows)} windows`} of ${formatCount(contextLength)} tokens, each without a past.`,
     axis: 'position in its window',
     averagesOf: (count) => averages(klds(positions), (index) => index % contextLength, places, count),
     ...{ places, mean: kld.mean },
@@ -30,7 +30,7 @@ export function kldByPositionPanel({ positions, contextLength, kld }: Compared):
 export function kldAlongTextPanel({ positions, kld }: Compared): Panel {
   return curvePanel({
     title: 'Divergence along the text',
-    note: 'Mean over stretches of the text; dashed, of all positions. Where it is high, that kind of text costs more.',
+    note: 'Mean over stretches of the text. Where it is high, that kind of text costs more.',
     axis: 'token of the text',
     averagesOf: (count) => averages(klds(positions), (index) => index, positions.length, count),
     ...{ places: positions.length, mean: kld.mean },
@@ -51,19 +51,21 @@ function curvePanel({ title, note, axis, places, mean, averagesOf }: Curve): Pan
   const finite = points.map((point) => point.mean).filter(Number.isFinite);
   const x = linearScale([0, Math.max(1, places - 1)], PLOT_X);
   const y = linearScale([0, Math.max(0, ...finite)], PLOT_Y);
+  const isMeanDrawn = mean <= Math.max(0, ...finite);
   const marks = [
-    ...(mean <= Math.max(0, ...finite) ? [meanLine(y, mean)] : []),
+    ...(isMeanDrawn ? [meanLine(y, mean)] : []),
     line(points, x, y),
     ...points.filter((point) => Number.isFinite(point.mean)).map((point) => dot(point, x, y)),
   ];
+  const drawing = plot(
+    title,
+    { label: axis, scale: x, format: formatCount },
+    { label: 'mean KLD (nats)', scale: y },
+    marks,
+  );
   return {
     ...{ title, note },
-    figure: plot(
-      title,
-      { label: axis, scale: x, format: formatCount },
-      { label: 'mean KLD (nats)', scale: y },
-      marks,
-    ),
+    figure: html`${drawing}${isMeanDrawn ? html`<p class="note">Dashed: the mean of all positions, ${formatSmall(mean)}.</p>` : ''}`,
     chart: xyChart({
       title,
       x: { label: axis, from: 0, to: places - 1 },
@@ -111,5 +113,5 @@ function dot(point: Average, x: Scale, y: Scale): Markup {
 
 function meanLine(y: Scale, mean: number): Markup {
   const at = coordinate(y.at(mean));
-  return html`<g class="marker"><title>mean ${formatSmall(mean)}</title><line x1="${PLOT_X[0]}" x2="${PLOT_X[1]}" y1="${at}" y2="${at}"/></g>`;
+  return html`<g class="marker"><line x1="${PLOT_X[0]}" x2="${PLOT_X[1]}" y1="${at}" y2="${at}"/></g>`;
 }
