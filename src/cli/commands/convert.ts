@@ -13,7 +13,6 @@ import { QUALITIES, type Quality } from '../../passes/calibrated-rounding.ts';
 import type { PassRequest } from '../../passes/run.ts';
 import { readSchemePlan, writeSchemePlan } from '../../pipeline/allocation/scheme-plan.ts';
 import { convert } from '../../pipeline/convert.ts';
-import { inputPaths } from '../../pipeline/input-paths.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
 import { readImatrix } from '../../pipeline/read-imatrix.ts';
@@ -199,10 +198,14 @@ async function run(
   const { output, threads, maxMemory, dryRun = false, force = false } = flags;
   const { signal } = session;
   const inputs = [flags.imatrix, flags.statistics, flags.plan].filter((file) => file !== undefined);
-  const writeReports = await openReports(flags.report ?? [], force, [
-    ...(await inputPaths(model, source)),
-    ...[...inputs, ...(flags.text ?? [])],
-  ]);
+  const writeReports = await openReports(
+    {
+      models: [[model, source]],
+      files: [...inputs, ...(flags.text ?? [])],
+    },
+    flags.report,
+    force,
+  );
   const texts = flags.text && (await Promise.all(flags.text.map(readText)));
   const allocation = flags.targetSize !== undefined && {
     ...{ targetBytes: flags.targetSize, threads, signal, progress: session.progress },

@@ -1,5 +1,7 @@
 import path from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
+import type { Model } from '../../core/model.ts';
+import { inputPaths } from '../../pipeline/input-paths.ts';
 import { assertReportFiles, writeReportFile } from '../../pipeline/report-file.ts';
 import { VERSION } from '../../pipeline/version.ts';
 import { renderMarkdown } from '../../report/markdown.ts';
@@ -28,16 +30,25 @@ function collectReport(text: string, previous: readonly string[] = []): string[]
 
 export type WriteReports = (title: string, sections: Report['sections']) => Promise<void>;
 
+/** What a run reads, and no report may replace. */
+export interface ReportInputs {
+  /** With what they were opened from. */
+  readonly models: readonly (readonly [model: Model, spec: string])[];
+  readonly files: readonly (string | undefined)[];
+}
+
 /**
- * Makes sure that reports can be written, before long work, and returns what writes them after it. `inputs` are never
- * replaced.
+ * Makes sure that reports can be written, before long work, and returns what writes them after it.
  * @throws PressError local-io where a file is there without `force`, or is an input.
  */
 export async function openReports(
-  files: readonly string[],
-  force: boolean,
-  inputs: readonly string[],
+  read: ReportInputs,
+  files: readonly string[] = [],
+  force = false,
 ): Promise<WriteReports> {
+  if (files.length === 0) return async () => {};
+  const inputs = read.files.filter((file) => file !== undefined);
+  for (const [model, spec] of read.models) inputs.push(...(await inputPaths(model, spec)));
   await assertReportFiles(files, { force, inputs });
   return async (title, sections) => {
     for (const file of files) {

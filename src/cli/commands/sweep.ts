@@ -4,7 +4,6 @@ import { usage } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
 import type { Statistics } from '../../core/statistics.ts';
 import { QUALITIES, type Quality } from '../../passes/calibrated-rounding.ts';
-import { inputPaths } from '../../pipeline/input-paths.ts';
 import { lineage } from '../../pipeline/lineage.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
@@ -94,11 +93,14 @@ async function run(session: Session, { source, model, statistics }: Input, flags
     );
   }
   const { text = [], evalText = [] } = flags;
-  const files = [...text, ...evalText, flags.statistics, flags.imatrix, flags.output];
-  const writeReports = await openReports(flags.report ?? [], flags.force ?? false, [
-    ...(await inputPaths(model, source)),
-    ...files.filter((file) => file !== undefined),
-  ]);
+  const writeReports = await openReports(
+    {
+      models: [[model, source]],
+      files: [...text, ...evalText, flags.statistics, flags.imatrix, flags.output],
+    },
+    flags.report,
+    flags.force,
+  );
   const read = (files?: string[]) => files && Promise.all(files.map(readText));
   const [texts, evalTexts, imatrix] = await Promise.all([
     read(flags.text),

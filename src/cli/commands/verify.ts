@@ -2,7 +2,6 @@ import { Command, Option } from 'commander';
 import { PressError } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
 import type { Engine } from '../../pipeline/engines/index.ts';
-import { inputPaths } from '../../pipeline/input-paths.ts';
 import { lineage } from '../../pipeline/lineage.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
@@ -94,11 +93,17 @@ export function verifyCommand(open: OpenSession): Command {
         withSource(
           against,
           async (source) => {
-            const writeReports = await openReports(flags.report ?? [], flags.force ?? false, [
-              ...(await inputPaths(source, against)),
-              ...(await inputPaths(artifact, artifactSpec)),
-              ...[...(text ?? []), flags.statistics].filter((file) => file !== undefined),
-            ]);
+            const writeReports = await openReports(
+              {
+                models: [
+                  [source, against],
+                  [artifact, artifactSpec],
+                ],
+                files: [...(text ?? []), flags.statistics],
+              },
+              flags.report,
+              flags.force,
+            );
             await checkFiles(artifactSpec, artifact);
             const passes = await recordedPasses(artifactSpec, artifact);
             const found = await withStatistics(flags.statistics, (statistics) =>
