@@ -8,6 +8,7 @@ import { repoRoot } from './support/paths.ts';
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/core': [],
   'src/io': ['src/core'],
+  'src/hub': ['src/io', 'src/core'],
   'src/schemes': ['src/core'],
   'src/kernels': ['src/schemes', 'src/core'],
   'src/tokenizer': ['src/core'],
@@ -28,7 +29,16 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/serve': ['src/core'],
   calibration: ['src/runtime', 'src/core'],
   'src/pipeline': [
-    ...['src/core', 'src/io', 'src/schemes', 'src/kernels', 'src/tokenizer', 'src/passes', 'src/runtime'],
+    ...[
+      'src/core',
+      'src/io',
+      'src/hub',
+      'src/schemes',
+      'src/kernels',
+      'src/tokenizer',
+      'src/passes',
+      'src/runtime',
+    ],
     ...[
       'src/verify',
       'formats/hf',
@@ -46,6 +56,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/cli': [
     'src/report',
     'src/pipeline',
+    'src/hub',
     'src/serve',
     'src/passes',
     'src/schemes',
@@ -103,6 +114,7 @@ test('imports point along the arrows of docs/architecture.md', () => {
 
 test('packages are imported only in their rooms', () => {
   const homes: Readonly<Record<string, string>> = {
+    '@huggingface/hub': 'src/hub',
     commander: 'src/cli',
     'onnx-proto': 'formats/onnx',
     'onnxruntime-node': 'src/pipeline',
@@ -121,12 +133,13 @@ test('packages are imported only in their rooms', () => {
 
 /** Rooms that use the network, and what they may use of it. */
 const NETWORK: Readonly<Record<string, RegExp>> = {
+  'src/hub': /\bfetch\(/,
   'src/serve': /node:(http|net)'/,
   'src/webgpu': /\bfetch\(/,
   'formats/webgpu/page': /\bfetch\(/,
 };
 
-test('only the command line touches the console, only servers and browsers the network', () => {
+test('only the command line touches the console, only the Hub, servers and browsers the network', () => {
   const wrong: string[] = [];
   for (const file of sources()) {
     const room = roomOf(file)!;

@@ -28,26 +28,34 @@ interface FoundTensor {
   readonly file: number;
 }
 
+/** Opens a file of the folder that a model is in, by its base name. */
+type OpenByName = (name: string) => Promise<InputFile>;
+
+/** Opens a file on this machine as `readGgufModel` does. */
+export async function openGguf(filePath: string): Promise<Model> {
+  const folder = path.dirname(filePath);
+  return readGgufModel(path.basename(filePath), (name) => InputFile.open(path.join(folder, name), name));
+}
+
 /**
  * Opens a GGUF of arch `plm`, or of arch `deepseek2` as we write it; of a split model, the first shard opens all.
  * Only headers are read. Tensors come under their Hugging Face names in whatever scheme they are stored.
  * @throws PressError invalid-input for malformed files, unsupported for other architectures and ggml types
  * that no scheme stands for.
  */
-export async function openGguf(filePath: string): Promise<Model> {
+export async function readGgufModel(name: string, open: OpenByName): Promise<Model> {
   const opened: OpenedFile[] = [];
   try {
-    opened.push(await openFile(filePath));
-    await openOtherShards(filePath, opened);
-    return toModel(opened, path.basename(filePath));
+    opened.push(await readFile(await open(name)));
+    await openOtherShards(open, opened);
+    return toModel(opened, name);
   } catch (error) {
     await Promise.all(opened.map(({ file }) => file.close()));
     throw error;
   }
 }
 
-async function openFile(filePath: string): Promise<OpenedFile> {
-  const file = await InputFile.open(filePath, path.basename(filePath));
+async function readFile(file: InputFile): Promise<OpenedFile> {
   try {
     const header = await readGguf(file);
     return { file, header, fields: new Fields(file.name, header.metadata) };
@@ -57,7 +65,7 @@ async function openFile(filePath: string): Promise<OpenedFile> {
   }
 }
 
-async function openOtherShards(filePath: string, opened: OpenedFile[]): Promise<void> {
+async function openOtherShards(open: OpenByName, opened: OpenedFile[]): Promise<void> {
   const { fields } = opened[0]!;
   const count = fields.optional('split.count', 'u16') ?? 1;
   if (count <= 1) return;
@@ -73,7 +81,7 @@ async function openOtherShards(filePath: string, opened: OpenedFile[]): Promise<
   }
   for (const [index, name] of names.entries()) {
     if (index === 0) continue;
-    const shard = await openFile(path.join(path.dirname(filePath), name));
+    const shard = await readFile(await open(name));
     opened.push(shard);
     const [no, of] = [shard.fields.required('split.no', 'u16'), shard.fields.required('split.count', 'u16')];
     if (no !== index || of !== count) {

@@ -1,4 +1,3 @@
-import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { invalidInput, PressError } from '../../src/core/errors.ts';
 import { closeModel, type Model, type ModelCard, type SourceFile } from '../../src/core/model.ts';
@@ -24,11 +23,8 @@ const CARD_FILE = 'README.md';
 /** Names of pickles; those that a container does not claim are training states, adapters and the like. */
 const PICKLE = /^(pytorch|adapter)_model.*\.bin$|\.(pt|pth|ckpt)$/;
 
-/** Whether `folder` looks like a checkpoint, complete or not; `openHfFolder` says what it lacks. */
-export async function isHfFolder(folder: string): Promise<boolean> {
-  const stats = await stat(folder).catch(() => undefined);
-  if (!stats?.isDirectory()) return false;
-  const { entries } = await SourceFolder.open(folder);
+/** Whether `folder` looks like a checkpoint, complete or not; `readHfFolder` says what it lacks. */
+export function isHfFolder({ entries }: SourceFolder): boolean {
   return [...entries].some(
     (name) =>
       name === 'config.json' ||
@@ -39,16 +35,20 @@ export async function isHfFolder(folder: string): Promise<boolean> {
 }
 
 /** Whether `folder` holds weights as checkpoints do. */
-export async function hasHfWeights(folder: string): Promise<boolean> {
-  return containerOf(await SourceFolder.open(folder)) !== undefined;
+export function hasHfWeights(folder: SourceFolder): boolean {
+  return containerOf(folder) !== undefined;
+}
+
+/** Opens a folder on this machine as `readHfFolder` does. */
+export async function openHfFolder(folderPath: string): Promise<Model> {
+  return readHfFolder(await SourceFolder.open(path.resolve(folderPath)));
 }
 
 /**
  * Opens a Hugging Face folder of a PLM: config.json, generation_config.json, tokenizer files, model card and
  * weights in safetensors or files of PyTorch, of which only headers are read. Close the model when done with it.
  */
-export async function openHfFolder(folderPath: string): Promise<Model> {
-  const folder = await SourceFolder.open(path.resolve(folderPath));
+export async function readHfFolder(folder: SourceFolder): Promise<Model> {
   const files: SourceFile[] = [];
   try {
     return await readModel(folder, files);
@@ -82,6 +82,7 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
   return {
     format: container.format,
     name: folder.name,
+    ...(folder.origin && { origin: folder.origin }),
     config: config.plm,
     tensors: table.tensors,
     tokenizer: tokenizer.spec,

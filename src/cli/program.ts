@@ -8,6 +8,7 @@ import { inspectCommand } from './commands/inspect.ts';
 import { logitsCommand } from './commands/logits.ts';
 import { passesCommand } from './commands/passes.ts';
 import { planCommand } from './commands/plan.ts';
+import { pullCommand } from './commands/pull.ts';
 import { schemesCommand } from './commands/schemes.ts';
 import { serveCommand } from './commands/serve.ts';
 import { sweepCommand } from './commands/sweep.ts';
@@ -27,7 +28,7 @@ Examples:
   plmpress serve out/webgpu-q4
   plmpress generate out/model-Q8_0.gguf --prompt "Call me" -n 32 --temperature 0
 
-A SOURCE is a checkpoint folder, a .gguf file, or a folder that convert has written.
+A SOURCE is a checkpoint folder, a .gguf file, a folder that convert has written, or a model on the Hub: org/name[@revision].
 
 Exit codes:
   0 done           3 invalid input    6 failed a check         130 SIGINT
@@ -50,6 +51,8 @@ export function buildProgram(io: Io, open: OpenSession): Command {
     .addCommand(verifyCommand(open))
     .addCommand(calibrateCommand(open))
     .addCommand(sweepCommand(open))
+    .commandsGroup('Hub:')
+    .addCommand(pullCommand(open))
     .commandsGroup('Look:')
     .addCommand(inspectCommand(open))
     .addCommand(diffCommand(open))

@@ -1,5 +1,6 @@
 import type { PressError } from '../core/errors.ts';
 import type { Progress } from '../core/progress.ts';
+import type { SourceAccess } from '../pipeline/open.ts';
 import { describeFailure, type Failure } from './failure.ts';
 import { Output, type OutputStream } from './output.ts';
 import { makeReporter, type Reporter } from './ui/reporter.ts';
@@ -28,6 +29,7 @@ export class Session {
   readonly signal: AbortSignal;
   readonly json: boolean;
   readonly quiet: boolean;
+  readonly env: NodeJS.ProcessEnv;
   readonly #stderr: OutputStream;
   readonly #errorTheme: Theme;
   readonly #reporter: Reporter;
@@ -42,6 +44,7 @@ export class Session {
     this.signal = signal;
     this.json = options.json === true;
     this.quiet = options.quiet === true;
+    this.env = io.env;
     this.#stderr = io.stderr;
     this.#errorTheme = colors(io.stderr);
     this.#reporter = makeReporter({
@@ -53,6 +56,11 @@ export class Session {
 
   get progress(): Progress {
     return this.#reporter.progress;
+  }
+
+  /** How commands open their sources. */
+  get access(): SourceAccess {
+    return { env: this.env, progress: this.progress, signal: this.signal };
   }
 
   /** 0, or that of the failure that was told last. */

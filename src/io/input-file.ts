@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { invalidInput, localIo, type PressError } from '../core/errors.ts';
+import { invalidInput, localIo, PressError } from '../core/errors.ts';
 import type { SourceFile } from '../core/model.ts';
 
 /** Largest single read: the system call and Node both stop below 2 GiB. */
@@ -13,55 +13,41 @@ const MAX_HOLE = 4096;
 /** Opening a FIFO must not wait for a writer, nor a terminal become ours. Windows has neither flag. */
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
-/** What tells that a path still leads to the same, untouched file. */
-interface Identity {
-  readonly device: bigint;
-  readonly inode: bigint;
-  readonly size: bigint;
-  readonly modified: bigint;
+/** Where the bytes of an `InputFile` come from. */
+export interface ByteSource {
+  readonly bytes: number;
+  /** Reads some bytes from `offset` on to the front of `into`, and says how many; 0 where nothing is there. */
+  read(into: Uint8Array, offset: number): Promise<number>;
+  /** Throws where the file is not, or no longer, the one that was opened, by its SHA-256 in hex. */
+  confirm(sha256: string): Promise<void>;
+  close(): Promise<void>;
 }
 
 /**
- * A regular file that is read by position and never trusted to stay as it was. Reads that happen to run front
+ * A file that is read by position and never trusted to stay as it was. Reads that happen to run front
  * to back are hashed on the way, so that the digest of a converted file costs no second pass.
  */
 export class InputFile implements SourceFile {
   readonly name: string;
   readonly bytes: number;
-  readonly #path: string;
-  readonly #handle: FileHandle;
-  readonly #identity: Identity;
+  readonly #source: ByteSource;
   readonly #hash = createHash('sha256');
   /** The hash covers the bytes before this offset. */
   #hashed = 0;
 
-  private constructor(path: string, name: string, handle: FileHandle, identity: Identity) {
-    this.#path = path;
+  /** `name` is what messages and records call it. */
+  constructor(name: string, source: ByteSource) {
     this.name = name;
-    this.#handle = handle;
-    this.#identity = identity;
-    this.bytes = Number(identity.size);
+    this.#source = source;
+    this.bytes = source.bytes;
   }
 
   /**
    * Opens the file at `path`, calling it `name` in messages. A missing file and anything but a regular file
-   * are `invalid-input`; a file that may not be read is `local-io`.
+   * are `invalid-input`; a file that may not be read is `local-io`. `expected`: its SHA-256 in hex, if that is known.
    */
-  static async open(path: string, name: string): Promise<InputFile> {
-    let handle: FileHandle;
-    try {
-      handle = await open(path, OPEN_FLAGS);
-    } catch (error) {
-      throw openFault(name, error);
-    }
-    try {
-      const stats = await handle.stat({ bigint: true });
-      if (!stats.isFile()) throw invalidInput({ file: name, what: 'not a regular file' });
-      return new InputFile(path, name, handle, identityOf(stats));
-    } catch (error) {
-      await handle.close();
-      throw error;
-    }
+  static async open(path: string, name: string, expected?: string): Promise<InputFile> {
+    return new InputFile(name, await LocalBytes.open(path, name, expected));
   }
 
   /**
@@ -94,12 +80,77 @@ export class InputFile implements SourceFile {
         await this.readInto(chunk.subarray(0, this.bytes - this.#hashed), this.#hashed);
       }
     }
-    await this.assertUnchanged();
-    return this.#hash.copy().digest('hex');
+    const sha256 = this.#hash.copy().digest('hex');
+    await this.#source.confirm(sha256);
+    return sha256;
   }
 
-  /** Throws `invalid-input` where the path no longer leads to the file as it was when opened. */
-  async assertUnchanged(): Promise<void> {
+  async close(): Promise<void> {
+    await this.#source.close();
+  }
+
+  async #fill(into: Uint8Array, offset: number): Promise<void> {
+    for (let done = 0; done < into.length; ) {
+      const count = await this.#source.read(into.subarray(done), offset + done);
+      if (count === 0) throw changed(this.name);
+      done += count;
+    }
+  }
+}
+
+/** What tells that a path still leads to the same, untouched file. */
+interface Identity {
+  readonly device: bigint;
+  readonly inode: bigint;
+  readonly size: bigint;
+  readonly modified: bigint;
+}
+
+/** A regular file on this machine. */
+class LocalBytes implements ByteSource {
+  readonly bytes: number;
+  readonly #path: string;
+  readonly #name: string;
+  readonly #handle: FileHandle;
+  readonly #identity: Identity;
+  readonly #expected: string | undefined;
+
+  private constructor(path: string, name: string, handle: FileHandle, identity: Identity, expected?: string) {
+    this.#path = path;
+    this.#name = name;
+    this.#handle = handle;
+    this.#identity = identity;
+    this.#expected = expected;
+    this.bytes = Number(identity.size);
+  }
+
+  static async open(path: string, name: string, expected?: string): Promise<LocalBytes> {
+    let handle: FileHandle;
+    try {
+      handle = await open(path, OPEN_FLAGS);
+    } catch (error) {
+      throw openFault(name, error);
+    }
+    try {
+      const stats = await handle.stat({ bigint: true });
+      if (!stats.isFile()) throw invalidInput({ file: name, what: 'not a regular file' });
+      return new LocalBytes(path, name, handle, identityOf(stats), expected);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  async read(into: Uint8Array, offset: number): Promise<number> {
+    try {
+      const { bytesRead } = await this.#handle.read(into, 0, Math.min(MAX_READ, into.length), offset);
+      return bytesRead;
+    } catch (error) {
+      throw localIo(this.#name, error);
+    }
+  }
+
+  async confirm(sha256: string): Promise<void> {
     const now = await stat(this.#path, { bigint: true }).then(identityOf, () => undefined);
     const before = this.#identity;
     const same =
@@ -108,33 +159,20 @@ export class InputFile implements SourceFile {
       now.inode === before.inode &&
       now.size === before.size &&
       now.modified === before.modified;
-    if (!same) throw this.#changed();
+    if (!same) throw changed(this.#name);
+    if (this.#expected !== undefined && sha256 !== this.#expected) {
+      const what = 'SHA-256 of a damaged file in the cache, which `plmpress pull` replaces';
+      throw new PressError('verification', { file: this.#name, what, got: sha256, expected: this.#expected });
+    }
   }
 
   async close(): Promise<void> {
     await this.#handle.close();
   }
+}
 
-  async #fill(into: Uint8Array, offset: number): Promise<void> {
-    for (let done = 0; done < into.length; ) {
-      const count = await this.#read(into, done, offset + done);
-      if (count === 0) throw this.#changed();
-      done += count;
-    }
-  }
-
-  async #read(into: Uint8Array, at: number, position: number): Promise<number> {
-    try {
-      const { bytesRead } = await this.#handle.read(into, at, Math.min(MAX_READ, into.length - at), position);
-      return bytesRead;
-    } catch (error) {
-      throw localIo(this.name, error);
-    }
-  }
-
-  #changed(): PressError {
-    return invalidInput({ file: this.name, what: 'changed while reading' });
-  }
+function changed(file: string): PressError {
+  return invalidInput({ file, what: 'changed while reading' });
 }
 
 function identityOf(stats: { dev: bigint; ino: bigint; size: bigint; mtimeNs: bigint }): Identity {

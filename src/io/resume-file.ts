@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
-import { open, readFile, rename, unlink } from 'node:fs/promises';
+import { readFile, unlink } from 'node:fs/promises';
 import { localIo } from '../core/errors.ts';
-import { temporaryPath } from './temporary-file.ts';
-import { writeFully } from './write-fully.ts';
+import { writeWhole } from './whole-file.ts';
 
 /** Hex digits of the SHA-256 of key, step and buffers, which begins the file. */
 const DIGEST_LENGTH = 64;
@@ -42,26 +41,8 @@ export class ResumeFile {
 
   /** Replaces the file. Throws local-io where it cannot be written. */
   async save(key: string, step: number, buffers: readonly Uint8Array[]): Promise<void> {
-    const temporary = temporaryPath(this.#path);
-    try {
-      const handle = await open(temporary, 'wx');
-      try {
-        const header = Buffer.from(`${digestOf(key, step, buffers)}${JSON.stringify({ key, step })}\0`);
-        await writeFully(handle, header, 0);
-        let at = header.length;
-        for (const buffer of buffers) {
-          await writeFully(handle, buffer, at);
-          at += buffer.length;
-        }
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await rename(temporary, this.#path);
-    } catch (error) {
-      await unlink(temporary).catch(() => undefined);
-      throw localIo(this.#path, error);
-    }
+    const header = Buffer.from(`${digestOf(key, step, buffers)}${JSON.stringify({ key, step })}\0`);
+    await writeWhole(this.#path, header, ...buffers);
   }
 
   async remove(): Promise<void> {

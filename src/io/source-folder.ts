@@ -1,33 +1,41 @@
 import { readdir, realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { invalidInput } from '../core/errors.ts';
+import type { HubOrigin } from '../core/model.ts';
 import { InputFile, openFault } from './input-file.ts';
-import { readTextFile, type TextFile } from './text-file.ts';
+import { readText, type TextFile } from './text-file.ts';
 
-/**
- * A model's folder. Files are opened by base name only, and never where a symbolic link leads out of the
- * folder. In the Hub's cache, `models--org--name/snapshots/<revision>/<file>` links to `../../blobs/<hash>`:
- * there the links may lead anywhere inside `models--org--name`.
- */
-export class SourceFolder {
-  /** Base name of the folder that the path resolves to; of a snapshot of the Hub, the repository's. */
+/** Where the files of a `SourceFolder` are. */
+export interface FolderSource {
+  /** For people and for output files. */
   readonly name: string;
-  readonly #path: string;
-  readonly #boundary: string;
+  /** Base names of what lies in it. */
+  readonly entries: readonly string[];
+  /** Where on the Hub they are from, if that is known. */
+  readonly origin?: HubOrigin;
+  /** Opens an entry, calling it `label` in messages and records. */
+  open(name: string, label: string): Promise<InputFile>;
+}
+
+/** A model's folder. Files are opened by base name only. */
+export class SourceFolder {
+  readonly name: string;
+  readonly origin: HubOrigin | undefined;
+  readonly #source: FolderSource;
   readonly #entries: ReadonlySet<string>;
 
-  private constructor(resolved: string, entries: readonly string[]) {
-    this.#path = resolved;
-    const cacheRoot = hubCacheRoot(resolved);
-    this.#boundary = cacheRoot ?? resolved;
-    this.#entries = new Set(entries);
-    this.name = cacheRoot === undefined ? path.basename(resolved) : cacheRoot.split('--').at(-1)!;
+  constructor(source: FolderSource) {
+    this.name = source.name;
+    this.origin = source.origin;
+    this.#source = source;
+    this.#entries = new Set(source.entries);
   }
 
+  /** Opens a folder on this machine. */
   static async open(folder: string): Promise<SourceFolder> {
     try {
       const resolved = await realpath(folder);
-      return new SourceFolder(resolved, await readdir(resolved));
+      return new SourceFolder(new LocalFolder(resolved, await readdir(resolved)));
     } catch (error) {
       throw openFault(folder, error);
     }
@@ -43,36 +51,82 @@ export class SourceFolder {
 
   /** Opens an entry, calling it `label` in messages and records. */
   async open(name: string, label = name): Promise<InputFile> {
-    return InputFile.open(await this.#resolve(name), label);
+    // The listing holds base names only, so a name that is in it cannot climb.
+    if (!this.has(name)) throw invalidInput({ file: name, what: 'missing' });
+    return this.#source.open(name, label);
   }
 
   /** Reads an entry, calling it `label` in messages and records. */
   async readText(name: string, maxBytes: number, label = name): Promise<TextFile> {
-    return readTextFile(await this.#resolve(name), label, maxBytes);
+    return readText(await this.open(name, label), maxBytes);
+  }
+}
+
+/**
+ * A folder on this machine. Nothing is opened where a symbolic link leads out of it. In the Hub's cache,
+ * `models--org--name/snapshots/<revision>/<file>` links to `../../blobs/<hash>`: there the links may lead anywhere
+ * inside `models--org--name`, and a blob whose name is a SHA-256 must have it.
+ */
+class LocalFolder implements FolderSource {
+  /** Base name of the folder; of a snapshot of the Hub, the repository's. */
+  readonly name: string;
+  readonly entries: readonly string[];
+  readonly origin?: HubOrigin;
+  readonly #path: string;
+  readonly #snapshot: CachedSnapshot | undefined;
+
+  constructor(resolved: string, entries: readonly string[]) {
+    this.#path = resolved;
+    this.entries = entries;
+    this.#snapshot = cachedSnapshot(resolved);
+    this.name = this.#snapshot?.repository.split('/').at(-1) ?? path.basename(resolved);
+    const { repository, revision } = this.#snapshot ?? {};
+    if (repository?.includes('/') && revision !== undefined && COMMIT.test(revision)) {
+      this.origin = { repository, revision };
+    }
   }
 
-  /** The real path of an entry, checked before anything there is opened. */
-  async #resolve(name: string): Promise<string> {
-    // The listing holds base names only, so a name that is in it cannot climb.
-    if (!this.has(name)) throw invalidInput({ file: name, what: 'missing' });
+  async open(name: string, label: string): Promise<InputFile> {
     let resolved: string;
     try {
       resolved = await realpath(path.join(this.#path, name));
     } catch (error) {
-      throw openFault(name, error);
+      throw openFault(label, error);
     }
-    if (!resolved.startsWith(this.#boundary + path.sep)) {
-      throw invalidInput({ file: name, what: 'symbolic link that leads out of the folder' });
+    const boundary = this.#snapshot?.root ?? this.#path;
+    if (!resolved.startsWith(boundary + path.sep)) {
+      throw invalidInput({ file: label, what: 'symbolic link that leads out of the folder' });
     }
-    return resolved;
+    const blob = this.#snapshot === undefined ? undefined : blobHash(this.#snapshot.root, resolved);
+    return InputFile.open(resolved, label, blob);
   }
 }
 
-/** The `models--org--name` folder of a snapshot in the Hub's cache, or of a folder in one; undefined for others. */
-function hubCacheRoot(folder: string): string | undefined {
+/** A commit of a repository in the Hub's cache. */
+interface CachedSnapshot {
+  /** The `models--org--name` folder. */
+  readonly root: string;
+  /** `org/name`. */
+  readonly repository: string;
+  /** Name of the folder in `snapshots`. */
+  readonly revision: string;
+}
+
+const COMMIT = /^[0-9a-f]{40}$/;
+const SHA256 = /^[0-9a-f]{64}$/;
+
+/** The snapshot that a folder is, or is in; undefined for folders elsewhere. */
+function cachedSnapshot(folder: string): CachedSnapshot | undefined {
   const parts = folder.split(path.sep);
-  const snapshots = parts.lastIndexOf('snapshots');
-  const isSnapshot =
-    snapshots > 0 && snapshots < parts.length - 1 && parts[snapshots - 1]!.startsWith('models--');
-  return isSnapshot ? parts.slice(0, snapshots).join(path.sep) : undefined;
+  const at = parts.lastIndexOf('snapshots');
+  const repository = /^models--(.+)$/.exec(parts[at - 1] ?? '')?.[1];
+  const revision = parts[at + 1];
+  if (repository === undefined || revision === undefined) return undefined;
+  return { root: parts.slice(0, at).join(path.sep), repository: repository.replace('--', '/'), revision };
+}
+
+/** Files that Git LFS keeps are named by their SHA-256 there. */
+function blobHash(root: string, file: string): string | undefined {
+  const name = path.basename(file);
+  return path.dirname(file) === path.join(root, 'blobs') && SHA256.test(name) ? name : undefined;
 }

@@ -1,13 +1,16 @@
 import { realpath, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, PressError } from '../core/errors.ts';
-import { FolderLock } from './folder-lock.ts';
+import { FileLock } from './file-lock.ts';
 import { assertFreeSpace } from './free-space.ts';
 import type { InputFile } from './input-file.ts';
 import { createFolder, removeEmptyFolders, syncFolder } from './output-folder.ts';
 import { assertReplaceable, type ReplaceOptions } from './replaceable.ts';
 import { type ReadBackOptions, StagedFile } from './staged-file.ts';
 import { removeStaleTemporaries } from './temporary-file.ts';
+
+/** Of the file that keeps other runs out of an output folder. */
+export const LOCK_NAME = '.plmpress.lock';
 
 export interface OutputFile {
   /** Relative to the output folder, with forward slashes. */
@@ -51,7 +54,7 @@ export async function withStagedOutput<T>(
 ): Promise<T> {
   const made = await createFolder(folder);
   try {
-    const lock = await FolderLock.acquire(folder);
+    const lock = await FileLock.acquire(path.join(folder, LOCK_NAME), folder);
     const output = new StagedOutput(folder, made, lock);
     try {
       await removeStaleTemporaries(folder);
@@ -74,7 +77,7 @@ export async function withStagedOutput<T>(
  */
 export class StagedOutput {
   readonly folder: string;
-  readonly #lock: FolderLock;
+  readonly #lock: FileLock;
   /** By the names they were staged with. */
   readonly #files = new Map<string, StagedFile>();
   readonly #namers = new Map<string, (sha256: string) => string>();
@@ -86,7 +89,7 @@ export class StagedOutput {
   #complete = false;
 
   /** Use `withStagedOutput`. `madeFolders`: what has been created for it, `folder` itself included. */
-  constructor(folder: string, madeFolders: readonly string[], lock: FolderLock) {
+  constructor(folder: string, madeFolders: readonly string[], lock: FileLock) {
     this.folder = folder;
     this.#touched = new Set([folder, ...madeFolders.map((made) => path.dirname(made))]);
     this.#lock = lock;

@@ -10,7 +10,12 @@ export interface TextFile extends SourceFile {
 
 /** Reads a UTF-8 file of at most `maxBytes`. Throws `invalid-input` where it is larger or not UTF-8. */
 export async function readTextFile(path: string, name: string, maxBytes: number): Promise<TextFile> {
-  const file = await InputFile.open(path, name);
+  return readText(await InputFile.open(path, name), maxBytes);
+}
+
+/** Reads an open file as `readTextFile` does, and closes it. */
+export async function readText(file: InputFile, maxBytes: number): Promise<TextFile> {
+  const { name } = file;
   try {
     if (file.bytes > maxBytes) {
       throw invalidInput({

@@ -26,7 +26,7 @@ export interface CalibrationText {
 export interface CalibrateOptions {
   readonly model: Model;
   /** Path that `model` was opened from: a folder or a file. */
-  readonly source: string;
+  readonly source?: string;
   readonly texts: readonly CalibrationText[];
   /** Paths of the texts: the output never replaces them. */
   readonly inputs?: readonly string[];

@@ -26,8 +26,8 @@ import { SLOTS, sideBytes, slotBytes } from './working-memory.ts';
 export interface ConvertOptions {
   /** The source as opened; the caller closes it. */
   readonly model: Model;
-  /** Path that `model` was opened from: a folder or a file. */
-  readonly source: string;
+  /** Path that `model` was opened from, a folder or a file; left out: it is not on this machine. */
+  readonly source?: string;
   /** Paths of further files that `targets` were planned with: no output may replace them. */
   readonly inputs?: readonly string[];
   /** From `planTarget(model, …)`. All are written, or none. */

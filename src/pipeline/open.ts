@@ -1,48 +1,89 @@
 import type { Stats } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { openGguf } from '../../formats/gguf/import.ts';
 import { siblingShardNames } from '../../formats/gguf/shards.ts';
-import { hasHfWeights, isHfFolder, openHfFolder } from '../../formats/hf/import.ts';
+import { hasHfWeights, isHfFolder, readHfFolder } from '../../formats/hf/import.ts';
 import { isOnnxFolder } from '../../formats/onnx/import/locate.ts';
 import { openOnnx } from '../../formats/onnx/import/open.ts';
 import { openAdapter } from '../../formats/peft/adapter.ts';
 import { isBundle } from '../../formats/webgpu/import/locate.ts';
 import { openBundle } from '../../formats/webgpu/import/open.ts';
-import { invalidInput, localIo, PressError, unsupported, usage } from '../core/errors.ts';
+import { invalidInput, localIo, PressError, usage } from '../core/errors.ts';
 import { closeModel, type Model } from '../core/model.ts';
+import type { Progress } from '../core/progress.ts';
+import { parseHubSource } from '../hub/hub-source.ts';
+import type { HubRun } from '../hub/run.ts';
+import { hubSettings } from '../hub/settings.ts';
+import { SourceFolder } from '../io/source-folder.ts';
 import { mergeLora } from '../passes/merge-lora.ts';
+import { fetchFromHub, openOnHub } from './open-hub.ts';
 
-/** `org/name`, maybe with a revision: what the Hub calls a repository. */
-const HUB_ID = /^(hf:\/\/)?[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*(@.+)?$/;
+/** How sources are reached. */
+export interface SourceAccess {
+  /** Environment that tells how to reach the Hub. Default: that of the process. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Read models on the Hub where they are, instead of bringing them into the cache first. */
+  readonly remote?: boolean;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
 
-/**
- * Opens a checkpoint folder, a GGUF file, an ONNX graph, a folder with one of these, or a WebGPU bundle. Only headers are
- * read. Close the model when done with it.
- * @throws PressError local-io where nothing is there, usage where a folder holds several models, unsupported for
- * sources on the Hub, invalid-input and unsupported as the importers do.
- */
-export async function openSource(spec: string): Promise<Model> {
-  const stats = await statOf(spec);
-  if (stats === undefined) throw missing(spec);
-  if (!stats.isDirectory()) return (await isBundle(spec)) ? openBundle(spec) : openFile(spec);
-  // Folders of graphs have a config.json too; those of checkpoints may have graphs beside the weights.
-  if (!(await hasHfWeights(spec)) && (await isOnnxFolder(spec))) return openOnnx(spec);
-  if (await isHfFolder(spec)) return openHfFolder(spec);
-  return (await isBundle(spec)) ? openBundle(spec) : openGguf(await onlyGguf(spec));
+/** How `withSource` opens. */
+export interface SourceOptions extends SourceAccess {
+  /** Folders of LoRA adapters that are merged into the source, first to last. */
+  readonly adapters?: readonly string[];
 }
 
 /**
- * Opens a source for as long as `use` takes, with the adapters in the folders `adapters` merged into it, first to last.
+ * Opens a checkpoint folder, a GGUF file, an ONNX graph, a folder with one of these, a WebGPU bundle, or one of them on the
+ * Hub. A path that exists wins over a Hub id. Only headers are read. Close the model when done with it.
+ * @throws PressError local-io where nothing is there, usage where a folder holds several models, network as the
+ * Hub's clients do, invalid-input and unsupported as the importers do.
  */
+export async function openSource(spec: string, access: SourceAccess = {}): Promise<Model> {
+  return (await openPlaced(spec, access)).model;
+}
+
+/** A model and where it is on this machine; nowhere if it is read from the Hub. */
+interface PlacedModel {
+  readonly model: Model;
+  readonly place?: string;
+}
+
+async function openPlaced(spec: string, access: SourceAccess): Promise<PlacedModel> {
+  if ((await statOf(spec)) !== undefined) return { model: await openLocal(spec), place: spec };
+  const source = parseHubSource(spec);
+  if (source === undefined) throw new PressError('local-io', { file: spec, what: 'no such file or folder' });
+  const { env, remote = false, ...running } = access;
+  const run: HubRun = { ...running, settings: hubSettings(env) };
+  const model = remote ? await openOnHub(run, source) : undefined;
+  if (model !== undefined) return { model };
+  const place = await fetchFromHub(run, source);
+  return { model: await openLocal(place), place };
+}
+
+async function openLocal(spec: string): Promise<Model> {
+  const stats = await stat(spec);
+  if (!stats.isDirectory()) return (await isBundle(spec)) ? openBundle(spec) : openFile(spec);
+  // Folders of graphs have a config.json too; those of checkpoints may have graphs beside the weights.
+  const folder = await SourceFolder.open(path.resolve(spec));
+  if (!hasHfWeights(folder) && (await isOnnxFolder(spec))) return openOnnx(spec);
+  if (isHfFolder(folder)) return readHfFolder(folder);
+  if (await isBundle(spec)) return openBundle(spec);
+  return openGguf(path.join(spec, onlyGguf(spec, folder)));
+}
+
+/** Opens a source for as long as `use` takes, which also hears its path on this machine, if it is there. */
 export async function withSource<T>(
   spec: string,
-  use: (model: Model) => Promise<T>,
-  adapters: readonly string[] = [],
+  use: (model: Model, place: string | undefined) => Promise<T>,
+  { adapters = [], ...access }: SourceOptions = {},
 ): Promise<T> {
-  const model = await withAdapters(await openSource(spec), adapters);
+  const placed = await openPlaced(spec, access);
+  const model = await withAdapters(placed.model, adapters);
   try {
-    return await use(model);
+    return await use(model, placed.place);
   } finally {
     await closeModel(model);
   }
@@ -68,13 +109,6 @@ async function statOf(spec: string): Promise<Stats | undefined> {
   }
 }
 
-function missing(spec: string): PressError {
-  const isHubId = spec.startsWith('hf://') || (HUB_ID.test(spec) && !spec.endsWith('.gguf'));
-  if (!isHubId) return new PressError('local-io', { file: spec, what: 'no such file or folder' });
-  const what = 'no such folder here, and Hub sources come with pull in a later version';
-  return unsupported({ file: spec, what });
-}
-
 function openFile(file: string): Promise<Model> {
   if (/\.(safetensors|json)$/.test(file)) {
     throw usage(`${path.basename(file)} is a part of a checkpoint`, 'the folder that holds it');
@@ -83,19 +117,16 @@ function openFile(file: string): Promise<Model> {
 }
 
 /** The one GGUF of a folder: of a split model, its first shard. */
-async function onlyGguf(folder: string): Promise<string> {
-  const entries = await readdir(folder).catch((error) => {
-    throw localIo(folder, error);
-  });
-  const names = entries.filter((name) => name.endsWith('.gguf'));
+function onlyGguf(spec: string, { entries }: SourceFolder): string {
+  const names = [...entries].filter((name) => name.endsWith('.gguf'));
   const models = [...new Set(names.map((name) => siblingShardNames(name)?.[0] ?? name))].sort();
   const [model] = models;
   if (model === undefined) {
     const expected = 'config.json and safetensors files, a .gguf file or a bundle';
-    throw invalidInput({ file: folder, what: 'no model in this folder', expected });
+    throw invalidInput({ file: spec, what: 'no model in this folder', expected });
   }
   if (models.length > 1) {
-    throw usage(`${folder} holds ${models.length} models, name one of them: ${models.join(', ')}`);
+    throw usage(`${spec} holds ${models.length} models, name one of them: ${models.join(', ')}`);
   }
-  return path.join(folder, model);
+  return model;
 }

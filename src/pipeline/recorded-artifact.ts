@@ -7,7 +7,11 @@ import type { ManifestArtifact } from './manifest.ts';
 import { readManifest } from './manifest-reader.ts';
 
 /** What the manifest beside an artifact that was opened from `spec` records for it; undefined where none does. */
-export async function recordedArtifact(spec: string, artifact: Model): Promise<ManifestArtifact | undefined> {
+export async function recordedArtifact(
+  spec: string | undefined,
+  artifact: Model,
+): Promise<ManifestArtifact | undefined> {
+  if (spec === undefined) return undefined;
   const manifest = await readManifest(await folderOf(spec, artifact));
   const name = artifact.files[0]?.name;
   return manifest?.artifacts.find(({ files }) => name !== undefined && files.includes(name));

@@ -120,11 +120,10 @@ test('a file that changes while it is read', async (t) => {
   for (const [name, change] of Object.entries(CHANGES)) {
     await t.test(name, async (t) => {
       const { file, filePath } = await openContent(t);
-      await file.assertUnchanged();
+      await file.sha256();
       await file.readInto(new Uint8Array(100), 0);
       change(filePath);
       const expected: Rejection = { message: /^weights: changed while reading$/ };
-      await assertRejects(path.dirname(filePath), () => file.assertUnchanged(), expected);
       await assertRejects(path.dirname(filePath), () => file.sha256(), expected);
     });
   }

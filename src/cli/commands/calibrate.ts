@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { Command, Option } from 'commander';
 import { usage } from '../../core/errors.ts';
+import type { Model } from '../../core/model.ts';
 import {
   CALIBRATION_DEVICES,
   type Calibration,
@@ -94,19 +95,20 @@ export function calibrateCommand(open: OpenSession): Command {
           weight: weight.get(name) ?? 1,
         })),
       );
-      const calibration = await withSource(source, (model) =>
+      const calibrating = (model: Model, place: string | undefined) =>
         calibrate({
-          ...{ model, source, texts, output, threads, signal, progress },
+          ...{ model, texts, output, threads, signal, progress },
           device: flags.device,
           inputs: flags.text.map(({ file }) => file),
+          ...(place !== undefined && { source: place }),
           ...(tokens !== undefined && { maxTokens: tokens }),
           ...(context !== undefined && { contextLength: context }),
           ...(force !== undefined && { force }),
           ...(resume !== undefined && { resume }),
           ...(flags.secondMoments && { moments: momentRoles(flags.secondMoments) }),
           ...(momentsMemory !== undefined && { momentBytes: momentsMemory }),
-        }),
-      );
+        });
+      const calibration = await withSource(source, calibrating, session.access);
       if (session.json) await session.writeJson(calibration);
       else if (!session.quiet) await session.writeLines(summaryLines(path.basename(output), calibration));
     });

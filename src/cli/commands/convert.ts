@@ -61,6 +61,7 @@ interface ConvertFlags {
   /** Passes to run, and names of passes not to run, in the order of the command line. */
   readonly pass?: readonly (PassRequest | string)[];
   readonly adapter?: string[];
+  readonly stream?: boolean;
   readonly dryRun?: boolean;
   readonly verify?: boolean;
   readonly text?: string[];
@@ -160,6 +161,7 @@ export function convertCommand(open: OpenSession): Command {
     .option('--adapter <dir>', 'LoRA of PEFT to merge into the source first; repeatable', collect)
     .option('--allow-requantize', 'take a quantized source, whose rounding errors add to those of the target')
     .optionsGroup('Run:')
+    .option('--stream', 'read a source on the Hub while converting, with no copy on this machine')
     .option('--dry-run', 'plan with exact sizes, write nothing')
     .option('--force', 'replace files that are there')
     .addOption(threadsOption())
@@ -177,20 +179,25 @@ export function convertCommand(open: OpenSession): Command {
     .action((source: string, flags: ConvertFlags) => {
       const session = open();
       return withStatistics(flags.statistics, (statistics) =>
-        withSource(source, (model) => run(session, { source, model, statistics }, flags), flags.adapter),
+        withSource(source, (model, place) => run(session, { place, model, statistics }, flags), {
+          ...session.access,
+          ...(flags.adapter && { adapters: flags.adapter }),
+          remote: flags.stream === true,
+        }),
       );
     });
 }
 
 interface Input {
-  readonly source: string;
+  /** Path of the source, if it is on this machine. */
+  readonly place: string | undefined;
   readonly model: Model;
   readonly statistics: Statistics | undefined;
 }
 
 async function run(
   session: Session,
-  { source, model, statistics }: Input,
+  { place, model, statistics }: Input,
   flags: ConvertFlags,
 ): Promise<void> {
   const start = performance.now();
@@ -200,7 +207,7 @@ async function run(
   const inputs = [flags.imatrix, flags.statistics, flags.plan].filter((file) => file !== undefined);
   const writeReports = await openReports(
     {
-      models: [[model, source]],
+      models: [[model, place]],
       files: [...inputs, ...(flags.text ?? [])],
     },
     flags.report,
@@ -227,7 +234,8 @@ async function run(
     await writeSchemePlan(flags.savePlan, chosen, { force, inputs });
   }
   const { files, manifest } = await convert({
-    ...{ model, source, targets, output, force, threads, dryRun },
+    ...{ model, targets, output, force, threads, dryRun },
+    ...(place !== undefined && { source: place }),
     ...(maxMemory !== undefined && { maxMemory }),
     inputs,
     ...{ signal: session.signal, progress: session.progress },

@@ -21,11 +21,18 @@ export function diffCommand(open: OpenSession): Command {
     .action(async (a: string, b: string, { threads }: { threads: number }) => {
       const session = open();
       const { signal, progress } = session;
-      const { result, changes } = await withSource(a, (first) =>
-        withSource(b, async (second) => ({
-          result: await diff(first, second, { threads, signal, progress }),
-          changes: { a: await changesOf(a, first), b: await changesOf(b, second) },
-        })),
+      const { result, changes } = await withSource(
+        a,
+        (first, placeA) =>
+          withSource(
+            b,
+            async (second, placeB) => ({
+              result: await diff(first, second, { threads, signal, progress }),
+              changes: { a: await changesOf(placeA, first), b: await changesOf(placeB, second) },
+            }),
+            session.access,
+          ),
+        session.access,
       );
       if (session.json) await session.writeJson({ ...result, changes });
       else {
@@ -48,7 +55,7 @@ function describe({ same, fields, tensors, equalTensors }: ModelDiff, theme: The
 }
 
 /** What plmpress.json says that passes have changed in an artifact. */
-async function changesOf(spec: string, model: Model): Promise<readonly Change[]> {
+async function changesOf(spec: string | undefined, model: Model): Promise<readonly Change[]> {
   return (await recordedArtifact(spec, model))?.changes ?? [];
 }
 

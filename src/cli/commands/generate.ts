@@ -32,11 +32,14 @@ export function generateCommand(open: OpenSession): Command {
       const session = open();
       const { prompt, tokens: maxTokens, attention, ffn, threads, ...sampler } = flags;
       const { signal, progress } = session;
-      const generation = await withSource(source, (model) =>
-        generate(model, {
-          ...{ prompt, maxTokens, sampler, attention, ffn, threads, signal, progress },
-          ...(!session.json && { onText: (text) => writeText(session, text) }),
-        }),
+      const generation = await withSource(
+        source,
+        (model) =>
+          generate(model, {
+            ...{ prompt, maxTokens, sampler, attention, ffn, threads, signal, progress },
+            ...(!session.json && { onText: (text) => writeText(session, text) }),
+          }),
+        session.access,
       );
       if (session.json) await session.writeJson(generation);
       else await finish(session, generation);

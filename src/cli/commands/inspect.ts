@@ -20,7 +20,10 @@ export function inspectCommand(open: OpenSession): Command {
     .addHelpText('after', '\nReads headers only, so it is quick on models of any size.')
     .action(async (source: string) => {
       const session = open();
-      const inspection = await withSource(source, async (model) => inspect(model));
+      const inspection = await withSource(source, async (model) => inspect(model), {
+        ...session.access,
+        remote: true,
+      });
       if (session.json) await session.writeJson(inspection);
       else await session.writeLines(describe(inspection, session.theme));
     });

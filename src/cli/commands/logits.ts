@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import type { Model } from '../../core/model.ts';
 import { type FfnForm, logits } from '../../pipeline/logits.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { Tokenizer } from '../../tokenizer/tokenizer.ts';
@@ -27,11 +28,12 @@ export function logitsCommand(open: OpenSession): Command {
     .addOption(threadsOption())
     .action(async (source: string, { ids, ...runtime }: LogitsFlags) => {
       const session = open();
-      await withSource(source, async (model) => {
+      const write = async (model: Model) => {
         const rows = logits(model, ids, { ...runtime, signal: session.signal, progress: session.progress });
         if (session.json) await writeJson(session, ids, rows);
         else await writeTable(session, ids, rows, new Tokenizer(model.tokenizer));
-      });
+      };
+      await withSource(source, write, session.access);
     });
 }
 

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { PressError } from '../../core/errors.ts';
 import { formatBytes } from '../../core/format.ts';
+import type { Model } from '../../core/model.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { DEVICES, type DeviceProfile, readDevices, selectDevices } from '../../pipeline/plan/devices.ts';
 import { type Prediction, predict } from '../../pipeline/plan/predict.ts';
@@ -44,11 +45,12 @@ export function planCommand(open: OpenSession): Command {
       const session = open();
       const devices = await devicesOf(flags);
       const { to = DEFAULT_TARGETS, context, mustFit } = flags;
-      const prediction = await withSource(source, async (model) => {
+      const predicting = async (model: Model) => {
         // Sizes are the same however the source is stored.
         const targets = await planTargets(model, to, { allowRequantize: true });
         return predict(model, targets, { devices, ...(context !== undefined && { context }) });
-      });
+      };
+      const prediction = await withSource(source, predicting, { ...session.access, remote: true });
       if (session.json) await session.writeJson(prediction);
       else await session.writeLines(predictionLines(prediction, session.theme));
       const failures = mustFit ? misfits(prediction) : [];

@@ -32,8 +32,8 @@ export type WriteReports = (title: string, sections: Report['sections']) => Prom
 
 /** What a run reads, and no report may replace. */
 export interface ReportInputs {
-  /** With what they were opened from. */
-  readonly models: readonly (readonly [model: Model, spec: string])[];
+  /** With their paths, of those on this machine. */
+  readonly models: readonly (readonly [model: Model, place: string | undefined])[];
   readonly files: readonly (string | undefined)[];
 }
 
@@ -48,7 +48,7 @@ export async function openReports(
 ): Promise<WriteReports> {
   if (files.length === 0) return async () => {};
   const inputs = read.files.filter((file) => file !== undefined);
-  for (const [model, spec] of read.models) inputs.push(...(await inputPaths(model, spec)));
+  for (const [model, place] of read.models) inputs.push(...(await inputPaths(model, place)));
   await assertReportFiles(files, { force, inputs });
   return async (title, sections) => {
     for (const file of files) {

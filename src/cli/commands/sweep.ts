@@ -63,7 +63,11 @@ export function sweepCommand(open: OpenSession): Command {
     .action((source: string, flags: SweepFlags) => {
       const session = open();
       return withStatistics(flags.statistics, (statistics) =>
-        withSource(source, (model) => run(session, { source, model, statistics }, flags)),
+        withSource(
+          source,
+          (model, place) => run(session, { place, model, statistics }, flags),
+          session.access,
+        ),
       );
     });
 }
@@ -79,12 +83,13 @@ function parseSizes(text: string): SweepSize[] {
 }
 
 interface Input {
-  readonly source: string;
+  /** Path of the source, if it is on this machine. */
+  readonly place: string | undefined;
   readonly model: Model;
   readonly statistics: Statistics | undefined;
 }
 
-async function run(session: Session, { source, model, statistics }: Input, flags: SweepFlags): Promise<void> {
+async function run(session: Session, { place, model, statistics }: Input, flags: SweepFlags): Promise<void> {
   const { to: target, sizes, quality, threads, ffnWidth: ffnWidths = [], tokens } = flags;
   if (quality === 'best' && statistics === undefined) {
     throw usage(
@@ -95,7 +100,7 @@ async function run(session: Session, { source, model, statistics }: Input, flags
   const { text = [], evalText = [] } = flags;
   const writeReports = await openReports(
     {
-      models: [[model, source]],
+      models: [[model, place]],
       files: [...text, ...evalText, flags.statistics, flags.imatrix, flags.output],
     },
     flags.report,

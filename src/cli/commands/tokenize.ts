@@ -13,7 +13,10 @@ export function tokenizeCommand(open: OpenSession): Command {
     .option('--special', 'take the text of special tokens for the tokens')
     .action(async (source: string, text: string, { special = false }: { special?: boolean }) => {
       const session = open();
-      const tokenizer = await withSource(source, async (model) => new Tokenizer(model.tokenizer));
+      const tokenizer = await withSource(source, async (model) => new Tokenizer(model.tokenizer), {
+        ...session.access,
+        remote: true,
+      });
       const ids = tokenizer.encode(text, { special });
       if (session.json) await session.writeJson({ ids });
       else await session.writeLines(table(tokenizer, ids, session.theme.dim));

@@ -21,7 +21,7 @@ import { collect, parseInteger, parseNumber } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
 import { verificationStrips, verificationTable, worstTensorTable } from '../ui/verification.ts';
-import { namedTexts, openReports, reportOption } from './report-flags.ts';
+import { namedTexts, openReports, type ReportInputs, reportOption } from './report-flags.ts';
 import { attentionOption, type RuntimeFlags, threadsOption } from './runtime-flags.ts';
 
 interface VerifyFlags extends RuntimeFlags {
@@ -89,23 +89,20 @@ export function verifyCommand(open: OpenSession): Command {
       const engine = flags.device === 'webgpu' ? 'webgpu' : flags.engine;
       const { signal, progress } = session;
       const texts = text && (await Promise.all(text.map(readText)));
-      const verification = await withSource(artifactSpec, (artifact) =>
+      const verifying = (artifact: Model, place: string | undefined) =>
         withSource(
           against,
-          async (source) => {
-            const writeReports = await openReports(
-              {
-                models: [
-                  [source, against],
-                  [artifact, artifactSpec],
-                ],
-                files: [...(text ?? []), flags.statistics],
-              },
-              flags.report,
-              flags.force,
-            );
-            await checkFiles(artifactSpec, artifact);
-            const passes = await recordedPasses(artifactSpec, artifact);
+          async (source, sourcePlace) => {
+            const read: ReportInputs = {
+              models: [
+                [source, sourcePlace],
+                [artifact, place],
+              ],
+              files: [...(text ?? []), flags.statistics],
+            };
+            const writeReports = await openReports(read, flags.report, flags.force);
+            await checkFiles(place!, artifact);
+            const passes = await recordedPasses(place!, artifact);
             const found = await withStatistics(flags.statistics, (statistics) =>
               verify(source, artifact, {
                 ...{ passes, maxTokens, attention, threads, engine, signal, progress },
@@ -115,20 +112,14 @@ export function verifyCommand(open: OpenSession): Command {
               }),
             );
             if (flags.report !== undefined) {
-              const section = await reportSection(
-                artifactSpec,
-                source,
-                artifact,
-                found,
-                namedTexts(text, texts),
-              );
+              const section = await reportSection(place, source, artifact, found, namedTexts(text, texts));
               await writeReports(reportTitle(source), [section]);
             }
             return found;
           },
-          adapter,
-        ),
-      );
+          { ...session.access, ...(adapter && { adapters: adapter }) },
+        );
+      const verification = await withSource(artifactSpec, verifying, session.access);
       await tell(session, verification);
     });
 }
@@ -137,15 +128,15 @@ export function reportTitle({ name }: Model): string {
   return `${name}: verification`;
 }
 
-/** What a report says of an artifact that was opened from `spec`. */
+/** What a report says of an artifact, which lies at `place`. */
 export async function reportSection(
-  spec: string,
+  place: string | undefined,
   source: Model,
   artifact: Model,
   verification: Verification,
   texts: ReturnType<typeof namedTexts>,
 ): Promise<Section> {
-  const record = await recordedArtifact(spec, artifact);
+  const record = await recordedArtifact(place, artifact);
   const title = `${artifact.name} as ${record?.target ?? artifact.format}`;
   return verificationSection(title, verification, await lineage(source, artifact, record, texts));
 }

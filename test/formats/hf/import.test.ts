@@ -18,6 +18,7 @@ import test, { type TestContext } from 'node:test';
 import { isHfFolder, openHfFolder } from '../../../formats/hf/import.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import { byteLength, rowCount } from '../../../src/core/tensor.ts';
+import { SourceFolder } from '../../../src/io/source-folder.ts';
 import { fixture } from '../../support/paths.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../../support/privileges.ts';
 import { assertRejects, type Rejection } from '../../support/rejects.ts';
@@ -148,14 +149,13 @@ test('opens a snapshot of the cache of the Hub', async (t) => {
 
 test('tells folders of checkpoints from others', async (t) => {
   const folder = temporaryFolder(t);
-  assert.equal(await isHfFolder(folder), false);
-  assert.equal(await isHfFolder(path.join(folder, 'absent')), false);
+  const isCheckpoint = async (at: string) => isHfFolder(await SourceFolder.open(at));
+  assert.equal(await isCheckpoint(folder), false);
   writeFileSync(path.join(folder, 'model.gguf'), '');
-  assert.equal(await isHfFolder(folder), false);
+  assert.equal(await isCheckpoint(folder), false);
   writeFileSync(path.join(folder, 'pytorch_model.bin'), '');
-  assert.equal(await isHfFolder(folder), true);
-  assert.equal(await isHfFolder(path.join(folder, 'pytorch_model.bin')), false);
-  assert.equal(await isHfFolder(fixture('plm-tiny')), true);
+  assert.equal(await isCheckpoint(folder), true);
+  assert.equal(await isCheckpoint(fixture('plm-tiny')), true);
 });
 
 interface Damage extends Rejection {

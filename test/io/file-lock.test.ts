@@ -3,10 +3,13 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { describe, it } from 'node:test';
-import { FolderLock, LOCK_NAME } from '../../src/io/folder-lock.ts';
+import { FileLock } from '../../src/io/file-lock.ts';
 import { isAlive, ownIdentity } from '../../src/io/process-identity.ts';
+import { LOCK_NAME } from '../../src/io/staged-output.ts';
 import { assertRejects } from '../support/rejects.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const acquire = (folder: string) => FileLock.acquire(path.join(folder, LOCK_NAME), folder);
 
 /** Number of a process that has ended. */
 function deadPid(): number {
@@ -22,15 +25,15 @@ function writeLock(folder: string, content: unknown): void {
 
 test('a lock names its process, keeps others out and goes when released', async (t) => {
   const folder = temporaryFolder(t);
-  const lock = await FolderLock.acquire(folder);
+  const lock = await acquire(folder);
   const { pid, started } = JSON.parse(readFileSync(path.join(folder, LOCK_NAME), 'utf8'));
   assert.deepEqual({ pid, started }, await ownIdentity());
   await lock.assertHeld();
   const locked = { failure: 'locked', message: new RegExp(`locked by process ${process.pid}$`) } as const;
-  await assertRejects(folder, () => FolderLock.acquire(folder), locked);
+  await assertRejects(folder, () => acquire(folder), locked);
   await lock.release();
   assert.deepEqual(readdirSync(folder), []);
-  await (await FolderLock.acquire(folder)).release();
+  await (await acquire(folder)).release();
 });
 
 describe('a lock that nobody holds is taken over', () => {
@@ -49,7 +52,7 @@ describe('a lock that nobody holds is taken over', () => {
     }, async (t) => {
       const folder = temporaryFolder(t);
       writeLock(folder, content());
-      const lock = await FolderLock.acquire(folder);
+      const lock = await acquire(folder);
       await lock.assertHeld();
       assert.deepEqual(readdirSync(folder), [LOCK_NAME], 'nothing else is left');
       await lock.release();
@@ -60,8 +63,8 @@ describe('a lock that nobody holds is taken over', () => {
 test('of many runs that find a stale lock, at most one gets it', async (t) => {
   const folder = temporaryFolder(t);
   writeLock(folder, { pid: deadPid(), started: '1' });
-  const runs = await Promise.allSettled(Array.from({ length: 20 }, () => FolderLock.acquire(folder)));
-  const holders: FolderLock[] = [];
+  const runs = await Promise.allSettled(Array.from({ length: 20 }, () => acquire(folder)));
+  const holders: FileLock[] = [];
   for (const run of runs) {
     if (run.status === 'rejected') assert.equal(run.reason.failure, 'locked', String(run.reason));
     else if (
@@ -79,7 +82,7 @@ test('of many runs that find a stale lock, at most one gets it', async (t) => {
 
 test('a run whose lock was taken over notices, and leaves the lock of the other', async (t) => {
   const folder = temporaryFolder(t);
-  const lock = await FolderLock.acquire(folder);
+  const lock = await acquire(folder);
   writeLock(folder, 'of another run');
   await assertRejects(folder, () => lock.assertHeld(), {
     failure: 'locked',
@@ -100,7 +103,7 @@ describe('what is no lock is left alone', () => {
       const folder = temporaryFolder(t);
       make(path.join(folder, LOCK_NAME));
       const expected = { failure: 'local-io', message: /is not a lock of plmpress$/ } as const;
-      await assertRejects(folder, () => FolderLock.acquire(folder), expected);
+      await assertRejects(folder, () => acquire(folder), expected);
     });
   }
 });

@@ -1,13 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { link, lstat, open, readFile, rename, unlink } from 'node:fs/promises';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { localIo, PressError } from '../core/errors.ts';
 import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 import { temporaryPath } from './temporary-file.ts';
 import { writeFully } from './write-fully.ts';
-
-export const LOCK_NAME = '.plmpress.lock';
 
 /** A lock is written right after it is created. One that stays unreadable for a second was left by a crash. */
 const POLLS = 20;
@@ -15,8 +12,8 @@ const POLL_MILLISECONDS = 50;
 /** A lock takes less than 100 bytes; what is larger is not one, and is not read. */
 const MAX_LOCK_BYTES = 1024;
 
-/** Keeps other runs out of an output folder. It lies in the folder, so it works between any two processes. */
-export class FolderLock {
+/** Keeps other runs away from what it stands for. It is a file, so it works between any two processes. */
+export class FileLock {
   readonly #path: string;
   readonly #content: string;
 
@@ -26,25 +23,24 @@ export class FolderLock {
   }
 
   /**
-   * Locks `folder`, taking over from a process that has died. Throws `locked` where another run holds the lock,
-   * `local-io` where the folder cannot be written.
+   * Makes the file `lockPath`, taking over from a process that has died. Throws `locked` where another run holds the
+   * lock, `local-io` where it cannot be written. `name` is what messages call the thing that is locked.
    */
-  static async acquire(folder: string): Promise<FolderLock> {
-    const lockPath = path.join(folder, LOCK_NAME);
+  static async acquire(lockPath: string, name: string): Promise<FileLock> {
     const content = `${JSON.stringify({ ...(await ownIdentity()), key: randomBytes(8).toString('hex') })}\n`;
     try {
       while (!(await create(lockPath, content))) {
         const found = await readLock(lockPath);
         if (found === undefined) continue;
         if (found.holder !== undefined && (await isAlive(found.holder))) {
-          throw new PressError('locked', { file: folder, what: `locked by process ${found.holder.pid}` });
+          throw new PressError('locked', { file: name, what: `locked by process ${found.holder.pid}` });
         }
         await removeStale(lockPath, found.content);
       }
     } catch (error) {
-      throw error instanceof PressError ? error : localIo(folder, error);
+      throw error instanceof PressError ? error : localIo(name, error);
     }
-    return new FolderLock(lockPath, content);
+    return new FileLock(lockPath, content);
   }
 
   /** Throws `locked` where another run has taken the lock over, which takes a clash of two takeovers. */

@@ -1,0 +1,70 @@
+import { Command } from 'commander';
+import { usage } from '../../core/errors.ts';
+import { formatBytes, formatCount } from '../../core/format.ts';
+import { parseHubSource } from '../../hub/hub-source.ts';
+import { hubSettings } from '../../hub/settings.ts';
+import { type Pull, pull } from '../../pipeline/pull.ts';
+import type { OpenSession } from '../program.ts';
+import { renderTable } from '../ui/table.ts';
+import type { Theme } from '../ui/theme.ts';
+
+interface PullFlags {
+  readonly output?: string;
+  readonly force?: boolean;
+  readonly all?: boolean;
+  readonly dryRun?: boolean;
+}
+
+const HELP = `
+An ID is org/name, org/name@revision, or hf://org/name@revision/path for one of several models in a repository. Of a
+checkpoint, config, tokenizer and weights come, and nothing else. Every file must have the size and hash that the Hub lists;
+a transfer that breaks off goes on where it ended, in a later run too. The cache is the one of huggingface_hub.
+
+HF_TOKEN, HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE and HF_HUB_DOWNLOAD_TIMEOUT mean what they do there. The token
+goes to the endpoint and to no other server.
+
+Examples:
+  plmpress pull PLM-Team/PLM-1.8B-Instruct
+  plmpress pull PLM-Team/PLM-1.8B-Instruct@main -o checkpoint/`;
+
+export function pullCommand(open: OpenSession): Command {
+  return new Command('pull')
+    .description('bring a model from the Hugging Face Hub, verified')
+    .argument('<id>', 'org/name[@revision]')
+    .option('-o, --output <dir>', 'put the files into a folder instead of the cache')
+    .option('--all', 'every file of the repository, not only what its model needs')
+    .option('--dry-run', 'list the files, fetch nothing')
+    .option('--force', 'replace files in the folder that have another content')
+    .addHelpText('after', HELP)
+    .action(async (id: string, flags: PullFlags) => {
+      const session = open();
+      const source = parseHubSource(id);
+      if (source === undefined) throw usage(`${JSON.stringify(id)} is no repository`, 'org/name[@revision]');
+      const { env, signal, progress } = session;
+      const result = await pull({ ...flags, source, settings: hubSettings(env), signal, progress });
+      if (session.json) await session.writeJson(result);
+      else if (!session.quiet) await session.writeLines(describe(result, flags, session.theme));
+    });
+}
+
+function describe(
+  { repository, revision, folder, files }: Pull,
+  { dryRun }: PullFlags,
+  theme: Theme,
+): string[] {
+  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const rows = files.map(({ path, bytes, oid }) => [path, formatCount(bytes), oid.slice(0, 16)]);
+  return [
+    `${repository} at ${revision}`,
+    '',
+    ...renderTable(
+      [{ header: 'file' }, { header: 'bytes', align: 'right' }, { header: 'hash' }],
+      rows,
+      theme.dim,
+    ),
+    '',
+    dryRun
+      ? `${files.length} files of ${formatBytes(total)}; nothing has been fetched`
+      : `${theme.good('verified')} ${files.length} files of ${formatBytes(total)} in ${folder}`,
+  ];
+}

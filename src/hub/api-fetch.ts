@@ -1,0 +1,92 @@
+import { wholeBody } from './body.ts';
+import { HubRefusal, hubFault, request } from './request.ts';
+import type { HubRun } from './run.ts';
+import { SentBlob } from './sent-blob.ts';
+
+/** A page of the largest listing takes a third of a megabyte, what stores answer up to 64 MB. */
+const MAX_JSON_BYTES = 16_000_000;
+const MAX_STORE_BYTES = 80_000_000;
+const LINK = /<([^>]*)>;\s*rel="?([^",;]+)"?/g;
+
+/** Paths of requests that must not be made twice when nobody knows whether the first came through. */
+const ONCE = /\/commit\/[^/]+(\?.*)?$|\/api\/repos\/create$/;
+
+/** Takes how many bytes of a file's content have been sent so far. */
+export type OnSent = (path: string, bytes: number) => void;
+
+/**
+ * A `fetch` for `@huggingface/hub`, which checks nothing of what servers say: bodies are bounded and must be the JSON that
+ * was asked for, pages go on at the endpoint's origin only, and the token stays there. `name` is what messages call it.
+ */
+export function apiFetch(run: HubRun, name: string, onSent?: OnSent): typeof fetch {
+  const { settings, signal } = run;
+  const { origin } = new URL(settings.endpoint);
+  return async (input, init = {}) => {
+    const url = input instanceof Request ? input.url : String(input);
+    const { method = 'GET', body } = init;
+    // Its stores, which hold the content of large files, are elsewhere.
+    const isApi = URL.canParse(url) && new URL(url).origin === origin;
+    let answer: Awaited<ReturnType<typeof request>>;
+    try {
+      answer = await request(settings, name, url, {
+        ...{ method, headers: new Headers(init.headers), repeatable: !ONCE.test(url) },
+        ...(signal && { signal }),
+        ...(body !== undefined && body !== null && { body: sendable(body, hintOf(init), onSent) }),
+      });
+    } catch (error) {
+      // So stores say that they do not have something yet.
+      if (!isApi && error instanceof HubRefusal && error.status === 404) return new Response(null, error);
+      throw error;
+    }
+    const { response } = answer;
+    const { status, headers } = response;
+    const isJson = isApi && method !== 'PUT';
+    const type = headers.get('Content-Type') ?? '';
+    if (isJson && !/\bjson\b/.test(type)) {
+      answer.abort(new Error('not JSON'));
+      throw hubFault(name, `the server answers with ${type || 'no type'} instead of JSON`);
+    }
+    assertLinks(origin, name, headers.get('Link'));
+    const limit = isApi ? MAX_JSON_BYTES : MAX_STORE_BYTES;
+    const bytes = await wholeBody(answer, name, { timeout: settings.timeout, limit });
+    if (isJson) assertJson(name, bytes);
+    return new Response(status === 204 ? null : Uint8Array.from(bytes), { status, headers });
+  };
+}
+
+/** What the package says of an upload beside what `fetch` knows. */
+interface ProgressHint {
+  readonly path?: string;
+  readonly part?: number;
+}
+
+function hintOf(init: RequestInit): ProgressHint {
+  return (init as { readonly progressHint?: ProgressHint }).progressHint ?? {};
+}
+
+function sendable(
+  body: NonNullable<RequestInit['body']>,
+  { path, part = 0 }: ProgressHint,
+  onSent?: OnSent,
+): string | Blob {
+  if (typeof body === 'string') return body;
+  const blob = body instanceof Blob ? body : new Blob([body as Uint8Array<ArrayBuffer>]);
+  if (path === undefined || onSent === undefined) return blob;
+  return new SentBlob(blob, (bytes) => onSent(`${part} ${path}`, bytes));
+}
+
+/** The package follows these wherever they lead. */
+function assertLinks(origin: string, name: string, header: string | null): void {
+  for (const [, address = ''] of (header ?? '').matchAll(LINK)) {
+    const stays = URL.canParse(address) && new URL(address).origin === origin;
+    if (!stays) throw hubFault(name, 'the next page of the answer is on another server');
+  }
+}
+
+function assertJson(name: string, bytes: Buffer): void {
+  try {
+    JSON.parse(bytes.toString('utf8'));
+  } catch {
+    throw hubFault(name, 'the answer is not JSON');
+  }
+}

@@ -1,0 +1,229 @@
+import type { Hash } from 'node:crypto';
+import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
+import path from 'node:path';
+import { localIo, PressError } from '../core/errors.ts';
+import type { HubOrigin } from '../core/model.ts';
+import { syncFolder } from '../io/output-folder.ts';
+import { writeFully } from '../io/write-fully.ts';
+import { piecesOf } from './body.ts';
+import { contentHash } from './content-hash.ts';
+import { type Answer, hubFault, request, unreachable } from './request.ts';
+import { LEAST_PROGRESS, Retries } from './retries.ts';
+import type { HubSettings } from './settings.ts';
+import { contentUrl, type HubFile, isLarge } from './tree.ts';
+
+export interface DownloadOptions {
+  readonly settings: HubSettings;
+  readonly origin: HubOrigin;
+  readonly file: HubFile;
+  /** Path that the file gets when it is whole and has its hash. Nobody else may be at work on it. */
+  readonly destination: string;
+  readonly signal?: AbortSignal;
+  /** Takes the bytes that are there now: fewer than before where a transfer begins anew. */
+  readonly onBytes?: (bytes: number) => void;
+}
+
+/** What has come of a file, until it is whole: a later run goes on there. */
+const INCOMPLETE = '.plmpress-incomplete';
+/** Piece in which bytes of an earlier run are hashed again. */
+const REHASH_CHUNK = 1 << 20;
+
+/**
+ * Fetches a file of a repository. A transfer that breaks off goes on where it ended, now or in a later run; bytes that
+ * do not have the listed hash are thrown away and asked for once more.
+ * @throws PressError `network` where the file cannot be had, `local-io` where it cannot be written.
+ */
+export async function download(options: DownloadOptions): Promise<void> {
+  const { file, origin, destination } = options;
+  const name = `${origin.repository}/${file.path}`;
+  const incomplete = `${destination}${INCOMPLETE}`;
+  for (let fresh = false; ; fresh = true) {
+    const transfer = await Transfer.open(options, name, incomplete);
+    let digest: string;
+    try {
+      await transfer.fill();
+      digest = await transfer.seal();
+    } catch (error) {
+      if (!transfer.isWorthKeeping) await unlink(incomplete).catch(() => undefined);
+      throw error;
+    } finally {
+      await transfer.close();
+    }
+    if (digest === file.oid) break;
+    await unlink(incomplete).catch(() => undefined);
+    if (fresh || !transfer.resumed) {
+      const kind = isLarge(file) ? 'SHA-256' : 'git hash';
+      throw new PressError('network', {
+        ...{ file: name, what: `${kind} of what the server sends`, got: digest, expected: file.oid },
+      });
+    }
+  }
+  try {
+    await rename(incomplete, destination);
+  } catch (error) {
+    throw localIo(destination, error);
+  }
+  await syncFolder(path.dirname(destination));
+}
+
+/** The bytes of one file on their way to the disk, front to back. */
+class Transfer {
+  /** Whether some of the bytes are from an earlier run or from several connections. */
+  resumed: boolean;
+  readonly #options: DownloadOptions;
+  readonly #name: string;
+  readonly #handle: FileHandle;
+  #hash: Hash;
+  #filled: number;
+  /** What the server called the content at first. */
+  #etag: string | undefined;
+  /** Whether the server has sent what cannot be the file. */
+  #isSpoiled = false;
+
+  private constructor(
+    options: DownloadOptions,
+    name: string,
+    handle: FileHandle,
+    hash: Hash,
+    filled: number,
+  ) {
+    this.#options = options;
+    this.#name = name;
+    this.#handle = handle;
+    this.#hash = hash;
+    this.#filled = filled;
+    this.resumed = filled > 0;
+  }
+
+  static async open(options: DownloadOptions, name: string, incomplete: string): Promise<Transfer> {
+    const { file } = options;
+    try {
+      const known = await stat(incomplete).then(
+        ({ size }) => size,
+        () => 0,
+      );
+      const handle = await open(incomplete, known > 0 && known <= file.bytes ? 'r+' : 'w+');
+      try {
+        const hash = contentHash(file);
+        const filled = await hashAll(handle, hash);
+        return new Transfer(options, name, handle, hash, filled);
+      } catch (error) {
+        await handle.close();
+        throw error;
+      }
+    } catch (error) {
+      throw localIo(incomplete, error);
+    }
+  }
+
+  /** Whether a later run can go on with what has come. */
+  get isWorthKeeping(): boolean {
+    return this.#filled > 0 && !this.#isSpoiled;
+  }
+
+  /** Connects as often as it helps. */
+  async fill(): Promise<void> {
+    const { settings, file, signal, onBytes } = this.#options;
+    const retries = new Retries(settings.pauses, signal);
+    onBytes?.(this.#filled);
+    let furthest = this.#filled;
+    while (this.#filled < file.bytes) {
+      let cause: unknown;
+      try {
+        await this.#connect();
+        if (this.#filled === file.bytes) return;
+        cause = new Error(`the connection ends after ${this.#filled} of ${file.bytes} bytes`);
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (error instanceof PressError) throw error;
+        cause = error;
+      }
+      this.resumed = true;
+      if (this.#filled >= furthest + LEAST_PROGRESS) retries.progress();
+      furthest = Math.max(furthest, this.#filled);
+      if (!(await retries.again())) throw unreachable(this.#name, cause);
+    }
+  }
+
+  /** Makes the bytes durable and returns their hash in hex. */
+  async seal(): Promise<string> {
+    try {
+      await this.#handle.sync();
+    } catch (error) {
+      throw localIo(this.#name, error);
+    }
+    return this.#hash.digest('hex');
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+
+  async #connect(): Promise<void> {
+    const { settings, origin, file, signal, onBytes } = this.#options;
+    const headers = new Headers({ 'Accept-Encoding': 'identity' });
+    if (this.#filled > 0) headers.set('Range', `bytes=${this.#filled}-`);
+    const url = contentUrl(settings, origin, file);
+    const answer = await request(settings, this.#name, url, { headers, ...(signal && { signal }) });
+    await this.#align(answer);
+    for await (const piece of piecesOf(answer, settings.timeout)) {
+      if (this.#filled + piece.length > file.bytes) {
+        this.#isSpoiled = true;
+        throw hubFault(this.#name, `the server sends more than the ${file.bytes} bytes it lists`);
+      }
+      try {
+        await writeFully(this.#handle, piece, this.#filled);
+      } catch (error) {
+        throw localIo(this.#name, error);
+      }
+      this.#hash.update(piece);
+      this.#filled += piece.length;
+      onBytes?.(this.#filled);
+    }
+  }
+
+  /** Begins anew where an answer does not go on where the last one ended, or is of another content. */
+  async #align({ response, abort }: Answer): Promise<void> {
+    const { headers, status } = response;
+    const etag = headers.get('X-Linked-ETag') ?? headers.get('ETag') ?? undefined;
+    const isOther = this.#etag !== undefined && etag !== this.#etag;
+    this.#etag = etag;
+    const start = status === 206 ? Number(/^bytes (\d+)-/.exec(headers.get('Content-Range') ?? '')?.[1]) : 0;
+    if (start !== this.#filled || isOther) await this.#restart();
+    if (start === 0) this.#assertLength(headers, abort);
+    else if (start !== this.#filled) {
+      abort(new Error('another range'));
+      throw new Error('the server sends another range than was asked for');
+    }
+  }
+
+  #assertLength(headers: Headers, abort: Answer['abort']): void {
+    const { bytes } = this.#options.file;
+    const length = headers.get('Content-Length');
+    if (length === null || Number(length) === bytes) return;
+    abort(new Error('another file'));
+    this.#isSpoiled = true;
+    const type = headers.get('Content-Type') ?? 'no type';
+    throw hubFault(this.#name, `the server sends ${length} bytes of ${type}, ${bytes} are listed`);
+  }
+
+  async #restart(): Promise<void> {
+    try {
+      await this.#handle.truncate(0);
+    } catch (error) {
+      throw localIo(this.#name, error);
+    }
+    this.#hash = contentHash(this.#options.file);
+    this.#filled = 0;
+  }
+}
+
+async function hashAll(handle: FileHandle, hash: Hash): Promise<number> {
+  const chunk = Buffer.alloc(REHASH_CHUNK);
+  for (let at = 0; ; ) {
+    const { bytesRead } = await handle.read(chunk, 0, chunk.length, at);
+    if (bytesRead === 0) return at;
+    hash.update(chunk.subarray(0, bytesRead));
+    at += bytesRead;
+  }
+}

@@ -1,0 +1,146 @@
+import { PressError } from '../core/errors.ts';
+import type { HubOrigin } from '../core/model.ts';
+import type { ByteSource } from '../io/input-file.ts';
+import { piecesOf } from './body.ts';
+import { hubFault, request, unreachable } from './request.ts';
+import { LEAST_PROGRESS, Retries } from './retries.ts';
+import type { HubRun } from './run.ts';
+import { contentUrl, type HubFile, isLarge } from './tree.ts';
+
+/** The beginning of a file, which importers look at more than once, is kept: the headers of most files fit. */
+const HEAD_BYTES = 256 << 10;
+/** First range that is asked for behind it, or where reading does not go on where it was. */
+const FIRST_WINDOW = 1 << 20;
+/** Ranges grow where reading goes on, up to this: a request for each costs little then. */
+const LAST_WINDOW = 64 << 20;
+
+/**
+ * A file of a repository that is read by ranges, without a copy on this machine. Reading front to back takes few
+ * requests; a range that breaks off is asked for again from where it ended.
+ */
+export class RemoteBytes implements ByteSource {
+  readonly bytes: number;
+  readonly #run: HubRun;
+  readonly #name: string;
+  readonly #url: string;
+  readonly #file: HubFile;
+  #head: Uint8Array | undefined;
+  #window = FIRST_WINDOW;
+  #pieces: AsyncGenerator<Uint8Array> | undefined;
+  /** What has come and has not been read yet, from `#position` on. */
+  #rest: Uint8Array = new Uint8Array();
+  #position = 0;
+  /** Where the range ends that is under way. */
+  #end = 0;
+  #last: Promise<unknown> = Promise.resolve();
+  readonly #retries: Retries;
+  /** Bytes that have come since the last failure. */
+  #came = 0;
+
+  constructor(run: HubRun, origin: HubOrigin, file: HubFile) {
+    this.#run = run;
+    this.#name = `${origin.repository}/${file.path}`;
+    this.#url = contentUrl(run.settings, origin, file);
+    this.#file = file;
+    this.bytes = file.bytes;
+    this.#retries = new Retries(run.settings.pauses, run.signal);
+  }
+
+  /** Reads come one after the other: there is one range under way. */
+  read(into: Uint8Array, offset: number): Promise<number> {
+    const reading = this.#last.then(() => this.#read(into, offset));
+    this.#last = reading.catch(() => undefined);
+    return reading;
+  }
+
+  async confirm(sha256: string): Promise<void> {
+    const { oid } = this.#file;
+    if (!isLarge(this.#file) || sha256 === oid) return;
+    const what = 'SHA-256 of what the server sends';
+    throw new PressError('network', { file: this.#name, what, got: sha256, expected: oid });
+  }
+
+  async close(): Promise<void> {
+    await this.#last;
+    await this.#drop();
+  }
+
+  async #read(into: Uint8Array, offset: number): Promise<number> {
+    if (offset >= this.bytes || into.length === 0) return 0;
+    for (;;) {
+      try {
+        if (offset < HEAD_BYTES) return await this.#readHead(into, offset);
+        if (this.#rest.length === 0 || offset !== this.#position) await this.#advance(offset, into.length);
+        const count = Math.min(into.length, this.#rest.length);
+        into.set(this.#rest.subarray(0, count));
+        this.#rest = this.#rest.subarray(count);
+        this.#position += count;
+        return count;
+      } catch (error) {
+        await this.#drop();
+        this.#run.signal?.throwIfAborted();
+        if (error instanceof PressError) throw error;
+        if (this.#came >= LEAST_PROGRESS) this.#retries.progress();
+        this.#came = 0;
+        if (!(await this.#retries.again())) throw unreachable(this.#name, error);
+      }
+    }
+  }
+
+  async #readHead(into: Uint8Array, offset: number): Promise<number> {
+    if (this.#head === undefined) {
+      const head = new Uint8Array(Math.min(HEAD_BYTES, this.bytes));
+      for (let filled = 0; filled < head.length; ) {
+        await this.#advance(filled, head.length - filled);
+        const piece = this.#rest.subarray(0, head.length - filled);
+        head.set(piece, filled);
+        filled += piece.length;
+        this.#rest = this.#rest.subarray(piece.length);
+        this.#position = filled;
+      }
+      this.#head = head;
+    }
+    const piece = this.#head.subarray(offset, offset + into.length);
+    into.set(piece);
+    return piece.length;
+  }
+
+  /** Lets `#rest` begin at `offset`. `wanted`: bytes that will be read there at least. */
+  async #advance(offset: number, wanted: number): Promise<void> {
+    const goesOn = offset === this.#position && this.#position > 0;
+    if (this.#pieces === undefined || !goesOn || offset >= this.#end) {
+      await this.#drop();
+      this.#window = goesOn ? Math.min(LAST_WINDOW, 4 * this.#window) : FIRST_WINDOW;
+      const window = offset === 0 ? wanted : Math.max(this.#window, wanted);
+      await this.#connect(offset, Math.min(this.bytes, offset + window));
+    }
+    const next = await this.#pieces!.next();
+    if (next.done) throw new Error(`the connection ends after ${offset} of ${this.#end} bytes`);
+    if (offset + next.value.length > this.#end)
+      throw hubFault(this.#name, 'the server sends more than asked');
+    this.#rest = next.value;
+    this.#came += next.value.length;
+  }
+
+  async #connect(offset: number, end: number): Promise<void> {
+    const { settings, signal } = this.#run;
+    const headers = new Headers({ 'Accept-Encoding': 'identity', Range: `bytes=${offset}-${end - 1}` });
+    const answer = await request(settings, this.#name, this.#url, { headers, ...(signal && { signal }) });
+    const { status, headers: given } = answer.response;
+    const range = `bytes ${offset}-${end - 1}/${this.bytes}`;
+    const isWhole = status === 200 && offset === 0 && Number(given.get('Content-Length')) === this.bytes;
+    if (!isWhole && given.get('Content-Range') !== range) {
+      answer.abort(new Error('another range'));
+      throw hubFault(this.#name, `the server does not answer the range ${range} (${status})`);
+    }
+    this.#pieces = piecesOf(answer, settings.timeout);
+    this.#position = offset;
+    this.#end = isWhole ? this.bytes : end;
+  }
+
+  async #drop(): Promise<void> {
+    this.#rest = new Uint8Array();
+    await this.#pieces?.return(undefined);
+    this.#pieces = undefined;
+  }
+}

@@ -1,0 +1,9 @@
+import type { Progress } from '../core/progress.ts';
+import type { HubSettings } from './settings.ts';
+
+/** What every job with the Hub takes. */
+export interface HubRun {
+  readonly settings: HubSettings;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}

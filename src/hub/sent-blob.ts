@@ -1,0 +1,27 @@
+/** A blob that tells how much of it has been read to be sent. Sent again, it counts anew. */
+export class SentBlob extends Blob {
+  readonly #blob: Blob;
+  readonly #onSent: (bytes: number) => void;
+
+  constructor(blob: Blob, onSent: (bytes: number) => void) {
+    super();
+    this.#blob = blob;
+    this.#onSent = onSent;
+  }
+
+  override get size(): number {
+    return this.#blob.size;
+  }
+
+  override stream(): ReturnType<Blob['stream']> {
+    let sent = 0;
+    const counter = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
+      transform: (piece, controller) => {
+        sent += piece.length;
+        this.#onSent(sent);
+        controller.enqueue(piece);
+      },
+    });
+    return this.#blob.stream().pipeThrough(counter) as ReturnType<Blob['stream']>;
+  }
+}

@@ -1,0 +1,98 @@
+import type { HubOrigin } from '../core/model.ts';
+import { apiFetch } from './api-fetch.ts';
+import { isRepositoryPath } from './hub-source.ts';
+import { hubFault } from './request.ts';
+import type { HubRun } from './run.ts';
+import type { HubSettings } from './settings.ts';
+
+/** A file of a repository at a commit. */
+export interface HubFile {
+  readonly path: string;
+  readonly bytes: number;
+  /** By which its content is known: SHA-256 in hex of what Git LFS keeps, else the id of git's blob. */
+  readonly oid: string;
+}
+
+/** All files of a repository at a commit. */
+export interface HubTree extends HubOrigin {
+  readonly files: readonly HubFile[];
+}
+
+export const COMMIT = /^[0-9a-f]{40}$/;
+const GIT_BLOB = /^[0-9a-f]{40}$/;
+const SHA256 = /^[0-9a-f]{64}$/;
+/** Repositories of data sets have more; nothing that is needed of a model is found in them. */
+const MAX_FILES = 100_000;
+
+/** The commit that a branch, a tag or a commit leads to. Throws `network` where the Hub does not know or name it. */
+export async function resolveRevision(run: HubRun, repository: string, revision: string): Promise<string> {
+  const { modelInfo } = await import('@huggingface/hub');
+  const name = `${repository}@${revision}`;
+  const { sha } = await modelInfo({
+    ...{ name: repository, revision, hubUrl: run.settings.endpoint, additionalFields: ['sha'] },
+    fetch: apiFetch(run, name),
+  });
+  const isOther = COMMIT.test(revision) && sha !== revision;
+  if (typeof sha !== 'string' || !COMMIT.test(sha) || isOther) {
+    throw hubFault(name, 'the Hub names no commit for this revision');
+  }
+  return sha;
+}
+
+/**
+ * Lists a repository at a commit.
+ * @throws PressError `network` where the Hub refuses, or lists paths, sizes or ids that cannot be.
+ */
+export async function listTree(run: HubRun, { repository, revision }: HubOrigin): Promise<HubTree> {
+  const { listFiles } = await import('@huggingface/hub');
+  const entries = listFiles({
+    ...{ repo: repository, revision, recursive: true, hubUrl: run.settings.endpoint },
+    fetch: apiFetch(run, repository),
+  });
+  const files = new Map<string, HubFile>();
+  for await (const entry of entries) {
+    if (entry.type !== 'file') continue;
+    if (files.size === MAX_FILES) throw hubFault(repository, `lists more than ${MAX_FILES} files`);
+    const file = checkFile(repository, entry);
+    if (files.has(file.path)) throw hubFault(repository, `lists ${JSON.stringify(file.path)} twice`);
+    files.set(file.path, file);
+  }
+  return { repository, revision, files: [...files.values()] };
+}
+
+interface ListedFile {
+  readonly path: unknown;
+  readonly size: unknown;
+  readonly oid?: unknown;
+  readonly lfs?: { readonly oid?: unknown; readonly size?: unknown } | null;
+}
+
+function checkFile(repository: string, { path, size, oid, lfs }: ListedFile): HubFile {
+  if (typeof path !== 'string' || !isRepositoryPath(path)) {
+    throw hubFault(repository, `lists the file ${JSON.stringify(path)}, which is no path in a repository`);
+  }
+  const bytes = lfs?.size ?? size;
+  if (typeof bytes !== 'number' || !Number.isSafeInteger(bytes) || bytes < 0) {
+    throw hubFault(`${repository}/${path}`, 'is listed without a size');
+  }
+  const id = lfs ? lfs.oid : oid;
+  if (typeof id !== 'string' || !(lfs ? SHA256 : GIT_BLOB).test(id)) {
+    throw hubFault(`${repository}/${path}`, 'is listed without the hash of its content');
+  }
+  return { path, bytes, oid: id };
+}
+
+export function isContentId(oid: string): boolean {
+  return GIT_BLOB.test(oid) || SHA256.test(oid);
+}
+
+/** Whether Git LFS keeps the content of a file, and its id is a SHA-256. */
+export function isLarge({ oid }: HubFile): boolean {
+  return SHA256.test(oid);
+}
+
+/** Address of a file's content. */
+export function contentUrl({ endpoint }: HubSettings, tree: HubOrigin, { path }: HubFile): string {
+  const parts = path.split('/').map(encodeURIComponent).join('/');
+  return `${endpoint}/${tree.repository}/resolve/${tree.revision}/${parts}`;
+}

@@ -1,0 +1,45 @@
+import type { HubOrigin } from '../core/model.ts';
+import type { HubSource } from '../hub/hub-source.ts';
+import { copyToFolder } from '../hub/local-copy.ts';
+import type { HubRun } from '../hub/run.ts';
+import { openTree, takeSnapshot } from '../hub/snapshot.ts';
+import type { HubFile } from '../hub/tree.ts';
+import { neededFiles } from './needed-files.ts';
+
+export interface PullOptions extends HubRun {
+  readonly source: HubSource;
+  /** Put the files here instead of into the cache. */
+  readonly output?: string;
+  /** Replace files there that have another content. */
+  readonly force?: boolean;
+  /** Every file of the repository, not only those that its model needs. */
+  readonly all?: boolean;
+  /** Stop before anything is fetched. */
+  readonly dryRun?: boolean;
+}
+
+export interface Pull extends HubOrigin {
+  /** Where the files are, or would be. */
+  readonly folder: string | undefined;
+  /** With the SHA-256 of what Git LFS keeps, the id of git's blob of others. */
+  readonly files: readonly HubFile[];
+}
+
+/**
+ * Brings a model from the Hub to this machine, into the cache or a folder. Every file has the size and hash that its
+ * repository lists, those too that were there before.
+ * @throws PressError `network`, `local-io` as src/hub does; `usage` and `invalid-input` as `neededFiles` does.
+ */
+export async function pull(options: PullOptions): Promise<Pull> {
+  const { source, output, force = false, all = false, dryRun = false } = options;
+  const tree = await openTree(options, source);
+  const files = all ? tree.files : neededFiles(tree.repository, tree.files, source.path).files;
+  const { repository, revision } = tree;
+  if (dryRun) return { repository, revision, folder: output, files };
+  if (output === undefined) {
+    const folder = await takeSnapshot({ ...options, source, tree, files, thorough: true });
+    return { repository, revision, folder, files };
+  }
+  await copyToFolder({ ...options, tree, files, folder: output, force });
+  return { repository, revision, folder: output, files };
+}

@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import path from 'node:path';
+import test, { describe, it } from 'node:test';
+import { parseHubSource } from '../../src/hub/hub-source.ts';
+import { type PullOptions, pull } from '../../src/pipeline/pull.ts';
+import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
+import { gitHash, HubServer, sha256, TOKEN } from '../support/hub-server.ts';
+import { pressFailure } from '../support/press-failure.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+async function start(
+  t: Parameters<typeof HubServer.start>[0],
+  options?: Parameters<typeof HubServer.start>[1],
+) {
+  const server = await HubServer.start(t, options);
+  const files = checkpointFiles();
+  const commit = server.commit(REPOSITORY, files);
+  const home = temporaryFolder(t);
+  const settings = testSettings(server, home);
+  const take = (changes: Partial<PullOptions> = {}, spec = REPOSITORY) =>
+    pull({ settings, source: parseHubSource(spec)!, ...changes });
+  return { server, files, commit, home, settings, take };
+}
+
+describe('pull', () => {
+  it('brings what a checkpoint needs into the cache that all tools of the Hub share', async (t) => {
+    const { server, files, commit, home, take } = await start(t);
+    const result = await take();
+    assert.equal(result.revision, commit);
+    assert.deepEqual(result.files.map((file) => file.path).sort(), NEEDED);
+    const root = path.join(home, 'hub', 'models--PLM-Team--plm-tiny');
+    assert.equal(result.folder, path.join(root, 'snapshots', commit));
+    assert.deepEqual(readdirSync(result.folder!).sort(), NEEDED);
+    for (const name of NEEDED) {
+      const content = files[name]!;
+      const oid = name === 'model.safetensors' ? sha256(content) : gitHash(content);
+      assert.equal(readlinkSync(path.join(result.folder!, name)), `../../blobs/${oid}`);
+      assert.deepEqual(readFileSync(path.join(result.folder!, name)), content);
+    }
+    assert.equal(readdirSync(path.join(root, 'blobs')).length, NEEDED.length);
+    assert.equal(readFileSync(path.join(root, 'refs', 'main'), 'latin1'), commit);
+    assert.deepEqual(server.contentRequests('optimizer.bin'), []);
+    assert.deepEqual(server.contentRequests('pytorch_model.bin'), []);
+  });
+
+  it('asks for nothing twice', async (t) => {
+    const { server, commit, take } = await start(t);
+    await take();
+    const first = server.contentRequests().length;
+    await take();
+    assert.equal(server.contentRequests().length, first);
+    const seen = server.seen.length;
+    await take({}, `${REPOSITORY}@${commit}`);
+    assert.equal(server.seen.length, seen, 'a commit that is known needs no server');
+  });
+
+  it('replaces a damaged file of the cache', async (t) => {
+    const { files, take } = await start(t);
+    const { folder } = await take();
+    const weights = path.join(folder!, 'model.safetensors');
+    const damaged = Buffer.from(files['model.safetensors']!);
+    damaged[5000]! ^= 1;
+    writeFileSync(weights, damaged);
+    await take();
+    assert.deepEqual(readFileSync(weights), files['model.safetensors']);
+  });
+
+  it('takes a blob that another tool has left, if it is sound, and replaces it if not', async (t) => {
+    const { server, files, home, take } = await start(t);
+    const blobs = path.join(home, 'hub', 'models--PLM-Team--plm-tiny', 'blobs');
+    mkdirSync(blobs, { recursive: true });
+    const weights = files['model.safetensors']!;
+    writeFileSync(path.join(blobs, sha256(weights)), weights);
+    writeFileSync(path.join(blobs, gitHash(files['config.json']!)), '<html>Please log in</html>');
+    const { folder } = await take();
+    assert.deepEqual(server.contentRequests('model.safetensors'), []);
+    assert.deepEqual(readFileSync(path.join(folder!, 'config.json')), files['config.json']);
+  });
+
+  it('goes page by page through long listings', async (t) => {
+    const { take } = await start(t, { pageSize: 3 });
+    const { files } = await take();
+    assert.deepEqual(files.map((file) => file.path).sort(), NEEDED);
+  });
+
+  it('brings every file with --all, folders too', async (t) => {
+    const { files, take } = await start(t);
+    const { folder } = await take({ all: true });
+    for (const [name, content] of Object.entries(files)) {
+      assert.deepEqual(readFileSync(path.join(folder!, name)), content);
+    }
+    assert.equal(
+      readlinkSync(path.join(folder!, 'training', 'optimizer.bin')),
+      `../../../blobs/${sha256(files['training/optimizer.bin']!)}`,
+    );
+  });
+
+  it('lists without fetching in a dry run', async (t) => {
+    const { server, home, take } = await start(t);
+    const { files } = await take({ dryRun: true });
+    assert.deepEqual(files.map((file) => file.path).sort(), NEEDED);
+    assert.deepEqual(server.contentRequests(), []);
+    assert.deepEqual(readdirSync(home), []);
+  });
+
+  it('reads a private repository with a token, which no store sees', async (t) => {
+    const { server, home } = await start(t);
+    server.commit('org/secret', checkpointFiles(), true);
+    const source = parseHubSource('org/secret')!;
+    await pull({ settings: testSettings(server, home), source });
+    const withToken = server.seen.filter(({ headers }) => headers.authorization?.includes(TOKEN));
+    assert.ok(withToken.length > 0 && withToken.every((request) => request.server === 'hub'));
+    await assert.rejects(
+      pull({ settings: testSettings(server, temporaryFolder(t), { HF_TOKEN: '' }), source }),
+      pressFailure('network', /^org\/secret@main: needs a token that may read it: set HF_TOKEN \(401\)$/),
+    );
+    await assert.rejects(
+      pull({ settings: testSettings(server, temporaryFolder(t), { HF_TOKEN: 'hf_anotherToken' }), source }),
+      pressFailure('network', /^org\/secret@main: refuses the token \(401\)$/),
+    );
+  });
+});
+
+describe('pull into a folder', () => {
+  it('puts files there, and nothing into the cache', async (t) => {
+    const { files, home, take } = await start(t);
+    const output = path.join(temporaryFolder(t), 'new', 'checkpoint');
+    await take({ output });
+    assert.deepEqual(readdirSync(output).sort(), NEEDED);
+    for (const name of NEEDED) {
+      assert.ok(lstatSync(path.join(output, name)).isFile());
+      assert.deepEqual(readFileSync(path.join(output, name)), files[name]);
+    }
+    assert.deepEqual(readdirSync(home), []);
+  });
+
+  it('keeps files that are the same, and replaces others only with force', async (t) => {
+    const { server, files, take } = await start(t);
+    const output = temporaryFolder(t);
+    writeFileSync(path.join(output, 'model.safetensors'), files['model.safetensors']!);
+    writeFileSync(path.join(output, 'config.json'), 'mine');
+    await assert.rejects(
+      take({ output }),
+      pressFailure('local-io', /config\.json: exists with another content; --force replaces it$/),
+    );
+    assert.deepEqual(readdirSync(output).sort(), ['config.json', 'model.safetensors']);
+    assert.equal(readFileSync(path.join(output, 'config.json'), 'utf8'), 'mine');
+    await take({ output, force: true });
+    assert.deepEqual(readFileSync(path.join(output, 'config.json')), files['config.json']);
+    assert.deepEqual(server.contentRequests('model.safetensors'), []);
+  });
+
+  it('removes a folder that it made for nothing', async (t) => {
+    const { server, take } = await start(t);
+    server.misbehaviours.push(({ url }, response) => {
+      if (!url.includes('/resolve/')) return false;
+      response.writeHead(403).end();
+      return true;
+    });
+    const output = path.join(temporaryFolder(t), 'new');
+    await assert.rejects(take({ output }), pressFailure('network', /is not allowed with this token/));
+    assert.equal(existsSync(output), false);
+  });
+});
+
+describe('offline', () => {
+  it('takes what the cache holds, and names what it lacks', async (t) => {
+    const { server, home, take } = await start(t);
+    const settings = testSettings(server, home, { HF_HUB_OFFLINE: '1' });
+    const missing = /^PLM-Team\/plm-tiny: not in the cache, and HF_HUB_OFFLINE is set$/;
+    await assert.rejects(take({ settings }), pressFailure('network', missing));
+    const { folder } = await take();
+    const seen = server.seen.length;
+    assert.equal((await take({ settings })).folder, folder);
+    const damage = path.join(folder!, 'tokenizer.json');
+    writeFileSync(damage, '');
+    await assert.rejects(
+      take({ settings }),
+      pressFailure('network', /^PLM-Team\/plm-tiny\/tokenizer\.json: not in the cache/),
+    );
+    assert.equal(server.seen.length, seen);
+  });
+
+  it('takes snapshots that other tools have fetched', async (t) => {
+    const { server, commit, home, take } = await start(t);
+    const { folder } = await take();
+    const trees = path.join(path.dirname(path.dirname(folder!)), 'trees', `${commit}.json`);
+    writeFileSync(trees, '');
+    const offline = testSettings(server, home, { HF_HUB_OFFLINE: '1' });
+    assert.equal((await take({ settings: offline })).folder, folder);
+  });
+});
+
+test('two runs at once share one transfer', async (t) => {
+  const { server, files, take } = await start(t);
+  const [a, b] = await Promise.all([take(), take()]);
+  assert.equal(a!.folder, b!.folder);
+  assert.deepEqual(readFileSync(path.join(a!.folder!, 'model.safetensors')), files['model.safetensors']);
+  assert.equal(server.contentRequests('model.safetensors').length, 1);
+});

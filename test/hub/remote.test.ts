@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { openHfFolder } from '../../formats/hf/import.ts';
+import { closeModel } from '../../src/core/model.ts';
+import { byteLength, columnCount, rowBytes, rowCount } from '../../src/core/tensor.ts';
+import { parseHubSource } from '../../src/hub/hub-source.ts';
+import { openOnHub } from '../../src/pipeline/open-hub.ts';
+import { checkpointFiles, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
+import { HubServer, sendBytes, sha256 } from '../support/hub-server.ts';
+import { fixture } from '../support/paths.ts';
+import { pressFailure } from '../support/press-failure.ts';
+import { runCli } from '../support/run-cli.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const FILES = checkpointFiles();
+const WEIGHTS = FILES['model.safetensors']!;
+
+async function start(t: TestContext) {
+  const server = await HubServer.start(t);
+  const commit = server.commit(REPOSITORY, FILES);
+  const home = temporaryFolder(t);
+  const run = { settings: testSettings(server, home) };
+  const open = async () => {
+    const model = (await openOnHub(run, parseHubSource(REPOSITORY)!))!;
+    t.after(() => closeModel(model));
+    return model;
+  };
+  return { server, commit, home, open };
+}
+
+/** Bytes that the store has sent, by the ranges that were asked for. */
+function bytesAsked(server: HubServer): number {
+  const ranges = server.seen
+    .filter((request) => request.server === 'store')
+    .map(({ headers }) => headers.range);
+  return ranges.reduce((sum, range) => {
+    const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(range!)!;
+    return sum + Number(to) + 1 - Number(from);
+  }, 0);
+}
+
+describe('a model on the Hub', () => {
+  it('opens by its headers', async (t) => {
+    const { server, commit, home, open } = await start(t);
+    const model = await open();
+    assert.deepEqual(model.origin, { repository: REPOSITORY, revision: commit });
+    assert.equal(model.name, 'plm-tiny');
+    assert.ok(bytesAsked(server) <= 300_000, `${bytesAsked(server)} bytes of weights`);
+    assert.deepEqual(readdirSync(home), []);
+  });
+
+  it('gives the rows that a local copy has, in any order', async (t) => {
+    const { open } = await start(t);
+    const [remote, local] = [await open(), await openHfFolder(fixture('plm-tiny'))];
+    t.after(() => closeModel(local));
+    for (const name of [...local.tensors.keys()].reverse()) {
+      const [a, b] = [remote.tensors.get(name)!, local.tensors.get(name)!];
+      const rows = { first: Math.floor(rowCount(a) / 2), count: 1 };
+      const [left, right] = [new Uint8Array(rowBytes(a)), new Uint8Array(rowBytes(b))];
+      await Promise.all([a.readRows(rows, left), b.readRows(rows, right)]);
+      assert.deepEqual(left, right, `${name} of ${columnCount(a)} columns`);
+    }
+  });
+
+  it('takes few requests from front to back, and knows the hash then', async (t) => {
+    const { server, open } = await start(t);
+    const model = await open();
+    const weights = model.files.find(({ name }) => name === 'model.safetensors')!;
+    assert.equal(await weights.sha256(), sha256(WEIGHTS));
+    assert.ok(server.seen.filter((request) => request.server === 'store').length <= 4);
+    assert.ok(bytesAsked(server) <= 1.1 * WEIGHTS.length);
+  });
+
+  it('goes on in the middle of a tensor when a connection breaks', async (t) => {
+    const { server, open } = await start(t);
+    const model = await open();
+    const embedding = model.tensors.get('model.embed_tokens.weight')!;
+    let cuts = 0;
+    server.misbehaviours.push(async (request, response) => {
+      if (request.server !== 'store' || cuts === 3) return false;
+      cuts++;
+      const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range!)!;
+      response.writeHead(206, {
+        'Content-Length': Number(to) + 1 - Number(from),
+        'Content-Range': `bytes ${from}-${to}/${WEIGHTS.length}`,
+      });
+      await new Promise((sent) =>
+        response.write(WEIGHTS.subarray(Number(from), Number(from) + 70_001), sent),
+      );
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      response.destroy();
+      return true;
+    });
+    const bytes = new Uint8Array(byteLength(embedding));
+    await embedding.readRows({ first: 0, count: rowCount(embedding) }, bytes);
+    assert.equal(cuts, 3);
+    const { offset } = embedding.origin;
+    assert.ok(WEIGHTS.subarray(offset, offset + bytes.length).equals(bytes));
+  });
+
+  it('refuses weights that are not those of the listing', async (t) => {
+    const { server, open } = await start(t);
+    const model = await open();
+    const flipped = Buffer.from(WEIGHTS);
+    flipped[8_000_000]! ^= 1;
+    server.misbehaviours.push((request, response) => {
+      if (request.server !== 'store') return false;
+      sendBytes(request, response, flipped);
+      return true;
+    });
+    const weights = model.files.find(({ name }) => name === 'model.safetensors')!;
+    await assert.rejects(
+      weights.sha256(),
+      pressFailure('network', /model\.safetensors: SHA-256 of what the server sends, got/),
+    );
+  });
+
+  it('refuses servers that know no ranges', async (t) => {
+    const { server, open } = await start(t);
+    server.misbehaviours.push((request, response) => {
+      if (request.server !== 'store') return false;
+      response.writeHead(206, { 'Content-Range': `bytes 5-9/${WEIGHTS.length}` }).end('abcde');
+      return true;
+    });
+    await assert.rejects(
+      open(),
+      pressFailure('network', /does not answer the range bytes 0-\d+\/8170080 \(206\)$/),
+    );
+  });
+
+  it('refuses small files that are not those of the listing', async (t) => {
+    const { server, open } = await start(t);
+    server.misbehaviours.push((request, response) => {
+      if (!request.url.endsWith('/config.json')) return false;
+      sendBytes(request, response, Buffer.from(FILES['config.json']!).fill(32));
+      return true;
+    });
+    await assert.rejects(open(), pressFailure('network', /config\.json: git hash of what the server sends/));
+  });
+});
+
+describe('commands take a repository for a source', () => {
+  it('inspect and tokenize read headers only', async (t) => {
+    const { server, home } = await start(t);
+    const env = server.env(home);
+    const { code, stdout } = await runCli(['inspect', REPOSITORY, '--json'], { env });
+    assert.equal(code, 0);
+    assert.equal(JSON.parse(stdout).name, 'plm-tiny');
+    assert.equal((await runCli(['tokenize', `${REPOSITORY}@main`, 'Call me', '--json'], { env })).code, 0);
+    assert.ok(bytesAsked(server) <= 600_000);
+    assert.deepEqual(readdirSync(home), []);
+  });
+
+  it('convert makes the same of the cache, of the stream and of a folder', async (t) => {
+    const { server, commit, home } = await start(t);
+    const env = server.env(home);
+    const output = (name: string) => path.join(home, name);
+    const convert = (source: string, name: string, ...flags: string[]) =>
+      runCli(['convert', source, '--to', 'gguf:q4_k_m', '-o', output(name), ...flags], { env });
+    const streamed = await convert(REPOSITORY, 'streamed', '--stream');
+    assert.deepEqual([streamed.code, streamed.stderr.includes('error')], [0, false], streamed.stderr);
+    assert.equal(existsSync(path.join(home, 'hub')), false, 'a stream leaves no copy');
+    assert.equal((await convert(REPOSITORY, 'cached', '--verify')).code, 0);
+    const snapshot = path.join(home, 'hub', 'models--PLM-Team--plm-tiny', 'snapshots', commit);
+    assert.equal((await convert(snapshot, 'folder')).code, 0);
+    const files = readdirSync(output('streamed')).sort();
+    assert.deepEqual(files, ['plm-tiny-Q4_K_M.gguf', 'plmpress.json']);
+    for (const name of ['cached', 'folder']) {
+      for (const file of files) {
+        const [a, b] = [output('streamed'), output(name)].map((folder) =>
+          readFileSync(path.join(folder, file)),
+        );
+        assert.ok(a!.equals(b!), `${name}: ${file}`);
+      }
+    }
+  });
+
+  it('a stream of wrong bytes leaves nothing', async (t) => {
+    const { server, home } = await start(t);
+    const flipped = Buffer.from(WEIGHTS);
+    flipped[8_000_000]! ^= 1;
+    server.misbehaviours.push((request, response) => {
+      if (request.server !== 'store') return false;
+      sendBytes(request, response, flipped);
+      return true;
+    });
+    const output = path.join(home, 'out');
+    const argv = ['convert', REPOSITORY, '--to', 'gguf:q8_0', '-o', output, '--stream'];
+    const { code, stderr } = await runCli(argv, { env: server.env(home) });
+    assert.equal(code, 5);
+    assert.match(stderr, /error: PLM-Team\/plm-tiny\/model\.safetensors: SHA-256 of what the server sends/);
+    assert.equal(existsSync(output), false);
+  });
+
+  it('tells a repository from a path', async (t) => {
+    const { server, home } = await start(t);
+    const env = server.env(home);
+    const refuse = async (spec: string) => {
+      const { code, stderr } = await runCli(['inspect', spec], { env });
+      return [code, stderr.replace(/^plmpress: error: /, '').trim()];
+    };
+    assert.deepEqual(await refuse('PLM-Team/other'), [
+      5,
+      'PLM-Team/other@main: is not on the Hub, or HF_TOKEN may not see it (404)',
+    ]);
+    assert.deepEqual(await refuse('a/b/c'), [4, 'a/b/c: no such file or folder']);
+    assert.deepEqual(await refuse('out/model.gguf'), [4, 'out/model.gguf: no such file or folder']);
+    assert.equal((await refuse('hf://nobody'))[0], 2);
+    const token = await runCli(['inspect', REPOSITORY], { env: { ...env, HF_TOKEN: 'hf_a\nb: c' } });
+    assert.equal(token.code, 2);
+    assert.ok(!token.stderr.includes('b: c'));
+  });
+});
