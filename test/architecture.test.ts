@@ -52,7 +52,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
       'calibration',
     ],
   ],
+  'src/report': ['src/pipeline', 'src/core'],
   'src/cli': [
+    'src/report',
     'src/pipeline',
     'src/hub',
     'src/serve',

@@ -4,7 +4,7 @@ import type { SourceAccess } from '../pipeline/open.ts';
 import { describeFailure, type Failure } from './failure.ts';
 import { Output, type OutputStream } from './output.ts';
 import { makeReporter, type Reporter } from './ui/reporter.ts';
-import { makeTheme, type Theme, wantsColors } from './ui/theme.ts';
+import { makeTheme, type Theme, wantsBlocks, wantsColors } from './ui/theme.ts';
 
 /** The outside world of a run. */
 export interface Io {
@@ -38,7 +38,7 @@ export class Session {
 
   constructor(io: Io, options: GlobalOptions, signal: AbortSignal) {
     const colors = (stream: OutputStream) =>
-      makeTheme(wantsColors(stream.isTTY === true, io.env, !options.color));
+      makeTheme(wantsColors(stream.isTTY === true, io.env, !options.color), wantsBlocks(io.env));
     this.out = new Output(io.stdout);
     this.theme = colors(io.stdout);
     this.signal = signal;

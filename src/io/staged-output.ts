@@ -1,10 +1,11 @@
-import { lstat, realpath, stat, unlink } from 'node:fs/promises';
+import { realpath, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, PressError } from '../core/errors.ts';
 import { FileLock } from './file-lock.ts';
 import { assertFreeSpace } from './free-space.ts';
 import type { InputFile } from './input-file.ts';
 import { createFolder, removeEmptyFolders, syncFolder } from './output-folder.ts';
+import { assertReplaceable, type ReplaceOptions } from './replaceable.ts';
 import { type ReadBackOptions, StagedFile } from './staged-file.ts';
 import { removeStaleTemporaries } from './temporary-file.ts';
 
@@ -19,13 +20,6 @@ export interface OutputFile {
   readonly nameOf?: (sha256: string) => string;
   /** Whether it tells of the others: it comes after them, and what has its name now goes before them. */
   readonly isRecord?: boolean;
-}
-
-export interface StageOptions {
-  /** Replace files that are there already. */
-  readonly force: boolean;
-  /** Paths of files that are read and must never be replaced. */
-  readonly inputs: readonly string[];
 }
 
 export interface FileDigest {
@@ -91,7 +85,7 @@ export class StagedOutput {
   /** Folders whose list of names this run changes. */
   readonly #touched: Set<string>;
   readonly #made: string[] = [];
-  #options: StageOptions = { force: false, inputs: [] };
+  #options: ReplaceOptions = { force: false, inputs: [] };
   #complete = false;
 
   /** Use `withStagedOutput`. `madeFolders`: what has been created for it, `folder` itself included. */
@@ -106,9 +100,9 @@ export class StagedOutput {
    * @throws PressError `local-io` where a final name is taken without `force`, is no regular file or is an input,
    * or where the disk has less space left than all files take.
    */
-  async stage(files: readonly OutputFile[], options: StageOptions): Promise<void> {
+  async stage(files: readonly OutputFile[], options: ReplaceOptions): Promise<void> {
     this.#options = options;
-    for (const { name } of files) await this.#assertReplaceable(name);
+    for (const { name } of files) await assertReplaceable(this.#pathOf(name), name, this.#options);
     await assertFreeSpace(
       this.folder,
       files.reduce((sum, file) => sum + file.bytes, 0),
@@ -181,7 +175,8 @@ export class StagedOutput {
 
   async #publishFiles(staleRecord?: string): Promise<void> {
     // Other programs know no lock; a name may have been taken since the start.
-    for (const { name } of this.#files.values()) await this.#assertReplaceable(name);
+    for (const { name } of this.#files.values())
+      await assertReplaceable(this.#pathOf(name), name, this.#options);
     if (staleRecord !== undefined) await this.#withdraw(staleRecord);
     for (const { name } of this.#records) await this.#withdraw(name);
     for (const file of this.#files.values()) if (!this.#records.has(file)) await file.publish();
@@ -225,23 +220,6 @@ export class StagedOutput {
       this.#touched.add(folder);
       await removeStaleTemporaries(folder);
     }
-  }
-
-  async #assertReplaceable(name: string): Promise<void> {
-    const stats = await lstat(this.#pathOf(name), { bigint: true }).catch((error) => {
-      if (['ENOENT', 'ENOTDIR'].includes(error.code)) return undefined;
-      throw localIo(name, error);
-    });
-    if (stats === undefined) return;
-    if (stats.isSymbolicLink()) throw refusal(name, 'is a symbolic link, which is not written through');
-    if (!stats.isFile()) throw refusal(name, 'is there and is not a regular file');
-    for (const input of this.#options.inputs) {
-      const other = await stat(input, { bigint: true }).catch(() => undefined);
-      if (other?.dev === stats.dev && other.ino === stats.ino) {
-        throw refusal(name, 'is an input of this run and is never replaced');
-      }
-    }
-    if (!this.#options.force) throw refusal(name, 'exists already; --force replaces it');
   }
 }
 

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { PressError } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
-import { withStagedOutput } from '../io/staged-output.ts';
 import { readTextFile } from '../io/text-file.ts';
+import { writeFileWhole } from '../io/write-file.ts';
 import type { SweepPoint } from './sweep.ts';
 import { VERSION } from './version.ts';
 
@@ -45,13 +45,7 @@ export class SweepFile {
     const content = Buffer.from(
       `${JSON.stringify({ schema: SCHEMA, key: this.#key, points: this.#points }, null, 2)}\n`,
     );
-    const name = path.basename(this.#file);
-    await withStagedOutput(path.dirname(this.#file), async (output) => {
-      await output.stage([{ name, bytes: content.length }], { force: true, inputs: [] });
-      await output.write(name, content, 0);
-      await output.seal();
-      await output.publish();
-    });
+    await writeFileWhole(this.#file, content, { force: true, inputs: [] });
   }
 }
 

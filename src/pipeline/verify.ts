@@ -4,26 +4,28 @@ import { type BundleArtifact, checkBundleFiles, isBundleArtifact } from '../../f
 import { toStoredForm } from '../../formats/webgpu/stored-form.ts';
 import { invalidInput, PressError } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
-import { plmTensors } from '../core/names.ts';
+import { plmTensors, type TensorSlot } from '../core/names.ts';
 import type { Progress } from '../core/progress.ts';
 import type { Statistics } from '../core/statistics.ts';
 import { passNamed } from '../passes/index.ts';
 import { parsePassRequest, runPasses } from '../passes/run.ts';
 import type { AttentionForm } from '../runtime/plm-runtime.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { compareModels } from '../verify/compare.ts';
-import type { Comparison } from '../verify/metrics.ts';
+import { compareModels, defaultContext } from '../verify/compare.ts';
+import type { Comparison, RowMetrics } from '../verify/metrics.ts';
 import { schemeLimits } from '../verify/scheme-limits.ts';
 import { type TensorError, tensorErrors, tensorMismatches } from '../verify/tensor-errors.ts';
 import { comparisonFault, defaultMaxKld, tensorFault } from '../verify/thresholds.ts';
+import { type PositionText, worstPositions } from '../verify/worst-positions.ts';
 import { type Engine, openEngine } from './engines/index.ts';
 import { checkManifest } from './manifest-reader.ts';
 import { encodeTexts } from './read-text.ts';
 import { folderOf, recordedArtifact } from './recorded-artifact.ts';
 import { assertSameTokenizer } from './same-tokenizer.ts';
 
-export type { Comparison } from '../verify/metrics.ts';
+export type { Comparison, RowMetrics } from '../verify/metrics.ts';
 export type { TensorError } from '../verify/tensor-errors.ts';
+export type { PositionText, Prediction } from '../verify/worst-positions.ts';
 
 export interface VerifyOptions {
   /** What both models read. Default: a short built-in text. */
@@ -49,6 +51,11 @@ export interface VerifyOptions {
 }
 
 export const DEFAULT_VERIFY_TOKENS = 2048;
+/** Positions that are told with their text. */
+const WORST_POSITIONS = 10;
+
+/** A tensor's error and what the tensor is for. */
+export type VerifiedTensor = TensorError & Pick<TensorSlot, 'role' | 'layer'>;
 
 /** Figures of a verification and whether they pass. */
 export interface Verification extends Comparison {
@@ -60,7 +67,18 @@ export interface Verification extends Comparison {
   /** What computed the artifact, and of graphs how many tokens a second. */
   readonly engine: { readonly name: Engine; readonly tokensPerSecond?: number };
   /** Worst first. */
-  readonly tensors: readonly TensorError[];
+  readonly tensors: readonly VerifiedTensor[];
+  /** Tokens of a window; every window starts without a past. */
+  readonly contextLength: number;
+  /** Every position, in the order of the text. */
+  readonly positions: readonly RowMetrics[];
+  /** Those where the two part most, worst first. */
+  readonly worst: readonly PositionText[];
+}
+
+/** What scripts get: all but the single positions, which are as many as tokens. */
+export function withoutPositions({ positions: _, ...rest }: Verification): Omit<Verification, 'positions'> {
+  return rest;
 }
 
 /**
@@ -78,27 +96,35 @@ export async function verify(
   for (const mismatch of tensorMismatches(reference, artifact))
     throw new PressError('verification', mismatch);
   const { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_VERIFY_TOKENS } = options;
-  const ids = encodeTexts(new Tokenizer(source.tokenizer), texts, maxTokens);
+  const tokenizer = new Tokenizer(source.tokenizer);
+  const ids = encodeTexts(tokenizer, texts, maxTokens);
   if (ids.length < 2) throw invalidInput({ what: 'tokens of text', got: ids.length, expected: 'at least 2' });
   const maxKld = options.maxKld ?? limitOf(artifact, options.passes);
 
   const running = runOptions(options);
-  const tensors: TensorError[] = [];
+  const slots = new Map(plmTensors(reference.config).map((slot) => [slot.name, slot]));
+  const tensors: VerifiedTensor[] = [];
   const [expected, stored] = isBundleArtifact(artifact)
     ? asStored(reference, artifact)
     : [reference, artifact];
-  for await (const error of tensorErrors(expected, stored, running)) tensors.push(error);
+  for await (const error of tensorErrors(expected, stored, running)) {
+    const { role, layer } = slots.get(error.name)!;
+    tensors.push({ ...error, role, layer });
+  }
   tensors.sort(worstFirst);
   const { attention, engine = 'builtin' } = options;
   let tokensPerSecond: (() => number | undefined) | undefined;
   // What passes leave of a model must compute what the model itself does; a trimmed vocabulary has fewer logits.
   const original = reference.config.vocabSize === source.config.vocabSize ? source : reference;
+  const contextLength = defaultContext(original, artifact);
+  const positions: RowMetrics[] = [];
   const comparison = await compareModels(original, artifact, ids, {
-    ...running,
+    ...{ ...running, contextLength, countsFirings: true },
     ...(attention && { attention }),
+    onRow: (row) => positions.push(row),
     openArtifact: async (size) => {
       const opened = await openEngine(artifact, engine, {
-        ...{ ...running, ...size },
+        ...{ ...running, ...size, countsFirings: true },
         ...(attention && { attention }),
       });
       tokensPerSecond = () => opened.tokensPerSecond;
@@ -115,6 +141,8 @@ export async function verify(
   return {
     ...{ ...comparison, passed: failures.length === 0, failures, maxKld, tensors },
     engine: { name: engine, ...(speed !== undefined && { tokensPerSecond: speed }) },
+    ...{ contextLength, positions },
+    worst: worstPositions(positions, ids, contextLength, tokenizer, WORST_POSITIONS),
   };
 }
 

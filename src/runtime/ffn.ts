@@ -15,9 +15,12 @@ export class Ffn {
   /** Rows of up_proj and columns of down_proj that tokens have met, and those of them that were read. */
   #met = 0;
   #read = 0;
+  /** By layer, neurons that tokens have met and those of them that fired; undefined where nobody asks. */
+  readonly #firings: readonly { met: number; fired: number }[] | undefined;
 
   /** `batch` is the most tokens of one batch. */
-  constructor(config: PlmConfig, batch: number, allocator: Allocator) {
+  constructor(config: PlmConfig, batch: number, countsFirings: boolean, allocator: Allocator) {
+    if (countsFirings) this.#firings = config.intermediateSizes.map(() => ({ met: 0, fired: 0 }));
     const stride = Math.max(...config.intermediateSizes);
     this.#activations = { pointer: allocFloats(allocator, batch * stride), stride };
     this.#fired = allocator.alloc(4 * batch);
@@ -28,16 +31,33 @@ export class Ffn {
     return this.#met === 0 ? 1 : this.#read / this.#met;
   }
 
+  /** Share of neurons above zero, by layer, over all tokens so far; undefined where they are not counted. */
+  get firing(): readonly number[] | undefined {
+    return this.#firings?.map(({ met, fired }) => (met === 0 ? 0 : fired / met));
+  }
+
   run(batch: Batch, layer: number, weights: LayerWeights, x: Vectors, out: Vectors): void {
     const { upProj, downProjBias } = weights;
     multiply(batch, upProj, x, this.#activations);
     squareRelu(batch, this.#activations, upProj.rows);
     batch.sums?.add(batch, layer, 'activations', this.#activations);
+    this.#count(batch, layer, upProj.rows);
     const neurons = batch.tokens * upProj.rows;
     this.#met += 2 * neurons;
     this.#read += neurons + this.#project(batch, weights, out);
     batch.sums?.add(batch, layer, 'ffnOutput', out);
     if (downProjBias !== undefined) addTo(batch, downProjBias, out, upProj.columns);
+  }
+
+  #count({ compute, tokens }: Batch, layer: number, neurons: number): void {
+    const count = this.#firings?.[layer];
+    if (count === undefined) return;
+    const { pointer, stride } = this.#activations;
+    for (let t = 0; t < tokens; t++) {
+      const values = compute.floats(pointer + 4 * t * stride, neurons);
+      for (let c = 0; c < neurons; c++) if (values[c]! > 0) count.fired++;
+    }
+    count.met += tokens * neurons;
   }
 
   /** Applies down_proj; returns how many of its columns all tokens have read. */

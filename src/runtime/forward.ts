@@ -28,6 +28,8 @@ export interface ForwardSize {
   readonly contextLength: number;
   /** Most tokens of one batch. */
   readonly batch: number;
+  /** Default false. */
+  readonly countsFirings?: boolean;
 }
 
 /** The layers of a PLM with the activations of one batch, all f32. */
@@ -50,7 +52,7 @@ export class Forward {
   readonly #logits: Vectors;
 
   constructor(config: PlmConfig, weights: PlmWeights, size: ForwardSize, allocator: Allocator) {
-    const { attention, contextLength, batch } = size;
+    const { attention, contextLength, batch, countsFirings = false } = size;
     const { numAttentionHeads: heads, hiddenSize } = config;
     const vectors = (count: number, stride: number, headStride?: number): Vectors => ({
       pointer: allocFloats(allocator, count * stride),
@@ -67,7 +69,7 @@ export class Forward {
       attention === 'latent'
         ? new LatentAttention(attentionSize, allocator)
         : new ExpandedAttention(attentionSize, allocator);
-    this.#ffn = new Ffn(config, batch, allocator);
+    this.#ffn = new Ffn(config, batch, countsFirings, allocator);
     this.#ids = allocator.alloc(4 * batch);
     this.#hidden = vectors(batch, hiddenSize);
     this.#normed = vectors(batch, hiddenSize);
@@ -113,6 +115,11 @@ export class Forward {
   /** Share of the FFN's weights that a token reads, averaged over all tokens so far; 1 before the first. */
   get ffnReadShare(): number {
     return this.#ffn.readShare;
+  }
+
+  /** Share of the FFN's neurons above zero, by layer, over all tokens so far; undefined where they are not counted. */
+  get firing(): readonly number[] | undefined {
+    return this.#ffn.firing;
   }
 
   /** What the head is multiplied with, of the whole batch. */

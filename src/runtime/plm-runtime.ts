@@ -32,6 +32,8 @@ export interface RuntimeOptions {
   readonly batch?: number;
   /** Default: all cores. */
   readonly threads?: number;
+  /** Count the neurons of the FFN that fire, for `firing`. Default false. */
+  readonly countsFirings?: boolean;
   /** Sum up what the matrices are multiplied with. */
   readonly statistics?: StatisticsRequest;
   readonly implementation?: 'wasm' | 'plain';
@@ -92,12 +94,16 @@ export class PlmRuntime {
       attention = 'latent',
       ffn = 'dense',
       batch = DEFAULT_BATCH,
+      countsFirings = false,
       statistics,
       signal,
     } = options;
     assertContext(config, contextLength);
     const threads = options.threads ?? availableParallelism();
-    const size = { attention, ffn, contextLength, batch: Math.min(batch, contextLength), statistics };
+    const size = {
+      ...{ attention, ffn, contextLength, countsFirings, statistics },
+      batch: Math.min(batch, contextLength),
+    };
     const bytes = countBytes(model, size, threads, options.maxMemory);
 
     const { implementation } = options;
@@ -157,6 +163,11 @@ export class PlmRuntime {
    */
   get ffnReadShare(): number {
     return this.#forward.ffnReadShare;
+  }
+
+  /** Share of the FFN's neurons above zero, by layer, over all tokens since the start; undefined without `countsFirings`. */
+  get firing(): readonly number[] | undefined {
+    return this.#forward.firing;
   }
 
   /** Sums over all tokens since the start, of a runtime opened with `statistics`. */

@@ -9,6 +9,8 @@ export interface CompareOptions extends Omit<RuntimeOptions, 'contextLength'> {
   readonly contextLength?: number;
   /** What computes the artifact. Default: the reference runtime, with its weights. */
   readonly openArtifact?: OpenEngine;
+  /** Hears of every position, in the order of the text. */
+  readonly onRow?: (row: RowMetrics) => void;
 }
 
 /** Small models are seldom trained on more: the perplexity of plm-tiny is 27 below 256 tokens and 135 at 500. */
@@ -63,7 +65,11 @@ export async function compareEngines(
   reference: LogitsEngine,
   artifact: LogitsEngine,
   ids: readonly number[],
-  { contextLength, progress }: Pick<CompareOptions, 'progress'> & { readonly contextLength: number },
+  {
+    contextLength,
+    progress,
+    onRow,
+  }: Pick<CompareOptions, 'progress' | 'onRow'> & { readonly contextLength: number },
 ): Promise<Comparison> {
   const rows: RowMetrics[] = [];
   progress?.({ kind: 'phase', name: 'compare', total: ids.length, unit: 'tokens' });
@@ -72,11 +78,26 @@ export async function compareEngines(
     reference.reset();
     artifact.reset();
     for await (const [a, b] of pairs(reference.logits(window), artifact.logits(window))) {
-      rows.push(compareRows(a, b, ids[rows.length + 1]));
+      const row = compareRows(a, b, ids[rows.length + 1]);
+      rows.push(row);
+      onRow?.(row);
       progress?.({ kind: 'advance', done: rows.length });
     }
   }
-  return summarize(rows);
+  return { ...summarize(rows), ...firing(reference, artifact) };
+}
+
+function firing(
+  { firing: ofReference }: LogitsEngine,
+  { firing: ofArtifact }: LogitsEngine,
+): Pick<Comparison, 'firing'> {
+  if (ofReference === undefined && ofArtifact === undefined) return {};
+  return {
+    firing: {
+      ...(ofReference && { reference: ofReference }),
+      ...(ofArtifact && { artifact: ofArtifact }),
+    },
+  };
 }
 
 /** Walks two sequences side by side, one step of each at a time. */

@@ -2,6 +2,8 @@
 export interface LogitsEngine {
   /** Working memory. */
   readonly memoryBytes: number;
+  /** Share of the FFN's neurons above zero, by layer, over all tokens so far; undefined where the engine cannot tell. */
+  readonly firing?: readonly number[] | undefined;
   /** Forgets all tokens. */
   reset(): void;
   /** Appends tokens and yields the logits after each. A row holds until the next one is asked for. */

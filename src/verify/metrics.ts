@@ -1,9 +1,16 @@
+/** The token that a row holds for the likeliest, the first of several, and how likely; NaN where the row is not finite. */
+export interface Guess {
+  readonly id: number;
+  readonly probability: number;
+}
+
 /** How one row of logits differs from that of the reference. Not finite where a row is not. */
 export interface RowMetrics {
   /** KL(reference || artifact) of the next-token distributions, in nats. */
   readonly kld: number;
   /** Whether both hold the same token for the likeliest. */
   readonly agrees: boolean;
+  readonly guess: { readonly reference: Guess; readonly artifact: Guess };
   readonly maxAbsError: number;
   /** -log p of the token that follows, in nats; undefined where it is not known. */
   readonly nll: { readonly reference: number; readonly artifact: number } | undefined;
@@ -27,7 +34,8 @@ export function compareRows(
   return {
     // Rounding can leave -1e-17 where the rows are all but equal.
     kld: finite(Math.max(0, kld)),
-    agrees: a.likeliest === b.likeliest,
+    agrees: a.guess.id === b.guess.id,
+    guess: { reference: a.guess, artifact: b.guess },
     maxAbsError: finite(maxAbsError),
     nll:
       following === undefined
@@ -40,13 +48,13 @@ export function compareRows(
 }
 
 /** What turns logits into log-probabilities, and the first of the likeliest tokens. */
-function logSoftmax(logits: Float32Array): { readonly logSum: number; readonly likeliest: number } {
+function logSoftmax(logits: Float32Array): { readonly logSum: number; readonly guess: Guess } {
   let likeliest = 0;
   for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[likeliest]!) likeliest = id;
   const largest = logits[likeliest]!;
   let sum = 0;
   for (let id = 0; id < logits.length; id++) sum += Math.exp(logits[id]! - largest);
-  return { logSum: largest + Math.log(sum), likeliest };
+  return { logSum: largest + Math.log(sum), guess: { id: likeliest, probability: 1 / sum } };
 }
 
 /** NaN is worse than any number, but compares with none: it must never pass a limit. */
@@ -70,6 +78,8 @@ export interface Comparison {
   readonly ppl: { readonly reference: number; readonly artifact: number };
   /** Largest difference of two logits. */
   readonly maxAbsError: number;
+  /** Share of the FFN's neurons that fire, by layer; left out where nobody asked or neither engine can tell. */
+  readonly firing?: { readonly reference?: readonly number[]; readonly artifact?: readonly number[] };
 }
 
 /** Sums up a comparison of one position and more, of which one at least has a known follower. */

@@ -1,5 +1,13 @@
 import { SCHEMES, type SchemeName } from '../core/scheme.ts';
-import { columnCount, elementCount, type RowRange, rowBytes, rowCount, type Tensor } from '../core/tensor.ts';
+import {
+  byteLength,
+  columnCount,
+  elementCount,
+  type RowRange,
+  rowBytes,
+  rowCount,
+  type Tensor,
+} from '../core/tensor.ts';
 import type { Compute, Pointer } from '../kernels/compute.ts';
 import { ALIGNMENT } from '../kernels/layout.ts';
 import { schemeLimits } from './scheme-limits.ts';
@@ -9,6 +17,9 @@ export interface TensorError {
   readonly name: string;
   readonly scheme: SchemeName;
   readonly referenceScheme: SchemeName;
+  readonly shape: readonly number[];
+  /** Of the artifact's, in its scheme. */
+  readonly bytes: number;
   /** Root mean square of the reference's weights. */
   readonly rms: number;
   /** Root mean square of the differences. */
@@ -87,13 +98,15 @@ export class TensorPair {
 
   /** After `compare`. */
   result(): TensorError {
-    const { name, scheme } = this.artifact;
+    const { name, scheme, shape } = this.artifact;
     const count = elementCount(this.artifact);
     const [rms, rmsError] = [Math.sqrt(this.#squares / count), Math.sqrt(this.#squaredError / count)];
     return {
       name,
       scheme,
       referenceScheme: this.reference.scheme,
+      shape,
+      bytes: byteLength(this.artifact),
       rms,
       rmsError,
       relativeRmsError: rmsError === 0 ? 0 : rmsError / rms,

@@ -60,6 +60,12 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
     2,
     /--cache is for onnx targets/,
   ],
+  [
+    ['verify', TINY, '--against', TINY, '--report', 'x.pdf'],
+    2,
+    /'--report <file>' argument 'x\.pdf' is invalid\. Expected a file named \.html or \.md\.$/,
+  ],
+  [['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--report', 'x.md'], 2, /--report tells of --verify/],
   [['verify', TINY, '--against', TINY, '--engine', 'onnxruntime'], 7, /runs graphs of ONNX/],
   [
     ['convert', TINY, '--to', 'gguf:f32', '-o', 'x', '--threads', '0'],

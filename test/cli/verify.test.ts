@@ -57,6 +57,9 @@ describe('verify', () => {
     assert.match(stdout, /^mean KLD \(nats a token\) +\d\S* +at most \S+$/m);
     assert.match(stdout, /^top-1 agreement +9\d\.\d\d %/m);
     assert.match(stdout, /^worst of 38 tensors +scheme +relative RMS error +largest error$/m);
+    assert.match(stdout, /^positions by KLD +\[[ .:=+*#@-]+\] {2}\S+ to \S+ nats$/m);
+    assert.match(stdout, /^largest error +\[[.:=+*#@-]{4}\] {2}layers 0 to 3, at most 0\.0\d+$/m);
+    assert.match(stdout, /^neurons that fire +\[[.:=+*#@-]{4}\] {2}layers 0 to 3, at most \d+\.\d\d %$/m);
     assert.match(stdout, /^passed over 2048 tokens$/m);
   });
 

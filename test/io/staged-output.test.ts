@@ -14,13 +14,14 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import test, { describe, it, type TestContext } from 'node:test';
-import { type StagedOutput, type StageOptions, withStagedOutput } from '../../src/io/staged-output.ts';
+import type { ReplaceOptions } from '../../src/io/replaceable.ts';
+import { type StagedOutput, withStagedOutput } from '../../src/io/staged-output.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
 import { assertRejects } from '../support/rejects.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const RECORD = { name: 'record.json', content: Buffer.from('{}\n'), replacesStale: false };
-const FRESH: StageOptions = { force: false, inputs: [] };
+const FRESH: ReplaceOptions = { force: false, inputs: [] };
 
 /** Writes `content` as the file `name`. */
 async function writeOne(output: StagedOutput, name: string, content: string, options = FRESH): Promise<void> {

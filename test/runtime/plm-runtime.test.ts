@@ -122,6 +122,39 @@ describe('a sparse FFN', () => {
   });
 });
 
+describe('the share of neurons that fire', () => {
+  const model = memoryModel({ ...CONFIG, intermediateSizes: [96, 32] });
+
+  it('is told by layer, alike for both forms of the FFN and any batch', async () => {
+    const counts = [0, 1].map(() => ({ met: 0, fired: 0 }));
+    const watch: Watch = (matrix, layer, input) => {
+      if (matrix !== 'down_proj') return;
+      counts[layer]!.met += input.length;
+      counts[layer]!.fired += input.filter((value) => value > 0).length;
+    };
+    await oracleLogits(model, IDS, { watch });
+    for (const ffn of ['dense', 'sparse'] as const) {
+      for (const batch of [5, 128]) {
+        const size = { contextLength: 32, threads: 1, batch, ffn };
+        const runtime = await PlmRuntime.open(model, { ...size, countsFirings: true });
+        assert.deepEqual(runtime.firing, [0, 0]);
+        await runtime.forward(IDS);
+        assert.deepEqual(
+          runtime.firing,
+          counts.map(({ met, fired }) => fired / met),
+        );
+        await runtime.close();
+      }
+    }
+  });
+
+  it('is not counted where nobody asks', async () => {
+    const runtime = await PlmRuntime.open(model, { contextLength: 32, threads: 1 });
+    assert.equal(runtime.firing, undefined);
+    await runtime.close();
+  });
+});
+
 describe('weights stay in their scheme', () => {
   const config = { ...CONFIG, kvLoraRank: 64, qkNopeHeadDim: 32, vHeadDim: 32, numAttentionHeads: 2 };
   for (const scheme of ['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0'] as const) {

@@ -9,6 +9,7 @@ import type { SchemeName } from '../../src/core/scheme.ts';
 import { PlmRuntime } from '../../src/runtime/plm-runtime.ts';
 import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 import { compareModels } from '../../src/verify/compare.ts';
+import type { RowMetrics } from '../../src/verify/metrics.ts';
 import { comparisonFault, defaultMaxKld } from '../../src/verify/thresholds.ts';
 import { SMALL_PLM } from '../support/hollow-model.ts';
 import { memoryModel, memoryTensor, tensorValues, withTensors } from '../support/memory-model.ts';
@@ -74,6 +75,20 @@ describe('two models over the same tokens', () => {
     const phases = events.flatMap((event) => (event.kind === 'phase' ? [event.name] : []));
     assert.deepEqual(phases, ['load weights', 'load weights', 'compare']);
     assert.deepEqual(events.at(-1), { kind: 'advance', done: 21 });
+  });
+
+  it('tells every position, and how many neurons fire where that is asked', async () => {
+    const rows: RowMetrics[] = [];
+    const { firing, kld } = await compareModels(reference, reference, IDS, {
+      ...{ threads: 1, countsFirings: true },
+      onRow: (row) => rows.push(row),
+      openArtifact: (size) => PlmRuntime.open(reference, { ...size, threads: 1 }),
+    });
+    assert.equal(rows.length, IDS.length);
+    assert.equal(Math.max(...rows.map((row) => row.kld)), kld.max);
+    assert.equal(firing!.reference!.length, 1);
+    assert.ok(firing!.reference![0]! > 0 && firing!.reference![0]! < 1);
+    assert.ok(!('artifact' in firing!));
   });
 
   it('hears a signal', async () => {

@@ -72,6 +72,13 @@ describe('one position', () => {
     near(metrics.nll!.artifact, log(Math.E ** 1.5 + 1 + Math.E ** 3));
   });
 
+  it('tells the likeliest tokens with their probabilities, the first of several', () => {
+    const { guess } = compareRows(row([0.2, 0.5, 0.3]), row([0.4, 0.2, 0.4], 5), undefined);
+    assert.deepEqual([guess.reference.id, guess.artifact.id], [1, 0]);
+    near(guess.reference.probability, 0.5);
+    near(guess.artifact.probability, 0.4);
+  });
+
   it('knows no -log p without a token that follows', () => {
     assert.equal(compareRows(row([1]), row([1]), undefined).nll, undefined);
   });
@@ -86,7 +93,11 @@ describe('one position', () => {
 
 describe('all positions', () => {
   const metrics = (kld: number, changes: Partial<RowMetrics> = {}): RowMetrics => {
-    return { kld, agrees: true, maxAbsError: 0, nll: { reference: 0, artifact: 0 }, ...changes };
+    const guess = { id: 0, probability: 1 };
+    return {
+      ...{ kld, agrees: true, maxAbsError: 0, nll: { reference: 0, artifact: 0 } },
+      ...{ guess: { reference: guess, artifact: guess }, ...changes },
+    };
   };
 
   it('mean, median, p99 and max', () => {

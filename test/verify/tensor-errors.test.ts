@@ -43,6 +43,8 @@ describe('errors of a tensor', () => {
       name: NAME,
       scheme: 'F32',
       referenceScheme: 'F32',
+      shape: [3, 2],
+      bytes: 24,
       rms: Math.sqrt(125 / 6),
       rmsError: Math.sqrt(5 / 6),
       relativeRmsError: Math.sqrt(5 / 6) / Math.sqrt(125 / 6),

@@ -20,7 +20,7 @@ import type { Share } from '../../pipeline/parts/share.ts';
 import { readImatrix } from '../../pipeline/read-imatrix.ts';
 import { readText } from '../../pipeline/read-text.ts';
 import { planTargets, type Target, type TargetOptions } from '../../pipeline/target.ts';
-import { type Verification, verify } from '../../pipeline/verify.ts';
+import { withoutPositions } from '../../pipeline/verify.ts';
 import {
   collect,
   collectInteger,
@@ -34,10 +34,12 @@ import { peakRss } from '../peak-memory.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
 import { type Conversion, conversionLines, describePlan } from '../ui/conversion.ts';
-import { formatBytes, formatSeconds } from '../ui/format.ts';
+import { formatBytes, formatSeconds } from '../../core/format.ts';
 import { summarizeVerification } from '../ui/verification.ts';
+import { namedTexts, openReports, reportOption } from './report-flags.ts';
 import { threadsOption } from './runtime-flags.ts';
-import { verificationFailure } from './verify.ts';
+import { reportTitle, verificationFailure } from './verify.ts';
+import { verifyTargets } from './verify-targets.ts';
 
 interface ConvertFlags {
   readonly to: string[];
@@ -68,6 +70,7 @@ interface ConvertFlags {
   readonly dryRun?: boolean;
   readonly verify?: boolean;
   readonly text?: string[];
+  readonly report?: string[];
   readonly force?: boolean;
 }
 
@@ -177,6 +180,7 @@ export function convertCommand(open: OpenSession): Command {
       'text that --verify and --target-size read; repeatable; default: a short built-in text',
       collect,
     )
+    .addOption(reportOption())
     .addHelpText('after', HELP)
     .action((source: string, flags: ConvertFlags) => {
       const session = open();
@@ -207,6 +211,14 @@ async function run(
   const { output, threads, maxMemory, dryRun = false, force = false } = flags;
   const { signal } = session;
   const inputs = [flags.imatrix, flags.statistics, flags.plan].filter((file) => file !== undefined);
+  const writeReports = await openReports(
+    {
+      models: [[model, place]],
+      files: [...inputs, ...(flags.text ?? [])],
+    },
+    flags.report,
+    force,
+  );
   const texts = flags.text && (await Promise.all(flags.text.map(readText)));
   const allocation = flags.targetSize !== undefined && {
     ...{ targetBytes: flags.targetSize, threads, signal, progress: session.progress },
@@ -220,6 +232,7 @@ async function run(
     ...(statistics && { statistics }),
     ...(allocation && { allocation }),
   });
+  for (const { plan } of targets) assertNoReport(plan, output, flags.report);
   for (const remark of remarks(model, targets)) session.note(remark);
   const chosen = targets.find(({ allocation }) => allocation !== undefined)?.allocation;
   // First, since it took longer than all that follows and may be used without it.
@@ -238,8 +251,19 @@ async function run(
   const seconds = (performance.now() - start) / 1000;
   const verifications =
     flags.verify && !dryRun
-      ? await verifyTargets(session, { model, targets, statistics, texts }, flags)
+      ? await verifyTargets(
+          session,
+          { model, targets, output, statistics },
+          {
+            ...{ threads, reports: flags.report !== undefined },
+            ...(texts && { texts: namedTexts(flags.text, texts) }),
+          },
+        )
       : undefined;
+  if (verifications !== undefined && flags.report !== undefined) {
+    const sections = verifications.flatMap(({ section }) => section ?? []);
+    await writeReports(reportTitle(model), sections);
+  }
 
   const conversion: Conversion = { model, targets, files, manifest, seconds, peakRss: peakRss() };
   if (session.json) {
@@ -247,11 +271,15 @@ async function run(
       ...(manifest ?? { dryRun, files, artifacts: targets.map(describePlan) }),
       ...{ seconds, peakRss: conversion.peakRss },
       ...(chosen && { allocation: chosen }),
-      ...(verifications && { verifications: Object.fromEntries(verifications) }),
+      ...(verifications && {
+        verifications: Object.fromEntries(
+          verifications.map(({ target, verification }) => [target, withoutPositions(verification)]),
+        ),
+      }),
     });
   } else if (!session.quiet) {
     await session.writeLines(conversionLines(conversion, session.theme));
-    for (const [target, verification] of verifications ?? []) {
+    for (const { target, verification } of verifications ?? []) {
       const { passed } = verification;
       const verdict = passed ? session.theme.good('verified') : session.theme.bad('failed');
       await session.writeLines([`${verdict} ${target}: ${summarizeVerification(verification)}`]);
@@ -259,7 +287,7 @@ async function run(
   }
   if (manifest !== undefined)
     for (const hint of runHints(targets, output, flags.ggufArch)) session.note(hint);
-  const failures = (verifications ?? []).flatMap(([target, verification]) =>
+  const failures = (verifications ?? []).flatMap(({ target, verification }) =>
     verification.failures.map((failure) => `${target}: ${failure}`),
   );
   if (failures.length > 0) await session.fail(verificationFailure(failures));
@@ -307,6 +335,7 @@ function assertOptionsApply(flags: ConvertFlags): void {
   if (flags.shard !== undefined && flags.verify) {
     throw usage('--verify has nothing to run after one part', '`plmpress verify` after `plmpress merge`');
   }
+  if (flags.report !== undefined && !flags.verify) throw usage('--report tells of --verify', '--verify');
   if (flags.targetSize === undefined) {
     if (flags.savePlan !== undefined) throw usage('--save-plan has nothing to write', '--target-size');
     if (flags.ffnWidth !== undefined)
@@ -345,6 +374,18 @@ async function targetOptions(flags: ConvertFlags): Promise<TargetOptions> {
   };
 }
 
+/** A bundle has a page of its own. */
+function assertNoReport(
+  { target, files }: ExportPlan,
+  output: string,
+  reports: readonly string[] = [],
+): void {
+  const taken = reports.find((report) =>
+    files.some(({ name }) => path.resolve(output, name) === path.resolve(report)),
+  );
+  if (taken !== undefined) throw usage(`--report and ${target} both write ${taken}`);
+}
+
 /** What a person should know before the work begins. */
 export function remarks(model: Model, targets: readonly Target[]): string[] {
   const remarks = [
@@ -367,33 +408,6 @@ function fallbackRemarks({ target, fallbacks }: ExportPlan): string[] {
     const verb = tensors.length === 1 ? 'becomes' : 'become';
     return `${target}: ${firstNames(tensors)} ${verb} ${what}`;
   });
-}
-
-interface Verifiable {
-  readonly model: Model;
-  readonly targets: readonly Target[];
-  readonly statistics: Statistics | undefined;
-  readonly texts: readonly string[] | undefined;
-}
-
-async function verifyTargets(
-  session: Session,
-  { model, targets, statistics, texts }: Verifiable,
-  { output, threads }: ConvertFlags,
-): Promise<[target: string, Verification][]> {
-  const { signal, progress } = session;
-  const verifications: [string, Verification][] = [];
-  for (const { plan, passes } of targets) {
-    const verification = await withSource(path.join(output, plan.files[0]!.name), (artifact) =>
-      verify(model, artifact, {
-        ...{ passes, threads, signal, progress },
-        ...(statistics && { statistics }),
-        ...(texts && { texts }),
-      }),
-    );
-    verifications.push([plan.target, verification]);
-  }
-  return verifications;
 }
 
 /** A path to paste into a shell. */

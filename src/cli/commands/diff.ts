@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import { printable } from '../../core/errors.ts';
+import { formatSmall, visible } from '../../core/format.ts';
 import type { Change, Model } from '../../core/model.ts';
 import { diff, type FieldDifference, type ModelDiff, type TensorDifference } from '../../pipeline/diff.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { recordedArtifact } from '../../pipeline/recorded-artifact.ts';
 import type { OpenSession } from '../program.ts';
-import { formatSmall, visible } from '../ui/format.ts';
 import { renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';
 import { threadsOption } from './runtime-flags.ts';

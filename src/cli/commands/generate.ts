@@ -1,10 +1,10 @@
 import { Command } from 'commander';
+import { formatCount, visible } from '../../core/format.ts';
 import { type FfnForm, type Generation, generate, type SamplerOptions } from '../../pipeline/generate.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { parseInteger, parseNumber } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
-import { formatCount, visible } from '../ui/format.ts';
 import { attentionOption, ffnOption, type RuntimeFlags, threadsOption } from './runtime-flags.ts';
 
 interface GenerateFlags extends RuntimeFlags, Omit<SamplerOptions, 'minP' | 'repetitionPenalty'> {

@@ -1,9 +1,15 @@
 import { Command } from 'commander';
 import { printable } from '../../core/errors.ts';
+import {
+  formatBytes,
+  formatBytesExactly,
+  formatCount,
+  formatParameters,
+  visible,
+} from '../../core/format.ts';
 import { type Inspection, inspect } from '../../pipeline/inspect.ts';
 import { withSource } from '../../pipeline/open.ts';
 import type { OpenSession } from '../program.ts';
-import { formatBytes, formatBytesExactly, formatCount, formatParameters, visible } from '../ui/format.ts';
 import { renderFacts, renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';
 

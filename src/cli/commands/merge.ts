@@ -3,7 +3,7 @@ import { merge } from '../../pipeline/parts/merge.ts';
 import { peakRss } from '../peak-memory.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
-import { formatCount } from '../ui/format.ts';
+import { formatCount } from '../../core/format.ts';
 import { renderTable } from '../ui/table.ts';
 import { type RecordedFlags, recordedPaths, withRecordedOptions } from './recorded-flags.ts';
 import { threadsOption } from './runtime-flags.ts';

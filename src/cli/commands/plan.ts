@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { PressError } from '../../core/errors.ts';
+import { formatBytes } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { DEVICES, type DeviceProfile, readDevices, selectDevices } from '../../pipeline/plan/devices.ts';
@@ -7,7 +8,6 @@ import { type Prediction, predict } from '../../pipeline/plan/predict.ts';
 import { planTargets } from '../../pipeline/target.ts';
 import { collect, parseInteger } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
-import { formatBytes } from '../ui/format.ts';
 import { predictionLines } from '../ui/prediction.ts';
 
 interface PlanFlags {

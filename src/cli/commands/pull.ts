@@ -1,10 +1,10 @@
 import { Command } from 'commander';
 import { usage } from '../../core/errors.ts';
+import { formatBytes, formatCount } from '../../core/format.ts';
 import { parseHubSource } from '../../hub/hub-source.ts';
 import { hubSettings } from '../../hub/settings.ts';
 import { type Pull, pull } from '../../pipeline/pull.ts';
 import type { OpenSession } from '../program.ts';
-import { formatBytes, formatCount } from '../ui/format.ts';
 import { renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';
 

@@ -6,7 +6,7 @@ import { VERSION } from '../../pipeline/version.ts';
 import { collect } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
-import { formatCount } from '../ui/format.ts';
+import { formatCount } from '../../core/format.ts';
 import { renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';
 import { type RecordedFlags, recordedPaths, withRecordedOptions } from './recorded-flags.ts';

@@ -1,18 +1,22 @@
+import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { usage } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
 import type { Statistics } from '../../core/statistics.ts';
 import { QUALITIES, type Quality } from '../../passes/calibrated-rounding.ts';
+import { lineage } from '../../pipeline/lineage.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
 import { readImatrix } from '../../pipeline/read-imatrix.ts';
 import { readText } from '../../pipeline/read-text.ts';
 import { type SweepPoint, type SweepSize, sweep } from '../../pipeline/sweep.ts';
 import { SweepFile } from '../../pipeline/sweep-file.ts';
+import { sweepSection } from '../../report/sweep-section.ts';
 import { collect, collectInteger, parseInteger, parseSize } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
 import { sweepTable } from '../ui/sweep.ts';
+import { namedTexts, openReports, reportOption } from './report-flags.ts';
 import { threadsOption } from './runtime-flags.ts';
 
 interface SweepFlags {
@@ -26,6 +30,7 @@ interface SweepFlags {
   readonly evalText?: string[];
   readonly tokens?: number;
   readonly output?: string;
+  readonly report?: string[];
   readonly force?: boolean;
   readonly threads: number;
 }
@@ -51,13 +56,18 @@ export function sweepCommand(open: OpenSession): Command {
     .option('--eval-text <file>', 'text that points are judged by; repeatable; default: --text', collect)
     .option('--tokens <n>', 'most tokens of each; default: 2048', parseInteger(2))
     .option('-o, --output <file>', 'JSON file that keeps the points')
-    .option('--force', 'replace a file that is of something else')
+    .addOption(reportOption())
+    .option('--force', 'replace a file that is of something else, and reports')
     .addOption(threadsOption())
     .addHelpText('after', HELP)
     .action((source: string, flags: SweepFlags) => {
       const session = open();
       return withStatistics(flags.statistics, (statistics) =>
-        withSource(source, (model) => run(session, model, statistics, flags), session.access),
+        withSource(
+          source,
+          (model, place) => run(session, { place, model, statistics }, flags),
+          session.access,
+        ),
       );
     });
 }
@@ -72,12 +82,14 @@ function parseSizes(text: string): SweepSize[] {
   });
 }
 
-async function run(
-  session: Session,
-  model: Model,
-  statistics: Statistics | undefined,
-  flags: SweepFlags,
-): Promise<void> {
+interface Input {
+  /** Path of the source, if it is on this machine. */
+  readonly place: string | undefined;
+  readonly model: Model;
+  readonly statistics: Statistics | undefined;
+}
+
+async function run(session: Session, { place, model, statistics }: Input, flags: SweepFlags): Promise<void> {
   const { to: target, sizes, quality, threads, ffnWidth: ffnWidths = [], tokens } = flags;
   if (quality === 'best' && statistics === undefined) {
     throw usage(
@@ -85,6 +97,15 @@ async function run(
       '`plmpress calibrate --second-moments …`, or --quality fast',
     );
   }
+  const { text = [], evalText = [] } = flags;
+  const writeReports = await openReports(
+    {
+      models: [[model, place]],
+      files: [...text, ...evalText, flags.statistics, flags.imatrix, flags.output],
+    },
+    flags.report,
+    flags.force,
+  );
   const read = (files?: string[]) => files && Promise.all(files.map(readText));
   const [texts, evalTexts, imatrix] = await Promise.all([
     read(flags.text),
@@ -112,6 +133,31 @@ async function run(
     points.push(point);
     await kept?.add(point);
   }
+  if (flags.report !== undefined) {
+    const chosenBy = namedTexts(text, texts);
+    const section = sweepSection(
+      target,
+      points,
+      await lineage(model, undefined, undefined, [...chosenBy, ...namedTexts(evalText, evalTexts)]),
+      [
+        ['quality', quality],
+        ...sources('statistics', statistics),
+        ...sources('importances', imatrix),
+        ...(evalText.length > 0
+          ? [['judged by', evalText.map((file) => path.basename(file)).join(', ')] as const]
+          : []),
+      ],
+    );
+    await writeReports(`${model.name}: sweep`, [section]);
+  }
   if (session.json) await session.writeJson({ target, points });
   else if (!session.quiet) await session.writeLines(sweepTable(points, session.theme));
+}
+
+/** A file that rounding went by, by content. */
+function sources(
+  name: string,
+  file: { readonly name: string; readonly sha256: string } | undefined,
+): (readonly [string, string])[] {
+  return file === undefined ? [] : [[name, `${file.name}, SHA-256 ${file.sha256}`]];
 }

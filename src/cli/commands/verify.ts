@@ -2,20 +2,26 @@ import { Command, Option } from 'commander';
 import { PressError } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
 import type { Engine } from '../../pipeline/engines/index.ts';
+import { lineage } from '../../pipeline/lineage.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
 import { readText } from '../../pipeline/read-text.ts';
+import { recordedArtifact } from '../../pipeline/recorded-artifact.ts';
 import {
   checkFiles,
   DEFAULT_VERIFY_TOKENS,
   recordedPasses,
   type Verification,
   verify,
+  withoutPositions,
 } from '../../pipeline/verify.ts';
+import type { Section } from '../../report/panel.ts';
+import { verificationSection } from '../../report/verification-section.ts';
 import { collect, parseInteger, parseNumber } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
-import { verificationTable, worstTensorTable } from '../ui/verification.ts';
+import { verificationStrips, verificationTable, worstTensorTable } from '../ui/verification.ts';
+import { namedTexts, openReports, type ReportInputs, reportOption } from './report-flags.ts';
 import { attentionOption, type RuntimeFlags, threadsOption } from './runtime-flags.ts';
 
 interface VerifyFlags extends RuntimeFlags {
@@ -27,13 +33,17 @@ interface VerifyFlags extends RuntimeFlags {
   readonly maxKld?: number;
   readonly engine: Exclude<Engine, 'webgpu'>;
   readonly device: 'cpu' | 'webgpu';
+  readonly report?: string[];
+  readonly force?: boolean;
 }
 
 const HELP = `
 If plmpress.json lies beside the artifact, the files must be those that convert has written. Then every tensor is
 compared with its source, and both models run over the text: the source, a GGUF and the weights of a WebGPU bundle in the
 reference runtime, an ONNX graph node by node in an interpreter, or in ONNX Runtime. Files of a bundle must be those of its
-manifest, too. What an artifact of its schemes cannot show sets the exit code to 6.`;
+manifest, too. What an artifact of its schemes cannot show sets the exit code to 6.
+A report shows where bytes and errors are, by tensor, layer and position, as a page without scripts or as Markdown for the
+summary of a CI job.`;
 
 export function verifyCommand(open: OpenSession): Command {
   return new Command('verify')
@@ -70,6 +80,8 @@ export function verifyCommand(open: OpenSession): Command {
     )
     .addOption(attentionOption())
     .addOption(threadsOption())
+    .addOption(reportOption())
+    .option('--force', 'replace reports that are there')
     .addHelpText('after', HELP)
     .action(async (artifactSpec: string, flags: VerifyFlags) => {
       const session = open();
@@ -80,10 +92,18 @@ export function verifyCommand(open: OpenSession): Command {
       const verifying = (artifact: Model, place: string | undefined) =>
         withSource(
           against,
-          async (source) => {
+          async (source, sourcePlace) => {
+            const read: ReportInputs = {
+              models: [
+                [source, sourcePlace],
+                [artifact, place],
+              ],
+              files: [...(text ?? []), flags.statistics],
+            };
+            const writeReports = await openReports(read, flags.report, flags.force);
             await checkFiles(place!, artifact);
             const passes = await recordedPasses(place!, artifact);
-            return withStatistics(flags.statistics, (statistics) =>
+            const found = await withStatistics(flags.statistics, (statistics) =>
               verify(source, artifact, {
                 ...{ passes, maxTokens, attention, threads, engine, signal, progress },
                 ...(statistics !== undefined && { statistics }),
@@ -91,22 +111,46 @@ export function verifyCommand(open: OpenSession): Command {
                 ...(maxKld !== undefined && { maxKld }),
               }),
             );
+            if (flags.report !== undefined) {
+              const section = await reportSection(place, source, artifact, found, namedTexts(text, texts));
+              await writeReports(reportTitle(source), [section]);
+            }
+            return found;
           },
           { ...session.access, ...(adapter && { adapters: adapter }) },
         );
       const verification = await withSource(artifactSpec, verifying, session.access);
-      await report(session, verification);
+      await tell(session, verification);
     });
 }
 
-async function report(session: Session, verification: Verification): Promise<void> {
+export function reportTitle({ name }: Model): string {
+  return `${name}: verification`;
+}
+
+/** What a report says of an artifact, which lies at `place`. */
+export async function reportSection(
+  place: string | undefined,
+  source: Model,
+  artifact: Model,
+  verification: Verification,
+  texts: ReturnType<typeof namedTexts>,
+): Promise<Section> {
+  const record = await recordedArtifact(place, artifact);
+  const title = `${artifact.name} as ${record?.target ?? artifact.format}`;
+  return verificationSection(title, verification, await lineage(source, artifact, record, texts));
+}
+
+async function tell(session: Session, verification: Verification): Promise<void> {
   const { passed, failures, tokens, tensors } = verification;
-  if (session.json) await session.writeJson(verification);
+  if (session.json) await session.writeJson(withoutPositions(verification));
   else if (!session.quiet) {
     await session.writeLines([
       ...verificationTable(verification, session.theme),
       '',
       ...worstTensorTable(tensors, session.theme),
+      '',
+      ...verificationStrips(verification, session.theme),
       '',
       ...failures.map((failure) => `${session.theme.bad('failed')} ${failure}`),
       ...(passed ? [`${session.theme.good('passed')} over ${tokens} tokens`] : []),

@@ -1,11 +1,11 @@
 import { type PlannedFile, plannedBytes, plannedRows } from '../../core/export-plan.ts';
+import { formatBytes, formatCount, formatSeconds, formatSmall } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
 import { byteLength, columnCount } from '../../core/tensor.ts';
 import type { Allocation } from '../../pipeline/allocation/allocate.ts';
 import type { ConvertResult } from '../../pipeline/convert.ts';
 import type { Manifest } from '../../pipeline/manifest.ts';
 import type { Target } from '../../pipeline/target.ts';
-import { formatBytes, formatCount, formatSeconds, formatSmall } from './format.ts';
 import { pruningTable } from './pruning.ts';
 import { type Column, renderTable } from './table.ts';
 import type { Theme } from './theme.ts';

@@ -1,5 +1,5 @@
+import { formatBytes, formatClock, formatCount, formatSeconds } from '../../core/format.ts';
 import type { ProgressEvent } from '../../core/progress.ts';
-import { formatBytes, formatClock, formatCount, formatSeconds } from './format.ts';
 
 type PhaseStart = Extract<ProgressEvent, { kind: 'phase' }>;
 

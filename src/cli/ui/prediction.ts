@@ -1,6 +1,6 @@
 import { printable } from '../../core/errors.ts';
+import { formatBytes, formatCount, formatSmall } from '../../core/format.ts';
 import type { Prediction } from '../../pipeline/plan/predict.ts';
-import { formatBytes, formatCount, formatSmall } from './format.ts';
 import { type Column, renderTable } from './table.ts';
 import type { Theme } from './theme.ts';
 

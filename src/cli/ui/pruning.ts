@@ -1,5 +1,5 @@
+import { formatSmall } from '../../core/format.ts';
 import type { Change } from '../../core/model.ts';
-import { formatSmall } from './format.ts';
 import { renderTable } from './table.ts';
 import type { Theme } from './theme.ts';
 

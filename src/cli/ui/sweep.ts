@@ -1,5 +1,5 @@
+import { formatCount, formatPercent, formatSmall } from '../../core/format.ts';
 import type { SweepPoint } from '../../pipeline/sweep.ts';
-import { formatCount, formatSmall } from './format.ts';
 import { type Column, renderTable } from './table.ts';
 import type { Theme } from './theme.ts';
 
@@ -19,7 +19,7 @@ export function sweepTable(points: readonly SweepPoint[], theme: Theme): string[
     formatCount(targetBytes),
     formatCount(allocation.bytes),
     formatSmall(comparison.kld.mean),
-    `${(100 * comparison.top1).toFixed(2)} %`,
+    formatPercent(comparison.top1),
     formatSmall(allocation.predictedKld),
     ...(hasWidths ? [allocation.ffnWidth === undefined ? 'own' : formatCount(allocation.ffnWidth)] : []),
     mixOf(allocation.tensors.map(({ scheme }) => scheme)),

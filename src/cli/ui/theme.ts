@@ -9,11 +9,16 @@ export interface Theme {
   readonly good: Style;
   readonly bad: Style;
   readonly warning: Style;
+  /** Marks for eight heights, the lowest first. */
+  readonly levels: string;
 }
 
 type Format = Parameters<typeof styleText>[0];
 
-export function makeTheme(colors: boolean): Theme {
+const BLOCKS = '▁▂▃▄▅▆▇█';
+const ASCII = '.:-=+*#@';
+
+export function makeTheme(colors: boolean, blocks = false): Theme {
   const style = (format: Format): Style =>
     colors ? (text) => styleText(format, text, { validateStream: false }) : (text) => text;
   return {
@@ -22,6 +27,7 @@ export function makeTheme(colors: boolean): Theme {
     good: style('green'),
     bad: style('red'),
     warning: style('yellow'),
+    levels: blocks ? BLOCKS : ASCII,
   };
 }
 
@@ -33,4 +39,12 @@ export function wantsColors(isTty: boolean, env: NodeJS.ProcessEnv, noColor: boo
   if (noColor || env.NO_COLOR) return false;
   if (env.FORCE_COLOR) return env.FORCE_COLOR !== '0';
   return isTty && env.TERM !== 'dumb';
+}
+
+/** Whether a stream takes marks beyond ASCII: the locale is one of UTF-8, or the terminal that of Windows. */
+export function wantsBlocks(env: NodeJS.ProcessEnv): boolean {
+  if (env.TERM === 'dumb' || env.TERM === 'linux') return false;
+  // POSIX: the first that is set counts.
+  const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || '';
+  return /utf-?8/i.test(locale) || env.WT_SESSION !== undefined;
 }

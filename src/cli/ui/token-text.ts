@@ -1,5 +1,5 @@
+import { visible } from '../../core/format.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
-import { visible } from './format.ts';
 
 /** Text of one token for a table: escaped, in quotes so that spaces show, or its bytes where it is no whole text. */
 export function tokenText(tokenizer: Tokenizer, id: number): string {

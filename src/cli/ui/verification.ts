@@ -1,6 +1,8 @@
+import { formatCount, formatPercent, formatSmall } from '../../core/format.ts';
 import { relativeError, type TensorError, type Verification } from '../../pipeline/verify.ts';
-import { formatCount, formatSmall } from './format.ts';
-import { renderTable } from './table.ts';
+import { logHistogram } from '../../report/histogram.ts';
+import { strip } from './strip.ts';
+import { renderFacts, renderTable } from './table.ts';
 import type { Theme } from './theme.ts';
 
 /** One line of figures. */
@@ -57,8 +59,33 @@ export function worstTensorTable(tensors: readonly TensorError[], theme: Theme):
   );
 }
 
-function formatPercent(share: number): string {
-  return `${(100 * share).toFixed(2)} %`;
+/** How positions spread over magnitudes of KLD, and the error and the firing of every layer, each in a line. */
+export function verificationStrips(verification: Verification, theme: Theme): string[] {
+  const { positions, tensors, firing } = verification;
+  const { bins } = logHistogram(positions.map(({ kld }) => kld));
+  const counts = bins.map(({ count }) => count);
+  const errors = byLayer(tensors);
+  const rates = firing?.artifact ?? firing?.reference ?? [];
+  const span = (low: number, high: number) => `${formatSmall(low)} to ${formatSmall(high)}`;
+  const layers = (values: readonly number[]) => `layers 0 to ${values.length - 1}`;
+  const rows = [
+    ['positions by KLD', counts, () => `${span(bins[0]!.from, bins.at(-1)!.to)} nats`],
+    ['largest error', errors, () => `${layers(errors)}, at most ${formatSmall(Math.max(...errors))}`],
+    ['neurons that fire', rates, () => `${layers(rates)}, at most ${formatPercent(Math.max(...rates))}`],
+  ] as const;
+  const shown = rows.filter(([, values]) => values.some((value) => value > 0));
+  return renderFacts(
+    shown.map(([name, values, range]) => [name, `[${strip(values, theme)}]  ${range()}`] as const),
+  );
+}
+
+/** The largest relative RMS error of the matrices of each layer. */
+function byLayer(tensors: Verification['tensors']): number[] {
+  const errors: number[] = [];
+  for (const { layer, relativeRmsError } of tensors) {
+    if (layer !== undefined) errors[layer] = Math.max(errors[layer] ?? 0, relativeRmsError);
+  }
+  return errors;
 }
 
 function limitText(maxKld: number | undefined): string {

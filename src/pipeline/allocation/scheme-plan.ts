@@ -5,8 +5,9 @@ import type { Model } from '../../core/model.ts';
 import { plmTensors } from '../../core/names.ts';
 import { SCHEMES, type SchemeName } from '../../core/scheme.ts';
 import { assertExists } from '../../io/existing-path.ts';
-import { withStagedOutput } from '../../io/staged-output.ts';
+import type { ReplaceOptions } from '../../io/replaceable.ts';
 import { readTextFile } from '../../io/text-file.ts';
+import { writeFileWhole } from '../../io/write-file.ts';
 import { canEncode } from '../../schemes/index.ts';
 import { type Allocation, exactly } from './allocate.ts';
 
@@ -44,7 +45,7 @@ export async function readSchemePlan(file: string, model: Model): Promise<Tensor
 export async function writeSchemePlan(
   file: string,
   allocation: Allocation,
-  options: { readonly force: boolean; readonly inputs: readonly string[] },
+  options: ReplaceOptions,
 ): Promise<void> {
   const { tensors, bytes, predictedKld, measuredKld, tokens } = allocation;
   const plan = {
@@ -53,11 +54,5 @@ export async function writeSchemePlan(
     costs: Object.fromEntries(tensors.map(({ name, cost }) => [name, cost])),
   };
   const content = Buffer.from(`${JSON.stringify(plan, null, 2)}\n`);
-  const name = path.basename(file);
-  await withStagedOutput(path.dirname(file), async (output) => {
-    await output.stage([{ name, bytes: content.length }], options);
-    await output.write(name, content, 0);
-    await output.seal();
-    await output.publish();
-  });
+  await writeFileWhole(file, content, options);
 }

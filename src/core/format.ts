@@ -52,6 +52,11 @@ export function formatSmall(value: number): string {
   return value.toExponential(2).replace(/\.?0+e/, 'e');
 }
 
+/** A share in percent: `96.09 %`. */
+export function formatPercent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`;
+}
+
 function significant(value: number, digits: number): string {
   // 0.9996 rounds to 1.00, not to 1.000.
   const rounded = Number(value.toPrecision(digits));

@@ -9,7 +9,7 @@ import {
   formatSeconds,
   formatSmall,
   visible,
-} from '../../../src/cli/ui/format.ts';
+} from '../../src/core/format.ts';
 
 const CASES: readonly [name: string, format: (value: number) => string, rows: readonly [number, string][]][] =
   [

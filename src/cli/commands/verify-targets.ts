@@ -1,0 +1,55 @@
+import path from 'node:path';
+import type { Model } from '../../core/model.ts';
+import type { Statistics } from '../../core/statistics.ts';
+import { withSource } from '../../pipeline/open.ts';
+import type { Target } from '../../pipeline/target.ts';
+import { type Verification, verify } from '../../pipeline/verify.ts';
+import type { Section } from '../../report/panel.ts';
+import type { Session } from '../session.ts';
+import type { namedTexts } from './report-flags.ts';
+import { reportSection } from './verify.ts';
+
+export interface Verifiable {
+  /** The source. */
+  readonly model: Model;
+  readonly targets: readonly Target[];
+  /** Folder that they were written into. */
+  readonly output: string;
+  readonly statistics: Statistics | undefined;
+}
+
+export interface VerifiedTarget {
+  readonly target: string;
+  readonly verification: Verification;
+  /** Of a report, where one is wanted: it costs hashes of the artifact. */
+  readonly section?: Section;
+}
+
+export interface VerifyTargetsOptions {
+  readonly threads: number;
+  readonly texts?: ReturnType<typeof namedTexts>;
+  /** Whether a report is wanted. */
+  readonly reports: boolean;
+}
+
+/** Compares what `convert` has written with its source. */
+export async function verifyTargets(
+  { signal, progress }: Session,
+  { model, targets, output, statistics }: Verifiable,
+  { threads, texts, reports }: VerifyTargetsOptions,
+): Promise<VerifiedTarget[]> {
+  const verified: VerifiedTarget[] = [];
+  for (const { plan, passes } of targets) {
+    const spec = path.join(output, plan.files[0]!.name);
+    await withSource(spec, async (artifact) => {
+      const verification = await verify(model, artifact, {
+        ...{ passes, threads, signal, progress },
+        ...(statistics && { statistics }),
+        ...(texts && { texts: texts.map(({ text }) => text) }),
+      });
+      const section = reports && (await reportSection(spec, model, artifact, verification, texts ?? []));
+      verified.push({ target: plan.target, verification, ...(section && { section }) });
+    });
+  }
+  return verified;
+}

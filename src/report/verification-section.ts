@@ -1,0 +1,70 @@
+import { formatBytes, formatCount, formatPercent, formatSmall } from '../core/format.ts';
+import { elementCount } from '../core/tensor.ts';
+import type { Lineage } from '../pipeline/lineage.ts';
+import type { Verification } from '../pipeline/verify.ts';
+import { lineageFacts } from './lineage-facts.ts';
+import type { Measure, Panel, Section } from './panel.ts';
+import { firingPanel } from './panels/firing.ts';
+import { kldAlongTextPanel, kldByPositionPanel } from './panels/kld-curve.ts';
+import { kldHistogramPanel } from './panels/kld-histogram.ts';
+import { sizesPanel } from './panels/sizes.ts';
+import { tensorErrorsPanel } from './panels/tensor-errors.ts';
+import { worstPositionsPanel } from './panels/worst-positions.ts';
+
+/** All that a verification has found out about one artifact, which people call `title`. */
+export function verificationSection(title: string, verification: Verification, lineage: Lineage): Section {
+  const { passed, failures, tokens, tensors, contextLength } = verification;
+  return {
+    ...{ title, passed, failures },
+    verdict: passed
+      ? `It still is its source, over ${formatCount(tokens)} tokens.`
+      : 'It differs from its source by more than its schemes explain.',
+    measures: measures(verification),
+    panels: [
+      sizesPanel(tensors),
+      tensorErrorsPanel(tensors),
+      kldHistogramPanel(verification),
+      kldByPositionPanel(verification),
+      // In one window both curves are the same.
+      ...(tokens > contextLength ? [kldAlongTextPanel(verification)] : []),
+      firingPanel(verification),
+      worstPositionsPanel(verification.worst),
+    ] satisfies Panel[],
+    facts: [
+      ...lineageFacts(lineage),
+      ['engine', verification.engine.name],
+      ['tokens', `${formatCount(tokens)}, in windows of ${formatCount(contextLength)}`],
+    ],
+  };
+}
+
+function measures({ kld, maxKld, top1, ppl, maxAbsError, tensors }: Verification): Measure[] {
+  const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
+  const weights = tensors.reduce((sum, tensor) => sum + elementCount(tensor), 0);
+  const change = 100 * (ppl.artifact / ppl.reference - 1);
+  return [
+    {
+      name: 'mean KLD',
+      value: formatSmall(kld.mean),
+      remark:
+        maxKld === undefined ? 'nats a token, no limit' : `nats a token, at most ${formatSmall(maxKld)}`,
+    },
+    {
+      name: 'median KLD',
+      value: formatSmall(kld.median),
+      remark: `99th percentile ${formatSmall(kld.p99)}, largest ${formatSmall(kld.max)}`,
+    },
+    { name: 'top-1 agreement', value: formatPercent(top1), remark: 'the same likeliest token' },
+    {
+      name: 'perplexity',
+      value: ppl.artifact.toFixed(2),
+      remark: `${ppl.reference.toFixed(2)} of the source, ${change < 0 ? '' : '+'}${change.toFixed(2)} %`,
+    },
+    { name: 'largest error', value: formatSmall(maxAbsError), remark: 'of a logit' },
+    {
+      name: 'weights',
+      value: formatBytes(bytes),
+      remark: `${((8 * bytes) / weights).toFixed(2)} bits a weight`,
+    },
+  ];
+}
