@@ -11,6 +11,7 @@ import { mergeCommand } from './commands/merge.ts';
 import { passesCommand } from './commands/passes.ts';
 import { planCommand } from './commands/plan.ts';
 import { pullCommand } from './commands/pull.ts';
+import { pushCommand } from './commands/push.ts';
 import { reproduceCommand } from './commands/reproduce.ts';
 import { schemesCommand } from './commands/schemes.ts';
 import { serveCommand } from './commands/serve.ts';
@@ -57,6 +58,7 @@ export function buildProgram(io: Io, open: OpenSession): Command {
     .addCommand(reproduceCommand(open))
     .commandsGroup('Hub:')
     .addCommand(pullCommand(open))
+    .addCommand(pushCommand(open))
     .commandsGroup('Split:')
     .addCommand(matrixCommand(open))
     .addCommand(mergeCommand(open))

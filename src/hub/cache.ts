@@ -2,8 +2,8 @@ import { copyFile, lstat, mkdir, readFile, readlink, rename, stat, symlink, unli
 import path from 'node:path';
 import { localIo } from '../core/errors.ts';
 import type { HubOrigin } from '../core/model.ts';
+import { replaceFile } from '../io/replace-file.ts';
 import { temporaryPath } from '../io/temporary-file.ts';
-import { writeWhole } from '../io/whole-file.ts';
 import type { HubSettings } from './settings.ts';
 import { COMMIT, type HubFile, type HubTree } from './tree.ts';
 
@@ -104,5 +104,5 @@ async function write(file: string, text: string): Promise<void> {
   await mkdir(path.dirname(file), { recursive: true }).catch((error) => {
     throw localIo(file, error);
   });
-  await writeWhole(file, Buffer.from(text));
+  await replaceFile(file, Buffer.from(text));
 }

@@ -23,7 +23,7 @@ export function parseHubSource(spec: string): HubSource | undefined {
   const isAddress = spec.startsWith(SCHEME);
   const text = isAddress ? spec.slice(SCHEME.length) : spec;
   const [, org = '', name = '', revision = DEFAULT_REVISION, rest] =
-    /^([^/@]+)\/([^/@]+)(?:@([^/]+|refs\/[^/]+\/[^/]+))?(?:\/(.*))?$/s.exec(text) ?? [];
+    /^([^/@]+)\/([^/@]+)(?:@(refs\/[^/]+\/[^/]+|[^/]+))?(?:\/(.*))?$/s.exec(text) ?? [];
   // Without the scheme, what has two slashes is a path on this machine.
   if (!isAddress && (rest !== undefined || /\.(gguf|onnx|json|safetensors)$/.test(name))) return undefined;
   const fits = NAME.test(org) && NAME.test(name) && REVISION.test(revision);

@@ -1,18 +1,19 @@
 import { pathToFileURL } from 'node:url';
 import { PressError } from '../core/errors.ts';
 import { apiFetch } from './api-fetch.ts';
+import { contentHash } from './content-hash.ts';
 import { HubRefusal, hubFault } from './request.ts';
 import type { HubRun } from './run.ts';
 import { hasContent } from './snapshot.ts';
-import { COMMIT, type HubTree, isLarge, listTree, resolveRevision } from './tree.ts';
+import { COMMIT, type HubFile, type HubTree, isLarge, listTree, resolveRevision } from './tree.ts';
 
 /** A file on this machine that goes to a repository. */
 export interface UploadFile {
   /** In the repository. */
   readonly path: string;
   readonly bytes: number;
-  /** On this machine. */
-  readonly from: string;
+  /** Its path on this machine, or what it holds. */
+  readonly from: string | Uint8Array<ArrayBuffer>;
 }
 
 export interface UploadOptions extends HubRun {
@@ -63,9 +64,14 @@ export async function changedFiles(files: readonly UploadFile[], tree: HubTree):
   const changed: UploadFile[] = [];
   for (const file of files) {
     const there = listed.get(file.path);
-    if (there === undefined || !(await hasContent(file.from, there))) changed.push(file);
+    if (there === undefined || !(await isSame(file, there))) changed.push(file);
   }
   return changed;
+}
+
+async function isSame({ from, bytes }: UploadFile, there: HubFile): Promise<boolean> {
+  if (typeof from === 'string') return hasContent(from, there);
+  return bytes === there.bytes && contentHash(there).update(from).digest('hex') === there.oid;
 }
 
 async function createRepository(options: UploadOptions, visibility: 'public' | 'private'): Promise<void> {
@@ -98,7 +104,8 @@ async function commitFiles(
   const steps = commitIter({
     ...{ repo: repository, branch, title, parentCommit, isPullRequest: pullRequest },
     operations: files.map(({ path, from }) => ({
-      ...{ operation: 'addOrUpdate', path, content: pathToFileURL(from) },
+      ...{ operation: 'addOrUpdate', path },
+      content: typeof from === 'string' ? pathToFileURL(from) : new Blob([from]),
     })),
     hubUrl: settings.endpoint,
     fetch: apiFetch(options, repository, meter.onSent),

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, unlink } from 'node:fs/promises';
 import { localIo } from '../core/errors.ts';
-import { writeWhole } from './whole-file.ts';
+import { replaceFile } from './replace-file.ts';
 
 /** Hex digits of the SHA-256 of key, step and buffers, which begins the file. */
 const DIGEST_LENGTH = 64;
@@ -42,7 +42,7 @@ export class ResumeFile {
   /** Replaces the file. Throws local-io where it cannot be written. */
   async save(key: string, step: number, buffers: readonly Uint8Array[]): Promise<void> {
     const header = Buffer.from(`${digestOf(key, step, buffers)}${JSON.stringify({ key, step })}\0`);
-    await writeWhole(this.#path, header, ...buffers);
+    await replaceFile(this.#path, header, ...buffers);
   }
 
   async remove(): Promise<void> {

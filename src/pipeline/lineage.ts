@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { HubOrigin, Model } from '../core/model.ts';
+import type { Model } from '../core/model.ts';
 import { describeSource, type ManifestArtifact, type ManifestSource } from './manifest.ts';
 
 /** A file by content. */
@@ -13,7 +13,7 @@ export interface FileContent {
 
 /** What a report is about, by content. */
 export interface Lineage {
-  readonly source: ManifestSource & { readonly origin?: HubOrigin };
+  readonly source: ManifestSource;
   readonly artifact?: ManifestSource;
   /** What `plmpress.json` beside the artifact says of it. */
   readonly record?: ManifestArtifact;
@@ -29,7 +29,7 @@ export async function lineage(
   texts: readonly { readonly name: string; readonly text: string }[] = [],
 ): Promise<Lineage> {
   return {
-    source: { ...(await describeSource(source)), ...(source.origin && { origin: source.origin }) },
+    source: await describeSource(source),
     ...(artifact && { artifact: await describeSource(artifact) }),
     ...(record && { record }),
     texts: texts.map(({ name, text }) => {

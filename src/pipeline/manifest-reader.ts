@@ -123,6 +123,19 @@ function parseArtifact(field: JsonField): ManifestArtifact {
       .map((fallback) => texts(fallback, ['tensor', 'wanted', 'used', 'reason'])),
     tensors: field.at('tensors').items().map(parseTensor),
     files: field.at('files').items().map(relativePath),
+    ...parseVerification(field.at('verification').optional()),
+  };
+}
+
+function parseVerification(field: JsonField | undefined): Pick<ManifestArtifact, 'verification'> {
+  if (field === undefined) return {};
+  return {
+    verification: {
+      tokens: field.at('tokens').integer(1),
+      meanKld: field.at('meanKld').number(),
+      top1: field.at('top1').number(),
+      texts: strings(field.at('texts')),
+    },
   };
 }
 

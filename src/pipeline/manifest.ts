@@ -55,6 +55,20 @@ export interface ManifestArtifact {
   readonly tensors: readonly ManifestTensor[];
   /** Paths of `Manifest.files`. */
   readonly files: readonly string[];
+  /** What `convert --verify` has found; bytes do not depend on it. */
+  readonly verification?: ManifestVerification;
+}
+
+/** How far an artifact is from its source. */
+export interface ManifestVerification {
+  /** Positions compared. */
+  readonly tokens: number;
+  /** In nats a token. */
+  readonly meanKld: number;
+  /** Share of positions where both hold the same token for the likeliest. */
+  readonly top1: number;
+  /** SHA-256 in hex of the texts, in order; none: the built-in one. */
+  readonly texts: readonly string[];
 }
 
 /** What an artifact is planned by, beside its source. */

@@ -40,7 +40,7 @@ const isRevision = ({ url }: SeenRequest) => url.includes('/revision/');
 function firstTimes(
   times: number,
   matches: (request: SeenRequest) => boolean,
-  act: (response: ServerResponse, request: SeenRequest) => void | Promise<void>,
+  act: (response: ServerResponse, request: SeenRequest) => unknown,
 ): Misbehaviour {
   let left = times;
   return async (request, response) => {
@@ -133,7 +133,7 @@ interface Refusal {
 const always =
   (
     matches: (request: SeenRequest) => boolean,
-    act: (response: ServerResponse, request: SeenRequest) => void | Promise<void>,
+    act: (response: ServerResponse, request: SeenRequest) => unknown,
   ): Misbehaviour =>
   async (request, response) => {
     if (!matches(request)) return false;

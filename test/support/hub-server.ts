@@ -144,7 +144,7 @@ export class HubServer {
     else this.#storeAnswer(seen, response, body);
   }
 
-  #hubAnswer(seen: SeenRequest, response: ServerResponse, body: Buffer): void {
+  #hubAnswer(seen: SeenRequest, response: ServerResponse, body: Buffer): unknown {
     const { pathname } = new URL(seen.url, this.#hub);
     const api = /^\/api\/models\/([^/]+\/[^/]+)\/([a-z-]+)\/([^/]+)$/.exec(pathname);
     const resolve = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(pathname);
@@ -180,7 +180,7 @@ export class HubServer {
     }
   }
 
-  #create(seen: SeenRequest, response: ServerResponse, body: Buffer): void {
+  #create(seen: SeenRequest, response: ServerResponse, body: Buffer): unknown {
     if (seen.headers.authorization !== `Bearer ${TOKEN}`) return sendJson(response, 401, { error: 'no' });
     const { name, organization, visibility } = JSON.parse(body.toString());
     const repository = `${organization}/${name}`;
@@ -202,7 +202,7 @@ export class HubServer {
     sendJson(response, 200, all.slice(cursor, next));
   }
 
-  #resolve(repository: Repository, [, , revision, path]: RegExpExecArray, response: ServerResponse): void {
+  #resolve(repository: Repository, [, , revision, path]: RegExpExecArray, response: ServerResponse): unknown {
     const commit = repository.refs.get(revision!) ?? revision!;
     const bytes = repository.commits.get(commit)?.get(decodeURIComponent(path!));
     if (bytes === undefined) {
@@ -245,7 +245,7 @@ export class HubServer {
     });
   }
 
-  #commit(name: string, branch: string, seen: SeenRequest, response: ServerResponse, body: Buffer): void {
+  #commit(name: string, branch: string, seen: SeenRequest, response: ServerResponse, body: Buffer): unknown {
     const repository = this.#repositories.get(name)!;
     const lines = body
       .toString()
@@ -272,7 +272,7 @@ export class HubServer {
     });
   }
 
-  #storeAnswer(seen: SeenRequest, response: ServerResponse, body: Buffer): void {
+  #storeAnswer(seen: SeenRequest, response: ServerResponse, body: Buffer): unknown {
     const { pathname } = new URL(seen.url, this.#store);
     const [, upload, part] = /^\/upload\/([0-9a-f]{64})(?:\/(\w+))?$/.exec(pathname) ?? [];
     if (upload !== undefined) return this.#receive(upload, part, response, body);
@@ -282,7 +282,7 @@ export class HubServer {
     sendBytes(seen, response, bytes);
   }
 
-  #receive(oid: string, part: string | undefined, response: ServerResponse, body: Buffer): void {
+  #receive(oid: string, part: string | undefined, response: ServerResponse, body: Buffer): unknown {
     const parts = this.#parts.get(oid) ?? new Map<number, Buffer>();
     this.#parts.set(oid, parts);
     if (part !== undefined && part !== 'complete') {
@@ -299,7 +299,7 @@ export class HubServer {
   }
 
   /** Takes xorbs and shards as they come; what xet's own format holds is not looked into. */
-  #xet(seen: SeenRequest, response: ServerResponse, body: Buffer): void {
+  #xet(seen: SeenRequest, response: ServerResponse, body: Buffer): unknown {
     if (seen.headers.authorization !== 'Bearer cas') return sendJson(response, 401, { error: 'no' });
     if (seen.method === 'GET') return sendJson(response, 404, { error: 'chunk not known' });
     this.onXet?.(seen.url, body);
@@ -334,7 +334,7 @@ function preupload(response: ServerResponse, body: Buffer): void {
 }
 
 /** Bytes, or the range of them that is asked for. */
-export function sendBytes(seen: SeenRequest, response: ServerResponse, bytes: Buffer): void {
+export function sendBytes(seen: SeenRequest, response: ServerResponse, bytes: Buffer): unknown {
   const range = /^bytes=(\d+)-(\d*)$/.exec(seen.headers.range ?? '');
   const start = Number(range?.[1] ?? 0);
   const end = Math.min(bytes.length, range?.[2] ? Number(range[2]) + 1 : bytes.length);

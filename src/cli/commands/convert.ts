@@ -5,6 +5,7 @@ import { KV_B_RULES, type KvBRule, type TensorType } from '../../../formats/gguf
 import { CACHE_FORMS, type CacheForm } from '../../core/config.ts';
 import { usage } from '../../core/errors.ts';
 import type { ExportPlan } from '../../core/export-plan.ts';
+import { formatBytes, formatSeconds } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
 import { firstNames } from '../../core/name-list.ts';
 import type { SchemeName } from '../../core/scheme.ts';
@@ -19,6 +20,7 @@ import { convertPart } from '../../pipeline/parts/convert-part.ts';
 import type { Share } from '../../pipeline/parts/share.ts';
 import { readImatrix } from '../../pipeline/read-imatrix.ts';
 import { readText } from '../../pipeline/read-text.ts';
+import { recordVerifications } from '../../pipeline/record-verification.ts';
 import { planTargets, type Target, type TargetOptions } from '../../pipeline/target.ts';
 import { withoutPositions } from '../../pipeline/verify.ts';
 import {
@@ -34,7 +36,6 @@ import { peakRss } from '../peak-memory.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
 import { type Conversion, conversionLines, describePlan } from '../ui/conversion.ts';
-import { formatBytes, formatSeconds } from '../../core/format.ts';
 import { summarizeVerification } from '../ui/verification.ts';
 import { namedTexts, openReports, reportOption } from './report-flags.ts';
 import { threadsOption } from './runtime-flags.ts';
@@ -247,7 +248,7 @@ async function run(
     ...{ signal: session.signal, progress: session.progress },
   };
   if (flags.shard !== undefined) return runPart(session, job, flags.shard, start);
-  const { files, manifest } = await convert(job);
+  const { files, ...converted } = await convert(job);
   const seconds = (performance.now() - start) / 1000;
   const verifications =
     flags.verify && !dryRun
@@ -265,6 +266,9 @@ async function run(
     await writeReports(reportTitle(model), sections);
   }
 
+  const manifest = verifications
+    ? await recordVerifications(output, files, verifications, texts)
+    : converted.manifest;
   const conversion: Conversion = { model, targets, files, manifest, seconds, peakRss: peakRss() };
   if (session.json) {
     await session.writeJson({

@@ -1,9 +1,9 @@
 import { Command } from 'commander';
+import { formatCount } from '../../core/format.ts';
 import { merge } from '../../pipeline/parts/merge.ts';
 import { peakRss } from '../peak-memory.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
-import { formatCount } from '../../core/format.ts';
 import { renderTable } from '../ui/table.ts';
 import { type RecordedFlags, recordedPaths, withRecordedOptions } from './recorded-flags.ts';
 import { threadsOption } from './runtime-flags.ts';

@@ -1,12 +1,12 @@
 import { Command } from 'commander';
 import { PressError } from '../../core/errors.ts';
+import { formatCount } from '../../core/format.ts';
 import { firstNames } from '../../core/name-list.ts';
 import { type ReproducedArtifact, reproduce } from '../../pipeline/reproduce.ts';
 import { VERSION } from '../../pipeline/version.ts';
 import { collect } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
-import { formatCount } from '../../core/format.ts';
 import { renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';
 import { type RecordedFlags, recordedPaths, withRecordedOptions } from './recorded-flags.ts';

@@ -4,7 +4,7 @@ import { temporaryPath } from './temporary-file.ts';
 import { writeFully } from './write-fully.ts';
 
 /** Writes a small file, or replaces it, so that its path never leads to a part of it. Throws local-io. */
-export async function writeWhole(file: string, ...parts: readonly Uint8Array[]): Promise<void> {
+export async function replaceFile(file: string, ...parts: readonly Uint8Array[]): Promise<void> {
   const temporary = temporaryPath(file);
   try {
     const handle = await open(temporary, 'wx');

@@ -1,0 +1,247 @@
+import type { ModelCard } from '../core/model.ts';
+import { HUB_ENDPOINT } from '../hub/settings.ts';
+import { MANIFEST_NAME, type Manifest, type ManifestArtifact } from './manifest.ts';
+
+/** By which a card that this made is told from one that people wrote. */
+export const CARD_MARK = '<!-- written by plmpress push; remove this line to keep what you change -->';
+
+export interface CardOptions {
+  readonly manifest: Manifest;
+  /** Who made the source, as far as its artifact says. */
+  readonly source: ModelCard;
+  /** `org/name` that the card is for. */
+  readonly repository: string;
+  /** `org/name` of the model that the artifacts are of; left out: as the manifest says, if it does. */
+  readonly baseModel?: string;
+}
+
+/** README.md of a repository of artifacts: front matter as the Hub reads it, what there is, how it was made and runs. */
+export function modelCard(options: CardOptions): string {
+  const { manifest, repository } = options;
+  const base = baseModelOf(options);
+  const [first] = manifest.artifacts;
+  const name = first?.source.name ?? repository.split('/')[1]!;
+  const of = base === undefined ? name : `[${base}](${HUB_ENDPOINT}/${base})`;
+  return `${[
+    ...frontMatter(options, base),
+    CARD_MARK,
+    '',
+    `# ${markdown(name)} for small devices`,
+    '',
+    `${of}, a Peripheral Language Model (arXiv 2503.12167), as ${formats(manifest)}.`,
+    '',
+    ...fileTable(manifest),
+    '',
+    '## How to run it',
+    '',
+    ...runSections(manifest, repository),
+    '## How it was made',
+    '',
+    ...provenance(manifest),
+  ].join('\n')}\n`;
+}
+
+/** Where the weights are from: what the user says, the record, or else the card of the source. */
+export function baseModelOf({ manifest, source, baseModel }: CardOptions): string | undefined {
+  return (
+    baseModel ??
+    manifest.artifacts.find(({ source }) => source.origin)?.source.origin?.repository ??
+    source.baseModels?.[0]
+  );
+}
+
+const FORMATS = { gguf: 'GGUF', onnx: 'ONNX', webgpu: 'WebGPU bundle' } as const;
+type Format = keyof typeof FORMATS;
+
+function formatOf({ target }: ManifestArtifact): Format {
+  return target.split(':')[0] as Format;
+}
+
+function formatsOf({ artifacts }: Manifest): Format[] {
+  const present = new Set(artifacts.map(formatOf));
+  return (Object.keys(FORMATS) as Format[]).filter((format) => present.has(format));
+}
+
+function formats(manifest: Manifest): string {
+  return formatsOf(manifest)
+    .map((format) => FORMATS[format])
+    .join(', ');
+}
+
+/** `library_name` decides what code the Hub shows; it knows no name for bundles. */
+const LIBRARIES: readonly [format: Format, library: string][] = [
+  ['gguf', 'gguf'],
+  ['onnx', 'transformers.js'],
+];
+
+function frontMatter({ manifest, source, repository }: CardOptions, base: string | undefined): string[] {
+  const present = formatsOf(manifest);
+  const weighed = manifest.artifacts.some(({ options }) => options.imatrix ?? options.statistics);
+  const library = LIBRARIES.find(([format]) => present.includes(format))?.[1];
+  const tags = ['plm', ...present, ...(weighed ? ['imatrix'] : []), 'quantized', 'edge'];
+  const { license, licenseName, licenseLink, languages, datasets } = source;
+  return [
+    '---',
+    ...yaml('license', license),
+    ...yaml('license_name', licenseName),
+    ...yaml('license_link', licenseLink),
+    ...yaml('language', languages),
+    ...yaml('base_model', base),
+    ...(base === undefined ? [] : yaml('base_model_relation', 'quantized')),
+    ...yaml('library_name', library),
+    ...yaml('pipeline_tag', 'text-generation'),
+    ...yaml('datasets', datasets),
+    ...yaml('tags', tags),
+    ...yaml('quantized_by', repository.split('/')[0]),
+    '---',
+  ];
+}
+
+function yaml(key: string, value: string | readonly string[] | undefined): string[] {
+  if (value === undefined || value.length === 0) return [];
+  if (typeof value === 'string') return [`${key}: ${scalar(value)}`];
+  return [`${key}:`, ...value.map((item) => `- ${scalar(item)}`)];
+}
+
+/** Plain where YAML reads it as the same text, else in quotes as JSON has them. */
+function scalar(text: string): string {
+  const isPlain = /^[A-Za-z][\w./-]*$/.test(text) && !/^(true|false|yes|no|on|off|null|y|n)$/i.test(text);
+  return isPlain ? text : JSON.stringify(text);
+}
+
+function fileTable(manifest: Manifest): string[] {
+  const rows = manifest.artifacts.map((artifact) => {
+    const { verification } = artifact;
+    return [
+      link(artifact),
+      artifact.target.split(':')[1]!.toUpperCase(),
+      bytesOf(manifest, artifact).toLocaleString('en-US'),
+      bitsPerWeight(artifact).toFixed(2),
+      verification?.meanKld.toPrecision(3) ?? '',
+      verification === undefined ? '' : `${(100 * verification.top1).toFixed(2)} %`,
+    ];
+  });
+  const tokens = manifest.artifacts.find(({ verification }) => verification)?.verification?.tokens;
+  return [
+    '| file | scheme | bytes | bits a weight | mean KLD | top-1 |',
+    '|---|---|---:|---:|---:|---:|',
+    ...rows.map((row) => `| ${row.join(' | ')} |`),
+    ...(tokens === undefined
+      ? []
+      : [
+          '',
+          `Mean KL divergence of next-token distributions from the source in nats, and how often both agree, over ${tokens.toLocaleString('en-US')} tokens.`,
+        ]),
+  ];
+}
+
+/** The file that a reader opens; of a bundle, its folder. */
+function mainFile(artifact: ManifestArtifact): string {
+  const endings = { gguf: '.gguf', onnx: '.onnx', webgpu: '/index.html' }[formatOf(artifact)];
+  const file = artifact.files.find((path) => path.endsWith(endings)) ?? artifact.files[0]!;
+  return formatOf(artifact) === 'webgpu' ? file.slice(0, file.lastIndexOf('/') + 1) : file;
+}
+
+function link(artifact: ManifestArtifact): string {
+  const file = mainFile(artifact);
+  const address = file.split('/').map(encodeURIComponent).join('/');
+  return `[${markdown(file)}](./${address})`;
+}
+
+function bytesOf({ files }: Manifest, artifact: ManifestArtifact): number {
+  const own = new Set(artifact.files);
+  return files.reduce((sum, file) => sum + (own.has(file.path) ? file.bytes : 0), 0);
+}
+
+function bitsPerWeight({ tensors }: ManifestArtifact): number {
+  const weights = tensors.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  return (8 * tensors.reduce((sum, { bytes }) => sum + bytes, 0)) / weights;
+}
+
+function runSections(manifest: Manifest, repository: string): string[] {
+  const first = (format: Format) => manifest.artifacts.find((artifact) => formatOf(artifact) === format);
+  const [gguf, onnx, webgpu] = [first('gguf'), first('onnx'), first('webgpu')];
+  return [
+    ...(gguf ? ggufSection(gguf, repository) : []),
+    ...(onnx ? onnxSection(onnx, repository) : []),
+    ...(webgpu ? webgpuSection(webgpu, repository) : []),
+  ];
+}
+
+function code(language: string, ...lines: string[]): string[] {
+  return [`\`\`\`${language}`, ...lines, '```', ''];
+}
+
+function ggufSection(artifact: ManifestArtifact, repository: string): string[] {
+  const isLatent = artifact.options.ggufArch === 'deepseek2';
+  const note = isLatent
+    ? 'With llama.cpp:'
+    : 'With llama.cpp. Flash attention must be off, as its architecture `plm` aborts with it:';
+  const off = isLatent ? '' : ' -fa off';
+  return [note, '', ...code('sh', `llama-cli --hf-repo ${repository} --hf-file ${mainFile(artifact)}${off}`)];
+}
+
+function onnxSection(artifact: ManifestArtifact, repository: string): string[] {
+  const dtype = { f32: 'fp32', f16: 'fp16', q8: 'q8', q4: 'q4', q4f16: 'q4f16' }[
+    String(artifact.options.scheme)
+  ];
+  return [
+    'With [transformers.js](https://huggingface.co/docs/transformers.js), in Node or a browser; ONNX Runtime loads the same graph:',
+    '',
+    ...code(
+      'js',
+      "import { pipeline } from '@huggingface/transformers';",
+      `const generator = await pipeline('text-generation', '${repository}', { dtype: '${dtype}' });`,
+      "const [answer] = await generator('Call me', { max_new_tokens: 32 });",
+    ),
+  ];
+}
+
+function webgpuSection(artifact: ManifestArtifact, repository: string): string[] {
+  const folder = mainFile(artifact).replace(/\/$/, '');
+  return [
+    `In a browser with WebGPU: \`${folder}/\` is a whole site for any static host, with a chat page. On your machine:`,
+    '',
+    ...code(
+      'sh',
+      `npx plmpress pull hf://${repository}/${folder} -o ${repository.split('/')[1]}`,
+      `npx plmpress serve ${repository.split('/')[1]}/${folder}`,
+    ),
+  ];
+}
+
+function provenance(manifest: Manifest): string[] {
+  const made = manifest.artifacts.map((artifact) => {
+    const { target, version, source, options, passes } = artifact;
+    const from = source.origin ? `${source.origin.repository} at ${source.origin.revision}` : source.name;
+    const facts = [
+      ...Object.entries(options)
+        .filter(([key, value]) => !['recipe', 'scheme'].includes(key) && !Array.isArray(value))
+        .map(([key, value]) => `${key} ${value}`),
+      ...passes.map((pass) => `pass ${pass}`),
+    ];
+    const how = facts.length === 0 ? '' : ` (${facts.join(', ')})`;
+    return `- \`${target}\` with plmpress ${version} from ${from}${how}`;
+  });
+  const [first] = manifest.artifacts;
+  const source = first?.source.origin === undefined ? ' --from SOURCE' : '';
+  return [
+    ...made.map(markdownLine),
+    '',
+    `\`${MANIFEST_NAME}\` holds the hashes of the source, of every file and of every tensor, and all options. The same bytes again:`,
+    '',
+    ...code('sh', `npx plmpress reproduce ${MANIFEST_NAME}${source}`),
+    'Checksums, as `sha256sum -c` reads them:',
+    '',
+    ...code('', ...manifest.files.map(({ path, sha256 }) => `${sha256}  ${path}`)).slice(0, -1),
+  ];
+}
+
+/** Names of files and models are no markup. */
+function markdown(text: string): string {
+  return text.replace(/[\\`*_[\]<>|#]/g, '\\$&').replace(/\p{Cc}/gu, ' ');
+}
+
+function markdownLine(text: string): string {
+  return text.replace(/[<>]/g, '\\$&').replace(/\p{Cc}/gu, ' ');
+}
