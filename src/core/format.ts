@@ -75,3 +75,8 @@ export function visible(text: string): string {
     return `\\u{${character.codePointAt(0)!.toString(16)}}`;
   });
 }
+
+/** A word to paste into a shell. */
+export function shellWord(text: string): string {
+  return /^[\w./:@+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,3 +1,4 @@
+import { shellWord } from '../core/format.ts';
 import type { ModelCard } from '../core/model.ts';
 import { HUB_ENDPOINT } from '../hub/settings.ts';
 import { MANIFEST_NAME, type Manifest, type ManifestArtifact } from './manifest.ts';
@@ -21,7 +22,7 @@ export function modelCard(options: CardOptions): string {
   const base = baseModelOf(options);
   const [first] = manifest.artifacts;
   const name = first?.source.name ?? repository.split('/')[1]!;
-  const of = base === undefined ? name : `[${base}](${HUB_ENDPOINT}/${base})`;
+  const of = base === undefined ? markdown(name) : `[${base}](${HUB_ENDPOINT}/${base})`;
   return `${[
     ...frontMatter(options, base),
     CARD_MARK,
@@ -178,7 +179,11 @@ function ggufSection(artifact: ManifestArtifact, repository: string): string[] {
     ? 'With llama.cpp:'
     : 'With llama.cpp. Flash attention must be off, as its architecture `plm` aborts with it:';
   const off = isLatent ? '' : ' -fa off';
-  return [note, '', ...code('sh', `llama-cli --hf-repo ${repository} --hf-file ${mainFile(artifact)}${off}`)];
+  return [
+    note,
+    '',
+    ...code('sh', `llama-cli --hf-repo ${repository} --hf-file ${shellWord(mainFile(artifact))}${off}`),
+  ];
 }
 
 function onnxSection(artifact: ManifestArtifact, repository: string): string[] {
@@ -204,8 +209,8 @@ function webgpuSection(artifact: ManifestArtifact, repository: string): string[]
     '',
     ...code(
       'sh',
-      `npx plmpress pull hf://${repository}/${folder} -o ${repository.split('/')[1]}`,
-      `npx plmpress serve ${repository.split('/')[1]}/${folder}`,
+      `npx plmpress pull ${shellWord(`hf://${repository}/${folder}`)} -o ${repository.split('/')[1]}`,
+      `npx plmpress serve ${shellWord(`${repository.split('/')[1]}/${folder}`)}`,
     ),
   ];
 }
@@ -213,35 +218,34 @@ function webgpuSection(artifact: ManifestArtifact, repository: string): string[]
 function provenance(manifest: Manifest): string[] {
   const made = manifest.artifacts.map((artifact) => {
     const { target, version, source, options, passes } = artifact;
-    const from = source.origin ? `${source.origin.repository} at ${source.origin.revision}` : source.name;
+    const from = source.origin
+      ? `${source.origin.repository} at ${source.origin.revision}`
+      : markdown(source.name);
     const facts = [
       ...Object.entries(options)
         .filter(([key, value]) => !['recipe', 'scheme'].includes(key) && !Array.isArray(value))
         .map(([key, value]) => `${key} ${value}`),
       ...passes.map((pass) => `pass ${pass}`),
-    ];
+    ].map(markdown);
     const how = facts.length === 0 ? '' : ` (${facts.join(', ')})`;
     return `- \`${target}\` with plmpress ${version} from ${from}${how}`;
   });
   const [first] = manifest.artifacts;
   const source = first?.source.origin === undefined ? ' --from SOURCE' : '';
   return [
-    ...made.map(markdownLine),
+    ...made,
     '',
     `\`${MANIFEST_NAME}\` holds the hashes of the source, of every file and of every tensor, and all options. The same bytes again:`,
     '',
     ...code('sh', `npx plmpress reproduce ${MANIFEST_NAME}${source}`),
-    'Checksums, as `sha256sum -c` reads them:',
+    '<details><summary>Checksums, as <code>sha256sum -c</code> reads them</summary>',
     '',
-    ...code('', ...manifest.files.map(({ path, sha256 }) => `${sha256}  ${path}`)).slice(0, -1),
+    ...code('', ...manifest.files.map(({ path, sha256 }) => `${sha256}  ${path}`)),
+    '</details>',
   ];
 }
 
 /** Names of files and models are no markup. */
 function markdown(text: string): string {
   return text.replace(/[\\`*_[\]<>|#]/g, '\\$&').replace(/\p{Cc}/gu, ' ');
-}
-
-function markdownLine(text: string): string {
-  return text.replace(/[<>]/g, '\\$&').replace(/\p{Cc}/gu, ' ');
 }

@@ -130,7 +130,8 @@ async function cardFor(options: PushOptions, manifest: Manifest): Promise<string
 
 /** The card of the repository; undefined where there is none, or no repository yet. */
 async function cardThere(options: PushOptions): Promise<string | undefined> {
-  const { repository, branch = 'main', create } = options;
+  const { repository, branch = 'main', create, settings } = options;
+  if (settings.offline) return undefined;
   try {
     const files = remoteFolder(options, await openTree(options, { repository, revision: branch }));
     return files.has(CARD_FILE) ? (await files.readText(CARD_FILE, MAX_CARD_BYTES)).text : undefined;

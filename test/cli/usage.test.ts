@@ -146,9 +146,18 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [['inspect', 'no-such-folder'], 4, /^no-such-folder: no such file or folder$/],
   [['inspect', './no/such'], 4, /no such file or folder/],
   [['inspect', 'no/such.gguf'], 4, /no such file or folder/],
-  [['inspect', 'PLM-Team/PLM-1.8B-Instruct'], 7, /Hub sources come with pull in a later version/],
-  [['inspect', 'PLM-Team/PLM-1.8B-Instruct@main'], 7, /Hub sources/],
-  [['inspect', 'hf://PLM-Team/PLM-1.8B-Instruct'], 7, /Hub sources/],
+  [['pull', 'no-repository'], 2, /^"no-repository" is no repository, expected org\/name/],
+  [['push', 'x', '--repo', 'no-repository'], 2, /^"no-repository" is no repository/],
+  [
+    ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--stream'],
+    2,
+    /^--stream is for checkpoints and GGUF files on the Hub/,
+  ],
+  [
+    ['convert', 'a/b', '--to', 'gguf:q8_0', '-o', 'x', '--stream', '--shard', '1/2'],
+    2,
+    /^--stream takes no --shard/,
+  ],
   [['inspect', path.join(TINY, 'model.safetensors')], 2, /part of a checkpoint, expected the folder/],
   [['inspect', path.join(TINY, 'tokenizer.json')], 2, /part of a checkpoint/],
   [['inspect', fixture('text', 'eval.txt')], 3, /eval\.txt: header: at byte 0: magic/],
@@ -188,7 +197,7 @@ describe('help', () => {
   it('lists every command of this version in groups, examples and exit codes', async () => {
     const { code, stdout, stderr } = await runCli(['--help']);
     assert.deepEqual([code, stderr], [0, '']);
-    for (const group of ['Convert:', 'Split:', 'Look:', 'Run:', 'Examples:', 'Exit codes:'])
+    for (const group of ['Convert:', 'Hub:', 'Split:', 'Look:', 'Run:', 'Examples:', 'Exit codes:'])
       assert.match(stdout, new RegExp(group));
     const commands = [...stdout.matchAll(/^ {2}([a-z]+) .*? {2}/gm)].map((match) => match[1]);
     const expected = [
@@ -197,6 +206,8 @@ describe('help', () => {
       'calibrate',
       'sweep',
       'reproduce',
+      'pull',
+      'push',
       'matrix',
       'merge',
       'inspect',
@@ -218,6 +229,8 @@ describe('help', () => {
     'calibrate',
     'sweep',
     'reproduce',
+    'pull',
+    'push',
     'matrix',
     'merge',
     'inspect',

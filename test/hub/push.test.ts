@@ -17,7 +17,14 @@ const cleanups: (() => void)[] = [];
 before(async () => {
   artifacts = temporaryFolder({ after: (clean) => cleanups.push(clean as () => void) });
   const targets = ['gguf:q4_k_m', 'onnx:q4', 'webgpu:q4'].flatMap((target) => ['--to', target]);
-  const { code, stderr } = await runCli(['convert', fixture('plm-tiny'), ...targets, '-o', artifacts, '--verify']);
+  const { code, stderr } = await runCli([
+    'convert',
+    fixture('plm-tiny'),
+    ...targets,
+    '-o',
+    artifacts,
+    '--verify',
+  ]);
   assert.equal(code, 0, stderr);
 });
 after(() => {
@@ -75,14 +82,17 @@ describe('push', () => {
       // Put together as xet would do it, by the hashes that shards name.
       for (const name of large) {
         const content = readFileSync(path.join(folder, name));
-        if (shards.some((shard) => shard.includes(Buffer.from(xetOrder(sha256(content)), 'hex')))) server.hold(content);
+        if (shards.some((shard) => shard.includes(Buffer.from(xetOrder(sha256(content)), 'hex'))))
+          server.hold(content);
       }
     };
     const { code, stderr } = await push('--create', 'public');
     assert.equal(code, 0, stderr);
     assertPushed(server, folder);
     assert.ok(xorbBytes > 1_000_000);
-    const leaks = server.seen.filter((request) => request.server === 'store' && JSON.stringify(request).includes(TOKEN));
+    const leaks = server.seen.filter(
+      (request) => request.server === 'store' && JSON.stringify(request).includes(TOKEN),
+    );
     assert.deepEqual(leaks, []);
   });
 
@@ -114,12 +124,19 @@ describe('push', () => {
       return true;
     });
     const failed = await push();
-    assert.deepEqual([failed.code, refused, server.head(REPOSITORY)], [5, 1, head], 'a commit is not made twice');
+    assert.deepEqual(
+      [failed.code, refused, server.head(REPOSITORY)],
+      [5, 1, head],
+      'a commit is not made twice',
+    );
     assert.match(failed.stderr, /error: me\/plm-tiny-pressed: the server fails \(500\)/);
     server.misbehaviours.length = 0;
     server.seen.length = 0;
     assert.equal((await push()).code, 0);
-    assert.deepEqual(server.seen.filter(({ method }) => method === 'PUT'), []);
+    assert.deepEqual(
+      server.seen.filter(({ method }) => method === 'PUT'),
+      [],
+    );
     assertPushed(server, folder);
   });
 
@@ -140,7 +157,10 @@ describe('push', () => {
     assert.match(stdout, /would commit \d+ files of .* to me\/plm-tiny-pressed@main: Add gguf:q4_k_m/);
     assert.match(stdout, /\| \[plm-tiny-Q4\\_K\\_M\.gguf\]/);
     assert.ok(!server.has(REPOSITORY));
-    assert.deepEqual(server.seen.filter(({ method }) => method !== 'GET'), []);
+    assert.deepEqual(
+      server.seen.filter(({ method }) => method !== 'GET'),
+      [],
+    );
   });
 });
 

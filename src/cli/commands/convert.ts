@@ -5,7 +5,7 @@ import { KV_B_RULES, type KvBRule, type TensorType } from '../../../formats/gguf
 import { CACHE_FORMS, type CacheForm } from '../../core/config.ts';
 import { usage } from '../../core/errors.ts';
 import type { ExportPlan } from '../../core/export-plan.ts';
-import { formatBytes, formatSeconds } from '../../core/format.ts';
+import { formatBytes, formatSeconds, shellWord } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
 import { firstNames } from '../../core/name-list.ts';
 import type { SchemeName } from '../../core/scheme.ts';
@@ -209,6 +209,9 @@ async function run(
 ): Promise<void> {
   const start = performance.now();
   assertOptionsApply(flags);
+  if (flags.stream && place !== undefined) {
+    throw usage('--stream is for checkpoints and GGUF files on the Hub', 'org/name[@revision]');
+  }
   const { output, threads, maxMemory, dryRun = false, force = false } = flags;
   const { signal } = session;
   const inputs = [flags.imatrix, flags.statistics, flags.plan].filter((file) => file !== undefined);
@@ -336,6 +339,9 @@ function assertOptionsApply(flags: ConvertFlags): void {
     [['gguf', 'onnx'], { '--imatrix': flags.imatrix !== undefined }],
     [['onnx'], { '--cache': flags.cache !== 'latent' }],
   ];
+  if (flags.shard !== undefined && flags.stream) {
+    throw usage('--stream takes no --shard: no part could tell that all of the source is what the Hub lists');
+  }
   if (flags.shard !== undefined && flags.verify) {
     throw usage('--verify has nothing to run after one part', '`plmpress verify` after `plmpress merge`');
   }
@@ -412,11 +418,6 @@ function fallbackRemarks({ target, fallbacks }: ExportPlan): string[] {
     const verb = tensors.length === 1 ? 'becomes' : 'become';
     return `${target}: ${firstNames(tensors)} ${verb} ${what}`;
   });
-}
-
-/** A path to paste into a shell. */
-function shellWord(text: string): string {
-  return /^[\w./:@+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** llama.cpp's arch plm cannot run with flash attention, and its tools turn it on where it seems possible. */

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseCard } from '../../formats/hf/card.ts';
+import type { Manifest, ManifestArtifact } from '../../src/pipeline/manifest.ts';
+import { type CardOptions, modelCard } from '../../src/pipeline/model-card.ts';
+import { runCli } from '../support/run-cli.ts';
+
+const HASH = 'a'.repeat(64);
+const ERROR = { relativeRms: 0, maxAbs: 0 };
+
+function artifact(changes: Partial<ManifestArtifact> = {}): ManifestArtifact {
+  return {
+    target: 'gguf:q4_k_m',
+    version: '1.0.0',
+    source: { format: 'safetensors', name: 'PLM-1.8B', files: [] },
+    options: { recipe: 'q4_k_m' },
+    passes: [],
+    changes: [],
+    fallbacks: [],
+    tensors: [
+      { name: 'a', source: 'a', scheme: 'Q4_K', shape: [8, 256], bytes: 1152, sha256: HASH, error: ERROR },
+      { name: 'b', source: 'b', scheme: 'F32', shape: [256], bytes: 1024, sha256: HASH, error: ERROR },
+    ],
+    files: ['PLM-1.8B-Q4_K_M.gguf'],
+    ...changes,
+  };
+}
+
+function manifest(...artifacts: ManifestArtifact[]): Manifest {
+  const files = artifacts.flatMap((made) => made.files.map((path) => ({ path, bytes: 3000, sha256: HASH })));
+  return { schemaVersion: 1, tool: { name: 'plmpress', version: '1.0.0' }, files, artifacts };
+}
+
+const card = (changes: Partial<CardOptions> = {}) =>
+  modelCard({ manifest: manifest(artifact()), source: {}, repository: 'me/plm', ...changes });
+
+const ORIGIN = { repository: 'PLM-Team/PLM-1.8B', revision: '0123456789abcdef0123456789abcdef01234567' };
+
+describe('model card', () => {
+  it('has front matter that reads back', () => {
+    const source = {
+      license: 'other',
+      licenseName: 'plm licence: 1',
+      licenseLink: 'https://example.org/l?a=b',
+      languages: ['en', 'zh', 'no'],
+      datasets: ['org/texts'],
+    };
+    const made = artifact({ source: { format: 'safetensors', name: 'x', files: [], origin: ORIGIN } });
+    const text = card({ source, manifest: manifest(made) });
+    const { baseModels, tags, ...read } = parseCard(text);
+    assert.deepEqual(read, source);
+    assert.deepEqual(baseModels, [ORIGIN.repository]);
+    assert.deepEqual(tags, ['plm', 'gguf', 'quantized', 'edge']);
+    for (const line of ['base_model_relation: quantized', 'library_name: gguf', 'quantized_by: me']) {
+      assert.ok(text.split('\n').includes(line), line);
+    }
+    assert.match(text, /from PLM-Team\/PLM-1\.8B at 0123456789abcdef/);
+    assert.match(text, /plmpress reproduce plmpress\.json\n/);
+  });
+
+  it('takes the base model that the user names first, then the record, then the card of the source', () => {
+    const base = (changes: Partial<CardOptions>) => parseCard(card(changes)).baseModels;
+    const known = manifest(artifact({ source: { format: 'gguf', name: 'x', files: [], origin: ORIGIN } }));
+    const source = { baseModels: ['org/of-card'] };
+    assert.deepEqual(base({ source, manifest: known, baseModel: 'org/given' }), ['org/given']);
+    assert.deepEqual(base({ source, manifest: known }), [ORIGIN.repository]);
+    assert.deepEqual(base({ source }), ['org/of-card']);
+    assert.equal(base({}), undefined);
+    assert.ok(!card().includes('base_model_relation'));
+  });
+
+  it('tells bytes, bits a weight and what was verified', () => {
+    const verification = { tokens: 2048, meanKld: 0.0012345, top1: 0.97531, texts: [] };
+    const text = card({ manifest: manifest(artifact({ verification })) });
+    const bits = ((8 * (1152 + 1024)) / (8 * 256 + 256)).toFixed(2);
+    assert.ok(
+      text.includes(
+        `| [PLM-1.8B-Q4\\_K\\_M.gguf](./PLM-1.8B-Q4_K_M.gguf) | Q4_K_M | 3,000 | ${bits} | 0.00123 | 97.53 % |`,
+      ),
+    );
+    assert.match(text, /over 2,048 tokens\./);
+  });
+
+  it('tells options, and that a latent GGUF runs with flash attention', () => {
+    const options = { recipe: 'q4_k_m', ggufArch: 'deepseek2', imatrix: 'i.gguf', imatrixSha256: HASH };
+    const text = card({ manifest: manifest(artifact({ options, passes: ['prune-ffn:ratio=0.25'] })) });
+    assert.match(text, /ggufArch deepseek2, imatrix i\.gguf, .*pass prune-ffn:ratio=0\.25/);
+    assert.ok(!text.includes('-fa off'));
+    assert.ok(parseCard(text).tags!.includes('imatrix'));
+  });
+
+  it('keeps names from becoming markup', () => {
+    const name = '<img src=x onerror=alert(1)>|`*\n# x';
+    const text = card({
+      manifest: manifest(artifact({ source: { format: 'gguf', name, files: [] }, files: ['a|b<c>.gguf'] })),
+    });
+    const body = text.slice(text.indexOf('# '));
+    assert.ok(!/[^\\]<img/.test(body), body);
+    assert.ok(body.includes('[a\\|b\\<c\\>.gguf](./a%7Cb%3Cc%3E.gguf)'));
+  });
+
+  it('names only commands and flags that there are', async () => {
+    const all = manifest(
+      artifact(),
+      artifact({ target: 'onnx:q4', options: { scheme: 'q4' }, files: ['onnx/model_q4.onnx'] }),
+      artifact({ target: 'webgpu:q4', options: { scheme: 'q4' }, files: ['webgpu-q4/index.html'] }),
+    );
+    const commands = [...card({ manifest: all }).matchAll(/^npx plmpress (\w+)(.*)$/gm)];
+    assert.ok(commands.length >= 3);
+    for (const [, command, rest] of commands) {
+      const { stdout } = await runCli([command!, '--help']);
+      for (const [flag] of rest!.matchAll(/ --?[a-z-]+/g))
+        assert.ok(stdout.includes(flag), `${command}${flag}`);
+    }
+  });
+});
