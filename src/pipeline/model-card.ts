@@ -1,4 +1,5 @@
 import { shellWord } from '../core/format.ts';
+import { escapeMarkdown } from '../core/markdown-text.ts';
 import type { ModelCard } from '../core/model.ts';
 import { HUB_ENDPOINT } from '../hub/settings.ts';
 import { MANIFEST_NAME, type Manifest, type ManifestArtifact } from './manifest.ts';
@@ -22,12 +23,12 @@ export function modelCard(options: CardOptions): string {
   const base = baseModelOf(options);
   const [first] = manifest.artifacts;
   const name = first?.source.name ?? repository.split('/')[1]!;
-  const of = base === undefined ? markdown(name) : `[${base}](${HUB_ENDPOINT}/${base})`;
+  const of = base === undefined ? escapeMarkdown(name) : `[${base}](${HUB_ENDPOINT}/${base})`;
   return `${[
     ...frontMatter(options, base),
     CARD_MARK,
     '',
-    `# ${markdown(name)} for small devices`,
+    `# ${escapeMarkdown(name)} for small devices`,
     '',
     `${of}, a Peripheral Language Model (arXiv 2503.12167), as ${formats(manifest)}.`,
     '',
@@ -146,7 +147,7 @@ function mainFile(artifact: ManifestArtifact): string {
 function link(artifact: ManifestArtifact): string {
   const file = mainFile(artifact);
   const address = file.split('/').map(encodeURIComponent).join('/');
-  return `[${markdown(file)}](./${address})`;
+  return `[${escapeMarkdown(file)}](./${address})`;
 }
 
 function bytesOf({ files }: Manifest, artifact: ManifestArtifact): number {
@@ -220,13 +221,13 @@ function provenance(manifest: Manifest): string[] {
     const { target, version, source, options, passes } = artifact;
     const from = source.origin
       ? `${source.origin.repository} at ${source.origin.revision}`
-      : markdown(source.name);
+      : escapeMarkdown(source.name);
     const facts = [
       ...Object.entries(options)
         .filter(([key, value]) => !['recipe', 'scheme'].includes(key) && !Array.isArray(value))
         .map(([key, value]) => `${key} ${value}`),
       ...passes.map((pass) => `pass ${pass}`),
-    ].map(markdown);
+    ].map(escapeMarkdown);
     const how = facts.length === 0 ? '' : ` (${facts.join(', ')})`;
     return `- \`${target}\` with plmpress ${version} from ${from}${how}`;
   });
@@ -243,9 +244,4 @@ function provenance(manifest: Manifest): string[] {
     ...code('', ...manifest.files.map(({ path, sha256 }) => `${sha256}  ${path}`)),
     '</details>',
   ];
-}
-
-/** Names of files and models are no markup. */
-function markdown(text: string): string {
-  return text.replace(/[\\`*_[\]<>|#]/g, '\\$&').replace(/\p{Cc}/gu, ' ');
 }

@@ -1,4 +1,4 @@
-import { visible } from '../core/format.ts';
+import { escapeMarkdown } from '../core/markdown-text.ts';
 import type { Panel, Report, Section, Table } from './panel.ts';
 
 /** The report for the summary of a CI job, and whatever else shows Markdown of GitHub. */
@@ -49,12 +49,4 @@ function renderTable({ columns, rows }: Table): string {
     line(columns.map(({ align }) => (align === 'right' ? '---:' : '---'))),
     ...rows.map((cells) => line(cells.map(escapeMarkdown))),
   ].join('\n');
-}
-
-/** Text that stays text: whatever means something in Markdown or HTML becomes a character reference. */
-function escapeMarkdown(text: string): string {
-  return visible(text).replace(
-    /[&<>\\`*[\]#|~@$]|(?<!\w)_|_(?!\w)|:(?=\/|\w+:)|(?<=^|\s)[-+](?=\s)|(?<=^\d+)[.)](?=\s)|www/g,
-    (found) => (found === 'www' ? '&#119;ww' : `&#${found.codePointAt(0)};`),
-  );
 }

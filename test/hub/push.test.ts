@@ -155,7 +155,7 @@ describe('push', () => {
     const { code, stdout } = await push('--create', 'private', '--dry-run');
     assert.equal(code, 0);
     assert.match(stdout, /would commit \d+ files of .* to me\/plm-tiny-pressed@main: Add gguf:q4_k_m/);
-    assert.match(stdout, /\| \[plm-tiny-Q4\\_K\\_M\.gguf\]/);
+    assert.match(stdout, /\| \[plm-tiny-Q4_K_M\.gguf\]/);
     assert.ok(!server.has(REPOSITORY));
     assert.deepEqual(
       server.seen.filter(({ method }) => method !== 'GET'),

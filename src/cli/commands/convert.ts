@@ -28,6 +28,7 @@ import {
   collectInteger,
   collectPass,
   collectTensorType,
+  parseNumber,
   parseScheme,
   parseShare,
   parseSize,
@@ -70,6 +71,7 @@ interface ConvertFlags {
   readonly shard?: Share;
   readonly dryRun?: boolean;
   readonly verify?: boolean;
+  readonly maxKld?: number;
   readonly text?: string[];
   readonly report?: string[];
   readonly force?: boolean;
@@ -177,6 +179,11 @@ export function convertCommand(open: OpenSession): Command {
     .option('--verify', 'compare the artifacts with the source afterwards; exit code 6 where they fail')
     .option('--no-verify', 'only read back what was written (default)')
     .option(
+      '--max-kld <x>',
+      'most mean KLD in nats a token that --verify lets pass; default: by the coarsest scheme',
+      parseNumber(0),
+    )
+    .option(
       '--text <file>',
       'text that --verify and --target-size read; repeatable; default: a short built-in text',
       collect,
@@ -185,6 +192,7 @@ export function convertCommand(open: OpenSession): Command {
     .addHelpText('after', HELP)
     .action((source: string, flags: ConvertFlags) => {
       const session = open();
+      assertOptionsApply(flags);
       return withStatistics(flags.statistics, (statistics) =>
         withSource(source, (model, place) => run(session, { place, model, statistics }, flags), {
           ...session.access,
@@ -208,7 +216,6 @@ async function run(
   flags: ConvertFlags,
 ): Promise<void> {
   const start = performance.now();
-  assertOptionsApply(flags);
   if (flags.stream && place !== undefined) {
     throw usage('--stream is for checkpoints and GGUF files on the Hub', 'org/name[@revision]');
   }
@@ -261,6 +268,7 @@ async function run(
           {
             ...{ threads, reports: flags.report !== undefined },
             ...(texts && { texts: namedTexts(flags.text, texts) }),
+            ...(flags.maxKld !== undefined && { maxKld: flags.maxKld }),
           },
         )
       : undefined;
@@ -346,6 +354,8 @@ function assertOptionsApply(flags: ConvertFlags): void {
     throw usage('--verify has nothing to run after one part', '`plmpress verify` after `plmpress merge`');
   }
   if (flags.report !== undefined && !flags.verify) throw usage('--report tells of --verify', '--verify');
+  if (flags.maxKld !== undefined && !flags.verify)
+    throw usage('--max-kld is a limit of --verify', '--verify');
   if (flags.targetSize === undefined) {
     if (flags.savePlan !== undefined) throw usage('--save-plan has nothing to write', '--target-size');
     if (flags.ffnWidth !== undefined)

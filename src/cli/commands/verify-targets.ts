@@ -27,6 +27,8 @@ export interface VerifiedTarget {
 
 export interface VerifyTargetsOptions {
   readonly threads: number;
+  /** Most mean KLD in nats a token. Left out: by the coarsest scheme. */
+  readonly maxKld?: number;
   readonly texts?: ReturnType<typeof namedTexts>;
   /** Whether a report is wanted. */
   readonly reports: boolean;
@@ -36,7 +38,7 @@ export interface VerifyTargetsOptions {
 export async function verifyTargets(
   { signal, progress }: Session,
   { model, targets, output, statistics }: Verifiable,
-  { threads, texts, reports }: VerifyTargetsOptions,
+  { threads, texts, reports, maxKld }: VerifyTargetsOptions,
 ): Promise<VerifiedTarget[]> {
   const verified: VerifiedTarget[] = [];
   for (const { plan, passes } of targets) {
@@ -45,6 +47,7 @@ export async function verifyTargets(
       const verification = await verify(model, artifact, {
         ...{ passes, threads, signal, progress },
         ...(statistics && { statistics }),
+        ...(maxKld !== undefined && { maxKld }),
         ...(texts && { texts: texts.map(({ text }) => text) }),
       });
       const section = reports && (await reportSection(spec, model, artifact, verification, texts ?? []));

@@ -1,0 +1,139 @@
+import { randomBytes } from 'node:crypto';
+import { appendFile, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Writable } from 'node:stream';
+import { escapeMarkdown } from '../core/markdown-text.ts';
+import { main } from './main.ts';
+import type { Io } from './session.ts';
+
+/** What `convert --verify --json` prints, as far as a workflow wants to know. */
+interface Converted {
+  readonly error?: { readonly message: string };
+  readonly files?: readonly { readonly path: string; readonly bytes: number }[];
+  readonly artifacts?: readonly { readonly target: string; readonly files: readonly string[] }[];
+  readonly verifications?: Readonly<Record<string, VerifiedArtifact>>;
+}
+
+interface VerifiedArtifact {
+  readonly passed: boolean;
+  readonly failures: readonly string[];
+  readonly kld: { readonly mean: number };
+  readonly top1: number;
+}
+
+/**
+ * The step of action.yml: converts and verifies by the variables `PLMPRESS_…` that it sets from its inputs, hands the
+ * outputs to the workflow, appends tables and plots to the summary of the job, and returns the exit code.
+ */
+export async function githubAction(io: Io): Promise<number> {
+  const { env } = io;
+  const folder = env.RUNNER_TEMP || tmpdir();
+  const stem = path.join(folder, `plmpress-${randomBytes(4).toString('hex')}`);
+  const [page, markdown] = [`${stem}.html`, `${stem}.md`];
+  const stdout = new Collected();
+  const code = await main([...argumentsOf(env), '--report', page, '--report', markdown], { ...io, stdout });
+  const result = JSON.parse(stdout.text || '{}') as Converted;
+  const verified = Object.values(result.verifications ?? {});
+  const output = outputFolder(env);
+  await setOutputs(env, {
+    path: output,
+    files: JSON.stringify(result.files?.map((file) => path.join(output, file.path)) ?? []),
+    size: String(result.files?.reduce((sum, { bytes }) => sum + bytes, 0) ?? 0),
+    kld: verified.length === 0 ? '' : String(Math.max(...verified.map(({ kld }) => kld.mean))),
+    top1: verified.length === 0 ? '' : String(Math.min(...verified.map(({ top1 }) => top1))),
+    report: verified.length === 0 ? '' : page,
+  });
+  const failures = [
+    ...(result.error ? [result.error.message] : []),
+    ...verified.flatMap((artifact) => artifact.failures),
+  ];
+  for (const failure of failures) io.stdout.write(`::error title=plmpress::${escapeCommand(failure)}\n`);
+  const report = await readFile(markdown, 'utf8').catch(() => '');
+  await append(env.GITHUB_STEP_SUMMARY, `${[...summary(result, failures), '', report].join('\n')}\n`);
+  return code;
+}
+
+function outputFolder(env: NodeJS.ProcessEnv): string {
+  return env.PLMPRESS_OUTPUT || 'plmpress-out';
+}
+
+/** The command line of `convert` that the inputs of the action mean. */
+function argumentsOf(env: NodeJS.ProcessEnv): string[] {
+  const lines = (text = '') =>
+    text
+      .split(/[\n,]/)
+      .map((line) => line.trim())
+      .filter((line) => line !== '');
+  const optional = (flag: string, value: string | undefined) => (value ? [flag, value] : []);
+  return [
+    ...['convert', env.PLMPRESS_MODEL ?? '', '--output', outputFolder(env), '--verify', '--json'],
+    ...lines(env.PLMPRESS_TARGETS).flatMap((target) => ['--to', target]),
+    ...optional('--target-size', env.PLMPRESS_SIZE),
+    ...optional('--max-kld', env.PLMPRESS_MAX_KLD),
+    ...lines(env.PLMPRESS_TEXT).flatMap((file) => ['--text', file]),
+    // Flags may hold commas.
+    ...(env.PLMPRESS_ARGS ?? '')
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== ''),
+  ];
+}
+
+/** A line an artifact. */
+function summary(
+  { files = [], artifacts = [], verifications = {} }: Converted,
+  failures: readonly string[],
+): string[] {
+  const bytesOf = (paths: readonly string[]) =>
+    files.reduce((sum, file) => sum + (paths.includes(file.path) ? file.bytes : 0), 0);
+  const rows = artifacts.map(({ target, files: own }) => {
+    const found = verifications[target];
+    const figures = found ? [found.kld.mean.toPrecision(3), `${(100 * found.top1).toFixed(2)} %`] : ['', ''];
+    const verdict = found === undefined ? '' : found.passed ? 'passed' : '**failed**';
+    return [target, bytesOf(own).toLocaleString('en-US'), ...figures, verdict];
+  });
+  return [
+    ...failures.map((failure) => `**failed** ${escapeMarkdown(failure)}`),
+    ...(rows.length === 0
+      ? []
+      : [
+          '',
+          '| artifact | bytes | mean KLD | top-1 | |',
+          '|---|---:|---:|---:|---|',
+          ...rows.map((row) => `| ${row.join(' | ')} |`),
+        ]),
+  ];
+}
+
+/** Values may have several lines, but cannot end themselves: nobody knows the delimiter before. */
+async function setOutputs(env: NodeJS.ProcessEnv, outputs: Readonly<Record<string, string>>): Promise<void> {
+  const delimiter = `plmpress-${randomBytes(16).toString('hex')}`;
+  const text = Object.entries(outputs).map(
+    ([name, value]) => `${name}<<${delimiter}\n${value}\n${delimiter}\n`,
+  );
+  await append(env.GITHUB_OUTPUT, text.join(''));
+}
+
+async function append(file: string | undefined, text: string): Promise<void> {
+  if (file) await appendFile(file, text);
+}
+
+/** As workflow commands want it. */
+function escapeCommand(text: string): string {
+  return text.replace(/%/g, '%25').replace(/\r/g, '%0D').replace(/\n/g, '%0A');
+}
+
+/** A stream that keeps what is written. */
+class Collected extends Writable {
+  text = '';
+
+  constructor() {
+    super({ decodeStrings: false });
+  }
+
+  override _write(text: string, _encoding: BufferEncoding, done: () => void): void {
+    this.text += text;
+    done();
+  }
+}
