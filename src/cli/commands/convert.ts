@@ -15,7 +15,6 @@ import { readSchemePlan, writeSchemePlan } from '../../pipeline/allocation/schem
 import { type ConvertOptions, convert } from '../../pipeline/convert.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
-import { convertPart } from '../../pipeline/parts/convert-part.ts';
 import type { Share } from '../../pipeline/parts/share.ts';
 import { readImatrix } from '../../pipeline/read-imatrix.ts';
 import { readText } from '../../pipeline/read-text.ts';
@@ -34,9 +33,9 @@ import { peakRss } from '../peak-memory.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
 import { type Conversion, conversionLines, describePlan } from '../ui/conversion.ts';
-import { formatBytes, formatSeconds } from '../ui/format.ts';
 import { summarizeVerification } from '../ui/verification.ts';
 import { threadsOption } from './runtime-flags.ts';
+import { writePart } from './shard.ts';
 import { verificationFailure } from './verify.ts';
 
 interface ConvertFlags {
@@ -225,7 +224,7 @@ async function run(
     inputs,
     ...{ signal: session.signal, progress: session.progress },
   };
-  if (flags.shard !== undefined) return runPart(session, job, flags.shard, start);
+  if (flags.shard !== undefined) return writePart(session, job, flags.shard, start);
   const { files, manifest } = await convert(job);
   const seconds = (performance.now() - start) / 1000;
   const verifications =
@@ -255,21 +254,6 @@ async function run(
     verification.failures.map((failure) => `${target}: ${failure}`),
   );
   if (failures.length > 0) await session.fail(verificationFailure(failures));
-}
-
-async function runPart(session: Session, job: ConvertOptions, share: Share, start: number): Promise<void> {
-  const { rows, tensors, record } = await convertPart({ ...job, share });
-  const seconds = (performance.now() - start) / 1000;
-  if (session.json) {
-    const written = record ?? { dryRun: true, part: share };
-    await session.writeJson({ ...written, rows, seconds, peakRss: peakRss() });
-  } else if (!session.quiet) {
-    const what = `part ${share.number} of ${share.of}: ${tensors} tensors`;
-    const how = record === undefined ? 'nothing written (--dry-run)' : formatSeconds(seconds);
-    await session.writeLines([
-      `${session.theme.bold(what)}, ${formatBytes(rows.bytes)} in ${rows.path}, ${how}`,
-    ]);
-  }
 }
 
 /** Options of one format beside targets of others would be forgotten in silence. */
