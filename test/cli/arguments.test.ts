@@ -7,6 +7,7 @@ import {
   parseInteger,
   parseNumber,
   parseScheme,
+  parseShare,
   parseSize,
 } from '../../src/cli/arguments.ts';
 
@@ -33,6 +34,8 @@ const ACCEPTED: readonly [parse: Parse, text: string, value: unknown][] = [
   [parseIds, '1,2, 3', [1, 2, 3]],
   [parseScheme, 'q8_0', 'Q8_0'],
   [parseScheme, 'Q4_k', 'Q4_K'],
+  [parseShare, '1/1', { number: 1, of: 1 }],
+  [parseShare, '3/10000', { number: 3, of: 10_000 }],
   [collectTensorType, 'attn_q=q8_0', [{ pattern: 'attn_q', scheme: 'Q8_0' }]],
   [collectTensorType, '(?=x).=F16', [{ pattern: '(?=x).', scheme: 'F16' }]],
 ];
@@ -49,6 +52,9 @@ const REFUSED: readonly [parse: Parse, text: string][] = [
     collectTensorType,
     text,
   ]),
+  ...['', '1', '0/3', '4/3', '1/10001', '1/3/5', '-1/3', '1.5/3', ' 1/3', '1/99999999999'].map(
+    (text): [Parse, string] => [parseShare, text],
+  ),
   ...['', '1,,2', '1,-2', 'a', '1 2', '4294967296'].map((text): [Parse, string] => [parseIds, text]),
 ];
 

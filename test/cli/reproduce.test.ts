@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { appendFileSync, cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import type { ProgressEvent } from '../../src/core/progress.ts';
+import { reproduce } from '../../src/pipeline/reproduce.ts';
 import { ADAPTER_CONFIG, adapterPair, writeAdapter } from '../support/adapter-files.ts';
 import { treeDigests } from '../support/digests.ts';
 import { fixture } from '../support/paths.ts';
@@ -120,6 +122,20 @@ describe('reproduce', () => {
       readdirSync(output('edited')).filter((file) => file.startsWith('.')),
       [],
     );
+  });
+
+  it('leaves nothing where it is interrupted', async () => {
+    await convert('interrupted', '--to', 'gguf:q8_0');
+    const manifest = path.join(output('interrupted'), 'plmpress.json');
+    const before = treeDigests(output('interrupted'));
+    const controller = new AbortController();
+    const progress = (event: ProgressEvent) => {
+      if (event.kind === 'phase' && event.name === 'read back') controller.abort(new Error('interrupted'));
+    };
+    const work = reproduce({ manifest, from: TINY, threads: 1, progress, signal: controller.signal });
+    await assert.rejects(work, /^Error: interrupted$/);
+    assert.deepEqual(treeDigests(output('interrupted')), before);
+    assert.equal(readdirSync(output('interrupted')).length, 2);
   });
 
   it('refuses what does not fit before anything is made', async () => {

@@ -14,6 +14,7 @@ import { SCHEMES, type SchemeName, schemeBytes } from '../../src/core/scheme.ts'
 import { convert } from '../../src/pipeline/convert.ts';
 import type { Manifest } from '../../src/pipeline/manifest.ts';
 import { parseManifest } from '../../src/pipeline/manifest-reader.ts';
+import { openSource } from '../../src/pipeline/open.ts';
 import { planTargets, type TargetOptions } from '../../src/pipeline/target.ts';
 import { VERSION } from '../../src/pipeline/version.ts';
 import { readManifest } from '../../src/webgpu/read-manifest.ts';
@@ -134,6 +135,9 @@ describe('where the weights are from', () => {
       onnx: [url, ORIGIN.revision, VERSION],
       webgpu: [ORIGIN, VERSION],
     });
+    for (const file of ['plm-Q8_0.gguf', 'onnx/model_quantized.onnx', 'webgpu-q8']) {
+      await closeModel(await openSource(path.join(artifacts.output, file)));
+    }
     const text = readFileSync(path.join(artifacts.output, 'plmpress.json'), 'utf8');
     assert.deepEqual(parseManifest(text), artifacts.manifest);
   });

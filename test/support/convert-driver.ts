@@ -3,22 +3,25 @@ import { PressError } from '../../src/core/errors.ts';
 import { closeModel } from '../../src/core/model.ts';
 import { convert } from '../../src/pipeline/convert.ts';
 import { openSource } from '../../src/pipeline/open.ts';
+import { convertPart } from '../../src/pipeline/parts/convert-part.ts';
 import { planTarget } from '../../src/pipeline/target.ts';
 
 /**
  * A process of its own that converts: `convert-driver SOURCE OUTPUT TARGET [SHARD_SIZE]`, with `--force` implied by
- * the environment variable FORCE. Exits with the code of the failure and one line on stderr.
+ * the environment variable FORCE and `--shard 1/2` by SPLIT. Exits with the code of the failure and one line on stderr.
  */
 const [source, output, target, shardSize] = process.argv.slice(2) as [string, string, string, string?];
 try {
   const model = await openSource(source);
   const options = shardSize === undefined ? {} : { shardSize: Number(shardSize) };
   try {
-    await convert({
+    const job = {
       ...{ model, source, output, threads: 1 },
       targets: [await planTarget(model, target, options)],
       force: process.env.FORCE !== undefined,
-    });
+    };
+    if (process.env.SPLIT === undefined) await convert(job);
+    else await convertPart({ ...job, share: { number: 1, of: 2 } });
   } finally {
     await closeModel(model);
   }

@@ -5,7 +5,7 @@ import { KV_B_RULES, type KvBRule, type TensorType } from '../../../formats/gguf
 import { CACHE_FORMS, type CacheForm } from '../../core/config.ts';
 import { usage } from '../../core/errors.ts';
 import type { ExportPlan } from '../../core/export-plan.ts';
-import { formatBytes, formatSeconds, shellWord } from '../../core/format.ts';
+import { shellWord } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
 import { firstNames } from '../../core/name-list.ts';
 import type { SchemeName } from '../../core/scheme.ts';
@@ -16,7 +16,6 @@ import { readSchemePlan, writeSchemePlan } from '../../pipeline/allocation/schem
 import { type ConvertOptions, convert } from '../../pipeline/convert.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
-import { convertPart } from '../../pipeline/parts/convert-part.ts';
 import type { Share } from '../../pipeline/parts/share.ts';
 import { readImatrix } from '../../pipeline/read-imatrix.ts';
 import { readText } from '../../pipeline/read-text.ts';
@@ -40,6 +39,7 @@ import { type Conversion, conversionLines, describePlan } from '../ui/conversion
 import { summarizeVerification } from '../ui/verification.ts';
 import { namedTexts, openReports, reportOption } from './report-flags.ts';
 import { threadsOption } from './runtime-flags.ts';
+import { writePart } from './shard.ts';
 import { reportTitle, verificationFailure } from './verify.ts';
 import { verifyTargets } from './verify-targets.ts';
 
@@ -257,7 +257,7 @@ async function run(
     inputs,
     ...{ signal: session.signal, progress: session.progress },
   };
-  if (flags.shard !== undefined) return runPart(session, job, flags.shard, start);
+  if (flags.shard !== undefined) return writePart(session, job, flags.shard, start);
   const { files, ...converted } = await convert(job);
   const seconds = (performance.now() - start) / 1000;
   const verifications =
@@ -306,21 +306,6 @@ async function run(
     verification.failures.map((failure) => `${target}: ${failure}`),
   );
   if (failures.length > 0) await session.fail(verificationFailure(failures));
-}
-
-async function runPart(session: Session, job: ConvertOptions, share: Share, start: number): Promise<void> {
-  const { rows, tensors, record } = await convertPart({ ...job, share });
-  const seconds = (performance.now() - start) / 1000;
-  if (session.json) {
-    const written = record ?? { dryRun: true, part: share };
-    await session.writeJson({ ...written, rows, seconds, peakRss: peakRss() });
-  } else if (!session.quiet) {
-    const what = `part ${share.number} of ${share.of}: ${tensors} tensors`;
-    const how = record === undefined ? 'nothing written (--dry-run)' : formatSeconds(seconds);
-    await session.writeLines([
-      `${session.theme.bold(what)}, ${formatBytes(rows.bytes)} in ${rows.path}, ${how}`,
-    ]);
-  }
 }
 
 /** Options of one format beside targets of others would be forgotten in silence. */

@@ -44,7 +44,10 @@ export async function merge(options: MergeOptions): Promise<WrittenTargets> {
   return withRecordedSource(job.source, options, 'recorded', async (inputs) => {
     const targets = await planAgain(job, inputs, signal);
     if (planDigest(targets) !== job.plan)
-      throw mismatch(parts[0]!, 'is of another plan than this build makes');
+      throw mismatch(
+        parts[0]!,
+        'is of another plan: of another build of plmpress, or with an adapter of another name',
+      );
     const read = { ...(progress && { progress }), ...(signal && { signal }) };
     return writeTargets(
       {
