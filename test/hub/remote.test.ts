@@ -162,7 +162,7 @@ describe('commands take a repository for a source', () => {
     const streamed = await convert(REPOSITORY, 'streamed', '--stream');
     assert.deepEqual([streamed.code, streamed.stderr.includes('error')], [0, false], streamed.stderr);
     assert.equal(existsSync(path.join(home, 'hub')), false, 'a stream leaves no copy');
-    assert.equal((await convert(REPOSITORY, 'cached', '--verify')).code, 0);
+    assert.equal((await convert(REPOSITORY, 'cached')).code, 0);
     const snapshot = path.join(home, 'hub', 'models--PLM-Team--plm-tiny', 'snapshots', commit);
     assert.equal((await convert(snapshot, 'folder')).code, 0);
     const files = readdirSync(output('streamed')).sort();
@@ -211,5 +211,51 @@ describe('commands take a repository for a source', () => {
     const token = await runCli(['inspect', REPOSITORY], { env: { ...env, HF_TOKEN: 'hf_a\nb: c' } });
     assert.equal(token.code, 2);
     assert.ok(!token.stderr.includes('b: c'));
+  });
+});
+
+describe('records that tell where on the Hub a model is', () => {
+  const TARGETS = ['--to', 'gguf:q4_k_m', '--to', 'onnx:q4', '--to', 'webgpu:q4'];
+
+  it('reproduce needs nothing but the record', async (t) => {
+    const { server, commit, home } = await start(t);
+    const env = server.env(home);
+    const output = path.join(home, 'out');
+    assert.equal((await runCli(['convert', REPOSITORY, ...TARGETS, '-o', output, '--stream'], { env })).code, 0);
+    // The branch has moved on since.
+    server.commit(REPOSITORY, { 'config.json': '{}' });
+    const { code, stdout, stderr } = await runCli(['reproduce', output], { env });
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /reproduced: the bytes of \d+ files are the same/);
+    const manifest = JSON.parse(readFileSync(path.join(output, 'plmpress.json'), 'utf8'));
+    for (const { source } of manifest.artifacts) {
+      assert.deepEqual(source.origin, { repository: REPOSITORY, revision: commit });
+    }
+  });
+
+  it('merge reads headers from there, and no weights', async (t) => {
+    const { server, commit, home } = await start(t);
+    const env = server.env(home);
+    const source = `${REPOSITORY}@${commit}`;
+    const whole = path.join(home, 'whole');
+    assert.equal((await runCli(['convert', source, ...TARGETS, '-o', whole], { env })).code, 0);
+    const parts: string[] = [];
+    for (const shard of ['1/3', '2/3', '3/3']) {
+      const folder = path.join(home, 'parts', shard.replace('/', '-'));
+      parts.push(folder);
+      const argv = ['convert', source, ...TARGETS, '-o', folder, '--shard', shard];
+      assert.equal((await runCli(argv, { env })).code, 0);
+    }
+    server.seen.length = 0;
+    const merged = path.join(home, 'merged');
+    const { code, stderr } = await runCli(['merge', ...parts, '-o', merged], { env });
+    assert.equal(code, 0, stderr);
+    assert.ok(bytesAsked(server) <= 300_000);
+    const names = readdirSync(whole, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    for (const { parentPath, name } of names) {
+      const file = path.relative(whole, path.join(parentPath, name));
+      const [a, b] = [whole, merged].map((folder) => readFileSync(path.join(folder, file)));
+      assert.ok(a!.equals(b!), file);
+    }
   });
 });
