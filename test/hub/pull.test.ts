@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import test, { describe, it } from 'node:test';
+import { scanCacheDir } from '@huggingface/hub';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
 import { type PullOptions, pull } from '../../src/pipeline/pull.ts';
 import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
@@ -50,6 +51,19 @@ describe('pull', () => {
     assert.equal(readFileSync(path.join(root, 'refs', 'main'), 'latin1'), commit);
     assert.deepEqual(server.contentRequests('optimizer.bin'), []);
     assert.deepEqual(server.contentRequests('pytorch_model.bin'), []);
+  });
+
+  it('leaves a cache that other tools read', async (t) => {
+    const { commit, home, take } = await start(t);
+    const { folder } = await take();
+    const { repos } = await scanCacheDir(path.join(home, 'hub'));
+    assert.deepEqual(
+      repos.map(({ id }) => id),
+      [{ type: 'model', name: REPOSITORY }],
+    );
+    const [revision] = repos[0]!.revisions;
+    assert.deepEqual([revision!.commitOid, revision!.refs], [commit, ['main']]);
+    assert.deepEqual(revision!.files.map((file) => path.relative(folder!, file.path)).sort(), NEEDED);
   });
 
   it('asks for nothing twice', async (t) => {

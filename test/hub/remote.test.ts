@@ -221,7 +221,10 @@ describe('records that tell where on the Hub a model is', () => {
     const { server, commit, home } = await start(t);
     const env = server.env(home);
     const output = path.join(home, 'out');
-    assert.equal((await runCli(['convert', REPOSITORY, ...TARGETS, '-o', output, '--stream'], { env })).code, 0);
+    assert.equal(
+      (await runCli(['convert', REPOSITORY, ...TARGETS, '-o', output, '--stream'], { env })).code,
+      0,
+    );
     // The branch has moved on since.
     server.commit(REPOSITORY, { 'config.json': '{}' });
     const { code, stdout, stderr } = await runCli(['reproduce', output], { env });
@@ -251,7 +254,9 @@ describe('records that tell where on the Hub a model is', () => {
     const { code, stderr } = await runCli(['merge', ...parts, '-o', merged], { env });
     assert.equal(code, 0, stderr);
     assert.ok(bytesAsked(server) <= 300_000);
-    const names = readdirSync(whole, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    const names = readdirSync(whole, { recursive: true, withFileTypes: true }).filter((entry) =>
+      entry.isFile(),
+    );
     for (const { parentPath, name } of names) {
       const file = path.relative(whole, path.join(parentPath, name));
       const [a, b] = [whole, merged].map((folder) => readFileSync(path.join(folder, file)));
