@@ -12,6 +12,7 @@ import { benchPrefill } from './prefill.ts';
 import { benchPrune } from './prune.ts';
 import { benchQuality } from './quality.ts';
 import { benchQuantize } from './quantize.ts';
+import { benchScale } from './scale.ts';
 import { benchWebgpu } from './webgpu.ts';
 
 /**
@@ -28,6 +29,7 @@ const BENCHES: Readonly<Record<string, (argv: readonly string[]) => AsyncGenerat
   onnx: benchOnnx,
   prefill: benchPrefill,
   prune: benchPrune,
+  scale: benchScale,
   webgpu: benchWebgpu,
 };
 
