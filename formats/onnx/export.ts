@@ -133,7 +133,7 @@ function cacheOf({ config }: Model, form: CacheForm): CacheShape {
 function calibrationOf(model: Model, rounding: CalibratedRounding): Calibration {
   const slots = new Map(plmTensors(model.config).map((slot) => [slot.name, slot]));
   return {
-    importances: ({ name }) => rounding.importances(slots.get(name)!),
+    importances: ({ name }, columns) => rounding.importances(slots.get(name)!, columns),
     feedback: ({ name }, columns) => rounding.feedback(slots.get(name)!, columns),
   };
 }

@@ -64,10 +64,11 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
   const shards = new Shards(options.shardSize);
   const calibrated = calibratedRounding(model, options.quality ?? 'fast');
   const roundingOf = (slot: TensorSlot, tensor: Tensor) => {
-    const importance = options.quality === 'best' ? calibrated.importances(slot) : undefined;
-    const feedback = calibrated.feedback(slot, columnCount(tensor));
+    const columns = columnCount(tensor);
+    const importance = options.quality === 'best' ? calibrated.importances(slot, columns) : undefined;
+    const feedback = calibrated.feedback(slot, columns);
     return {
-      ...(importance && { importance: padded(importance, columnCount(tensor)) }),
+      ...(importance && { importance }),
       ...(feedback && { feedback }),
     };
   };
@@ -140,13 +141,6 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
         : []),
     ],
   };
-}
-
-function padded(importance: Float32Array, columns: number): Float32Array {
-  if (importance.length === columns) return importance;
-  const whole = new Float32Array(columns);
-  whole.set(importance);
-  return whole;
 }
 
 /** Blocks that run along other rows, or are of another scheme, are rounded a second time. */

@@ -17,9 +17,9 @@ export type Quality = (typeof QUALITIES)[number];
 export interface CalibratedRounding {
   /** What a person should know, one line each. */
   readonly notes: readonly string[];
-  /** Weights of squared errors, one a column; undefined where nothing is known. */
-  importances(slot: TensorSlot): Float32Array | undefined;
-  /** Error feedback, if it is wanted and the slot is one matrix. `columns`: those that pad rows included. */
+  /** Weights of squared errors, one a column; undefined where nothing is known. `columns`: those that pad rows included. */
+  importances(slot: TensorSlot, columns?: number): Float32Array | undefined;
+  /** Error feedback, if it is wanted and the slot is one matrix; `columns` as above. */
   feedback(slot: TensorSlot, columns?: number): Feedback | undefined;
 }
 
@@ -51,17 +51,18 @@ export function calibratedRounding(model: Model, quality: Quality): CalibratedRo
   };
   return {
     notes: quality === 'best' && statistics !== undefined ? fewTokens(model, statistics) : [],
-    importances(slot) {
-      const columns = slot.shape.at(-1)!;
+    importances(slot, columns) {
+      const size = slot.shape.at(-1)!;
       // Those of k_b and v_b are by the head; some tools write those of the embedding by the token.
       if (slot.shape.length > 2) return undefined;
       if (importances !== undefined) {
         if (slot.role === 'embed_tokens') return undefined;
-        return ofColumns(importances.name, firstOf(namesOf(slot), importances.entries), columns);
+        const entry = firstOf(namesOf(slot), importances.entries);
+        return padded(ofColumns(importances.name, entry, size), columns);
       }
       if (quality !== 'best' || statistics === undefined) return undefined;
       const found = firstOf(namesOf(slot), statistics.meanSquares);
-      return smoothed(ofColumns(statistics.name, found, columns), statistics);
+      return padded(smoothed(ofColumns(statistics.name, found, size), statistics), columns);
     },
     feedback(slot, columns) {
       if (quality !== 'best' || slot.shape.length > 2) return undefined;
@@ -102,6 +103,14 @@ function ofColumns(
 ): Float32Array | undefined {
   if (values === undefined || values.length === columns) return values;
   throw ofAnotherModel(file, name, values.length, columns);
+}
+
+/** Columns that pad a row hold zeros, whose errors do not count. */
+function padded(values: Float32Array | undefined, columns: number | undefined): Float32Array | undefined {
+  if (values === undefined || columns === undefined || values.length === columns) return values;
+  const whole = new Float32Array(columns);
+  whole.set(values);
+  return whole;
 }
 
 /** Drawn towards their mean, as if every column had been seen `PRIOR_TOKENS` times more with it. */

@@ -1,8 +1,8 @@
 import { COPY_SRC, STORAGE } from './buffer-usage.ts';
 import { type Dispatch, dispatchOf } from './dispatch.ts';
-import type { LayerWatch, PassWatch, SeenLayer, SeenPass } from './forward-pass.ts';
 import { KernelCompiler, type KernelSource } from './kernel.ts';
 import { BLOCK, type BundleModel } from './manifest.ts';
+import type { LayerWatch, PassWatch, SeenLayer, SeenPass } from './pass-watch.ts';
 import { latentWords } from './shaders.ts';
 import { type LayerSums, type Run, type SumPlaces, sumPlaces } from './sum-places.ts';
 import {

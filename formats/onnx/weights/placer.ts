@@ -11,7 +11,7 @@ import type { GraphBuilder } from '../graph/builder.ts';
 /** What is known of the inputs of a tensor. */
 export interface Calibration {
   /** Importances of its columns, if any are known. */
-  importances(tensor: Tensor): Float32Array | undefined;
+  importances(tensor: Tensor, columns: number): Float32Array | undefined;
   /** Error feedback for its rounding to Q4_0, if it is wanted; for `columns` columns, those that pad rows included. */
   feedback(tensor: Tensor, columns: number): Feedback | undefined;
 }
@@ -72,7 +72,8 @@ export class Placer {
     if (known !== undefined) return known;
     this.#assertMayRound(tensor, scheme, byRow);
     const source = padToBlocks(tensor, SCHEMES[scheme].blockSize);
-    const importance = source.scheme === scheme || byRow ? undefined : this.#importanceOf(tensor, source);
+    const isPlain = source.scheme === scheme || byRow;
+    const importance = isPlain ? undefined : this.#calibration.importances(tensor, columnCount(source));
     const rounds = source.scheme !== scheme && scheme === 'Q4_0';
     const feedback = rounds ? this.#calibration.feedback(tensor, columnCount(source)) : undefined;
     const rows = rowCount(tensor);
@@ -106,15 +107,6 @@ export class Placer {
       this.graph.external(name, type, shape, place!);
     });
     return name;
-  }
-
-  #importanceOf(tensor: Tensor, source: Tensor): Float32Array | undefined {
-    const importance = this.#calibration.importances(tensor);
-    const columns = columnCount(source);
-    if (importance === undefined || importance.length === columns) return importance;
-    const padded = new Float32Array(columns);
-    padded.set(importance);
-    return padded;
   }
 
   #assertMayRound({ name, scheme }: Tensor, to: SchemeName, byRow: true | undefined): void {
