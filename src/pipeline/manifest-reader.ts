@@ -4,6 +4,7 @@ import { invalidInput, localIo, PressError } from '../core/errors.ts';
 import { parseJson } from '../core/json.ts';
 import type { JsonField } from '../core/json-field.ts';
 import type { Change, HubOrigin, SourceFile } from '../core/model.ts';
+import { SourceFolder } from '../io/source-folder.ts';
 import { readTextFile } from '../io/text-file.ts';
 import {
   MANIFEST_NAME,
@@ -32,6 +33,12 @@ export async function readManifest(folder: string): Promise<Manifest | undefined
     throw localIo(MANIFEST_NAME, error);
   });
   if (stats === undefined) return undefined;
+  if (stats.isSymbolicLink()) {
+    const snapshot = await SourceFolder.open(folder);
+    // In the cache of the Hub files are links; elsewhere a link leads to what is no part of the folder.
+    if (snapshot.origin !== undefined)
+      return parseManifest((await snapshot.readText(MANIFEST_NAME, MAX_MANIFEST_BYTES)).text);
+  }
   if (!stats.isFile())
     throw new PressError('local-io', { file: MANIFEST_NAME, what: 'is not a regular file' });
   return parseManifest((await readTextFile(manifestPath, MANIFEST_NAME, MAX_MANIFEST_BYTES)).text);

@@ -140,6 +140,28 @@ describe('push', () => {
     assertPushed(server, folder);
   });
 
+  it('puts artifacts there that open and verify from there', async (t) => {
+    const { server, home, push } = await start(t);
+    await push('--create', 'public');
+    const env = server.env(home);
+    for (const [file, format] of [
+      ['plm-tiny-Q4_K_M.gguf', 'gguf'],
+      ['onnx/model_q4.onnx', 'onnx'],
+      ['webgpu-q4', 'webgpu'],
+    ]) {
+      const { code, stdout, stderr } = await runCli(['inspect', `hf://${REPOSITORY}/${file}`, '--json'], {
+        env,
+      });
+      assert.equal(code, 0, stderr);
+      assert.equal(JSON.parse(stdout).format, format);
+    }
+    const artifact = `hf://${REPOSITORY}/plm-tiny-Q4_K_M.gguf`;
+    const verify = ['verify', artifact, '--against', fixture('plm-tiny'), '--tokens', '64'];
+    const { code, stdout, stderr } = await runCli(verify, { env });
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /passed over 64 tokens/);
+  });
+
   it('opens a pull request with --pr', async (t) => {
     const { server, push } = await start(t);
     const head = server.commit(REPOSITORY, { '.gitattributes': '' });
