@@ -105,13 +105,14 @@ class Transfer {
       const handle = await open(incomplete, known > 0 && known <= file.bytes ? 'r+' : 'w+');
       try {
         const hash = contentHash(file);
-        const filled = await hashAll(handle, hash);
+        const filled = await hashAll(handle, hash, options.signal);
         return new Transfer(options, name, handle, hash, filled);
       } catch (error) {
         await handle.close();
         throw error;
       }
     } catch (error) {
+      options.signal?.throwIfAborted();
       throw localIo(incomplete, error);
     }
   }
@@ -218,9 +219,10 @@ class Transfer {
   }
 }
 
-async function hashAll(handle: FileHandle, hash: Hash): Promise<number> {
+async function hashAll(handle: FileHandle, hash: Hash, signal?: AbortSignal): Promise<number> {
   const chunk = Buffer.alloc(REHASH_CHUNK);
   for (let at = 0; ; ) {
+    signal?.throwIfAborted();
     const { bytesRead } = await handle.read(chunk, 0, chunk.length, at);
     if (bytesRead === 0) return at;
     hash.update(chunk.subarray(0, bytesRead));

@@ -24,13 +24,13 @@ export interface LocalCopyOptions extends HubRun {
  * @throws PressError `local-io` where another file has a name that is needed, without `force`; as `download` does.
  */
 export async function copyToFolder(options: LocalCopyOptions): Promise<void> {
-  const { settings, tree, files, folder, force } = options;
+  const { settings, tree, files, folder } = options;
   const made = await createFolder(folder);
   try {
     const lock = await FileLock.acquire(path.join(folder, LOCK_NAME), folder);
     try {
       const missing: HubFile[] = [];
-      for (const file of files) if (!(await isThere(folder, file, force))) missing.push(file);
+      for (const file of files) if (!(await isThere(options, file))) missing.push(file);
       await assertFreeSpace(
         folder,
         missing.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -48,11 +48,11 @@ export async function copyToFolder(options: LocalCopyOptions): Promise<void> {
   }
 }
 
-async function isThere(folder: string, file: HubFile, force: boolean): Promise<boolean> {
+async function isThere({ folder, force, signal }: LocalCopyOptions, file: HubFile): Promise<boolean> {
   const at = path.join(folder, ...file.path.split('/'));
   const stats = await lstat(at).catch(() => undefined);
   if (stats === undefined) return false;
-  if (stats.isFile() && (await hasContent(at, file))) return true;
+  if (stats.isFile() && (await hasContent(at, file, signal))) return true;
   if (force && stats.isFile()) return false;
   const what = stats.isFile() ? 'exists with another content; --force replaces it' : 'is no regular file';
   throw new PressError('local-io', { file: at, what });

@@ -88,11 +88,11 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<string> {
 
 async function isThere(
   cache: RepositoryCache,
-  { tree, thorough }: SnapshotOptions,
+  { tree, thorough, signal }: SnapshotOptions,
   file: HubFile,
 ): Promise<boolean> {
   if (!(await cache.has(tree, file))) return false;
-  return !thorough || (await removeUnlessSound(cache.blobPath(file), file));
+  return !thorough || (await removeUnlessSound(cache.blobPath(file), file, signal));
 }
 
 /** Runs `fetchOne` for all files, some at a time, and tells how far all are. The first failure ends the others. */
@@ -146,7 +146,10 @@ async function fetchBlob(
   const lock = await waitForLock(lockPath, file.path, signal);
   try {
     // Another run may have brought it, or another tool, which may not have checked it.
-    if ((await lstat(destination).catch(() => undefined)) && (await removeUnlessSound(destination, file))) {
+    if (
+      (await lstat(destination).catch(() => undefined)) &&
+      (await removeUnlessSound(destination, file, signal))
+    ) {
       return onBytes(file.bytes);
     }
     await download({
@@ -171,8 +174,8 @@ async function waitForLock(lockPath: string, name: string, signal?: AbortSignal)
 }
 
 /** Whether a file has its hash; one that has not goes, so that nobody takes it for what it is called. */
-async function removeUnlessSound(blob: string, file: HubFile): Promise<boolean> {
-  if (await hasContent(blob, file)) return true;
+async function removeUnlessSound(blob: string, file: HubFile, signal?: AbortSignal): Promise<boolean> {
+  if (await hasContent(blob, file, signal)) return true;
   await unlink(blob).catch((error) => {
     throw localIo(blob, error);
   });
@@ -180,18 +183,22 @@ async function removeUnlessSound(blob: string, file: HubFile): Promise<boolean> 
 }
 
 /** Whether the file at a path has the content that a repository lists. */
-export async function hasContent(at: string, file: HubFile): Promise<boolean> {
+export async function hasContent(at: string, file: HubFile, signal?: AbortSignal): Promise<boolean> {
   const stats = await stat(at).catch(() => undefined);
   if (!stats?.isFile() || stats.size !== file.bytes) return false;
   const hash = contentHash(file);
   try {
     const handle = await open(at);
     try {
-      for await (const chunk of handle.createReadStream({ autoClose: false })) hash.update(chunk);
+      for await (const chunk of handle.createReadStream({ autoClose: false })) {
+        signal?.throwIfAborted();
+        hash.update(chunk);
+      }
     } finally {
       await handle.close();
     }
   } catch (error) {
+    signal?.throwIfAborted();
     throw localIo(at, error);
   }
   return hash.digest('hex') === file.oid;

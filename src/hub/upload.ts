@@ -45,13 +45,13 @@ export interface Upload {
  * commit meanwhile.
  */
 export async function upload(options: UploadOptions): Promise<Upload> {
-  const { repository, branch, files, settings, create } = options;
+  const { repository, branch, files, settings, create, signal } = options;
   if (settings.offline) throw hubFault(repository, 'cannot be changed, since HF_HUB_OFFLINE is set');
   if (settings.token === undefined) throw hubFault(repository, 'needs a token that may write: set HF_TOKEN');
   if (create !== undefined) await createRepository(options, create);
   const parent = await resolveRevision(options, repository, branch);
   const tree = await listTree(options, { repository, revision: parent });
-  const changed = await changedFiles(files, tree);
+  const changed = await changedFiles(files, tree, signal);
   if (changed.length === 0) return { commit: parent, changed };
   const { commit, pullRequestUrl } = await commitFiles(options, parent, changed);
   await assertHolds(await listTree(options, { repository, revision: commit }), changed);
@@ -59,18 +59,22 @@ export async function upload(options: UploadOptions): Promise<Upload> {
 }
 
 /** Files of which a tree has another content, or none. */
-export async function changedFiles(files: readonly UploadFile[], tree: HubTree): Promise<UploadFile[]> {
+async function changedFiles(
+  files: readonly UploadFile[],
+  tree: HubTree,
+  signal?: AbortSignal,
+): Promise<UploadFile[]> {
   const listed = new Map(tree.files.map((file) => [file.path, file]));
   const changed: UploadFile[] = [];
   for (const file of files) {
     const there = listed.get(file.path);
-    if (there === undefined || !(await isSame(file, there))) changed.push(file);
+    if (there === undefined || !(await isSame(file, there, signal))) changed.push(file);
   }
   return changed;
 }
 
-async function isSame({ from, bytes }: UploadFile, there: HubFile): Promise<boolean> {
-  if (typeof from === 'string') return hasContent(from, there);
+async function isSame({ from, bytes }: UploadFile, there: HubFile, signal?: AbortSignal): Promise<boolean> {
+  if (typeof from === 'string') return hasContent(from, there, signal);
   return bytes === there.bytes && contentHash(there).update(from).digest('hex') === there.oid;
 }
 
