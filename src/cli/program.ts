@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { VERSION } from '../pipeline/version.ts';
 import { calibrateCommand } from './commands/calibrate.ts';
+import { completionCommand } from './commands/completion.ts';
 import { convertCommand } from './commands/convert.ts';
 import { diffCommand } from './commands/diff.ts';
 import { generateCommand } from './commands/generate.ts';
@@ -73,7 +74,9 @@ export function buildProgram(io: Io, open: OpenSession): Command {
     .addCommand(generateCommand(open))
     .addCommand(logitsCommand(open))
     .addCommand(tokenizeCommand(open))
-    .addCommand(serveCommand(open));
+    .addCommand(serveCommand(open))
+    .commandsGroup('Set up:')
+    .addCommand(completionCommand(open));
   for (const command of [program, ...program.commands]) {
     command
       .helpOption('-h, --help', 'print help')

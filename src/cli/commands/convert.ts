@@ -157,12 +157,12 @@ export function convertCommand(open: OpenSession): Command {
         .default('current'),
     )
     .option(
-      '--pass <name[:key=value,…]>',
+      '--pass <pass[:key=value,…]>',
       'rewrite the weights first (`plmpress passes`); repeatable',
       collectPass,
     )
     .addOption(
-      new Option('--no-pass <name>', 'leave out a pass that the target asks for; repeatable').argParser(
+      new Option('--no-pass <pass>', 'leave out a pass that the target asks for; repeatable').argParser(
         collect,
       ),
     )

@@ -32,7 +32,7 @@ export function planCommand(open: OpenSession): Command {
     .description('predict what targets cost on devices: bytes, FLOPs, memory, tokens a second')
     .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
     .option('--to <target>', `what to plan; repeatable; default: ${DEFAULT_TARGETS.join(', ')}`, collect)
-    .option('--device <name>', 'where it is to run; repeatable; default: every known device', collect)
+    .option('--device <device>', 'where it is to run; repeatable; default: every known device', collect)
     .option('--device-file <file>', 'more devices, as JSON')
     .option(
       '--context <n>',

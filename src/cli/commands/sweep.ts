@@ -44,7 +44,7 @@ export function sweepCommand(open: OpenSession): Command {
   return new Command('sweep')
     .description('choose the schemes of a GGUF for several sizes, and tell what each costs')
     .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
-    .requiredOption('--to <target>', 'a GGUF, as gguf:q4_k_m')
+    .requiredOption('--to <gguf:recipe>', 'what to write, as gguf:q4_k_m')
     .requiredOption('--sizes <sizes>', 'sizes separated by commas: 700MB,900MB or 60%,80%,100%', parseSizes)
     .addOption(
       new Option('--quality <quality>', 'how weights are rounded').choices(QUALITIES).default('best'),
