@@ -4,6 +4,7 @@ import { calibrateCommand } from './commands/calibrate.ts';
 import { completionCommand } from './commands/completion.ts';
 import { convertCommand } from './commands/convert.ts';
 import { diffCommand } from './commands/diff.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { generateCommand } from './commands/generate.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { logitsCommand } from './commands/logits.ts';
@@ -76,6 +77,7 @@ export function buildProgram(io: Io, open: OpenSession): Command {
     .addCommand(tokenizeCommand(open))
     .addCommand(serveCommand(open))
     .commandsGroup('Set up:')
+    .addCommand(doctorCommand(open))
     .addCommand(completionCommand(open));
   for (const command of [program, ...program.commands]) {
     command
