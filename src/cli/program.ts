@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { VERSION } from '../pipeline/version.ts';
 import { calibrateCommand } from './commands/calibrate.ts';
 import { completionCommand } from './commands/completion.ts';
@@ -29,10 +29,11 @@ export type OpenSession = () => Session;
 const EXAMPLES = `
 Examples:
   plmpress inspect checkpoint/
-  plmpress convert checkpoint/ --to gguf:q8_0 --to gguf:q4_0 -o out/ --verify
-  plmpress verify out/model-Q8_0.gguf --against checkpoint/ --text sample.txt
-  plmpress serve out/webgpu-q4
-  plmpress generate out/model-Q8_0.gguf --prompt "Call me" -n 32 --temperature 0
+  plmpress convert checkpoint/ --to gguf:q8_0 -o out/ --verify
+  plmpress verify out/ --against checkpoint/ --text sample.txt
+  plmpress generate out/ --prompt "Call me" -n 32 --temperature 0
+  plmpress convert checkpoint/ --to webgpu:q4 -o page/
+  plmpress serve page/
 
 A SOURCE is a checkpoint folder, a .gguf file, a folder that convert has written, or a model on the Hub: org/name[@revision].
 
@@ -81,7 +82,7 @@ export function buildProgram(io: Io, open: OpenSession): Command {
     .addCommand(completionCommand(open));
   for (const command of [program, ...program.commands]) {
     command
-      .helpOption('-h, --help', 'print help')
+      .addHelpOption(new Option('-h, --help', 'print help').helpGroup('Options:'))
       .exitOverride()
       .configureHelp({ showGlobalOptions: true })
       .configureOutput({

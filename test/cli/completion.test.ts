@@ -93,7 +93,9 @@ describe('plmpress completion', () => {
     const { file } = await scriptFile(t, 'bash');
     for (const [line, words] of OFFERED) {
       const ask = `source "$1"; COMP_LINE=$2 COMP_POINT=\${#2} COMP_WORDBREAKS=' '; _plmpress; printf '%s\\n' "\${COMPREPLY[@]}"`;
-      const { stdout, stderr } = spawnSync('bash', ['-c', ask, 'bash', file, line], { encoding: 'utf8' });
+      const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', ask, 'bash', file, line], {
+        encoding: 'utf8',
+      });
       assert.equal(stderr, '');
       assert.deepEqual(stdout.split('\n').filter(Boolean).sort(), [...words], line);
     }

@@ -6,9 +6,17 @@ import { TARGETS, type TargetLine } from '../targets.ts';
 import { renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';
 
+const HELP = `
+A target is what \`convert --to\` takes; a scheme is how one tensor of it is stored.
+
+Examples:
+  plmpress schemes
+  plmpress schemes --json`;
+
 export function schemesCommand(open: OpenSession): Command {
   return new Command('schemes')
     .description('list the targets of convert and the schemes that tensors are stored in')
+    .addHelpText('after', HELP)
     .action(async () => {
       const session = open();
       const schemes = (Object.keys(SCHEMES) as SchemeName[]).map(describeScheme);
