@@ -123,6 +123,8 @@ describe('an installation in an empty folder', () => {
     const [, megabytes, count, own] = /takes ([\d.]+) MB in (\d+) packages, plmpress itself ([\d.]+) MB/.exec(
       DEPENDENCIES,
     )!;
+    const readme = readFileSync(path.join(repoRoot, 'README.md'), 'utf8');
+    assert.ok(readme.includes(`${megabytes} MB in ${count} packages`));
     assert.equal(packages.length, Number(count));
     assertClose(bytes(), Number(megabytes));
     assertClose(bytes('plmpress'), Number(own));

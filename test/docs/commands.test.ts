@@ -35,7 +35,7 @@ function pages(): string[] {
   );
 }
 
-/** What job engines set. */
+/** What job engines and loops set. */
 const ENGINE = {
   ...{ MODEL: 'org/name', TARGET: 'gguf:q4_k_m', SHARD: '1/4', JOBS: '--model org/name --to gguf:q4_k_m' },
   ...{
@@ -43,6 +43,7 @@ const ENGINE = {
     SLURM_ARRAY_TASK_COUNT: '4',
     SLURM_CPUS_PER_TASK: '4',
     JOB_COMPLETION_INDEX: '0',
+    part: '1',
   },
 };
 
