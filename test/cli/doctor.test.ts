@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -7,13 +8,15 @@ import type { Check } from '../../src/pipeline/doctor/check.ts';
 import { checkFolder } from '../../src/pipeline/doctor/disk.ts';
 import { checkNode } from '../../src/pipeline/doctor/machine.ts';
 import { HubServer, TOKEN } from '../support/hub-server.ts';
-import { type CliWorld, runCli } from '../support/run-cli.ts';
+import { BINARY, type CliWorld, runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const NAMES = [
   ...['system', 'processor', 'memory', 'Node.js', 'WebAssembly', 'disk', 'Hub', 'Hub token', 'Hub cache'],
   ...['onnxruntime-node', 'webgpu', 'output'],
 ];
+
+const notLinux = process.platform === 'linux' ? false : 'limits of address space are those of Linux';
 
 async function examined(argv: readonly string[], world: CliWorld) {
   const { code, stdout, stderr } = await runCli(['doctor', '--json', ...argv], world);
@@ -88,6 +91,16 @@ describe('plmpress doctor', () => {
     });
     const away = await examined(['--online'], { env: { ...env, HF_ENDPOINT: 'http://127.0.0.1:9' } });
     assert.deepEqual([away.code, away.find('Hub answer')!.failure], [5, 'network']);
+  });
+
+  it('finds a limit of address space, within which no kernel can run', { skip: notLinux }, () => {
+    const script = 'ulimit -v 9000000; exec "$0" "$1" doctor --json';
+    const { status, stdout } = spawnSync('bash', ['--norc', '-c', script, process.execPath, BINARY], {
+      encoding: 'utf8',
+    });
+    const checks = JSON.parse(stdout).checks as Check[];
+    const { state, failure } = checks.find(({ name }) => name === 'WebAssembly')!;
+    assert.deepEqual([status, state, failure], [4, 'problem', 'local-io']);
   });
 
   it('compares versions of Node.js by number', () => {
