@@ -4,7 +4,10 @@ export type { Imatrix } from './core/imatrix.ts';
 export { closeModel, type Model } from './core/model.ts';
 export type { Progress, ProgressEvent } from './core/progress.ts';
 export type { SchemeName } from './core/scheme.ts';
+export type { Statistics } from './core/statistics.ts';
 export type { Tensor } from './core/tensor.ts';
+export { type HubSource, parseHubSource } from './hub/hub-source.ts';
+export { type HubSettings, hubSettings } from './hub/settings.ts';
 export {
   type CalibrateOptions,
   type Calibration,
@@ -13,12 +16,14 @@ export {
 } from './pipeline/calibrate.ts';
 export { type ConvertOptions, type ConvertResult, convert } from './pipeline/convert.ts';
 export { type DiffOptions, diff, type ModelDiff } from './pipeline/diff.ts';
+export { type Check, examine } from './pipeline/doctor/doctor.ts';
 export { type GenerateOptions, type Generation, generate } from './pipeline/generate.ts';
 export { type Inspection, inspect } from './pipeline/inspect.ts';
 export { type JobMatrix, jobMatrix, type MatrixJob, type MatrixRequest } from './pipeline/job-matrix.ts';
 export { type LogitsOptions, logits } from './pipeline/logits.ts';
 export type { Manifest } from './pipeline/manifest.ts';
-export { openSource, withSource } from './pipeline/open.ts';
+export { openSource, type SourceAccess, type SourceOptions, withSource } from './pipeline/open.ts';
+export { withStatistics } from './pipeline/open-statistics.ts';
 export {
   type ConvertPartOptions,
   type ConvertPartResult,
@@ -27,7 +32,16 @@ export {
 export { type MergeOptions, merge } from './pipeline/parts/merge.ts';
 export { DEVICES, type DeviceProfile, readDevices } from './pipeline/plan/devices.ts';
 export { type Prediction, type PredictOptions, predict } from './pipeline/plan/predict.ts';
+export { type Pull, type PullOptions, pull } from './pipeline/pull.ts';
+export { type Push, type PushOptions, push } from './pipeline/push.ts';
 export { readImatrix } from './pipeline/read-imatrix.ts';
 export { type ReproducedArtifact, type ReproduceOptions, reproduce } from './pipeline/reproduce.ts';
-export { planTarget, type Target, type TargetOptions } from './pipeline/target.ts';
-export { checkFiles, type Verification, type VerifyOptions, verify } from './pipeline/verify.ts';
+export { type SweepOptions, type SweepPoint, type SweepSize, sweep } from './pipeline/sweep.ts';
+export { planTarget, planTargets, type Target, type TargetOptions } from './pipeline/target.ts';
+export {
+  checkFiles,
+  recordedPasses,
+  type Verification,
+  type VerifyOptions,
+  verify,
+} from './pipeline/verify.ts';

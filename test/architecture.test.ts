@@ -66,7 +66,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'formats/onnx',
     'formats/webgpu',
   ],
-  'src/index.ts': ['src/pipeline', 'src/core'],
+  'src/index.ts': ['src/pipeline', 'src/hub', 'src/core'],
   fixtures: ['formats/safetensors', 'src/schemes', 'src/core'],
 };
 

@@ -4,8 +4,19 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { repoRoot } from './support/paths.ts';
+import { type Installation, installPackage, packInto } from './support/installation.ts';
+import { fixture, repoRoot } from './support/paths.ts';
 import { temporaryFolder } from './support/temporary-folder.ts';
+
+/** Everything that may be in the package. */
+const SHIPPED: readonly RegExp[] = [
+  /^(package\.json|README\.md|CHANGELOG\.md|LICENSE|THIRD-PARTY-NOTICES\.txt)$/,
+  /^bin\/[\w-]+\.js$/,
+  /^docs\/([\w-]+\/)?[\w-]+\.md$/,
+  /^dist\/(src|formats|calibration)\/([\w-]+\/)*[\w-]+\.(js|d\.ts)$/,
+  /^dist\/src\/kernels\/kernels\.wasm$/,
+  /^dist\/formats\/webgpu\/page\/(index\.html|style\.css)$/,
+];
 
 describe('the published package', () => {
   it('needs no package that it does not name, least of all those bundled for it', async (t) => {
@@ -59,11 +70,95 @@ describe('the published package', () => {
   });
 });
 
+describe('the list of files', () => {
+  it('has what is meant to be there and nothing else', () => {
+    const list = execFileSync('npm', ['pack', '--dry-run', '--ignore-scripts', '--json'], {
+      ...{ cwd: repoRoot, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
+    });
+    const files = (JSON.parse(list)[0].files as { path: string }[]).map(({ path: name }) => name);
+    const unknown = files.filter((name) => !SHIPPED.some((pattern) => pattern.test(name)));
+    assert.deepEqual(unknown, []);
+    for (const pattern of SHIPPED)
+      assert.ok(
+        files.some((name) => pattern.test(name)),
+        String(pattern),
+      );
+  });
+});
+
+const DEPENDENCIES = readFileSync(path.join(repoRoot, 'docs', 'dependencies.md'), 'utf8');
+
+describe('docs/dependencies.md', () => {
+  const manifest = JSON.parse(readFileSync(path.join(repoRoot, 'package.json'), 'utf8'));
+
+  for (const [heading, field] of [
+    ['Runtime', 'dependencies'],
+    ['Beside it', 'peerDependencies'],
+    ['Development', 'devDependencies'],
+  ] as const) {
+    it(`names the ${field} of package.json, each with its licence where it is shipped`, () => {
+      const [, section = ''] = DEPENDENCIES.split(`\n## ${heading}\n`);
+      const rows = [...section.split('\n## ')[0]!.matchAll(/^\| `([^`]+)` \| (.*) \|$/gm)];
+      assert.deepEqual(
+        rows.map(([, name]) => name),
+        Object.keys(manifest[field]),
+      );
+      for (const [, name, cells] of heading === 'Runtime' ? rows : []) {
+        const file = path.join(repoRoot, 'node_modules', name!, 'package.json');
+        assert.equal(cells!.split(' | ')[2], JSON.parse(readFileSync(file, 'utf8')).license);
+      }
+    });
+  }
+});
+
+describe('an installation in an empty folder', () => {
+  it('converts with no network, no compiler and no package for development', async (t) => {
+    const installation = await installPackage(t);
+    if (typeof installation === 'string') return t.skip(installation);
+    const { packages, bytes } = installation;
+    assert.deepEqual(
+      packages.filter(({ runsScript }) => runsScript),
+      [],
+    );
+    const [, megabytes, count, own] = /takes ([\d.]+) MB in (\d+) packages, plmpress itself ([\d.]+) MB/.exec(
+      DEPENDENCIES,
+    )!;
+    const readme = readFileSync(path.join(repoRoot, 'README.md'), 'utf8');
+    assert.ok(readme.includes(`${megabytes} MB in ${count} packages`));
+    assert.equal(packages.length, Number(count));
+    assertClose(bytes(), Number(megabytes));
+    assertClose(bytes('plmpress'), Number(own));
+
+    const output = path.join(installation.folder, 'out');
+    const converted = run(installation, [
+      ...['convert', fixture('plm-tiny'), '--to', 'gguf:q8_0', '--to', 'onnx:q8', '--to', 'webgpu:q4'],
+      ...['-o', output, '--json'],
+    ]);
+    assert.equal(JSON.parse(converted).artifacts.length, 3);
+    const verified = run(installation, [
+      ...['verify', path.join(output, 'plm-tiny-Q8_0.gguf'), '--against', fixture('plm-tiny')],
+      ...['--tokens', '100', '--json'],
+    ]);
+    assert.equal(JSON.parse(verified).passed, true);
+  });
+});
+
+/** Within 10 %: newer patches of what dependencies depend on move it a little. */
+function assertClose(bytes: number, megabytes: number): void {
+  const ratio = bytes / 1e6 / megabytes;
+  assert.ok(ratio > 0.9 && ratio < 1.1, `${bytes} bytes, the page says ${megabytes} MB`);
+}
+
+/** `npx plmpress …`, where nothing but Node is on the path and every connection throws. */
+function run({ folder, env }: Installation, argv: readonly string[]): string {
+  return execFileSync('npx', ['--offline', 'plmpress', ...argv], {
+    ...{ cwd: folder, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
+  });
+}
+
 /** Packs the package as it is built and unpacks it in `folder`, where no `node_modules` is in reach. */
 function unpack(folder: string): string {
-  const pack = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];
-  const [{ filename }] = JSON.parse(execFileSync('npm', pack, { cwd: repoRoot, encoding: 'utf8' }));
-  execFileSync('tar', ['-xzf', filename], { cwd: folder });
+  execFileSync('tar', ['-xzf', packInto(folder)], { cwd: folder });
   return path.join(folder, 'package');
 }
 

@@ -4,10 +4,12 @@
 #   strace     injects the faults of the commit tests
 #   chromium   runs ONNX models in a browser; its SwiftShader is the GPU of all WebGPU tests
 #   libvulkan1 lets onnxruntime and Dawn find that SwiftShader
+#   zsh        completes what is typed
 #   mesa-vulkan-drivers has lavapipe, the GPU of Deno: several times faster (for the others it lacks what they ask for)
 set -eu
 missing=
 command -v strace >/dev/null || missing="$missing strace"
+command -v zsh >/dev/null || missing="$missing zsh"
 { [ -n "${CHROMIUM_PATH:-}" ] || command -v chromium >/dev/null; } || missing="$missing chromium"
 ls /usr/lib/*/libvulkan.so.1 >/dev/null 2>&1 || missing="$missing libvulkan1"
 ls /usr/share/vulkan/icd.d/lvp_icd.*.json >/dev/null 2>&1 || missing="$missing mesa-vulkan-drivers"
@@ -25,6 +27,7 @@ else
   for package in $missing; do
     case $package in
       strace) lost='fault-injection tests' ;;
+      zsh) lost='test of completion in zsh' ;;
       chromium) lost='tests in a browser and tests with WebGPU' ;;
       libvulkan1) lost='tests of onnxruntime and Dawn with WebGPU' ;;
       mesa-vulkan-drivers) lost='tests in Deno' ;;

@@ -1,6 +1,6 @@
-import { usage } from '../../src/core/errors.ts';
 import type { Role } from '../../src/core/names.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
+import { unknownName } from '../../src/core/unknown-name.ts';
 import type { LayerRange } from './layer-ranges.ts';
 
 /** An exception of a recipe: these matrices are stored in `scheme` instead of its base. */
@@ -120,5 +120,9 @@ export function recipeNamed(name: string): Recipe {
   const wanted = name.toLowerCase();
   const recipe = RECIPES.find((candidate) => candidate.name === wanted || candidate.alias === wanted);
   if (recipe !== undefined) return recipe;
-  throw usage(`unknown GGUF recipe ${JSON.stringify(name)}`, RECIPES.map((known) => known.name).join(', '));
+  throw unknownName(
+    'GGUF recipe',
+    name,
+    RECIPES.map((known) => known.name),
+  );
 }

@@ -1,5 +1,5 @@
-import { usage } from '../../src/core/errors.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
+import { unknownName } from '../../src/core/unknown-name.ts';
 import type { BlockScheme } from '../../src/schemes/block-planes.ts';
 import type { Dtype } from './folder/graph-file.ts';
 import type { FloatType } from './graph/builder.ts';
@@ -68,9 +68,10 @@ function q4SchemeOf({ name }: Tensor): BlockScheme {
 export function onnxSchemeNamed(name: string): OnnxScheme {
   const scheme = ONNX_SCHEMES.find((known) => known.name === name.toLowerCase());
   if (scheme === undefined) {
-    throw usage(
-      `unknown ONNX scheme ${JSON.stringify(name)}`,
-      ONNX_SCHEMES.map((known) => known.name).join(', '),
+    throw unknownName(
+      'ONNX scheme',
+      name,
+      ONNX_SCHEMES.map((known) => known.name),
     );
   }
   return scheme;

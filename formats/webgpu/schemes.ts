@@ -1,5 +1,6 @@
 import { usage } from '../../src/core/errors.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
+import { unknownName } from '../../src/core/unknown-name.ts';
 import type { BundleScheme } from '../../src/webgpu/manifest.ts';
 
 /** What planes of each scheme hold, taken together. */
@@ -31,8 +32,11 @@ export const WEBGPU_SCHEMES: readonly WebgpuScheme[] = [
 export function webgpuSchemeNamed(name: string): WebgpuScheme {
   const scheme = WEBGPU_SCHEMES.find((known) => known.name === name.toLowerCase());
   if (scheme === undefined) {
-    const known = WEBGPU_SCHEMES.map(({ name }) => name).join(', ');
-    throw usage(`unknown WebGPU scheme ${JSON.stringify(name)}`, known);
+    throw unknownName(
+      'WebGPU scheme',
+      name,
+      WEBGPU_SCHEMES.map((known) => known.name),
+    );
   }
   return scheme;
 }

@@ -1,8 +1,10 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { VERSION } from '../pipeline/version.ts';
 import { calibrateCommand } from './commands/calibrate.ts';
+import { completionCommand } from './commands/completion.ts';
 import { convertCommand } from './commands/convert.ts';
 import { diffCommand } from './commands/diff.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { generateCommand } from './commands/generate.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { logitsCommand } from './commands/logits.ts';
@@ -27,10 +29,11 @@ export type OpenSession = () => Session;
 const EXAMPLES = `
 Examples:
   plmpress inspect checkpoint/
-  plmpress convert checkpoint/ --to gguf:q8_0 --to gguf:q4_0 -o out/ --verify
-  plmpress verify out/model-Q8_0.gguf --against checkpoint/ --text sample.txt
-  plmpress serve out/webgpu-q4
-  plmpress generate out/model-Q8_0.gguf --prompt "Call me" -n 32 --temperature 0
+  plmpress convert checkpoint/ --to gguf:q8_0 -o out/ --verify
+  plmpress verify out/ --against checkpoint/ --text sample.txt
+  plmpress generate out/ --prompt "Call me" -n 32 --temperature 0
+  plmpress convert checkpoint/ --to webgpu:q4 -o page/
+  plmpress serve page/
 
 A SOURCE is a checkpoint folder, a .gguf file, a folder that convert has written, or a model on the Hub: org/name[@revision].
 
@@ -73,10 +76,13 @@ export function buildProgram(io: Io, open: OpenSession): Command {
     .addCommand(generateCommand(open))
     .addCommand(logitsCommand(open))
     .addCommand(tokenizeCommand(open))
-    .addCommand(serveCommand(open));
+    .addCommand(serveCommand(open))
+    .commandsGroup('Set up:')
+    .addCommand(doctorCommand(open))
+    .addCommand(completionCommand(open));
   for (const command of [program, ...program.commands]) {
     command
-      .helpOption('-h, --help', 'print help')
+      .addHelpOption(new Option('-h, --help', 'print help').helpGroup('Options:'))
       .exitOverride()
       .configureHelp({ showGlobalOptions: true })
       .configureOutput({

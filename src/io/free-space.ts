@@ -12,8 +12,8 @@ export async function diskFull(file: string, folder: string, bytes: number): Pro
   return noSpace(file, bytes, (await freeBytes(folder)) ?? 0);
 }
 
-/** Undefined on file systems that do not tell. */
-async function freeBytes(folder: string): Promise<number | undefined> {
+/** What is left for this user. Undefined on file systems that do not tell. */
+export async function freeBytes(folder: string): Promise<number | undefined> {
   try {
     const { blocks, bavail, bsize } = await statfs(folder);
     return blocks === 0 ? undefined : bavail * bsize;

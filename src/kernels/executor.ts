@@ -8,7 +8,8 @@ import type { PlainThread, TileRange } from './plain/kernel.ts';
 /** What a thread needs to take part: the memory, and the module unless it runs the plain twins. */
 export interface Workplace {
   readonly buffer: SharedArrayBuffer;
-  readonly wasm: { readonly module: WebAssembly.Module; readonly memory: WebAssembly.Memory } | undefined;
+  /** A module and a memory of WebAssembly, which the types of Node that users of the package compile with leave out. */
+  readonly wasm: { readonly module: object; readonly memory: object } | undefined;
 }
 
 type WasmKernel = (fields: Pointer, scratch: Pointer, first: number, end: number) => void;
@@ -17,7 +18,8 @@ type WasmKernel = (fields: Pointer, scratch: Pointer, first: number, end: number
 export function executor({ buffer, wasm }: Workplace, threadIndex: number): Execute {
   const scratch = scratchOf(threadIndex);
   if (wasm !== undefined) {
-    const { exports } = new WebAssembly.Instance(wasm.module, { env: { memory: wasm.memory } });
+    const memory = wasm.memory as WebAssembly.Memory;
+    const { exports } = new WebAssembly.Instance(wasm.module as WebAssembly.Module, { env: { memory } });
     return (kernel, first, end) => (exports[kernel] as WasmKernel)(CONTROL_FIELDS, scratch, first, end);
   }
   const thread = { views: new SharedViews(buffer), scratch };

@@ -1,6 +1,7 @@
 import { PressError, unsupported, usage } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import { plmTensors } from '../core/names.ts';
+import { unknownName } from '../core/unknown-name.ts';
 import { PASSES, passNamed } from './index.ts';
 import type { Pass, PassContext, PassOptions } from './pass.ts';
 
@@ -48,7 +49,11 @@ export async function runPasses(
 export async function runPass(model: Model, request: PassRequest, context: PassContext = {}): Promise<Model> {
   const pass = passNamed(request.name);
   if (pass === undefined) {
-    throw usage(`unknown pass ${JSON.stringify(request.name)}`, PASSES.map(({ name }) => name).join(', '));
+    throw unknownName(
+      'pass',
+      request.name,
+      PASSES.map(({ name }) => name),
+    );
   }
   const options = valuesOf(pass, request);
   const [reason, ...more] = pass.requires?.(model, options) ?? [];

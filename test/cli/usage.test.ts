@@ -13,11 +13,38 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [['inspekt'], 2, /^unknown command 'inspekt' \(Did you mean inspect\?\)$/],
   [['inspect'], 2, /^missing required argument 'source'$/],
   [['inspect', TINY, '--jsn'], 2, /^unknown option '--jsn' \(Did you mean --json\?\)$/],
+  [
+    ['completion', 'tcsh'],
+    2,
+    /'tcsh' is invalid for argument 'shell'\. Allowed choices are bash, zsh, fish, powershell/,
+  ],
+  [['doctor', 'now'], 2, /^too many arguments for 'doctor'/],
   [['inspect', TINY, 'more'], 2, /^too many arguments for 'inspect'/],
   [['--quiet'], 2, /^no command given$/],
   [['convert', TINY, '-o', 'x'], 2, /^required option '--to <target>' not specified$/],
   [['convert', TINY, '--to', 'gguf:f32'], 2, /^required option '-o, --output <dir>' not specified$/],
   [['convert', TINY, '--to', 'gguf:q3', '-o', 'x'], 2, /^unknown GGUF recipe "q3", expected f32, .*q8_0/],
+  [
+    ['convert', TINY, '--to', 'gguf:q4-km', '-o', 'x'],
+    2,
+    /recipe "q4-km" \(Did you mean q4_k_m\?\), expected f32/,
+  ],
+  [
+    ['convert', TINY, '--to', 'onnx:q4f6', '-o', 'x'],
+    2,
+    /scheme "q4f6" \(Did you mean q4f16\?\), expected f32/,
+  ],
+  [
+    ['convert', TINY, '--to', 'gguf:q8_0', '--pass', 'prune', '-o', 'x'],
+    2,
+    /^unknown pass "prune", expected dedupe-tensors, /,
+  ],
+  [
+    ['convert', TINY, '--to', 'gguf:q8_0', '--pass', 'fold-norm', '-o', 'x'],
+    2,
+    /^unknown pass "fold-norm" \(Did you mean fold-norms\?\)/,
+  ],
+  [['plan', TINY, '--device', 'raspberrypi5'], 2, /device "raspberrypi5" \(Did you mean raspberry-pi-5\?\)/],
   [['convert', TINY, '--to', 'tflite', '-o', 'x'], 2, /^unknown target "tflite", expected gguf:/],
   [
     ['convert', TINY, '--to', 'onnx:int8', '-o', 'x'],
@@ -197,7 +224,10 @@ describe('help', () => {
   it('lists every command of this version in groups, examples and exit codes', async () => {
     const { code, stdout, stderr } = await runCli(['--help']);
     assert.deepEqual([code, stderr], [0, '']);
-    for (const group of ['Convert:', 'Hub:', 'Split:', 'Look:', 'Run:', 'Examples:', 'Exit codes:'])
+    for (const group of [
+      ...['Convert:', 'Hub:', 'Split:', 'Look:', 'Run:', 'Set up:'],
+      ...['Examples:', 'Exit codes:'],
+    ])
       assert.match(stdout, new RegExp(group));
     const commands = [...stdout.matchAll(/^ {2}([a-z]+) .*? {2}/gm)].map((match) => match[1]);
     const expected = [
@@ -219,6 +249,9 @@ describe('help', () => {
       'generate',
       'logits',
       'tokenize',
+      'serve',
+      'doctor',
+      'completion',
     ];
     assert.deepEqual(commands.filter((name) => name !== 'plmpress').slice(0, expected.length), expected);
   });
@@ -241,6 +274,9 @@ describe('help', () => {
     'generate',
     'logits',
     'tokenize',
+    'serve',
+    'doctor',
+    'completion',
   ]) {
     it(`of ${name} shows the global options too`, async () => {
       const { code, stdout } = await runCli([name, '--help']);

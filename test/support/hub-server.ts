@@ -150,6 +150,7 @@ export class HubServer {
     const resolve = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(pathname);
     const batch = /^\/([^/]+\/[^/]+)\.git\/info\/lfs\/objects\/batch$/.exec(pathname);
     if (pathname === '/api/repos/create') return this.#create(seen, response, body);
+    if (pathname === '/api/whoami-v2') return whoAmI(seen, response);
     const name = api?.[1] ?? resolve?.[1] ?? batch?.[1];
     const repository = this.#repositories.get(name ?? '');
     if (name === undefined || repository === undefined)
@@ -313,6 +314,11 @@ export class HubServer {
   hold(bytes: Buffer): void {
     this.#objects.set(sha256(bytes), bytes);
   }
+}
+
+function whoAmI({ headers }: SeenRequest, response: ServerResponse): void {
+  if (headers.authorization === `Bearer ${TOKEN}`) sendJson(response, 200, { type: 'user', name: 'me' });
+  else sendJson(response, 401, { error: 'Invalid username or password.' });
 }
 
 function emptyRepository(isPrivate: boolean): Repository {

@@ -43,14 +43,19 @@ llama-quantize. Further tensors, which both leave alone, tell how neurons of the
 passes that go by them. prune-ffn wants --second-moments down_proj to repair what it leaves, \`convert
 --quality best\` all.
 Each chunk of --context tokens is read without a past. Models that were trained on short texts want short chunks.
---device webgpu holds matrices in f16, or as they are stored in Q8_0 and Q4_0, and gathers all but --second-moments.`;
+--device webgpu holds matrices in f16, or as they are stored in Q8_0 and Q4_0, and gathers all but --second-moments.
+
+Examples:
+  plmpress calibrate checkpoint/ --text sample.txt -o stats.gguf
+  plmpress calibrate checkpoint/ --text prose=sample.txt --weight prose=2 --second-moments all -o stats.gguf`;
 
 export function calibrateCommand(open: OpenSession): Command {
   return new Command('calibrate')
     .description('run a model over text and write statistics of its activations')
-    .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
+    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
     .requiredOption('--text <file>', 'text to read, FILE or NAME=FILE; repeatable', collectText)
     .requiredOption('-o, --output <stats>', 'file to write')
+    .optionsGroup('Read:')
     .option('--tokens <n>', 'most tokens of all texts; default: all', parseInteger(2))
     .option('--context <n>', 'tokens of a chunk; default: 512, or what the model knows', parseInteger(1))
     .option(
@@ -58,6 +63,7 @@ export function calibrateCommand(open: OpenSession): Command {
       'how often tokens of the text of that name count; repeatable; default: 1',
       collectWeight,
     )
+    .optionsGroup('Gather:')
     .option(
       '--second-moments <matrix>',
       `gather products of every two channels that it reads: ${MOMENT_ROLES.join(', ')}, or all; repeatable`,
@@ -68,6 +74,7 @@ export function calibrateCommand(open: OpenSession): Command {
       'memory for second moments; the texts are read once more for what is beyond; default: 256MiB',
       parseSize,
     )
+    .optionsGroup('Run:')
     .addOption(
       new Option(
         '--device <device>',

@@ -80,17 +80,24 @@ interface ConvertFlags {
 const HELP = `
 Sizes are 500M, 3.5GB (decimal) or 512MiB (binary). \`plmpress schemes\` lists the targets and schemes.
 A tensor takes the first of these that is given: --token-embedding-type, the first --tensor-type that matches anywhere in
-its GGUF name (blk.0.attn_q.weight), --plan or --target-size, --pure, the rule of the target. Vectors stay F32. Bundles of webgpu take the schemes q4, q8
-and f16 there, and patterns that match in the names of checkpoints (self_attn.q_proj) as well.
+its GGUF name (blk.0.attn_q.weight), --plan or --target-size, --pure, the rule of the target. Vectors stay F32. Bundles of
+webgpu take the schemes q4, q8 and f16 there, and patterns that match in the names of checkpoints (self_attn.q_proj) as well.
 --gguf-arch deepseek2 makes files that run with a KV cache of a ninth of the bytes and with flash attention, but hold the
 first matrix of every FFN twice; docs/gguf.md tells when that pays.
 All targets are written, or none: files get their names when they are whole and on the disk, and a run that fails
-or is interrupted leaves the folder as it was. The same source and options give the same bytes everywhere.`;
+or is interrupted leaves the folder as it was. The same source and options give the same bytes everywhere.
+
+Examples:
+  plmpress convert checkpoint/ --to gguf:q8_0 -o out/ --verify
+  plmpress convert checkpoint/ --to onnx:q4 --to onnx:q8 -o web/
+  plmpress convert checkpoint/ --to gguf:q4_k_m --statistics stats.gguf --quality best -o out/
+  plmpress convert PLM-Team/PLM-1.8B-Instruct --to gguf:q4_k_m --stream -o out/
+  plmpress convert checkpoint/ --to webgpu:q4 -o page/ --dry-run`;
 
 export function convertCommand(open: OpenSession): Command {
   return new Command('convert')
     .description('convert a model into artifacts, with a record of all that was done in plmpress.json')
-    .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
+    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
     .requiredOption('--to <target>', 'what to write, as gguf:q8_0, onnx:q4 or webgpu:q4; repeatable', collect)
     .requiredOption('-o, --output <dir>', 'output folder')
     .optionsGroup('Artifact:')
@@ -157,12 +164,12 @@ export function convertCommand(open: OpenSession): Command {
         .default('current'),
     )
     .option(
-      '--pass <name[:key=value,…]>',
+      '--pass <pass[:key=value,…]>',
       'rewrite the weights first (`plmpress passes`); repeatable',
       collectPass,
     )
     .addOption(
-      new Option('--no-pass <name>', 'leave out a pass that the target asks for; repeatable').argParser(
+      new Option('--no-pass <pass>', 'leave out a pass that the target asks for; repeatable').argParser(
         collect,
       ),
     )

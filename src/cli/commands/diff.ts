@@ -10,14 +10,22 @@ import { renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';
 import { threadsOption } from './runtime-flags.ts';
 
+const HELP = `
+Every weight is compared, decoded where schemes differ. Errors are those of b against a.
+
+Examples:
+  plmpress diff checkpoint/ out/
+  plmpress diff checkpoint/ PLM-Team/PLM-1.8B-Instruct --json`;
+
 export function diffCommand(open: OpenSession): Command {
   return new Command('diff')
     .description(
       'say what differs between two models: geometry, tokenizer, metadata, every tensor, recorded passes',
     )
-    .argument('<a>', 'checkpoint folder, .gguf file or artifact folder')
+    .argument('<a>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
     .argument('<b>', 'another one')
     .addOption(threadsOption())
+    .addHelpText('after', HELP)
     .action(async (a: string, b: string, { threads }: { threads: number }) => {
       const session = open();
       const { signal, progress } = session;

@@ -15,19 +15,29 @@ interface GenerateFlags extends RuntimeFlags, Omit<SamplerOptions, 'minP' | 'rep
 
 const DEFAULT_TOKENS = 128;
 
+const HELP = `
+Text comes as it is computed. Without --temperature and the like the model's own generation config counts.
+
+Examples:
+  plmpress generate out/ --prompt "Call me" -n 32 --temperature 0
+  plmpress generate checkpoint/ --prompt "Once upon a time" --seed 7 --ffn sparse`;
+
 export function generateCommand(open: OpenSession): Command {
   return new Command('generate')
     .description('continue a prompt with the reference runtime')
-    .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
+    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
     .requiredOption('--prompt <text>', 'text to continue; the text of special tokens is taken for the tokens')
     .option('-n, --tokens <n>', 'most tokens to generate', parseInteger(0), DEFAULT_TOKENS)
+    .optionsGroup('Sample:')
     .option('--temperature <t>', '0 is greedy; default: of the model', parseNumber(0))
     .option('--seed <s>', 'of the sampling; default: 0', parseInteger(0))
     .option('--top-k <k>', 'sample from the k likeliest tokens; default: of the model', parseInteger(0))
     .option('--top-p <p>', 'sample from this share of probability; default: of the model', parseNumber(0, 1))
+    .optionsGroup('Run:')
     .addOption(attentionOption())
     .addOption(ffnOption())
     .addOption(threadsOption())
+    .addHelpText('after', HELP)
     .action(async (source: string, flags: GenerateFlags) => {
       const session = open();
       const { prompt, tokens: maxTokens, attention, ffn, threads, ...sampler } = flags;

@@ -13,11 +13,18 @@ import type { OpenSession } from '../program.ts';
 import { renderFacts, renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';
 
+const HELP = `
+Reads headers only, so it is quick on models of any size, on the Hub as well.
+
+Examples:
+  plmpress inspect checkpoint/
+  plmpress inspect PLM-Team/PLM-1.8B-Instruct --json`;
+
 export function inspectCommand(open: OpenSession): Command {
   return new Command('inspect')
     .description('say what a model is: geometry, parameters, tensors, tokenizer, metadata')
-    .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
-    .addHelpText('after', '\nReads headers only, so it is quick on models of any size.')
+    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
+    .addHelpText('after', HELP)
     .action(async (source: string) => {
       const session = open();
       const inspection = await withSource(source, async (model) => inspect(model), {

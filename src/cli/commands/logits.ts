@@ -18,14 +18,22 @@ interface LogitsFlags extends RuntimeFlags {
 
 const TOP = 5;
 
+const HELP = `
+For comparisons with other runtimes: the numbers are those of the reference runtime, as f32.
+
+Examples:
+  plmpress logits checkpoint/ --ids 1,2,3
+  plmpress logits out/ --ids 1,2,3 --attention expanded --json`;
+
 export function logitsCommand(open: OpenSession): Command {
   return new Command('logits')
     .description('print the logits after each token: all with --json, else of the likeliest tokens')
-    .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
+    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
     .requiredOption('--ids <ids>', 'token ids, as 1,2,3', parseIds)
     .addOption(attentionOption())
     .addOption(ffnOption())
     .addOption(threadsOption())
+    .addHelpText('after', HELP)
     .action(async (source: string, { ids, ...runtime }: LogitsFlags) => {
       const session = open();
       const write = async (model: Model) => {

@@ -13,7 +13,11 @@ interface MatrixFlags {
 
 const HELP = `
 One job each for every model, target and size; sizes are for GGUF. With --shards each is so many jobs, one a part, whose names are
-that of the whole with .part-1-of-4 and so on behind it. docs/jobs.md shows the workflow around it.`;
+that of the whole with .part-1-of-4 and so on behind it. docs/jobs.md shows the workflow around it.
+
+Examples:
+  plmpress matrix --model PLM-Team/PLM-1.8B-Instruct --to gguf:q4_k_m --to onnx:q4
+  plmpress matrix --model checkpoint/ --to gguf:q4_k_m --target-size 900MB --target-size 1.1GB --shards 4`;
 
 export function matrixCommand(open: OpenSession): Command {
   return new Command('matrix')

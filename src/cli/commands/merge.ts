@@ -16,7 +16,11 @@ interface MergeFlags extends RecordedFlags {
 
 const HELP = `
 What it writes is what one \`convert\` without --shard would have written, byte for byte. A part that is missing is exit code 3, one
-that is damaged or of another source, version or option exit code 6; each is named.`;
+that is damaged or of another source, version or option exit code 6; each is named.
+
+Examples:
+  plmpress merge parts/* --from checkpoint/ -o out/
+  plmpress merge parts/1 parts/2 --from checkpoint/ -o out/ --json`;
 
 export function mergeCommand(open: OpenSession): Command {
   const command = new Command('merge')

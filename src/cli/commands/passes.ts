@@ -5,9 +5,17 @@ import { PRESETS } from '../../passes/presets.ts';
 import type { OpenSession } from '../program.ts';
 import { renderTable } from '../ui/table.ts';
 
+const HELP = `
+\`convert --pass\` runs one, with options as name:key=value,key=value; docs/passes.md tells what each is good for.
+
+Examples:
+  plmpress passes
+  plmpress passes --json`;
+
 export function passesCommand(open: OpenSession): Command {
   return new Command('passes')
     .description('list the passes, which rewrite a model, and those that targets run by themselves')
+    .addHelpText('after', HELP)
     .action(async () => {
       const session = open();
       const passes = PASSES.map(({ name, summary, defaults }) => ({ name, summary, options: defaults }));

@@ -25,14 +25,19 @@ const HELP = `
 Devices: ${DEVICES.map(({ name }) => name).join(', ')}. A device file adds more:
   {"devices": [{"name": "board", "bytesPerSecond": 12800000000, "memoryBytes": 4000000000, "usableShare": 0.8}]}
 Rates are ceilings: nominal bandwidth of the memory / (weights + KV cache). docs/planning.md has the formulas.
-Reads headers only, so it is quick on models of any size.`;
+Reads headers only, so it is quick on models of any size.
+
+Examples:
+  plmpress plan checkpoint/ --device raspberry-pi-5 --context 1024
+  plmpress plan PLM-Team/PLM-1.8B-Instruct --to gguf:q4_k_m --to onnx:q4 --must-fit`;
 
 export function planCommand(open: OpenSession): Command {
   return new Command('plan')
     .description('predict what targets cost on devices: bytes, FLOPs, memory, tokens a second')
-    .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
+    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
     .option('--to <target>', `what to plan; repeatable; default: ${DEFAULT_TARGETS.join(', ')}`, collect)
-    .option('--device <name>', 'where it is to run; repeatable; default: every known device', collect)
+    .optionsGroup('Device:')
+    .option('--device <device>', 'where it is to run; repeatable; default: every known device', collect)
     .option('--device-file <file>', 'more devices, as JSON')
     .option(
       '--context <n>',

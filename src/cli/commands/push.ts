@@ -20,9 +20,9 @@ interface PushFlags {
 const HELP = `
 All files that plmpress.json lists, the record itself and a model card go up in one commit: a reader sees the repository as it
 was, or with all of them. They are hashed first, and must be as convert has written them. What the Hub has received already is
-not sent again, so a second run goes on where one was interrupted. The card has what the Hub reads (base_model, licence, tags), a table
-of the files, how to run and how to reproduce them; figures are those of \`convert --verify\`. A README.md in the folder goes up
-as it is, and one in the repository that people have written stays.
+not sent again, so a second run goes on where one was interrupted. The card has what the Hub reads (base_model, licence, tags),
+a table of the files, how to run and how to reproduce them; figures are those of \`convert --verify\`. A README.md in the folder
+goes up as it is, and one in the repository that people have written stays.
 
 HF_TOKEN, or what \`hf auth login\` has left, must allow writing. An ID may name a branch: org/name@branch.
 

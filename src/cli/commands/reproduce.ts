@@ -20,7 +20,11 @@ interface ReproduceFlags extends RecordedFlags {
 
 const HELP = `
 Source, importances, statistics and adapters must be those that the manifest names by their hashes. Exit code 6 says that one is
-not, or that a file came out otherwise: then its tensors are named. Without -o what is made goes again when it is compared.`;
+not, or that a file came out otherwise: then its tensors are named. Without -o what is made goes again when it is compared.
+
+Examples:
+  plmpress reproduce out/plmpress.json --from checkpoint/
+  plmpress reproduce out/ --from checkpoint/ -o again/`;
 
 export function reproduceCommand(open: OpenSession): Command {
   const command = new Command('reproduce')

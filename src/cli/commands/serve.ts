@@ -13,12 +13,20 @@ interface ServeFlags {
 const DEFAULT_PORT = 8765;
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 
+const HELP = `
+It opens the chat page of a bundle, and a list where a folder holds several. docs/webgpu.md tells how other hosts do so.
+
+Examples:
+  plmpress serve page/
+  plmpress serve page/ --port 0`;
+
 export function serveCommand(open: OpenSession): Command {
   return new Command('serve')
     .description('serve WebGPU bundles to browsers on this machine, until it is interrupted')
     .argument('<dir>', 'bundle, or folder of bundles')
     .option('--port <n>', '0 takes one that is free', parseInteger(0, 65535), DEFAULT_PORT)
     .option('--host <address>', 'where to listen; 0.0.0.0 lets other machines in', '127.0.0.1')
+    .addHelpText('after', HELP)
     .action(async (folder: string, { host, port }: ServeFlags) => {
       const session = open();
       const server = await serveBundles(folder, { host, port });

@@ -38,26 +38,34 @@ interface SweepFlags {
 const HELP = `
 Every size is a choice of schemes as --target-size of \`convert\` makes it; what matrices cost is measured once for all. A size
 is 900MB, or 80% of what the target itself takes. The table tells the bytes and the divergence over --eval-text, which should be
-another text than the one that schemes are chosen over. With -o an interrupted sweep goes on where it was.`;
+another text than the one that schemes are chosen over. With -o an interrupted sweep goes on where it was.
+
+Examples:
+  plmpress sweep checkpoint/ --to gguf:q4_k_m --sizes 60%,80%,100% --quality fast
+  plmpress sweep checkpoint/ --to gguf:q4_k_m --sizes 80% --statistics stats.gguf --text sample.txt -o points.json`;
 
 export function sweepCommand(open: OpenSession): Command {
   return new Command('sweep')
     .description('choose the schemes of a GGUF for several sizes, and tell what each costs')
-    .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
-    .requiredOption('--to <target>', 'a GGUF, as gguf:q4_k_m')
+    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
+    .requiredOption('--to <gguf:recipe>', 'what to write, as gguf:q4_k_m')
     .requiredOption('--sizes <sizes>', 'sizes separated by commas: 700MB,900MB or 60%,80%,100%', parseSizes)
+    .optionsGroup('Round:')
     .addOption(
       new Option('--quality <quality>', 'how weights are rounded').choices(QUALITIES).default('best'),
     )
     .option('--statistics <file>', 'second moments, as `plmpress calibrate` writes them, for --quality best')
     .option('--imatrix <file>', 'importances of columns')
     .option('--ffn-width <n>', 'a width that the FFN may be pruned to; repeatable', collectInteger(1))
+    .optionsGroup('Choose and judge:')
     .option('--text <file>', 'text that schemes are chosen over; repeatable', collect)
     .option('--eval-text <file>', 'text that points are judged by; repeatable; default: --text', collect)
     .option('--tokens <n>', 'most tokens of each; default: 2048', parseInteger(2))
+    .optionsGroup('Keep:')
     .option('-o, --output <file>', 'JSON file that keeps the points')
     .addOption(reportOption())
     .option('--force', 'replace a file that is of something else, and reports')
+    .optionsGroup('Run:')
     .addOption(threadsOption())
     .addHelpText('after', HELP)
     .action((source: string, flags: SweepFlags) => {

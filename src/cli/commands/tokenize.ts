@@ -5,12 +5,20 @@ import type { OpenSession } from '../program.ts';
 import { renderTable } from '../ui/table.ts';
 import { tokenText } from '../ui/token-text.ts';
 
+const HELP = `
+Of a model on the Hub only config and tokenizer are read.
+
+Examples:
+  plmpress tokenize checkpoint/ "Call me"
+  plmpress tokenize PLM-Team/PLM-1.8B-Instruct "<|im_start|>user" --special --json`;
+
 export function tokenizeCommand(open: OpenSession): Command {
   return new Command('tokenize')
     .description('turn text into token ids')
-    .argument('<source>', 'checkpoint folder, .gguf file or artifact folder')
+    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
     .argument('<text>', 'the text')
     .option('--special', 'take the text of special tokens for the tokens')
+    .addHelpText('after', HELP)
     .action(async (source: string, text: string, { special = false }: { special?: boolean }) => {
       const session = open();
       const tokenizer = await withSource(source, async (model) => new Tokenizer(model.tokenizer), {

@@ -43,7 +43,11 @@ compared with its source, and both models run over the text: the source, a GGUF 
 reference runtime, an ONNX graph node by node in an interpreter, or in ONNX Runtime. Files of a bundle must be those of its
 manifest, too. What an artifact of its schemes cannot show sets the exit code to 6.
 A report shows where bytes and errors are, by tensor, layer and position, as a page without scripts or as Markdown for the
-summary of a CI job.`;
+summary of a CI job.
+
+Examples:
+  plmpress verify out/ --against checkpoint/ --tokens 500
+  plmpress verify out/ --against checkpoint/ --text sample.txt --max-kld 0.02 --report report.html`;
 
 export function verifyCommand(open: OpenSession): Command {
   return new Command('verify')
@@ -55,6 +59,7 @@ export function verifyCommand(open: OpenSession): Command {
     )
     .option('--statistics <file>', 'what passes went by, such as prune-ffn, when the artifact was made')
     .option('--adapter <dir>', 'LoRA that was merged into the source; repeatable', collect)
+    .optionsGroup('Compare:')
     .option('--text <file>', 'text that both read; repeatable; default: a short built-in text', collect)
     .option('--tokens <n>', 'most tokens of it', parseInteger(2), DEFAULT_VERIFY_TOKENS)
     .option(
@@ -62,6 +67,7 @@ export function verifyCommand(open: OpenSession): Command {
       'most mean KLD in nats a token; default: by the coarsest scheme, none where neurons were pruned',
       parseNumber(0),
     )
+    .optionsGroup('Run:')
     .addOption(
       new Option(
         '--engine <engine>',
@@ -80,6 +86,7 @@ export function verifyCommand(open: OpenSession): Command {
     )
     .addOption(attentionOption())
     .addOption(threadsOption())
+    .optionsGroup('Report:')
     .addOption(reportOption())
     .option('--force', 'replace reports that are there')
     .addHelpText('after', HELP)

@@ -1,7 +1,7 @@
 import { PressError, unsupported } from '../../core/errors.ts';
 
 /** Not among the dependencies: 130 MB that only who computes on a GPU needs. */
-const PACKAGE = 'webgpu';
+export const DAWN_PACKAGE = 'webgpu';
 
 /** What kernels use where it is there. */
 const OPTIONAL_FEATURES = ['subgroups'] as const;
@@ -17,25 +17,29 @@ let dawn: GPU | undefined;
  * @throws PressError unsupported where the package is not installed or finds no adapter.
  */
 export async function openDevice(): Promise<GPUDevice> {
-  dawn ??= (await load()).create([]);
-  const adapter = await dawn.requestAdapter({ powerPreference: 'high-performance' });
-  if (adapter === null) {
-    throw unsupported({
-      what: 'no GPU: Dawn finds no adapter',
-      expected: 'a driver of Vulkan, Metal or Direct3D 12',
-    });
-  }
+  const adapter = await openAdapter();
   return adapter.requestDevice({
     requiredFeatures: OPTIONAL_FEATURES.filter((feature) => adapter.features.has(feature)),
     requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
   });
 }
 
+/** The GPU before it is put to use. Throws as `openDevice` does. */
+export async function openAdapter(): Promise<GPUAdapter> {
+  dawn ??= (await load()).create([]);
+  const adapter = await dawn.requestAdapter({ powerPreference: 'high-performance' });
+  if (adapter !== null) return adapter;
+  throw unsupported({
+    what: 'no GPU: Dawn finds no adapter',
+    expected: 'a driver of Vulkan, Metal or Direct3D 12',
+  });
+}
+
 async function load(): Promise<typeof import('webgpu')> {
   try {
-    return await import(PACKAGE);
+    return await import(DAWN_PACKAGE);
   } catch (cause) {
-    const expected = `the package ${PACKAGE} beside plmpress, as \`npm install ${PACKAGE}\` puts it`;
+    const expected = `the package ${DAWN_PACKAGE} beside plmpress, as \`npm install ${DAWN_PACKAGE}\` puts it`;
     throw new PressError('unsupported', { what: 'WebGPU is not installed', expected }, { cause });
   }
 }

@@ -4,7 +4,7 @@ import { PressError } from '../../core/errors.ts';
 import { GraphDecoder } from './graph-decoder.ts';
 
 /** Not among the dependencies: 288 MB that only who compares with it needs. */
-const PACKAGE = 'onnxruntime-node';
+export const ONNX_RUNTIME_PACKAGE = 'onnxruntime-node';
 
 /**
  * Runs a graph in ONNX Runtime.
@@ -14,7 +14,7 @@ export async function openOnnxRuntime(
   { graph, graphPath }: OnnxArtifact,
   { threads }: { readonly threads?: number },
 ): Promise<GraphDecoder<Tensor>> {
-  const { InferenceSession: Session, Tensor: OrtTensor } = await load();
+  const { InferenceSession: Session, Tensor: OrtTensor } = await loadOnnxRuntime();
   let session: InferenceSession;
   try {
     session = await Session.create(graphPath, {
@@ -40,11 +40,12 @@ export async function openOnnxRuntime(
   return new GraphDecoder(runner, graph.graph.inputs);
 }
 
-async function load(): Promise<typeof import('onnxruntime-node')> {
+/** @throws PressError unsupported where the package is not installed. */
+export async function loadOnnxRuntime(): Promise<typeof import('onnxruntime-node')> {
   try {
-    return await import(PACKAGE);
+    return await import(ONNX_RUNTIME_PACKAGE);
   } catch (cause) {
-    const expected = `the package ${PACKAGE} beside plmpress, as \`npm install ${PACKAGE}\` puts it`;
+    const expected = `the package ${ONNX_RUNTIME_PACKAGE} beside plmpress, as \`npm install ${ONNX_RUNTIME_PACKAGE}\` puts it`;
     throw new PressError(
       'unsupported',
       { what: 'the engine onnxruntime is not installed', expected },

@@ -1,6 +1,7 @@
-import { invalidInput, usage } from '../../core/errors.ts';
+import { invalidInput } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
 import type { JsonField } from '../../core/json-field.ts';
+import { unknownName } from '../../core/unknown-name.ts';
 import { assertExists } from '../../io/existing-path.ts';
 import { readTextFile } from '../../io/text-file.ts';
 
@@ -35,7 +36,11 @@ export function usableBytes({ memoryBytes, usableShare }: DeviceProfile): number
 export function selectDevices(known: readonly DeviceProfile[], names: readonly string[]): DeviceProfile[] {
   for (const name of names) {
     if (known.some((device) => device.name === name)) continue;
-    throw usage(`unknown device ${JSON.stringify(name)}`, known.map((device) => device.name).join(', '));
+    throw unknownName(
+      'device',
+      name,
+      known.map((device) => device.name),
+    );
   }
   return known.filter(({ name }) => names.includes(name));
 }

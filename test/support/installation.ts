@@ -1,0 +1,76 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { TestContext } from 'node:test';
+import { repoRoot } from './paths.ts';
+import { temporaryFolder } from './temporary-folder.ts';
+
+/** The package as a stranger has it. */
+export interface Installation {
+  readonly folder: string;
+  /** For programs that must do with Node alone: every connection throws. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly packages: readonly { readonly name: string; readonly runsScript: boolean }[];
+  /** Bytes of all files, or of those of one package. */
+  bytes(name?: string): number;
+}
+
+/** Packs the package as it is built. Returns the path of the archive. */
+export function packInto(folder: string): string {
+  const pack = ['pack', '--ignore-scripts', '--json', '--pack-destination', folder];
+  const stdio: ['ignore', 'pipe', 'ignore'] = ['ignore', 'pipe', 'ignore'];
+  const [{ filename }] = JSON.parse(execFileSync('npm', pack, { cwd: repoRoot, encoding: 'utf8', stdio }));
+  return path.join(folder, filename);
+}
+
+/** What npm says where a registry cannot be asked. */
+const UNREACHABLE = /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ENOTCACHED)\b/;
+
+/** Installs the packed package into an empty folder; a reason where no registry can be reached. */
+export async function installPackage(t: TestContext): Promise<Installation | string> {
+  const folder = temporaryFolder(t);
+  writeFileSync(path.join(folder, 'package.json'), '{ "private": true }');
+  const install = [
+    'install',
+    '--omit=dev',
+    '--ignore-scripts',
+    '--prefer-offline',
+    '--no-audit',
+    '--no-fund',
+  ];
+  const { status, stderr } = spawnSync('npm', [...install, packInto(folder)], {
+    ...{ cwd: folder, encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'] },
+  });
+  const [unreachable] = UNREACHABLE.exec(stderr) ?? [];
+  if (status !== 0 && unreachable) return `no registry of npm can be reached (${unreachable})`;
+  if (status !== 0) throw new Error(stderr);
+  const modules = path.join(folder, 'node_modules');
+  const lock = JSON.parse(readFileSync(path.join(modules, '.package-lock.json'), 'utf8'));
+  const packages = Object.entries(lock.packages as Record<string, { hasInstallScript?: boolean }>).map(
+    ([name, { hasInstallScript = false }]) => ({ name, runsScript: hasInstallScript }),
+  );
+  return { folder, env: nodeAlone(folder), packages, bytes: (name = '') => sizeOf(path.join(modules, name)) };
+}
+
+function nodeAlone(folder: string): NodeJS.ProcessEnv {
+  const programs = path.join(folder, 'programs');
+  mkdirSync(programs);
+  for (const name of ['node', 'npx']) {
+    symlinkSync(path.join(path.dirname(process.execPath), name), path.join(programs, name));
+  }
+  // npx runs what it finds by a shell.
+  symlinkSync('/bin/sh', path.join(programs, 'sh'));
+  const hook = path.join(folder, 'no-network.mjs');
+  writeFileSync(
+    hook,
+    `import net from 'node:net';
+net.Socket.prototype.connect = () => { throw new Error('a connection was tried'); };
+`,
+  );
+  return { PATH: programs, HOME: folder, NODE_OPTIONS: `--import=${hook}` };
+}
+
+function sizeOf(folder: string): number {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
+  return files.reduce((sum, file) => sum + statSync(path.join(file.parentPath, file.name)).size, 0);
+}
