@@ -252,6 +252,12 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     act: always(isRevision, (response) => sendJson(response, 200, null)),
     message: /PLM-Team\/plm-tiny@main: the answer is no JSON object$/,
   },
+  'a listing that is longer than any': {
+    act: always(isTree, (response) => {
+      response.writeHead(200, { 'Content-Type': 'application/json' }).end(`[${' '.repeat(17_000_000)}]`);
+    }),
+    message: /PLM-Team\/plm-tiny: answers with more than 16000000 bytes$/,
+  },
   'a listing that is an object': {
     act: always(isTree, (response) => sendJson(response, 200, { error: 'try again' })),
     message: /PLM-Team\/plm-tiny: the answer is not a list of files$/,
@@ -322,6 +328,15 @@ describe('pull refuses, and leaves nothing wrong', () => {
       for (const file of NEEDED) assert.deepEqual(readFileSync(path.join(folder!, file)), FILES[file]);
     });
   }
+});
+
+test('of 10,000 files only those that are needed come', async (t) => {
+  const { server, take } = await start(t);
+  const others = Array.from({ length: 10_000 }, (_, i) => [`training/step-${i}.json`, '{}'] as const);
+  server.commit(REPOSITORY, { ...FILES, ...Object.fromEntries(others) });
+  const { folder } = await take();
+  for (const file of NEEDED) assert.deepEqual(readFileSync(path.join(folder!, file)), FILES[file]);
+  assert.equal(server.contentRequests().length, NEEDED.length);
 });
 
 test('a later run goes on where one ended', async (t) => {
