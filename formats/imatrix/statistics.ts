@@ -63,13 +63,13 @@ async function readNeurons(
   const [up, down] = [`blk.${layer}.ffn_up.weight`, `blk.${layer}.ffn_down.weight`];
   const firings = await reader.values(up + EXTRA_SUFFIXES.firings);
   const width = firings.length;
-  const fired = await reader.values(up + EXTRA_SUFFIXES.fired, [SAMPLE_WORDS, width]);
+  const fired = await reader.words(up + EXTRA_SUFFIXES.fired, [SAMPLE_WORDS, width]);
   const outputSquares = await reader.means(down + EXTRA_SUFFIXES.output, tokens);
   return {
     firings,
     means: await reader.means(down + EXTRA_SUFFIXES.sums, tokens, [width]),
     meanSquares: await reader.means(down + SUMS, tokens, [width, 1]),
-    fired: Uint16Array.from(fired),
+    fired,
     outputSquares,
   };
 }
@@ -114,6 +114,15 @@ class StatisticsReader {
       'mean',
       sums.map((sum) => sum / tokens),
     );
+  }
+
+  /** Values of a tensor as words of 16 bits. */
+  async words(name: string, dims: readonly number[]): Promise<Uint16Array> {
+    const values = await this.values(name, dims);
+    const words = Uint16Array.from(values);
+    const broken = values.findIndex((value, i) => value !== words[i]);
+    if (broken < 0) return words;
+    throw this.fault(`${name}[${broken}]`, 'value', values[broken], 'an integer of 16 bits');
   }
 
   #usable(name: string, what: string, values: Float32Array): Float32Array {

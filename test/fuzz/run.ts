@@ -38,7 +38,7 @@ write(`${total} cases in all`);
 process.exit();
 
 function print(target: string, { cases, seconds, outcomes, messages, failures }: FuzzResult): void {
-  const rate = Math.round(cases / seconds);
+  const rate = seconds === 0 ? 0 : Math.round(cases / seconds);
   const ended = [...outcomes].toSorted().map(([kind, count]) => `${kind} ${percent(count / cases)}`);
   write(`${target}: ${cases} cases, ${rate} a second: ${ended.join(', ')}; ${messages.size} messages`);
   if (values.messages) for (const message of [...messages].sort()) write(`  ${message}`);

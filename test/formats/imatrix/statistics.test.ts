@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { describe, it, type TestContext } from 'node:test';
+import { SAMPLE_WORDS } from '../../../src/core/statistics.ts';
 import { withStatistics } from '../../../src/pipeline/open-statistics.ts';
 import { imatrixGguf, imatrixTensors } from '../../support/imatrix-files.ts';
 import { assertRejects, type Rejection } from '../../support/rejects.ts';
@@ -35,6 +36,11 @@ const FIRINGS = 'blk.1.ffn_up.weight.plmpress_firings';
 const SUMS = 'blk.0.ffn_down.weight.plmpress_sums';
 const MOMENTS = 'blk.1.ffn_down.weight.plmpress_moments';
 
+const FIRED = 'blk.0.ffn_up.weight.plmpress_fired';
+const words = (last: number) => ({
+  [FIRED]: { values: [...Array<number>(4 * SAMPLE_WORDS - 1).fill(3), last] },
+});
+
 const REFUSALS: readonly (readonly [what: string, bytes: Uint8Array, expected: Rejection])[] = [
   ['an empty file', new Uint8Array(), { failure: 'unsupported', message: /no statistics of FFN neurons/ }],
   [
@@ -63,6 +69,13 @@ const REFUSALS: readonly (readonly [what: string, bytes: Uint8Array, expected: R
     statisticsFile({ [FIRINGS]: { values: [1, -1, 1, 1] } }),
     { message: /plmpress_firings\[1\]": value, got -1/ },
   ],
+  ...[65_536, 0.5].map((value): readonly [string, Uint8Array, Rejection] => [
+    `${value} as a word of who fired`,
+    statisticsFile(words(value)),
+    {
+      message: new RegExp(`plmpress_fired\\[\\d+\\]": value, got ${value}, expected an integer of 16 bits$`),
+    },
+  ]),
   [
     'a layer without firings between others',
     without('blk.0.ffn_up.weight.plmpress_firings'),
