@@ -23,6 +23,8 @@ const MAX_TENSORS = 100_000;
 const MAX_ARRAY_ELEMENTS = 4_194_304;
 /** huggingface.js has the same limit; no known key nests more than once. */
 const MAX_NESTING = 4;
+/** Elements that an array inside of an array counts as: it takes the memory of so many, even if it is empty. */
+const NESTED_ARRAY = 8;
 /** Fewest bytes of a key-value pair: length, one character, type, one byte of value. */
 const MIN_KEY_VALUE_BYTES = 8 + 1 + 4 + 1;
 /** Fewest bytes of a tensor info: length, one character, dimension count, one dimension, type, offset. */
@@ -126,12 +128,13 @@ async function readArray(
   await cursor.need(8);
   const start = cursor.position;
   const count = cursor.u64();
-  const allowed = Math.min(budget.elements, Math.floor(cursor.remaining / minimumBytes(items)));
+  const cost = items === 'array' ? NESTED_ARRAY : 1;
+  const allowed = Math.floor(Math.min(budget.elements / cost, cursor.remaining / minimumBytes(items)));
   if (count > BigInt(allowed)) {
     throw cursor.error('array length', { got: count, expected: `at most ${allowed}` }, start);
   }
   const length = Number(count);
-  budget.elements -= length;
+  budget.elements -= cost * length;
   const value: unknown[] = [];
   if (items === 'array') {
     for (let i = 0; i < length; i++) value.push(await readArray(cursor, budget, depth + 1));

@@ -5,6 +5,8 @@ import { datasetName, type RawEntry } from './entries.ts';
 
 /** Fewest bytes of an entry: length, one character, calls, count, one value. */
 const MIN_ENTRY_BYTES = 4 + 1 + 4 + 4 + 4;
+/** The limit of tensors of a GGUF. Millions of tiny entries would take twenty times the bytes of the file. */
+const MAX_ENTRIES = 100_000;
 
 /**
  * Reads the form of llama-imatrix before 2025, little-endian: entries of name, calls and sums, then maybe the number
@@ -13,7 +15,8 @@ const MIN_ENTRY_BYTES = 4 + 1 + 4 + 4 + 4;
  */
 export function readDatForm(bytes: Uint8Array, file: string) {
   const cursor = new DatCursor(bytes, file);
-  const count = cursor.int('number of entries', 1, Math.floor(cursor.remaining / MIN_ENTRY_BYTES));
+  const most = Math.min(MAX_ENTRIES, Math.floor(cursor.remaining / MIN_ENTRY_BYTES));
+  const count = cursor.int('number of entries', 1, most);
   const entries: RawEntry[] = [];
   const names = new Set<string>();
   for (let index = 0; index < count; index++) {
@@ -23,7 +26,8 @@ export function readDatForm(bytes: Uint8Array, file: string) {
     if (names.has(name)) throw cursor.error('the entry stands in the file twice');
     names.add(name);
     const calls = cursor.int('number of calls', 0);
-    const values = cursor.int('number of values', 1, Math.floor(cursor.remaining / 4));
+    // The number itself takes the place of one value.
+    const values = cursor.int('number of values', 1, Math.floor(cursor.remaining / 4) - 1);
     entries.push({ name, sums: cursor.floats(values), counts: Float32Array.of(calls) });
   }
   cursor.field = 'tail';

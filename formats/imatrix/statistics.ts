@@ -34,7 +34,7 @@ export async function readStatistics(file: InputFile): Promise<Statistics> {
   const meanSquares = new Map<string, Float32Array>();
   for (const suffix of [SUMS, EXTRA_SUFFIXES['extra-input']]) {
     for (const matrix of reader.matricesWith(suffix)) {
-      meanSquares.set(matrix, divided(await reader.values(matrix + suffix), tokens));
+      meanSquares.set(matrix, await reader.means(matrix + suffix, tokens));
     }
   }
   const neurons: NeuronStatistics[] = [];
@@ -63,19 +63,15 @@ async function readNeurons(
   const [up, down] = [`blk.${layer}.ffn_up.weight`, `blk.${layer}.ffn_down.weight`];
   const firings = await reader.values(up + EXTRA_SUFFIXES.firings);
   const width = firings.length;
-  const fired = await reader.values(up + EXTRA_SUFFIXES.fired, [SAMPLE_WORDS, width]);
-  const output = await reader.values(down + EXTRA_SUFFIXES.output);
+  const fired = await reader.words(up + EXTRA_SUFFIXES.fired, [SAMPLE_WORDS, width]);
+  const outputSquares = await reader.means(down + EXTRA_SUFFIXES.output, tokens);
   return {
     firings,
-    means: divided(await reader.values(down + EXTRA_SUFFIXES.sums, [width]), tokens),
-    meanSquares: divided(await reader.values(down + SUMS, [width, 1]), tokens),
-    fired: Uint16Array.from(fired),
-    outputSquares: divided(output, tokens),
+    means: await reader.means(down + EXTRA_SUFFIXES.sums, tokens, [width]),
+    meanSquares: await reader.means(down + SUMS, tokens, [width, 1]),
+    fired,
+    outputSquares,
   };
-}
-
-function divided(sums: Float32Array, tokens: number): Float32Array {
-  return sums.map((sum) => sum / tokens);
 }
 
 class StatisticsReader {
@@ -107,11 +103,32 @@ class StatisticsReader {
     const { offset, bytes } = this.#info(name, dims);
     const stored = new Uint8Array(bytes);
     await this.#file.readInto(stored, offset);
-    const values = new Float32Array(stored.buffer);
+    return this.#usable(name, 'value', new Float32Array(stored.buffer));
+  }
+
+  /** Values of a tensor as sums over `tokens`. */
+  async means(name: string, tokens: number, dims?: readonly number[]): Promise<Float32Array> {
+    const sums = await this.values(name, dims);
+    return this.#usable(
+      name,
+      'mean',
+      sums.map((sum) => sum / tokens),
+    );
+  }
+
+  /** Values of a tensor as words of 16 bits. */
+  async words(name: string, dims: readonly number[]): Promise<Uint16Array> {
+    const values = await this.values(name, dims);
+    const words = Uint16Array.from(values);
+    const broken = values.findIndex((value, i) => value !== words[i]);
+    if (broken < 0) return words;
+    throw this.fault(`${name}[${broken}]`, 'value', values[broken], 'an integer of 16 bits');
+  }
+
+  #usable(name: string, what: string, values: Float32Array): Float32Array {
     const broken = values.findIndex((value) => !(value >= 0 && value < Infinity));
-    if (broken >= 0)
-      throw this.fault(`${name}[${broken}]`, 'value', values[broken], 'a finite number from 0 up');
-    return values;
+    if (broken < 0) return values;
+    throw this.fault(`${name}[${broken}]`, what, values[broken], 'a finite number from 0 up');
   }
 
   moments(name: string, tokens: number): Moments {

@@ -15,6 +15,9 @@ import {
 } from '../../src/onnx/graph.ts';
 import { type WireField, WireMessage } from './wire.ts';
 
+/** Nodes, and likewise initializers, inputs and outputs. A graph of 512 layers with 64 heads has 160,000 nodes. */
+const MAX_MEMBERS = 500_000;
+
 /** Calls the handler of each field; fields without one are skipped: documentation, and what later versions add. */
 function read(message: WireMessage, handlers: Readonly<Record<number, (field: WireField) => void>>): void {
   for (const field of message.fields()) handlers[field.number]?.(field);
@@ -108,15 +111,22 @@ function decodeGraph(message: WireMessage, file: string): Graph {
   const initializers: Initializer[] = [];
   const inputs: ValueInfo[] = [];
   const outputs: ValueInfo[] = [];
+  const add = <T>(list: T[], what: string, decode: (message: WireMessage, file: string) => T) => {
+    return (field: WireField) => {
+      if (list.length === MAX_MEMBERS) {
+        throw invalidInput({ file, field: 'graph', what: `more than ${MAX_MEMBERS} of ${what}` });
+      }
+      list.push(decode(field.message(`${what}[${list.length}]`), file));
+    };
+  };
   read(message, {
-    1: (field) => nodes.push(decodeNode(field.message(`node[${nodes.length}]`), file)),
+    1: add(nodes, 'node', decodeNode),
     2: (field) => {
       name = field.text();
     },
-    5: (field) =>
-      initializers.push(decodeInitializer(field.message(`initializer[${initializers.length}]`), file)),
-    11: (field) => inputs.push(decodeValue(field.message(`input[${inputs.length}]`), file)),
-    12: (field) => outputs.push(decodeValue(field.message(`output[${outputs.length}]`), file)),
+    5: add(initializers, 'initializer', decodeInitializer),
+    11: add(inputs, 'input', decodeValue),
+    12: add(outputs, 'output', decodeValue),
     15: () => {
       throw unsupported({ file, field: 'graph', what: 'graphs with sparse initializers are not read' });
     },
@@ -169,7 +179,9 @@ function decodeAttribute(message: WireMessage, file: string): [string, Attribute
     3: (field) => {
       values.int = field.integer();
     },
-    8: (field) => values.ints.push(...field.integers()),
+    8: (field) => {
+      values.ints = values.ints.concat(field.integers());
+    },
     20: (field) => {
       type = field.integer();
     },
@@ -191,7 +203,7 @@ function decodeAttribute(message: WireMessage, file: string): [string, Attribute
 const EXTERNAL = 1;
 
 function decodeInitializer(message: WireMessage, file: string): Initializer {
-  const shape: number[] = [];
+  let shape: number[] = [];
   const external = new Map<string, string>();
   let [name, code, location] = ['', 0, 0];
   let raw: Uint8Array | undefined;
@@ -199,7 +211,9 @@ function decodeInitializer(message: WireMessage, file: string): Initializer {
     throw unsupported({ file, field: `initializer ${JSON.stringify(name)}`, what: 'only raw data is read' });
   };
   read(message, {
-    1: (field) => shape.push(...field.integers()),
+    1: (field) => {
+      shape = shape.concat(field.integers());
+    },
     2: (field) => {
       code = field.integer();
     },

@@ -9,6 +9,14 @@ const FIXED32 = 5;
 
 /** A varint of 64 bits takes ten bytes. */
 const MAX_VARINT_BYTES = 10;
+/** What fits 28 bits takes four, and needs no BigInt. */
+const SHORT_VARINT_BITS = 28;
+
+/**
+ * Fields of a file, and numbers of its lists. A graph of 512 layers with 64 heads has some four million; a file of fields that
+ * take two bytes each would cost minutes and gigabytes.
+ */
+const MAX_FIELDS = 6_000_000;
 
 /** A field of a message. Which of the accessors is right its number says. */
 export class WireField {
@@ -37,7 +45,10 @@ export class WireField {
     if (this.#type === VARINT) return [this.integer()];
     const packed = this.message();
     const values: number[] = [];
-    while (!packed.atEnd) values.push(new WireField(packed, this.number, VARINT, packed.varint()).integer());
+    while (!packed.atEnd) {
+      packed.count();
+      values.push(new WireField(packed, this.number, VARINT, packed.varint()).integer());
+    }
     return values;
   }
 
@@ -57,7 +68,7 @@ export class WireField {
   }
 
   message(name = this.#message.fieldName(this.number)): WireMessage {
-    return new WireMessage(this.bytes(), this.#message.file, name);
+    return this.#message.inner(this.bytes(), name);
   }
 
   #mistyped(expected: string): PressError {
@@ -71,12 +82,25 @@ export class WireMessage {
   readonly file: string;
   readonly #name: string;
   readonly #bytes: Uint8Array;
+  /** What the file may have yet: one count for all of its messages. */
+  readonly #budget: { fields: number };
   #at = 0;
 
-  constructor(bytes: Uint8Array, file: string, name: string) {
+  constructor(bytes: Uint8Array, file: string, name: string, budget = { fields: MAX_FIELDS }) {
     this.#bytes = bytes;
     this.file = file;
     this.#name = name;
+    this.#budget = budget;
+  }
+
+  /** A message of these bytes inside of this one. */
+  inner(bytes: Uint8Array, name: string): WireMessage {
+    return new WireMessage(bytes, this.file, name, this.#budget);
+  }
+
+  /** Counts a field or a number of a list. */
+  count(): void {
+    if (this.#budget.fields-- === 0) throw this.#fault(`more than ${MAX_FIELDS} fields in the file`);
   }
 
   get atEnd(): boolean {
@@ -89,6 +113,7 @@ export class WireMessage {
 
   *fields(): Generator<WireField> {
     while (!this.atEnd) {
+      this.count();
       const key = this.varint();
       const [number, type] = [Math.floor(key / 8), key % 8];
       if (number < 1) throw this.#fault(`field number ${number}`);
@@ -97,13 +122,32 @@ export class WireMessage {
   }
 
   varint(): number {
+    const start = this.#at;
+    let value = 0;
+    for (let shift = 0; shift < SHORT_VARINT_BITS; shift += 7) {
+      const byte = this.#byte();
+      value |= (byte & 127) << shift;
+      if (byte < 128) return value;
+    }
+    this.#at = start;
+    return this.#longVarint();
+  }
+
+  #longVarint(): number {
     let value = 0n;
     for (let i = 0; i < MAX_VARINT_BYTES; i++) {
-      const byte = this.#take(1)[0]!;
+      const byte = this.#byte();
       value |= BigInt(byte & 127) << BigInt(7 * i);
       if (byte < 128) return Number(BigInt.asIntN(64, value));
     }
     throw this.#fault('a varint of more than ten bytes');
+  }
+
+  #byte(): number {
+    const byte = this.#bytes[this.#at];
+    if (byte === undefined) throw this.#fault('ends too early');
+    this.#at++;
+    return byte;
   }
 
   #value(number: number, type: number): number | Uint8Array {

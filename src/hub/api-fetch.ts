@@ -83,10 +83,13 @@ function assertLinks(origin: string, name: string, header: string | null): void 
   }
 }
 
+/** Every answer of the Hub is an object or a list; the package reads members of whatever comes. */
 function assertJson(name: string, bytes: Buffer): void {
+  let value: unknown;
   try {
-    JSON.parse(bytes.toString('utf8'));
+    value = JSON.parse(bytes.toString('utf8'));
   } catch {
     throw hubFault(name, 'the answer is not JSON');
   }
+  if (typeof value !== 'object' || value === null) throw hubFault(name, 'the answer is no JSON object');
 }

@@ -5,7 +5,7 @@ import type { HubOrigin } from '../core/model.ts';
 import { replaceFile } from '../io/replace-file.ts';
 import { temporaryPath } from '../io/temporary-file.ts';
 import type { HubSettings } from './settings.ts';
-import { COMMIT, type HubFile, type HubTree } from './tree.ts';
+import { COMMIT, type HubFile, type HubTree, isHubFile } from './tree.ts';
 
 /**
  * The part of the cache that holds one repository, in the layout that all tools of the Hub share: `blobs/<oid>`,
@@ -75,15 +75,17 @@ export class RepositoryCache {
     if (revision !== commit) await write(this.#refPath(revision), commit);
   }
 
-  /** What a commit holds; undefined where it has not been listed yet. */
+  /** What a commit holds; undefined where it has not been listed yet, or what was kept is no listing. */
   async knownTree({ repository, revision }: HubOrigin): Promise<HubTree | undefined> {
     const text = await readFile(this.#treePath(revision), 'utf8').catch(() => undefined);
     if (text === undefined) return undefined;
+    let files: unknown;
     try {
-      return { repository, revision, files: JSON.parse(text) as HubFile[] };
+      files = JSON.parse(text);
     } catch {
       return undefined;
     }
+    return Array.isArray(files) && files.every(isHubFile) ? { repository, revision, files } : undefined;
   }
 
   async rememberTree({ revision, files }: HubTree): Promise<void> {

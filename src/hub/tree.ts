@@ -23,6 +23,8 @@ const GIT_BLOB = /^[0-9a-f]{40}$/;
 const SHA256 = /^[0-9a-f]{64}$/;
 /** Repositories of data sets have more; nothing that is needed of a model is found in them. */
 const MAX_FILES = 100_000;
+/** The Hub puts a thousand entries on a page. A server that always names a next one would never end. */
+const MAX_PAGES = 1000;
 
 /** The commit that a branch, a tag or a commit leads to. Throws `network` where the Hub does not know or name it. */
 export async function resolveRevision(run: HubRun, repository: string, revision: string): Promise<string> {
@@ -47,7 +49,7 @@ export async function listTree(run: HubRun, { repository, revision }: HubOrigin)
   const { listFiles } = await import('@huggingface/hub');
   const entries = listFiles({
     ...{ repo: repository, revision, recursive: true, hubUrl: run.settings.endpoint },
-    fetch: apiFetch(run, repository),
+    fetch: pageFetch(run, repository),
   });
   const files = new Map<string, HubFile>();
   for await (const entry of entries) {
@@ -60,6 +62,20 @@ export async function listTree(run: HubRun, { repository, revision }: HubOrigin)
   return { repository, revision, files: [...files.values()] };
 }
 
+/** A `fetch` for the package, which takes it for granted that pages are lists of objects, and follows them without an end. */
+function pageFetch(run: HubRun, repository: string): typeof fetch {
+  const fetchPage = apiFetch(run, repository);
+  let pages = 0;
+  return async (input, init) => {
+    if (++pages > MAX_PAGES) throw hubFault(repository, `lists more than ${MAX_PAGES} pages`);
+    const response = await fetchPage(input, init);
+    const page: unknown = await response.clone().json();
+    const isList = Array.isArray(page) && page.every((entry) => typeof entry === 'object' && entry !== null);
+    if (!isList) throw hubFault(repository, 'the answer is not a list of files');
+    return response;
+  };
+}
+
 interface ListedFile {
   readonly path: unknown;
   readonly size: unknown;
@@ -69,7 +85,9 @@ interface ListedFile {
 
 function checkFile(repository: string, { path, size, oid, lfs }: ListedFile): HubFile {
   if (typeof path !== 'string' || !isRepositoryPath(path)) {
-    throw hubFault(repository, `lists the file ${JSON.stringify(path)}, which is no path in a repository`);
+    // What is no text may nest deeper than the stack is.
+    const shown = typeof path === 'string' ? JSON.stringify(path) : typeof path;
+    throw hubFault(repository, `lists the file ${shown}, which is no path in a repository`);
   }
   const bytes = lfs?.size ?? size;
   if (typeof bytes !== 'number' || !Number.isSafeInteger(bytes) || bytes < 0) {
@@ -80,6 +98,14 @@ function checkFile(repository: string, { path, size, oid, lfs }: ListedFile): Hu
     throw hubFault(`${repository}/${path}`, 'is listed without the hash of its content');
   }
   return { path, bytes, oid: id };
+}
+
+/** Whether a value that was kept can be a file of a listing. */
+export function isHubFile(value: unknown): value is HubFile {
+  const { path, bytes, oid } = (value ?? {}) as Record<string, unknown>;
+  const isFile =
+    typeof path === 'string' && isRepositoryPath(path) && typeof oid === 'string' && isContentId(oid);
+  return isFile && Number.isSafeInteger(bytes) && (bytes as number) >= 0;
 }
 
 export function isContentId(oid: string): boolean {

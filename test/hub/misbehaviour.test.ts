@@ -248,6 +248,40 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
     }),
     message: /config\.json: leads to an address with a password$/,
   },
+  'a revision that is null': {
+    act: always(isRevision, (response) => sendJson(response, 200, null)),
+    message: /PLM-Team\/plm-tiny@main: the answer is no JSON object$/,
+  },
+  'a listing that is longer than any': {
+    act: always(isTree, (response) => {
+      response.writeHead(200, { 'Content-Type': 'application/json' }).end(`[${' '.repeat(17_000_000)}]`);
+    }),
+    message: /PLM-Team\/plm-tiny: answers with more than 16000000 bytes$/,
+  },
+  'a listing that is an object': {
+    act: always(isTree, (response) => sendJson(response, 200, { error: 'try again' })),
+    message: /PLM-Team\/plm-tiny: the answer is not a list of files$/,
+  },
+  'a listing of nothing': {
+    act: always(isTree, (response) => sendJson(response, 200, [null])),
+    message: /the answer is not a list of files$/,
+  },
+  'a listing that never ends': {
+    act: always(isTree, (response, { url, headers }) => {
+      response.setHeader('Link', `<http://${headers.host}${url}>; rel="next"`);
+      sendJson(response, 200, []);
+    }),
+    message: /PLM-Team\/plm-tiny: lists more than 1000 pages$/,
+  },
+  'a name nested deeper than the stack': {
+    act: always(isTree, (response) => {
+      const path = '['.repeat(100_000) + ']'.repeat(100_000);
+      response
+        .writeHead(200, { 'Content-Type': 'application/json' })
+        .end(`[{"type":"file","path":${path},"size":1}]`);
+    }),
+    message: /lists the file object, which is no path in a repository$/,
+  },
   'a revision that is a path': {
     act: always(isRevision, (response) => sendJson(response, 200, { _id: 1, id: 'x', sha: '../../..' })),
     message: /the Hub names no commit for this revision$/,
@@ -294,6 +328,15 @@ describe('pull refuses, and leaves nothing wrong', () => {
       for (const file of NEEDED) assert.deepEqual(readFileSync(path.join(folder!, file)), FILES[file]);
     });
   }
+});
+
+test('of 10,000 files only those that are needed come', async (t) => {
+  const { server, take } = await start(t);
+  const others = Array.from({ length: 10_000 }, (_, i) => [`training/step-${i}.json`, '{}'] as const);
+  server.commit(REPOSITORY, { ...FILES, ...Object.fromEntries(others) });
+  const { folder } = await take();
+  for (const file of NEEDED) assert.deepEqual(readFileSync(path.join(folder!, file)), FILES[file]);
+  assert.equal(server.contentRequests().length, NEEDED.length);
 });
 
 test('a later run goes on where one ended', async (t) => {

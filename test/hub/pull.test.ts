@@ -208,9 +208,12 @@ describe('offline', () => {
     const { server, commit, home, take } = await start(t);
     const { folder } = await take();
     const trees = path.join(path.dirname(path.dirname(folder!)), 'trees', `${commit}.json`);
-    writeFileSync(trees, '');
     const offline = testSettings(server, home, { HF_HUB_OFFLINE: '1' });
-    assert.equal((await take({ settings: offline })).folder, folder);
+    // A listing that is none counts as missing.
+    for (const kept of ['', 'null', '{}', '[null]', '[{"path":"../x","bytes":1,"oid":"x"}]']) {
+      writeFileSync(trees, kept);
+      assert.equal((await take({ settings: offline })).folder, folder);
+    }
   });
 });
 

@@ -14,7 +14,7 @@ import {
 import { inferModel } from '../../src/onnx/infer-model.ts';
 import { operatorOf } from '../../src/onnx/operators/index.ts';
 import type { ValueType } from '../../src/onnx/value-type.ts';
-import { uniform } from './samples.ts';
+import { Dice } from './dice.ts';
 
 /** A model with one mistake. */
 export interface Mutant {
@@ -47,27 +47,6 @@ interface Subject {
 
 /** Undefined where what was drawn has no place for the mistake. */
 type Mutation = (subject: Subject) => Mutant | undefined;
-
-class Dice {
-  readonly #next: () => number;
-
-  constructor(seed: number) {
-    this.#next = uniform(seed);
-  }
-
-  below(end: number): number {
-    return Math.floor(this.#next() * end);
-  }
-
-  pick<T>(list: readonly T[]): T {
-    return list[this.below(list.length)]!;
-  }
-
-  /** Undefined from an empty list. */
-  maybe<T>(list: readonly T[]): T | undefined {
-    return list.length === 0 ? undefined : this.pick(list);
-  }
-}
 
 const UNKNOWN = 'no such value';
 

@@ -160,6 +160,11 @@ const ROWS: readonly Row[] = [
     spoil: withKey('a.b', 9, array(0, 5_000_000, Buffer.alloc(5_000_000))),
     message: /array length, got 5000000, expected at most 4194\d{3}/,
   },
+  {
+    what: 'a million empty arrays in one',
+    spoil: withKey('a.b', 9, array(9, 1_000_000, Buffer.alloc(12_000_000))),
+    message: /array length, got 1000000, expected at most 524\d{3}$/,
+  },
   { what: 'an array of type 13', spoil: withKey('a.b', 9, array(13, 1)), message: /value type, got 13/ },
   {
     what: 'arrays nested 5 deep',

@@ -144,6 +144,16 @@ const DAT_ERRORS: readonly (readonly [what: string, bytes: Uint8Array, message: 
     spoiled(COUNT, 2 ** 31 - 1),
     /number of values, got 2147483647, expected 1 to \d+$/,
   ],
+  [
+    'one value more than the file has',
+    datBytes([1, 1, 'w', 1, 3, [1, 1]]),
+    /entry\[0\] "w": at byte 13: number of values, got 3, expected 1 to 2$/,
+  ],
+  [
+    'more entries than any model has tensors',
+    Buffer.concat([datBytes([100_001]), Buffer.alloc(2_000_000)]),
+    /number of entries, got 100001, expected 1 to 100000$/,
+  ],
   ['an infinite sum', spoiled(VALUES, [1, Infinity, 1, 1]), /attn_q\.weight: sums\[1\]: value, got Infinity/],
   ['a sum that is no number', spoiled(VALUES, [1, 1, Number.NaN, 1]), /: sums\[2\]: value, got NaN/],
   [

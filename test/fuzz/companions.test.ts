@@ -1,0 +1,4 @@
+import { fuzzTests } from './fuzz-tests.ts';
+import { COMPANIONS } from './targets/index.ts';
+
+fuzzTests(COMPANIONS);
