@@ -255,7 +255,10 @@ export class StagedOutput {
     this.#aside.set(at, aside);
     if (meanwhile !== 'nothing') {
       const standIn = await this.#write(name, meanwhile);
-      await standIn.publish();
+      await standIn.publish().catch(async (error) => {
+        await standIn.discard();
+        throw error;
+      });
     }
     await syncFolder(path.dirname(at));
   }
