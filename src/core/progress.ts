@@ -7,6 +7,6 @@ export type ProgressEvent =
       readonly unit?: 'bytes' | 'tokens';
     }
   | { readonly kind: 'advance'; readonly done: number; readonly item?: string }
-  | { readonly kind: 'warning'; readonly message: string };
+  | { readonly kind: 'note'; readonly message: string };
 
 export type Progress = (event: ProgressEvent) => void;

@@ -14,6 +14,8 @@ export interface HubRequest {
 /** An answer whose body has not been read. */
 export interface Answer {
   readonly response: Response;
+  /** Aborted when the connection is, from either side of this program. */
+  readonly signal: AbortSignal;
   /** Ends the connection. */
   abort(reason: unknown): void;
 }
@@ -98,6 +100,7 @@ async function send(settings: HubSettings, url: URL, init: HubRequest): Promise<
   const { method = 'GET', body, signal } = init;
   const connection = new AbortController();
   const abort = (reason: unknown) => connection.abort(reason);
+  const both = signal ? AbortSignal.any([signal, connection.signal]) : connection.signal;
   const timer = setTimeout(
     () => abort(new Error(`no answer for ${settings.timeout / 1000} s`)),
     // A body has to go there before an answer can come.
@@ -107,9 +110,9 @@ async function send(settings: HubSettings, url: URL, init: HubRequest): Promise<
     const response = await fetch(url, {
       ...{ method, redirect: 'manual', headers: headersFor(settings, url, init.headers) },
       ...(body !== undefined && { body }),
-      signal: signal ? AbortSignal.any([signal, connection.signal]) : connection.signal,
+      signal: both,
     });
-    return { response, abort };
+    return { response, signal: both, abort };
   } catch (error) {
     throw connection.signal.aborted ? connection.signal.reason : error;
   } finally {

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { localIo, PressError } from '../core/errors.ts';
 import { diskFull } from './free-space.ts';
 import { InputFile } from './input-file.ts';
+import { openOwn } from './own-file.ts';
 import { temporaryPath } from './temporary-file.ts';
 import { writeFully } from './write-fully.ts';
 
@@ -12,6 +13,7 @@ const READ_BACK_CHUNK = 1 << 20;
 /** Nobody else reads a file that is not whole yet. */
 const TEMPORARY_MODE = 0o600;
 const FINAL_MODE = 0o644;
+const FRESH = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 
 export interface ReadBackOptions {
   /** Called with the number of bytes of every piece. */
@@ -27,6 +29,8 @@ export class StagedFile {
   readonly #temporaryPath: string;
   readonly #handle: FileHandle;
   #open = true;
+  /** Whether the system has failed to make the content durable: what it gives back then may never have reached the disk. */
+  #isUnsure = false;
   #published: 'no' | 'new' | 'replaced' = 'no';
 
   private constructor(name: string, bytes: number, finalPath: string, temporary: string, handle: FileHandle) {
@@ -37,15 +41,12 @@ export class StagedFile {
     this.#handle = handle;
   }
 
-  static async create(name: string, bytes: number, finalPath: string): Promise<StagedFile> {
-    const temporary = temporaryPath(finalPath);
+  /** `staging`: where it lies until it is published, with what an earlier run may have left there. Left out: a fresh file. */
+  static async create(name: string, bytes: number, finalPath: string, staging?: string): Promise<StagedFile> {
+    const temporary = staging ?? temporaryPath(finalPath);
     let handle: FileHandle;
     try {
-      handle = await open(
-        temporary,
-        constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL,
-        TEMPORARY_MODE,
-      );
+      handle = await (staging === undefined ? open(temporary, FRESH, TEMPORARY_MODE) : openOwn(staging));
     } catch (error) {
       throw localIo(name, error);
     }
@@ -70,7 +71,7 @@ export class StagedFile {
     this.#finalPath = finalPath;
   }
 
-  /** Opens the sealed file, which has not been published yet. */
+  /** Opens the file, which has not been published yet. */
   read(): Promise<InputFile> {
     return InputFile.open(this.#temporaryPath, this.name);
   }
@@ -87,7 +88,9 @@ export class StagedFile {
   async seal(options: ReadBackOptions = {}): Promise<string> {
     await this.#checked(async () => {
       await this.#handle.chmod(FINAL_MODE & ~process.umask());
+      this.#isUnsure = true;
       await this.#handle.sync();
+      this.#isUnsure = false;
     });
     this.#open = false;
     await this.#checked(() => this.#handle.close());
@@ -115,12 +118,28 @@ export class StagedFile {
     });
   }
 
+  /** Whether it took the place of another file, which is gone. */
+  get hasReplaced(): boolean {
+    return this.#published === 'replaced';
+  }
+
   /** Removes the file, also under its final name unless it replaced another. Best effort: follows a failure. */
   async discard(): Promise<void> {
-    if (this.#open) await this.#handle.close().catch(() => undefined);
-    this.#open = false;
+    await this.#close();
     const where = { no: this.#temporaryPath, new: this.#finalPath, replaced: undefined }[this.#published];
     if (where !== undefined) await unlink(where).catch(() => undefined);
+  }
+
+  /** Leaves the file where it was staged, for a later run, and nothing under its final name. Best effort, like `discard`. */
+  async keep(): Promise<void> {
+    if (this.#isUnsure) return this.discard();
+    await this.#close();
+    if (this.#published === 'new') await rename(this.#finalPath, this.#temporaryPath).catch(() => undefined);
+  }
+
+  async #close(): Promise<void> {
+    if (this.#open) await this.#handle.close().catch(() => undefined);
+    this.#open = false;
   }
 
   async #readBack({ onRead, signal }: ReadBackOptions): Promise<string> {

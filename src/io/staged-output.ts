@@ -1,13 +1,17 @@
-import { realpath, unlink } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { lstat, readFile, realpath, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, PressError } from '../core/errors.ts';
 import { FileLock } from './file-lock.ts';
 import { assertFreeSpace } from './free-space.ts';
-import type { InputFile } from './input-file.ts';
+import { InputFile } from './input-file.ts';
+import type { Journal } from './journal.ts';
 import { createFolder, removeEmptyFolders, syncFolder } from './output-folder.ts';
+import { replaceFile } from './replace-file.ts';
 import { assertReplaceable, type ReplaceOptions } from './replaceable.ts';
 import { type ReadBackOptions, StagedFile } from './staged-file.ts';
-import { removeStaleTemporaries } from './temporary-file.ts';
+import { RECORD, StagingFolder } from './staging-folder.ts';
+import { removeStaleTemporaries, temporaryPath } from './temporary-file.ts';
 
 /** Of the file that keeps other runs out of an output folder. */
 export const LOCK_NAME = '.plmpress.lock';
@@ -39,8 +43,16 @@ export interface SealOptions extends ReadBackOptions {
 export interface RecordFile {
   readonly name: string;
   readonly content: Uint8Array;
-  /** Whether the record that is there describes a file that is about to be replaced. */
-  readonly replacesStale: boolean;
+  /**
+   * What stands in its place while files get their names: the record that is there, nothing, or this content, which tells
+   * of no file that is about to be replaced.
+   */
+  readonly meanwhile: 'as it is' | 'nothing' | Uint8Array;
+}
+
+export interface StagedOutputOptions {
+  /** Names the work: what a run has staged that does not complete stays for the next run of the same work. */
+  readonly resume?: string;
 }
 
 /**
@@ -51,17 +63,20 @@ export interface RecordFile {
 export async function withStagedOutput<T>(
   folder: string,
   work: (output: StagedOutput) => Promise<T>,
+  { resume }: StagedOutputOptions = {},
 ): Promise<T> {
   const made = await createFolder(folder);
   try {
     const lock = await FileLock.acquire(path.join(folder, LOCK_NAME), folder);
-    const output = new StagedOutput(folder, made, lock);
     try {
       await removeStaleTemporaries(folder);
-      return await work(output);
-    } catch (error) {
-      await output.discard();
-      throw error;
+      const staging = resume === undefined ? undefined : await StagingFolder.open(folder, resume);
+      const output = new StagedOutput(folder, made, lock, staging);
+      try {
+        return await work(output);
+      } finally {
+        await output.end();
+      }
     } finally {
       await lock.release();
     }
@@ -85,31 +100,47 @@ export class StagedOutput {
   /** Folders whose list of names this run changes. */
   readonly #touched: Set<string>;
   readonly #made: string[] = [];
+  readonly #staging: StagingFolder | undefined;
+  /** Records that have made room: where they were, and where they are now. */
+  readonly #aside = new Map<string, string>();
+  /** SHA-256 of sealed files, by the names they were staged with. */
+  readonly #digests = new Map<string, string>();
   #options: ReplaceOptions = { force: false, inputs: [] };
   #complete = false;
 
   /** Use `withStagedOutput`. `madeFolders`: what has been created for it, `folder` itself included. */
-  constructor(folder: string, madeFolders: readonly string[], lock: FileLock) {
+  constructor(folder: string, madeFolders: readonly string[], lock: FileLock, staging?: StagingFolder) {
     this.folder = folder;
+    this.#staging = staging;
     this.#touched = new Set([folder, ...madeFolders.map((made) => path.dirname(made))]);
     this.#lock = lock;
   }
 
+  /** What the work has done, where it can be resumed. */
+  get journal(): Journal | undefined {
+    return this.#staging?.journal;
+  }
+
+  /** Whether the interrupted run that was here was of other work. */
+  get replacedOther(): boolean {
+    return this.#staging?.replacedOther ?? false;
+  }
+
   /**
-   * Creates the temporary files.
+   * Creates the temporary files; of work that is resumed, those that an earlier run has left hold what they held.
    * @throws PressError `local-io` where a final name is taken without `force`, is no regular file or is an input,
    * or where the disk has less space left than all files take.
    */
   async stage(files: readonly OutputFile[], options: ReplaceOptions): Promise<void> {
     this.#options = options;
+    for (const [index, file] of files.entries()) await this.#takeBack(index, file);
     for (const { name } of files) await assertReplaceable(this.#pathOf(name), name, this.#options);
-    await assertFreeSpace(
-      this.folder,
-      files.reduce((sum, file) => sum + file.bytes, 0),
-    );
-    for (const { name, bytes, nameOf, isRecord } of files) {
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    const there = (await this.#staging?.allocated(files.length)) ?? 0;
+    await assertFreeSpace(this.folder, Math.max(0, bytes - there));
+    for (const [index, { name, bytes, nameOf, isRecord }] of files.entries()) {
       await this.#openSubfolders(name);
-      const file = await StagedFile.create(name, bytes, this.#pathOf(name));
+      const file = await StagedFile.create(name, bytes, this.#pathOf(name), this.#staging?.pathOf(index));
       this.#files.set(name, file);
       if (nameOf !== undefined) this.#namers.set(name, nameOf);
       if (isRecord) this.#records.add(file);
@@ -127,6 +158,7 @@ export class StagedOutput {
     for (const staged of names) {
       const file = this.#files.get(staged)!;
       const sha256 = await file.seal(options);
+      this.#digests.set(staged, sha256);
       const name = this.#namers.get(staged)?.(sha256) ?? staged;
       file.rename(name, this.#pathOf(name));
       digests.push({ name, bytes: file.bytes, sha256 });
@@ -134,13 +166,13 @@ export class StagedOutput {
     return digests;
   }
 
-  /** Opens a sealed file by the name it was staged with. */
+  /** Opens a file by the name it was staged with. */
   open(name: string): Promise<InputFile> {
     return this.#files.get(name)!.read();
   }
 
   /**
-   * Gives every sealed file its final name, `record` last. A record that would describe replaced files goes
+   * Gives every sealed file its final name, `record` last. A record that would describe replaced files makes room
    * first, so that no record ever disagrees with the files beside it. Without a record, only one file is whole or absent.
    */
   async publish(record?: RecordFile): Promise<void> {
@@ -150,13 +182,14 @@ export class StagedOutput {
       this.#complete = true;
       return;
     }
-    const { name, content } = record;
-    const recordFile = await StagedFile.create(name, content.length, this.#pathOf(name));
+    const recordFile = await this.#write(record.name, record.content, this.#staging?.pathOf(RECORD));
     try {
-      await recordFile.write(content, 0);
-      await recordFile.seal();
+      await this.#staging?.seal(
+        [...this.#files.keys()].map((name) => this.#digests.get(name)!),
+        createHash('sha256').update(record.content).digest('hex'),
+      );
       await this.#lock.assertHeld();
-      await this.#publishFiles(record.replacesStale ? name : undefined);
+      await this.#publishFiles(record);
       await recordFile.publish();
       this.#complete = true;
       await this.#sync();
@@ -166,35 +199,73 @@ export class StagedOutput {
     }
   }
 
-  /** Undoes what has not been completed. Best effort: follows a failure. */
-  async discard(): Promise<void> {
-    if (this.#complete) return;
-    for (const file of this.#files.values()) await file.discard();
-    await removeEmptyFolders(this.#made.toReversed());
+  /**
+   * Undoes what has not been completed, but for what a later run goes on with. Best effort: nothing depends on it.
+   */
+  async end(): Promise<void> {
+    const keeps = !this.#complete && this.#staging?.journal.isEmpty === false;
+    if (!this.#complete) {
+      const hasReplaced = [...this.#files.values()].some((file) => file.hasReplaced);
+      for (const file of this.#files.values()) await (keeps ? file.keep() : file.discard());
+      if (!hasReplaced) await this.#restoreRecords();
+    }
+    for (const aside of this.#aside.values()) await unlink(aside).catch(() => undefined);
+    await (keeps ? this.#staging!.close() : this.#staging?.remove());
+    if (!this.#complete) await removeEmptyFolders(this.#made.toReversed());
   }
 
-  async #publishFiles(staleRecord?: string): Promise<void> {
+  /** A small file, sealed. */
+  async #write(name: string, content: Uint8Array, staging?: string): Promise<StagedFile> {
+    const file = await StagedFile.create(name, content.length, this.#pathOf(name), staging);
+    try {
+      await file.write(content, 0);
+      await file.seal();
+      return file;
+    } catch (error) {
+      await file.discard();
+      throw error;
+    }
+  }
+
+  async #publishFiles(record?: RecordFile): Promise<void> {
     // Other programs know no lock; a name may have been taken since the start.
     for (const { name } of this.#files.values())
       await assertReplaceable(this.#pathOf(name), name, this.#options);
-    if (staleRecord !== undefined) await this.#withdraw(staleRecord);
-    for (const { name } of this.#records) await this.#withdraw(name);
+    if (record !== undefined && record.meanwhile !== 'as it is') {
+      await this.#makeRoom(record.name, record.meanwhile);
+    }
+    for (const { name } of this.#records) await this.#makeRoom(name, 'nothing');
     for (const file of this.#files.values()) if (!this.#records.has(file)) await file.publish();
     if (this.#records.size > 0) await this.#sync();
     for (const file of this.#records) await file.publish();
     await this.#sync();
   }
 
-  /** Removes a record that is there, for good. */
-  async #withdraw(name: string): Promise<void> {
-    const file = this.#pathOf(name);
+  /** Puts a record that is there aside, for good unless the run fails before it has replaced anything. */
+  async #makeRoom(name: string, meanwhile: 'nothing' | Uint8Array): Promise<void> {
+    const at = this.#pathOf(name);
+    const aside = temporaryPath(at);
     try {
-      await unlink(file);
+      if (meanwhile === 'nothing') await rename(at, aside);
+      else await replaceFile(aside, await readFile(at));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-      throw localIo(name, error);
+      throw error instanceof PressError ? error : localIo(name, error);
     }
-    await syncFolder(path.dirname(file));
+    this.#aside.set(at, aside);
+    if (meanwhile !== 'nothing') {
+      const standIn = await this.#write(name, meanwhile);
+      await standIn.publish().catch(async (error) => {
+        await standIn.discard();
+        throw error;
+      });
+    }
+    await syncFolder(path.dirname(at));
+  }
+
+  /** Undoes `makeRoom`: all that the records tell of is there. */
+  async #restoreRecords(): Promise<void> {
+    for (const [at, aside] of this.#aside) await rename(aside, at).catch(() => undefined);
   }
 
   async #sync(): Promise<void> {
@@ -203,6 +274,21 @@ export class StagedOutput {
 
   #pathOf(name: string): string {
     return path.join(this.folder, ...name.split('/'));
+  }
+
+  /** A file of which an interrupted run had got as far as its final name goes back to where the others are. */
+  async #takeBack(index: number, { name, nameOf }: OutputFile): Promise<void> {
+    const sha256 = await this.#staging?.missing(index);
+    if (sha256 === undefined) return;
+    await this.#openSubfolders(name);
+    const final = this.#pathOf(nameOf?.(sha256) ?? name);
+    if (!(await lstat(final).catch(() => undefined))?.isFile()) return;
+    const file = await InputFile.open(final, name);
+    const found = await file.sha256().finally(() => file.close());
+    if (found !== sha256) return;
+    await rename(final, this.#staging!.pathOf(index)).catch((error) => {
+      throw localIo(name, error);
+    });
   }
 
   /** Creates the folders between the output folder and the file. */

@@ -133,23 +133,29 @@ export function mergeManifest(
   artifacts: readonly ManifestArtifact[],
   files: readonly ManifestFile[],
 ): Manifest {
-  const replaced = new Set(files.map((file) => file.path));
-  const kept = (previous?.artifacts ?? []).filter((old) => !old.files.some((path) => replaced.has(path)));
-  const keptPaths = new Set(kept.flatMap((old) => old.files));
-  const keptFiles = (previous?.files ?? []).filter((file) => keptPaths.has(file.path));
+  const kept = previous && withoutFiles(previous, files);
   return {
     schemaVersion: MANIFEST_SCHEMA,
     tool: { name: 'plmpress', version: VERSION },
-    files: [...keptFiles, ...files].toSorted((a, b) => order(a.path, b.path)),
-    artifacts: [...kept, ...artifacts].toSorted(
+    files: [...(kept?.files ?? []), ...files].toSorted((a, b) => order(a.path, b.path)),
+    artifacts: [...(kept?.artifacts ?? []), ...artifacts].toSorted(
       (a, b) => order(a.target, b.target) || order(a.files[0] ?? '', b.files[0] ?? ''),
     ),
   };
 }
 
+/** `manifest` without the artifacts that have one of the files, and without what is theirs alone. */
+export function withoutFiles(manifest: Manifest, files: readonly ManifestFile[]): Manifest {
+  const gone = new Set(files.map((file) => file.path));
+  const artifacts = manifest.artifacts.filter((artifact) => !artifact.files.some((path) => gone.has(path)));
+  const paths = new Set(artifacts.flatMap((artifact) => artifact.files));
+  return { ...manifest, files: manifest.files.filter((file) => paths.has(file.path)), artifacts };
+}
+
 /** Whether `manifest` describes one of the files, so that it would lie once that is replaced. */
-export function describesAny(manifest: Manifest | undefined, paths: readonly string[]): boolean {
-  return manifest?.files.some((file) => paths.includes(file.path)) ?? false;
+export function describesAny(manifest: Manifest, files: readonly ManifestFile[]): boolean {
+  const paths = new Set(files.map((file) => file.path));
+  return manifest.files.some((file) => paths.has(file.path));
 }
 
 /** Keys stand in the order in which this file builds objects. */

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { invalidInput, type PressError, unsupported } from '../core/errors.ts';
 import { type Factor, type PlannedTensor, plannedRows } from '../core/export-plan.ts';
 import type { Progress } from '../core/progress.ts';
@@ -27,8 +28,25 @@ export interface TranscodeOptions {
   readonly files: readonly { readonly name: string }[];
   /** What progress hears that this is. Default: convert. */
   readonly phase?: string;
+  /** Knows what an earlier run has written, and hears what this one writes. */
+  readonly ledger?: Ledger;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
+}
+
+/** What a ledger keeps of a tensor. */
+export interface Written {
+  readonly stored: StoredTensor;
+  /** SHA-256 of the rows that it was made of, as kernels took them; in hex. */
+  readonly madeOf: string;
+}
+
+/** Remembers from one run to the next which tensors are in their places. */
+export interface Ledger {
+  /** Of a tensor that lies in its places unharmed; undefined where it has to be written. */
+  find(tensor: PlannedTensor): Written | undefined;
+  /** Takes a tensor of which every byte has been written. */
+  add(tensor: PlannedTensor, written: Written): Promise<void>;
 }
 
 /** Throws `unsupported` where the planned scheme of a tensor can only be read. */
@@ -39,7 +57,8 @@ export function assertTranscodable({ source, name, scheme }: PlannedTensor): voi
 
 /**
  * Moves tensors into their schemes and places, in the order of the source files, each of which is therefore read
- * once and front to back. While a chunk is transcoded, the next is being read and the one before written.
+ * once and front to back. While a chunk is transcoded, the next is being read and the one before written. A tensor that the
+ * ledger knows is only read, and is made after all if it was made of other rows than these.
  * Returns what each tensor has become.
  * @throws PressError `invalid-input` at the first weight that is not finite, before or after.
  */
@@ -47,41 +66,92 @@ export async function transcode(
   transfers: readonly Transfer[],
   options: TranscodeOptions,
 ): Promise<ReadonlyMap<PlannedTensor, StoredTensor>> {
-  const { compute, slotBytes, phase = 'convert', progress, signal } = options;
-  const chunks = [...chunksOf(inSourceOrder(transfers), slotBytes)];
+  const { compute, slotBytes, phase = 'convert', ledger, progress, signal } = options;
+  const chunks: Chunk[] = [];
+  for (const transfer of inSourceOrder(transfers)) {
+    chunks.push(...chunksOf(transfer, slotBytes, ledger?.find(transfer.tensor)));
+  }
   const slots = Array.from({ length: SLOTS }, () => new Slot(compute, compute.alloc(slotBytes)));
   const side = new SideArea(compute, transfers, signal);
   const slotOf = (index: number) => slots[index % SLOTS]!;
-  const sums = new Map(transfers.map(({ tensor }) => [tensor, new StoredTensorSum()]));
-  progress?.({ kind: 'phase', name: phase, total: targetTotal(chunks), unit: 'bytes' });
+  const stored = new Map<PlannedTensor, StoredTensor>();
+  const news = new Outbox(ledger);
+  progress?.({ kind: 'phase', name: phase, total: bytesToWrite(chunks), unit: 'bytes' });
   let done = 0;
+  let sum = new StoredTensorSum();
+  let madeOf = createHash('sha256');
   try {
     if (chunks.length > 0) slotOf(0).read(chunks[0]!, signal);
-    for (const [index, chunk] of chunks.entries()) {
+    for (let index = 0; index < chunks.length; index++) {
+      const chunk = chunks[index]!;
+      const { tensor, known, isLast } = chunk;
       const slot = slotOf(index);
       await slot.idle();
       signal?.throwIfAborted();
+      await news.send(index - SLOTS);
+      if (known !== undefined) {
+        madeOf.update(slot.source(chunk));
+        if (isLast && madeOf.digest('hex') === known.madeOf) stored.set(tensor, known.stored);
+        else if (isLast) {
+          chunks.push(...chunksOf(chunk, slotBytes, undefined));
+          progress?.({ kind: 'phase', name: phase, total: bytesToWrite(chunks.slice(index)), unit: 'bytes' });
+          done = 0;
+        }
+        if (isLast) madeOf = createHash('sha256');
+      }
       const next = chunks[index + 1];
       if (next !== undefined) {
         await slotOf(index + 1).idle();
         slotOf(index + 1).read(next, signal);
       }
-      slot.transcode(chunk, await side.of(chunk.tensor));
-      const sum = sums.get(chunk.tensor)!;
+      if (known !== undefined) continue;
+      slot.transcode(chunk, await side.of(tensor));
       const badRow = sum.addStatistics(slot.statistics(chunk));
       if (badRow !== undefined) throw notFinite(chunk, badRow, slot, options.files);
       slot.write(chunk);
       // While it is being written.
       sum.addRows(slot.target(chunk));
+      if (ledger !== undefined) madeOf.update(slot.source(chunk));
+      if (isLast) {
+        const finished = sum.finish();
+        stored.set(tensor, finished);
+        news.put(index, tensor, { stored: finished, madeOf: madeOf.digest('hex') });
+        sum = new StoredTensorSum();
+        madeOf = createHash('sha256');
+      }
       done += chunk.targetBytes;
-      progress?.({ kind: 'advance', done, item: chunk.tensor.name });
+      progress?.({ kind: 'advance', done, item: tensor.name });
     }
     for (const slot of slots) await slot.idle();
+    await news.send(chunks.length);
   } finally {
     // Reads and writes under way must end before their memory and files go.
     await Promise.allSettled(slots.map((slot) => slot.idle()));
   }
-  return new Map([...sums].map(([tensor, sum]) => [tensor, sum.finish()]));
+  return new Map(
+    transfers.map(({ tensor }) => [tensor, stored.get(tensor) ?? new StoredTensorSum().finish()]),
+  );
+}
+
+/** News for a ledger, until the chunks that they are about have been written. */
+class Outbox {
+  readonly #ledger: Ledger | undefined;
+  readonly #waiting: { readonly chunk: number; readonly send: () => Promise<void> }[] = [];
+
+  constructor(ledger: Ledger | undefined) {
+    this.#ledger = ledger;
+  }
+
+  /** Of a tensor whose last chunk has number `chunk`. */
+  put(chunk: number, tensor: PlannedTensor, written: Written): void {
+    const ledger = this.#ledger;
+    if (ledger !== undefined) this.#waiting.push({ chunk, send: () => ledger.add(tensor, written) });
+  }
+
+  /** Sends what is about chunks up to number `chunk`. */
+  async send(chunk: number): Promise<void> {
+    while (this.#waiting.length > 0 && this.#waiting[0]!.chunk <= chunk) await this.#waiting.shift()!.send();
+  }
 }
 
 /** Rows of a tensor that move together. */
@@ -89,27 +159,32 @@ interface Chunk extends Transfer {
   readonly range: RowRange;
   readonly sourceBytes: number;
   readonly targetBytes: number;
+  readonly isLast: boolean;
+  /** What the ledger says of the tensor. */
+  readonly known: Written | undefined;
 }
 
-function* chunksOf(transfers: readonly Transfer[], slotBytes: number): Generator<Chunk> {
-  for (const transfer of transfers) {
-    const { source } = transfer.tensor;
-    const rows = plannedRows(transfer.tensor);
-    const sourceRow = rowBytes(source);
-    const targetRow = encodedRowBytes(transfer.tensor);
-    for (const range of rowRanges(source, rowsPerChunk(transfer.tensor, slotBytes) * sourceRow, rows)) {
-      yield {
-        ...transfer,
-        range,
-        sourceBytes: range.count * sourceRow,
-        targetBytes: range.count * targetRow,
-      };
-    }
+function* chunksOf(
+  { tensor, write }: Transfer,
+  slotBytes: number,
+  known: Written | undefined,
+): Generator<Chunk> {
+  const { source } = tensor;
+  const rows = plannedRows(tensor);
+  const sourceRow = rowBytes(source);
+  const targetRow = encodedRowBytes(tensor);
+  for (const range of rowRanges(source, rowsPerChunk(tensor, slotBytes) * sourceRow, rows)) {
+    yield {
+      ...{ tensor, write, range, known },
+      sourceBytes: range.count * sourceRow,
+      targetBytes: range.count * targetRow,
+      isLast: range.first + range.count === rows.first + rows.count,
+    };
   }
 }
 
-function targetTotal(chunks: readonly Chunk[]): number {
-  return chunks.reduce((sum, chunk) => sum + chunk.targetBytes, 0);
+function bytesToWrite(chunks: readonly Chunk[]): number {
+  return chunks.reduce((sum, { known, targetBytes }) => sum + (known === undefined ? targetBytes : 0), 0);
 }
 
 /** Where what goes along with a tensor lies; 0 where it has none. */

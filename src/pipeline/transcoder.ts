@@ -3,12 +3,15 @@ import type { SourceFile } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
 import { openCompute } from '../kernels/compute.ts';
 import type { StoredTensor } from './stored-tensor.ts';
-import { assertTranscodable, transcode } from './transcode.ts';
+import { assertTranscodable, type Ledger, transcode } from './transcode.ts';
 import type { Transfer } from './transfer.ts';
 import { SLOTS, sideBytes, slotBytes } from './working-memory.ts';
 
-/** Writes the rows of tensors to their places, and tells what each has become. */
-export type Fill = (transfers: readonly Transfer[]) => Promise<ReadonlyMap<PlannedTensor, StoredTensor>>;
+/** Writes the rows of tensors to their places, and tells what each has become. A ledger is of use where that takes long. */
+export type Fill = (
+  transfers: readonly Transfer[],
+  ledger?: Ledger,
+) => Promise<ReadonlyMap<PlannedTensor, StoredTensor>>;
 
 export interface TranscoderOptions {
   /** `Model.files`. */
@@ -30,11 +33,12 @@ export function transcoder(tensors: readonly PlannedTensor[], options: Transcode
   const { files, threads, maxMemory, making = 0, progress, signal } = options;
   for (const tensor of tensors) assertTranscodable(tensor);
   const slot = slotBytes(tensors, { maxMemory, resident: process.memoryUsage.rss(), threads, making });
-  return async (transfers) => {
+  return async (transfers, ledger) => {
     const compute = await openCompute({ threads, bytes: SLOTS * slot + sideBytes(tensors) });
     try {
       return await transcode(transfers, {
         ...{ compute, slotBytes: slot, files },
+        ...(ledger && { ledger }),
         ...(progress && { progress }),
         ...(signal && { signal }),
       });

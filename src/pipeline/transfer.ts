@@ -22,6 +22,19 @@ export function encodedRowBytes({ scheme, source }: Pick<PlannedTensor, 'scheme'
   return schemeBytes(scheme, columnCount(source));
 }
 
+/** Bytes of a file. */
+export interface Place {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** Where all that is stored of a tensor lies in its file: its rows, or part after part of their packing. */
+export function placesOf(tensor: PlannedTensor): Place[] {
+  const { count } = plannedRows(tensor);
+  const parts = tensor.packing?.parts ?? [{ offset: tensor.offset, rowBytes: encodedRowBytes(tensor) }];
+  return parts.map(({ offset, rowBytes }) => ({ offset, bytes: rowBytes * count }));
+}
+
 /** Writes encoded rows, from row `first` of the source on, to their places. `rows` must stay until that is done. */
 export async function writeRows({ tensor, write }: Transfer, first: number, rows: Uint8Array): Promise<void> {
   const before = first - plannedRows(tensor).first;

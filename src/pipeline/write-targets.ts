@@ -3,7 +3,13 @@ import type { Making, PlannedFile, PlannedTensor, SealedFile } from '../core/exp
 import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
 import type { InputFile } from '../io/input-file.ts';
-import { type FileDigest, type StagedOutput, withStagedOutput } from '../io/staged-output.ts';
+import {
+  type FileDigest,
+  type RecordFile,
+  type StagedOutput,
+  withStagedOutput,
+} from '../io/staged-output.ts';
+import { hasStaging, STAGING_NAME } from '../io/staging-folder.ts';
 import { inputPaths } from './input-paths.ts';
 import {
   describeArtifact,
@@ -14,9 +20,12 @@ import {
   type Manifest,
   type ManifestFile,
   mergeManifest,
+  withoutFiles,
 } from './manifest.ts';
 import { readManifest } from './manifest-reader.ts';
 import { readBack } from './read-back.ts';
+import { jobKey } from './resume/job-key.ts';
+import { StagedTensors } from './resume/staged-tensors.ts';
 import type { StoredTensor } from './stored-tensor.ts';
 import type { Target } from './target.ts';
 import type { Fill } from './transcoder.ts';
@@ -34,9 +43,11 @@ export interface WriteOptions {
   readonly output: string;
   /** Replace files, and a manifest that cannot be read. */
   readonly force?: boolean;
+  /** Keep what is done when the run is interrupted, and go on with what such a run of the same conversion has left. */
+  readonly resume?: boolean;
   readonly threads: number;
   readonly progress?: Progress;
-  /** Stops between two chunks; the output folder is then as it was. */
+  /** Stops between two chunks; the output folder is then as it was, but for what `resume` keeps. */
   readonly signal?: AbortSignal;
 }
 
@@ -54,11 +65,25 @@ interface Job extends WriteOptions {
 
 /**
  * Writes targets into the output folder, then the manifest: heads, what `fill` makes of the tensors, files that are made of others.
- * @throws PressError as `fill` and the commit protocol of src/io do. Whatever is thrown, the output folder is as it was.
+ * @throws PressError as `fill` and the commit protocol of src/io do. Whatever is thrown, the output folder is as it was, but for what
+ * `resume` keeps.
  */
-export function writeTargets(options: WriteOptions, fill: Fill): Promise<WrittenTargets> {
-  const files = options.targets.flatMap(({ plan }) => plan.files);
-  return withStagedOutput(options.output, (output) => write(output, { ...options, files }, fill));
+export async function writeTargets(options: WriteOptions, fill: Fill): Promise<WrittenTargets> {
+  const { model, targets, output, resume = false, progress } = options;
+  const files = targets.flatMap(({ plan }) => plan.files);
+  const note = (message: string) => progress?.({ kind: 'note', message });
+  if (!resume && (await hasStaging(output))) {
+    note(`an interrupted conversion waits in ${STAGING_NAME}: --resume goes on with it`);
+  }
+  const job = { ...options, files };
+  return withStagedOutput(
+    output,
+    async (staged) => {
+      if (staged.replacedOther) note('the interrupted conversion that was here was another one, and is gone');
+      return write(staged, job, fill);
+    },
+    resume ? { resume: jobKey(model, targets) } : {},
+  );
 }
 
 async function write(output: StagedOutput, job: Job, fill: Fill): Promise<WrittenTargets> {
@@ -78,17 +103,20 @@ async function write(output: StagedOutput, job: Job, fill: Fill): Promise<Writte
     [...new Map(written.map((file) => [file.path, file])).values()],
   );
   job.signal?.throwIfAborted();
-  await output.publish({
-    name: MANIFEST_NAME,
-    content: encodeManifest(manifest),
-    replacesStale:
-      previous === 'malformed' ||
-      describesAny(
-        previous,
-        written.map(({ path }) => path),
-      ),
-  });
+  const content = encodeManifest(manifest);
+  await output.publish({ name: MANIFEST_NAME, content, meanwhile: meanwhile(previous, written) });
   return { files: written.map(({ path, bytes }) => ({ path, bytes })), manifest };
+}
+
+/** What may be said of the folder while `written` take the places of other files. */
+function meanwhile(
+  previous: Manifest | undefined | 'malformed',
+  written: readonly ManifestFile[],
+): RecordFile['meanwhile'] {
+  if (previous === 'malformed') return 'nothing';
+  if (previous === undefined || !describesAny(previous, written)) return 'as it is';
+  const rest = withoutFiles(previous, written);
+  return rest.artifacts.length === 0 ? 'nothing' : encodeManifest(rest);
 }
 
 function fileOf({ name, bytes, sha256 }: FileDigest): ManifestFile {
@@ -107,7 +135,7 @@ async function readPrevious(folder: string, force: boolean): Promise<Manifest | 
 
 async function writeTensors(
   output: StagedOutput,
-  { files }: Job,
+  { files, progress, signal }: Job,
   fill: Fill,
 ): Promise<ReadonlyMap<PlannedTensor, StoredTensor>> {
   for (const { name, head } of files) {
@@ -117,7 +145,12 @@ async function writeTensors(
     const write = (rows: Uint8Array, offset: number) => output.write(name, rows, offset);
     return tensors.map((tensor) => ({ tensor, write }));
   });
-  return fill(transfers);
+  if (output.journal === undefined) return fill(transfers);
+  const ledger = await StagedTensors.open(output, output.journal, files, {
+    ...(progress && { progress }),
+    ...(signal && { signal }),
+  });
+  return fill(transfers, ledger);
 }
 
 /** Seals all files, first those that others are made of. By their names in the plan. */

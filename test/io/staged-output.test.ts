@@ -15,12 +15,12 @@ import {
 import path from 'node:path';
 import test, { describe, it, type TestContext } from 'node:test';
 import type { ReplaceOptions } from '../../src/io/replaceable.ts';
-import { type StagedOutput, withStagedOutput } from '../../src/io/staged-output.ts';
+import { type RecordFile, type StagedOutput, withStagedOutput } from '../../src/io/staged-output.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
 import { assertRejects } from '../support/rejects.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-const RECORD = { name: 'record.json', content: Buffer.from('{}\n'), replacesStale: false };
+const RECORD: RecordFile = { name: 'record.json', content: Buffer.from('{}\n'), meanwhile: 'as it is' };
 const FRESH: ReplaceOptions = { force: false, inputs: [] };
 
 /** Writes `content` as the file `name`. */
@@ -147,7 +147,7 @@ test('a record that would describe replaced files goes before they do', async (t
       for (const name of readdirSync(folder).filter((entry) => entry.startsWith('.b.'))) {
         spawnSync('rm', [path.join(folder, name)]);
       }
-      await output.publish({ ...RECORD, replacesStale: true });
+      await output.publish({ ...RECORD, meanwhile: 'nothing' });
     }),
     { failure: 'local-io' },
   );

@@ -8,7 +8,7 @@ import { planTarget } from '../../src/pipeline/target.ts';
 
 /**
  * A process of its own that converts: `convert-driver SOURCE OUTPUT TARGET [SHARD_SIZE]`, with `--force` implied by
- * the environment variable FORCE and `--shard 1/2` by SPLIT. Exits with the code of the failure and one line on stderr.
+ * the environment variable FORCE, `--resume` by RESUME and `--shard 1/2` by SPLIT. Exits with the code of the failure and one line on stderr.
  */
 const [source, output, target, shardSize] = process.argv.slice(2) as [string, string, string, string?];
 try {
@@ -19,6 +19,7 @@ try {
       ...{ model, source, output, threads: 1 },
       targets: [await planTarget(model, target, options)],
       force: process.env.FORCE !== undefined,
+      resume: process.env.RESUME !== undefined,
     };
     if (process.env.SPLIT === undefined) await convert(job);
     else await convertPart({ ...job, share: { number: 1, of: 2 } });

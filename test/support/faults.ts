@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -16,12 +16,13 @@ const CALLS = {
   rename: '?rename,renameat,renameat2',
   remove: '?unlink,unlinkat',
   'make folder': '?mkdir,mkdirat',
+  'make link': '?symlink,symlinkat',
 } as const;
 
 /** What happens instead of a system call. */
 export interface Fault {
   readonly call: keyof typeof CALLS;
-  readonly action: 'signal=KILL' | 'error=ENOSPC' | 'error=EIO';
+  readonly action: 'signal=KILL' | 'signal=INT' | 'error=ENOSPC' | 'error=EIO' | 'error=EACCES';
 }
 
 export interface FaultyRun {
@@ -33,36 +34,63 @@ export interface FaultyRun {
 }
 
 /** Runs a script of Node with fault number `nth` of its kind, counted from 1. */
-export function runWithFault(script: readonly string[], { call, action }: Fault, nth: number): FaultyRun {
+export async function runWithFault(
+  script: readonly string[],
+  { call, action }: Fault,
+  nth: number,
+): Promise<FaultyRun> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'plmpress-fault-'));
   const log = path.join(folder, 'log');
   try {
     const inject = `inject=${CALLS[call]}:${action}:when=${nth}`;
     const options = ['-f', '-qq', '-o', log, '-e', `trace=${CALLS[call]}`, '-e', inject];
-    const { status, stderr } = spawnSync('strace', [...options, process.execPath, ...script], {
-      encoding: 'utf8',
-      // strace counts for each thread; with one thread for files, a number means the same call in every run.
-      env: { ...process.env, UV_THREADPOOL_SIZE: '1' },
-    });
-    const hit = /\(INJECTED\)|killed by SIGKILL/.test(readFileSync(log, 'utf8'));
+    const { status, stderr } = await execute('strace', [...options, process.execPath, ...script]);
+    const hit = /\(INJECTED\)|killed by SIGKILL|--- SIGINT/.test(readFileSync(log, 'utf8'));
     return { hit, status, stderr };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
+function execute(command: string, argv: readonly string[]): Promise<Omit<FaultyRun, 'hit'>> {
+  const child = spawn(command, argv, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    // strace counts for each thread; with one thread for files, a number means the same call in every run.
+    env: { ...process.env, UV_THREADPOOL_SIZE: '1' },
+  });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    stderr += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (status) => resolve({ status, stderr }));
+  });
+}
+
 /** Most calls of one kind that a test walks through; more means that runs do not end. */
 const MAX_CALLS = 200;
 
-/** Fails call after call until a run ends without the fault; then every call has failed once. Returns their number. */
+/**
+ * Fails call after call until a run ends without the fault; then every call has failed once, or one of each `step`. Returns
+ * the number of calls.
+ */
 export async function failEveryCall(
   script: readonly string[],
   fault: Fault,
-  { before, after }: { readonly before: () => void; readonly after: (run: FaultyRun) => Promise<void> },
+  {
+    before,
+    after,
+    step = 1,
+  }: {
+    readonly before: () => void;
+    readonly after: (run: FaultyRun) => Promise<void>;
+    readonly step?: number;
+  },
 ): Promise<number> {
-  for (let nth = 1; nth <= MAX_CALLS; nth++) {
+  for (let nth = 1; nth <= MAX_CALLS; nth += step) {
     before();
-    const run = runWithFault(script, fault, nth);
+    const run = await runWithFault(script, fault, nth);
     if (!run.hit) return nth - 1;
     await after(run);
   }

@@ -44,12 +44,16 @@ class Collector extends Writable {
 
 export const BINARY = path.join(repoRoot, 'bin', 'plmpress.js');
 
-/** Runs the program in a process of its own. `onStderr` sees what has come so far and can send signals. */
+/** Runs the program in a process of its own. `onStderr` sees what has come so far and can send signals; `env` is added to the environment. */
 export function spawnCli(
   argv: readonly string[],
   onStderr: (text: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
+  env: NodeJS.ProcessEnv = {},
 ): Promise<CliResult & { readonly signal: NodeJS.Signals | null }> {
-  const child = spawn(process.execPath, [BINARY, ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [BINARY, ...argv], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text) => {
     stdout += text;

@@ -75,6 +75,7 @@ interface ConvertFlags {
   readonly text?: string[];
   readonly report?: string[];
   readonly force?: boolean;
+  readonly resume?: boolean;
 }
 
 const HELP = `
@@ -85,7 +86,8 @@ webgpu take the schemes q4, q8 and f16 there, and patterns that match in the nam
 --gguf-arch deepseek2 makes files that run with a KV cache of a ninth of the bytes and with flash attention, but hold the
 first matrix of every FFN twice; docs/gguf.md tells when that pays.
 All targets are written, or none: files get their names when they are whole and on the disk, and a run that fails
-or is interrupted leaves the folder as it was. The same source and options give the same bytes everywhere.
+or is interrupted leaves the folder as it was. With --resume its finished tensors stay in .plmpress-resume there, and the same
+command goes on with them: each must have the hash of its bytes, and the source those that it was made of. The same source and options give the same bytes everywhere.
 
 Examples:
   plmpress convert checkpoint/ --to gguf:q8_0 -o out/ --verify
@@ -180,6 +182,7 @@ export function convertCommand(open: OpenSession): Command {
     .option('--shard <i/n>', 'do one of n parts, for `plmpress merge`: jobs of one conversion', parseShare)
     .option('--dry-run', 'plan with exact sizes, write nothing')
     .option('--force', 'replace files that are there')
+    .option('--resume', 'keep what is done when the run is interrupted, and go on there in the next')
     .addOption(threadsOption())
     .option('--max-memory <size>', 'most memory to take', parseSize)
     .optionsGroup('Check:')
@@ -261,7 +264,7 @@ async function run(
     ...{ model, targets, output, force, threads, dryRun },
     ...(place !== undefined && { source: place }),
     ...(maxMemory !== undefined && { maxMemory }),
-    inputs,
+    ...{ inputs, resume: flags.resume === true },
     ...{ signal: session.signal, progress: session.progress },
   };
   if (flags.shard !== undefined) return writePart(session, job, flags.shard, start);
@@ -344,6 +347,9 @@ function assertOptionsApply(flags: ConvertFlags): void {
   }
   if (flags.shard !== undefined && flags.verify) {
     throw usage('--verify has nothing to run after one part', '`plmpress verify` after `plmpress merge`');
+  }
+  if (flags.shard !== undefined && flags.resume) {
+    throw usage('--shard takes no --resume: a part that is lost is made again');
   }
   if (flags.report !== undefined && !flags.verify) throw usage('--report tells of --verify', '--verify');
   if (flags.maxKld !== undefined && !flags.verify)

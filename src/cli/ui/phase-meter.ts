@@ -28,6 +28,7 @@ export class PhaseMeter {
   }
 
   advance(done: number, now: number): void {
+    // A clock that goes back stands still until it is where it was.
     const seconds = (now - this.#last) / 1000;
     if (seconds <= 0) return;
     const elapsed = (now - this.#start) / 1000;
@@ -39,7 +40,7 @@ export class PhaseMeter {
   }
 
   seconds(now: number): number {
-    return (now - this.#start) / 1000;
+    return Math.max(0, now - this.#start) / 1000;
   }
 
   /** `write x.gguf: 1.23 GB of 3.65 GB, 34 %, 250 MB/s, 0:10 left`. */

@@ -52,8 +52,8 @@ class AnimatedReporter implements Reporter {
 
   readonly progress = (event: ProgressEvent): void => {
     const now = this.#now();
-    if (event.kind === 'warning') {
-      this.#leave(this.#theme.warning('!'), event.message);
+    if (event.kind === 'note') {
+      this.#leave(this.#theme.good('•'), event.message);
     } else if (event.kind === 'phase') {
       this.#finishPhase(now);
       this.#meter = new PhaseMeter(event, now);
@@ -107,8 +107,8 @@ class LineReporter implements Reporter {
 
   readonly progress = (event: ProgressEvent): void => {
     const now = this.#now();
-    if (event.kind === 'warning') {
-      this.#write(`warning: ${event.message}`, this.#written);
+    if (event.kind === 'note') {
+      this.#write(event.message, this.#written);
     } else if (event.kind === 'phase') {
       this.#meter = new PhaseMeter(event, now);
       this.#write(this.#meter.status(now), now);

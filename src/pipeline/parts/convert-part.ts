@@ -83,7 +83,7 @@ async function write(output: StagedOutput, job: Job): Promise<PartRecord> {
     })),
   };
   signal?.throwIfAborted();
-  await output.publish({ name, content: encodePart(record), replacesStale: true });
+  await output.publish({ name, content: encodePart(record), meanwhile: 'nothing' });
   return record;
 }
 

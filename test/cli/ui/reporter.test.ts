@@ -28,7 +28,7 @@ const MINUTE: readonly [number, ProgressEvent | 'stop'][] = [
     i + 1,
     { kind: 'advance', done: (i + 1) * 1e6 },
   ]),
-  [31, { kind: 'warning', message: 'careful' }],
+  [31, { kind: 'note', message: 'goes on' }],
   [32, { kind: 'phase', name: 'compare', total: 1385, unit: 'tokens' }],
   [32.5, { kind: 'advance', done: 1385 }],
   [33, 'stop'],
@@ -41,7 +41,7 @@ describe('progress', () => {
       'plmpress: convert: 10.0 MB of 60.0 MB, 16 %, 1.00 MB/s, 0:50 left',
       'plmpress: convert: 20.0 MB of 60.0 MB, 33 %, 1.00 MB/s, 0:40 left',
       'plmpress: convert: 30.0 MB of 60.0 MB, 50 %, 1.00 MB/s, 0:30 left',
-      'plmpress: warning: careful',
+      'plmpress: goes on',
       'plmpress: compare: 1,385 tokens',
       '',
     ]);
@@ -51,7 +51,7 @@ describe('progress', () => {
     const text = written('animated', MINUTE);
     assert.match(text, /. convert: 30\.0 MB of 60\.0 MB, 50 %, 1\.00 MB\/s, 0:30 left/);
     assert.match(text, /• convert: 30\.0 MB in 32\.0 s\n/);
-    assert.match(text, /! careful\n/);
+    assert.match(text, /• goes on\n/);
     assert.match(text, /• compare: 1,385 tokens in 1\.00 s\n$/);
   });
 

@@ -28,7 +28,7 @@ test('a manifest of a bundle is true whenever the run that replaces it is killed
   writeRandomCheckpoint(path.join(folder, 'b'), { config: ONE_LAYER, seed: 3 });
   process.env.FORCE = '1';
   t.after(() => delete process.env.FORCE);
-  const { status } = runWithFault(script('a', 'old'), { call: 'rename', action: 'signal=KILL' }, NEVER);
+  const { status } = await runWithFault(script('a', 'old'), { call: 'rename', action: 'signal=KILL' }, NEVER);
   assert.equal(status, 0);
   const output = path.join(folder, 'new');
   const bundle = path.join(output, 'webgpu-q4');

@@ -1,0 +1,156 @@
+import { createHash } from 'node:crypto';
+import { PressError } from '../../core/errors.ts';
+import type { PlannedFile, PlannedTensor } from '../../core/export-plan.ts';
+import { parseJson } from '../../core/json.ts';
+import type { Progress } from '../../core/progress.ts';
+import type { InputFile } from '../../io/input-file.ts';
+import type { Journal } from '../../io/journal.ts';
+import type { StagedOutput } from '../../io/staged-output.ts';
+import { parseDigest, parseStorageError } from '../manifest-reader.ts';
+import type { Ledger, Written } from '../transcode.ts';
+import { type Place, placesOf } from '../transfer.ts';
+
+/** Stored bytes are read in pieces. */
+const PIECE_BYTES = 4 << 20;
+
+interface StagedTensor {
+  readonly tensor: PlannedTensor;
+  /** As it was staged. */
+  readonly file: string;
+}
+
+interface Entry extends Written {
+  /** SHA-256 of what its places hold, in hex. */
+  readonly content: string;
+}
+
+export interface OpenOptions {
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The tensors that lie in the staged files of an output, in its journal. A line may reach the disk before the rows that it is
+ * about: what counts is that they have its hash.
+ */
+export class StagedTensors implements Ledger {
+  readonly #output: StagedOutput;
+  readonly #journal: Journal;
+  /** In the order of the plan, whose numbers the journal goes by. */
+  readonly #tensors: readonly StagedTensor[];
+  readonly #numbers: ReadonlyMap<PlannedTensor, number>;
+  readonly #known = new Map<PlannedTensor, Written>();
+
+  private constructor(output: StagedOutput, journal: Journal, files: readonly PlannedFile[]) {
+    this.#output = output;
+    this.#journal = journal;
+    this.#tensors = files.flatMap(({ name, tensors }) => tensors.map((tensor) => ({ tensor, file: name })));
+    this.#numbers = new Map(this.#tensors.map(({ tensor }, number) => [tensor, number]));
+  }
+
+  /**
+   * Reads what the journal says is there, and makes zeros of what belongs to no tensor. Throws local-io where that cannot
+   * be read or written.
+   */
+  static async open(
+    output: StagedOutput,
+    journal: Journal,
+    files: readonly PlannedFile[],
+    options: OpenOptions,
+  ): Promise<StagedTensors> {
+    const staged = new StagedTensors(output, journal, files);
+    for (const file of files) {
+      if (file.make !== undefined) continue;
+      for (const { offset, bytes } of gapsOf(file))
+        await output.write(file.name, new Uint8Array(bytes), offset);
+    }
+    await staged.#check(options);
+    return staged;
+  }
+
+  find(tensor: PlannedTensor): Written | undefined {
+    return this.#known.get(tensor);
+  }
+
+  async add(tensor: PlannedTensor, { stored, madeOf }: Written): Promise<void> {
+    const number = this.#numbers.get(tensor)!;
+    const content = tensor.packing === undefined ? stored.sha256 : await this.#hashOf(this.#tensors[number]!);
+    await this.#journal.append(JSON.stringify({ number, madeOf, ...stored, content }));
+  }
+
+  async #check({ progress, signal }: OpenOptions): Promise<void> {
+    const entries = entriesOf(this.#journal.found, this.#tensors.length);
+    if (entries.size === 0) return;
+    const bytesOf = ({ tensor }: StagedTensor) => placesOf(tensor).reduce((sum, { bytes }) => sum + bytes, 0);
+    const total = [...entries.keys()].reduce((sum, number) => sum + bytesOf(this.#tensors[number]!), 0);
+    progress?.({ kind: 'phase', name: 'check', total, unit: 'bytes' });
+    let done = 0;
+    for (const [number, { content, ...written }] of entries) {
+      signal?.throwIfAborted();
+      const staged = this.#tensors[number]!;
+      if ((await this.#hashOf(staged)) === content) this.#known.set(staged.tensor, written);
+      done += bytesOf(staged);
+      progress?.({ kind: 'advance', done, item: staged.tensor.name });
+    }
+    const [kept, all] = [this.#known.size, this.#tensors.length];
+    progress?.({
+      kind: 'note',
+      message: `goes on where a run was interrupted: ${kept} of ${all} tensors are there`,
+    });
+  }
+
+  async #hashOf({ tensor, file }: StagedTensor): Promise<string> {
+    const open = await this.#output.open(file);
+    try {
+      return await hashPlaces(open, placesOf(tensor));
+    } finally {
+      await open.close();
+    }
+  }
+}
+
+/** By number; of two lines of one tensor, the later. What another build of plmpress has written in another form does not count. */
+function entriesOf(lines: readonly string[], tensors: number): ReadonlyMap<number, Entry> {
+  const entries = new Map<number, Entry>();
+  for (const line of lines) {
+    try {
+      const root = parseJson(line, 'journal');
+      entries.set(root.at('number').integer(0, tensors - 1), {
+        stored: { sha256: parseDigest(root.at('sha256')), error: parseStorageError(root.at('error')) },
+        madeOf: parseDigest(root.at('madeOf')),
+        content: parseDigest(root.at('content')),
+      });
+    } catch (error) {
+      if (!(error instanceof PressError)) throw error;
+    }
+  }
+  return entries;
+}
+
+async function hashPlaces(file: InputFile, places: readonly Place[]): Promise<string> {
+  const hash = createHash('sha256');
+  const buffer = new Uint8Array(Math.min(PIECE_BYTES, Math.max(...places.map(({ bytes }) => bytes))));
+  for (const { offset, bytes } of places) {
+    for (let at = 0; at < bytes; at += buffer.length) {
+      const piece = buffer.subarray(0, bytes - at);
+      await file.readInto(piece, offset + at);
+      hash.update(piece);
+    }
+  }
+  return hash.digest('hex');
+}
+
+/** What holds neither a head nor a tensor. */
+function gapsOf({ bytes, head, tensors }: PlannedFile): Place[] {
+  const taken = [
+    ...head.map((part) => ({ offset: part.offset, bytes: part.bytes.length })),
+    ...tensors.flatMap(placesOf),
+  ].toSorted((a, b) => a.offset - b.offset);
+  const gaps: Place[] = [];
+  let at = 0;
+  for (const place of [...taken, { offset: bytes, bytes: 0 }]) {
+    if (place.offset > at) gaps.push({ offset: at, bytes: place.offset - at });
+    at = Math.max(at, place.offset + place.bytes);
+  }
+  return gaps;
+}

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { treeDigests } from '../support/digests.ts';
+import { checkpointFiles, NEEDED, REPOSITORY } from '../support/hub-checkpoint.ts';
+import { HubServer } from '../support/hub-server.ts';
+import { fixture } from '../support/paths.ts';
+import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
+import { runCli, spawnCli } from '../support/run-cli.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const MODEL = fixture('plm-tiny');
+
+/** Environment of a process that loads a module of test/support first. */
+function withModule(name: string): NodeJS.ProcessEnv {
+  return { NODE_OPTIONS: `--import=${new URL(`../support/${name}.js`, import.meta.url)}` };
+}
+
+async function start(t: TestContext) {
+  const server = await HubServer.start(t);
+  server.commit(REPOSITORY, checkpointFiles());
+  const folder = temporaryFolder(t);
+  return { server, folder, env: server.env(path.join(folder, 'home')) };
+}
+
+describe('a clock that jumps', () => {
+  const sane = /NaN|Infinity|undefined/;
+
+  it('changes nothing about a conversion that is verified', async (t) => {
+    const folder = temporaryFolder(t);
+    const [jumping, steady, text] = ['jumping', 'steady', 'text'].map((name) => path.join(folder, name));
+    writeFileSync(text!, 'A clock tells what time it is. '.repeat(10));
+    const command = ['convert', MODEL, '--to', 'gguf:q8_0', '--verify', '--text', text!, '--resume', '-o'];
+    const { code, stdout, stderr } = await spawnCli(
+      [...command, jumping!],
+      undefined,
+      withModule('jumping-clock'),
+    );
+    assert.equal(code, 0, stderr);
+    assert.doesNotMatch(stdout + stderr, sane);
+    await runCli([...command, steady!]);
+    assert.deepEqual(treeDigests(jumping!), treeDigests(steady!));
+  });
+
+  it('ends no transfer of a pull, nor its locks', async (t) => {
+    const { folder, env } = await start(t);
+    const command = ['pull', REPOSITORY];
+    const clock = withModule('jumping-clock');
+    const runs = await Promise.all([1, 2].map(() => spawnCli(command, undefined, { ...env, ...clock })));
+    for (const { code, stderr } of runs) {
+      assert.equal(code, 0, stderr);
+      assert.doesNotMatch(stderr, sane);
+    }
+    assert.ok(existsSync(path.join(folder, 'home', 'hub')));
+  });
+});
+
+describe('two processes', () => {
+  it('that pull into one cache share it', async (t) => {
+    const { server, env } = await start(t);
+    const runs = await Promise.all(
+      [1, 2].map(() => spawnCli(['pull', REPOSITORY, '--json'], undefined, env)),
+    );
+    assert.deepEqual(
+      runs.map(({ code }) => code),
+      [0, 0],
+    );
+    assert.equal(server.contentRequests('/model.safetensors').length, 1);
+  });
+
+  it('that pull into one folder: one does, the other is told', async (t) => {
+    const { folder, env } = await start(t);
+    const output = path.join(folder, 'plm');
+    const runs = await Promise.all(
+      [1, 2].map(() => spawnCli(['pull', REPOSITORY, '-o', output], undefined, env)),
+    );
+    // One after the other, where the second begins late: it finds all that it needs.
+    const codes = runs.map(({ code }) => code).sort();
+    assert.ok(codes[0] === 0 && [0, 8].includes(codes[1]!), `${codes}`);
+    assert.deepEqual(readdirSync(output).sort(), NEEDED);
+  });
+
+  for (const flags of [[], ['--resume']]) {
+    it(`that convert into one folder ${flags}: one does, the other is told`, async (t) => {
+      const folder = temporaryFolder(t);
+      const output = path.join(folder, 'out');
+      const command = ['convert', MODEL, '--to', 'gguf:q4_k_m', ...flags, '-o'];
+      const runs = await Promise.all([1, 2].map(() => spawnCli([...command, output])));
+      const codes = runs.map(({ code }) => code).sort();
+      // The second of two in series finds that the files are there.
+      assert.ok(codes[0] === 0 && [4, 8].includes(codes[1]!), `${codes}`);
+      await runCli([...command, `${output}-alone`]);
+      assert.deepEqual(treeDigests(output), treeDigests(`${output}-alone`));
+    });
+  }
+});
+
+describe('a home that cannot be written', { skip: NO_PERMISSIONS }, () => {
+  /** As `start`, with a closed home, and a folder beside it that is open to everybody. */
+  async function startClosed(t: TestContext) {
+    const { folder, env } = await start(t);
+    const home = path.join(folder, 'home');
+    const open = path.join(folder, 'open');
+    mkdirSync(home);
+    mkdirSync(open);
+    chmodSync(folder, 0o755);
+    chmodSync(home, 0o555);
+    chmodSync(open, 0o777);
+    return { home, open, run: (argv: readonly string[]) => asUnprivileged(() => runCli(argv, { env })) };
+  }
+
+  it('is told by pull in one line', async (t) => {
+    const { home, run } = await startClosed(t);
+    const { code, stderr } = await run(['pull', REPOSITORY, '--quiet']);
+    assert.equal(code, 4, stderr);
+    assert.match(stderr, /^plmpress: error: [^\n]*permission denied \(EACCES\)\n$/);
+    assert.deepEqual(readdirSync(home), []);
+  });
+
+  it('is no matter to what needs no cache', async (t) => {
+    const { home, open, run } = await startClosed(t);
+    const commands = [
+      ['inspect', REPOSITORY],
+      ['pull', REPOSITORY, '-o', path.join(open, 'plm')],
+      ['convert', REPOSITORY, '--to', 'gguf:q8_0', '--stream', '-o', path.join(open, 'out')],
+    ];
+    for (const command of commands) {
+      const { code, stderr } = await run(command);
+      assert.equal(code, 0, `${command[0]}: ${stderr}`);
+    }
+    assert.deepEqual(readdirSync(home), []);
+  });
+});
+
+it('a second SIGINT ends a run that does not get done with cleaning up', {
+  skip: process.platform === 'win32',
+}, async (t) => {
+  const output = path.join(temporaryFolder(t), 'out');
+  let sent = 0;
+  const { code, signal } = await spawnCli(
+    ['convert', MODEL, '--to', 'gguf:q8_0', '-o', output],
+    (text, kill) => {
+      const isDue = [/convert:/, /removes/][sent]?.test(text);
+      if (!isDue) return;
+      sent++;
+      kill('SIGINT');
+    },
+    withModule('hanging-removal'),
+  );
+  assert.deepEqual([code, signal, sent], [130, null, 2]);
+});
