@@ -87,13 +87,14 @@ webgpu take the schemes q4, q8 and f16 there, and patterns that match in the nam
 first matrix of every FFN twice; docs/gguf.md tells when that pays.
 All targets are written, or none: files get their names when they are whole and on the disk, and a run that fails
 or is interrupted leaves the folder as it was. With --resume its finished tensors stay in .plmpress-resume there, and the same
-command goes on with them: each must have the hash of its bytes, and the source those that it was made of. The same source and options give the same bytes everywhere.
+command goes on with them: each must have the hash of its bytes, and the source those that it was made of. The same source and
+options give the same bytes everywhere.
 
 Examples:
   plmpress convert checkpoint/ --to gguf:q8_0 -o out/ --verify
   plmpress convert checkpoint/ --to onnx:q4 --to onnx:q8 -o web/
   plmpress convert checkpoint/ --to gguf:q4_k_m --statistics stats.gguf --quality best -o out/
-  plmpress convert PLM-Team/PLM-1.8B-Instruct --to gguf:q4_k_m --stream -o out/
+  plmpress convert PLM-Team/PLM-1.8B-Instruct --to gguf:q4_k_m --stream --resume -o out/
   plmpress convert checkpoint/ --to webgpu:q4 -o page/ --dry-run`;
 
 export function convertCommand(open: OpenSession): Command {

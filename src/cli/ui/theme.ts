@@ -8,6 +8,7 @@ export interface Theme {
   readonly dim: Style;
   readonly good: Style;
   readonly bad: Style;
+  readonly warning: Style;
   /** Marks for eight heights, the lowest first. */
   readonly levels: string;
 }
@@ -25,6 +26,7 @@ export function makeTheme(colors: boolean, blocks = false): Theme {
     dim: style('dim'),
     good: style('green'),
     bad: style('red'),
+    warning: style('yellow'),
     levels: blocks ? BLOCKS : ASCII,
   };
 }
