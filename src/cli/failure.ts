@@ -19,6 +19,10 @@ export function describeFailure(error: unknown): Failure {
   if (known instanceof PressError) {
     return { class: known.failure, exitCode: known.exitCode, message: redact(known.message) };
   }
+  // The words of V8. They have no code.
+  if (known instanceof RangeError && known.message === 'Array buffer allocation failed') {
+    return describeFailure(new PressError('local-io', { what: 'the system gives no more memory' }));
+  }
   const text = known instanceof Error ? `${known.name}: ${known.message}` : String(known);
   const message = `bug: ${printable(redact(text), 200)} (please report it with the output of --debug)`;
   return { class: 'bug', exitCode: 1, message };

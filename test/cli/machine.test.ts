@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { describeFailure } from '../../src/cli/failure.ts';
 import { treeDigests } from '../support/digests.ts';
 import { checkpointFiles, NEEDED, REPOSITORY } from '../support/hub-checkpoint.ts';
 import { HubServer } from '../support/hub-server.ts';
@@ -149,4 +150,9 @@ it('a second SIGINT ends a run that does not get done with cleaning up', {
     withModule('hanging-removal'),
   );
   assert.deepEqual([code, signal, sent], [130, null, 2]);
+});
+
+it('memory that the system does not give is the fault of the machine, in one line', () => {
+  const { exitCode, message } = describeFailure(new RangeError('Array buffer allocation failed'));
+  assert.deepEqual([exitCode, message], [4, 'the system gives no more memory']);
 });
