@@ -75,7 +75,7 @@ function assertWhole(output: string, ...versions: ReadonlyMap<string, string>[])
 
 const FAULTS: readonly (Fault & { readonly fewest: number; readonly step?: number })[] = [
   // Lock, heads, tensors, as many lines of the journal, seals, manifest.
-  { call: 'write', action: 'signal=KILL', fewest: 30 },
+  { call: 'write', action: 'signal=KILL', fewest: 30, step: 3 },
   { call: 'write', action: 'error=ENOSPC', fewest: 30, step: 5 },
   { call: 'truncate', action: 'signal=KILL', fewest: 6 },
   { call: 'sync', action: 'signal=KILL', fewest: 5 },
