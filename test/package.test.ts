@@ -114,6 +114,7 @@ describe('docs/dependencies.md', () => {
 describe('an installation in an empty folder', () => {
   it('converts with no network, no compiler and no package for development', async (t) => {
     const installation = await installPackage(t);
+    // Without a registry there is nothing to install from: the text says so.
     if (typeof installation === 'string') return t.skip(installation);
     const { packages, bytes } = installation;
     assert.deepEqual(

@@ -1,5 +1,8 @@
 import { type Answer, hubFault } from './request.ts';
 
+/** Bytes that a connection must bring to count as one that helps: a server that drips would be tried for ever. */
+export const LEAST_PROGRESS = 64 << 10;
+
 /** What a connection must bring in the time of one timeout at least. One that drips slower never ends. */
 const LEAST_BYTES = 1024;
 

@@ -3,12 +3,12 @@ import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, PressError } from '../core/errors.ts';
 import type { HubOrigin } from '../core/model.ts';
+import { Retries } from '../core/retries.ts';
 import { syncFolder } from '../io/output-folder.ts';
 import { writeFully } from '../io/write-fully.ts';
-import { piecesOf } from './body.ts';
+import { LEAST_PROGRESS, piecesOf } from './body.ts';
 import { contentHash } from './content-hash.ts';
 import { type Answer, hubFault, request, unreachable } from './request.ts';
-import { LEAST_PROGRESS, Retries } from './retries.ts';
 import type { HubSettings } from './settings.ts';
 import { contentUrl, type HubFile, isLarge } from './tree.ts';
 

@@ -1,9 +1,9 @@
 import { PressError } from '../core/errors.ts';
 import type { HubOrigin } from '../core/model.ts';
+import { Retries } from '../core/retries.ts';
 import type { ByteSource } from '../io/input-file.ts';
-import { piecesOf } from './body.ts';
+import { LEAST_PROGRESS, piecesOf } from './body.ts';
 import { hubFault, request, unreachable } from './request.ts';
-import { LEAST_PROGRESS, Retries } from './retries.ts';
 import type { HubRun } from './run.ts';
 import { contentUrl, type HubFile, isLarge } from './tree.ts';
 

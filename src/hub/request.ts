@@ -1,5 +1,5 @@
 import { PressError } from '../core/errors.ts';
-import { Retries } from './retries.ts';
+import { Retries } from '../core/retries.ts';
 import type { HubSettings } from './settings.ts';
 
 export interface HubRequest {

@@ -118,9 +118,9 @@ describe('templates run', { skip: !hasBash && 'no bash here' }, () => {
     const { folder, bash } = workplace(t);
     const job = blocks(docs('jobs.md'), 'yaml').find((block) => block.includes('kind: Job'))!;
     const count = Number(/completions: (\d+)/.exec(job)![1]);
-    const script = /- \|\n([\s\S]*?)\n {10}\w/.exec(job)![1]!.replaceAll('/work/', '');
+    const script = /- \|\n([\s\S]*?)\n {10}\w/.exec(job)![1]!.replaceAll('/data/', '');
     for (let index = 0; index < count; index++) bash(script, { JOB_COMPLETION_INDEX: `${index}` });
-    bash(blocks(docs('jobs.md'), 'sh').at(-1)!.replaceAll('/work/', ''));
+    bash(blocks(docs('jobs.md'), 'sh').at(-1)!.replaceAll('/data/', ''));
     await assertWhole(folder);
   });
 

@@ -5,9 +5,7 @@ import { KV_B_RULES, type KvBRule, type TensorType } from '../../../formats/gguf
 import { CACHE_FORMS, type CacheForm } from '../../core/config.ts';
 import { usage } from '../../core/errors.ts';
 import type { ExportPlan } from '../../core/export-plan.ts';
-import { shellWord } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
-import { firstNames } from '../../core/name-list.ts';
 import type { SchemeName } from '../../core/scheme.ts';
 import type { Statistics } from '../../core/statistics.ts';
 import { QUALITIES, type Quality } from '../../passes/calibrated-rounding.ts';
@@ -20,7 +18,7 @@ import type { Share } from '../../pipeline/parts/share.ts';
 import { readImatrix } from '../../pipeline/read-imatrix.ts';
 import { readText } from '../../pipeline/read-text.ts';
 import { recordVerifications } from '../../pipeline/record-verification.ts';
-import { planTargets, type Target, type TargetOptions } from '../../pipeline/target.ts';
+import { planTargets, type TargetOptions } from '../../pipeline/target.ts';
 import { withoutPositions } from '../../pipeline/verify.ts';
 import {
   collect,
@@ -36,6 +34,8 @@ import { peakRss } from '../peak-memory.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
 import { type Conversion, conversionLines, describePlan } from '../ui/conversion.ts';
+import { remarks } from '../ui/remarks.ts';
+import { runHints } from '../ui/run-hints.ts';
 import { summarizeVerification } from '../ui/verification.ts';
 import { namedTexts, openReports, reportOption } from './report-flags.ts';
 import { threadsOption } from './runtime-flags.ts';
@@ -403,55 +403,4 @@ function assertNoReport(
     files.some(({ name }) => path.resolve(output, name) === path.resolve(report)),
   );
   if (taken !== undefined) throw usage(`--report and ${target} both write ${taken}`);
-}
-
-/** What a person should know before the work begins. */
-export function remarks(model: Model, targets: readonly Target[]): string[] {
-  const remarks = [
-    ...model.notes,
-    ...targets.flatMap(({ passes }) => passes.map((pass) => `pass ${pass} runs`)),
-    ...targets.flatMap((target) => [...target.model.notes, ...target.plan.notes]),
-    ...targets.flatMap(({ plan }) => fallbackRemarks(plan)),
-  ];
-  return [...new Set(remarks)];
-}
-
-/** One line for all tensors that fall back alike: every layer may have one. */
-function fallbackRemarks({ target, fallbacks }: ExportPlan): string[] {
-  const alike = new Map<string, string[]>();
-  for (const { tensor, used, reason } of fallbacks) {
-    const what = `${used}: ${reason}`;
-    alike.set(what, [...(alike.get(what) ?? []), tensor]);
-  }
-  return [...alike].map(([what, tensors]) => {
-    const verb = tensors.length === 1 ? 'becomes' : 'become';
-    return `${target}: ${firstNames(tensors)} ${verb} ${what}`;
-  });
-}
-
-/** llama.cpp's arch plm cannot run with flash attention, and its tools turn it on where it seems possible. */
-function ggufHint(file: string, arch: GgufArchitecture): string {
-  const command = `llama-cli -m ${shellWord(file)}`;
-  if (arch === 'deepseek2') return `run it in llama.cpp: ${command}`;
-  return `run it in llama.cpp with flash attention off: ${command} -fa off`;
-}
-
-/** How to run the first artifact of each format. */
-function runHints(targets: readonly Target[], output: string, arch: GgufArchitecture): string[] {
-  const gguf = targets.find(({ plan }) => plan.target.startsWith('gguf:'));
-  const graph = targets.find((target) => target.graph !== undefined)?.graph;
-  const page = targets
-    .flatMap(({ plan }) => plan.files)
-    .find(({ name }) => name.endsWith('/index.html'))?.name;
-  return [
-    ...(page === undefined
-      ? []
-      : [`run it in a browser: plmpress serve ${path.join(output, path.dirname(page))}`]),
-    ...(gguf === undefined ? [] : [ggufHint(path.join(output, gguf.plan.files[0]!.name), arch)]),
-    ...(graph === undefined
-      ? []
-      : [
-          `run it in transformers.js: pipeline('text-generation', ${JSON.stringify(output)}, { dtype: '${graph.dtype}' })`,
-        ]),
-  ];
 }

@@ -1,6 +1,6 @@
+import { Retries } from '../../core/retries.ts';
 import { BundleError } from '../bundle-error.ts';
 import { chunksOf } from './chunks.ts';
-import { Retries } from './retries.ts';
 
 export interface DownloadOptions {
   readonly signal?: AbortSignal;
@@ -13,6 +13,9 @@ export interface DownloadOptions {
   /** Takes the bytes that are there now: fewer than before where a transfer begins anew. */
   readonly onBytes?: (bytes: number) => void;
 }
+
+/** Milliseconds before each further try. A phone that changes networks needs some seconds. */
+const PAUSES: readonly number[] = [250, 1000, 2000, 4000, 8000];
 
 /** A connection that gives nothing for so many milliseconds counts as dropped. */
 const STALL = 30_000;
@@ -45,7 +48,7 @@ export async function download(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const buffer = options.room?.subarray(0, bytes) ?? new Uint8Array(bytes);
   const transfer = new Transfer(url, file, buffer, options);
-  const retries = new Retries(options.pauses, options.signal);
+  const retries = new Retries(options.pauses ?? PAUSES, options.signal);
   let furthest = 0;
   for (;;) {
     let cause: unknown;
@@ -69,7 +72,7 @@ export async function downloadSmall(
   file: string,
   { signal, cache, pauses }: DownloadOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const retries = new Retries(pauses, signal);
+  const retries = new Retries(pauses ?? PAUSES, signal);
   for (;;) {
     try {
       const response = await get(url, file, init(signal, cache));

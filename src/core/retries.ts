@@ -1,12 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
 /** A server may ask for patience, but not for more than a person would have. */
 const LONGEST_PAUSE = 60_000;
 
-/** Bytes that a connection must bring to count as one that helps: a server that drips would be tried for ever. */
-export const LEAST_PROGRESS = 64 << 10;
-
-/** Waits between tries of one request or transfer, longer each time that nothing came. */
+/** Waits between tries of one request or transfer, longer each time that nothing came. Runs in browsers too. */
 export class Retries {
   readonly #pauses: readonly number[];
   readonly #signal: AbortSignal | undefined;
@@ -31,9 +26,21 @@ export class Retries {
     this.#signal?.throwIfAborted();
     const pause = this.#pauses[this.#failures++];
     if (pause === undefined || atLeast > LONGEST_PAUSE) return false;
-    await sleep(Math.max(pause, atLeast), undefined, this.#signal && { signal: this.#signal }).catch(() => {
-      this.#signal?.throwIfAborted();
-    });
+    await sleep(Math.max(pause, atLeast), this.#signal);
     return true;
   }
+}
+
+function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      reject(signal!.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', stop);
+      resolve();
+    }, milliseconds);
+    signal?.addEventListener('abort', stop, { once: true });
+  });
 }
