@@ -39,6 +39,8 @@ export class Compute extends SharedViews {
   private readonly end: Pointer;
   private next: Pointer;
   private closed = false;
+  /** Why no job can run any more. */
+  private lost: PressError | undefined;
 
   /** Use `openCompute`. */
   constructor(workplace: Workplace, workers: readonly Worker[], bytes: number) {
@@ -50,6 +52,10 @@ export class Compute extends SharedViews {
     this.execute = executor(workplace, 0);
     this.next = arenaStart(this.threads);
     this.end = this.next + bytes;
+    for (const worker of workers) {
+      worker.once('error', (cause) => this.lose(`a thread ended: ${cause.message}`, cause));
+      worker.once('exit', (code) => this.lose(`a thread ended with code ${code}`));
+    }
   }
 
   /** A zeroed area, aligned to 64 bytes, that lives as long as this object. */
@@ -67,10 +73,11 @@ export class Compute extends SharedViews {
 
   /**
    * Runs a job on all threads. Throws what went wrong in the first thread that failed, which a caller who checks
-   * its target schemes with `canEncode` never sees.
+   * its target schemes with `canEncode` never sees; `local-io` once a thread has died.
    */
   run<K extends KernelName>(kernel: K, job: Job<K>): void {
     if (this.closed) throw new Error(`kernel ${kernel} run after close`);
+    if (this.lost !== undefined) throw this.lost;
     const { tiles, tileWork, scratch } = KERNELS[kernel] as (typeof KERNELS)['matmul'];
     const fields = job as Job<'matmul'>;
     const needed = 4 * (scratch?.(fields) ?? 0);
@@ -87,9 +94,14 @@ export class Compute extends SharedViews {
     const shared = this.workers.length > 0 && count > grain && count * work > SHARED_WORK;
     if (shared) this.control.publish(this.workers.length);
     this.control.takePart(this.execute);
-    if (shared) this.control.awaitWorkers();
+    if (shared && !this.control.awaitWorkers()) throw this.lose(`a thread that ran kernel ${kernel} died`);
     const failure = this.control.failureMessage();
     if (failure !== undefined) throw new Error(`kernel ${kernel} failed: ${failure}`);
+  }
+
+  private lose(what: string, cause?: Error): PressError {
+    this.lost ??= new PressError('local-io', { what }, { cause });
+    return this.lost;
   }
 
   /** Ends the workers. The memory goes when its last view does. */
@@ -116,9 +128,10 @@ export async function openCompute({ threads, bytes, implementation }: ComputeOpt
   try {
     for (let thread = 1; thread < threads; thread++) workers.push(startWorker({ ...workplace, thread }));
     await Promise.all(workers.map((worker) => once(worker, 'message')));
-  } catch (error) {
+  } catch (cause) {
     await terminate(workers);
-    throw error;
+    const what = `of ${threads} threads one did not start: ${(cause as Error).message}`;
+    throw new PressError('local-io', { what }, { cause });
   }
   for (const worker of workers) worker.unref();
   return new Compute(workplace, workers, arena);

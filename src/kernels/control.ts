@@ -21,6 +21,11 @@ const MAX_FIELDS = Math.max(...KERNEL_NAMES.map((kernel) => KERNELS[kernel].fiel
 
 /** A few microseconds: what the threads of one job usually finish apart. Sleeping and waking costs ten times that. */
 const SPINS = 2000;
+/**
+ * Seconds without a sign of life after which a thread counts as dead: a claim takes it milliseconds. They are counted one
+ * by one, so that a process that was stopped for an hour has waited one of them.
+ */
+const PATIENCE = 60;
 
 /** The block in shared memory through which the caller hands a job to the workers. */
 export class Control {
@@ -84,9 +89,14 @@ export class Control {
     if (Atomics.sub(this.words, PENDING, 1) === 1) Atomics.notify(this.words, PENDING);
   }
 
-  /** Blocks until every worker has left the job. */
-  awaitWorkers(): void {
-    for (let pending = this.pending(); pending > 0; pending = this.pending()) this.wait(PENDING, pending);
+  /** Blocks until every worker has left the job; false where none did so for `patience` seconds. */
+  awaitWorkers(patience = PATIENCE): boolean {
+    for (let silent = 0; silent < patience; ) {
+      const pending = this.pending();
+      if (pending === 0) return true;
+      silent = this.wait(PENDING, pending, 1000) ? 0 : silent + 1;
+    }
+    return this.pending() === 0;
   }
 
   /** The message of the thread that failed first, if one did. */
@@ -109,11 +119,11 @@ export class Control {
     Atomics.store(this.words, NEXT_TILE, this.words[TILES]!);
   }
 
-  /** Blocks until a word may have another value than `value`: spins for a moment, then sleeps. */
-  private wait(word: number, value: number): void {
+  /** Blocks until a word may have another value than `value`: spins for a moment, then sleeps. False after `milliseconds`. */
+  private wait(word: number, value: number, milliseconds?: number): boolean {
     for (let spin = 0; spin < SPINS; spin++) {
-      if (Atomics.load(this.words, word) !== value) return;
+      if (Atomics.load(this.words, word) !== value) return true;
     }
-    Atomics.wait(this.words, word, value);
+    return Atomics.wait(this.words, word, value, milliseconds) !== 'timed-out';
   }
 }

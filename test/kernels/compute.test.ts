@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import type { PressError } from '../../src/core/errors.ts';
-import { type Compute, openCompute } from '../../src/kernels/compute.ts';
+import { Compute, openCompute } from '../../src/kernels/compute.ts';
 import { Control } from '../../src/kernels/control.ts';
 import type { Job } from '../../src/kernels/jobs.ts';
+import { arenaStart } from '../../src/kernels/layout.ts';
 import { SharedViews } from '../../src/kernels/memory.ts';
 
 const MIB = 2 ** 20;
@@ -95,6 +97,40 @@ describe('failures of kernels', () => {
     assert.match(caller.failureMessage() ?? '', /^tile 2 is broken: x+$/);
     caller.prepare('add', noTokens, 10, 1);
     assert.equal(caller.failureMessage(), undefined);
+  });
+});
+
+describe('a worker that dies', () => {
+  /** A compute whose one worker has other code than ours. */
+  function withWorker(code: string): { compute: Compute; worker: Worker } {
+    const worker = new Worker(code, { eval: true });
+    const buffer = new SharedArrayBuffer(arenaStart(2) + 2 * MIB);
+    return { worker, compute: new Compute({ buffer, wasm: undefined }, [worker], 2 * MIB) };
+  }
+
+  for (const [how, code, message] of [
+    ['by an error', `throw new Error('out of luck')`, 'a thread ended: out of luck'],
+    ['outright', `process.exit(3)`, 'a thread ended with code 3'],
+  ] as const) {
+    it(`${how} between two jobs ends the next`, async () => {
+      const { compute, worker } = withWorker(code);
+      const job = largeMatmul(compute);
+      await new Promise((resolve) => worker.once('exit', resolve));
+      const lost = { name: 'PressError', failure: 'local-io', message };
+      assert.throws(() => compute.run('matmul', job), lost);
+      assert.throws(() => compute.run('matmul', job), lost);
+      await compute.close();
+    });
+  }
+
+  it('in a job is not waited for, beyond the patience', () => {
+    const buffer = new SharedArrayBuffer(65536);
+    const [caller, worker] = [new Control(new SharedViews(buffer)), new Control(new SharedViews(buffer))];
+    caller.publish(2);
+    worker.leave();
+    assert.equal(caller.awaitWorkers(1), false);
+    worker.leave();
+    assert.equal(caller.awaitWorkers(1), true);
   });
 });
 
