@@ -8,14 +8,17 @@ import {
   readlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import path from 'node:path';
-import test, { describe, it } from 'node:test';
+import test, { describe, it, type TestContext } from 'node:test';
 import { scanCacheDir } from '@huggingface/hub';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
 import { type PullOptions, pull } from '../../src/pipeline/pull.ts';
 import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
 import { gitHash, HubServer, sha256, TOKEN } from '../support/hub-server.ts';
 import { pressFailure } from '../support/press-failure.ts';
+import { spawnCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 async function start(
@@ -223,4 +226,39 @@ test('two runs at once share one transfer', async (t) => {
   assert.equal(a!.folder, b!.folder);
   assert.deepEqual(readFileSync(path.join(a!.folder!, 'model.safetensors')), files['model.safetensors']);
   assert.equal(server.contentRequests('model.safetensors').length, 1);
+});
+
+describe('proxies of the environment', () => {
+  /** One that lets connections through, and remembers where to. */
+  async function startProxy(t: TestContext) {
+    const wanted: string[] = [];
+    const proxy = createServer().on('connect', ({ url }, socket) => {
+      wanted.push(url!);
+      const [host, port] = url!.split(':');
+      const there = connect(Number(port), host, () => {
+        socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+        socket.pipe(there).pipe(socket);
+      });
+      for (const end of [socket, there]) end.on('error', () => there.destroy());
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    t.after(() => proxy.close());
+    return { wanted, address: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` };
+  }
+
+  for (const isAsked of [false, true]) {
+    it(`are ${isAsked ? 'used where Node is asked to and can' : 'left alone'}`, async (t) => {
+      const { server, home } = await start(t);
+      const { wanted, address } = await startProxy(t);
+      const { code, stderr } = await spawnCli(['pull', REPOSITORY], undefined, {
+        ...{ ...server.env(home), HTTP_PROXY: address, HTTPS_PROXY: address, NO_PROXY: '' },
+        ...(isAsked && { NODE_USE_ENV_PROXY: '1' }),
+      });
+      assert.equal(code, 0, stderr);
+      // An option that older versions do not know.
+      const isUsed = isAsked && process.allowedNodeEnvironmentFlags.has('--use-env-proxy');
+      const origins = [server.endpoint, server.store].map((origin) => new URL(origin).host);
+      assert.deepEqual(new Set(wanted), new Set(isUsed ? origins : []));
+    });
+  }
 });
