@@ -55,8 +55,9 @@ export async function runWithFault(
 function execute(command: string, argv: readonly string[]): Promise<Omit<FaultyRun, 'hit'>> {
   const child = spawn(command, argv, {
     stdio: ['ignore', 'ignore', 'pipe'],
-    // strace counts for each thread; with one thread for files, a number means the same call in every run.
-    env: { ...process.env, UV_THREADPOOL_SIZE: '1' },
+    // strace counts for each thread; with one thread for files, a number means the same call in every run. Reports of
+    // coverage would be calls as well.
+    env: { ...process.env, UV_THREADPOOL_SIZE: '1', NODE_V8_COVERAGE: undefined },
   });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text) => {
