@@ -93,14 +93,18 @@ describe('plmpress doctor', () => {
     assert.deepEqual([away.code, away.find('Hub answer')!.failure], [5, 'network']);
   });
 
-  it('finds a limit of address space, within which no kernel can run', { skip: notLinux }, () => {
-    const script = 'ulimit -v 9000000; exec "$0" "$1" doctor --json';
-    const { status, stdout } = spawnSync('bash', ['--norc', '-c', script, process.execPath, BINARY], {
-      encoding: 'utf8',
-    });
-    const checks = JSON.parse(stdout).checks as Check[];
-    const { state, failure } = checks.find(({ name }) => name === 'WebAssembly')!;
-    assert.deepEqual([status, state, failure], [4, 'problem', 'local-io']);
+  it('finds a limit of address space, within which no kernel can run', { skip: notLinux }, (t) => {
+    // Below one Node itself does not start, above one kernels run: where both lie differs by version.
+    for (let gigabytes = 1; ; gigabytes += 0.5) {
+      const script = `ulimit -v ${gigabytes * 1e6}; exec "$0" "$1" doctor --json`;
+      const argv = ['--norc', '-c', script, process.execPath, BINARY];
+      const { status, stdout } = spawnSync('bash', argv, { encoding: 'utf8' });
+      if (!stdout.endsWith('}\n')) continue;
+      const checks = JSON.parse(stdout).checks as Check[];
+      const { state, failure } = checks.find(({ name }) => name === 'WebAssembly')!;
+      if (state === 'ok') return t.skip('kernels take no more than this Node itself');
+      return assert.deepEqual([status, state, failure], [4, 'problem', 'local-io']);
+    }
   });
 
   it('compares versions of Node.js by number', () => {

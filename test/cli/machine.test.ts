@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { describeFailure } from '../../src/cli/failure.ts';
 import { treeDigests } from '../support/digests.ts';
 import { checkpointFiles, NEEDED, REPOSITORY } from '../support/hub-checkpoint.ts';
 import { HubServer } from '../support/hub-server.ts';
 import { fixture } from '../support/paths.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
-import { runCli, spawnCli } from '../support/run-cli.ts';
+import { type CliResult, runCli, spawnCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const MODEL = fixture('plm-tiny');
@@ -55,6 +57,34 @@ describe('a clock that jumps', () => {
     }
     assert.ok(existsSync(path.join(folder, 'home', 'hub')));
   });
+});
+
+describe('too few open files', { skip: process.platform !== 'linux' && 'limits differ by system' }, () => {
+  for (const threads of ['1', '2']) {
+    it(`end a conversion in one line, wherever they run out: ${threads} threads`, (t) => {
+      const folder = temporaryFolder(t);
+      const driver = fileURLToPath(new URL('../support/few-files-driver.js', import.meta.url));
+      // Modules are loaded a few hundred at a time.
+      const script = 'ulimit -n 512; exec "$0" "$@"';
+      const command = ['convert', MODEL, '--to', 'gguf:q8_0', '--threads', threads];
+      const argv = ['-c', script, process.execPath, driver, ...command];
+      const { stdout, stderr, status } = spawnSync('sh', argv, { cwd: folder, encoding: 'utf8' });
+      assert.equal(status, 0, stderr);
+      const [all, ...runs] = stdout
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { free: number } & CliResult);
+      const last = runs.pop()!;
+      assert.deepEqual([all!.code, last.code], [0, 0], all!.stderr);
+      assert.ok(runs.length >= 3);
+      for (const { free, code, stderr: line } of runs) {
+        assert.equal(code, 4, line);
+        assert.match(line, /^plmpress: error: .*(EMFILE|too many open files).*\n$/);
+        assert.equal(existsSync(path.join(folder, `${free}`)), false);
+      }
+      assert.deepEqual(treeDigests(path.join(folder, `${last.free}`)), treeDigests(path.join(folder, 'all')));
+    });
+  }
 });
 
 describe('two processes', () => {

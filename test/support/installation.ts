@@ -1,5 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { repoRoot } from './paths.ts';
@@ -52,14 +60,19 @@ export async function installPackage(t: TestContext): Promise<Installation | str
   return { folder, env: nodeAlone(folder), packages, bytes: (name = '') => sizeOf(path.join(modules, name)) };
 }
 
+function programOnPath(name: string): string {
+  const candidates = process.env.PATH!.split(path.delimiter).map((folder) => path.join(folder, name));
+  const found = candidates.find((candidate) => existsSync(candidate));
+  if (found === undefined) throw new Error(`${name} is not on the path`);
+  return found;
+}
+
 function nodeAlone(folder: string): NodeJS.ProcessEnv {
   const programs = path.join(folder, 'programs');
   mkdirSync(programs);
-  for (const name of ['node', 'npx']) {
-    symlinkSync(path.join(path.dirname(process.execPath), name), path.join(programs, name));
-  }
-  // npx runs what it finds by a shell.
-  symlinkSync('/bin/sh', path.join(programs, 'sh'));
+  symlinkSync(process.execPath, path.join(programs, 'node'));
+  // Not always beside Node, and it runs what it finds by a shell.
+  for (const name of ['npx', 'sh']) symlinkSync(programOnPath(name), path.join(programs, name));
   const hook = path.join(folder, 'no-network.mjs');
   writeFileSync(
     hook,

@@ -1,9 +1,10 @@
-import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
-import { promisify } from 'node:util';
 import koffi from 'koffi';
 import { InferenceSession } from 'onnxruntime-node';
 import { onnx } from '../../formats/onnx/proto.ts';
@@ -72,16 +73,22 @@ export async function placement(
   provider: Provider,
   options: OpenOptions = {},
 ): Promise<Placement> {
-  const optimized = path.join(temporaryFolder(t), 'optimized.onnx');
+  const folder = temporaryFolder(t);
+  const [optimized, log] = ['optimized.onnx', 'log'].map((name) => path.join(folder, name)) as [
+    string,
+    string,
+  ];
   const verbose: OpenOptions = { ...options, logSeverityLevel: 0, optimizedModelFilePath: optimized };
   const open = `import { createSession } from ${JSON.stringify(import.meta.url)};
     await createSession(...JSON.parse(process.argv[1]));`;
-  const { stderr } = await promisify(execFile)(
-    process.execPath,
-    ['--input-type=module', '-e', open, JSON.stringify([file, provider, verbose])],
-    { maxBuffer: 2 ** 28 },
-  );
-  const placed = placementOf(stderr);
+  const argv = ['--input-type=module', '-e', open, JSON.stringify([file, provider, verbose])];
+  // To a file: Node makes pipes that do not block, and what onnxruntime writes into a full one is lost.
+  const stderr = openSync(log, 'w');
+  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'ignore', stderr] });
+  const [code] = await once(child, 'close');
+  closeSync(stderr);
+  assert.equal(code, 0);
+  const placed = placementOf(readFileSync(log, 'utf8'));
   const [provider0, ...others] = Object.keys(placed);
   if (provider0 === undefined || others.length > 0) return placed;
   const { graph } = onnx.ModelProto.decode(readFileSync(optimized));
