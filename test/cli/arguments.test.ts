@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { InvalidArgumentError } from 'commander';
 import {
   collectTensorType,
+  collectWeight,
   parseIds,
   parseInteger,
   parseNumber,
@@ -37,6 +38,7 @@ const ACCEPTED: readonly [parse: Parse, text: string, value: unknown][] = [
   [parseShare, '1/1', { number: 1, of: 1 }],
   [parseShare, '3/10000', { number: 3, of: 10_000 }],
   [collectTensorType, 'attn_q=q8_0', [{ pattern: 'attn_q', scheme: 'Q8_0' }]],
+  [collectWeight, 'a=b=0.5', new Map([['a=b', 0.5]])],
   [collectTensorType, '(?=x).=F16', [{ pattern: '(?=x).', scheme: 'F16' }]],
 ];
 
@@ -50,6 +52,10 @@ const REFUSED: readonly [parse: Parse, text: string][] = [
   ...['', 'q5', 'Q4_K_M', 'constructor'].map((text): [Parse, string] => [parseScheme, text]),
   ...['', '=q8_0', 'attn_q', 'attn_q=', 'attn_q=q9'].map((text): [Parse, string] => [
     collectTensorType,
+    text,
+  ]),
+  ...['', 'a', '=1', 'a=', 'a=0', 'a=-1', 'a=x', 'a=Infinity'].map((text): [Parse, string] => [
+    collectWeight,
     text,
   ]),
   ...['', '1', '0/3', '4/3', '1/10001', '1/3/5', '-1/3', '1.5/3', ' 1/3', '1/99999999999'].map(

@@ -68,6 +68,12 @@ describe('generate', () => {
     );
   });
 
+  it('on a terminal prints the same where no character would move it', async () => {
+    const { code, stdout } = await runCli([...greedy, '--quiet'], { tty: true });
+    assert.equal(code, 0);
+    assert.equal(stdout, (await runCli([...greedy, '--quiet'])).stdout);
+  });
+
   it('--json holds the same text, and both forms of attention give it', async () => {
     const { stdout: text } = await runCli([...greedy, '--quiet']);
     for (const attention of ['expanded', 'latent']) {

@@ -188,6 +188,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [['inspect', path.join(TINY, 'model.safetensors')], 2, /part of a checkpoint, expected the folder/],
   [['inspect', path.join(TINY, 'tokenizer.json')], 2, /part of a checkpoint/],
   [['inspect', fixture('text', 'eval.txt')], 3, /eval\.txt: header: at byte 0: magic/],
+  [['inspect', path.join(TINY, 'config.json', 'x')], 4, /x: is not a folder \(ENOTDIR\)$/],
   [['inspect', fixture('text')], 3, /no model in this folder, expected config\.json and safetensors/],
 ];
 

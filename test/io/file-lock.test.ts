@@ -108,6 +108,15 @@ describe('what is no lock is left alone', () => {
   }
 });
 
+test('a stale lock that cannot be moved aside is told of, and stays', async (t) => {
+  const folder = temporaryFolder(t);
+  // Long enough that the hidden name beside it is too long.
+  const lockPath = path.join(folder, 'x'.repeat(250));
+  writeFileSync(lockPath, JSON.stringify({ pid: deadPid() }));
+  const run = () => FileLock.acquire(lockPath, 'out');
+  await assertRejects(folder, run, { failure: 'local-io', message: /^out: name too long \(ENAMETOOLONG\)$/ });
+});
+
 test('a process is alive until it has ended', async () => {
   assert.equal(await isAlive(await ownIdentity()), true);
   assert.equal(await isAlive({ pid: process.pid, started: undefined }), true);

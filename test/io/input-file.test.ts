@@ -133,6 +133,13 @@ test('a file that changes while it is read', async (t) => {
     const read = () => file.readInto(new Uint8Array(1001), 0);
     await assertRejects(path.dirname(filePath), read, { message: /^weights: changed while reading$/ });
   });
+  await t.test('a read that the system refuses is no fault of the file', async (t) => {
+    const { file, filePath } = await openContent(t);
+    await file.close();
+    const read = () => file.readInto(new Uint8Array(1), 0);
+    const expected: Rejection = { failure: 'local-io', message: /^weights: file closed \(EBADF\)$/ };
+    await assertRejects(path.dirname(filePath), read, expected);
+  });
   await t.test('a read past the end is refused before it starts', async (t) => {
     const { file, filePath } = await openContent(t);
     const read = () => file.readInto(new Uint8Array(2), CONTENT.length - 1);
@@ -269,5 +276,12 @@ test('links of a folder', async (t) => {
     const folder = await SourceFolder.open(snapshot);
     assert.equal((await folder.readText('blob', 100)).text, 'blob');
     await assertRejects(snapshot, () => folder.open('f'), escapes);
+    const sha256 = digestOf(Buffer.from('whole'));
+    writeFileSync(path.join(root, 'blobs', sha256), 'other');
+    link('damaged', `../../blobs/${sha256}`);
+    const readDamaged = async () =>
+      (await (await SourceFolder.open(snapshot)).readText('damaged', 100)).sha256();
+    const damaged = /^damaged: SHA-256 of a damaged file in the cache, which `plmpress pull` replaces, got /;
+    await assertRejects(snapshot, readDamaged, { failure: 'verification', message: damaged });
   });
 });

@@ -8,20 +8,27 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
+  rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
 import test, { describe, it, type TestContext } from 'node:test';
 import type { ReplaceOptions } from '../../src/io/replaceable.ts';
 import { type RecordFile, type StagedOutput, withStagedOutput } from '../../src/io/staged-output.ts';
+import { STAGING_NAME } from '../../src/io/staging-folder.ts';
+import { pressFailure } from '../support/press-failure.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
 import { assertRejects } from '../support/rejects.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const RECORD: RecordFile = { name: 'record.json', content: Buffer.from('{}\n'), meanwhile: 'as it is' };
 const FRESH: ReplaceOptions = { force: false, inputs: [] };
+
+const NO_OTHER_USER = NO_PERMISSIONS || (process.geteuid!() !== 0 && 'needs root, to own a file');
 
 /** Writes `content` as the file `name`. */
 async function writeOne(output: StagedOutput, name: string, content: string, options = FRESH): Promise<void> {
@@ -37,6 +44,11 @@ function usedFolder(t: TestContext): string {
   mkdirSync(folder);
   writeFileSync(path.join(folder, 'a'), 'old');
   return folder;
+}
+
+/** Number of a process that has ended. */
+function deadPid(): number {
+  return spawnSync(process.execPath, ['--version']).pid;
 }
 
 test('files appear whole, with their planned size, and hidden until then', async (t) => {
@@ -213,6 +225,51 @@ describe('names that are refused before anything is written', () => {
   });
 });
 
+describe('records and files that cannot be moved', () => {
+  it('a record of another user, in a folder for all', { skip: NO_OTHER_USER }, async (t) => {
+    const folder = usedFolder(t);
+    const record = path.join(folder, RECORD.name);
+    writeFileSync(record, 'of root');
+    chmodSync(path.dirname(folder), 0o755);
+    chmodSync(folder, 0o1777);
+    const run = () =>
+      asUnprivileged(() =>
+        withStagedOutput(folder, async (output) => {
+          await output.stage([{ name: 'b', bytes: 1 }], FRESH);
+          await output.seal();
+          await output.publish({ ...RECORD, meanwhile: Buffer.from('meanwhile') });
+        }),
+      );
+    await assert.rejects(run, pressFailure('local-io', /^record\.json: operation not permitted \(EPERM\)$/));
+    assert.deepEqual(readdirSync(folder).sort(), ['a', RECORD.name]);
+    assert.equal(readFileSync(record, 'utf8'), 'of root');
+  });
+
+  it('a file that an interrupted run had finished, where its staging folder goes', async (t) => {
+    const folder = usedFolder(t);
+    const at = (...names: string[]) => path.join(folder, ...names);
+    const start = (work: (output: StagedOutput) => Promise<void>) =>
+      withStagedOutput(folder, work, { resume: 'work' });
+    const stopped = start(async (output) => {
+      await output.journal!.append('x');
+      await output.stage([{ name: 'b', bytes: 1 }], FRESH);
+      await output.seal();
+      writeFileSync(at('b'), 'of another program');
+      await output.publish(RECORD);
+    });
+    await assert.rejects(stopped, pressFailure('local-io', /^b: exists already/));
+    // As if it had been killed after the rename.
+    renameSync(at(STAGING_NAME, '0'), at('b'));
+    writeFileSync(at(STAGING_NAME, 'record'), '');
+    const again = start((output) => {
+      rmSync(at(STAGING_NAME), { recursive: true });
+      return output.stage([{ name: 'b', bytes: 1 }], FRESH);
+    });
+    await assert.rejects(again, pressFailure('local-io', /^b: no such file or folder \(ENOENT\)$/));
+    assert.deepEqual(visible(folder), ['a', 'b']);
+  });
+});
+
 describe('output folders that cannot be used', () => {
   it('a file', async (t) => {
     const folder = temporaryFolder(t);
@@ -251,6 +308,47 @@ describe('output folders that cannot be used', () => {
     const run = () => withStagedOutput(folder, (output) => writeOne(output, 'b'.repeat(300), 'new'));
     await assertRejects(folder, run, { failure: 'local-io', message: /name too long \(ENAMETOOLONG\)$/ });
   });
+
+  it('a name that is too long only while it is hidden', async (t) => {
+    const folder = usedFolder(t);
+    const run = () => withStagedOutput(folder, (output) => writeOne(output, 'b'.repeat(250), 'new'));
+    await assertRejects(folder, run, { failure: 'local-io', message: /^b+…?: name too long/ });
+  });
+
+  it('one that goes while the run is at work', async (t) => {
+    const folder = usedFolder(t);
+    const run = () =>
+      withStagedOutput(folder, (output) => {
+        rmSync(folder, { recursive: true });
+        return output.stage([{ name: 'b', bytes: 1 }], FRESH);
+      });
+    const message = /out: no such file or folder \(ENOENT\)$/;
+    await assert.rejects(run, pressFailure('local-io', message));
+  });
+
+  it('one where a folder has the name of a temporary file of a killed run', async (t) => {
+    const folder = usedFolder(t);
+    mkdirSync(path.join(folder, `.x.tmp-${deadPid()}-0123456789abcdef`));
+    const run = () => withStagedOutput(folder, async () => {});
+    await assertRejects(folder, run, { failure: 'local-io', message: /out: is a folder \(EISDIR\)$/ });
+  });
+
+  for (const name of ['journal', 'seals', '0']) {
+    it(`one where a folder is in the place of ${name} of an interrupted run`, async (t) => {
+      const folder = usedFolder(t);
+      mkdirSync(path.join(folder, STAGING_NAME, name), { recursive: true });
+      const run = withStagedOutput(
+        folder,
+        async (output) => {
+          await output.journal!.append('x');
+          await output.stage([{ name: 'b', bytes: 1 }], FRESH);
+        },
+        { resume: 'work' },
+      );
+      await assert.rejects(run, pressFailure('local-io', /(journal|seals|^b): is a folder \(EISDIR\)$/));
+      assert.ok(existsSync(path.join(folder, STAGING_NAME, name)));
+    });
+  }
 });
 
 test('a failure removes what the run has made, folders included', async (t) => {
@@ -283,12 +381,32 @@ test('a folder that was there stays, and so does what others put into a new one'
 
 test('temporary files of killed runs are removed, all others stay', async (t) => {
   const folder = usedFolder(t);
-  const dead = spawnSync(process.execPath, ['--version']).pid;
+  const dead = deadPid();
   const key = '0123456789abcdef';
   const stay = [`.x.tmp-${process.pid}-${key}`, `.x.tmp-${dead}-short`, `x.tmp-${dead}-${key}`, '.hidden'];
   for (const name of [...stay, `.x.gguf.tmp-${dead}-${key}`]) writeFileSync(path.join(folder, name), '');
   await withStagedOutput(folder, async () => {});
   assert.deepEqual(readdirSync(folder).sort(), [...stay, 'a'].sort());
+});
+
+test('a file that another program shortens while it is sealed is no fault of the input', async (t) => {
+  const folder = usedFolder(t);
+  const run = withStagedOutput(folder, async (output) => {
+    await output.stage([{ name: 'b', bytes: 5_000_000 }], FRESH);
+    const temporary = readdirSync(folder).find((name) => name.startsWith('.b.tmp-'))!;
+    await output.seal({ onRead: () => truncateSync(path.join(folder, temporary), 10) });
+  });
+  await assert.rejects(run, pressFailure('local-io', /^b: changed while it was written$/));
+  assert.deepEqual(readdirSync(folder), ['a']);
+});
+
+test('nothing is written past the planned size', async (t) => {
+  const folder = usedFolder(t);
+  const run = withStagedOutput(folder, async (output) => {
+    await output.stage([{ name: 'b', bytes: 3 }], FRESH);
+    await output.write('b', Buffer.from('1234'), 0);
+  });
+  await assert.rejects(run, { message: 'b: write to 4 of 3 planned bytes' });
 });
 
 test('an abort during read-back ends it', async (t) => {

@@ -164,6 +164,16 @@ describe('a manifest that is no file', () => {
   });
 });
 
+test('a folder that is a file has no manifest', async (t) => {
+  const folder = temporaryFolder(t);
+  writeFileSync(path.join(folder, 'file'), '');
+  const message = /^plmpress\.json: is not a folder \(ENOTDIR\)$/;
+  await assertRejects(folder, () => readManifest(path.join(folder, 'file')), {
+    failure: 'local-io',
+    message,
+  });
+});
+
 describe('a file is checked against the manifest beside it', () => {
   const present = (digit: string, bytes = 10, name = 'b.gguf') => ({
     ...{ name, bytes },

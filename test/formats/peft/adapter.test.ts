@@ -6,6 +6,7 @@ import { openAdapter } from '../../../formats/peft/adapter.ts';
 import type { PlmConfig } from '../../../src/core/config.ts';
 import { closeModel } from '../../../src/core/model.ts';
 import { mergeLora } from '../../../src/passes/merge-lora.ts';
+import { withSource } from '../../../src/pipeline/open.ts';
 import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
 import { type AdapterTensor, adapterPair, writeAdapter } from '../../support/adapter-files.ts';
 import { SMALL_PLM } from '../../support/hollow-model.ts';
@@ -105,6 +106,14 @@ describe('convert and verify take --adapter', () => {
     const verify = ['verify', output, '--against', tiny, '--tokens', '32', '--quiet'];
     assert.equal((await runCli([...verify, ...adapter])).code, 0);
     assert.equal((await runCli(verify)).code, 6, 'without the adapter it is another model');
+  });
+
+  it('and leave nothing open where one of several is missing', async (t) => {
+    const folder = temporaryFolder(t);
+    const [there, missing] = ['adapter', 'missing'].map((name) => path.join(folder, name));
+    writeAdapter(there!, adapterPair('model.layers.1.mlp.up_proj', [1024, 256]));
+    const open = () => withSource(fixture('plm-tiny'), async () => {}, { adapters: [there!, missing!] });
+    await assertRejects(folder, open, { message: /missing: missing \(ENOENT\)$/ });
   });
 });
 

@@ -55,6 +55,15 @@ describe('schemes of a budget', () => {
     }
   });
 
+  it('take room that counting in parts has left over', () => {
+    const none: Choice = { scheme: 'Q2_K', bytes: 0, cost: 1 };
+    const choices: Choices = new Map([
+      ['small', [none, { scheme: 'Q8_0', bytes: 1, cost: 0.9 }]],
+      ['large', [none, { scheme: 'Q8_0', bytes: 2 ** 16, cost: 0 }]],
+    ]);
+    assert.equal(totalOf(chooseSchemes(choices, 2 ** 16 + 1)!, 'bytes'), 2 ** 16 + 1);
+  });
+
   it('are none where the smallest are too large', () => {
     const choices = randomChoices(1, 5);
     assert.equal(chooseSchemes(choices, smallest(choices) - 1), undefined);

@@ -164,6 +164,18 @@ describe('parts of a conversion', () => {
         verification(/plm-part-1-of-3\.json: is of another version, got "0\.0\.1"/),
       ));
 
+    it('a part of another plan', (t) =>
+      assertRefused(
+        t,
+        (parts) => {
+          editRecord(record(parts[2]!, 3), (edited) => {
+            (edited.job as { plan: string }).plan = 'ab'.repeat(32);
+          });
+          return undefined;
+        },
+        verification(/3\/plm-part-3-of-3\.json: is of another conversion .*: another plan$/),
+      ));
+
     it('parts of another plan', (t) =>
       assertRefused(
         t,
