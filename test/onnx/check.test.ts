@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PressError } from '../../src/core/errors.ts';
 import { checkModel } from '../../src/onnx/check.ts';
-import type { Graph, OnnxModel } from '../../src/onnx/graph.ts';
+import type { Graph, Initializer, Node, OnnxModel } from '../../src/onnx/graph.ts';
 import { exportRandom } from '../support/onnx-export.ts';
 import { mutants } from '../support/onnx-mutations.ts';
 import { pressFailure } from '../support/press-failure.ts';
@@ -125,4 +125,73 @@ describe('what is said', () => {
       pressFailure('invalid-input', /unknown attribute/),
     );
   });
+
+  it('an initializer of no type', () => {
+    const [w] = GRAPH.initializers;
+    assert.throws(
+      () => checkModel(modelOf({ initializers: [{ ...w!, type: 'toString' as 'float' }] })),
+      pressFailure('invalid-input', /^w: element type, got "toString", expected float, /),
+    );
+  });
+});
+
+describe('what an operator does not take', () => {
+  const int = (value: number) => ({ type: 'int', value }) as const;
+  const epsilon = { type: 'float', value: 1e-6 } as const;
+  const gamma = { name: 'gamma', type: 'float', shape: [4], data: new Uint8Array(16) } as const;
+  const numbers = (name: string, ...values: number[]): Initializer => {
+    const data = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+    return { name, type: 'int64', shape: [values.length], data };
+  };
+
+  const cases: readonly (readonly [
+    change: Partial<Node>,
+    constants: readonly Initializer[],
+    message: RegExp,
+  ])[] = [
+    [
+      { opType: 'Softmax', inputs: ['present'], attributes: { axis: int(1) } },
+      [],
+      /Softmax: attribute axis, got 1, expected the last axis$/,
+    ],
+    [
+      { opType: 'Shape', inputs: ['present'], attributes: { start: int(4) } },
+      [],
+      /Shape: attribute start, got 4, expected -3 to 3$/,
+    ],
+    [
+      {
+        opType: 'SimplifiedLayerNormalization',
+        inputs: ['present', 'gamma'],
+        attributes: { epsilon, axis: int(0) },
+      },
+      [gamma],
+      /SimplifiedLayerNormalization: attribute axis, got 0, expected the last axis$/,
+    ],
+    [
+      {
+        ...{ opType: 'SkipSimplifiedLayerNormalization', domain: 'com.microsoft' },
+        ...{ inputs: ['present', 'present', 'gamma'], outputs: ['more', 'mean'], attributes: { epsilon } },
+      },
+      [gamma],
+      /SkipSimplifiedLayerNormalization: outputs, got "more, mean", expected the first and the fourth$/,
+    ],
+    [
+      { opType: 'Slice', inputs: ['present', 'starts', 'ends', 'axes'] },
+      [numbers('starts', 0, 0), numbers('ends', 1, 1), numbers('axes', 1, -2)],
+      /Slice: axes, got \[1,1\], expected constants, each once$/,
+    ],
+  ];
+
+  for (const [change, constants, message] of cases) {
+    it(`${change.opType}`, () => {
+      const node = { name: 'odd', domain: '', attributes: {}, outputs: ['more'], ...change } as Node;
+      const outputs = [...GRAPH.outputs, { name: 'more', type: 'float', shape: [1] } as const];
+      const model = modelOf({
+        ...{ nodes: [...GRAPH.nodes, node], outputs, initializers: [...GRAPH.initializers, ...constants] },
+      });
+      const opsets = { '': 21, 'com.microsoft': 1 };
+      assert.throws(() => checkModel({ ...model, opsets }), pressFailure('invalid-input', message));
+    });
+  }
 });

@@ -66,3 +66,44 @@ describe('a graph is refused in time for', () => {
     });
   }
 });
+
+describe('a graph is refused for what none of ours has', () => {
+  const cases: readonly (readonly [what: string, file: Uint8Array, expected: (error: unknown) => true])[] = [
+    [
+      'training information',
+      field(20, Buffer.alloc(0)),
+      unread('graphs with training information are not read'),
+    ],
+    ['functions', field(25, Buffer.alloc(0)), unread('graphs with functions are not read')],
+    [
+      'sparse initializers',
+      graph(field(15, Buffer.alloc(0))),
+      unread('graph: graphs with sparse initializers are not read'),
+    ],
+    [
+      'weights that are not raw',
+      graph(field(5, Buffer.concat([field(8, Buffer.from('w')), field(4, Buffer.alloc(4))]))),
+      unread('initializer "w": only raw data is read'),
+    ],
+    [
+      'an attribute given twice',
+      graph(field(1, Buffer.concat([attribute('axis'), attribute('axis')]))),
+      pressFailure('invalid-input', /^m\.onnx: node "": attribute axis given twice$/),
+    ],
+  ];
+
+  for (const [what, file, expected] of cases) {
+    it(what, () => {
+      assert.throws(() => decodeModel(file, 'm.onnx'), expected);
+    });
+  }
+
+  /** In a node, an integer of 0. */
+  function attribute(name: string): Buffer {
+    return field(5, Buffer.concat([field(1, Buffer.from(name)), Buffer.from([8 * 3, 0, 0xa0, 1, 2])]));
+  }
+
+  function unread(message: string) {
+    return pressFailure('unsupported', new RegExp(`^m\\.onnx: ${message}$`));
+  }
+});

@@ -155,10 +155,14 @@ describe('exceptions to the scheme', () => {
     assert.equal(schemes.get('model.norm.weight'), 'f32');
   });
 
-  it('are none of other schemes', async () => {
+  it('are none of other schemes, nor patterns that are none', async () => {
     await assert.rejects(
       planTarget(hollowModel(SMALL_PLM), 'webgpu:q4', { tokenEmbedding: 'Q6_K' }),
       pressFailure('usage', /stores no matrix as Q6_K, expected q4, q8 or f16/),
+    );
+    await assert.rejects(
+      planTarget(hollowModel(SMALL_PLM), 'webgpu:q4', { tensorTypes: [{ pattern: '(', scheme: 'Q8_0' }] }),
+      pressFailure('usage', /^"\(" is no regular expression$/),
     );
   });
 });
