@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { readGguf } from '../../../formats/gguf/reader.ts';
 import { MAX_TENSOR_NAME_BYTES } from '../../../formats/gguf/types.ts';
 import { type Failure, PressError } from '../../../src/core/errors.ts';
+import { pressFailure } from '../../support/press-failure.ts';
 import {
   ggufBytes,
   memorySource,
@@ -329,6 +330,18 @@ describe('readGguf refuses', () => {
       }
     });
   }
+
+  it('a header beyond 100 MB', async () => {
+    const value = Buffer.concat([u32(8), u64(10_000_000), Buffer.alloc(10_000_000)]);
+    const keys = Array.from({ length: 11 }, (_, i) => [text(`a.${i}`), value]);
+    const source = memorySource(
+      Buffer.concat([Buffer.from('GGUF'), u32(3), u64(0), u64(11), ...keys.flat()]),
+    );
+    await assert.rejects(
+      readGguf(source),
+      pressFailure('invalid-input', /header too long, expected at most 100000000 bytes$/),
+    );
+  });
 
   it('a file cut at any byte', async () => {
     const bytes = ggufBytes(randomGguf(4));

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { layoutGguf } from '../../../formats/gguf/writer.ts';
 import { readImatrix } from '../../../src/pipeline/read-imatrix.ts';
 import {
   type DatField,
@@ -226,6 +227,18 @@ describe('an importance matrix is refused (exit 3) for', () => {
     const file = written(t, new Uint8Array());
     truncateSync(file, 2 ** 40);
     await assert.rejects(readImatrix(file), pressFailure('invalid-input', /^plm\.imatrix: too large/));
+  });
+
+  it('more importances than any has', async (t) => {
+    const name = 'blk.0.attn_q.weight';
+    const { header, bytes } = layoutGguf(Object.entries(IMATRIX_KEYS), [
+      { name: `${name}.in_sum2`, shape: [1, 2 ** 26], scheme: 'F32' },
+      { name: `${name}.counts`, shape: [1, 1], scheme: 'F32' },
+    ]);
+    const file = written(t, header);
+    truncateSync(file, bytes);
+    const what = /^plm\.imatrix: too large, got 268435460, expected at most 268435456 bytes of importances$/;
+    await assert.rejects(readImatrix(file), pressFailure('invalid-input', what));
   });
 
   const PLACES: readonly (readonly [what: string, place: string, expected: Rejection])[] = [
