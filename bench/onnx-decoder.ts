@@ -1,7 +1,10 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { BATCH } from '../formats/onnx/graph/inputs.ts';
+import { loadOnnxRuntime } from '../src/pipeline/engines/onnxruntime.ts';
 import { uniform } from '../test/support/samples.ts';
 import type { Decoder, DecoderOptions } from './decoder.ts';
+
+await loadOnnxRuntime();
 
 /** What caches are filled with: a few hundredths, as normed latents times weights are. Any numbers take the same time. */
 const MAGNITUDE = 0.05;

@@ -10,7 +10,10 @@ import type {
 } from '../../src/onnx/graph.ts';
 import { OnnxSession } from '../../src/onnx/session.ts';
 import { type Elements, elementCount, type TensorValue } from '../../src/onnx/value.ts';
+import { loadOnnxRuntime } from '../../src/pipeline/engines/onnxruntime.ts';
 import { fromHalf, toHalf } from '../../src/schemes/half.ts';
+
+await loadOnnxRuntime();
 
 /** A node with the values of its inputs. */
 export interface NodeCase {

@@ -8,9 +8,12 @@ import type { TestContext } from 'node:test';
 import koffi from 'koffi';
 import { InferenceSession } from 'onnxruntime-node';
 import { onnx } from '../../formats/onnx/proto.ts';
+import { loadOnnxRuntime } from '../../src/pipeline/engines/onnxruntime.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 export { InferenceSession, Tensor } from 'onnxruntime-node';
+
+await loadOnnxRuntime();
 
 /** The GPU in software that Debian's chromium brings. */
 export const SWIFTSHADER = '/usr/lib/chromium/vk_swiftshader_icd.json';

@@ -43,7 +43,9 @@ export async function openOnnxRuntime(
 /** @throws PressError unsupported where the package is not installed. */
 export async function loadOnnxRuntime(): Promise<typeof import('onnxruntime-node')> {
   try {
-    return await import(ONNX_RUNTIME_PACKAGE);
+    const runtime: typeof import('onnxruntime-node') = await import(ONNX_RUNTIME_PACKAGE);
+    settleFloat16(runtime);
+    return runtime;
   } catch (cause) {
     const expected = `the package ${ONNX_RUNTIME_PACKAGE} beside plmpress, as \`npm install ${ONNX_RUNTIME_PACKAGE}\` puts it`;
     throw new PressError(
@@ -51,5 +53,20 @@ export async function loadOnnxRuntime(): Promise<typeof import('onnxruntime-node
       { what: 'the engine onnxruntime is not installed', expected },
       { cause },
     );
+  }
+}
+
+/**
+ * Has tensors of float16 hold a Uint16Array. ONNX Runtime 1.30 takes a Float16Array, which Node has from 23 on, for empty
+ * (microsoft/onnxruntime, pull request 32323). Its package looks for that class once, when it makes the first tensor.
+ */
+function settleFloat16({ Tensor: OrtTensor }: typeof import('onnxruntime-node')): void {
+  const known = Object.getOwnPropertyDescriptor(globalThis, 'Float16Array');
+  if (known === undefined) return;
+  Reflect.deleteProperty(globalThis, 'Float16Array');
+  try {
+    new OrtTensor('bool', [true]);
+  } finally {
+    Object.defineProperty(globalThis, 'Float16Array', known);
   }
 }
