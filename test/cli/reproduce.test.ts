@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { ProgressEvent } from '../../src/core/progress.ts';
@@ -7,11 +15,20 @@ import { reproduce } from '../../src/pipeline/reproduce.ts';
 import { ADAPTER_CONFIG, adapterPair, writeAdapter } from '../support/adapter-files.ts';
 import { treeDigests } from '../support/digests.ts';
 import { fixture } from '../support/paths.ts';
+import { pressFailure } from '../support/press-failure.ts';
+import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
 import { runCli } from '../support/run-cli.ts';
 import { fixtureText } from '../support/statistics.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const TINY = fixture('plm-tiny');
+
+/** What tests edit of an artifact in plmpress.json. */
+interface RecordedArtifact {
+  readonly files: readonly string[];
+  readonly source: { name: string };
+  readonly options: { graphs?: readonly string[] };
+}
 
 async function run(...argv: string[]) {
   const { code, stdout, stderr } = await runCli([...argv, '--quiet', '--json']);
@@ -136,6 +153,52 @@ describe('reproduce', () => {
     await assert.rejects(work, /^Error: interrupted$/);
     assert.deepEqual(treeDigests(output('interrupted')), before);
     assert.equal(readdirSync(output('interrupted')).length, 2);
+  });
+
+  it('refuses records whose artifacts do not fit each other', async () => {
+    await convert('unfit', '--to', 'onnx:q8', '--to', 'onnx:q4');
+    const manifest = path.join(output('unfit'), 'plmpress.json');
+    const text = readFileSync(manifest, 'utf8');
+    const rows: [edit: (artifacts: RecordedArtifact[]) => void, code: number, message: RegExp][] = [
+      [
+        ([first]) => {
+          first!.source.name = 'other';
+        },
+        2,
+        /model_\w+\.onnx are of different sources, expected --only FILE$/m,
+      ],
+      [
+        (artifacts) => {
+          artifacts.find(({ files }) => files.includes('config.json'))!.options.graphs = [
+            'onnx:q8',
+            'onnx:q2',
+          ];
+        },
+        3,
+        /plmpress\.json: options\.graphs: no such artifact, got "onnx:q2"$/m,
+      ],
+    ];
+    for (const [edit, code, message] of rows) {
+      const record = JSON.parse(text);
+      edit(record.artifacts);
+      writeFileSync(manifest, JSON.stringify(record));
+      const result = await runCli(['reproduce', manifest, '--from', TINY, '--quiet']);
+      assert.equal(result.code, code, result.stderr);
+      assert.match(result.stderr, message);
+    }
+  });
+
+  it('tells where there is no room beside the record', { skip: NO_PERMISSIONS }, async () => {
+    await convert('closed', '--to', 'gguf:q8_0');
+    const from = output('open');
+    cpSync(TINY, from, { recursive: true });
+    chmodSync(folder, 0o755);
+    chmodSync(output('closed'), 0o555);
+    const manifest = path.join(output('closed'), 'plmpress.json');
+    await assert.rejects(
+      asUnprivileged(() => reproduce({ manifest, from, threads: 1 })),
+      pressFailure('local-io', /closed: permission denied \(EACCES\)$/),
+    );
   });
 
   it('refuses what does not fit before anything is made', async () => {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { BINARY, runCli } from '../support/run-cli.ts';
+import { BINARY, runCli, spawnCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 describe('serve', () => {
@@ -25,6 +25,16 @@ describe('serve', () => {
       assert.deepEqual(await once(child, 'close'), [130, null]);
     });
   }
+
+  it('says what browsers of other machines need', async (t) => {
+    const folder = temporaryFolder(t);
+    writeFileSync(path.join(folder, 'manifest.json'), '{}');
+    const argv = ['serve', folder, '--port', '0', '--host', '0.0.0.0'];
+    const { code } = await spawnCli(argv, (text, kill) => {
+      if (text.includes('put a server with https before this one\n')) kill('SIGINT');
+    });
+    assert.equal(code, 130);
+  });
 
   it('refuses a folder without bundles', async (t) => {
     const { code, stderr } = await runCli(['serve', temporaryFolder(t)]);

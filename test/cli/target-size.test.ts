@@ -76,16 +76,29 @@ describe('--target-size', () => {
   });
 });
 
+it('a dry run tells which scheme each matrix would get', async (t) => {
+  const { folder, text } = workplace(t);
+  writeFileSync(text, 'Call me Ishmael.');
+  const { code, stdout, stderr } = await runCli([
+    ...['convert', TINY, '--to', 'gguf:q4_0', '--target-size', `${SIZE}`, '--quality', 'fast'],
+    ...['--text', text, '-o', path.join(folder, 'out'), '--dry-run'],
+  ]);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^tensor +scheme +bytes +KLD alone +share$/m);
+  assert.equal(stdout.match(/^\S+\.weight +I?Q\S+ +[\d,]+ +\S+ +[\d.]+ %$/gm)?.length, 25);
+  assert.match(stdout, /^mean KLD \S+ predicted, \S+ measured over \d+ tokens$/m);
+});
+
 describe('sweep', () => {
   it('tells what sizes cost, and goes on from the points of a file', async (t) => {
     const { folder, text } = workplace(t);
     const file = path.join(folder, 'points.json');
-    const sweep = (sizes: string) =>
+    const sweep = (sizes: string, ...more: string[]) =>
       runCli([
         ...['sweep', TINY, '--to', 'gguf:q4_k_m', '--quality', 'fast', '--sizes', sizes, '--text', text],
-        ...['-o', file, '--json', '--quiet'],
+        ...['-o', file, ...more],
       ]);
-    const first = await sweep('70%,2400000');
+    const first = await sweep('70%,2400000', '--json', '--quiet');
     assert.equal(first.code, 0, first.stderr);
     const { points } = JSON.parse(first.stdout);
     assert.equal(points.length, 2);
@@ -95,7 +108,7 @@ describe('sweep', () => {
 
     const kept = readFileSync(file, 'utf8');
     const start = performance.now();
-    const again = await sweep('70%,2400000');
+    const again = await sweep('70%,2400000', '--json', '--quiet');
     assert.deepEqual(JSON.parse(again.stdout).points, points);
     assert.equal(readFileSync(file, 'utf8'), kept);
     const other = await runCli([
@@ -104,6 +117,9 @@ describe('sweep', () => {
     assert.equal(other.code, 4, other.stderr);
     assert.match(other.stderr, /points\.json: is no file of this sweep; --force replaces it/);
     assert.equal(readFileSync(file, 'utf8'), kept);
+    const { stdout: table } = await sweep('2400000');
+    assert.match(table, /^ *at most +bytes +mean KLD +top-1 +predicted +matrices$/m);
+    assert.match(table, /^ *2,400,000 +[\d,]+ +\S+ +[\d.]+ % +\S+ +\d+ I?Q\S+(, \d+ \S+)*$/m);
     t.diagnostic(`again in ${Math.round(performance.now() - start)} ms`);
   });
 });

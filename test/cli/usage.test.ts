@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { Writable } from 'node:stream';
 import { describe, it } from 'node:test';
+import { main } from '../../src/cli/main.ts';
 import { VERSION } from '../../src/pipeline/version.ts';
 import { fixture } from '../support/paths.ts';
 import { runCli } from '../support/run-cli.ts';
@@ -210,6 +213,37 @@ describe('a command line that fails', () => {
       assert.equal(document.error.exitCode, code);
       assert.match(document.error.message, message);
       assert.match(document.error.class, /^(usage|invalid-input|local-io|unsupported)$/);
+    });
+  }
+});
+
+it('a folder of several models is not one of them', async (t) => {
+  const folder = temporaryFolder(t);
+  for (const name of ['b.gguf', 'a.gguf']) writeFileSync(path.join(folder, name), '');
+  const { code, stderr } = await runCli(['inspect', folder]);
+  assert.equal(code, 2);
+  assert.match(stderr, / holds 2 models, name one of them: a\.gguf, b\.gguf$/m);
+});
+
+describe('standard output that takes no more', () => {
+  const rows: readonly [code: string, exit: number, told: string][] = [
+    ['EPIPE', 0, ''],
+    ['ENOSPC', 4, 'plmpress: error: stdout: no space left on the device (ENOSPC)\n'],
+  ];
+  for (const [code, exit, told] of rows) {
+    it(code, async () => {
+      let text = '';
+      const stdout = new Writable({
+        write: (_chunk, _encoding, done) => done(Object.assign(new Error(), { code })),
+      });
+      const stderr = new Writable({
+        write(chunk, _encoding, done) {
+          text += chunk;
+          done();
+        },
+      });
+      assert.equal(await main(['schemes'], { stdout, stderr, env: { CI: '1' } }), exit);
+      assert.equal(text, told);
     });
   }
 });

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import path from 'node:path';
 import test, { describe, it, type TestContext } from 'node:test';
+import { Retries } from '../../src/core/retries.ts';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
 import { pull } from '../../src/pipeline/pull.ts';
 import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
@@ -330,6 +331,13 @@ describe('pull refuses, and leaves nothing wrong', () => {
       for (const file of NEEDED) assert.deepEqual(readFileSync(path.join(folder!, file)), FILES[file]);
     });
   }
+});
+
+test('an abort ends the wait for the next try', async () => {
+  const controller = new AbortController();
+  const next = new Retries([1_000_000], controller.signal).again();
+  controller.abort(new Error('interrupted'));
+  await assert.rejects(next, { message: 'interrupted' });
 });
 
 test('of 10,000 files only those that are needed come', async (t) => {

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import {
+  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createServer } from 'node:http';
@@ -18,6 +21,7 @@ import { type PullOptions, pull } from '../../src/pipeline/pull.ts';
 import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
 import { gitHash, HubServer, sha256, TOKEN } from '../support/hub-server.ts';
 import { pressFailure } from '../support/press-failure.ts';
+import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
 import { spawnCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -176,6 +180,44 @@ describe('pull into a folder', () => {
     assert.deepEqual(server.contentRequests('model.safetensors'), []);
   });
 
+  it('refuses folders of files that are files or lead elsewhere', async (t) => {
+    const { take } = await start(t);
+    const [output, elsewhere] = [temporaryFolder(t), temporaryFolder(t)];
+    const training = path.join(output, 'training');
+    writeFileSync(training, '');
+    const all = () => take({ output, all: true });
+    await assert.rejects(all, pressFailure('local-io', /training: exists already \(EEXIST\)$/));
+    rmSync(training);
+    symlinkSync(elsewhere, training);
+    const leads = /training: symbolic link that leads out of the folder$/;
+    await assert.rejects(all, pressFailure('local-io', leads));
+    assert.deepEqual(readdirSync(elsewhere), []);
+  });
+
+  it('tells of a name that is taken by a folder meanwhile', async (t) => {
+    const { server, take } = await start(t);
+    const output = temporaryFolder(t);
+    const config = path.join(output, 'config.json');
+    server.misbehaviours.push(({ url }) => {
+      if (url.endsWith('/config.json')) mkdirSync(config);
+      return false;
+    });
+    await assert.rejects(take({ output }), pressFailure('local-io', /config\.json: is a folder \(EISDIR\)$/));
+    assert.deepEqual(readdirSync(config), []);
+  });
+
+  it('tells of a file that it may not read', { skip: NO_PERMISSIONS }, async (t) => {
+    const { files, take } = await start(t);
+    const output = temporaryFolder(t);
+    writeFileSync(path.join(output, 'config.json'), files['config.json']!);
+    chmodSync(path.join(output, 'config.json'), 0);
+    chmodSync(output, 0o777);
+    await assert.rejects(
+      asUnprivileged(() => take({ output })),
+      pressFailure('local-io', /config\.json: permission denied \(EACCES\)$/),
+    );
+  });
+
   it('removes a folder that it made for nothing', async (t) => {
     const { server, take } = await start(t);
     server.misbehaviours.push(({ url }, response) => {
@@ -186,6 +228,51 @@ describe('pull into a folder', () => {
     const output = path.join(temporaryFolder(t), 'new');
     await assert.rejects(take({ output }), pressFailure('network', /is not allowed with this token/));
     assert.equal(existsSync(output), false);
+  });
+});
+
+describe('a cache that cannot be written', () => {
+  const cases: readonly [
+    name: string,
+    make: (at: (...names: string[]) => string, commit: string, config: string) => void,
+    message: RegExp,
+  ][] = [
+    [
+      'a file is in the place of all snapshots',
+      (at) => writeFileSync(at('snapshots'), ''),
+      /snapshots\/.*: is not a folder \(ENOTDIR\)$/,
+    ],
+    [
+      'a folder is in the place of a file of the snapshot',
+      (at, commit) => mkdirSync(at('snapshots', commit, 'config.json'), { recursive: true }),
+      /config\.json: is a folder \(EISDIR\)$/,
+    ],
+    [
+      'a folder is in the place of a blob',
+      (at, _, config) => mkdirSync(at('blobs', gitHash(Buffer.from(config))), { recursive: true }),
+      /blobs\/[0-9a-f]{40}: is a folder \(EISDIR\)$/,
+    ],
+    [
+      'a file is in the place of what revisions are',
+      (at) => writeFileSync(at('refs'), ''),
+      /refs\/main: exists already \(EEXIST\)$/,
+    ],
+  ];
+  for (const [name, make, message] of cases) {
+    it(name, async (t) => {
+      const { files, commit, home, take } = await start(t);
+      const root = path.join(home, 'hub', 'models--PLM-Team--plm-tiny');
+      mkdirSync(root, { recursive: true });
+      make((...names) => path.join(root, ...names), commit, files['config.json']!.toString());
+      await assert.rejects(take(), pressFailure('local-io', message));
+    });
+  }
+
+  it('a name is too long beside which a link is made', async (t) => {
+    const { server, take } = await start(t);
+    server.commit(REPOSITORY, { ['n'.repeat(250)]: 'x' });
+    const message = /snapshots\/.*name too long \(ENAMETOOLONG\)$/;
+    await assert.rejects(take({ all: true }), pressFailure('local-io', message));
   });
 });
 

@@ -227,6 +227,23 @@ describe('push refuses', () => {
     assert.deepEqual([...server.files(REPOSITORY).keys()], ['by-another.txt']);
   });
 
+  it('an answer to an upload that is none', async (t) => {
+    const { server, push } = await start(t);
+    server.commit(REPOSITORY, { '.gitattributes': '' });
+    server.misbehaviours.push(({ url }, response) => {
+      if (!url.includes('/info/lfs/')) return false;
+      const actions = { upload: { href: server.store } };
+      sendJson(response, 200, { transfer: 'basic', objects: [{ oid: '0'.repeat(64), size: 1, actions }] });
+      return true;
+    });
+    const { code, stderr } = await push();
+    assert.equal(code, 5, stderr);
+    assert.match(
+      stderr,
+      /error: me\/plm-tiny-pressed: the upload fails: Unrequested object ID in response$/m,
+    );
+  });
+
   it('to believe a Hub that keeps something else', async (t) => {
     const { server, push } = await start(t);
     server.commit(REPOSITORY, { '.gitattributes': '' });

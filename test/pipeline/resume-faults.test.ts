@@ -78,6 +78,7 @@ const FAULTS: readonly (Fault & { readonly fewest: number; readonly step?: numbe
   { call: 'write', action: 'signal=KILL', fewest: 30, step: 3 },
   { call: 'write', action: 'error=ENOSPC', fewest: 30, step: 5 },
   { call: 'truncate', action: 'signal=KILL', fewest: 6 },
+  { call: 'truncate', action: 'error=EIO', fewest: 6 },
   { call: 'sync', action: 'signal=KILL', fewest: 5 },
   { call: 'sync', action: 'error=EIO', fewest: 5 },
   { call: 'rename', action: 'signal=KILL', fewest: 4 },

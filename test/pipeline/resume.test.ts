@@ -17,10 +17,12 @@ import test, { describe, it, type TestContext } from 'node:test';
 import { closeModel } from '../../src/core/model.ts';
 import type { ProgressEvent } from '../../src/core/progress.ts';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
+import { Journal } from '../../src/io/journal.ts';
 import { STAGING_NAME } from '../../src/io/staging-folder.ts';
 import { convert } from '../../src/pipeline/convert.ts';
 import { openSource } from '../../src/pipeline/open.ts';
 import { openOnHub } from '../../src/pipeline/open-hub.ts';
+import { jobKey } from '../../src/pipeline/resume/job-key.ts';
 import { planTargets, type TargetOptions } from '../../src/pipeline/target.ts';
 import { treeDigests } from '../support/digests.ts';
 import { REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
@@ -200,6 +202,20 @@ describe('what was left is taken only where it is sound', () => {
       assert.deepEqual(treeDigests(bench.output), await bench.whole());
     });
   }
+
+  it('a line of the journal has another form', async (t) => {
+    const bench = new Bench(t);
+    await bench.interrupt();
+    const model = await openSource(bench.source);
+    const key = jobKey(model, await planTargets(model, TARGETS, OPTIONS));
+    await closeModel(model);
+    const journal = await Journal.open(bench.journal, key);
+    assert.ok(!journal.isEmpty);
+    await journal.append('{"number":0}');
+    await journal.close();
+    await bench.run();
+    assert.deepEqual(treeDigests(bench.output), await bench.whole());
+  });
 
   it('nothing is written through links that lie there', async (t) => {
     const bench = new Bench(t);
