@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import fs, { mkdirSync, writeFileSync } from 'node:fs';
+import Module from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import type { Check } from '../../src/pipeline/doctor/check.ts';
 import { checkFolder } from '../../src/pipeline/doctor/disk.ts';
-import { checkNode } from '../../src/pipeline/doctor/machine.ts';
+import { checkDawn, checkOnnxRuntime } from '../../src/pipeline/doctor/engines.ts';
+import { checkKernels } from '../../src/pipeline/doctor/kernels.ts';
+import { checkMemory, checkNode } from '../../src/pipeline/doctor/machine.ts';
 import { HubServer, TOKEN } from '../support/hub-server.ts';
 import { BINARY, type CliWorld, runCli } from '../support/run-cli.ts';
+import { setBuiltin } from '../support/set-builtin.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const NAMES = [
@@ -124,5 +128,35 @@ describe('plmpress doctor', () => {
       ...{ name: 'disk', state: 'note', found: 'here, cannot be written (ENOTDIR)' },
       advice: 'write to a folder that is yours',
     });
+  });
+
+  it('notes a full disk, little memory and a processor without SIMD', async (t) => {
+    const space = { blocks: 1e6, bavail: 1e6, bsize: 4096 };
+    setBuiltin(t, fs.promises, 'statfs', (async () => space) as unknown as typeof fs.promises.statfs);
+    assert.deepEqual(await checkFolder('disk', os.tmpdir(), 'here'), {
+      ...{ name: 'disk', state: 'note', found: 'here, 4.10 GB free' },
+      advice: 'PLM-1.8B and an artifact take 5.00 GB: make room',
+    });
+    t.mock.method(process, 'availableMemory', () => 1e8);
+    const memory = checkMemory();
+    assert.equal(memory.state, 'note');
+    assert.match(memory.found, /^100 MB free of /);
+    t.mock.method(WebAssembly, 'validate', () => false);
+    const kernels = await checkKernels();
+    assert.deepEqual([kernels.state, kernels.found], ['note', 'no SIMD']);
+  });
+
+  it('notes engines that are not installed', async (t) => {
+    t.mock.method(Module as unknown as { _resolveFilename(): string }, '_resolveFilename', () => {
+      throw new Error('not found');
+    });
+    for (const [check, name] of [
+      [checkOnnxRuntime, 'onnxruntime-node'],
+      [checkDawn, 'webgpu'],
+    ] as const) {
+      const { state, found, advice } = await check();
+      assert.deepEqual([state, found], ['note', 'not installed']);
+      assert.match(advice!, new RegExp(`: \`npm install ${name}\` beside plmpress$`));
+    }
   });
 });

@@ -3,8 +3,9 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { fixture } from '../support/paths.ts';
-import { runCli } from '../support/run-cli.ts';
+import { runCli, spawnCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { withoutPackage } from '../support/without-package.ts';
 
 const TINY = fixture('plm-tiny');
 
@@ -103,6 +104,18 @@ describe('ONNX on the command line', () => {
       assert.ok(result.engine.tokensPerSecond > 0);
       assert.ok(result.kld.mean > 0 && result.kld.mean < 1e-5, String(result.kld.mean));
     }
+  });
+
+  it('verify says where ONNX Runtime is not installed', async (t) => {
+    const output = await converted(t, '--to', 'onnx:f16');
+    const argv = ['verify', output, '--against', TINY, '--tokens', '8', '--engine', 'onnxruntime', '--quiet'];
+    const env = { NODE_OPTIONS: withoutPackage('onnxruntime-node') };
+    const { code, stderr } = await spawnCli(argv, undefined, env);
+    assert.equal(code, 7, stderr);
+    assert.match(
+      stderr,
+      /error: the engine onnxruntime is not installed, expected the package onnxruntime-node/,
+    );
   });
 
   it('verify fails where a weight, a file or the graph itself is another', async (t) => {

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
-import { Worker } from 'node:worker_threads';
+import workerThreads, { Worker } from 'node:worker_threads';
 import type { PressError } from '../../src/core/errors.ts';
 import { Compute, openCompute } from '../../src/kernels/compute.ts';
 import { Control } from '../../src/kernels/control.ts';
 import type { Job } from '../../src/kernels/jobs.ts';
 import { arenaStart } from '../../src/kernels/layout.ts';
 import { SharedViews } from '../../src/kernels/memory.ts';
+import { pressFailure } from '../support/press-failure.ts';
+import { setBuiltin } from '../support/set-builtin.ts';
 
 const MIB = 2 ** 20;
 
@@ -131,6 +134,42 @@ describe('a worker that dies', () => {
     assert.equal(caller.awaitWorkers(1), false);
     worker.leave();
     assert.equal(caller.awaitWorkers(1), true);
+  });
+});
+
+describe('a start that fails', () => {
+  it('of one thread ends the others', async (t) => {
+    const started: Worker[] = [];
+    setBuiltin(
+      t,
+      workerThreads,
+      'Worker',
+      class extends Worker {
+        constructor(file: string | URL, options?: workerThreads.WorkerOptions) {
+          if (started.length < 2) super(file, options);
+          else super(`throw new Error('out of luck')`, { eval: true });
+          started.push(this);
+        }
+      },
+    );
+    await assert.rejects(
+      openCompute({ threads: 4, bytes: 64 }),
+      pressFailure('local-io', /^of 4 threads one did not start: out of luck$/),
+    );
+    // An ended worker has no number.
+    assert.deepEqual(
+      started.map(({ threadId }) => threadId),
+      [-1, -1, -1],
+    );
+  });
+
+  it('for kernels.wasm, which cannot be read', async (t) => {
+    const cause = Object.assign(new Error('refused'), { code: 'EACCES' });
+    setBuiltin(t, fs.promises, 'readFile', () => Promise.reject<never>(cause));
+    await assert.rejects(
+      openCompute({ threads: 1, bytes: 64, implementation: 'wasm' }),
+      pressFailure('local-io', /^kernels\.wasm: permission denied \(EACCES\)$/),
+    );
   });
 });
 

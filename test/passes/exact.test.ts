@@ -9,7 +9,7 @@ import { PASSES } from '../../src/passes/index.ts';
 import { parsePassRequest, runPass, runPasses } from '../../src/passes/run.ts';
 import { SMALL_PLM } from '../support/hollow-model.ts';
 import { logitsOf } from '../support/logits.ts';
-import { memoryModel, tensorValues } from '../support/memory-model.ts';
+import { memoryModel, memoryTensor, tensorValues, withTensors } from '../support/memory-model.ts';
 import { fixture } from '../support/paths.ts';
 import { pressFailure } from '../support/press-failure.ts';
 import { uniform } from '../support/samples.ts';
@@ -59,6 +59,31 @@ describe('plm-tiny computes the same after', () => {
       await assertKeeps(model, passes, ids);
     });
   }
+});
+
+describe('dedupe-tensors', () => {
+  const request = parsePassRequest('dedupe-tensors');
+  const untied = memoryModel({ ...SMALL_PLM, vocabSize: 300, tieWordEmbeddings: false });
+  const renamed = (from: string, name: string) => ({ ...untied.tensors.get(from)!, name });
+
+  it('lets two matrices share a place', async () => {
+    const [first, second] = [0, 1].map((layer) => `model.layers.${layer}.mlp.up_proj.weight`);
+    const model = withTensors(untied, renamed(first!, second!));
+    const result = await runPass(model, request);
+    assert.deepEqual(
+      result.changes?.map(({ subject, to }) => [subject, to]),
+      [[second, `the bytes of ${first}`]],
+    );
+    assert.deepEqual(result.tensors.get(second!)!.origin, result.tensors.get(first!)!.origin);
+    await assertKeeps(model, ['dedupe-tensors'], [1, 250, 3]);
+  });
+
+  it('ties a head that is the embedding', async () => {
+    const model = withTensors(untied, renamed('model.embed_tokens.weight', 'lm_head.weight'));
+    const { config, tensors } = await runPass(model, request);
+    assert.deepEqual([config.tieWordEmbeddings, tensors.has('lm_head.weight')], [true, false]);
+    await assertKeeps(model, ['dedupe-tensors'], [1, 250, 3]);
+  });
 });
 
 describe('random geometries compute the same after passes drawn by lot', () => {
@@ -149,6 +174,14 @@ describe('a pass', () => {
     await assert.rejects(
       run('rotate-latent:seed=0.5'),
       pressFailure('unsupported', /seed 0.5 is no integer/),
+    );
+  });
+
+  it('is held to the shapes of the geometry', async () => {
+    const broken = withTensors(model, memoryTensor('model.norm.weight', [8], new Float32Array(8)));
+    await assert.rejects(
+      runPass(broken, parsePassRequest('dedupe-tensors')),
+      pressFailure('unsupported', /^pass dedupe-tensors: leaves model\.norm\.weight of another shape$/),
     );
   });
 });

@@ -1,6 +1,6 @@
 import os from 'node:os';
 import type { TestContext } from 'node:test';
-import { create } from 'webgpu';
+import { create, globals } from 'webgpu';
 import { NO_GPU, SWIFTSHADER } from './onnxruntime.ts';
 import { NO_WORKGROUP_ZEROS } from './workgroup-zeros.ts';
 
@@ -32,14 +32,27 @@ export function useSoftwareGpu(): void {
   process.env.XDG_RUNTIME_DIR ??= os.tmpdir();
 }
 
-/** The same device, which claims lower limits than it has. */
-export function withLimits(device: GPUDevice, limits: Readonly<Record<string, number>>): GPUDevice {
+/** Until the test ends, adapters give `change` of the devices that they would give. */
+export function changeDevices(t: TestContext, change: (device: GPUDevice) => GPUDevice): void {
+  const { prototype } = (globals as { readonly GPUAdapter: { readonly prototype: GPUAdapter } }).GPUAdapter;
+  const { requestDevice } = prototype;
+  t.mock.method(prototype, 'requestDevice', async function (this: GPUAdapter, wanted: GPUDeviceDescriptor) {
+    return change(await requestDevice.call(this, wanted));
+  });
+}
+
+/** The same device, some of whose members are others. */
+export function withMembers(device: GPUDevice, members: Readonly<Partial<GPUDevice>>): GPUDevice {
   return new Proxy(device, {
     get(target, name) {
-      if (name === 'limits') return { ...target.limits, ...limits };
-      const value = Reflect.get(target, name, target);
+      const value = Reflect.get(name in members ? members : target, name);
       return typeof value === 'function' ? value.bind(target) : value;
     },
     set: (target, name, value) => Reflect.set(target, name, value, target),
   });
+}
+
+/** The same device, which claims lower limits than it has. */
+export function withLimits(device: GPUDevice, limits: Readonly<Record<string, number>>): GPUDevice {
+  return withMembers(device, { limits: { ...device.limits, ...limits } });
 }

@@ -8,14 +8,16 @@ import { absorbMla } from '../../src/passes/absorb-mla.ts';
 import { openDeviceStatistics } from '../../src/pipeline/engines/webgpu-statistics.ts';
 import { readImatrix } from '../../src/pipeline/read-imatrix.ts';
 import { type ActivationStatistics, SITES, type Site } from '../../src/runtime/activation-sums.ts';
-import { NO_DAWN, useSoftwareGpu } from '../support/dawn.ts';
+import { changeDevices, NO_DAWN, useSoftwareGpu, withLimits, withMembers } from '../support/dawn.ts';
 import { SMALL_PLM } from '../support/hollow-model.ts';
 import { memoryModel, withTensors } from '../support/memory-model.ts';
 import { ODD_PLM } from '../support/odd-plm.ts';
 import { fixture } from '../support/paths.ts';
+import { pressFailure } from '../support/press-failure.ts';
 import { BLOCKS_OF_256, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
 import { runCli, spawnCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { withoutPackage } from '../support/without-package.ts';
 
 before(useSoftwareGpu);
 
@@ -121,6 +123,34 @@ describe('sums of a GPU', { skip: NO_DAWN }, () => {
     const short = memoryModel({ ...ONE_LAYER, maxPositionEmbeddings: CONTEXT - 1 });
     await refused(short, {}, 'usage', /^a context of 40 positions/);
   });
+
+  it('need room, wide bindings and a GPU that does what it is told', async (t) => {
+    const refused = async (
+      change: (device: GPUDevice) => GPUDevice,
+      error: RegExp | ReturnType<typeof pressFailure>,
+    ) => {
+      changeDevices(t, change);
+      await assert.rejects(collectOnDevice(memoryModel(ONE_LAYER)), error);
+      t.mock.restoreAll();
+    };
+    await refused(
+      (device) => withMembers(device, { popErrorScope: async () => ({ message: 'none is left' }) }),
+      pressFailure('local-io', /^the GPU has too little memory: none is left$/),
+    );
+    await refused(
+      (device) => withLimits(device, { maxStorageBufferBindingSize: 1000 }),
+      pressFailure('unsupported', /tensor model\.\S+ has rows too wide for a binding$/),
+    );
+    const addEventListener = (_: string, listen: (event: { error: { message: string } }) => void) => {
+      listen({ error: { message: 'no such kernel' } });
+      listen({ error: { message: 'what follows from it' } });
+    };
+    await refused(
+      (device) =>
+        withMembers(device, { addEventListener: addEventListener as GPUDevice['addEventListener'] }),
+      /^Error: the GPU fails: no such kernel$/,
+    );
+  });
 });
 
 describe('calibrate --device webgpu', { skip: NO_DAWN }, () => {
@@ -165,15 +195,9 @@ describe('calibrate --device webgpu', { skip: NO_DAWN }, () => {
       }
     };
     await failing('VK_ICD_FILENAMES', path.join(folder, 'none'), /error: no GPU: Dawn finds no adapter/);
-    const hooks = `export const resolve = (name, context, next) => {
-      if (name === 'webgpu') throw new Error('not found');
-      return next(name, context);
-    };`;
-    const url = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`;
-    const register = `import { register } from 'node:module'; register(${JSON.stringify(url(hooks))});`;
     await failing(
       'NODE_OPTIONS',
-      `--import=${url(register)}`,
+      withoutPackage('webgpu'),
       /error: WebGPU is not installed, expected the package webgpu/,
     );
   });

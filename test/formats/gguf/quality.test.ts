@@ -12,9 +12,12 @@ import { planTarget, type TargetOptions } from '../../../src/pipeline/target.ts'
 import { Tokenizer } from '../../../src/tokenizer/tokenizer.ts';
 import { compareModels } from '../../../src/verify/compare.ts';
 import { compareRows } from '../../../src/verify/metrics.ts';
+import { SMALL_PLM } from '../../support/hollow-model.ts';
 import { openInLlama } from '../../support/llama.ts';
+import { memoryModel } from '../../support/memory-model.ts';
 import { fixture } from '../../support/paths.ts';
-import { fixtureText, statisticsOver } from '../../support/statistics.ts';
+import { pressFailure } from '../../support/press-failure.ts';
+import { correlatedStatistics, fixtureText, statisticsOver } from '../../support/statistics.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const TOKENS = 1024;
@@ -104,5 +107,24 @@ describe('--quality best', () => {
     assert.throws(planned(without('blk.1.attn_q.weight')), /--second-moments q_proj/);
     assert.throws(planned(undefined), /second moments/);
     assert.doesNotThrow(planned(statistics));
+  });
+
+  it('refuses statistics of another model', () => {
+    const model = memoryModel(SMALL_PLM);
+    const statistics = correlatedStatistics(SMALL_PLM);
+    const name = 'blk.1.attn_q.weight';
+    const planned = (changed: Partial<Statistics>) => () =>
+      planGguf(
+        { ...model, statistics: { ...statistics, ...changed } },
+        { recipe: 'q4_k_m', quality: 'best' },
+      );
+    const refusal = pressFailure(
+      'invalid-input',
+      /^made-up: entry "blk\.1\.attn_q\.weight": channels, got 9, expected 256, one a column$/,
+    );
+    const { meanSquares, moments } = statistics;
+    assert.throws(planned({ meanSquares: new Map([...meanSquares, [name, new Float32Array(9)]]) }), refusal);
+    const small = { ...moments.get(name)!, size: 9 };
+    assert.throws(planned({ moments: new Map([...moments, [name, small]]) }), refusal);
   });
 });

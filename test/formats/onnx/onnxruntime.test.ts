@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import type { OnnxArtifact } from '../../../formats/onnx/import/open.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import { openInterpreter } from '../../../src/pipeline/engines/interpreter.ts';
+import { openOnnxRuntime } from '../../../src/pipeline/engines/onnxruntime.ts';
 import { logitsOf } from '../../support/logits.ts';
 import { exportOnnx, largestDifference, openExported } from '../../support/onnx-artifact.ts';
 import { OnnxSequences } from '../../support/onnx-sequences.ts';
 import { fixture } from '../../support/paths.ts';
+import { pressFailure } from '../../support/press-failure.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 /**
  * Largest difference of a logit from golden ones, which are up to 30. f32: the promise of the issue; measured 2.6e-5,
@@ -105,4 +109,14 @@ it('a graph loads with all optimizations and with none', async (t) => {
       await graph.close();
     }
   }
+});
+
+it('a graph that ONNX Runtime does not load is told in one line', async (t) => {
+  const artifact = await openExported(t, await exportOnnx(t, source, 'f32'));
+  const graphPath = path.join(temporaryFolder(t), 'broken.onnx');
+  writeFileSync(graphPath, 'no graph');
+  await assert.rejects(
+    openOnnxRuntime({ ...artifact, graphPath }, { threads: 1 }),
+    pressFailure('verification', /^ONNX Runtime refuses the graph: .*broken\.onnx.*$/),
+  );
 });

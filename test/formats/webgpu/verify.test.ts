@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 import { closeModel } from '../../../src/core/model.ts';
+import { openEngine } from '../../../src/pipeline/engines/index.ts';
 import { openSource } from '../../../src/pipeline/open.ts';
 import { verify } from '../../../src/pipeline/verify.ts';
 import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
+import { changeDevices, NO_DAWN, useSoftwareGpu, withMembers } from '../../support/dawn.ts';
 import { sha256 } from '../../support/digests.ts';
 import { memoryModel } from '../../support/memory-model.ts';
 import { ODD_PLM } from '../../support/odd-plm.ts';
 import { fixture } from '../../support/paths.ts';
+import { pressFailure } from '../../support/press-failure.ts';
 import { openUntilEnd, readManifest, writeBundle } from '../../support/webgpu-bundle.ts';
 
 const EVAL_TEXT = readFileSync(fixture('text', 'eval.txt'), 'utf8');
@@ -91,4 +94,43 @@ it('a damaged block that all hashes agree with is found', async (t) => {
   writeFileSync(path.join(folder, 'manifest.json'), JSON.stringify(changed));
   const { failures } = await verify(source, await openUntilEnd(t, folder), { maxTokens: 32 });
   assert.ok(failures.some((failure) => /^model\.layers\.0\.mlp\.down_proj\.weight: .*Q8_0/.test(failure)));
+});
+
+it('the engine webgpu is for bundles alone', async () => {
+  await assert.rejects(
+    openEngine(memoryModel(ODD_PLM), 'webgpu', { contextLength: 8 }),
+    pressFailure('unsupported', /^WebGPU runs bundles of webgpu:SCHEME, got /),
+  );
+});
+
+describe('the engine webgpu', { skip: NO_DAWN }, () => {
+  before(useSoftwareGpu);
+  const source = memoryModel(ODD_PLM);
+
+  it('computes what the source does', async (t) => {
+    const bundle = await openUntilEnd(t, await writeBundle(t, source, 'f16'));
+    const { failures, engine } = await verify(source, bundle, { maxTokens: 32, engine: 'webgpu' });
+    assert.deepEqual(failures, []);
+    assert.equal(engine.name, 'webgpu');
+    assert.ok(engine.tokensPerSecond! > 0);
+  });
+
+  it('says why a bundle does not run', async (t) => {
+    const folder = await writeBundle(t, source, 'q8');
+    const [shard] = readManifest(folder).shards;
+    const bytes = readFileSync(path.join(folder, shard!.file));
+    bytes[0]! ^= 1;
+    writeFileSync(path.join(folder, shard!.file), bytes);
+    const bundle = await openUntilEnd(t, folder);
+    const open = (contextLength: number) => openEngine(bundle, 'webgpu', { contextLength });
+    await assert.rejects(
+      open(ODD_PLM.maxPositionEmbeddings + 1),
+      pressFailure('unsupported', /^a context of \d+ tokens; expected 1 to \d+$/),
+    );
+    await assert.rejects(open(8), pressFailure('invalid-input', /SHA-256/));
+    changeDevices(t, (device) =>
+      withMembers(device, { popErrorScope: async () => ({ message: 'none is left' }) }),
+    );
+    await assert.rejects(open(8), pressFailure('local-io', /^the GPU has too little memory: none is left$/));
+  });
 });
