@@ -2,11 +2,14 @@
 export class FakeCaches {
   readonly entries = new Map<string, Uint8Array<ArrayBuffer>>();
   quota = Number.POSITIVE_INFINITY;
+  /** Nothing can be read. */
+  broken = false;
 
   async open() {
     const { entries } = this;
     return {
       match: async (key: string) => {
+        if (this.broken) throw new DOMException('gone', 'InvalidStateError');
         const bytes = entries.get(key);
         return bytes && new Response(bytes);
       },

@@ -190,3 +190,33 @@ it('weights that give no numbers are told', { skip: NO_DAWN }, async (t) => {
   for (const [index, shard] of shards.entries()) engine.writeShard(index, shard.fill(0xff));
   await assert.rejects(engine.generate([1], 1, {}), { code: 'wrong-results' });
 });
+
+describe('an engine is not made', { skip: NO_DAWN }, () => {
+  const up = 'model.layers.0.mlp.up_proj.weight';
+  const cases: readonly [what: string, changes: Record<string, object>, binding: number, message: string][] =
+    [
+      [
+        'of a vector with two rows',
+        { 'model.norm.weight': { rows: 2 } },
+        2 ** 27,
+        'model.norm.weight is no vector',
+      ],
+      ['of a matrix of floats', { [up]: { scheme: 'f32' } }, 2 ** 27, `${up} is no matrix`],
+      ['without a matrix', { [up]: { name: 'other' } }, 2 ** 27, `manifest.json: no tensor ${up}`],
+      ['where a row is wider than a binding', {}, 1000, 'has rows too wide for a binding'],
+      ['where a matrix of a layer is larger than a binding', {}, 40_000, 'is larger than a binding'],
+    ];
+  for (const [what, changes, maxStorageBufferBindingSize, message] of cases) {
+    it(what, async (t) => {
+      const { createEngine } = await webgpuRuntime();
+      const device = withLimits(await openDawn(t), { maxStorageBufferBindingSize });
+      const { manifest } = await memoryBundle(memoryModel(SMALL_PLM), () => 'q8');
+      const tensors = manifest.tensors.map((tensor) => ({ ...tensor, ...changes[tensor.name] }));
+      await assert.rejects(createEngine(device, { ...manifest, tensors }), (error: Error) => {
+        assert.equal((error as Error & { code: string }).code, 'invalid-bundle');
+        assert.ok(error.message.endsWith(message), error.message);
+        return true;
+      });
+    });
+  }
+});

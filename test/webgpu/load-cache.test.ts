@@ -121,3 +121,24 @@ test('a new version at the same address replaces the old one', async (t) => {
   assert.ok(!first.shards.some(has));
   assert.ok([...next.shards, ...second.shards].every(has));
 });
+
+test('a cache that cannot be read, or takes not even the manifest, is done without', async (t) => {
+  const { first, server, caches, load } = await setUp(t);
+  await load('first');
+  caches.broken = true;
+  server.clear();
+  await load('first');
+  assert.equal(server.shardRequests.length, first.shards.length);
+  caches.entries.clear();
+  caches.quota = 0;
+  const { keptBytes, note } = (await (await load('first')).stats()).storage;
+  assert.deepEqual([keptBytes, note], [0, 'not all is kept: the browser gives this site no more storage']);
+});
+
+test('the manifest of another version keeps nothing from being dropped', async (t) => {
+  const { first, server, caches, load, has } = await setUp(t);
+  await load('first');
+  caches.entries.set(`${server.url}third/manifest.json`, new TextEncoder().encode('{"version": 2}'));
+  await clearCache(`${server.url}first`);
+  assert.ok(!first.shards.some(has));
+});

@@ -164,6 +164,14 @@ test('the device gets what the bundle asks for, or the reader why not', async (t
   );
   assert.equal(server.shardRequests.length, 0, 'nothing is fetched for a device that is too small');
 
+  const lost = new FakeDevice(['shader-f16']);
+  const adapter = { ...lost, requestDevice: () => Promise.reject(new Error('it went away')) };
+  Object.assign(globalThis.navigator, { gpu: { requestAdapter: async () => adapter } });
+  await assert.rejects(
+    load(),
+    bundleError('unsupported', /^the graphics processor cannot be used: it went away$/),
+  );
+
   const able = fakeGpu(() => new FakeDevice(['subgroups', 'timestamp-query']));
   Object.assign(globalThis.navigator, { gpu: able.gpu });
   const model = await load();
@@ -173,6 +181,37 @@ test('the device gets what the bundle asks for, or the reader why not', async (t
   model.dispose();
   assert.ok(able.devices[0]!.destroyed);
   await assert.rejects(model.logits([1]), bundleError('usage', /disposed/));
+});
+
+test('a device without a feature that the bundle needs is refused', async (t) => {
+  const { load } = await setUp(t, {
+    change: ({ requirements }) => Object.assign(requirements, { features: ['shader-f16'] }),
+  });
+  await assert.rejects(load(), bundleError('unsupported', /lacks shader-f16, which this model needs$/));
+});
+
+test('a page without crypto.subtle is told what is the matter', async (t) => {
+  const { load } = await setUp(t);
+  setGlobal(t, 'crypto', {});
+  await assert.rejects(load(), bundleError('unsupported', /^this page is not a secure context/));
+});
+
+test('a file that is longer than the manifest says is refused by its name', async (t) => {
+  const { load } = await setUp(t, {
+    change: (manifest) => Object.assign(manifest, { tokenizer: { ...manifest.tokenizer, bytes: 1000 } }),
+  });
+  await assert.rejects(load(), bundleError('invalid-bundle', /^vocabulary\.json: more than the 1000 bytes/));
+});
+
+test('streams that fill no memory are read too', async (t) => {
+  const { folder, manifest, made, load } = await setUp(t);
+  const { fetch } = globalThis;
+  setGlobal(t, 'fetch', async (...given: Parameters<typeof fetch>) => {
+    const response = await fetch(...given);
+    return new Response(response.body!.pipeThrough(new TransformStream()), response);
+  });
+  await load();
+  assertWhole(made[0]!.shards, folder, manifest);
 });
 
 test('manifests that are not what they should be are refused by field', async (t) => {

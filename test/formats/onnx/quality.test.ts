@@ -4,10 +4,14 @@ import path from 'node:path';
 import { it } from 'node:test';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import { closeModel } from '../../../src/core/model.ts';
+import { planTarget } from '../../../src/pipeline/target.ts';
 import { Tokenizer } from '../../../src/tokenizer/tokenizer.ts';
 import { compareModels } from '../../../src/verify/compare.ts';
+import { SMALL_PLM } from '../../support/hollow-model.ts';
+import { memoryModel } from '../../support/memory-model.ts';
 import { exportOnnx, openExported } from '../../support/onnx-artifact.ts';
 import { fixture } from '../../support/paths.ts';
+import { pressFailure } from '../../support/press-failure.ts';
 import { fixtureText, statisticsOver } from '../../support/statistics.ts';
 
 const DATA = path.join('onnx', 'model_q4.onnx_data');
@@ -31,4 +35,16 @@ it('--quality best leaves less than 0.7 of the divergence of rounding to nearest
     klds.push((await compareModels(source, await openExported(t, folder), ids)).kld.mean);
   }
   assert.ok(klds[1]! <= RATIO * klds[0]!, `${klds[1]} beside ${klds[0]}`);
+});
+
+it('importances of another model are refused', async () => {
+  const entries = new Map([['blk.1.attn_q.weight', new Float32Array(9).fill(1)]]);
+  const importances = { name: 'other.gguf', sha256: '', entries, datasets: [], chunks: 1, notes: [] };
+  await assert.rejects(
+    planTarget({ ...memoryModel(SMALL_PLM), importances }, 'onnx:q4'),
+    pressFailure(
+      'invalid-input',
+      /^other\.gguf: entry "blk\.1\.attn_q\.weight": channels, got 9, expected 256, one a column$/,
+    ),
+  );
 });

@@ -13,6 +13,7 @@ import { memoryModel } from '../../support/memory-model.ts';
 import { ODD_PLM } from '../../support/odd-plm.ts';
 import { fixture } from '../../support/paths.ts';
 import { pressFailure } from '../../support/press-failure.ts';
+import { correlatedStatistics } from '../../support/statistics.ts';
 import { openUntilEnd, readManifest, writeBundle } from '../../support/webgpu-bundle.ts';
 
 const EVAL_TEXT = readFileSync(fixture('text', 'eval.txt'), 'utf8');
@@ -75,6 +76,14 @@ it('rows that are no whole blocks are judged by what they are stored in', async 
     const bundle = await openUntilEnd(t, await writeBundle(t, source, scheme, { shardSize: 40_000 }));
     assert.deepEqual((await verify(source, bundle, { maxTokens: 32 })).failures, []);
   }
+});
+
+it('--quality best leaves out the columns that pad rows', async (t) => {
+  const config = { ...ODD_PLM, qLoraRank: undefined, tieWordEmbeddings: true };
+  const source = { ...memoryModel(config), statistics: correlatedStatistics(config) };
+  const bundle = await openUntilEnd(t, await writeBundle(t, source, 'q4', { quality: 'best' }));
+  assert.equal(bundle.manifest.quality, 'best');
+  assert.deepEqual((await verify(source, bundle, { maxTokens: 32 })).failures, []);
 });
 
 it('a damaged block that all hashes agree with is found', async (t) => {

@@ -3,8 +3,12 @@ import { describe, it } from 'node:test';
 import { rowStart } from '../../../src/passes/cholesky.ts';
 import { leastSquares } from '../../../src/passes/prune/least-squares.ts';
 import { rateBound } from '../../../src/passes/prune/measure.ts';
+import { Repairs } from '../../../src/passes/prune/repairs.ts';
 import { chooseWidths } from '../../../src/passes/prune/widths.ts';
+import { SMALL_PLM } from '../../support/hollow-model.ts';
+import { memoryModel } from '../../support/memory-model.ts';
 import { gaussian } from '../../support/samples.ts';
+import { correlatedStatistics } from '../../support/statistics.ts';
 
 /** Second moments of `n` correlated channels over `tokens` made-up tokens. */
 function moments(n: number, tokens: number): number[][] {
@@ -53,6 +57,17 @@ describe('least squares', () => {
     const { correction: silent } = leastSquares(new Float64Array(21), 4, 2, 0.01);
     assert.deepEqual([...silent], new Array(8).fill(0));
   });
+});
+
+it('a repair that was dropped is solved for again, once for all that ask in turn', async () => {
+  const statistics = correlatedStatistics(SMALL_PLM);
+  const [kept, removed] = [Int32Array.of(0, 2, 3), Int32Array.of(1)];
+  const pruned = { model: memoryModel(SMALL_PLM), statistics, layer: 1, kept, removed, damping: 0.02 };
+  const triangle = await statistics.moments.get('blk.1.ffn_down.weight')!.triangle([0, 2, 3, 1]);
+  const repairs = new Repairs();
+  const found = repairs.of(pruned);
+  assert.deepEqual(await found, leastSquares(triangle, 3, 1, 0.02));
+  assert.equal(repairs.of(pruned), found);
 });
 
 describe('the bound of a rate', () => {
