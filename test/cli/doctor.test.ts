@@ -10,8 +10,10 @@ import { checkFolder } from '../../src/pipeline/doctor/disk.ts';
 import { checkDawn, checkOnnxRuntime } from '../../src/pipeline/doctor/engines.ts';
 import { checkKernels } from '../../src/pipeline/doctor/kernels.ts';
 import { checkMemory, checkNode } from '../../src/pipeline/doctor/machine.ts';
+import { NO_DAWN } from '../support/dawn.ts';
 import { HubServer, TOKEN } from '../support/hub-server.ts';
-import { BINARY, type CliWorld, runCli } from '../support/run-cli.ts';
+import { SWIFTSHADER } from '../support/onnxruntime.ts';
+import { BINARY, type CliWorld, runCli, spawnCli } from '../support/run-cli.ts';
 import { setBuiltin } from '../support/set-builtin.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -144,6 +146,19 @@ describe('plmpress doctor', () => {
     t.mock.method(WebAssembly, 'validate', () => false);
     const kernels = await checkKernels();
     assert.deepEqual([kernels.state, kernels.found], ['note', 'no SIMD']);
+  });
+
+  it('tells the GPU by its name, or that there is none', { skip: NO_DAWN }, async (t) => {
+    // Dawn looks for GPUs once a process.
+    for (const [icd, state, found] of [
+      [SWIFTSHADER, 'ok', /^\d+\.\d+\.\d+, GPU .*SwiftShader/],
+      [path.join(temporaryFolder(t), 'none'), 'note', /, no GPU: Dawn finds no adapter$/],
+    ] as const) {
+      const { stdout } = await spawnCli(['doctor', '--json'], undefined, { VK_ICD_FILENAMES: icd });
+      const check = (JSON.parse(stdout).checks as Check[]).find(({ name }) => name === 'webgpu')!;
+      assert.equal(check.state, state);
+      assert.match(check.found, found);
+    }
   });
 
   it('notes engines that are not installed', async (t) => {
