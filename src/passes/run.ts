@@ -89,7 +89,6 @@ function assertGeometry(pass: Pass, model: Model): void {
   const slots = plmTensors(model.config);
   const broken = slots.find(({ name, shape }) => model.tensors.get(name)?.shape.join() !== shape.join());
   if (broken === undefined && slots.length === model.tensors.size) return;
-  // No test: a pass that comes here is a mistake of ours.
   throw new PressError('unsupported', {
     field: `pass ${pass.name}`,
     what: `leaves ${broken?.name} of another shape`,

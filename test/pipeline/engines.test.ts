@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { assertHolds } from '../../formats/onnx/architecture.ts';
 import { openEngine } from '../../src/pipeline/engines/index.ts';
 import { hollowModel, SMALL_PLM } from '../support/hollow-model.ts';
-import { memoryModel } from '../support/memory-model.ts';
-import { exportOnnx, openExported } from '../support/onnx-artifact.ts';
 import { pressFailure } from '../support/press-failure.ts';
 
 describe('an engine', () => {
@@ -20,15 +17,6 @@ describe('an engine', () => {
         pressFailure('unsupported', what),
       );
     }
-  });
-
-  it('says what ONNX Runtime has against a graph', async (t) => {
-    const artifact = await openExported(t, await exportOnnx(t, memoryModel(SMALL_PLM), 'f32'));
-    writeFileSync(artifact.graphPath, 'no graph');
-    await assert.rejects(
-      openEngine(artifact, 'onnxruntime', { contextLength: 8 }),
-      pressFailure('verification', /^ONNX Runtime refuses the graph: ./),
-    );
   });
 });
 

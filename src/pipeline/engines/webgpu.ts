@@ -24,7 +24,6 @@ export async function openWebgpu(
     return new BundleEngine(device, engine);
   } catch (cause) {
     device.destroy();
-    // No test: the GPU in software that tests have lacks nothing.
     if (!(cause instanceof BundleError)) throw cause;
     const failure = cause.code === 'out-of-memory' ? 'local-io' : 'unsupported';
     throw new PressError(failure, { what: cause.message }, { cause });
