@@ -5,7 +5,7 @@ import { describe, it, type TestContext } from 'node:test';
 import type { InferenceSession } from 'onnxruntime-node';
 import { encodeModel } from '../../formats/onnx/encode.ts';
 import type { CacheForm } from '../../src/core/config.ts';
-import type { OnnxModel } from '../../src/onnx/graph.ts';
+import type { Node, OnnxModel } from '../../src/onnx/graph.ts';
 import { OnnxSession, type SessionOptions } from '../../src/onnx/session.ts';
 import { newElements, type TensorValue } from '../../src/onnx/value.ts';
 import { type ExportedGraph, exportRandom, readBeside } from '../support/onnx-export.ts';
@@ -229,4 +229,49 @@ describe('a session', () => {
     }
     await session.run(feeds);
   });
+});
+
+describe('a session does not open', () => {
+  it('where a weight cannot be read, whichever that is', async (t) => {
+    const { model, file } = await exportRandom(temporaryFolder(t), 'f32', 'latent');
+    const read = readBeside(file);
+    for (let last = 0; ; last++) {
+      let count = 0;
+      const opening = OnnxSession.open(model, {
+        threads: 1,
+        read: async (initializer, into) => {
+          if (count++ === last) throw new Error('the disk is gone');
+          await read(initializer, into);
+        },
+      });
+      const failure = await opening.then(
+        (session) => session.close(),
+        (error: Error) => error.message,
+      );
+      if (count <= last) break;
+      assert.equal(failure, 'the disk is gone');
+    }
+  });
+
+  for (const [scheme, opType, index, what] of [
+    ['q4', 'MatMulNBits', 1, 'codes and scales'],
+    ['q8', 'DynamicQuantizeMatMul', 1, 'input 1'],
+  ] as const) {
+    it(`where the weights of ${opType} are computed`, async (t) => {
+      const { model, file } = await exportRandom(temporaryFolder(t), scheme, 'latent');
+      const { nodes } = model.graph;
+      const at = nodes.findIndex((node) => node.opType === opType);
+      const node = nodes[at]!;
+      const copy: Node = {
+        ...{ name: 'copy', opType: 'Concat', domain: '', inputs: [node.inputs[index]!], outputs: ['copied'] },
+        attributes: { axis: { type: 'int', value: 0 } },
+      };
+      const changed = { ...node, inputs: node.inputs.with(index, 'copied') };
+      const graph = { ...model.graph, nodes: nodes.toSpliced(at, 1, copy, changed) };
+      await assert.rejects(
+        open(t, { file, model: { ...model, graph } }),
+        pressFailure('invalid-input', new RegExp(`: ${opType}: ${what}, got `)),
+      );
+    });
+  }
 });

@@ -14,7 +14,9 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import { decodeModel } from '../../../formats/onnx/decode.ts';
 import { encodeModel } from '../../../formats/onnx/encode.ts';
+import { locateOnnx } from '../../../formats/onnx/import/locate.ts';
 import { METADATA } from '../../../formats/onnx/metadata.ts';
+import { bundleFolder } from '../../../formats/webgpu/import/locate.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import type { ExternalData, Initializer, OnnxModel } from '../../../src/onnx/graph.ts';
 import { convert } from '../../../src/pipeline/convert.ts';
@@ -114,6 +116,13 @@ describe('an ONNX artifact read back', () => {
       pressFailure('usage', /holds 2 graphs, name one of them: model.onnx, model_q4.onnx/),
     );
     await closeModel(await openSource(path.join(output, 'onnx', 'model_q4.onnx')));
+  });
+
+  it('that is not there is a fault of this machine', async (t) => {
+    const missing = path.join(temporaryFolder(t), 'missing');
+    const expected = pressFailure('local-io', /missing: no such file or folder \(ENOENT\)$/);
+    await assert.rejects(locateOnnx(missing), expected);
+    await assert.rejects(bundleFolder(missing), expected);
   });
 
   it('lies beside the weights of a checkpoint, which is then what opens', async (t) => {

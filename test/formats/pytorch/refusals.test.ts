@@ -223,6 +223,7 @@ const DAMAGES: readonly (readonly [name: string, damage: Damage, message: RegExp
   ['another count', ({ content }) => { content.writeUInt16LE(4, content.length - 12); content.writeUInt16LE(4, content.length - 14); }, zip('end: wrong count of the zip64 end, got 5, expected 4$')],
   ['one entry fewer', ({ content, end }) => { for (const at of [end + 24, end + 32]) content.writeUInt8(4, at); for (const at of [12, 14]) content.writeUInt16LE(4, content.length - at); }, zip('end: wrong size of the central directory')],
   ['2^53 entries', ({ content, end }) => { for (const at of [end + 24, end + 32]) content.writeBigUInt64LE(2n ** 53n, at); for (const at of [12, 14]) content.writeUInt16LE(0xffff, content.length - at); }, zip('end: too many entries')],
+  ['no entry in the directory', ({ content, end }) => { for (const at of [24, 32, 40]) content.writeBigUInt64LE(0n, end + at); content.writeBigUInt64LE(BigInt(end), end + 48); content.writeUInt32LE(0, content.length - 14); content.writeUInt32LE(0, content.length - 10); content.writeUInt32LE(end, content.length - 6); }, zip('end: hole before the central directory, got \\d+, expected 0$')],
   ['zip64 end elsewhere', ({ content, end }) => content.writeBigUInt64LE(8n, end + 64), zip('end: wrong offset of the zip64 end, got 8')],
   ['zip64 end missing', ({ content, end }) => content.writeUInt32LE(0, end), /^pytorch_model\.bin: zip64 end: not right before its locator$/],
   ['zip64 end of another size', ({ content, end }) => content.writeBigUInt64LE(45n, end + 4), zip('end: wrong size of the zip64 end')],
