@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PressError } from '../../src/core/errors.ts';
 import { checkModel } from '../../src/onnx/check.ts';
-import type { Graph, Initializer, Node, OnnxModel } from '../../src/onnx/graph.ts';
+import type { Dimension, Graph, Initializer, Node, OnnxModel } from '../../src/onnx/graph.ts';
 import { exportRandom } from '../support/onnx-export.ts';
 import { mutants } from '../support/onnx-mutations.ts';
 import { pressFailure } from '../support/press-failure.ts';
@@ -194,4 +194,76 @@ describe('what an operator does not take', () => {
       assert.throws(() => checkModel({ ...model, opsets }), pressFailure('invalid-input', message));
     });
   }
+});
+
+/** A model of one node of x [n, 4] and constants. */
+function modelOfNode(
+  node: Pick<Node, 'opType'> & Partial<Node>,
+  {
+    inputs = [],
+    initializers = [],
+    shape = ['n', 4],
+  }: Partial<Graph> & { shape?: readonly Dimension[] } = {},
+): OnnxModel {
+  const names = [...inputs, ...initializers].map(({ name }) => name);
+  return modelOf({
+    inputs: [{ name: 'x', type: 'float', shape: ['n', 4] }, ...inputs],
+    outputs: [{ name: 'y', type: 'float', shape }],
+    initializers,
+    nodes: [
+      { ...{ name: 'node', domain: '', attributes: {} }, inputs: ['x', ...names], outputs: ['y'], ...node },
+    ],
+  });
+}
+
+const integers = (name: string, ...values: readonly number[]): Initializer => {
+  const data = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+  return { name, type: 'int64', shape: [values.length], data };
+};
+
+const NODES: readonly (readonly [what: string, model: OnnxModel, message: RegExp])[] = [
+  [
+    'an axis that is computed',
+    modelOfNode(
+      { opType: 'Slice', inputs: ['x', 'starts', 'ends', 'axes'] },
+      {
+        inputs: [{ name: 'axes', type: 'int64', shape: [1] }],
+        initializers: [integers('starts', 0), integers('ends', 1)],
+      },
+    ),
+    /^node: Slice: axes, got nothing, expected constants, each once$/,
+  ],
+];
+
+describe('a node is refused for', () => {
+  for (const [what, model, message] of NODES) {
+    it(what, () => {
+      assert.throws(() => checkModel(model), pressFailure('invalid-input', message));
+    });
+  }
+});
+
+describe('a part of a named size', () => {
+  const part = (start: number, end: number, size: Dimension) =>
+    modelOfNode(
+      { opType: 'Slice' },
+      {
+        initializers: [integers('starts', start), integers('ends', end), integers('axes', 0)],
+        shape: [size, 4],
+      },
+    );
+
+  it('has a size that is known but where it hangs on which is the greater', () => {
+    checkModel(part(0, 2 ** 31 - 1, 'n'));
+    checkModel(part(-3, 2 ** 31 - 1, 3));
+    checkModel(part(-3, -1, 2));
+    checkModel(part(0, 2, 'm'));
+  });
+
+  it('is not the whole', () => {
+    assert.throws(
+      () => checkModel(part(0, -1, 'n')),
+      pressFailure('invalid-input', /^y: shape, got \["n",4\], expected \[n \+ -1, 4\]$/),
+    );
+  });
 });

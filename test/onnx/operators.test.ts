@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import type { Attribute, ElementType } from '../../src/onnx/graph.ts';
 import { elementCount, newElements, type TensorValue } from '../../src/onnx/value.ts';
 import { fromHalf, toHalf } from '../../src/schemes/half.ts';
-import { constant, type NodeCase, runNode, variable } from '../support/onnx-node.ts';
+import { constant, type NodeCase, openNode, runNode, variable } from '../support/onnx-node.ts';
+import { pressFailure } from '../support/press-failure.ts';
 import { gaussian, uniform } from '../support/samples.ts';
 
 /** Against ONNX Runtime itself, on its CPU provider. */
@@ -544,4 +545,16 @@ describe('the same bits without WebAssembly and on two threads', () => {
       }
     });
   }
+});
+
+it('weights of GatherBlockQuantized that no initializer holds are refused', async () => {
+  const node = EXACT['GatherBlockQuantized, 4 bits, blocks of 32, float']!;
+  const inputs = node.inputs.map((input) => variable(input!.value));
+  await assert.rejects(
+    openNode({ ...node, inputs, declared: [2, 2, 128] }),
+    pressFailure(
+      'invalid-input',
+      /^node: GatherBlockQuantized: data and scales, got "computed ones", expected initializers$/,
+    ),
+  );
 });

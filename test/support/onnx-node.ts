@@ -8,7 +8,7 @@ import type {
   Initializer,
   OnnxModel,
 } from '../../src/onnx/graph.ts';
-import { OnnxSession } from '../../src/onnx/session.ts';
+import { OnnxSession, type SessionOptions } from '../../src/onnx/session.ts';
 import { type Elements, elementCount, type TensorValue } from '../../src/onnx/value.ts';
 import { loadOnnxRuntime } from '../../src/pipeline/engines/onnxruntime.ts';
 import { fromHalf, toHalf } from '../../src/schemes/half.ts';
@@ -56,20 +56,23 @@ export async function runNode(
     feeds,
   );
   const names = node.outputs.flatMap((type, i) => (type === undefined ? [] : [`y${i}`]));
-  const session = await OnnxSession.open(
-    modelOf(node, (name) => node.declared ?? theirs[name]!.shape),
-    {
-      read: () => Promise.reject(new Error('nothing is external')),
-      threads: 1,
-      ...options,
-    },
-  );
+  const session = await openNode(node, (name) => node.declared ?? theirs[name]!.shape, options);
   try {
     const ours = await session.run(feeds);
     return { ours: names.map((name) => ours[name]!), theirs: names.map((name) => theirs[name]!) };
   } finally {
     await session.close();
   }
+}
+
+/** Opens a graph of one node in the interpreter. `shapeOf`: what the graph declares of its outputs. */
+export function openNode(
+  node: NodeCase,
+  shapeOf: (output: string) => readonly Dimension[] | undefined = () => node.declared,
+  options: Partial<SessionOptions> = {},
+): Promise<OnnxSession> {
+  const read = () => Promise.reject(new Error('nothing is external'));
+  return OnnxSession.open(modelOf(node, shapeOf), { read, threads: 1, ...options });
 }
 
 /** `shapeOf`: what the graph declares of its outputs. */

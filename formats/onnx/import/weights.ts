@@ -51,7 +51,6 @@ export class GraphWeights {
   assertAllTaken(): void {
     const [name] = this.#left.keys();
     if (name === undefined) return;
-    // No test: the structural check, which comes first, refuses a value that nothing reads.
     const field = `initializer ${JSON.stringify(name)}`;
     throw unsupported({ file: this.#graphFile, field, what: 'is no weight of a PLM' });
   }

@@ -245,6 +245,19 @@ describe('a GGUF of arch deepseek2 for PLM-1.8B', () => {
     );
   });
 
+  it('tells of importances by the head that it does not use', () => {
+    const { entries, ...rest } = randomImatrix(SMALL_PLM);
+    const name = 'blk.0.attn_v_b.weight';
+    const byHead = new Float32Array(SMALL_PLM.numAttentionHeads * SMALL_PLM.kvLoraRank);
+    const imatrix = { ...rest, entries: new Map([...entries, [name, byHead]]) };
+    const small = absorbMla.run(hollowModel(SMALL_PLM), { form: 'split' });
+    const { notes } = planGguf(small, { recipe: 'q8_0', arch: 'deepseek2', imatrix });
+    assert.ok(
+      notes.includes(`plm.imatrix.gguf: ${name} has importances by the head: not used`),
+      notes.join(),
+    );
+  });
+
   it('is refused as a source of arch plm (exit 7)', () => {
     assert.throws(
       () => planGguf(model, { recipe: 'q8_0' }),

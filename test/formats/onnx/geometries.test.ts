@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { planOnnx } from '../../../formats/onnx/export.ts';
 import { openInterpreter } from '../../../src/pipeline/engines/interpreter.ts';
+import { hollowModel, SMALL_PLM } from '../../support/hollow-model.ts';
 import { logitsOf } from '../../support/logits.ts';
 import { memoryModel } from '../../support/memory-model.ts';
 import { exportOnnx, largestDifference, openExported } from '../../support/onnx-artifact.ts';
 import { OnnxSequences } from '../../support/onnx-sequences.ts';
 import { oracleLogits } from '../../support/plm-oracle.ts';
+import { pressFailure } from '../../support/press-failure.ts';
 import { randomGeometry } from '../../support/random-geometry.ts';
 
 /**
@@ -54,3 +57,33 @@ for (const cache of ['latent', 'expanded'] as const) {
     }
   });
 }
+
+describe('a graph is not planned (exit 7) for', () => {
+  const REFUSED = [
+    [
+      'more positions than a table has',
+      'expanded',
+      { maxPositionEmbeddings: 2 ** 20 + 1 },
+      /^max_position_embeddings: a graph with expanded cache has a table of at most 1048576 positions$/,
+    ],
+    [
+      'kv_b_proj as one matrix with latent cache',
+      'latent',
+      {},
+      /^kv_b_proj: a graph with latent cache holds its two parts; run the pass absorb-mla first$/,
+    ],
+    [
+      'the parts of kv_b_proj with expanded cache',
+      'expanded',
+      { kvBForm: 'split' },
+      /^kv_b_proj: a graph with expanded cache holds it as one matrix, and this model has its parts$/,
+    ],
+  ] as const;
+  for (const [what, cache, changes, message] of REFUSED) {
+    it(what, () => {
+      const plan = () =>
+        planOnnx(hollowModel({ ...SMALL_PLM, ...changes }), { scheme: 'f32', version: '0', cache });
+      assert.throws(plan, pressFailure('unsupported', message));
+    });
+  }
+});

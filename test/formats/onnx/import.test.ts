@@ -17,6 +17,7 @@ import { encodeModel } from '../../../formats/onnx/encode.ts';
 import { locateOnnx } from '../../../formats/onnx/import/locate.ts';
 import { METADATA } from '../../../formats/onnx/metadata.ts';
 import { bundleFolder } from '../../../formats/webgpu/import/locate.ts';
+import type { Failure } from '../../../src/core/errors.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import type { ExternalData, Initializer, OnnxModel } from '../../../src/onnx/graph.ts';
 import { convert } from '../../../src/pipeline/convert.ts';
@@ -199,7 +200,7 @@ function withMetadata(key: string, value: string | undefined) {
 const at = (data: Partial<ExternalData>) => withInitializer((one) => ({ data: { ...one.data, ...data } }));
 
 /** What was done to an artifact, and how the import refuses it. */
-const DAMAGES: readonly [string, (folder: string) => void, RegExp][] = [
+const DAMAGES: readonly (readonly [string, (folder: string) => void, RegExp, Failure?])[] = [
   [
     'a location that climbs',
     (folder) => rewrite(folder, at({ location: '../config.json' })),
@@ -242,6 +243,7 @@ const DAMAGES: readonly [string, (folder: string) => void, RegExp][] = [
     'no metadata',
     (folder) => rewrite(folder, withMetadata(METADATA.config, undefined)),
     /a graph of another tool/,
+    'unsupported',
   ],
   [
     'metadata that is no JSON',
@@ -268,6 +270,18 @@ const DAMAGES: readonly [string, (folder: string) => void, RegExp][] = [
     'a graph that ends too early',
     (folder) => truncateSync(path.join(folder, 'onnx', 'model_q4.onnx'), 5000),
     /malformed protobuf message: ends too early/,
+  ],
+  [
+    'a layer that the metadata does not have',
+    (folder) =>
+      rewrite(folder, (model) =>
+        withMetadata(
+          METADATA.config,
+          model.metadata[METADATA.config]!.replace('"num_hidden_layers": 2', '"num_hidden_layers": 1'),
+        )(model),
+      ),
+    /model_q4\.onnx: initializer "model\.layers\.1\..*": is no weight of a PLM$/,
+    'unsupported',
   ],
   [
     'bytes that are no protobuf',
@@ -315,12 +329,11 @@ describe('an ONNX artifact is refused for', () => {
     return folder;
   };
 
-  for (const [name, damage, message] of DAMAGES) {
+  for (const [name, damage, message, failure = 'invalid-input'] of DAMAGES) {
     it(name, async (t) => {
       const folder = await damaged(t, damage);
       await assert.rejects(openSource(folder), (error: Error) => {
-        assert.equal(error.name, 'PressError', error.stack);
-        assert.match(error.message, message);
+        pressFailure(failure, message)(error);
         assert.ok(!error.message.includes('\n'));
         return true;
       });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { openAdapter } from '../../../formats/peft/adapter.ts';
@@ -165,6 +165,15 @@ describe('refuses', () => {
           { name: 'base_model.model.x.lora_embedding_A', shape: [1], values: new Float32Array(1) },
         ]),
       { message: /no part of a plain LoRA/, failure: 'unsupported' },
+    ],
+    [
+      'integers',
+      (f) => {
+        writeAdapter(f, PAIRS);
+        const file = path.join(f, 'adapter_model.safetensors');
+        writeFileSync(file, readFileSync(file, 'latin1').replace('"F32"', '"I32"'), 'latin1');
+      },
+      { message: /lora_A\.weight": dtype: not supported, got "I32"$/, failure: 'unsupported' },
     ],
     [
       'a pickle',

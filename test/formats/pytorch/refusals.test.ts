@@ -118,6 +118,7 @@ const PICKLES: readonly PickleCase[] = [
   ['TUPLE2 across a MARK', () => whole(p.none, p.mark, p.none, bytes(0x86)), at('too few values on the stack')],
   ['SETITEMS without a MARK', () => whole(p.emptyDict, p.setItems), at('no MARK on the stack')],
   ['BINGET of nothing', () => whole(p.get(7)), at('nothing in the memo, got 7')],
+  ['LONG_BINGET of nothing', () => whole(bytes(0x6a, 7, 0, 0, 0)), at('nothing in the memo, got 7')],
   ['items of a tuple', () => whole(p.emptyTuple, p.string('x'), p.none, p.setItem), at('items for something that is no dict')],
   ['key without a value', () => whole(p.emptyDict, p.mark, p.string('x'), p.setItems), at('key without a value')],
   ['key a number', () => whole(p.emptyDict, p.int(1), p.none, p.setItem), at('key that is no string')],
