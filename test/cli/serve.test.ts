@@ -31,7 +31,7 @@ describe('serve', () => {
     writeFileSync(path.join(folder, 'manifest.json'), '{}');
     const argv = ['serve', folder, '--port', '0', '--host', '0.0.0.0'];
     const { code } = await spawnCli(argv, (text, kill) => {
-      if (text.includes('put a server with https before this one\n')) kill('SIGINT');
+      if (text.endsWith('put a server with https before this one\n')) kill('SIGINT');
     });
     assert.equal(code, 130);
   });
