@@ -4,6 +4,7 @@ import { loadOnnxRuntime } from '../src/pipeline/engines/onnxruntime.ts';
 import { uniform } from '../test/support/samples.ts';
 import type { Decoder, DecoderOptions } from './decoder.ts';
 
+// Settles what tensors of float16 hold, for everyone who imports the package.
 await loadOnnxRuntime();
 
 /** What caches are filled with: a few hundredths, as normed latents times weights are. Any numbers take the same time. */

@@ -141,15 +141,6 @@ describe('an installation in an empty folder', () => {
       ...['--tokens', '100', '--json'],
     ]);
     assert.equal(JSON.parse(verified).passed, true);
-
-    const graph = path.join(output, 'onnx', 'model_quantized.onnx');
-    const inRuntime = ['verify', graph, '--against', fixture('plm-tiny'), '--engine', 'onnxruntime'];
-    assert.throws(
-      () => run(installation, inRuntime),
-      ({ status, stderr }: { status: number; stderr: string }) =>
-        status === 7 &&
-        /^plmpress: error: the engine onnxruntime is not installed, expected the package/m.test(stderr),
-    );
   });
 });
 

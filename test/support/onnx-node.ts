@@ -13,6 +13,7 @@ import { type Elements, elementCount, type TensorValue } from '../../src/onnx/va
 import { loadOnnxRuntime } from '../../src/pipeline/engines/onnxruntime.ts';
 import { fromHalf, toHalf } from '../../src/schemes/half.ts';
 
+// Settles what tensors of float16 hold, for everyone who imports the package.
 await loadOnnxRuntime();
 
 /** A node with the values of its inputs. */

@@ -13,6 +13,7 @@ import { temporaryFolder } from './temporary-folder.ts';
 
 export { InferenceSession, Tensor } from 'onnxruntime-node';
 
+// Settles what tensors of float16 hold, for everyone who imports the package.
 await loadOnnxRuntime();
 
 /** The GPU in software that Debian's chromium brings. */

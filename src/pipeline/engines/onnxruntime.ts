@@ -42,10 +42,14 @@ export async function openOnnxRuntime(
 
 /** @throws PressError unsupported where the package is not installed. */
 export async function loadOnnxRuntime(): Promise<typeof import('onnxruntime-node')> {
+  const runtime = await importOnnxRuntime();
+  settleFloat16(runtime);
+  return runtime;
+}
+
+async function importOnnxRuntime(): Promise<typeof import('onnxruntime-node')> {
   try {
-    const runtime: typeof import('onnxruntime-node') = await import(ONNX_RUNTIME_PACKAGE);
-    settleFloat16(runtime);
-    return runtime;
+    return await import(ONNX_RUNTIME_PACKAGE);
   } catch (cause) {
     const expected = `the package ${ONNX_RUNTIME_PACKAGE} beside plmpress, as \`npm install ${ONNX_RUNTIME_PACKAGE}\` puts it`;
     throw new PressError(

@@ -294,21 +294,6 @@ const DAMAGES: readonly (readonly [string, (folder: string) => void, RegExp, Fai
     /too large, got 1000000000, expected at most 128000000 bytes, the weights beside it/,
   ],
   [
-    'an initializer that nothing reads',
-    (folder) =>
-      rewrite(folder, (model) => ({
-        ...model,
-        graph: {
-          ...model.graph,
-          initializers: [
-            ...model.graph.initializers,
-            { name: 'stray', type: 'float' as const, shape: [1], data: new Uint8Array(4) },
-          ],
-        },
-      })),
-    /stray: value that nothing reads/,
-  ],
-  [
     'an empty graph',
     (folder) => writeFileSync(path.join(folder, 'onnx', 'model_q4.onnx'), ''),
     /graph: missing/,

@@ -105,13 +105,6 @@ it('a damaged block that all hashes agree with is found', async (t) => {
   assert.ok(failures.some((failure) => /^model\.layers\.0\.mlp\.down_proj\.weight: .*Q8_0/.test(failure)));
 });
 
-it('the engine webgpu is for bundles alone', async () => {
-  await assert.rejects(
-    openEngine(memoryModel(ODD_PLM), 'webgpu', { contextLength: 8 }),
-    pressFailure('unsupported', /^WebGPU runs bundles of webgpu:SCHEME, got /),
-  );
-});
-
 describe('the engine webgpu', { skip: NO_DAWN }, () => {
   before(useSoftwareGpu);
   const source = memoryModel(ODD_PLM);
