@@ -157,7 +157,9 @@ class Transfer {
   }
 
   async close(): Promise<void> {
-    await this.#handle.close();
+    await this.#handle.close().catch((error) => {
+      throw localIo(this.#name, error);
+    });
   }
 
   async #connect(): Promise<void> {

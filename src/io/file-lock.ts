@@ -68,13 +68,11 @@ async function create(lockPath: string, content: string): Promise<boolean> {
     throw error;
   }
   try {
-    await writeFully(handle, Buffer.from(content), 0);
+    await writeFully(handle, Buffer.from(content), 0).finally(() => handle.close());
     return true;
   } catch (error) {
     await unlink(lockPath);
     throw error;
-  } finally {
-    await handle.close();
   }
 }
 

@@ -136,7 +136,7 @@ class LocalBytes implements ByteSource {
       if (!stats.isFile()) throw invalidInput({ file: name, what: 'not a regular file' });
       return new LocalBytes(path, name, handle, identityOf(stats), expected);
     } catch (error) {
-      await handle.close();
+      await handle.close().catch(() => undefined);
       throw error;
     }
   }
@@ -166,8 +166,9 @@ class LocalBytes implements ByteSource {
     }
   }
 
+  /** What has been read is what it was, whatever the system says at the end. */
   async close(): Promise<void> {
-    await this.#handle.close();
+    await this.#handle.close().catch(() => undefined);
   }
 }
 

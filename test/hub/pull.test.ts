@@ -18,6 +18,7 @@ import test, { describe, it, type TestContext } from 'node:test';
 import { scanCacheDir } from '@huggingface/hub';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
 import { type PullOptions, pull } from '../../src/pipeline/pull.ts';
+import { failingClose } from '../support/failing-close.ts';
 import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
 import { gitHash, HubServer, sha256, TOKEN } from '../support/hub-server.ts';
 import { pressFailure } from '../support/press-failure.ts';
@@ -305,6 +306,33 @@ describe('offline', () => {
       assert.equal((await take({ settings: offline })).folder, folder);
     }
   });
+});
+
+test('EIO at each closing of a file is told, or of no account', async (t) => {
+  const { server, files, home } = await start(t);
+  const closing = failingClose(t);
+  let told = 0;
+  for (let nth = 1; ; nth++) {
+    const settings = testSettings(server, path.join(home, `${nth}`));
+    const take = () => pull({ settings, source: parseHubSource(REPOSITORY)! });
+    Object.assign(closing, { nth, count: 0 });
+    const failure = await take().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    closing.nth = Number.POSITIVE_INFINITY;
+    if (closing.count < nth) {
+      assert.ifError(failure);
+      break;
+    }
+    if (failure !== undefined) {
+      told += 1;
+      pressFailure('local-io', /input\/output error/)(failure);
+    }
+    const { folder } = await take();
+    for (const name of NEEDED) assert.deepEqual(readFileSync(path.join(folder!, name)), files[name]);
+  }
+  assert.ok(told >= NEEDED.length, `only ${told} are told`);
 });
 
 test('two runs at once share one transfer', async (t) => {

@@ -3,13 +3,15 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { PressError } from '../../src/core/errors.ts';
 import { closeModel } from '../../src/core/model.ts';
 import { convert } from '../../src/pipeline/convert.ts';
 import { MANIFEST_NAME } from '../../src/pipeline/manifest.ts';
 import { parseManifest } from '../../src/pipeline/manifest-reader.ts';
 import { openSource } from '../../src/pipeline/open.ts';
 import { planTarget } from '../../src/pipeline/target.ts';
-import { digestsOf, sha256 } from '../support/digests.ts';
+import { digestsOf, sha256, treeDigests } from '../support/digests.ts';
+import { failingClose } from '../support/failing-close.ts';
 import { type Fault, failEveryCall, NO_FAULTS } from '../support/faults.ts';
 import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -63,11 +65,11 @@ async function bench(t: TestContext): Promise<Bench> {
   return { source, output, clean: digestsOf(path.join(folder, 'clean')), script };
 }
 
-async function convertHere(source: string, output: string): Promise<void> {
+async function convertHere(source: string, output: string, { resume = false } = {}): Promise<void> {
   const model = await openSource(source);
   try {
     const targets = [await planTarget(model, TARGET, { shardSize: SHARD_SIZE })];
-    await convert({ model, source, targets, output, force: true, threads: 1 });
+    await convert({ model, source, targets, output, force: true, resume, threads: 1 });
   } finally {
     await closeModel(model);
   }
@@ -169,6 +171,37 @@ for (const fault of FAILED_CALLS) {
       },
     });
     assert.ok(calls >= FEWEST_CALLS[fault.call], `only ${calls} calls`);
+  });
+}
+
+for (const resume of [false, true]) {
+  test(`EIO at each closing of a file${resume ? ' with --resume' : ''} is told, or of no account`, async (t) => {
+    const setting = await bench(t);
+    const { source, output, clean } = setting;
+    const closing = failingClose(t);
+    let told = 0;
+    for (let nth = 1; ; nth++) {
+      rmSync(output, { recursive: true, force: true });
+      Object.assign(closing, { nth, count: 0 });
+      const error = await convertHere(source, output, { resume }).catch((error) => error);
+      closing.nth = Number.POSITIVE_INFINITY;
+      if (closing.count < nth) {
+        assert.ifError(error);
+        break;
+      }
+      if (error === undefined) assert.deepEqual(digestsOf(output), clean);
+      else {
+        told += 1;
+        assert.ok(error instanceof PressError && error.failure === 'local-io', String(error));
+        assert.match(error.message, /input\/output error/);
+        assertWhole(output, clean);
+        if (!resume) assertGoneOrComplete(setting);
+      }
+      await convertHere(source, output, { resume });
+      assert.deepEqual(treeDigests(output), clean);
+    }
+    // Of the lock, three files, the manifest and a folder.
+    assert.ok(told >= 6, `only ${told} are told`);
   });
 }
 
