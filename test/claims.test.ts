@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { holds, MAX_TOLERANCE, stated } from '../bench/claims/claim.ts';
 import { GEOMETRY_CLAIMS } from '../bench/claims/geometry.ts';
 import { CLAIMS } from '../bench/claims/index.ts';
+import { RECORDED_CLAIMS } from '../bench/claims/recorded.ts';
 
 /** The figure times `factor`, as the document would write it. */
 function edited(figure: string, factor: number): string {
@@ -25,7 +26,7 @@ describe('claims of the documents', () => {
     });
   }
 
-  for (const claim of GEOMETRY_CLAIMS) {
+  for (const claim of [...GEOMETRY_CLAIMS, ...RECORDED_CLAIMS]) {
     it(`${claim.file}: ${claim.pattern.source.slice(0, 60)} holds`, async () => {
       const { figures } = stated(claim);
       const measured = await claim.measure();
