@@ -5,10 +5,11 @@ import { GEOMETRY_CLAIMS } from '../bench/claims/geometry.ts';
 import { CLAIMS } from '../bench/claims/index.ts';
 import { RECORDED_CLAIMS } from '../bench/claims/recorded.ts';
 
-/** The figure times `factor`, as the document would write it. */
+/** The figure times `factor`, with as many decimals as the document has. */
 function edited(figure: string, factor: number): string {
-  const digits = figure.replace(/e.*$/i, '').replace(/[^\d]/g, '').replace(/^0+/, '').length;
-  return (factor * Number(figure.replaceAll(',', ''))).toPrecision(Math.max(digits, 1));
+  const [, { length: decimals } = ''] = /\.(\d+)/.exec(figure) ?? [];
+  const value = factor * Number(figure.replaceAll(',', ''));
+  return /e/i.test(figure) ? value.toExponential(decimals) : value.toFixed(decimals);
 }
 
 describe('claims of the documents', () => {
