@@ -29,6 +29,11 @@ export const RECORDED_CLAIMS: readonly Claim[] = [
       ['wall', 'processor', 'peak memory'].flatMap((what) => inFull(quantized(recipe, what))),
     ),
   ),
+  recorded(
+    'docs/gguf.md',
+    `take ${N} \\(IQ4_NL, .* to ${N} \\(Q4_1 .*K-quants ${N} to ${N}, of its time`,
+    () => ['IQ4_NL', 'Q4_1', 'Q5_K', 'Q3_K'].map((scheme) => ratio(row('quantize', `${scheme}, 1 thread`))),
+  ),
   recorded('docs/gguf.md', `Two threads take ${N} times the time of one`, () => [
     ratio(row('quantize', 'Q4_K, 2 threads against 1')),
   ]),
@@ -87,13 +92,13 @@ export const RECORDED_CLAIMS: readonly Claim[] = [
     faster(row('webgpu', 'down_proj, 90 % zeros: all')).slice(2),
   ),
 
-  ...['q4', 'q8'].flatMap((scheme) => [
+  ...['q4', 'q8'].map((scheme) =>
     recorded(
       'docs/onnx.md',
       `\\| ${scheme} \\(llama.cpp.*, 16 tokens ${CELLS}\\n\\| 1,024 tokens ${CELLS}\\n\\| 4,000 tokens ${CELLS}`,
       () => [16, 1024, 4000].flatMap((past) => token(scheme, past, 'time')),
     ),
-  ]),
+  ),
   recorded(
     'docs/onnx.md',
     `memory of the process at 4,000 tokens, q4 ${CELLS.replaceAll(' \\|', ' GB \\|')}`,

@@ -28,7 +28,6 @@ export async function readAssets(): Promise<Assets> {
 
 async function readAsset(name: string, url: URL): Promise<Asset> {
   const bytes = await readFile(url).catch((error) => {
-    // No test: a package that lacks files of its own.
     throw localIo(name, error);
   });
   return { name, bytes };

@@ -15,13 +15,19 @@ export async function main(argv: readonly string[], io: Io = process): Promise<n
     session ??= new Session(io, program.opts<GlobalOptions>(), interruption.signal);
     return session;
   };
-  const program = buildProgram(io, openSession);
+  let help = '';
+  const program = buildProgram(io, openSession, (text) => {
+    help += text;
+  });
+  // A failed write to stdout tells its callback too, and of one to stderr nobody is left to be told; without a listener the
+  // event would end the process.
+  for (const stream of [io.stdout, io.stderr]) stream.on('error', () => {});
   try {
     if (argv.length === 0) await openSession().writeLines(shortHelp());
-    else await program.parseAsync(argv, { from: 'user' });
+    else await program.parseAsync(argv, { from: 'user' }).catch(ignoreHelp);
+    if (help !== '') await openSession().out.write(help);
     return openSession().exitCode;
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return 0;
     const cause = interruption.signal.aborted ? interruption.signal.reason : error;
     const { debug } = program.opts<GlobalOptions>();
     const told = openSession();
@@ -30,6 +36,11 @@ export async function main(argv: readonly string[], io: Io = process): Promise<n
   } finally {
     interruption.dispose();
   }
+}
+
+/** Commander throws where it was asked for help or its version. */
+function ignoreHelp(error: unknown): void {
+  if (!(error instanceof CommanderError && error.exitCode === 0)) throw error;
 }
 
 function shortHelp(): string[] {

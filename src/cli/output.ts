@@ -15,8 +15,6 @@ export class Output {
   constructor(stream: OutputStream) {
     this.#stream = stream;
     this.isTty = stream.isTTY === true;
-    // Every failed write tells its callback too; without a listener the event would end the process.
-    stream.on('error', () => {});
   }
 
   /** Whether the reader has gone, as `head` does: what is written then is dropped. */

@@ -42,8 +42,11 @@ Exit codes:
   1 a bug          4 local I/O        7 unsupported            143 SIGTERM
   2 usage          5 network          8 locked by another run`;
 
-/** The whole command line. Errors of parsing are thrown, never printed. */
-export function buildProgram(io: Io, open: OpenSession): Command {
+/**
+ * The whole command line. Errors of parsing are thrown, never printed; `print` gets help and the version, after which
+ * commander throws as well.
+ */
+export function buildProgram(io: Io, open: OpenSession, print: (text: string) => void): Command {
   const program = new Command('plmpress')
     .description('Press PLM checkpoints into artifacts that small devices run.')
     .usage('<command> [options]')
@@ -86,7 +89,7 @@ export function buildProgram(io: Io, open: OpenSession): Command {
       .exitOverride()
       .configureHelp({ showGlobalOptions: true })
       .configureOutput({
-        writeOut: (text) => void io.stdout.write(text),
+        writeOut: print,
         writeErr: (text) => void io.stderr.write(text),
         getOutHelpWidth: () => helpWidth(io.stdout),
         getErrHelpWidth: () => helpWidth(io.stderr),

@@ -43,7 +43,7 @@ export class RepositoryCache {
     try {
       await mkdir(path.dirname(link), { recursive: true });
       await symlink(target, temporary).catch(async (error: NodeJS.ErrnoException) => {
-        // Windows lets few users make links. No test: where tests run, all may.
+        // Windows lets few users make links.
         if (error.code !== 'EPERM') throw error;
         await copyFile(this.blobPath(file), temporary);
       });

@@ -214,7 +214,6 @@ class Transfer {
     try {
       await this.#handle.truncate(0);
     } catch (error) {
-      // No test: only a disk that fails leads here.
       throw localIo(this.#name, error);
     }
     this.#hash = contentHash(this.#options.file);

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { programWords } from '../../src/cli/completion/words.ts';
-import { buildProgram } from '../../src/cli/program.ts';
+import { idleProgram } from '../support/idle-program.ts';
 import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { typeInShell } from '../support/typed-shell.ts';
@@ -55,9 +55,7 @@ async function scriptFile(t: TestContext, shell: string): Promise<{ folder: stri
 
 describe('plmpress completion', () => {
   it('covers every command and option of the program, in every shell', async () => {
-    const program = buildProgram({ stdout: process.stdout, stderr: process.stderr, env: {} }, () => {
-      throw new Error('nothing runs');
-    });
+    const program = idleProgram();
     const { commands } = programWords(program);
     assert.equal(commands.length, program.commands.length + 1);
     for (const shell of SHELLS) {

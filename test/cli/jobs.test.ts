@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { buildProgram } from '../../src/cli/program.ts';
 import { treeDigests } from '../support/digests.ts';
+import { idleProgram } from '../support/idle-program.ts';
 import { fixture, repoRoot } from '../support/paths.ts';
 import { BINARY, runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -21,9 +21,7 @@ function blocks(text: string, language: string): string[] {
 }
 
 describe('docs', () => {
-  const program = buildProgram({ stdout: process.stdout, stderr: process.stderr, env: {} }, () => {
-    throw new Error('nothing runs');
-  });
+  const program = idleProgram();
 
   for (const page of ['jobs.md', 'reproducibility.md']) {
     it(`${page} has commands and options that there are`, () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import { describe, it } from 'node:test';
@@ -225,27 +225,39 @@ it('a folder of several models is not one of them', async (t) => {
   assert.match(stderr, / holds 2 models, name one of them: a\.gguf, b\.gguf$/m);
 });
 
+/** A stream whose reader has gone, or whose disk is full. */
+function failingStream(code: string): Writable {
+  return new Writable({ write: (_chunk, _encoding, done) => done(Object.assign(new Error(), { code })) });
+}
+
 describe('standard output that takes no more', () => {
   const rows: readonly [code: string, exit: number, told: string][] = [
     ['EPIPE', 0, ''],
     ['ENOSPC', 4, 'plmpress: error: stdout: no space left on the device (ENOSPC)\n'],
   ];
   for (const [code, exit, told] of rows) {
-    it(code, async () => {
-      let text = '';
-      const stdout = new Writable({
-        write: (_chunk, _encoding, done) => done(Object.assign(new Error(), { code })),
+    for (const argv of [['schemes'], ['--help'], ['help', 'convert'], ['--version']]) {
+      it(`${code}, ${argv.join(' ')}`, async () => {
+        let text = '';
+        const stderr = new Writable({
+          write(chunk, _encoding, done) {
+            text += chunk;
+            done();
+          },
+        });
+        assert.equal(await main(argv, { stdout: failingStream(code), stderr, env: { CI: '1' } }), exit);
+        assert.equal(text, told);
       });
-      const stderr = new Writable({
-        write(chunk, _encoding, done) {
-          text += chunk;
-          done();
-        },
-      });
-      assert.equal(await main(['schemes'], { stdout, stderr, env: { CI: '1' } }), exit);
-      assert.equal(text, told);
-    });
+    }
   }
+});
+
+it('standard error that takes no more changes nothing', async (t) => {
+  const output = path.join(temporaryFolder(t), 'out');
+  const [stdout, stderr] = [failingStream('EPIPE'), failingStream('EPIPE')];
+  const argv = ['convert', TINY, '--to', 'gguf:q8_0', '-o', output];
+  assert.equal(await main(argv, { stdout, stderr, env: { CI: '1' } }), 0);
+  assert.deepEqual(readdirSync(output).sort(), ['plm-tiny-Q8_0.gguf', 'plmpress.json']);
 });
 
 describe('help', () => {

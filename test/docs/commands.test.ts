@@ -2,20 +2,17 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { buildProgram } from '../../src/cli/program.ts';
 import { type CommandLine, commandsOf, examplesOf, wordsOf } from '../support/command-lines.ts';
 import { checkpointFiles } from '../support/hub-checkpoint.ts';
 import { HubServer } from '../support/hub-server.ts';
+import { idleProgram } from '../support/idle-program.ts';
 import { fixture, repoRoot } from '../support/paths.ts';
 import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-/** The command line as it is, with commands that do nothing. */
-function idleProgram() {
-  const io = { stdout: process.stdout, stderr: process.stderr, env: {} };
-  const program = buildProgram(io, () => {
-    throw new Error('nothing runs');
-  });
+/** The command line as it is, whose commands take their arguments and do nothing. */
+function parsingProgram() {
+  const program = idleProgram();
   for (const command of program.commands) command.action(() => {});
   return program;
 }
@@ -68,7 +65,7 @@ describe('command lines', () => {
     const wrong: string[] = [];
     for (const { where, line } of lines) {
       const words = wordsOf(line, '/', ENGINE);
-      await idleProgram()
+      await parsingProgram()
         .parseAsync(words, { from: 'user' })
         .catch(({ message }) => wrong.push(`${where}: ${line}: ${message}`));
     }

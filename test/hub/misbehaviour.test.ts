@@ -6,6 +6,7 @@ import test, { describe, it, type TestContext } from 'node:test';
 import { Retries } from '../../src/core/retries.ts';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
 import { pull } from '../../src/pipeline/pull.ts';
+import { changeHandles, diskFailure } from '../support/file-handles.ts';
 import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
 import {
   gitHash,
@@ -367,6 +368,18 @@ test('a later run goes on where one ended', async (t) => {
   const ranges = server.seen.filter(isWeights).map(({ headers }) => headers.range);
   assert.equal(ranges.length, 1);
   assert.match(ranges[0]!, /^bytes=\d{6,}-$/);
+});
+
+test('a disk on which a transfer cannot begin anew is told of', async (t) => {
+  const { server, take } = await start(t);
+  changeHandles(t, (handle) => {
+    handle.truncate = () => Promise.reject(diskFailure());
+  });
+  server.misbehaviours.push(RECOVERS['a range that is ignored']!);
+  await assert.rejects(
+    take(),
+    pressFailure('local-io', /model\.safetensors: input\/output error .*\(EIO\)$/),
+  );
 });
 
 test('the token goes to the Hub alone, wherever servers lead', async (t) => {

@@ -1,20 +1,15 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { describe, it } from 'node:test';
 import { FileLock } from '../../src/io/file-lock.ts';
 import { isAlive, ownIdentity } from '../../src/io/process-identity.ts';
 import { LOCK_NAME } from '../../src/io/staged-output.ts';
+import { deadPid } from '../support/dead-pid.ts';
 import { assertRejects } from '../support/rejects.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const acquire = (folder: string) => FileLock.acquire(path.join(folder, LOCK_NAME), folder);
-
-/** Number of a process that has ended. */
-function deadPid(): number {
-  return spawnSync(process.execPath, ['--version']).pid;
-}
 
 function writeLock(folder: string, content: unknown): void {
   writeFileSync(

@@ -20,6 +20,7 @@ import test, { describe, it, type TestContext } from 'node:test';
 import type { ReplaceOptions } from '../../src/io/replaceable.ts';
 import { type RecordFile, type StagedOutput, withStagedOutput } from '../../src/io/staged-output.ts';
 import { STAGING_NAME } from '../../src/io/staging-folder.ts';
+import { deadPid } from '../support/dead-pid.ts';
 import { pressFailure } from '../support/press-failure.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
 import { assertRejects } from '../support/rejects.ts';
@@ -44,11 +45,6 @@ function usedFolder(t: TestContext): string {
   mkdirSync(folder);
   writeFileSync(path.join(folder, 'a'), 'old');
   return folder;
-}
-
-/** Number of a process that has ended. */
-function deadPid(): number {
-  return spawnSync(process.execPath, ['--version']).pid;
 }
 
 test('files appear whole, with their planned size, and hidden until then', async (t) => {

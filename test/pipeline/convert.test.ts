@@ -23,6 +23,7 @@ import { MANIFEST_NAME } from '../../src/pipeline/manifest.ts';
 import { parseManifest } from '../../src/pipeline/manifest-reader.ts';
 import { openSource } from '../../src/pipeline/open.ts';
 import { planTarget, planTargets, type TargetOptions } from '../../src/pipeline/target.ts';
+import { deadPid } from '../support/dead-pid.ts';
 import { digestsOf, sha256 } from '../support/digests.ts';
 import { randomImatrix } from '../support/imatrix-files.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
@@ -306,7 +307,7 @@ test('of two runs on one folder at once, one is locked out and the result is who
 test('what a killed run has left is taken over and removed', async (t) => {
   const folder = workFolder(t);
   const output = path.join(folder, 'out');
-  const dead = spawnSync(process.execPath, ['--version']).pid;
+  const dead = deadPid();
   mkdirSync(output);
   writeFileSync(path.join(output, LOCK_NAME), JSON.stringify({ pid: dead, started: '1', key: 'x' }));
   writeFileSync(path.join(output, `.${NAME}-Q8_0.gguf.tmp-${dead}-0123456789abcdef`), 'half');

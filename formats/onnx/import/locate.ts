@@ -59,7 +59,6 @@ const ALIASES = new Map(
 /** Graphs of a folder, each by one name. */
 async function graphNames(folder: string): Promise<string[]> {
   const entries = await readdir(folder).catch((error) => {
-    // No test: only a folder that may not be read leads here.
     throw localIo(folder, error);
   });
   const names = entries.filter((name) => name.endsWith('.onnx')).sort();

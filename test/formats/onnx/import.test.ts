@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import {
+  chmodSync,
   cpSync,
   mkdirSync,
   readdirSync,
@@ -28,6 +29,7 @@ import { memoryModel, storedBytes, tensorValues } from '../../support/memory-mod
 import { exportOnnx, openExported } from '../../support/onnx-artifact.ts';
 import { fixture } from '../../support/paths.ts';
 import { pressFailure } from '../../support/press-failure.ts';
+import { asUnprivileged, NO_PERMISSIONS } from '../../support/privileges.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const SCHEMES = ['f32', 'f16', 'q8', 'q4', 'q4f16'];
@@ -126,6 +128,15 @@ describe('an ONNX artifact read back', () => {
     await assert.rejects(bundleFolder(missing), expected);
   });
 
+  it('that may not be read is one too', { skip: NO_PERMISSIONS }, async (t) => {
+    const closed = temporaryFolder(t);
+    chmodSync(closed, 0o311);
+    await assert.rejects(
+      asUnprivileged(() => locateOnnx(closed)),
+      pressFailure('local-io', /: permission denied \(EACCES\)$/),
+    );
+  });
+
   it('lies beside the weights of a checkpoint, which is then what opens', async (t) => {
     const folder = path.join(temporaryFolder(t), 'checkpoint');
     cpSync(fixture('plm-tiny'), folder, { recursive: true });
@@ -197,6 +208,12 @@ function withMetadata(key: string, value: string | undefined) {
   };
 }
 
+/** The config that the metadata hold, with `after` in the place of `before`. */
+function withConfig(before: string, after: string) {
+  return (model: OnnxModel) =>
+    withMetadata(METADATA.config, model.metadata[METADATA.config]!.replace(before, after))(model);
+}
+
 const at = (data: Partial<ExternalData>) => withInitializer((one) => ({ data: { ...one.data, ...data } }));
 
 /** What was done to an artifact, and how the import refuses it. */
@@ -257,13 +274,7 @@ const DAMAGES: readonly (readonly [string, (folder: string) => void, RegExp, Fai
   ],
   [
     'a geometry that is not the graph’s',
-    (folder) =>
-      rewrite(folder, (model) =>
-        withMetadata(
-          METADATA.config,
-          model.metadata[METADATA.config]!.replace('"hidden_size": 256', '"hidden_size": 288'),
-        )(model),
-      ),
+    (folder) => rewrite(folder, withConfig('"hidden_size": 256', '"hidden_size": 288')),
     /type and shape|by the metadata/,
   ],
   [
@@ -273,13 +284,7 @@ const DAMAGES: readonly (readonly [string, (folder: string) => void, RegExp, Fai
   ],
   [
     'a layer that the metadata does not have',
-    (folder) =>
-      rewrite(folder, (model) =>
-        withMetadata(
-          METADATA.config,
-          model.metadata[METADATA.config]!.replace('"num_hidden_layers": 2', '"num_hidden_layers": 1'),
-        )(model),
-      ),
+    (folder) => rewrite(folder, withConfig('"num_hidden_layers": 2', '"num_hidden_layers": 1')),
     /model_q4\.onnx: initializer "model\.layers\.1\..*": is no weight of a PLM$/,
     'unsupported',
   ],

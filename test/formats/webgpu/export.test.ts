@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import fs from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { readAssets } from '../../../formats/webgpu/assets.ts';
 import { requirementsOf } from '../../../formats/webgpu/requirements.ts';
 import { plannedBytes } from '../../../src/core/export-plan.ts';
 import { plmTensors } from '../../../src/core/names.ts';
@@ -15,6 +17,7 @@ import { hollowModel, PLM_1_8B, SMALL_PLM } from '../../support/hollow-model.ts'
 import { memoryModel, memoryTensor, tensorValues, withTensors } from '../../support/memory-model.ts';
 import { ODD_PLM } from '../../support/odd-plm.ts';
 import { pressFailure } from '../../support/press-failure.ts';
+import { setBuiltin } from '../../support/set-builtin.ts';
 import { readManifest, writeBundle } from '../../support/webgpu-bundle.ts';
 
 const MIB = 2 ** 20;
@@ -136,6 +139,14 @@ describe('manifest.json', () => {
     );
     assert.equal(firing?.[0]?.[3], 0.015);
   });
+});
+
+it('a package that lacks files of its own is told of', async (t) => {
+  setBuiltin(t, fs, 'readFile', () => Promise.reject<never>(Object.assign(new Error(), { code: 'ENOENT' })));
+  await assert.rejects(
+    readAssets(),
+    pressFailure('local-io', /^runtime\.js: no such file or folder \(ENOENT\)$/),
+  );
 });
 
 describe('exceptions to the scheme', () => {
