@@ -6,7 +6,11 @@ import { usage } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
 import type { Statistics } from '../../core/statistics.ts';
 import { QUALITIES } from '../../passes/calibrated-rounding.ts';
-import { readSchemePlan, writeSchemePlan } from '../../pipeline/allocation/scheme-plan.ts';
+import {
+  assertSchemePlanFile,
+  readSchemePlan,
+  writeSchemePlan,
+} from '../../pipeline/allocation/scheme-plan.ts';
 import { type ConvertOptions, convert } from '../../pipeline/convert.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
@@ -201,6 +205,8 @@ async function run(
     flags.report,
     force,
   );
+  const savePlan = dryRun ? undefined : flags.savePlan;
+  if (savePlan !== undefined) await assertSchemePlanFile(savePlan, { force, inputs });
   const texts = flags.text && (await Promise.all(flags.text.map(readText)));
   const allocation = flags.targetSize !== undefined && {
     ...{ targetBytes: flags.targetSize, threads, signal, progress: session.progress },
@@ -218,8 +224,8 @@ async function run(
   for (const remark of remarks(model, targets)) session.note(remark);
   const chosen = targets.find(({ allocation }) => allocation !== undefined)?.allocation;
   // First, since it took longer than all that follows and may be used without it.
-  if (flags.savePlan !== undefined && chosen !== undefined && !dryRun) {
-    await writeSchemePlan(flags.savePlan, chosen, { force, inputs });
+  if (savePlan !== undefined && chosen !== undefined) {
+    await writeSchemePlan(savePlan, chosen, { force, inputs });
   }
   const job: ConvertOptions = {
     ...{ model, targets, output, force, threads, dryRun },

@@ -5,7 +5,7 @@ import type { Model } from '../../core/model.ts';
 import { plmTensors } from '../../core/names.ts';
 import { SCHEMES, type SchemeName } from '../../core/scheme.ts';
 import { assertExists } from '../../io/existing-path.ts';
-import type { ReplaceOptions } from '../../io/replaceable.ts';
+import { assertReplaceable, type ReplaceOptions } from '../../io/replaceable.ts';
 import { readTextFile } from '../../io/text-file.ts';
 import { writeFileWhole } from '../../io/write-file.ts';
 import { canEncode } from '../../schemes/index.ts';
@@ -39,6 +39,11 @@ export async function readSchemePlan(file: string, model: Model): Promise<Tensor
     }
     return exactly(tensor, known as SchemeName);
   });
+}
+
+/** Makes sure that a plan can be written, before long work. @throws PressError local-io where its file may not be replaced. */
+export function assertSchemePlanFile(file: string, options: ReplaceOptions): Promise<void> {
+  return assertReplaceable(file, path.basename(file), options);
 }
 
 /** Writes a plan that `readSchemePlan` reads. @throws PressError as the commit protocol of src/io does. */
