@@ -1,4 +1,5 @@
 import type { PlmConfig } from '../../src/core/config.ts';
+import { isPowerOfTwo } from '../../src/core/elementary/binary-exponent.ts';
 import { type PressError, unsupported } from '../../src/core/errors.ts';
 import type { GenerationConfig, ModelCard } from '../../src/core/model.ts';
 import { GGUF_ARCHITECTURES, type GgufArchitecture } from './architecture.ts';
@@ -83,7 +84,7 @@ function assertPlmInDeepseek2(fields: Fields, layers: number): void {
 /** Beta of swiglu.ts. */
 export function readBeta(fields: Fields): number {
   const beta = fields.count(BETA_KEY);
-  if (!Number.isInteger(Math.log2(beta)) || beta > MAX_BETA) {
+  if (!isPowerOfTwo(beta) || beta > MAX_BETA) {
     throw fields.error(BETA_KEY, 'out of range', { got: beta, expected: `a power of two up to ${MAX_BETA}` });
   }
   return beta;

@@ -1,3 +1,4 @@
+import { isPowerOfTwo } from '../../src/core/elementary/binary-exponent.ts';
 import { unsupported } from '../../src/core/errors.ts';
 import { type ByteSource, HeaderCursor } from './header-cursor.ts';
 import { readTensorInfos } from './tensor-infos.ts';
@@ -175,8 +176,7 @@ function alignmentOf(metadata: Metadata, cursor: HeaderCursor): number {
   cursor.field = `kv[${[...metadata.keys()].indexOf('general.alignment')}] "general.alignment"`;
   if (entry.type !== 'u32') throw cursor.error('value type', { got: entry.type, expected: 'u32' });
   const alignment = entry.value;
-  const powerOfTwo = 2 ** Math.floor(Math.log2(alignment)) === alignment;
-  if (!powerOfTwo || alignment < 8 || alignment > MAX_ALIGNMENT) {
+  if (alignment < 8 || alignment > MAX_ALIGNMENT || !isPowerOfTwo(alignment)) {
     const expected = `a power of two from 8 to ${MAX_ALIGNMENT}`;
     throw cursor.error('alignment', { got: alignment, expected });
   }

@@ -19,7 +19,7 @@ export const BETA_KEY = 'plmpress.relu_squared.beta';
  * 2.7e-6 for 64, 8.5e-8 for 256.
  */
 export function reluSquaredError(beta: number): number {
-  return 0.089 * beta ** -2.5;
+  return 0.089 / (beta * beta * Math.sqrt(beta));
 }
 
 /** Name of the gate that goes with the `ffn_up` of this name. */

@@ -1,4 +1,5 @@
 import type { CacheForm } from '../../src/core/config.ts';
+import { rotation } from '../../src/core/elementary/rotation.ts';
 import type { ExportPlan, PlannedFile } from '../../src/core/export-plan.ts';
 import type { Model } from '../../src/core/model.ts';
 import { plmTensors } from '../../src/core/names.ts';
@@ -117,7 +118,10 @@ function placeRope(placer: Placer, { config }: Model, type: FloatType): RopeTabl
     const stored = type === 'float' ? values : Uint16Array.from(values, toHalf);
     return placer.computed(name, type, shape, new Uint8Array(stored.buffer));
   };
-  return { cos: place('rope.cos', Math.cos), sin: place('rope.sin', Math.sin) };
+  return {
+    cos: place('rope.cos', (angle) => rotation(angle).cos),
+    sin: place('rope.sin', (angle) => rotation(angle).sin),
+  };
 }
 
 function cacheOf({ config }: Model, form: CacheForm): CacheShape {

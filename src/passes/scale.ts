@@ -1,3 +1,5 @@
+import { exp } from '../core/elementary/exp.ts';
+import { log } from '../core/elementary/log.ts';
 import type { Tensor } from '../core/tensor.ts';
 import { rewriteRows } from './float-rows.ts';
 
@@ -28,8 +30,6 @@ export function scaleRows(tensor: Tensor, scales: Scales): Tensor {
 export function balancingScales(squares: ArrayLike<number>, exponent: number): Float32Array {
   const all = Float64Array.from(squares);
   const used = all.filter((square) => square > 0);
-  const meanLog = used.reduce((sum, square) => sum + Math.log(square), 0) / Math.max(1, used.length);
-  return Float32Array.from(all, (square) =>
-    square > 0 ? Math.exp(exponent * (Math.log(square) - meanLog)) : 1,
-  );
+  const meanLog = used.reduce((sum, square) => sum + log(square), 0) / Math.max(1, used.length);
+  return Float32Array.from(all, (square) => (square > 0 ? exp(exponent * (log(square) - meanLog)) : 1));
 }

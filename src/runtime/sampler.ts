@@ -1,3 +1,4 @@
+import { exp } from '../core/elementary/exp.ts';
 import { invalidInput, usage } from '../core/errors.ts';
 import { descending } from './descending.ts';
 import { Xoshiro128 } from './random.ts';
@@ -70,7 +71,7 @@ export class Sampler {
   /** The tokens left to draw from, likeliest first: every restriction keeps a prefix of that order. */
   #candidates(scores: Float64Array, largest: number): Candidate[] {
     const { temperature, topK, topP, minP } = this.#options;
-    const weights = scores.map((score) => Math.exp((score - largest) / temperature));
+    const weights = scores.map((score) => exp((score - largest) / temperature));
     const ranked = topK === 0 ? descending(weights) : [...descending(weights, topK)];
     const total = topK === 0 ? sum(weights) : sum(Array.from(ranked, (id) => weights[id]!));
     const candidates: Candidate[] = [];

@@ -1,3 +1,6 @@
+import { exp } from '../core/elementary/exp.ts';
+import { log } from '../core/elementary/log.ts';
+
 /** The token that a row holds for the likeliest, the first of several, and how likely; NaN where the row is not finite. */
 export interface Guess {
   readonly id: number;
@@ -29,7 +32,7 @@ export function compareRows(
     const error = Math.abs(reference[id]! - artifact[id]!);
     // Math.max keeps a NaN.
     maxAbsError = Math.max(maxAbsError, error);
-    kld += Math.exp(reference[id]! - a.logSum) * (reference[id]! - a.logSum - (artifact[id]! - b.logSum));
+    kld += exp(reference[id]! - a.logSum) * (reference[id]! - a.logSum - (artifact[id]! - b.logSum));
   }
   return {
     // Rounding can leave -1e-17 where the rows are all but equal.
@@ -53,8 +56,8 @@ function logSoftmax(logits: Float32Array): { readonly logSum: number; readonly g
   for (let id = 1; id < logits.length; id++) if (logits[id]! > logits[likeliest]!) likeliest = id;
   const largest = logits[likeliest]!;
   let sum = 0;
-  for (let id = 0; id < logits.length; id++) sum += Math.exp(logits[id]! - largest);
-  return { logSum: largest + Math.log(sum), guess: { id: likeliest, probability: 1 / sum } };
+  for (let id = 0; id < logits.length; id++) sum += exp(logits[id]! - largest);
+  return { logSum: largest + log(sum), guess: { id: likeliest, probability: 1 / sum } };
 }
 
 /** NaN is worse than any number, but compares with none: it must never pass a limit. */
@@ -96,8 +99,8 @@ export function summarize(rows: readonly RowMetrics[]): Comparison {
     },
     top1: rows.filter((row) => row.agrees).length / rows.length,
     ppl: {
-      reference: Math.exp(mean(known.map((nll) => nll.reference))),
-      artifact: Math.exp(mean(known.map((nll) => nll.artifact))),
+      reference: exp(mean(known.map((nll) => nll.reference))),
+      artifact: exp(mean(known.map((nll) => nll.artifact))),
     },
     maxAbsError: rows.reduce((max, row) => Math.max(max, row.maxAbsError), 0),
   };

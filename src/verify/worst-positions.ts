@@ -1,3 +1,4 @@
+import { exp } from '../core/elementary/exp.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { Guess, RowMetrics } from './metrics.ts';
 
@@ -45,7 +46,7 @@ export function worstPositions(
     const following = ids[index + 1];
     const prediction = ({ id, probability }: Guess, nats: number | undefined): Prediction => ({
       ...{ token: textOf(tokenizer, id), probability },
-      ...(nats !== undefined && { ofNext: Math.exp(-nats) }),
+      ...(nats !== undefined && { ofNext: exp(-nats) }),
     });
     return {
       ...{ index, window, position: index % contextLength, kld },

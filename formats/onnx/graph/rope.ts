@@ -1,4 +1,5 @@
 import type { PlmConfig } from '../../../src/core/config.ts';
+import { ropeFrequencies } from '../../../src/core/rope.ts';
 import { type GraphBuilder, int } from './builder.ts';
 import type { GraphInputs } from './inputs.ts';
 
@@ -25,8 +26,7 @@ export function addRope(
 export function ropeAngles({ maxPositionEmbeddings, qkRopeHeadDim, ropeTheta }: PlmConfig): Float64Array {
   const pairs = qkRopeHeadDim / 2;
   const angles = new Float64Array(maxPositionEmbeddings * pairs);
-  for (let pair = 0; pair < pairs; pair++) {
-    const frequency = ropeTheta ** ((-2 * pair) / qkRopeHeadDim);
+  for (const [pair, frequency] of ropeFrequencies(ropeTheta, qkRopeHeadDim).entries()) {
     for (let position = 0; position < maxPositionEmbeddings; position++) {
       angles[position * pairs + pair] = position * frequency;
     }

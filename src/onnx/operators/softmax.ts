@@ -1,3 +1,4 @@
+import { exp } from '../../core/elementary/exp.ts';
 import { FLOATS, type Operator } from './operator.ts';
 
 /** exp(x) over its sum along the last axis. */
@@ -22,7 +23,7 @@ export const softmax: Operator = {
       const row = data.subarray(first, first + width);
       const max = row.reduce((a, b) => Math.max(a, b), -Infinity);
       let sum = 0;
-      for (let i = 0; i < width; i++) sum += out[first + i] = Math.exp(row[i]! - max);
+      for (let i = 0; i < width; i++) sum += out[first + i] = exp(row[i]! - max);
       for (let i = 0; i < width; i++) out[first + i]! /= sum;
     }
     return [out];
