@@ -1,5 +1,6 @@
 import type { PlmConfig } from './config.ts';
 import type { Imatrix } from './imatrix.ts';
+import type { TensorSlot } from './names.ts';
 import type { Statistics } from './statistics.ts';
 import type { Tensor } from './tensor.ts';
 import type { TokenizerSpec } from './tokenizer-spec.ts';
@@ -58,6 +59,14 @@ export interface Change {
   readonly figures?: Readonly<Record<string, number>>;
 }
 
+/** Tensors as an artifact lays them out, where its rows are padded or transposed: what rounding is judged by. */
+export interface StoredForm {
+  /** Keyed by Hugging Face name. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  /** A tensor of another model in the same layout. */
+  readonly of: (slot: TensorSlot, tensor: Tensor) => Tensor;
+}
+
 /** An immutable model: what importers make, passes rewrite and exporters write. Holds open files until closed. */
 export interface Model {
   readonly format: 'safetensors' | 'pytorch' | 'gguf' | 'onnx' | 'webgpu';
@@ -68,6 +77,8 @@ export interface Model {
   readonly config: PlmConfig;
   /** Keyed by Hugging Face name, in the canonical order of `plmTensors`. */
   readonly tensors: ReadonlyMap<string, Tensor>;
+  /** Left out where `tensors` have the layout of the file. */
+  readonly stored?: StoredForm;
   readonly tokenizer: TokenizerSpec;
   readonly generation: GenerationConfig;
   readonly card: ModelCard;

@@ -30,6 +30,8 @@ export interface Tensor {
    * 1 for stored tensors; larger where a pass reorders rows inside groups.
    */
   readonly rowStep: number;
+  /** Whether all blocks of a row have one scale, as in 8-bit ONNX graphs: a coarser grid than the scheme's own. */
+  readonly oneScalePerRow?: boolean;
   /** Fills `into` (exactly `range.count * rowBytes(this)` bytes) with stored blocks of these rows. */
   readRows(range: RowRange, into: Uint8Array, signal?: AbortSignal): Promise<void>;
 }

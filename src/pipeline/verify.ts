@@ -1,7 +1,6 @@
 import { SAMPLE_TEXT } from '../../calibration/sample-text.ts';
 import { isOnnxArtifact, type OnnxArtifact } from '../../formats/onnx/import/open.ts';
-import { type BundleArtifact, checkBundleFiles, isBundleArtifact } from '../../formats/webgpu/import/open.ts';
-import { toStoredForm } from '../../formats/webgpu/stored-form.ts';
+import { checkBundleFiles, isBundleArtifact } from '../../formats/webgpu/import/open.ts';
 import { invalidInput, PressError } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import { plmTensors, type TensorSlot } from '../core/names.ts';
@@ -104,9 +103,7 @@ export async function verify(
   const running = runOptions(options);
   const slots = new Map(plmTensors(reference.config).map((slot) => [slot.name, slot]));
   const tensors: VerifiedTensor[] = [];
-  const [expected, stored] = isBundleArtifact(artifact)
-    ? asStored(reference, artifact)
-    : [reference, artifact];
+  const [expected, stored] = inStoredForm(reference, artifact);
   for await (const error of tensorErrors(expected, stored, running)) {
     const { role, layer } = slots.get(error.name)!;
     tensors.push({ ...error, role, layer });
@@ -170,10 +167,8 @@ function runOptions({ threads, signal, progress }: VerifyOptions) {
 function limitOf(artifact: Model, passes: readonly string[] = []): number | undefined {
   const isExact = passes.every((text) => !passNamed(parsePassRequest(text).name)?.inexact);
   if (!isExact) return undefined;
-  if (isBundleArtifact(artifact)) return defaultMaxKld({ ...artifact, tensors: artifact.stored });
-  return isOnnxArtifact(artifact)
-    ? Math.max(defaultMaxKld(artifact), activationKld(artifact))
-    : defaultMaxKld(artifact);
+  const stored = defaultMaxKld(artifact.stored?.tensors ?? artifact.tensors);
+  return isOnnxArtifact(artifact) ? Math.max(stored, activationKld(artifact)) : stored;
 }
 
 /** Most mean KLD to expect of activations that a graph keeps in fewer bits than f32. */
@@ -197,14 +192,16 @@ async function inFormOf(
   return runPasses(model, missing.map(parsePassRequest));
 }
 
-/** Both with the tensors that a bundle stores: the rows of blocks are those that rounding to them is judged by. */
-function asStored(reference: Model, artifact: BundleArtifact): [reference: Model, artifact: Model] {
+/** Both with the tensors that the artifact stores: rounding is judged by its own blocks. */
+function inStoredForm(reference: Model, artifact: Model): [reference: Model, artifact: Model] {
+  const { stored } = artifact;
+  if (stored === undefined) return [reference, artifact];
   const tensors = plmTensors(reference.config).map(
-    (slot) => [slot.name, toStoredForm(slot, reference.tensors.get(slot.name)!)] as const,
+    (slot) => [slot.name, stored.of(slot, reference.tensors.get(slot.name)!)] as const,
   );
   return [
     { ...reference, tensors: new Map(tensors) },
-    { ...artifact, tensors: artifact.stored },
+    { ...artifact, tensors: stored.tensors },
   ];
 }
 

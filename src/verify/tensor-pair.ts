@@ -17,6 +17,8 @@ export interface TensorError {
   readonly name: string;
   readonly scheme: SchemeName;
   readonly referenceScheme: SchemeName;
+  /** Whether the artifact's blocks can hold the reference's as they are: then there is no reason for an error. */
+  readonly exact: boolean;
   readonly shape: readonly number[];
   /** Of the artifact's, in its scheme. */
   readonly bytes: number;
@@ -98,13 +100,14 @@ export class TensorPair {
 
   /** After `compare`. */
   result(): TensorError {
-    const { name, scheme, shape } = this.artifact;
+    const { name, scheme, shape, oneScalePerRow } = this.artifact;
     const count = elementCount(this.artifact);
     const [rms, rmsError] = [Math.sqrt(this.#squares / count), Math.sqrt(this.#squaredError / count)];
     return {
       name,
       scheme,
       referenceScheme: this.reference.scheme,
+      exact: scheme === this.reference.scheme && (!oneScalePerRow || this.reference.oneScalePerRow === true),
       shape,
       bytes: byteLength(this.artifact),
       rms,

@@ -1,13 +1,13 @@
 import type { Fault } from '../core/errors.ts';
-import type { Model } from '../core/model.ts';
 import { bitsPerWeight } from '../core/scheme.ts';
+import type { Tensor } from '../core/tensor.ts';
 import type { Comparison } from './metrics.ts';
 import { schemeLimits } from './scheme-limits.ts';
 import type { TensorError } from './tensor-pair.ts';
 
-/** The most mean KLD to expect of an artifact: the limit of its coarsest matrices. */
-export function defaultMaxKld(artifact: Model): number {
-  const schemes = [...artifact.tensors.values()]
+/** The most mean KLD to expect of an artifact that stores these tensors: the limit of its coarsest matrices. */
+export function defaultMaxKld(tensors: ReadonlyMap<string, Tensor>): number {
+  const schemes = [...tensors.values()]
     .filter((tensor) => tensor.shape.length > 1)
     .map((tensor) => tensor.scheme);
   const coarsest = schemes.reduce((a, b) => (bitsPerWeight(b) < bitsPerWeight(a) ? b : a));
@@ -24,15 +24,14 @@ export function comparisonFault(comparison: Comparison, maxKld: number): Fault |
 const WEIGHED_ROW = 2;
 
 /**
- * Why a tensor does not pass, if so. A scheme that holds the reference exactly must show no error at all. `weighed`:
+ * Why a tensor does not pass, if so. One that holds the reference's own blocks must show no error at all. `weighed`:
  * rounding was weighed by importances, so that the grid of a group may leave out what is unimportant.
  */
 export function tensorFault(error: TensorError, weighed = false): Fault | undefined {
-  const { name, scheme, referenceScheme, notFinite, rms, rmsError, worstRow } = error;
+  const { name, scheme, exact, notFinite, rms, rmsError, worstRow } = error;
   if (notFinite > 0)
     return { field: name, what: 'weights that are not finite', got: notFinite, expected: '0' };
   const limits = schemeLimits(scheme);
-  const exact = scheme === referenceScheme;
   const relative = rmsError === 0 ? 0 : rmsError / Math.max(rms, limits.floor);
   const [maxRms, maxRow] = exact ? [0, 0] : [limits.rms, weighed ? WEIGHED_ROW : limits.row];
   if (exceeds(relative, maxRms)) {

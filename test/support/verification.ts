@@ -37,6 +37,7 @@ export function verificationOf(config: PlmConfig, changes: Partial<Verification>
         scheme,
         bytes: byteLength({ shape, scheme }),
         referenceScheme: 'BF16' as const,
+        exact: false,
       },
       ...{ rms: 1, rmsError: relativeRmsError, relativeRmsError, maxAbsError: 0.1, notFinite: 0 },
       worstRow: { row: 0, error: 0.1 },

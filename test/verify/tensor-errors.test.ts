@@ -43,6 +43,7 @@ describe('errors of a tensor', () => {
       name: NAME,
       scheme: 'F32',
       referenceScheme: 'F32',
+      exact: true,
       shape: [3, 2],
       bytes: 24,
       rms: Math.sqrt(125 / 6),

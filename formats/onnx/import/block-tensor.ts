@@ -41,6 +41,7 @@ export class BlockTensor implements Tensor {
   readonly shape: readonly number[];
   readonly origin: Tensor['origin'];
   readonly rowStep = 1;
+  readonly oneScalePerRow: boolean;
   readonly #layout: BlockLayout;
 
   constructor(layout: BlockLayout) {
@@ -48,6 +49,7 @@ export class BlockTensor implements Tensor {
     this.scheme = layout.scheme;
     this.shape = layout.shape;
     this.origin = layout.origin;
+    this.oneScalePerRow = layout.byRow;
     this.#layout = layout;
   }
 

@@ -73,7 +73,7 @@ async function readArtifact(
   assertInside(graph, file.name, data);
   const weights = new GraphWeights(file.name, graph.graph.initializers, data);
   for (const table of ['rope.cos', 'rope.sin']) weights.ignore(table);
-  const tensors = new Map(plmTensors(config.plm).map((slot) => [slot.name, weights.tensor(slot)]));
+  const tensors = weights.tensors(plmTensors(config.plm));
   weights.assertAllTaken();
 
   const outer = graphs === root ? folder : await SourceFolder.open(root);
@@ -107,7 +107,7 @@ async function readArtifact(
     format: 'onnx',
     name: metadata[METADATA.name] ?? outer.name,
     config: config.plm,
-    tensors,
+    ...tensors,
     tokenizer: tokenizer.spec,
     generation: generation.sampling,
     card: {

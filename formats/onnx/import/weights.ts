@@ -1,10 +1,11 @@
 import { invalidInput, type PressError, unsupported } from '../../../src/core/errors.ts';
+import type { StoredForm } from '../../../src/core/model.ts';
 import type { TensorSlot } from '../../../src/core/names.ts';
 import { columnCount, type Tensor } from '../../../src/core/tensor.ts';
 import { FileTensor } from '../../../src/io/file-tensor.ts';
 import type { InputFile } from '../../../src/io/input-file.ts';
 import { type ElementType, type Initializer, isExternal } from '../../../src/onnx/graph.ts';
-import { cropColumns } from '../../../src/passes/whole-blocks.ts';
+import { cropColumns, padToBlocks } from '../../../src/passes/whole-blocks.ts';
 import { BLOCK_BITS, BLOCK_SIZE, type BlockScheme, codeBytes } from '../../../src/schemes/block-planes.ts';
 import { BlockTensor, type Piece, type Run } from './block-tensor.ts';
 
@@ -15,6 +16,13 @@ export interface OpenData {
 }
 
 const FLOAT_SCHEMES: Partial<Record<ElementType, 'F32' | 'F16'>> = { float: 'F32', float16: 'F16' };
+
+export interface GraphTensors {
+  /** As models have them, by Hugging Face name. */
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  /** As the graph stores them. */
+  readonly stored: StoredForm;
+}
 
 /** Finds the weights of a model among the initializers of a graph, by the names that the exporter gives them. */
 export class GraphWeights {
@@ -29,8 +37,24 @@ export class GraphWeights {
     this.#data = data;
   }
 
-  /** @throws PressError invalid-input where the tensor is missing or of another shape. */
-  tensor(slot: TensorSlot): Tensor {
+  /**
+   * The tensors of a geometry. Rows that are not a whole number of blocks come decoded, for no scheme holds them.
+   * @throws PressError invalid-input where one is missing or of another shape.
+   */
+  tensors(slots: readonly TensorSlot[]): GraphTensors {
+    const stored = new Map(slots.map((slot): [string, Tensor] => [slot.name, this.#tensor(slot)]));
+    const tensors = new Map(
+      slots.map((slot): [string, Tensor] => [
+        slot.name,
+        cropColumns(stored.get(slot.name)!, columnCount(slot)),
+      ]),
+    );
+    const of = ({ name }: TensorSlot, tensor: Tensor) =>
+      columnCount(stored.get(name)!) === columnCount(tensor) ? tensor : padToBlocks(tensor, BLOCK_SIZE);
+    return { tensors, stored: { tensors: stored, of } };
+  }
+
+  #tensor(slot: TensorSlot): Tensor {
     const { name, shape } = slot;
     if (this.#left.has(name)) return this.#float(slot);
     const heads = shape.length === 3 ? shape[0]! : 1;
@@ -95,13 +119,13 @@ export class GraphWeights {
     });
   }
 
-  /** Rows that are no whole number of blocks come decoded, for no scheme holds them. */
+  /** Rows end with a whole block. */
   #packed(slot: TensorSlot, layout: PackedLayout): Tensor {
     const columns = columnCount(slot);
     const padded = Math.ceil(columns / BLOCK_SIZE) * BLOCK_SIZE;
     const { pieces, scaleType, ...rest } = layout;
     const { index, run } = pieces[0]!.codes;
-    const tensor = new BlockTensor({
+    return new BlockTensor({
       ...rest,
       name: slot.name,
       shape: [...slot.shape.slice(0, -1), padded],
@@ -110,7 +134,6 @@ export class GraphWeights {
       pieceRows: slot.shape.at(-2)!,
       pieces: pieces.map(({ codes, scales }): Piece => ({ codes: codes.run, scales: scales.run })),
     });
-    return cropColumns(tensor, columns);
   }
 
   /** An initializer of a type and shape, once. */

@@ -1,7 +1,6 @@
 import path from 'node:path';
 import { invalidInput, PressError } from '../../../src/core/errors.ts';
 import { closeModel, type GenerationConfig, type Model, type SourceFile } from '../../../src/core/model.ts';
-import type { Tensor } from '../../../src/core/tensor.ts';
 import type { InputFile } from '../../../src/io/input-file.ts';
 import { SourceFolder } from '../../../src/io/source-folder.ts';
 import type { BundleFile, BundleManifest } from '../../../src/webgpu/manifest.ts';
@@ -20,8 +19,6 @@ const MAX_VOCABULARY_BYTES = 64_000_000;
 export interface BundleArtifact extends Model {
   readonly format: 'webgpu';
   readonly manifest: BundleManifest;
-  /** Tensors as they are stored: `toStoredForm` makes the same of a model's. */
-  readonly stored: ReadonlyMap<string, Tensor>;
   /** The bytes of `manifest.shards[index]`. Throws invalid-input where they have another SHA-256 than the manifest says. */
   readonly readShard: (index: number) => Promise<Uint8Array<ArrayBuffer>>;
 }
