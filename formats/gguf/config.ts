@@ -1,5 +1,6 @@
 import type { PlmConfig } from '../../src/core/config.ts';
 import { type PressError, unsupported } from '../../src/core/errors.ts';
+import { holdsLocalPath } from '../../src/core/local-path.ts';
 import type { GenerationConfig, ModelCard } from '../../src/core/model.ts';
 import { GGUF_ARCHITECTURES, type GgufArchitecture } from './architecture.ts';
 import type { Fields } from './fields.ts';
@@ -164,7 +165,8 @@ function sourceIds(fields: Fields, kind: 'base_model' | 'dataset'): readonly str
     const organization = fields.optional(`${prefix}.organization`, 'string');
     ids.push(organization === undefined ? name : `${organization}/${name}`);
   }
-  return ids;
+  // Converters write the folder that they were given where they know no repository.
+  return ids.filter((id) => !holdsLocalPath(id));
 }
 
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
