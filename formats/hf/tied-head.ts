@@ -1,14 +1,16 @@
 import type { PlmConfig } from '../../src/core/config.ts';
 import { invalidInput } from '../../src/core/errors.ts';
 import { modelTensorName } from '../../src/core/names.ts';
-import { byteLength, type Tensor } from '../../src/core/tensor.ts';
+import { type SchemeName, schemeBytes } from '../../src/core/scheme.ts';
+import { elementCount } from '../../src/core/tensor.ts';
+import { codecOf } from '../../src/schemes/index.ts';
 import type { Checkpoint, StoredTensor } from './checkpoint.ts';
 import type { HfConfig } from './config.ts';
 
 const EMBEDDING = modelTensorName('embed_tokens');
 const HEAD = modelTensorName('lm_head');
-/** Compared at a time; two such chunks are in memory. */
-const CHUNK_BYTES = 1 << 20;
+/** Values compared at a time: some megabytes of both. */
+const CHUNK = 1 << 18;
 
 export interface SettledHead {
   readonly plm: PlmConfig;
@@ -45,19 +47,39 @@ export async function settleHead(
   return { plm: { ...plm, tieWordEmbeddings: false }, notes };
 }
 
-/** Whether two tensors of one shape hold the same bytes in the same dtype. */
+/** Whether two tensors of one shape hold the same values, in whichever dtypes. */
 async function equal(a: StoredTensor, b: StoredTensor): Promise<boolean> {
-  if (a.dtype !== b.dtype || a.scheme === undefined) return false;
+  if (a.scheme === undefined || b.scheme === undefined) return false;
   // As torch.save stores tied weights.
   if (a.file === b.file && a.offset === b.offset) return true;
-  const bytes = byteLength({ scheme: a.scheme, shape: a.shape } satisfies Pick<Tensor, 'scheme' | 'shape'>);
-  const chunks = [a, b].map(() => Buffer.alloc(Math.min(CHUNK_BYTES, bytes)));
-  for (let at = 0; at < bytes; at += CHUNK_BYTES) {
-    const count = Math.min(CHUNK_BYTES, bytes - at);
-    const [first, second] = chunks.map((chunk) => chunk.subarray(0, count));
-    await a.file.readInto(first!, a.offset + at);
-    await b.file.readInto(second!, b.offset + at);
-    if (!first!.equals(second!)) return false;
+  const [first, second] = [new Values(a, a.scheme), new Values(b, b.scheme)];
+  const count = elementCount(a);
+  for (let at = 0; at < count; at += CHUNK) {
+    const end = Math.min(at + CHUNK, count);
+    if (!(await first.read(at, end)).equals(await second.read(at, end))) return false;
   }
   return true;
+}
+
+/** The values of a stored tensor as the bytes of F32. */
+class Values {
+  readonly #tensor: StoredTensor;
+  readonly #scheme: SchemeName;
+  readonly #stored: Uint8Array;
+  readonly #values = new Float32Array(CHUNK);
+
+  constructor(tensor: StoredTensor, scheme: SchemeName) {
+    this.#tensor = tensor;
+    this.#scheme = scheme;
+    this.#stored = new Uint8Array(schemeBytes(scheme, CHUNK));
+  }
+
+  /** Good until the next call. */
+  async read(start: number, end: number): Promise<Buffer> {
+    const { file, offset } = this.#tensor;
+    const stored = this.#stored.subarray(0, schemeBytes(this.#scheme, end - start));
+    await file.readInto(stored, offset + schemeBytes(this.#scheme, start));
+    codecOf(this.#scheme).decode(stored, 0, this.#values, 0, end - start);
+    return Buffer.from(this.#values.buffer, 0, 4 * (end - start));
+  }
 }

@@ -79,6 +79,12 @@ const trained = ({ bytes, ...embedding }: Stored): Stored => {
   changed[changed.length - 2]! ^= 1;
   return { ...embedding, bytes: changed };
 };
+/** The same values of BF16 in F32. */
+const inF32 = ({ shape, bytes }: Stored): Stored => {
+  const wide = new Uint8Array(2 * bytes.length);
+  for (let i = 0; i < bytes.length; i++) wide[4 * (i >> 1) + 2 + (i & 1)] = bytes[i]!;
+  return { dtype: 'F32', shape, bytes: wide };
+};
 /** Each of two shards with half of the tensors, and their index. */
 function shard(
   folder: string,
@@ -166,6 +172,11 @@ const ACCEPTED: readonly Accepted[] = [
   {
     name: 'a head that is the embedding, of which config.json is silent',
     change: withHead(same),
+    notes: equalHead(),
+  },
+  {
+    name: 'a head that is the embedding in another dtype',
+    change: withHead(inF32, { tie_word_embeddings: true }),
     notes: equalHead(),
   },
   {
