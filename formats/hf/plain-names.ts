@@ -33,9 +33,13 @@ export function withPlainNames(checkpoint: Checkpoint): Checkpoint {
     }
     tensors.set(plain, tensor);
   }
-  const begin = JSON.stringify(prefix);
-  const notes = prefix === BODY ? [] : [`${listedIn}: names that begin with ${begin} are read as ${BODY}…`];
+  const notes = prefix === BODY ? [] : [`${listedIn}: ${prefixNote(prefix)}`];
   return { listedIn, tensors, notes: [...checkpoint.notes, ...notes] };
+}
+
+function prefixNote(prefix: string): string {
+  if (prefix === '') return `names lack ${JSON.stringify(BODY)} and are read with it`;
+  return `names that begin with ${JSON.stringify(prefix)} are read as ${BODY}…`;
 }
 
 /** What stands before `embed_tokens`; undefined where no tensor has such a name. */

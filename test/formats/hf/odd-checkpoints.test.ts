@@ -132,7 +132,11 @@ const ACCEPTED: readonly Accepted[] = [
     change: under(prefix),
     notes: readAs(`${prefix}model.`),
   })),
-  { name: 'names without model.', change: rename((name) => name.slice('model.'.length)), notes: readAs('') },
+  {
+    name: 'names without model.',
+    change: rename((name) => name.slice('model.'.length)),
+    notes: [`${WEIGHTS}: names lack "model." and are read with it`],
+  },
   {
     name: 'names under transformer. in place of model.',
     change: rename((name) => name.replace('model.', 'transformer.')),
