@@ -146,12 +146,17 @@ export function readCard(fields: Fields): ModelCard {
   return withoutUndefined({
     license: fields.optional('general.license', 'string'),
     licenseName: fields.optional('general.license.name', 'string'),
-    licenseLink: fields.optional('general.license.link', 'string'),
+    licenseLink: published(fields.optional('general.license.link', 'string')),
     baseModels: sourceIds(fields, 'base_model'),
     datasets: sourceIds(fields, 'dataset'),
     tags: fields.optionalList('general.tags', 'string'),
     languages: fields.optionalList('general.languages', 'string'),
   });
+}
+
+/** Nothing where a text holds a path of its maker's machine. */
+function published(text: string | undefined): string | undefined {
+  return text === undefined || holdsLocalPath(text) ? undefined : text;
 }
 
 /** Ids `organization/name` of base models or data sets. */

@@ -12,10 +12,13 @@ const COMPANIONS = ['clip', 'controlvector', 'imatrix'];
  */
 export async function holdsModel(file: InputFile): Promise<boolean> {
   try {
-    const fields = new Fields(file.name, (await readGguf(file)).metadata);
+    const { metadata, tensors } = await readGguf(file);
+    const fields = new Fields(file.name, metadata);
     const type = fields.optional('general.type', 'string') ?? 'model';
     const architecture = fields.optional('general.architecture', 'string') ?? '';
-    return type === 'model' && !COMPANIONS.includes(architecture);
+    // The first shard of a split model may hold metadata alone.
+    const isEmpty = tensors.length === 0 && !fields.has('split.count');
+    return type === 'model' && !COMPANIONS.includes(architecture) && !isEmpty;
   } catch (error) {
     if (error instanceof PressError) return true;
     throw error;

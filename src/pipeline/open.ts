@@ -70,7 +70,9 @@ async function openLocal(spec: string): Promise<Model> {
   // Folders of graphs have a config.json too; those of checkpoints may have graphs beside the weights.
   const folder = await SourceFolder.open(path.resolve(spec));
   if (!hasHfWeights(folder) && (await isOnnxFolder(spec))) return openOnnx(spec);
-  if (isHfFolder(folder)) return readHfFolder(folder);
+  // Repositories of GGUF files often keep the config.json of what they were made of.
+  if (hasHfWeights(folder) || (isHfFolder(folder) && ggufNames(folder).length === 0))
+    return readHfFolder(folder);
   if (await isBundle(spec)) return openBundle(spec);
   return openGguf(path.join(spec, await onlyGguf(spec, folder)));
 }
@@ -117,10 +119,15 @@ function openFile(file: string): Promise<Model> {
   return /\.onnx$/i.test(file) ? openOnnx(file) : openGguf(file);
 }
 
+/** GGUF files of a folder, of split models the first shards. */
+function ggufNames({ entries }: SourceFolder): string[] {
+  const names = [...entries].filter((name) => /\.gguf$/i.test(name));
+  return [...new Set(names.map((name) => siblingShardNames(name)?.[0] ?? name))].sort();
+}
+
 /** The one model among the GGUF files of a folder: of a split model, its first shard. */
 async function onlyGguf(spec: string, folder: SourceFolder): Promise<string> {
-  const names = [...folder.entries].filter((name) => /\.gguf$/i.test(name));
-  const found = [...new Set(names.map((name) => siblingShardNames(name)?.[0] ?? name))].sort();
+  const found = ggufNames(folder);
   if (found.length === 0) {
     const expected = 'config.json and safetensors files, a .gguf file or a bundle';
     throw invalidInput({ file: spec, what: 'no model in this folder', expected });

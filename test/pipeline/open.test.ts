@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { copyFileSync, cpSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { layoutGguf } from '../../formats/gguf/writer.ts';
@@ -11,11 +11,18 @@ import { hollowModel, SMALL_PLM } from '../support/hollow-model.ts';
 import { fixture } from '../support/paths.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-/** A GGUF of two keys without tensors. */
-function writeGguf(file: string, type: string | undefined, architecture: string): void {
+/** A GGUF of two keys and as many tensors of a value. */
+function writeGguf(file: string, type: string | undefined, architecture: string, tensors = 1): void {
   const string = (key: string, value: string) => [key, { type: 'string', value }] as const;
   const keys = type === undefined ? [] : [string('general.type', type)];
-  writeFileSync(file, layoutGguf([string('general.architecture', architecture), ...keys], []).header);
+  const entries = Array.from({ length: tensors }, (_, i) => ({
+    name: `t${i}`,
+    scheme: 'F32' as const,
+    shape: [1],
+  }));
+  const layout = layoutGguf([string('general.architecture', architecture), ...keys], entries);
+  writeFileSync(file, layout.header);
+  truncateSync(file, layout.bytes);
 }
 
 /** A folder with a PLM as `model.gguf`, or of another name. */
@@ -39,7 +46,8 @@ test('a GGUF among files that come with it is the only model of its folder', asy
   writeGguf(file('mmproj-model.gguf'), 'mmproj', 'clip');
   writeGguf(file('old-projector.gguf'), undefined, 'clip');
   writeGguf(file('lora.gguf'), 'adapter', 'plm');
-  writeGguf(file('vocab.gguf'), 'vocab', 'plm');
+  writeGguf(file('vocab.gguf'), 'model', 'plm', 0);
+  writeFileSync(file('config.json'), '{"model_type": "plm"}');
   writeFileSync(file('._model.gguf'), Uint8Array.of(0, 5, 0x16, 7));
   writeFileSync(file('model.gguf.bak'), 'x');
   assert.equal(await nameOf(folder), 'small');
