@@ -61,10 +61,10 @@ test('two models, or one that cannot be read, are named', async (t) => {
   writeFileSync(path.join(folder, 'damaged.gguf'), 'GGUF');
   await assert.rejects(
     openSource(folder),
-    refused(/holds 2 models, name one of them: damaged\.gguf, model\.gguf$/),
+    refused(/holds 2 models, name one of them: .*damaged\.gguf, .*model\.gguf$/),
   );
   writeGguf(path.join(folder, 'damaged.gguf'), undefined, 'llama');
-  await assert.rejects(openSource(folder), refused(/damaged\.gguf, model\.gguf$/));
+  await assert.rejects(openSource(folder), refused(/damaged\.gguf, .*model\.gguf$/));
 });
 
 test('endings count whatever their case', async (t) => {

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import { planSafetensors } from '../../../formats/safetensors/writer.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import { logitsOf } from '../../support/logits.ts';
+import { fixture } from '../../support/paths.ts';
 import { writeRandomCheckpoint } from '../../support/random-checkpoint.ts';
 import { assertRejects, type Rejection } from '../../support/rejects.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
@@ -468,6 +469,23 @@ const REFUSED: readonly Refused[] = [
       /^model\.safetensors: tensor "lm_head\.weight": differs from the embedding, to which config\.json ties it; set tie_word_embeddings to false to keep this head$/,
   },
 ];
+
+test('compares a head to its end', async (t) => {
+  const folder = path.join(temporaryFolder(t), 'plm-tiny');
+  cpSync(fixture('plm-tiny'), folder, { recursive: true });
+  const addHead = (head: (embedding: Stored) => Stored) =>
+    changeTensors(folder, (tensors) => tensors.set(HEAD, head(tensors.get(EMBEDDING)!)));
+  for (const head of [same, inF32]) {
+    addHead(head);
+    assert.equal((await openModel(t, folder)).tensors.has(HEAD), false);
+  }
+  for (const head of [trained, (embedding: Stored) => trained(inF32(embedding))]) {
+    addHead(head);
+    await assertRejects(folder, () => openHfFolder(folder), {
+      message: /lm_head\.weight": differs from the embedding/,
+    });
+  }
+});
 
 test('refuses, naming what the file has', async (t) => {
   for (const { name, change, ...expected } of REFUSED) {
