@@ -7,8 +7,9 @@ import { readGguf } from './reader.ts';
 const COMPANIONS = ['clip', 'controlvector', 'imatrix'];
 
 /**
- * Whether a GGUF holds a model of its own, not something for one: an importance matrix, a LoRA adapter, a projector of images, a vocabulary. Its
- * header decides, not its name. What cannot be read counts as a model, whose importer then says what is wrong.
+ * Whether a GGUF holds a model of its own, not something for one: an importance matrix, a LoRA adapter, a
+ * projector of images, a vocabulary. Its header decides, not its name. What cannot be read counts as a model,
+ * whose importer then says what is wrong.
  */
 export async function holdsModel(file: InputFile): Promise<boolean> {
   try {

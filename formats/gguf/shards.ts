@@ -2,7 +2,10 @@ import { byteLength } from '../../src/core/tensor.ts';
 import { DEFAULT_ALIGNMENT, padded } from './types.ts';
 import { type KeyValue, layoutGguf, type TensorEntry } from './writer.ts';
 
-/** The pattern that llama.cpp's loader requires, whatever the case of its ending. Arch `plm` has fewer than 5000 tensors, so 5 digits suffice. */
+/**
+ * The pattern that llama.cpp's loader requires, whatever the case of its ending. Arch `plm` has fewer than 5000
+ * tensors, so 5 digits suffice.
+ */
 const NAME = /^(?<stem>.+)-(?<number>\d{5})-of-(?<count>\d{5})\.(?<ending>[Gg][Gg][Uu][Ff])$/s;
 
 /** A file of a split model, complete in itself; only the first has the model's metadata. */

@@ -55,7 +55,10 @@ function inlineValues(rest: string): string[] {
   return list === undefined ? scalars(rest) : list.split(',').flatMap((item) => scalars(item.trim()));
 }
 
-/** The scalar that `text` spells, or nothing where it is empty, null, a mapping, a reference, a block or a path of its maker's machine. */
+/**
+ * The scalar that `text` spells, or nothing where it is empty, null, a mapping, a reference, a block or a path of
+ * its maker's machine.
+ */
 function scalars(text: string): string[] {
   const quoted = /^"([^"\\]*)"$|^'([^']*)'$/.exec(text);
   const isPlain = /^[^\s"'#&*!|>{}[\]%@`]/.test(text) && !/: |:$/.test(text) && !NULLS.has(text);

@@ -105,7 +105,10 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
 
 type Read = (name: string, maxBytes: number) => Promise<string>;
 
-/** Says that weights are quantized where config.json is missing: other tools keep theirs elsewhere, and that is not what is wrong. */
+/**
+ * Says that weights are quantized where config.json is missing: other tools keep theirs elsewhere, and that is not
+ * what is wrong.
+ */
 async function assertPlainAnyway(folder: SourceFolder, files: SourceFile[]): Promise<void> {
   const container = containerOf(folder);
   if (container !== undefined) assertPlainWeights(await openCheckpoint(folder, container, files));

@@ -29,7 +29,8 @@ const ADAPTER =
   /\.(lora_(A|B|embedding_A|embedding_B|magnitude_vector)|base_layer|modules_to_save|original_module)\b/;
 
 /**
- * Refuses weights that are no plain matrices, by the names of the tensors that come with them, whatever config.json says.
+ * Refuses weights that are no plain matrices, by the names of the tensors that come with them, whatever
+ * config.json says.
  * @throws PressError `unsupported` naming the first such tensor and its kind.
  */
 export function assertPlainWeights({ tensors }: Checkpoint, fields: readonly JsonField[] = []): void {
@@ -53,8 +54,8 @@ export function assertPlainWeights({ tensors }: Checkpoint, fields: readonly Jso
 const QUANTIZED_IN_USE: readonly unknown[] = ['bitnet'];
 
 /**
- * Notes on the fields of config.json that say how weights are quantized, beside `tensors` that are not: merging an adapter or dequantizing
- * often leaves them behind.
+ * Notes on the fields of config.json that say how weights are quantized, beside `tensors` that are not: merging an
+ * adapter or dequantizing often leaves them behind.
  * @throws PressError `unsupported` where the weights are quantized as the model computes.
  */
 export function quantizationLeftovers(

@@ -12,15 +12,17 @@ const HEAD = modelTensorName('lm_head');
 /** Values compared at a time: some megabytes of both. */
 const CHUNK = 1 << 18;
 
+const KEEP = 'set tie_word_embeddings to false to keep this head';
+
 export interface SettledHead {
   readonly plm: PlmConfig;
   readonly notes: readonly string[];
 }
 
 /**
- * Decides whether the head is tied where a file has both matrices, which it compares. Equal ones are tied. Where they differ and config.json
- * ties them, Transformers 4 drops the head and Transformers 5 uses it: one of them is not the model that was trained, so the file is refused.
- * Where config.json is silent, both use the head.
+ * Decides whether the head is tied where a file has both matrices, which it compares. Equal ones are tied. Where
+ * they differ and config.json ties them, Transformers 4 drops the head and Transformers 5 uses it: one of them is
+ * not the model that was trained, so the file is refused. Where config.json is silent, both use the head.
  */
 export async function settleHead(
   { plm, tied }: Pick<HfConfig, 'plm' | 'tied'>,
@@ -28,7 +30,7 @@ export async function settleHead(
 ): Promise<SettledHead> {
   const [embedding, head] = [tensors.get(EMBEDDING), tensors.get(HEAD)];
   if (tied === false || head === undefined || embedding === undefined) return { plm, notes: [] };
-  // A wrong shape is a fault that the table of tensors tells.
+  // The table of tensors reports wrong shapes.
   if (head.shape.join() !== embedding.shape.join()) return { plm, notes: [] };
   if (await equal(embedding, head)) {
     const notes = [`${head.name} ignored: it equals ${embedding.name}, to which it is tied`];
@@ -38,7 +40,7 @@ export async function settleHead(
     throw invalidInput({
       file: head.file.name,
       field: `tensor ${JSON.stringify(head.name)}`,
-      what: 'differs from the embedding, to which config.json ties it; set tie_word_embeddings to false to keep this head',
+      what: `differs from the embedding, to which config.json ties it; ${KEEP}`,
     });
   }
   const notes = [

@@ -18,14 +18,14 @@ export interface FolderSource {
 }
 
 /**
- * Names that belong to no model: hidden files, as temporary ones and those that macOS writes beside each file on other file systems
- * (AppleDouble, `._model.gguf`).
+ * Names that belong to no model: hidden files, as temporary ones and those that macOS writes beside each file on
+ * other file systems (AppleDouble, `._model.gguf`).
  */
 const HIDDEN = /^\./;
 
 /**
- * A model's folder. Files are opened by base name only. Where no entry has exactly the name that is asked for, the only one that differs in
- * case alone stands for it: disks and tools that ignore case change it.
+ * A model's folder. Files are opened by base name only. Where no entry has exactly the name that is asked for, the
+ * only one that differs in case alone stands for it: disks and tools that ignore case change it.
  */
 export class SourceFolder {
   readonly name: string;
