@@ -21,7 +21,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'src/verify': ['src/runtime', 'src/kernels', 'src/tokenizer', 'src/schemes', 'src/core'],
   'formats/safetensors': ['src/io', 'src/core'],
   'formats/pytorch': ['src/io', 'src/core'],
-  'formats/hf': ['formats/safetensors', 'formats/pytorch', 'src/io', 'src/core'],
+  'formats/hf': ['formats/safetensors', 'formats/pytorch', 'src/io', 'src/schemes', 'src/core'],
   'formats/gguf': ['src/io', 'src/passes', 'src/schemes', 'src/core'],
   'formats/onnx': ['formats/hf', 'src/onnx', 'src/io', 'src/passes', 'src/schemes', 'src/core'],
   'formats/peft': ['formats/safetensors', 'src/io', 'src/core'],

@@ -33,7 +33,10 @@ export function assertHolds(arch: GgufArchitecture, config: PlmConfig): void {
     unsupported({ field, what: `GGUF arch ${arch} ${what}` });
   // llama.cpp's deepseek2 could hold the first two; none of its files with them has been tried here.
   const has = arch === 'plm' ? 'has' : 'as written here has';
-  if (!config.tieWordEmbeddings) throw refuse('tie_word_embeddings', `${has} no output matrix of its own`);
+  if (!config.tieWordEmbeddings) {
+    const hint = '--pass dedupe-tensors ties a head that equals the embedding';
+    throw refuse('tie_word_embeddings', `${has} no output matrix of its own; ${hint}`);
+  }
   if (config.qLoraRank !== undefined) throw refuse('q_lora_rank', `${has} no low-rank query projection`);
   if (config.ffnBias) throw refuse('down_proj_bias', 'has no place for a bias of down_proj');
   if (new Set(config.intermediateSizes).size > 1) {

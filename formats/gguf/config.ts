@@ -1,6 +1,7 @@
 import type { PlmConfig } from '../../src/core/config.ts';
 import { isPowerOfTwo } from '../../src/core/elementary/binary-exponent.ts';
 import { type PressError, unsupported } from '../../src/core/errors.ts';
+import { holdsLocalPath } from '../../src/core/local-path.ts';
 import type { GenerationConfig, ModelCard } from '../../src/core/model.ts';
 import { GGUF_ARCHITECTURES, type GgufArchitecture } from './architecture.ts';
 import type { Fields } from './fields.ts';
@@ -146,12 +147,17 @@ export function readCard(fields: Fields): ModelCard {
   return withoutUndefined({
     license: fields.optional('general.license', 'string'),
     licenseName: fields.optional('general.license.name', 'string'),
-    licenseLink: fields.optional('general.license.link', 'string'),
+    licenseLink: published(fields.optional('general.license.link', 'string')),
     baseModels: sourceIds(fields, 'base_model'),
     datasets: sourceIds(fields, 'dataset'),
     tags: fields.optionalList('general.tags', 'string'),
     languages: fields.optionalList('general.languages', 'string'),
   });
+}
+
+/** Nothing where a text holds a path of its maker's machine. */
+function published(text: string | undefined): string | undefined {
+  return text === undefined || holdsLocalPath(text) ? undefined : text;
 }
 
 /** Ids `organization/name` of base models or data sets. */
@@ -165,7 +171,8 @@ function sourceIds(fields: Fields, kind: 'base_model' | 'dataset'): readonly str
     const organization = fields.optional(`${prefix}.organization`, 'string');
     ids.push(organization === undefined ? name : `${organization}/${name}`);
   }
-  return ids;
+  // Converters write the folder that they were given where they know no repository.
+  return ids.filter((id) => !holdsLocalPath(id));
 }
 
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };

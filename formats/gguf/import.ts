@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { invalidInput, unsupported } from '../../src/core/errors.ts';
+import { holdsLocalPath } from '../../src/core/local-path.ts';
 import type { Model } from '../../src/core/model.ts';
 import { plmTensors, type TensorSlot } from '../../src/core/names.ts';
 import { schemeOfGgmlType } from '../../src/core/scheme.ts';
@@ -135,7 +136,7 @@ function toModel(opened: readonly OpenedFile[], fileName: string): Model {
   const notes = tokenizer.normalizer === 'none' ? ['text is not normalized to NFC, as in llama.cpp'] : [];
   return {
     format: 'gguf',
-    name: fields.optional('general.name', 'string') ?? path.basename(fileName, '.gguf'),
+    name: nameOf(fields, fileName),
     config,
     tensors,
     tokenizer,
@@ -148,6 +149,12 @@ function toModel(opened: readonly OpenedFile[], fileName: string): Model {
     changes: [],
     notes,
   };
+}
+
+/** Some converters write the path of the folder as the name. */
+function nameOf(fields: Fields, fileName: string): string {
+  const name = fields.optional('general.name', 'string');
+  return name === undefined || holdsLocalPath(name) ? fileName.replace(/\.gguf$/i, '') : name;
 }
 
 function collectTensors(opened: readonly OpenedFile[]): Map<string, FoundTensor> {

@@ -2,8 +2,11 @@ import { byteLength } from '../../src/core/tensor.ts';
 import { DEFAULT_ALIGNMENT, padded } from './types.ts';
 import { type KeyValue, layoutGguf, type TensorEntry } from './writer.ts';
 
-/** The pattern that llama.cpp's loader requires. Arch `plm` has fewer than 5000 tensors, so 5 digits suffice. */
-const NAME = /^(?<stem>.+)-(?<number>\d{5})-of-(?<count>\d{5})\.gguf$/s;
+/**
+ * The pattern that llama.cpp's loader requires, whatever the case of its ending. Arch `plm` has fewer than 5000
+ * tensors, so 5 digits suffice.
+ */
+const NAME = /^(?<stem>.+)-(?<number>\d{5})-of-(?<count>\d{5})\.(?<ending>[Gg][Gg][Uu][Ff])$/s;
 
 /** A file of a split model, complete in itself; only the first has the model's metadata. */
 export interface Shard<E extends TensorEntry> {
@@ -12,9 +15,9 @@ export interface Shard<E extends TensorEntry> {
 }
 
 /** `<stem>-00001-of-0000N.gguf`, for `index` from 0. */
-export function shardFileName(stem: string, index: number, count: number): string {
+export function shardFileName(stem: string, index: number, count: number, ending = 'gguf'): string {
   const digits = (n: number) => String(n).padStart(5, '0');
-  return `${stem}-${digits(index + 1)}-of-${digits(count)}.gguf`;
+  return `${stem}-${digits(index + 1)}-of-${digits(count)}.${ending}`;
 }
 
 /** Names of all shards of a split model, from the name of any; undefined for other names. */
@@ -22,7 +25,9 @@ export function siblingShardNames(fileName: string): readonly string[] | undefin
   const groups = NAME.exec(fileName)?.groups;
   if (groups === undefined) return undefined;
   const count = Number(groups.count);
-  return Array.from({ length: count }, (_, index) => shardFileName(groups.stem!, index, count));
+  return Array.from({ length: count }, (_, index) =>
+    shardFileName(groups.stem!, index, count, groups.ending),
+  );
 }
 
 /**

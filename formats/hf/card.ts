@@ -1,3 +1,4 @@
+import { holdsLocalPath } from '../../src/core/local-path.ts';
 import type { ModelCard } from '../../src/core/model.ts';
 
 /** Longest value worth carrying into an artifact; licences, ids and tags are far shorter. */
@@ -54,12 +55,16 @@ function inlineValues(rest: string): string[] {
   return list === undefined ? scalars(rest) : list.split(',').flatMap((item) => scalars(item.trim()));
 }
 
-/** The scalar that `text` spells, or nothing where it is empty, null, a mapping, a reference or a block. */
+/**
+ * The scalar that `text` spells, or nothing where it is empty, null, a mapping, a reference, a block or a path of
+ * its maker's machine.
+ */
 function scalars(text: string): string[] {
   const quoted = /^"([^"\\]*)"$|^'([^']*)'$/.exec(text);
   const isPlain = /^[^\s"'#&*!|>{}[\]%@`]/.test(text) && !/: |:$/.test(text) && !NULLS.has(text);
   const value = quoted ? (quoted[1] ?? quoted[2] ?? '') : isPlain ? text : '';
-  return value === '' || value.length > MAX_VALUE_LENGTH || /\p{Cc}/u.test(value) ? [] : [value];
+  const isLeftOut = value.length > MAX_VALUE_LENGTH || /\p{Cc}/u.test(value) || holdsLocalPath(value);
+  return value === '' || isLeftOut ? [] : [value];
 }
 
 const NULLS: ReadonlySet<string> = new Set(['~', 'null', '-']);

@@ -3,7 +3,7 @@ import type { SourceFile } from '../../src/core/model.ts';
 import type { InputFile } from '../../src/io/input-file.ts';
 import type { SourceFolder } from '../../src/io/source-folder.ts';
 import type { Container, ListedTensor } from './container.ts';
-import { parseIndex, type ShardIndex } from './index-file.ts';
+import { parseIndex } from './index-file.ts';
 
 /** Names of 100,000 tensors with their shards take about 10 MB. */
 const MAX_INDEX_BYTES = 64_000_000;
@@ -21,8 +21,10 @@ export interface Checkpoint {
 }
 
 /**
- * Opens the weights of a folder, one file or the shards of an index, and checks what every file says of its tensors.
- * Each file goes into `files` as soon as it is open: the caller closes them, after a failure too.
+ * Opens the weights of a folder, one file or else the shards of an index, as Transformers does, and checks what
+ * every file says of its tensors. The index says which shards count: others beside them belong to other forms of
+ * the model and are left alone. Each file goes into `files` as soon as it is open: the caller closes them, after a
+ * failure too.
  */
 export async function openCheckpoint(
   folder: SourceFolder,
@@ -43,7 +45,9 @@ export async function openCheckpoint(
   const text = await folder.readText(indexFile, MAX_INDEX_BYTES);
   files.push(text);
   const index = parseIndex(text.text, container);
-  assertSameShards(folder, container, index);
+  for (const [name, shard] of index.shardOf) {
+    if (!folder.has(shard)) throw indexFault(indexFile, name, `shard ${shard} is missing`);
+  }
   const tensors = new Map<string, StoredTensor>();
   for (const shard of index.shards) {
     for (const tensor of await open(shard)) {
@@ -55,22 +59,6 @@ export async function openCheckpoint(
     if (!tensors.has(name)) throw indexFault(indexFile, name, `${shard} does not hold this tensor`);
   }
   return { listedIn: indexFile, tensors, notes: [] };
-}
-
-function assertSameShards(
-  folder: SourceFolder,
-  { index: file, numbered }: Container,
-  index: ShardIndex,
-): void {
-  for (const [name, shard] of index.shardOf) {
-    if (!folder.has(shard)) throw indexFault(file, name, `shard ${shard} is missing`);
-  }
-  const listed = new Set(index.shards);
-  for (const name of folder.entries) {
-    if (numbered.test(name) && !listed.has(name)) {
-      throw invalidInput({ file, field: 'weight_map', what: `shard ${name} is not listed` });
-    }
-  }
 }
 
 function notListed(name: string, shard: string, indexFile: string) {

@@ -2,6 +2,8 @@ import type { PlmConfig } from '../../src/core/config.ts';
 import { type PressError, unsupported } from '../../src/core/errors.ts';
 import { parseJson } from '../../src/core/json.ts';
 import type { JsonField } from '../../src/core/json-field.ts';
+import { positive } from './positive.ts';
+import { readRope } from './rope-parameters.ts';
 
 /**
  * Widest vector of a layer. A hundred times that of PLM-1.8B, and small enough that the elements of a matrix of
@@ -16,12 +18,20 @@ export const MAX_VOCABULARY = 2 ** 24;
 /** A thousand times the longest contexts; RoPE tables and caches are sized by what is used, not by this. */
 export const MAX_POSITIONS = 2 ** 30;
 
+/** Of the published PLMConfig. */
+const DEFAULT_POSITIONS = 4096;
+
 /** Models have one to three tokens that end a generation. */
 export const MAX_END_TOKENS = 1024;
 
 /** config.json as a conversion sees it. */
 export interface HfConfig {
+  /** Where the file does not say whether the head is tied, it counts as tied. */
   readonly plm: PlmConfig;
+  /** Whether the head is tied; undefined where the file does not say so. */
+  readonly tied: boolean | undefined;
+  /** Fields that say how weights are quantized. They may outlast the quantization, so the weights decide. */
+  readonly quantization: readonly JsonField[];
   readonly bosTokenId: number | undefined;
   readonly eosTokenIds: readonly number[];
   readonly padTokenId: number | undefined;
@@ -33,13 +43,15 @@ export interface HfConfig {
  * Unknown keys are ignored. Throws `unsupported` for valid models that are not a PLM this version converts.
  */
 export function parseConfig(text: string, file: string): HfConfig {
-  const config = parseJson(text, file);
+  const config = parseJson(text, file, { nonFinite: true });
   assertPlm(config);
   assertNothingUnsupported(config);
   const width = (key: string) => config.at(key).integer(1, MAX_WIDTH);
   const numHiddenLayers = config.at('num_hidden_layers').integer(1, MAX_LAYERS);
   const numAttentionHeads = config.at('num_attention_heads').integer(1, MAX_HEADS);
   assertOneKvHeadPerHead(config, numAttentionHeads);
+  const rope = readRope(config);
+  const tied = config.at('tie_word_embeddings').optional()?.boolean();
   const plm: PlmConfig = {
     vocabSize: config.at('vocab_size').integer(1, MAX_VOCABULARY),
     hiddenSize: width('hidden_size'),
@@ -52,21 +64,35 @@ export function parseConfig(text: string, file: string): HfConfig {
     qkRopeHeadDim: even(config.at('qk_rope_head_dim')),
     vHeadDim: width('v_head_dim'),
     rmsNormEps: positive(config.at('rms_norm_eps').optional()) ?? 1e-6,
-    ropeTheta: ropeTheta(config),
+    ropeTheta: rope.theta,
     ropeInterleave: config.at('rope_interleave').optional()?.boolean() ?? true,
-    maxPositionEmbeddings: config.at('max_position_embeddings').optional()?.integer(1, MAX_POSITIONS) ?? 4096,
-    tieWordEmbeddings: config.at('tie_word_embeddings').optional()?.boolean() ?? true,
+    maxPositionEmbeddings:
+      config.at('max_position_embeddings').optional()?.integer(1, MAX_POSITIONS) ?? DEFAULT_POSITIONS,
+    tieWordEmbeddings: tied ?? true,
   };
+  assertQueryWidth(config, plm);
   return {
     plm,
+    tied,
+    quantization: QUANTIZATION_FIELDS.flatMap((key) => config.at(key).optional() ?? []),
     bosTokenId: config.at('bos_token_id').optional()?.integer(0),
     eosTokenIds: tokenIds(config.at('eos_token_id')),
     padTokenId: config.at('pad_token_id').optional()?.integer(0),
-    notes: IGNORED_CODE.filter((key) => config.at(key).optional() !== undefined).map(
-      (key) => `${file}: ${key} ignored, no code of a model is run`,
-    ),
+    notes: [
+      ...IGNORED_CODE.filter((key) => config.at(key).optional() !== undefined).map(
+        (key) => `${file}: ${key} ignored, no code of a model is run`,
+      ),
+      ...rope.notes,
+    ],
   };
 }
+
+/** Where Transformers, MLX and older versions of compressed-tensors say how weights are quantized. */
+export const QUANTIZATION_FIELDS: readonly string[] = [
+  'quantization_config',
+  'quantization',
+  'compression_config',
+];
 
 /** Fields that name code. Loaders of other projects have run it (CVE-2026-4372). */
 const IGNORED_CODE = ['auto_map', '_attn_implementation_internal'];
@@ -90,23 +116,34 @@ function assertPlm(config: JsonField): void {
 }
 
 function assertNothingUnsupported(config: JsonField): void {
-  const quantization = config.at('quantization_config');
-  if (quantization.optional() !== undefined) {
-    const { file, field } = quantization;
-    const expected = 'F32, F16 or BF16 weights';
-    throw unsupported({ file, field, what: 'the weights are quantized already', expected });
-  }
   const activation = config.at('hidden_act').optional();
   if (activation !== undefined && activation.string() !== 'relu2') throw notSupported(activation, 'relu2');
   for (const key of ['attention_bias', 'mlp_bias']) {
     const bias = config.at(key).optional();
     if (bias?.boolean()) throw notSupported(bias, 'false');
   }
-  for (const key of ['rope_scaling', 'rope_parameters']) {
-    const rope = config.at(key).optional();
-    if (rope === undefined) continue;
-    const type = rope.at('rope_type').optional() ?? rope.at('type');
-    if (type.value !== 'default') throw notSupported(type, 'default');
+  assertFullAttention(config);
+}
+
+/** Transformers caches only a window of positions where these fields ask for one. */
+function assertFullAttention(config: JsonField): void {
+  const use = config.at('use_sliding_window').optional();
+  const window = config.at('sliding_window').optional();
+  const positions = config.at('max_position_embeddings').optional()?.number() ?? DEFAULT_POSITIONS;
+  // Files that derive from Qwen2's name a window that is off, or that holds every position.
+  const isIdle = window === undefined || use?.value === false || window.number() >= positions;
+  if (!isIdle) throw notSupported(window, 'null: a PLM attends to every position');
+  const kinds = config.at('layer_types').optional();
+  const other = kinds?.items(MAX_LAYERS).find(({ value }) => value !== 'full_attention');
+  if (other !== undefined) throw notSupported(other, 'full_attention');
+}
+
+/** Saved configurations repeat the width of a query head, which follows from two others. */
+function assertQueryWidth(config: JsonField, { qkNopeHeadDim, qkRopeHeadDim }: PlmConfig): void {
+  const width = config.at('qk_head_dim').optional();
+  const expected = qkNopeHeadDim + qkRopeHeadDim;
+  if (width !== undefined && width.value !== expected) {
+    throw width.unexpected(`${expected}, the sum of qk_nope_head_dim and qk_rope_head_dim`);
   }
 }
 
@@ -123,28 +160,11 @@ function intermediateSizes(field: JsonField, layers: number): readonly number[] 
   return sizes;
 }
 
-/** Transformers 4 writes `rope_theta` beside the others, Transformers 5 inside `rope_parameters`. */
-function ropeTheta(config: JsonField): number {
-  const outer = positive(config.at('rope_theta').optional());
-  const field = config.at('rope_parameters').optional()?.at('rope_theta').optional();
-  const inner = positive(field);
-  if (outer !== undefined && inner !== undefined && outer !== inner) {
-    throw field!.unexpected(`${outer}, as rope_theta says`);
-  }
-  return outer ?? inner ?? 100_000;
-}
-
 /** An even width. */
 export function even(field: JsonField): number {
   const value = field.integer(1, MAX_WIDTH);
   if (value % 2 !== 0) throw field.unexpected('an even number');
   return value;
-}
-
-/** A number above 0, where there is a field. */
-export function positive(field: JsonField | undefined): number | undefined {
-  if (field !== undefined && field.number() <= 0) throw field.unexpected('a positive number');
-  return field?.number();
 }
 
 /** The error for a value that some other model may have. */

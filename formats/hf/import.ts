@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { invalidInput, PressError } from '../../src/core/errors.ts';
+import { invalidInput, PressError, unsupported } from '../../src/core/errors.ts';
 import { closeModel, type Model, type ModelCard, type SourceFile } from '../../src/core/model.ts';
 import { SourceFolder } from '../../src/io/source-folder.ts';
 import { parseCard } from './card.ts';
@@ -7,7 +7,10 @@ import { openCheckpoint } from './checkpoint.ts';
 import { parseConfig } from './config.ts';
 import { CONTAINERS, type Container, containerOf } from './container.ts';
 import { parseGeneration } from './generation.ts';
+import { withPlainNames } from './plain-names.ts';
+import { assertPlainWeights, quantizationLeftovers } from './quantized-weights.ts';
 import { matchTensors } from './tensor-table.ts';
+import { settleHead } from './tied-head.ts';
 import { parseHfTokenizer } from './tokenizer.ts';
 
 /** Limit of huggingface.js for config.json; the other small files are no larger. */
@@ -17,20 +20,18 @@ const MAX_TOKENIZER_BYTES = 64_000_000;
 /** Cards are some ten kilobytes of prose. */
 const MAX_CARD_BYTES = 1_000_000;
 
+const CONFIG_FILE = 'config.json';
 const GENERATION_FILE = 'generation_config.json';
 const CARD_FILE = 'README.md';
 
 /** Names of pickles; those that a container does not claim are training states, adapters and the like. */
-const PICKLE = /^(pytorch|adapter)_model.*\.bin$|\.(pt|pth|ckpt)$/;
+const PICKLE = /^(pytorch|adapter)_model.*\.bin$|\.(pt|pth|ckpt)$/i;
 
 /** Whether `folder` looks like a checkpoint, complete or not; `readHfFolder` says what it lacks. */
-export function isHfFolder({ entries }: SourceFolder): boolean {
-  return [...entries].some(
-    (name) =>
-      name === 'config.json' ||
-      name.endsWith('.safetensors') ||
-      CONTAINERS.some(({ index }) => name === index) ||
-      PICKLE.test(name),
+export function isHfFolder(folder: SourceFolder): boolean {
+  return (
+    [CONFIG_FILE, ...CONTAINERS.map(({ index }) => index)].some((name) => folder.has(name)) ||
+    [...folder.entries].some((name) => /\.safetensors$/i.test(name) || PICKLE.test(name))
   );
 }
 
@@ -64,16 +65,20 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
     files.push(file);
     return file.text;
   };
-  const sourceConfig = await read('config.json', MAX_CONFIG_BYTES);
-  const config = parseConfig(sourceConfig, 'config.json');
+  if (!folder.has(CONFIG_FILE)) await assertPlainAnyway(folder, files);
+  const sourceConfig = await read(CONFIG_FILE, MAX_CONFIG_BYTES);
+  const config = parseConfig(sourceConfig, CONFIG_FILE);
   const container = weightsContainer(folder);
-  const checkpoint = await openCheckpoint(folder, container, files);
-  const table = matchTensors(config.plm, checkpoint, files);
+  const stored = await openCheckpoint(folder, container, files);
+  assertPlainWeights(stored, config.quantization);
+  const checkpoint = withPlainNames(stored);
+  const { plm, notes: headNotes } = await settleHead(config, checkpoint);
+  const table = matchTensors(plm, checkpoint, files);
   const generation = folder.has(GENERATION_FILE)
     ? parseGeneration(await read(GENERATION_FILE, MAX_CONFIG_BYTES), GENERATION_FILE)
     : { sampling: {}, eosTokenIds: [] };
   const tokenizer = parseHfTokenizer(await readTokenizerFiles(folder, read), {
-    vocabSize: config.plm.vocabSize,
+    vocabSize: plm.vocabSize,
     ...(config.bosTokenId !== undefined && { bosTokenId: config.bosTokenId }),
     eosTokenIds: [...new Set([...config.eosTokenIds, ...generation.eosTokenIds])],
     ...(config.padTokenId !== undefined && { padTokenId: config.padTokenId }),
@@ -83,7 +88,7 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
     format: container.format,
     name: folder.name,
     ...(folder.origin && { origin: folder.origin }),
-    config: config.plm,
+    config: plm,
     tensors: table.tensors,
     tokenizer: tokenizer.spec,
     generation: generation.sampling,
@@ -91,20 +96,45 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
     sourceConfig,
     files,
     changes: [],
-    notes: [...config.notes, ...checkpoint.notes, ...table.notes, ...tokenizer.notes, ...card.notes],
+    notes: [
+      ...[...config.notes, ...quantizationLeftovers(config.quantization, table.tensors)],
+      ...[...checkpoint.notes, ...headNotes, ...table.notes, ...tokenizer.notes, ...card.notes],
+    ],
   };
 }
 
 type Read = (name: string, maxBytes: number) => Promise<string>;
 
+/**
+ * Says that weights are quantized where config.json is missing: other tools keep theirs elsewhere, and that is not
+ * what is wrong.
+ */
+async function assertPlainAnyway(folder: SourceFolder, files: SourceFile[]): Promise<void> {
+  const container = containerOf(folder);
+  if (container !== undefined) assertPlainWeights(await openCheckpoint(folder, container, files));
+}
+
+/** Weights of other frameworks, by the names of their files. */
+const FOREIGN_WEIGHTS = /^(weights.*\.npz|tf_model\.h5|flax_model\.msgpack|rust_model\.ot)$/;
+
 /** Refuses folders without weights that are read. */
 function weightsContainer(folder: SourceFolder): Container {
   const container = containerOf(folder);
   if (container !== undefined) return container;
-  const pickle = [...folder.entries].sort().find((name) => PICKLE.test(name));
-  if (pickle === undefined) throw invalidInput({ file: CONTAINERS[0]!.single, what: 'missing' });
-  const what = 'pickles of other names than pytorch_model.bin are not read; convert to safetensors first';
-  throw invalidInput({ file: pickle, what });
+  const names = [...folder.entries].sort();
+  const pickle = names.find((name) => PICKLE.test(name));
+  if (pickle !== undefined) {
+    const what = 'pickles of other names than pytorch_model.bin are not read; convert to safetensors first';
+    throw invalidInput({ file: pickle, what });
+  }
+  const foreign = names.find((name) => FOREIGN_WEIGHTS.test(name));
+  if (foreign !== undefined) {
+    throw unsupported({ file: foreign, what: 'weights of another framework', expected: 'safetensors' });
+  }
+  const { single, extension } = CONTAINERS[0]!;
+  const other = names.find((name) => name.toLowerCase().endsWith(extension));
+  const hint = other === undefined ? '' : `; if ${other} holds the weights, rename it`;
+  throw invalidInput({ file: single, what: `missing${hint}` });
 }
 
 const OPTIONAL_TOKENIZER_FILES = {

@@ -24,7 +24,7 @@ export function parseIndex(text: string, { index: file, extension, numbered }: C
     .at('weight_map')
     .entries()) {
     const shard = field.string();
-    if (!BASE_NAME.test(shard) || !shard.endsWith(extension) || shard === extension) {
+    if (!BASE_NAME.test(shard) || !shard.toLowerCase().endsWith(extension) || shard === extension) {
       throw field.unexpected(`the base name of a ${extension} file`);
     }
     shardOf.set(tensor, shard);

@@ -12,8 +12,9 @@ export interface TensorTable {
 }
 
 /**
- * Matches stored tensors with those that a PLM of this geometry has: each present, with its shape, in a dtype
- * that holds weights, and none besides. `files` is what `Origin.file` indexes.
+ * Matches stored tensors, by their plain names, with those that a PLM of this geometry has: each present, with its
+ * shape, in a dtype that holds weights, and none besides, but for a head that is tied. `files` is what
+ * `Origin.file` indexes.
  */
 export function matchTensors(
   config: PlmConfig,
@@ -29,14 +30,20 @@ export function matchTensors(
   }
   const notes: string[] = [];
   for (const [name, tensor] of checkpoint.tensors) {
-    if (!tensors.has(name)) notes.push(`${name} ignored: ${reasonToIgnore(tensor, config)}`);
+    if (tensors.has(name)) continue;
+    if (name === modelTensorName('lm_head')) {
+      const tied = [config.vocabSize, config.hiddenSize];
+      if (!sameShape(tensor.shape, tied)) throw wrongShape(tensor, tied);
+      continue;
+    }
+    notes.push(`${tensor.name} ignored: ${reasonToIgnore(name, tensor)}`);
   }
   return { tensors, notes };
 }
 
 function bind(slot: TensorSlot, tensor: StoredTensor, files: readonly SourceFile[]): Tensor {
   const { file, name, dtype, scheme, shape } = tensor;
-  if (!sameShape(shape, slot.shape)) throw wrongShape(tensor, slot.shape);
+  // Quantized weights have other shapes too; their dtype says more.
   if (scheme === undefined) {
     const field = `tensor ${JSON.stringify(name)}: dtype`;
     throw unsupported({
@@ -47,22 +54,21 @@ function bind(slot: TensorSlot, tensor: StoredTensor, files: readonly SourceFile
       expected: 'F32, F16 or BF16',
     });
   }
+  if (!sameShape(shape, slot.shape)) throw wrongShape(tensor, slot.shape);
   return new FileTensor(file, {
-    name,
+    name: slot.name,
     scheme,
     shape,
     origin: { file: files.indexOf(file), offset: tensor.offset },
   });
 }
 
+/** Buffers of rotary embeddings as older modeling code saved them. */
+const ROTARY_BUFFER = /\.rotary_emb\.(inv_freq|cos_cached|sin_cached)$/;
+
 /** Why a tensor outside the table does no harm; throws where it would. */
-function reasonToIgnore(tensor: StoredTensor, config: PlmConfig): string {
-  if (tensor.name === modelTensorName('lm_head')) {
-    const tied = [config.vocabSize, config.hiddenSize];
-    if (!sameShape(tensor.shape, tied)) throw wrongShape(tensor, tied);
-    return 'tie_word_embeddings makes it the embedding';
-  }
-  if (tensor.name.endsWith('.rotary_emb.inv_freq')) return 'a buffer that follows from rope_theta';
+function reasonToIgnore(name: string, tensor: StoredTensor): string {
+  if (ROTARY_BUFFER.test(name)) return 'a buffer that follows from rope_theta';
   throw invalidInput({
     file: tensor.file.name,
     field: `tensor ${JSON.stringify(tensor.name)}`,
@@ -71,10 +77,16 @@ function reasonToIgnore(tensor: StoredTensor, config: PlmConfig): string {
 }
 
 function missing(slots: readonly TensorSlot[], { listedIn, tensors }: Checkpoint) {
+  const known = new Set(slots.map(({ name }) => name));
   const absent = slots.filter(({ name }) => !tensors.has(name));
+  const first = absent[0]!;
   const more = absent.length > 1 ? ` (and ${absent.length - 1} more)` : '';
-  const what = `missing${more}, config.json needs it`;
-  return invalidInput({ file: listedIn, field: `tensor ${JSON.stringify(absent[0]!.name)}`, what });
+  const other = [...tensors].find(([name]) => !known.has(name))?.[1].name;
+  const found = other === undefined ? '' : `; the file has ${JSON.stringify(other)}`;
+  const hint =
+    first.role === 'lm_head' ? '; set tie_word_embeddings to true if the embedding is the head' : '';
+  const what = `missing${more}, config.json needs it${found}${hint}`;
+  return invalidInput({ file: listedIn, field: `tensor ${JSON.stringify(first.name)}`, what });
 }
 
 function wrongShape({ file, name, shape }: StoredTensor, expected: readonly number[]) {

@@ -55,7 +55,11 @@ export async function readStateDict(file: InputFile): Promise<readonly StateTens
       throw invalidInput({ file: file.name, field: 'data.pkl', what: 'not a name of a tensor', got: name });
     }
     const field = `tensor ${JSON.stringify(name)}`;
-    if (!(value instanceof TensorView)) throw invalidInput({ file: file.name, field, what: 'not a tensor' });
+    if (!(value instanceof TensorView)) {
+      const hint =
+        value instanceof Dict ? ' but a dictionary, as training states have; save the model alone' : '';
+      throw invalidInput({ file: file.name, field, what: `not a tensor${hint}` });
+    }
     const place = (key: string) => entries.get(`${root}/data/${key}`);
     return { name, ...locate(value, place, { file: file.name, field }) };
   });

@@ -49,9 +49,10 @@ export class JsonField {
     return this.value;
   }
 
-  /** Any finite number: the parser lets no other through. */
+  /** Any finite number. */
   number(): number {
     if (typeof this.value !== 'number') throw this.unexpected('a number');
+    if (!Number.isFinite(this.value)) throw this.unexpected('a finite number');
     return this.value;
   }
 

@@ -10,6 +10,8 @@ export interface JsonOptions {
   readonly root?: string;
   /** Accepts `__proto__`, `constructor` and `prototype` as keys: vocabularies hold them as ordinary tokens. */
   readonly anyKey?: boolean;
+  /** Accepts NaN, Infinity and -Infinity, which Python's json module writes and reads although JSON has none. */
+  readonly nonFinite?: boolean;
   /** Most members of one object, where a file may be far larger than what it is needed for. */
   readonly maxMembers?: number;
 }
@@ -33,6 +35,9 @@ const RESERVED_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 
 /** Longest run of digits that fits a double exactly whatever the digits are. */
 const EXACT_DIGITS = 15;
 
+/** How Python spells numbers that JSON has none for. */
+const NON_FINITE = ['NaN', 'Infinity', '-Infinity'];
+
 const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
 /** What may follow a backslash, `u` aside, and what it stands for. */
 const ESCAPES = '"\\/bfnrt';
@@ -52,6 +57,7 @@ class Parser {
   readonly #file: string;
   readonly #root: string;
   readonly #anyKey: boolean;
+  readonly #nonFinite: boolean;
   readonly #maxMembers: number;
   #at = 0;
   #values = 0;
@@ -63,6 +69,7 @@ class Parser {
     this.#file = file;
     this.#root = options.root ?? '';
     this.#anyKey = options.anyKey ?? false;
+    this.#nonFinite = options.nonFinite ?? false;
     this.#maxMembers = options.maxMembers ?? Number.POSITIVE_INFINITY;
   }
 
@@ -214,7 +221,7 @@ class Parser {
   #number(): number {
     NUMBER.lastIndex = this.#at;
     const match = NUMBER.exec(this.#text);
-    if (match === null) throw this.#syntax('no value');
+    if (match === null) return this.#nonFiniteNumber();
     const [literal, fraction, exponent] = match;
     const value = Number(literal);
     if (!Number.isFinite(value)) throw this.#fault('number out of range', literal);
@@ -223,6 +230,13 @@ class Parser {
     }
     this.#at += literal.length;
     return value;
+  }
+
+  #nonFiniteNumber(): number {
+    const word = NON_FINITE.find((spelled) => this.#text.startsWith(spelled, this.#at));
+    if (word === undefined || !this.#nonFinite) throw this.#syntax('no value');
+    this.#at += word.length;
+    return Number(word);
   }
 
   #word<T>(word: string, value: T): T {

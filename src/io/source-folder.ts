@@ -17,18 +17,34 @@ export interface FolderSource {
   open(name: string, label: string): Promise<InputFile>;
 }
 
-/** A model's folder. Files are opened by base name only. */
+/**
+ * Names that belong to no model: hidden files, as temporary ones and those that macOS writes beside each file on
+ * other file systems (AppleDouble, `._model.gguf`).
+ */
+const HIDDEN = /^\./;
+
+/**
+ * A model's folder. Files are opened by base name only. Where no entry has exactly the name that is asked for, the
+ * only one that differs in case alone stands for it: disks and tools that ignore case change it.
+ */
 export class SourceFolder {
   readonly name: string;
   readonly origin: HubOrigin | undefined;
   readonly #source: FolderSource;
   readonly #entries: ReadonlySet<string>;
+  /** Entries by their names in lower case. */
+  readonly #lowerCase = new Map<string, string[]>();
 
   constructor(source: FolderSource) {
     this.name = source.name;
     this.origin = source.origin;
     this.#source = source;
-    this.#entries = new Set(source.entries);
+    this.#entries = new Set(source.entries.filter((name) => !HIDDEN.test(name)));
+    for (const name of this.#entries) {
+      const alike = this.#lowerCase.get(name.toLowerCase());
+      if (alike === undefined) this.#lowerCase.set(name.toLowerCase(), [name]);
+      else alike.push(name);
+    }
   }
 
   /** Opens a folder on this machine. */
@@ -46,18 +62,25 @@ export class SourceFolder {
   }
 
   has(name: string): boolean {
-    return this.#entries.has(name);
+    return this.#entryOf(name) !== undefined;
   }
 
   /** Opens an entry, calling it `label` in messages and records. */
-  async open(name: string, label = name): Promise<InputFile> {
+  async open(name: string, label?: string): Promise<InputFile> {
     // The listing holds base names only, so a name that is in it cannot climb.
-    if (!this.has(name)) throw invalidInput({ file: name, what: 'missing' });
-    return this.#source.open(name, label);
+    const entry = this.#entryOf(name);
+    if (entry === undefined) throw invalidInput({ file: name, what: 'missing' });
+    return this.#source.open(entry, label ?? entry);
+  }
+
+  #entryOf(name: string): string | undefined {
+    if (this.#entries.has(name)) return name;
+    const alike = this.#lowerCase.get(name.toLowerCase());
+    return alike?.length === 1 ? alike[0] : undefined;
   }
 
   /** Reads an entry, calling it `label` in messages and records. */
-  async readText(name: string, maxBytes: number, label = name): Promise<TextFile> {
+  async readText(name: string, maxBytes: number, label?: string): Promise<TextFile> {
     return readText(await this.open(name, label), maxBytes);
   }
 }

@@ -69,10 +69,7 @@ function modelFiles<File extends Listed>(
     const files = flat.filter((entry) => COMPANIONS.has(nameOf(entry)) || isWeights(nameOf(entry)));
     return { files, ...at, format: 'checkpoint' };
   }
-  const onlyGguf = firstOf(
-    repository,
-    flat.filter((entry) => entry.path.endsWith('.gguf')),
-  );
+  const onlyGguf = firstOf(repository, ggufModels(flat));
   if (onlyGguf !== undefined) return filesOf(repository, listed, onlyGguf);
   if (flat.some((entry) => nameOf(entry) === BUNDLE_MANIFEST))
     return { files: inside, ...at, format: 'bundle' };
@@ -85,6 +82,17 @@ function modelFiles<File extends Listed>(
 
 const MODELS = 'config.json and weights, a .gguf file, an ONNX graph or a bundle';
 
+/** Names of GGUF files that come with a model; of files on the Hub the header is not at hand. */
+const COMPANION_GGUF = /(^|[-_.])imatrix[-_.]|^mmproj[-_.]/i;
+
+/** GGUF files that are models, as far as their names tell. */
+function ggufModels<File extends Listed>(files: readonly File[]): readonly File[] {
+  const nameOf = ({ path }: Listed) => path.slice(path.lastIndexOf('/') + 1);
+  const all = files.filter((file) => /^[^.].*\.gguf$/i.test(nameOf(file)));
+  const models = all.filter((file) => !COMPANION_GGUF.test(nameOf(file)));
+  return models.length === 0 ? all : models;
+}
+
 /** What one named file needs beside itself. */
 function filesOf<File extends Listed>(
   repository: string,
@@ -93,14 +101,14 @@ function filesOf<File extends Listed>(
 ): NeededFiles<File> {
   const folder = file.path.slice(0, file.path.lastIndexOf('/') + 1);
   const name = file.path.slice(folder.length);
-  if (name.endsWith('.gguf')) {
+  if (/\.gguf$/i.test(name)) {
     const names = new Set(siblingShardNames(name) ?? [name]);
     const files = listed.filter(
       (entry) => entry.path.startsWith(folder) && names.has(entry.path.slice(folder.length)),
     );
     return { files, path: file.path, format: 'gguf' };
   }
-  if (name.endsWith('.onnx')) {
+  if (/\.onnx$/i.test(name)) {
     // Config and tokenizer lie beside the folder of graphs.
     const root = folder.endsWith(GRAPHS) ? folder.slice(0, -GRAPHS.length) : folder;
     const files = listed.filter(

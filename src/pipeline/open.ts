@@ -2,6 +2,7 @@ import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { openGguf } from '../../formats/gguf/import.ts';
+import { holdsModel } from '../../formats/gguf/kind.ts';
 import { siblingShardNames } from '../../formats/gguf/shards.ts';
 import { hasHfWeights, isHfFolder, readHfFolder } from '../../formats/hf/import.ts';
 import { isOnnxFolder } from '../../formats/onnx/import/locate.ts';
@@ -69,9 +70,11 @@ async function openLocal(spec: string): Promise<Model> {
   // Folders of graphs have a config.json too; those of checkpoints may have graphs beside the weights.
   const folder = await SourceFolder.open(path.resolve(spec));
   if (!hasHfWeights(folder) && (await isOnnxFolder(spec))) return openOnnx(spec);
-  if (isHfFolder(folder)) return readHfFolder(folder);
+  // Repositories of GGUF files often keep the config.json of what they were made of.
+  if (hasHfWeights(folder) || (isHfFolder(folder) && ggufNames(folder).length === 0))
+    return readHfFolder(folder);
   if (await isBundle(spec)) return openBundle(spec);
-  return openGguf(path.join(spec, onlyGguf(spec, folder)));
+  return openGguf(path.join(spec, await onlyGguf(spec, folder)));
 }
 
 /** Opens a source for as long as `use` takes, which also hears its path on this machine, if it is there. */
@@ -110,23 +113,40 @@ async function statOf(spec: string): Promise<Stats | undefined> {
 }
 
 function openFile(file: string): Promise<Model> {
-  if (/\.(safetensors|json)$/.test(file)) {
+  if (/\.(safetensors|json|bin)$/i.test(file)) {
     throw usage(`${path.basename(file)} is a part of a checkpoint`, 'the folder that holds it');
   }
-  return file.endsWith('.onnx') ? openOnnx(file) : openGguf(file);
+  return /\.onnx$/i.test(file) ? openOnnx(file) : openGguf(file);
 }
 
-/** The one GGUF of a folder: of a split model, its first shard. */
-function onlyGguf(spec: string, { entries }: SourceFolder): string {
-  const names = [...entries].filter((name) => name.endsWith('.gguf'));
-  const models = [...new Set(names.map((name) => siblingShardNames(name)?.[0] ?? name))].sort();
-  const [model] = models;
-  if (model === undefined) {
+/** GGUF files of a folder, of split models the first shards. */
+function ggufNames({ entries }: SourceFolder): string[] {
+  const names = [...entries].filter((name) => /\.gguf$/i.test(name));
+  return [...new Set(names.map((name) => siblingShardNames(name)?.[0] ?? name))].sort();
+}
+
+/** The one model among the GGUF files of a folder: of a split model, its first shard. */
+async function onlyGguf(spec: string, folder: SourceFolder): Promise<string> {
+  const found = ggufNames(folder);
+  if (found.length === 0) {
     const expected = 'config.json and safetensors files, a .gguf file or a bundle';
     throw invalidInput({ file: spec, what: 'no model in this folder', expected });
   }
+  const models = found.length === 1 ? found : await withModels(folder, found);
   if (models.length > 1) {
     throw usage(`${spec} holds ${models.length} models, name one of them: ${models.join(', ')}`);
   }
-  return model;
+  return models[0] ?? found[0]!;
+}
+
+/** Those of `names` that are models, and no importances, adapters or projectors beside one. */
+async function withModels(folder: SourceFolder, names: readonly string[]): Promise<string[]> {
+  const models: string[] = [];
+  for (const name of names) {
+    // A shard that is missing is a fault of the model that it is of.
+    const file = folder.has(name) ? await folder.open(name) : undefined;
+    if (file === undefined || (await holdsModel(file))) models.push(name);
+    await file?.close();
+  }
+  return models;
 }

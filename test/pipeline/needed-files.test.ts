@@ -50,6 +50,12 @@ const CASES: readonly Case[] = [
     needed: ['a-00001-of-00002.gguf', 'a-00002-of-00002.gguf', 'plmpress.json'],
     at: 'a-00001-of-00002.gguf',
   },
+  {
+    name: 'the GGUF beside files that come with it',
+    files: ['a.GGUF', 'a-imatrix.gguf', 'imatrix.gguf', 'mmproj-a.gguf', '._a.gguf'],
+    needed: ['a.GGUF'],
+    at: 'a.GGUF',
+  },
   { name: 'one of several GGUF', files: ['a.gguf', 'b.gguf'], path: 'b.gguf', needed: ['b.gguf'] },
   {
     name: 'a GGUF in a folder',

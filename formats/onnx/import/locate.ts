@@ -61,6 +61,7 @@ async function graphNames(folder: string): Promise<string[]> {
   const entries = await readdir(folder).catch((error) => {
     throw localIo(folder, error);
   });
-  const names = entries.filter((name) => name.endsWith('.onnx')).sort();
+  // Hidden files are no graphs: macOS writes `._model.onnx` beside each on other file systems.
+  const names = entries.filter((name) => /^[^.].*\.onnx$/i.test(name)).sort();
   return names.filter((name) => !names.includes(ALIASES.get(name) ?? ''));
 }

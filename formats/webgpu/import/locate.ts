@@ -7,7 +7,7 @@ import { MANIFEST_FILE } from '../file-names.ts';
 export async function isBundle(spec: string): Promise<boolean> {
   if (path.basename(spec) === MANIFEST_FILE) return true;
   const entries = await readdir(spec).catch((): string[] => []);
-  return entries.includes(MANIFEST_FILE) && !entries.some((name) => name.endsWith('.gguf'));
+  return entries.includes(MANIFEST_FILE) && !entries.some((name) => /^[^.].*\.gguf$/i.test(name));
 }
 
 /** The real path of the folder of a bundle that is named by itself or by its manifest. */

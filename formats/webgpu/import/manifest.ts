@@ -20,8 +20,8 @@ import {
   MAX_POSITIONS,
   MAX_VOCABULARY,
   MAX_WIDTH,
-  positive,
 } from '../../hf/config.ts';
+import { positive } from '../../hf/positive.ts';
 import { plmConfig } from '../geometry.ts';
 import { WEBGPU_SCHEMES } from '../schemes.ts';
 import { MAX_SHARD_BYTES } from '../shards.ts';

@@ -63,6 +63,21 @@ const ACCEPTED: readonly (readonly [name: string, changes: Fields, expected: Fie
   ['default scaling of Transformers 4', { rope_scaling: { type: 'default' } }, {}],
   ['default scaling, newer name', { rope_scaling: { rope_type: 'default', factor: 1 } }, {}],
   ['parameters of Transformers 5', { rope_parameters: { rope_type: 'default', rope_theta: 5e4 } }, { ropeTheta: 5e4 }],
+  ['theta inside of rope_scaling', { rope_scaling: { rope_type: 'default', rope_theta: 5e4 } }, { ropeTheta: 5e4 }],
+  ['theta in all three places', { rope_theta: 5e4, rope_scaling: { rope_theta: 5e4 }, rope_parameters: { rope_theta: 5e4 } }, { ropeTheta: 5e4 }],
+  ['parameters without type', { rope_parameters: { rope_theta: 5e4 } }, { ropeTheta: 5e4 }],
+  ['parameters without anything', { rope_parameters: {}, rope_scaling: {} }, {}],
+  ['parameters without type that scale by 1', { rope_scaling: { rope_theta: 5e4, factor: 1, partial_rotary_factor: 1 } }, { ropeTheta: 5e4 }],
+  ['type null', { rope_parameters: { rope_type: null, type: null, rope_theta: 5e4, factor: null } }, { ropeTheta: 5e4 }],
+  ['both names of the type', { rope_parameters: { rope_type: 'default', type: 'default' } }, {}],
+  ['linear scaling by 1', { rope_scaling: { type: 'linear', factor: 1 } }, {}],
+  ['the largest theta and the smallest epsilon of F32', { rope_theta: 3.4e38, rms_norm_eps: 1.2e-38 }, { ropeTheta: 3.4e38, rmsNormEps: 1.2e-38 }],
+  ['a window that is off', { sliding_window: 128, use_sliding_window: false }, {}],
+  ['a window that is null', { sliding_window: null, use_sliding_window: true }, {}],
+  ['a window of every position', { sliding_window: 4096, max_position_embeddings: 1024 }, { maxPositionEmbeddings: 1024 }],
+  ['layers that attend to everything', { layer_types: ['full_attention', 'full_attention'] }, {}],
+  ['widths of heads as Transformers saves them', { head_dim: 2, qk_head_dim: 6 }, {}],
+  ['name of the dtype in Transformers 5', { dtype: 'bfloat16' }, {}],
   ['both, equal', { rope_theta: 5e4, rope_parameters: { rope_type: 'default', rope_theta: 5e4 } }, { ropeTheta: 5e4 }],
   ['model_type absent, class known', { model_type: undefined }, {}],
   ['unknown fields', { torch_dtype: 'bfloat16', use_cache: true, anything: { at: ['all'] } }, {}],
@@ -119,6 +134,15 @@ const REFUSED: readonly Refused[] = [
   ['tie_word_embeddings a string', { tie_word_embeddings: 'false' }, /tie_word_embeddings: wrong value, got "false"/],
   ['max_position_embeddings 0', { max_position_embeddings: 0 }, /max_position_embeddings: wrong value, got 0/],
   ['two values of theta', { rope_theta: 1e4, rope_parameters: { rope_type: 'default', rope_theta: 1e5 } }, /rope_parameters\.rope_theta: wrong value, got 100000, expected 10000/],
+  ['theta beside and inside of rope_scaling', { rope_theta: 1e4, rope_scaling: { type: 'default', rope_theta: 1e5 } }, /rope_scaling\.rope_theta: wrong value, got 100000, expected 10000, as rope_theta says/],
+  ['theta in both objects', { rope_scaling: { rope_theta: 1e4 }, rope_parameters: { rope_theta: 1e5 } }, /rope_parameters\.rope_theta: wrong value, got 100000, expected 10000, as rope_scaling\.rope_theta says/],
+  ['theta that F32 takes for infinite', { rope_theta: 1e39 }, /rope_theta: wrong value, got 1e\+39, expected a positive number that F32 holds/],
+  ['theta inside, infinite in F32', { rope_parameters: { rope_theta: 1e39 } }, /rope_parameters\.rope_theta: wrong value, got 1e\+39/],
+  ['theta that F32 takes for 0', { rope_theta: 1e-50 }, /rope_theta: wrong value, got 1e-50/],
+  ['epsilon that F32 takes for 0', { rms_norm_eps: 1e-50 }, /rms_norm_eps: wrong value, got 1e-50, expected a positive number that F32 holds/],
+  ['epsilon that devices flush to 0', { rms_norm_eps: 1e-40 }, /rms_norm_eps: wrong value, got 1e-40/],
+  ['epsilon that F32 takes for infinite', { rms_norm_eps: 1e39 }, /rms_norm_eps: wrong value, got 1e\+39/],
+  ['width of a head that is no sum', { qk_head_dim: 8 }, /qk_head_dim: wrong value, got 8, expected 6, the sum of qk_nope_head_dim and qk_rope_head_dim/],
   ['eos_token_id negative', { eos_token_id: -1 }, /eos_token_id: wrong value, got -1/],
   ['eos_token_id a list of strings', { eos_token_id: ['x'] }, /eos_token_id\[0\]: wrong value, got "x"/],
   ['model_type a number', { model_type: 1 }, /model_type: wrong value, got 1/],
@@ -131,11 +155,23 @@ const REFUSED: readonly Refused[] = [
   ['attention biases', { attention_bias: true }, /attention_bias: not supported, got true/, 'unsupported'],
   ['FFN biases', { mlp_bias: true }, /mlp_bias: not supported, got true/, 'unsupported'],
   ['rope_scaling yarn', { rope_scaling: { type: 'yarn', factor: 4 } }, /rope_scaling\.type: not supported, got "yarn", expected default/, 'unsupported'],
+  ['rope_scaling of no type, by a kind of scaling', { rope_scaling: { beta_fast: 32 } }, /rope_scaling\.type: not supported, got nothing/, 'unsupported'],
+  ['two types', { rope_parameters: { rope_type: 'default', type: 'linear', factor: 4 } }, /rope_parameters\.type: not supported, got "linear"/, 'unsupported'],
+  ['rope_scaling dynamic', { rope_scaling: { type: 'dynamic', factor: 2 } }, /rope_scaling\.type: not supported, got "dynamic"/, 'unsupported'],
+  ['rope_scaling linear without a factor', { rope_scaling: { type: 'linear' } }, /rope_scaling\.type: not supported, got "linear"/, 'unsupported'],
+  ['RoPE by kinds of layers', { rope_parameters: { full_attention: { rope_theta: 1e4 } } }, /rope_parameters\.full_attention: not supported, got .*, expected one RoPE for all layers/, 'unsupported'],
+  ['half of the head rotates', { partial_rotary_factor: 0.5 }, /partial_rotary_factor: not supported, got 0\.5/, 'unsupported'],
+  ['half of the head rotates, inside', { rope_parameters: { rope_theta: 1e4, partial_rotary_factor: 0.5 } }, /rope_parameters\.partial_rotary_factor: not supported, got 0\.5/, 'unsupported'],
+  ['sliding window', { sliding_window: 128, use_sliding_window: true }, /sliding_window: not supported, got 128/, 'unsupported'],
+  ['sliding window that nothing turns off', { sliding_window: 128 }, /sliding_window: not supported, got 128/, 'unsupported'],
+  ['layers that slide', { layer_types: ['full_attention', 'sliding_attention'] }, /layer_types\[1\]: not supported, got "sliding_attention"/, 'unsupported'],
   ['rope_scaling of no type', { rope_scaling: { factor: 4 } }, /rope_scaling\.type: not supported, got nothing/, 'unsupported'],
   ['rope_parameters linear', { rope_parameters: { rope_type: 'linear', rope_theta: 1e5 } }, /rope_parameters\.rope_type: not supported, got "linear"/, 'unsupported'],
   ['rope_scaling a string', { rope_scaling: 'yarn' }, /rope_scaling: wrong value, got "yarn", expected an object/],
-  ['quantization_config', { quantization_config: { quant_method: 'gptq', bits: 4 } }, /quantization_config: the weights are quantized already/, 'unsupported'],
 ];
+
+/** The tiny config with a member as text, as only Python may write it. */
+const withField = (member: string) => `${JSON.stringify(TINY_CONFIG).slice(0, -1)},${member}}`;
 
 const TEXTS: readonly (readonly [name: string, text: string, message: RegExp])[] = [
   ['empty', '', /^config\.json: line 1, column 1: not valid JSON/],
@@ -152,6 +188,14 @@ const TEXTS: readonly (readonly [name: string, text: string, message: RegExp])[]
   ],
   ['__proto__', '{"model_type":"plm","__proto__":{"hidden_size":8}}', /__proto__: reserved key/],
   ['duplicate', '{"model_type":"llama","model_type":"plm"}', /model_type: duplicate key/],
+  ['theta NaN', withField('"rope_theta":NaN'), /rope_theta: wrong value, got NaN, expected a finite number/],
+  [
+    'theta in rope_parameters infinite',
+    withField('"rope_parameters":{"rope_theta":Infinity}'),
+    /rope_parameters\.rope_theta: wrong value, got Infinity/,
+  ],
+  ['a comment', '{"model_type":"plm" // here\n}', /^config\.json: line 1, column 21: not valid JSON/],
+  ['a byte order mark', '\ufeff{}', /starts with a byte order mark/],
   ['200,000 levels', `{"model_type":"plm","x":${'['.repeat(200_000)}`, /nested deeper than 128 levels/],
 ];
 
@@ -162,6 +206,18 @@ function failsWith(message: RegExp, failure: Failure = 'invalid-input') {
     return true;
   };
 }
+
+test('reads what Python writes for numbers that JSON has none for, where nothing depends on them', () => {
+  const { plm } = parseConfig(withField('"initializer_range":NaN,"x":[Infinity,-Infinity]'), 'config.json');
+  assert.deepEqual(plm, config({}).plm);
+});
+
+test('notes members of RoPE that have no effect', () => {
+  const rope = { rope_type: 'default', rope_theta: 1e5, factor: 4, original_max_position_embeddings: 4096 };
+  assert.deepEqual(config({ rope_scaling: rope }).notes, [
+    'config.json: rope_scaling.factor ignored, plain RoPE is not scaled',
+  ]);
+});
 
 test('refuses, naming the field', async (t) => {
   for (const [name, changes, message, failure] of REFUSED) {

@@ -103,7 +103,7 @@ const PICKLES: readonly PickleCase[] = [
   ['line of 1 MB', () => inDict(p.global('x'.repeat(1_000_000), 'y')), at('line without an end')],
   ['frame of 2^63 bytes', () => whole(bytes(0x95, 0, 0, 0, 0, 0, 0, 0, 128)), at('cut')],
   ['tuple of 65 items', () => inDict(p.tupleOf(...Array<Buffer>(65).fill(p.none))), at('tuple too long')],
-  ['a dict that holds itself', () => whole(p.emptyDict, p.put(0), p.string('x'), p.get(0), p.setItem), tensor('not a tensor$')],
+  ['a dict that holds itself', () => whole(p.emptyDict, p.put(0), p.string('x'), p.get(0), p.setItem), tensor('not a tensor but a dictionary')],
 
   // Form.
   ['no pickle', () => Buffer.from('hello'), at('not a pickle of protocol 2 or later')],
@@ -130,7 +130,7 @@ const PICKLES: readonly PickleCase[] = [
   ['float', () => inDict(bytes(0x47, 0, 0, 0, 0, 0, 0, 0, 0)), opcode('47')],
   ['not a dict', () => whole(p.string('x')), /^pytorch_model\.bin: data\.pkl: not a state dict$/],
   ['a number for a tensor', () => inDict(p.int(1)), tensor('not a tensor$')],
-  ['a checkpoint of training', () => inDict(p.emptyDict), tensor('not a tensor$')],
+  ['a checkpoint of training', () => inDict(p.emptyDict), tensor('not a tensor but a dictionary, as training states have; save the model alone$')],
   ['no name', () => dictOf({ name: '' }), /^pytorch_model\.bin: data\.pkl: not a name of a tensor, got ""$/],
   ['name with a line feed', () => dictOf({ name: 'a\nb' }), /not a name of a tensor/],
   ['name of 257 characters', () => dictOf({ name: 'x'.repeat(257) }), /not a name of a tensor/],

@@ -25,6 +25,8 @@ describe('geometry of a model as a config.json', () => {
     it(`of ${what} is that of a Hugging Face folder`, () => {
       assert.deepEqual(parseConfig(text(config), 'config.json'), {
         plm: config,
+        tied: config.tieWordEmbeddings,
+        quantization: [],
         bosTokenId: 258,
         eosTokenIds: [258, 259],
         padTokenId: 258,

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { holdsLocalPath } from '../../src/core/local-path.ts';
+
+const PATHS = [
+  ...[
+    '/home/alice/plm',
+    '/plm',
+    '~/plm',
+    '~alice/plm',
+    './plm',
+    '../plm',
+    'C:\\Users\\alice',
+    'd:/models/plm',
+  ],
+  ...[
+    '\\\\server\\share',
+    'file:///home/alice',
+    'trained from /mnt/data/run-7',
+    '"/root/a b"',
+    '/домой/модель',
+    '.\\plm',
+  ],
+  ...['a=/scratch/x', '[/data/x]', 'see ~/notes'],
+];
+const OTHERS = [
+  ...[
+    'PLM-Team/PLM-1.8B-Base',
+    'plm',
+    'https://huggingface.co/PLM-Team/PLM',
+    'hf://org/name/file',
+    'text/html',
+    'a / b / c',
+  ],
+  ...[
+    '',
+    '.',
+    'v1.0',
+    'and/or/neither',
+    '</think>',
+    'apache-2.0',
+    'a~b',
+    'profile: x',
+    '1/2',
+    'outputs/checkpoint-500',
+    '/',
+    '//',
+  ],
+];
+
+test('tells paths of a machine from ids, addresses and words', () => {
+  assert.deepEqual(
+    PATHS.filter((text) => !holdsLocalPath(text)),
+    [],
+  );
+  assert.deepEqual(OTHERS.filter(holdsLocalPath), []);
+});
