@@ -22,6 +22,11 @@ export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
 }
 
+/** A count with what is counted: `1 file`, `2,709 files`. */
+export function formatCounted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${formatCount(count)} ${count === 1 ? noun : plural}`;
+}
+
 /** Parameters as the field writes them: `1.83 B`, `4.08 M`. */
 export function formatParameters(count: number): string {
   if (count >= 999.5e6) return `${significant(count / 1e9, 3)} B`;
@@ -72,6 +77,13 @@ export function visible(text: string): string {
     if (character === '\n') return '\\n';
     if (character === '\t') return '\\t';
     if (character === '\\') return '\\\\';
+    return `\\u{${character.codePointAt(0)!.toString(16)}}`;
+  });
+}
+
+/** Text as one line of a terminal: what would move the cursor, break the line or turn its direction is escaped. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) => {
     return `\\u{${character.codePointAt(0)!.toString(16)}}`;
   });
 }
