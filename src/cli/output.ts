@@ -34,8 +34,13 @@ export class Output {
     this.#closed = true;
   }
 
-  /** Ends a line that has been begun, where a terminal shows what comes next behind it. */
+  /** Whether a terminal shows what comes next behind what has been written. */
+  get isMidLine(): boolean {
+    return this.isTty && this.#isMidLine;
+  }
+
+  /** Ends a line that a terminal shows. */
   async endLine(): Promise<void> {
-    if (this.isTty && this.#isMidLine) await this.write('\n');
+    if (this.isMidLine) await this.write('\n');
   }
 }

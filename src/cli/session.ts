@@ -52,6 +52,7 @@ export class Session {
       style: this.quiet ? 'silent' : isAnimated(io) ? 'animated' : 'lines',
       theme: this.#errorTheme,
     });
+    signal.addEventListener('abort', () => this.#leaveEcho(), { once: true });
   }
 
   get progress(): Progress {
@@ -106,11 +107,15 @@ export class Session {
     await this.out.endLine();
     this.#exitCode = failure.exitCode;
     const { class: name, exitCode, message } = failure;
-    // Terminals echo Ctrl-C as ^C, at the beginning of the line now.
-    const start = this.#stderr.isTTY && name === 'interrupted' ? '\r' : '';
-    this.#stderr.write(`${start}plmpress: ${this.#errorTheme.bad('error:')} ${message}\n`);
+    this.#stderr.write(`plmpress: ${this.#errorTheme.bad('error:')} ${message}\n`);
     if (stack !== undefined) this.#stderr.write(`${stack}\n`);
     if (this.json && !this.#wroteJson) await this.writeJson({ error: { class: name, exitCode, message } });
+  }
+
+  /** Terminals echo Ctrl-C as ^C: what comes next goes over it, or below the text that it stands behind. */
+  #leaveEcho(): void {
+    if (this.out.isMidLine) void this.out.endLine();
+    else if (this.#stderr.isTTY) this.#stderr.write('\r');
   }
 }
 
