@@ -140,6 +140,21 @@ describe('in a terminal', { skip: NO_TERMINAL }, () => {
     });
   }
 
+  it('serve ends by Ctrl-C without an error', async (t) => {
+    const folder = temporaryFolder(t);
+    writeFileSync(path.join(folder, 'manifest.json'), '{}');
+    const { code, output } = await runInTerminal(
+      t,
+      ['serve', folder, '--port', '0'],
+      { columns: 80 },
+      once(/ends it/, (terminal) => terminal.type(CTRL_C)),
+    );
+    const { lines, column } = shownBy(output);
+    assert.equal(code, 0);
+    assert.match(lines[0]!, /^http:\/\/127\.0\.0\.1:\d+\/$/);
+    assert.deepEqual([lines.slice(1), column], [['• serving; Ctrl-C ends it', '• stopped'], 0]);
+  });
+
   it('an error in the midst of a text begins on a line of its own', async (t) => {
     const argv = [...GENERATE.slice(0, 4), '-n', '900', '--temperature', '0', '--threads', '1'];
     const start = text.trimStart().slice(0, 5);

@@ -226,6 +226,7 @@ async function run(
   // First, since it took longer than all that follows and may be used without it.
   if (savePlan !== undefined && chosen !== undefined) {
     await writeSchemePlan(savePlan, chosen, { force, inputs });
+    session.note(`the chosen schemes are in ${savePlan}`);
   }
   const job: ConvertOptions = {
     ...{ model, targets, output, force, threads, dryRun },
@@ -277,8 +278,11 @@ async function run(
       await session.writeLines([`${verdict} ${target}: ${summarizeVerification(verification)}`]);
     }
   }
-  if (manifest !== undefined)
-    for (const hint of runHints(targets, output, flags.ggufArch)) session.note(hint);
+  const failed = new Set(
+    verifications?.filter(({ verification }) => !verification.passed).map(({ target }) => target),
+  );
+  const sound = targets.filter(({ plan }) => !failed.has(plan.target));
+  if (manifest !== undefined) for (const hint of runHints(sound, output, flags.ggufArch)) session.note(hint);
   const failures = (verifications ?? []).flatMap(({ target, verification }) =>
     verification.failures.map((failure) => `${target}: ${failure}`),
   );
