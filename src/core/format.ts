@@ -14,7 +14,7 @@ export function formatBytes(bytes: number): string {
 
 /** The same with every byte: `3.65 GB (3,650,000,000 bytes)`. */
 export function formatBytesExactly(bytes: number): string {
-  return bytes < 1000 ? `${bytes} bytes` : `${formatBytes(bytes)} (${formatCount(bytes)} bytes)`;
+  return bytes < 1000 ? formatCounted(bytes, 'byte') : `${formatBytes(bytes)} (${formatCount(bytes)} bytes)`;
 }
 
 /** Groups of three digits, whatever the locale. */
@@ -23,8 +23,8 @@ export function formatCount(count: number): string {
 }
 
 /** A count with what is counted: `1 file`, `2,709 files`. */
-export function formatCounted(count: number, noun: string, plural = `${noun}s`): string {
-  return `${formatCount(count)} ${count === 1 ? noun : plural}`;
+export function formatCounted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /** Parameters as the field writes them: `1.83 B`, `4.08 M`. */
@@ -39,6 +39,13 @@ export function formatSeconds(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(2)} s`;
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
   return formatClock(seconds);
+}
+
+/** Things a second: `1,250`, `37.5`, `0.042`; undefined where there were none, or no time to count them in. */
+export function formatRate(perSecond: number): string | undefined {
+  if (!(perSecond > 0 && Number.isFinite(perSecond))) return undefined;
+  if (perSecond < 1) return formatSmall(Number(perSecond.toPrecision(2)));
+  return perSecond < 100 ? perSecond.toFixed(1) : formatCount(Math.round(perSecond));
 }
 
 /** `m:ss` or `h:mm:ss`. */

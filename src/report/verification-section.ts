@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, formatPercent, formatSmall } from '../core/format.ts';
+import { formatBytes, formatCount, formatCounted, formatPercent, formatSmall } from '../core/format.ts';
 import { elementCount } from '../core/tensor.ts';
 import type { Lineage } from '../pipeline/lineage.ts';
 import type { Verification } from '../pipeline/verify.ts';
@@ -17,7 +17,7 @@ export function verificationSection(title: string, verification: Verification, l
   return {
     ...{ title, passed, failures },
     verdict: passed
-      ? `It still is its source, over ${formatCount(tokens)} tokens.`
+      ? `It still is its source, over ${formatCounted(tokens, 'token')}.`
       : 'It differs from its source by more than its schemes explain.',
     measures: measures(verification),
     panels: [

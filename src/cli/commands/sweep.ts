@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { usage } from '../../core/errors.ts';
-import { formatCounted } from '../../core/format.ts';
+import { formatCount, formatCounted } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
 import type { Statistics } from '../../core/statistics.ts';
 import { QUALITIES, type Quality } from '../../passes/calibrated-rounding.ts';
@@ -147,7 +147,7 @@ async function run(session: Session, { place, model, statistics }: Input, flags:
     if (session.signal.aborted && kept !== undefined && points.length > 0) {
       const done = formatCounted(points.length, 'size');
       session.note(
-        `${done} of ${sizes.length} stay in ${flags.output}: the same command goes on with the rest`,
+        `${done} of ${formatCount(sizes.length)} stay in ${flags.output}: the same command goes on with the rest`,
       );
     }
     throw error;

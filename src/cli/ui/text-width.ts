@@ -1,7 +1,7 @@
 const GRAPHEMES = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** Take no column: marks that combine, and characters that only format. */
-const INVISIBLE = /^[\p{M}\p{Cf}\p{Cc}]+$/u;
+const INVISIBLE = /[\p{M}\p{Cf}\p{Cc}]/u;
 /** Take two (UAX #11, Wide and Fullwidth): scripts of East Asia and their punctuation, and emoji. Halfwidth forms take one. */
 const WIDE =
   /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Bopomofo}\p{Script=Yi}\p{Emoji_Presentation}\u3001-\u303e\uff01-\uff60\uffe0-\uffe6]|\ufe0f/u;
@@ -28,6 +28,6 @@ export function cutToWidth(text: string, columns: number): string {
 }
 
 function graphemeWidth(grapheme: string): number {
-  if (INVISIBLE.test(grapheme)) return 0;
-  return WIDE.test(grapheme) && !HALFWIDTH.test(grapheme) ? 2 : 1;
+  if (WIDE.test(grapheme) && !HALFWIDTH.test(grapheme)) return 2;
+  return [...grapheme].filter((character) => !INVISIBLE.test(character)).length;
 }
