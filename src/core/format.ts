@@ -64,6 +64,11 @@ export function formatSmall(value: number): string {
   return value.toExponential(2).replace(/\.?0+e/, 'e');
 }
 
+/** A perplexity: `15.23`, `250,012`. */
+export function formatPerplexity(value: number): string {
+  return value < 1000 ? value.toFixed(2) : formatCount(Math.round(value));
+}
+
 /** A share in percent: `96.09 %`. */
 export function formatPercent(share: number): string {
   return `${(100 * share).toFixed(2)} %`;

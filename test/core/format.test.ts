@@ -7,6 +7,7 @@ import {
   formatCount,
   formatCounted,
   formatParameters,
+  formatPerplexity,
   formatRate,
   formatSeconds,
   formatSmall,
@@ -110,6 +111,16 @@ const CASES: readonly [name: string, format: (value: number) => string, rows: re
       [
         [0, '0 bytes'],
         [1, '1 byte'],
+      ],
+    ],
+    [
+      'perplexities',
+      formatPerplexity,
+      [
+        [15.234, '15.23'],
+        [999.99, '999.99'],
+        [250012.4, '250,012'],
+        [Number.POSITIVE_INFINITY, 'Infinity'],
       ],
     ],
     [

@@ -56,7 +56,7 @@ function allocationLines({ tensors, ...allocation }: Allocation, theme: Theme): 
       scheme,
       formatCount(bytes),
       formatSmall(cost),
-      `${((100 * cost) / allocation.predictedKld).toFixed(1)} %`,
+      allocation.predictedKld > 0 ? `${((100 * cost) / allocation.predictedKld).toFixed(1)} %` : '',
     ]);
   const columns: Column[] = [
     { header: 'tensor' },

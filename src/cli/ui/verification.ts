@@ -1,4 +1,10 @@
-import { formatCounted, formatPercent, formatRate, formatSmall } from '../../core/format.ts';
+import {
+  formatCounted,
+  formatPercent,
+  formatPerplexity,
+  formatRate,
+  formatSmall,
+} from '../../core/format.ts';
 import { relativeError, type TensorError, type Verification } from '../../pipeline/verify.ts';
 import { logHistogram } from '../../report/histogram.ts';
 import { strip } from './strip.ts';
@@ -11,7 +17,7 @@ export function summarizeVerification(verification: Verification): string {
   return [
     `mean KLD ${formatSmall(kld.mean)} (${limitText(maxKld)})`,
     `top-1 ${formatPercent(top1)}`,
-    `perplexity ${ppl.reference.toFixed(2)} -> ${ppl.artifact.toFixed(2)}`,
+    `perplexity ${formatPerplexity(ppl.reference)} -> ${formatPerplexity(ppl.artifact)}`,
     formatCounted(tokens, 'token'),
   ].join(', ');
 }
@@ -24,8 +30,8 @@ export function verificationTable(verification: Verification, theme: Theme): str
     ['99th percentile KLD', formatSmall(kld.p99), ''],
     ['largest KLD', formatSmall(kld.max), ''],
     ['top-1 agreement', formatPercent(top1), ''],
-    ['perplexity of the source', ppl.reference.toFixed(2), ''],
-    ['perplexity of the artifact', ppl.artifact.toFixed(2), ''],
+    ['perplexity of the source', formatPerplexity(ppl.reference), ''],
+    ['perplexity of the artifact', formatPerplexity(ppl.artifact), ''],
     ['largest error of a logit', formatSmall(maxAbsError), ''],
     ...(engine.tokensPerSecond === undefined
       ? []
