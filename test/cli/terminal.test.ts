@@ -132,11 +132,13 @@ describe('in a terminal', { skip: NO_TERMINAL }, () => {
         t,
         ['pull', REPOSITORY],
         { columns: 80, env },
-        once(/download:/, interrupt),
+        once(/download: .* of /, interrupt),
       );
       const signal = way === 'Ctrl-C' ? 'SIGINT' : 'SIGTERM';
       assert.equal(code, way === 'Ctrl-C' ? 130 : 143);
-      assertInterrupted(shownBy(output), signal);
+      const screen = shownBy(output);
+      assertInterrupted(screen, signal);
+      assert.ok(screen.lines.some((line) => line.startsWith('• what has been downloaded stays: ')));
     });
   }
 

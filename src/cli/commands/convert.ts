@@ -50,9 +50,10 @@ webgpu take the schemes q4, q8 and f16 there, and patterns that match in the nam
 --gguf-arch deepseek2 makes files that run with a KV cache of a ninth of the bytes and with flash attention, but hold the
 first matrix of every FFN twice; docs/gguf.md tells when that pays.
 All targets are written, or none: files get their names when they are whole and on the disk, and a run that fails
-or is interrupted leaves the folder as it was. With --resume its finished tensors stay in .plmpress-resume there, until the same
-conversion is complete, and the same command goes on with them: each must have the hash of its bytes, and the source those that it was made of. The same source and
-options give the same bytes everywhere.
+or is interrupted leaves the folder as it was. With --resume its finished tensors stay in .plmpress-resume there, until the
+same conversion is complete, and the same command goes on with them: each must have the hash of its bytes, and the source
+those that it was made of. With --verify files are complete before they are compared, and stay if that is interrupted. The
+same source and options give the same bytes everywhere.
 
 Examples:
   plmpress convert checkpoint/ --to gguf:q8_0 -o out/ --verify

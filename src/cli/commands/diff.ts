@@ -53,6 +53,8 @@ export function diffCommand(open: OpenSession): Command {
     });
 }
 
+const are = (count: number) => (count === 1 ? 'is' : 'are');
+
 function describe({ same, fields, tensors, equalTensors }: ModelDiff, theme: Theme): string[] {
   if (same)
     return [
@@ -65,8 +67,6 @@ function describe({ same, fields, tensors, equalTensors }: ModelDiff, theme: The
     `${formatCounted(tensors.length, 'tensor')} ${tensors.length === 1 ? 'differs' : 'differ'}, ${formatCount(equalTensors)} ${are(equalTensors)} equal in scheme and weights`,
   ];
 }
-
-const are = (count: number) => (count === 1 ? 'is' : 'are');
 
 /** What plmpress.json says that passes have changed in an artifact. */
 async function changesOf(spec: string | undefined, model: Model): Promise<readonly Change[]> {

@@ -81,6 +81,5 @@ async function finish(session: Session, generation: Generation): Promise<void> {
   const rate = formatRate(tokensPerSecond);
   const speed = rate === undefined ? '' : ` ${rate} tokens/s,`;
   session.note(`${formatCounted(ids.length, 'token')},${speed} ended by ${stopReason}`);
-  const cache = `a token takes ${formatCounted(kvBytesPerToken, 'byte')} of KV cache`;
-  session.note(Number.isFinite(ffnReadShare) ? `${cache} and reads ${read}` : cache);
+  session.note(`a token takes ${formatCounted(kvBytesPerToken, 'byte')} of KV cache and reads ${read}`);
 }

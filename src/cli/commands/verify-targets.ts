@@ -57,7 +57,7 @@ export async function verifyTargets(
       });
     }
   } catch (error) {
-    session.note(describeRest(targets.slice(verified.length), output));
+    if (verified.length < targets.length) session.note(describeRest(targets.slice(verified.length), output));
     for (const { target, verification } of verified) {
       session.note(`${target} is verified: it ${verification.passed ? 'passed' : 'failed'}`);
     }

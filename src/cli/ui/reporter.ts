@@ -67,9 +67,10 @@ class AnimatedReporter implements Reporter {
       this.#move(now);
     } else if (this.#meter !== undefined) {
       this.#meter.advance(event.done, now);
+      this.#move(now);
       // Where kernels keep the thread busy, the spinner's own timer comes too rarely.
       if (now - this.#drawn >= FRAME_MS) {
-        this.#move(now);
+        this.#drawn = now;
         this.#spinner.render();
       }
     }
@@ -89,7 +90,6 @@ class AnimatedReporter implements Reporter {
 
   /** Sets the moving line to the state of the phase. */
   #move(now: number): void {
-    this.#drawn = now;
     const status = this.#meter!.status(now, this.#line.room - SPINNER_COLUMNS);
     this.#spinner.text = `${NO_WRAP}${status}${WRAP}\r`;
     if (this.#spinner.isSpinning) return;
