@@ -5,11 +5,13 @@
 #   chromium   runs ONNX models in a browser; its SwiftShader is the GPU of all WebGPU tests
 #   libvulkan1 lets onnxruntime and Dawn find that SwiftShader
 #   zsh        completes what is typed
+#   script     of bsdutils, which Debian always has, runs the program in a terminal
 #   mesa-vulkan-drivers has lavapipe, the GPU of Deno: several times faster (for the others it lacks what they ask for)
 set -eu
 missing=
 command -v strace >/dev/null || missing="$missing strace"
 command -v zsh >/dev/null || missing="$missing zsh"
+command -v script >/dev/null || missing="$missing bsdutils"
 { [ -n "${CHROMIUM_PATH:-}" ] || command -v chromium >/dev/null; } || missing="$missing chromium"
 ls /usr/lib/*/libvulkan.so.1 >/dev/null 2>&1 || missing="$missing libvulkan1"
 ls /usr/share/vulkan/icd.d/lvp_icd.*.json >/dev/null 2>&1 || missing="$missing mesa-vulkan-drivers"
@@ -28,6 +30,7 @@ else
     case $package in
       strace) lost='fault-injection tests' ;;
       zsh) lost='test of completion in zsh' ;;
+      bsdutils) lost='tests in a terminal' ;;
       chromium) lost='tests in a browser and tests with WebGPU' ;;
       libvulkan1) lost='tests of onnxruntime and Dawn with WebGPU' ;;
       mesa-vulkan-drivers) lost='tests in Deno' ;;

@@ -1,4 +1,5 @@
 import { invalidInput } from '../../src/core/errors.ts';
+import { formatCount, formatCounted } from '../../src/core/format.ts';
 import type { Imatrix } from '../../src/core/imatrix.ts';
 import { firstNames } from '../../src/core/name-list.ts';
 import { columnCount } from '../../src/core/tensor.ts';
@@ -24,8 +25,11 @@ export function matchImportances(contents: readonly Content[], imatrix: Imatrix)
     else if (heads > 1 && values.length === heads * columns) {
       notes.push(`${imatrix.name}: ${name} has importances by the head: not used`);
     } else if (slot.role !== 'embed_tokens')
-      misfits.push(`${name} (${values.length} for ${columns} columns)`);
-    else notes.push(`${imatrix.name}: ${name} has ${values.length} values for ${columns} columns: not used`);
+      misfits.push(`${name} (${formatCount(values.length)} for ${formatCounted(columns, 'column')})`);
+    else
+      notes.push(
+        `${imatrix.name}: ${name} has ${formatCounted(values.length, 'value')} for ${formatCounted(columns, 'column')}: not used`,
+      );
   }
   if (misfits.length > 0) {
     throw invalidInput({ file: imatrix.name, what: `entries of another model: ${firstNames(misfits)}` });

@@ -1,14 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile, readFile, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import { escapeMarkdown } from '../core/markdown-text.ts';
+import { MANIFEST_NAME } from '../pipeline/manifest.ts';
 import { main } from './main.ts';
 import type { Io } from './session.ts';
 
 /** What `convert --verify --json` prints, as far as a workflow wants to know. */
 interface Converted {
+  readonly dryRun?: boolean;
   readonly error?: { readonly message: string };
   readonly files?: readonly { readonly path: string; readonly bytes: number }[];
   readonly artifacts?: readonly { readonly target: string; readonly files: readonly string[] }[];
@@ -36,10 +38,12 @@ export async function githubAction(io: Io): Promise<number> {
   const result = JSON.parse(stdout.text || '{}') as Converted;
   const verified = Object.values(result.verifications ?? {});
   const output = outputFolder(env);
+  const files = await writtenFiles(output, result);
   await setOutputs(env, {
     path: output,
-    files: JSON.stringify(result.files?.map((file) => path.join(output, file.path)) ?? []),
-    size: String(result.files?.reduce((sum, { bytes }) => sum + bytes, 0) ?? 0),
+    files: JSON.stringify(files.map((file) => file.path)),
+    size: String(files.reduce((sum, { bytes }) => sum + bytes, 0)),
+    manifest: files.at(-1)?.path ?? '',
     kld: verified.length === 0 ? '' : String(Math.max(...verified.map(({ kld }) => kld.mean))),
     top1: verified.length === 0 ? '' : String(Math.min(...verified.map(({ top1 }) => top1))),
     report: verified.length === 0 ? '' : page,
@@ -52,6 +56,16 @@ export async function githubAction(io: Io): Promise<number> {
   const report = await readFile(markdown, 'utf8').catch(() => '');
   await append(env.GITHUB_STEP_SUMMARY, `${[...summary(result, failures), '', report].join('\n')}\n`);
   return code;
+}
+
+/** What the conversion has written, plmpress.json last; nothing where it failed, or was a dry run. */
+async function writtenFiles(output: string, { files = [], dryRun }: Converted) {
+  if (files.length === 0 || dryRun) return [];
+  const record = path.join(output, MANIFEST_NAME);
+  return [
+    ...files.map(({ path: name, bytes }) => ({ path: path.join(output, name), bytes })),
+    { path: record, bytes: (await stat(record)).size },
+  ];
 }
 
 function outputFolder(env: NodeJS.ProcessEnv): string {

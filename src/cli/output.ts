@@ -11,6 +11,7 @@ export class Output {
   readonly isTty: boolean;
   readonly #stream: OutputStream;
   #closed = false;
+  #isMidLine = false;
 
   constructor(stream: OutputStream) {
     this.#stream = stream;
@@ -23,12 +24,23 @@ export class Output {
   }
 
   async write(text: string): Promise<void> {
-    if (this.#closed) return;
+    if (this.#closed || text === '') return;
+    this.#isMidLine = !text.endsWith('\n');
     const error = await new Promise<NodeJS.ErrnoException | null | undefined>((resolve) => {
       this.#stream.write(text, resolve);
     });
     if (!error) return;
     if (error.code !== 'EPIPE') throw localIo('stdout', error);
     this.#closed = true;
+  }
+
+  /** Whether a terminal shows what comes next behind what has been written. */
+  get isMidLine(): boolean {
+    return this.isTty && this.#isMidLine;
+  }
+
+  /** Ends a line that a terminal shows. */
+  async endLine(): Promise<void> {
+    if (this.isMidLine) await this.write('\n');
   }
 }

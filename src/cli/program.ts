@@ -103,5 +103,5 @@ export function buildProgram(io: Io, open: OpenSession, print: (text: string) =>
 const MAX_HELP_WIDTH = 110;
 
 function helpWidth(stream: OutputStream): number {
-  return Math.min(stream.columns ?? MAX_HELP_WIDTH, MAX_HELP_WIDTH);
+  return Math.min(stream.columns || MAX_HELP_WIDTH, MAX_HELP_WIDTH);
 }

@@ -52,6 +52,7 @@ export class Session {
       style: this.quiet ? 'silent' : isAnimated(io) ? 'animated' : 'lines',
       theme: this.#errorTheme,
     });
+    signal.addEventListener('abort', () => this.#leaveEcho(), { once: true });
   }
 
   get progress(): Progress {
@@ -87,7 +88,7 @@ export class Session {
 
   /** A remark for people. */
   note(text: string): void {
-    if (!this.quiet) this.#stderr.write(`plmpress: ${text}\n`);
+    this.progress({ kind: 'note', message: text });
   }
 
   /** Ends progress, for what is written to a terminal bit by bit. */
@@ -103,15 +104,23 @@ export class Session {
   /** The one line on stderr, and the JSON error object where no document has been begun. */
   async tell(failure: Failure, stack?: string): Promise<void> {
     this.#reporter.stop();
+    await this.out.endLine();
     this.#exitCode = failure.exitCode;
     const { class: name, exitCode, message } = failure;
     this.#stderr.write(`plmpress: ${this.#errorTheme.bad('error:')} ${message}\n`);
     if (stack !== undefined) this.#stderr.write(`${stack}\n`);
     if (this.json && !this.#wroteJson) await this.writeJson({ error: { class: name, exitCode, message } });
   }
+
+  /** Terminals echo Ctrl-C as ^C: what comes next goes over it, or below the text that it stands behind. */
+  #leaveEcho(): void {
+    if (this.out.isMidLine) void this.out.endLine();
+    else if (this.#stderr.isTTY) this.#stderr.write('\r');
+  }
 }
 
-/** CI systems have terminals too, but nobody watches them move. */
+/** CI systems have terminals too, but nobody watches them move. One of 0 columns has not been given a size. */
 function isAnimated({ stderr, env }: Io): boolean {
-  return stderr.isTTY === true && env.TERM !== 'dumb' && !env.CI;
+  const isCi = env.CI !== undefined && !['', '0', 'false'].includes(env.CI);
+  return stderr.isTTY === true && Boolean(stderr.columns) && env.TERM !== 'dumb' && !isCi;
 }

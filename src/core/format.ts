@@ -14,12 +14,17 @@ export function formatBytes(bytes: number): string {
 
 /** The same with every byte: `3.65 GB (3,650,000,000 bytes)`. */
 export function formatBytesExactly(bytes: number): string {
-  return bytes < 1000 ? `${bytes} bytes` : `${formatBytes(bytes)} (${formatCount(bytes)} bytes)`;
+  return bytes < 1000 ? formatCounted(bytes, 'byte') : `${formatBytes(bytes)} (${formatCount(bytes)} bytes)`;
 }
 
 /** Groups of three digits, whatever the locale. */
 export function formatCount(count: number): string {
   return String(count).replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** A count with what is counted: `1 file`, `2,709 files`. */
+export function formatCounted(count: number, noun: string): string {
+  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /** Parameters as the field writes them: `1.83 B`, `4.08 M`. */
@@ -36,6 +41,13 @@ export function formatSeconds(seconds: number): string {
   return formatClock(seconds);
 }
 
+/** Things a second: `1,250`, `37.5`, `0.042`; undefined where there were none, or no time to count them in. */
+export function formatRate(perSecond: number): string | undefined {
+  if (!(perSecond > 0 && Number.isFinite(perSecond))) return undefined;
+  if (perSecond < 1) return formatSmall(Number(perSecond.toPrecision(2)));
+  return perSecond < 100 ? perSecond.toFixed(1) : formatCount(Math.round(perSecond));
+}
+
 /** `m:ss` or `h:mm:ss`. */
 export function formatClock(seconds: number): string {
   const whole = Math.round(seconds);
@@ -50,6 +62,11 @@ export function formatSmall(value: number): string {
   if (value === 0 || !Number.isFinite(value)) return String(value);
   if (magnitude >= 1e-4 && magnitude < 1e4) return String(Number(value.toPrecision(3)));
   return value.toExponential(2).replace(/\.?0+e/, 'e');
+}
+
+/** A perplexity: `15.23`, `250,012`. */
+export function formatPerplexity(value: number): string {
+  return value < 1000 ? value.toFixed(2) : formatCount(Math.round(value));
 }
 
 /** A share in percent: `96.09 %`. */
@@ -72,6 +89,13 @@ export function visible(text: string): string {
     if (character === '\n') return '\\n';
     if (character === '\t') return '\\t';
     if (character === '\\') return '\\\\';
+    return `\\u{${character.codePointAt(0)!.toString(16)}}`;
+  });
+}
+
+/** Text as one line of a terminal: what would move the cursor, break the line or turn its direction is escaped. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) => {
     return `\\u{${character.codePointAt(0)!.toString(16)}}`;
   });
 }

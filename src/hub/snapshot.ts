@@ -126,6 +126,9 @@ export async function inParallel(
     }),
   );
   await Promise.allSettled(workers);
+  if (signal?.aborted && sum > 0) {
+    progress?.({ kind: 'note', message: 'what has been downloaded stays: the same command goes on with it' });
+  }
   signal?.throwIfAborted();
   stop.signal.throwIfAborted();
 }

@@ -128,6 +128,10 @@ async function commitFiles(
       return { commit, ...(typeof url === 'string' && { pullRequestUrl: url }) };
     }
   } catch (error) {
+    if (signal?.aborted) {
+      const message = 'the Hub keeps what it has received: the same command sends the rest';
+      options.progress?.({ kind: 'note', message });
+    }
     signal?.throwIfAborted();
     // What the package refuses itself: answers that are not what the protocol says.
     throw error instanceof PressError ? error : hubFault(repository, `the upload fails: ${messageOf(error)}`);

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
+import { type FileHandle, lstat, readFile } from 'node:fs/promises';
 import { localIo } from '../core/errors.ts';
 import { openOwn } from './own-file.ts';
 import { writeFully } from './write-fully.ts';
@@ -48,6 +48,18 @@ export class Journal {
         throw error;
       }
     } catch (error) {
+      throw localIo(path, error);
+    }
+  }
+
+  /** Whether the file at `path` may go once work called `key` is done: it is of that work, or holds nothing. Changes nothing. */
+  static async isOf(path: string, key: string): Promise<boolean> {
+    try {
+      const stats = await lstat(path);
+      if (!stats.isFile() || stats.size > MAX_BYTES) return false;
+      return stats.size === 0 || soundLines(await readFile(path, 'latin1'), key).length > 0;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return true;
       throw localIo(path, error);
     }
   }

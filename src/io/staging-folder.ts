@@ -5,6 +5,7 @@ import { Journal } from './journal.ts';
 
 /** The folder in an output folder that holds what an interrupted run has done. */
 export const STAGING_NAME = '.plmpress-resume';
+const JOURNAL_NAME = 'journal';
 
 /**
  * Where the files of a run lie until they are whole, if a later run is to go on with them: under numbers, so that nothing
@@ -49,7 +50,7 @@ export class StagingFolder {
     if (!(await isFolder(folder))) {
       throw new PressError('local-io', { file: folder, what: 'is not a folder' });
     }
-    const journal = await Journal.open(path.join(folder, 'journal'), key);
+    const journal = await Journal.open(path.join(folder, JOURNAL_NAME), key);
     try {
       const seals = await Journal.open(path.join(folder, 'seals'), key);
       return new StagingFolder(folder, journal, seals, replacedOther);
@@ -102,9 +103,16 @@ export class StagingFolder {
 /** What the record is called here. */
 export const RECORD = 'record';
 
-/** Whether an interrupted run has left something in an output folder. */
-export function hasStaging(output: string): Promise<boolean> {
-  return isFolder(path.join(output, STAGING_NAME));
+/** What a run that does not go on with it finds in an output folder: nothing, work called `key`, or other work. */
+export async function findStaging(output: string, key: string): Promise<'nothing' | 'same' | 'other'> {
+  const folder = path.join(output, STAGING_NAME);
+  if (!(await isFolder(folder))) return 'nothing';
+  return (await Journal.isOf(path.join(folder, JOURNAL_NAME), key)) ? 'same' : 'other';
+}
+
+/** Removes it. Best effort: nothing depends on it. The caller holds the lock of the folder. */
+export async function removeStaging(output: string): Promise<void> {
+  await rm(path.join(output, STAGING_NAME), { recursive: true, force: true }).catch(() => undefined);
 }
 
 function isFolder(folder: string): Promise<boolean> {

@@ -1,5 +1,6 @@
 import { invalidInput, type PressError, usage } from '../core/errors.ts';
 import type { Feedback } from '../core/export-plan.ts';
+import { formatCounted } from '../core/format.ts';
 import type { Model } from '../core/model.ts';
 import { headGgufName, type LayerRole, layerGgufName, type Role, type TensorSlot } from '../core/names.ts';
 import type { Statistics } from '../core/statistics.ts';
@@ -84,7 +85,7 @@ function fewTokens({ config }: Model, { name, tokens }: Statistics): string[] {
   const channels = Math.max(config.hiddenSize, ...config.intermediateSizes);
   if (tokens >= channels) return [];
   return [
-    `${name} comes from ${tokens} tokens, which tell little about ${channels} channels: a longer text makes --quality best better`,
+    `${name} comes from ${formatCounted(tokens, 'token')}, too few for ${formatCounted(channels, 'channel')}: a longer text makes --quality best better`,
   ];
 }
 

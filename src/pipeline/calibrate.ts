@@ -108,7 +108,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
   const name = path.basename(output);
   // Devices round differently; that of a run without one is the CPU.
   const inputs = JSON.stringify({ chunks, groups, ...(device !== 'cpu' && { device }) });
-  const keeper = options.resume ? new CalibrationKeeper({ model, output, inputs }) : undefined;
+  const keeper = new CalibrationKeeper({ model, output, inputs });
 
   const running = {
     contextLength: size,
@@ -117,7 +117,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
     ...(progress && { progress }),
   };
 
-  return withStagedOutput(path.dirname(output), async (staged) => {
+  const calibrating = withStagedOutput(path.dirname(output), async (staged) => {
     const sources = [...(await inputPaths(model, options.source)), ...(options.inputs ?? [])];
     await staged.stage([{ name, bytes: plan.bytes }], { force, inputs: sources });
     await staged.write(name, plan.header, 0);
@@ -128,7 +128,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
       chunks,
       {
         ...{ ...running, readings: groups },
-        ...(keeper && { keeper: (reading) => keeper.reading(reading) }),
+        ...(options.resume && { keeper: (reading) => keeper.reading(reading) }),
         ...(device === 'webgpu' && { open: (request) => openDeviceStatistics(model, request, running) }),
       },
       async (sums, reading) => {
@@ -142,7 +142,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
     const [digest] = await staged.seal(signal && { signal });
     signal?.throwIfAborted();
     await staged.publish();
-    await keeper?.remove(groups.length);
+    await keeper.remove();
     const counted = encoded.reduce((sum, { ids, weight }) => sum + weight * ids.length, 0);
     return {
       ...{ tokens, chunks: chunks.length, chunkSize: size, readings: groups.length },
@@ -151,6 +151,12 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
       silentNeurons: firings.map((counts) => counts.filter((count) => count === 0).length),
       ...{ bytes: digest!.bytes, sha256: digest!.sha256 },
     };
+  });
+  return calibrating.catch(async (error) => {
+    if (options.resume && signal?.aborted && (await keeper.hasKept())) {
+      progress?.({ kind: 'note', message: 'the sums so far are kept: the same command goes on with them' });
+    }
+    throw error;
   });
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { SumsKeeper } from '../../calibration/collect.ts';
 import type { Model } from '../core/model.ts';
@@ -48,14 +49,30 @@ export class CalibrationKeeper {
     };
   }
 
-  /** Once the output is there. */
-  async remove(readings: number): Promise<void> {
-    for (let index = 0; index < readings; index++) await this.#file(index).remove();
+  /** Whether an interrupted run has left something. */
+  async hasKept(): Promise<boolean> {
+    return (await this.#kept()).length > 0;
+  }
+
+  /** Removes what runs for this output have left, of other options as well. Once the output is there. */
+  async remove(): Promise<void> {
+    for (const index of await this.#kept()) await this.#file(index).remove();
+  }
+
+  /** Numbers of the files. */
+  async #kept(): Promise<number[]> {
+    const { dir, base } = path.parse(this.#work.output);
+    const names = await readdir(dir || '.').catch(() => []);
+    const start = fileName(base, '');
+    return names.flatMap((name) => {
+      const index = name.startsWith(start) ? name.slice(start.length) : '';
+      return /^\d+$/.test(index) ? [Number(index)] : [];
+    });
   }
 
   #file(index: number): ResumeFile {
     const { dir, base } = path.parse(this.#work.output);
-    return new ResumeFile(path.join(dir, `.${base}.resume-${index}`));
+    return new ResumeFile(path.join(dir, fileName(base, index)));
   }
 
   /** Files have been read by now, as the weights are loaded: their hashes cost nothing. */
@@ -63,6 +80,10 @@ export class CalibrationKeeper {
     this.#fingerprint ??= fingerprint(this.#work);
     return `${await this.#fingerprint} ${index}`;
   }
+}
+
+function fileName(output: string, index: number | ''): string {
+  return `.${output}.resume-${index}`;
 }
 
 async function fingerprint({ model, inputs }: CalibrationWork): Promise<string> {

@@ -9,7 +9,7 @@ import {
   type StagedOutput,
   withStagedOutput,
 } from '../io/staged-output.ts';
-import { hasStaging, STAGING_NAME } from '../io/staging-folder.ts';
+import { findStaging, removeStaging, STAGING_NAME } from '../io/staging-folder.ts';
 import { inputPaths } from './input-paths.ts';
 import {
   describeArtifact,
@@ -69,22 +69,42 @@ interface Job extends WriteOptions {
  * `resume` keeps.
  */
 export async function writeTargets(options: WriteOptions, fill: Fill): Promise<WrittenTargets> {
-  const { model, targets, output, resume = false, progress } = options;
+  const { model, targets, output, resume = false, progress, signal } = options;
   const files = targets.flatMap(({ plan }) => plan.files);
   const note = (message: string) => progress?.({ kind: 'note', message });
-  if (!resume && (await hasStaging(output))) {
-    note(`an interrupted conversion waits in ${STAGING_NAME}: --resume goes on with it`);
-  }
+  const key = jobKey(model, targets);
+  const found = resume ? 'nothing' : await findStaging(output, key);
+  if (found !== 'nothing') note(WAITING[found]);
   const job = { ...options, files };
-  return withStagedOutput(
-    output,
-    async (staged) => {
-      if (staged.replacedOther) note('the interrupted conversion that was here was another one, and is gone');
-      return write(staged, job, fill);
-    },
-    resume ? { resume: jobKey(model, targets) } : {},
-  );
+  try {
+    return await withStagedOutput(
+      output,
+      async (staged) => {
+        if (staged.replacedOther) {
+          note('the interrupted conversion that was here was another one, and is gone');
+        }
+        const written = await write(staged, job, fill);
+        if (found === 'same') {
+          await removeStaging(output);
+          note(`${STAGING_NAME} is gone: this run has completed what was interrupted`);
+        }
+        return written;
+      },
+      resume ? { resume: key } : {},
+    );
+  } catch (error) {
+    if (resume && signal?.aborted && (await findStaging(output, key)) === 'same') {
+      note(`finished tensors stay in ${STAGING_NAME}: the same command goes on with them`);
+    }
+    throw error;
+  }
 }
+
+/** What a run without --resume says of an interrupted one. */
+const WAITING = {
+  same: `an interrupted conversion waits in ${STAGING_NAME}: --resume goes on with it`,
+  other: `an interrupted conversion of something else waits in ${STAGING_NAME}: its own command goes on with it; delete the folder if nobody needs it`,
+} as const;
 
 async function write(output: StagedOutput, job: Job, fill: Fill): Promise<WrittenTargets> {
   const { model, source, targets, files, force = false, inputs = [] } = job;

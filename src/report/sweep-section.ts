@@ -1,4 +1,4 @@
-import { formatCount } from '../core/format.ts';
+import { formatCounted } from '../core/format.ts';
 import type { Lineage } from '../pipeline/lineage.ts';
 import type { SweepPoint } from '../pipeline/sweep.ts';
 import { lineageFacts } from './lineage-facts.ts';
@@ -16,7 +16,7 @@ export function sweepSection(
   const tokens = points[0]?.comparison.tokens ?? 0;
   return {
     title: `Sizes of ${target}`,
-    verdict: `${formatCount(points.length)} sizes, judged over ${formatCount(tokens)} tokens.`,
+    verdict: `${formatCounted(points.length, 'size')}, judged over ${formatCounted(tokens, 'token')}.`,
     ...{ failures: [], measures: [] },
     panels: [paretoPanel(points), mixesPanel(points)],
     facts: [...lineageFacts(lineage), ...facts],

@@ -1,4 +1,11 @@
-import { formatBytes, formatCount, formatPercent, formatSmall } from '../core/format.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatPercent,
+  formatPerplexity,
+  formatSmall,
+} from '../core/format.ts';
 import { elementCount } from '../core/tensor.ts';
 import type { Lineage } from '../pipeline/lineage.ts';
 import type { Verification } from '../pipeline/verify.ts';
@@ -17,7 +24,7 @@ export function verificationSection(title: string, verification: Verification, l
   return {
     ...{ title, passed, failures },
     verdict: passed
-      ? `It still is its source, over ${formatCount(tokens)} tokens.`
+      ? `It still is its source, over ${formatCounted(tokens, 'token')}.`
       : 'It differs from its source by more than its schemes explain.',
     measures: measures(verification),
     panels: [
@@ -57,8 +64,8 @@ function measures({ kld, maxKld, top1, ppl, maxAbsError, tensors }: Verification
     { name: 'top-1 agreement', value: formatPercent(top1), remark: 'the same likeliest token' },
     {
       name: 'perplexity',
-      value: ppl.artifact.toFixed(2),
-      remark: `${ppl.reference.toFixed(2)} of the source, ${change < 0 ? '' : '+'}${change.toFixed(2)} %`,
+      value: formatPerplexity(ppl.artifact),
+      remark: `${formatPerplexity(ppl.reference)} of the source, ${change < 0 ? '' : '+'}${change.toFixed(2)} %`,
     },
     { name: 'largest error', value: formatSmall(maxAbsError), remark: 'of a logit' },
     {

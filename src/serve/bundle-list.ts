@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 
@@ -15,6 +16,23 @@ export function bundlesIn(folder: string): string[] {
     .sort();
 }
 
+/** What is served of `folder`: the only bundle in it, or itself. */
+export function servedFolder(folder: string): string {
+  const [name, ...others] = isBundle(folder) ? [] : bundlesIn(folder);
+  return name === undefined || others.length > 0 ? folder : path.join(folder, name);
+}
+
+const STYLE = `
+body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 3rem auto; padding: 0 1rem; }
+h1 { font-size: 1.4rem; }
+ul { list-style: none; padding: 0; }
+a { display: block; padding: 0.6rem 0.9rem; margin: 0.5rem 0; border: 1px solid #8886; border-radius: 0.5rem; color: inherit; text-decoration: none; overflow-wrap: anywhere; }
+a:hover, a:focus-visible { border-color: currentColor; }
+`;
+
+/** What the list may load: nothing but the style that stands in it. */
+export const LIST_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'`;
+
 /** A page that links to the bundles. */
 export function listPage(names: readonly string[]): string {
   const items = names.map(
@@ -25,7 +43,8 @@ export function listPage(names: readonly string[]): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <meta name="color-scheme" content="light dark">
-<title>Bundles</title>
+<title>plmpress: bundles</title>
+<style>${STYLE}</style>
 <h1>Bundles</h1>
 <ul>
 ${items.join('')}</ul>

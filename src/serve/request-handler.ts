@@ -2,7 +2,7 @@ import { realpathSync } from 'node:fs';
 import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { bundlesIn, isBundle, listPage } from './bundle-list.ts';
+import { bundlesIn, isBundle, LIST_POLICY, listPage } from './bundle-list.ts';
 import { parseRange } from './byte-range.ts';
 import { mediaType } from './media-types.ts';
 import { openServed, type ServedFile } from './served-file.ts';
@@ -11,7 +11,7 @@ import { openServed, type ServedFile } from './served-file.ts';
 const CONTENT_NAMED = /-[0-9a-f]{16,64}\.[a-z]+$/;
 const [FOREVER, ASK_FIRST] = ['public, max-age=31536000, immutable', 'no-cache'];
 
-/** Answers GET and HEAD for the files of `folder`: a bundle, or a folder of bundles, of which it shows a list. */
+/** Answers GET and HEAD for the files of `folder`: a bundle, or a folder of several, of which it shows a list. */
 export function requestHandler(folder: string): RequestListener {
   const root = realpathSync(folder);
   return (request, response) => {
@@ -89,6 +89,7 @@ function sendList(request: IncomingMessage, response: ServerResponse, names: rea
   response.writeHead(200, {
     'Content-Type': 'text/html; charset=utf-8',
     'Cache-Control': ASK_FIRST,
+    'Content-Security-Policy': LIST_POLICY,
     'Content-Length': Buffer.byteLength(page),
   });
   response.end(request.method === 'HEAD' ? undefined : page);

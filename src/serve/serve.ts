@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { invalidInput, localIo } from '../core/errors.ts';
-import { bundlesIn, isBundle } from './bundle-list.ts';
+import { bundlesIn, isBundle, servedFolder } from './bundle-list.ts';
 import { requestHandler } from './request-handler.ts';
 
 export interface ServeOptions {
@@ -19,12 +19,12 @@ export interface BundleServer {
 }
 
 /**
- * Serves a bundle, or a folder of bundles, to browsers. Throws `local-io` for a folder that cannot be read and a port that
+ * Serves a bundle to browsers, that of a folder which holds one, or a list of several. Throws `local-io` for a folder that cannot be read and a port that
  * cannot be had, `invalid-input` for a folder without bundles.
  */
 export async function serveBundles(folder: string, { host, port }: ServeOptions): Promise<BundleServer> {
   checkFolder(folder);
-  const server = http.createServer(requestHandler(folder));
+  const server = http.createServer(requestHandler(servedFolder(folder)));
   await new Promise<void>((listening, failed) => {
     server.once('error', (error) => failed(localIo(`${host}:${port}`, error)));
     server.listen(port, host, listening);

@@ -119,6 +119,8 @@ describe('the GitHub action', () => {
     assert.ok(
       files.includes(path.join(output, 'plm-tiny-Q4_K_M.gguf')) && files.every((file) => existsSync(file)),
     );
+    assert.equal(files.at(-1), path.join(output, 'plmpress.json'));
+    assert.equal(outputs.manifest, files.at(-1));
     const bytes = files.reduce((sum, file) => sum + readFileSync(file).length, 0);
     assert.equal(Number(outputs.size), bytes);
     assert.ok(Number(outputs.kld) > 0 && Number(outputs.kld) < 0.01);
@@ -147,7 +149,7 @@ describe('the GitHub action', () => {
     assert.equal(code, 2);
     assert.match(log, /^::error title=plmpress::unknown ONNX scheme/m);
     assert.match(summary, /\*\*failed\*\* unknown ONNX scheme/);
-    assert.equal(outputs.kld, '');
+    assert.deepEqual([outputs.kld, outputs.files, outputs.size, outputs.manifest], ['', '[]', '0', '']);
     assert.ok(!existsSync(output));
   });
 

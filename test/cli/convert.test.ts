@@ -216,6 +216,39 @@ describe('convert', () => {
     );
   });
 
+  it('keeps what it has written where the check is interrupted, and says so', async (t) => {
+    const output = path.join(temporaryFolder(t), 'out');
+    const argv = ['convert', TINY, '--to', 'gguf:q8_0', '--to', 'gguf:f16', '-o', output, '--verify'];
+    let sent = false;
+    const { code, stdout, stderr } = await spawnCli(argv, (text, kill) => {
+      if (sent || !text.includes('compare tensors')) return;
+      sent = true;
+      kill('SIGINT');
+    });
+    assert.deepEqual([code, stdout], [130, '']);
+    const files = ['Q8_0', 'F16'].map((scheme) => path.join(output, `plm-tiny-${scheme}.gguf`));
+    assert.ok(
+      stderr.endsWith(
+        `plmpress: ${files.join(', ')} are complete and stay, but are not verified: \`plmpress verify\` does that\nplmpress: error: interrupted by SIGINT\n`,
+      ),
+      stderr,
+    );
+    const manifest = JSON.parse(readFileSync(path.join(output, 'plmpress.json'), 'utf8'));
+    assert.equal(manifest.artifacts.length, 2);
+    for (const file of files) assert.ok(existsSync(file));
+  });
+
+  it('tells how to run only what has passed its check', async (t) => {
+    const folder = temporaryFolder(t);
+    const text = path.join(folder, 'text');
+    writeFileSync(text, 'Call me Ishmael. Some years ago');
+    const argv = ['convert', TINY, '--to', 'gguf:q8_0', '-o', path.join(folder, 'out')];
+    const { code, stderr } = await runCli([...argv, '--verify', '--text', text, '--max-kld', '0']);
+    assert.equal(code, 6);
+    assert.match(stderr, /^plmpress: error: gguf:q8_0: mean KLD/m);
+    assert.doesNotMatch(stderr, /run it/);
+  });
+
   it('replaces nothing without --force', async (t) => {
     const output = path.join(temporaryFolder(t), 'out');
     mkdirSync(output);

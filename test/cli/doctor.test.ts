@@ -15,6 +15,7 @@ import { HubServer, TOKEN } from '../support/hub-server.ts';
 import { SWIFTSHADER } from '../support/onnxruntime.ts';
 import { BINARY, type CliWorld, runCli, spawnCli } from '../support/run-cli.ts';
 import { setBuiltin } from '../support/set-builtin.ts';
+import { setEnvironment } from '../support/set-environment.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const NAMES = [
@@ -156,11 +157,23 @@ describe('plmpress doctor', () => {
       [SWIFTSHADER, 'ok', /^\d+\.\d+\.\d+, GPU .*SwiftShader/],
       [path.join(temporaryFolder(t), 'none'), 'note', /, no GPU: Dawn finds no adapter$/],
     ] as const) {
-      const { stdout } = await spawnCli(['doctor', '--json'], undefined, { VK_ICD_FILENAMES: icd });
+      const { stdout, stderr } = await spawnCli(['doctor', '--json'], undefined, {
+        ...{ VK_ICD_FILENAMES: icd, XDG_RUNTIME_DIR: '/nowhere' },
+      });
+      assert.equal(stderr, '', 'drivers say what they please');
       const check = (JSON.parse(stdout).checks as Check[]).find(({ name }) => name === 'webgpu')!;
       assert.equal(check.state, state);
       assert.match(check.found, found);
     }
+  });
+
+  it('notes an engine that ends its process, and goes on', { skip: NO_DAWN }, async (t) => {
+    setEnvironment(t, { NODE_OPTIONS: '--import=data:text/javascript,process.abort()' });
+    const { state, found } = await checkDawn();
+    assert.deepEqual(
+      [state, found.replace(/^[\d.]+/, '0')],
+      ['note', '0, ends its process when it is tried (SIGABRT)'],
+    );
   });
 
   it('notes engines that are not installed', async (t) => {

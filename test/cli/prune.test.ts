@@ -29,7 +29,7 @@ describe('pruning from the command line', () => {
     assert.equal(code, 0, stderr);
     assert.match(stdout, /layer +neurons +removed +firing +removed fire at most \(95 %\)/);
     for (const layer of [0, 1, 2, 3]) {
-      const line = new RegExp(`^ +${layer} +1024 +256 +[\\d.]+ % .*768 neurons, least-squares$`, 'm');
+      const line = new RegExp(`^ +${layer} +1,024 +256 +[\\d.]+ % .*768 neurons, least-squares$`, 'm');
       assert.match(stdout, line);
     }
     assert.match(stdout, /verified gguf:q8_0: mean KLD [\d.]+ \(no limit\)/);

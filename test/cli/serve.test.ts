@@ -8,11 +8,11 @@ import { BINARY, runCli, spawnCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 describe('serve', () => {
-  for (const [flags, urlOf] of [
-    [[], (text: string) => text.trim()],
-    [['--json'], (text: string) => JSON.parse(text).url],
+  for (const [flags, signal, urlOf] of [
+    [[], 'SIGINT', (text: string) => text.trim()],
+    [['--json'], 'SIGTERM', (text: string) => JSON.parse(text).url],
   ] as const) {
-    it(`${flags.join(' ')} prints the address, and stops on SIGINT with 130`, async (t) => {
+    it(`${flags.join(' ')} prints the address, and stops on ${signal} with 0 and without a word of error`, async (t) => {
       const folder = temporaryFolder(t);
       writeFileSync(path.join(folder, 'manifest.json'), '{}');
       const child = spawn(process.execPath, [BINARY, 'serve', folder, '--port', '0', '--quiet', ...flags]);
@@ -21,8 +21,12 @@ describe('serve', () => {
       const url = urlOf(text);
       assert.match(url, /^http:\/\/127\.0\.0\.1:\d+\/$/);
       assert.equal(await (await fetch(`${url}manifest.json`)).text(), '{}');
-      child.kill('SIGINT');
-      assert.deepEqual(await once(child, 'close'), [130, null]);
+      let told = '';
+      child.stderr.setEncoding('utf8').on('data', (text) => {
+        told += text;
+      });
+      child.kill(signal);
+      assert.deepEqual([...(await once(child, 'close')), told], [0, null, '']);
     });
   }
 
@@ -30,10 +34,11 @@ describe('serve', () => {
     const folder = temporaryFolder(t);
     writeFileSync(path.join(folder, 'manifest.json'), '{}');
     const argv = ['serve', folder, '--port', '0', '--host', '0.0.0.0'];
-    const { code } = await spawnCli(argv, (text, kill) => {
+    const { code, stderr } = await spawnCli(argv, (text, kill) => {
       if (text.endsWith('put a server with https before this one\n')) kill('SIGINT');
     });
-    assert.equal(code, 130);
+    assert.equal(code, 0);
+    assert.match(stderr, /\nplmpress: stopped\n$/);
   });
 
   it('refuses a folder without bundles', async (t) => {

@@ -60,7 +60,7 @@ describe('verify', () => {
     assert.match(stdout, /^positions by KLD +\[[ .:=+*#@-]+\] {2}\S+ to \S+ nats$/m);
     assert.match(stdout, /^largest error +\[[.:=+*#@-]{4}\] {2}layers 0 to 3, at most 0\.0\d+$/m);
     assert.match(stdout, /^neurons that fire +\[[.:=+*#@-]{4}\] {2}layers 0 to 3, at most \d+\.\d\d %$/m);
-    assert.match(stdout, /^passed over 2048 tokens$/m);
+    assert.match(stdout, /^passed over 2,048 tokens$/m);
   });
 
   it('--json prints the contract, from the folder as from the file', async (t) => {

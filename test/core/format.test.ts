@@ -5,9 +5,13 @@ import {
   formatBytesExactly,
   formatClock,
   formatCount,
+  formatCounted,
   formatParameters,
+  formatPerplexity,
+  formatRate,
   formatSeconds,
   formatSmall,
+  oneLine,
   visible,
 } from '../../src/core/format.ts';
 
@@ -91,6 +95,47 @@ const CASES: readonly [name: string, format: (value: number) => string, rows: re
         [Number.POSITIVE_INFINITY, 'Infinity'],
       ],
     ],
+    [
+      'counts with what is counted',
+      (count) => formatCounted(count, 'file'),
+      [
+        [0, '0 files'],
+        [1, '1 file'],
+        [2, '2 files'],
+        [12345, '12,345 files'],
+      ],
+    ],
+    [
+      'bytes, where one is one',
+      formatBytesExactly,
+      [
+        [0, '0 bytes'],
+        [1, '1 byte'],
+      ],
+    ],
+    [
+      'perplexities',
+      formatPerplexity,
+      [
+        [15.234, '15.23'],
+        [999.99, '999.99'],
+        [250012.4, '250,012'],
+        [Number.POSITIVE_INFINITY, 'Infinity'],
+      ],
+    ],
+    [
+      'rates, where there are any',
+      (rate) => formatRate(rate) ?? 'none',
+      [
+        [0, 'none'],
+        [Number.POSITIVE_INFINITY, 'none'],
+        [Number.NaN, 'none'],
+        [0.0423, '0.042'],
+        [1.25, '1.3'],
+        [99.9, '99.9'],
+        [12345.6, '12,346'],
+      ],
+    ],
   ];
 
 describe('numbers for people', () => {
@@ -114,5 +159,15 @@ describe('text of a model for a terminal', () => {
   ];
   for (const [text, shown] of rows) {
     it(JSON.stringify(text), () => assert.equal(visible(text), shown));
+  }
+});
+
+it('a line of a terminal keeps what prints, and nothing that moves or turns it', () => {
+  for (const [text, shown] of [
+    ['C:\\models\\模型 é', 'C:\\models\\模型 é'],
+    ['a\r\n\tb', 'a\\u{d}\\u{a}\\u{9}b'],
+    ['\x1b[2J\x9b1A\u202e\u2028', '\\u{1b}[2J\\u{9b}1A\\u{202e}\\u{2028}'],
+  ] as const) {
+    assert.equal(oneLine(text), shown);
   }
 });

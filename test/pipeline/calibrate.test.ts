@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { openHfFolder } from '../../formats/hf/import.ts';
 import { closeModel } from '../../src/core/model.ts';
+import type { ProgressEvent } from '../../src/core/progress.ts';
 import { calibrate } from '../../src/pipeline/calibrate.ts';
 import { CalibrationKeeper } from '../../src/pipeline/calibration-keeper.ts';
 import { writeRandomCheckpoint } from '../support/random-checkpoint.ts';
@@ -48,7 +49,9 @@ describe('calibration that is interrupted', () => {
         .load([new Uint8Array(1)]),
       0,
     );
-    await keeper.remove(2);
+    assert.equal(await keeperOf(1, 'b').hasKept(), true);
+    await keeperOf(0, 'b').remove();
+    assert.equal(await keeperOf(0, 'a').hasKept(), false);
     assert.deepEqual(readdirSync(folder), ['1', '2']);
   });
 
@@ -65,8 +68,20 @@ describe('calibration that is interrupted', () => {
     const resumed = await run('2', { resume: true });
     assert.equal(resumed.sha256, expected.sha256);
     const controller = new AbortController();
-    const progress = () => controller.abort();
+    const notes: string[] = [];
+    const progress = (event: ProgressEvent) => {
+      if (event.kind === 'note') notes.push(event.message);
+      controller.abort();
+    };
     await assert.rejects(run('3', { resume: true, signal: controller.signal, progress }));
     assert.deepEqual(readdirSync(path.join(folder, 'out')).sort(), ['1', '2']);
+    assert.deepEqual(notes, []);
+
+    writeFileSync(path.join(folder, 'out', '.3.resume-0'), 'kept');
+    await assert.rejects(run('3', { resume: true, signal: controller.signal, progress }));
+    assert.deepEqual(notes, ['the sums so far are kept: the same command goes on with them']);
+    // What nobody goes on with does not stay beside the output.
+    await run('3');
+    assert.deepEqual(readdirSync(path.join(folder, 'out')).sort(), ['1', '2', '3']);
   });
 });

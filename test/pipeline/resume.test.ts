@@ -78,10 +78,11 @@ class Bench {
     output = this.output,
     resume = true,
     force = false,
+    told = [] as string[],
   } = {}): Promise<Run> {
     const stop = new AbortController();
     const names = new Set<string>();
-    const notes: string[] = [];
+    const notes = told;
     let left: number | undefined;
     let isWriting = false;
     const progress = (event: ProgressEvent) => {
@@ -106,7 +107,9 @@ class Bench {
 
   /** Leaves a conversion that was stopped halfway. */
   async interrupt(stopAt = 20): Promise<void> {
-    await assert.rejects(this.run({ stopAt }), Interruption);
+    const told: string[] = [];
+    await assert.rejects(this.run({ stopAt, told }), Interruption);
+    assert.deepEqual(told, ['finished tensors stay in .plmpress-resume: the same command goes on with them']);
     assert.deepEqual(
       readdirSync(this.output)
         .filter((name) => !name.startsWith('.'))
@@ -250,15 +253,38 @@ test('what another conversion has left goes, with a note', async (t) => {
   assert.ok(!existsSync(bench.staging));
 });
 
-test('a run without --resume leaves it alone, and says that it is there', async (t) => {
-  const bench = new Bench(t);
-  await bench.interrupt();
-  const left = treeDigests(bench.staging);
-  const { notes } = await bench.run({ targets: ['gguf:f16'], resume: false });
-  assert.match(notes[0]!, /^an interrupted conversion waits in \.plmpress-resume: --resume goes on with it$/);
-  assert.deepEqual(treeDigests(bench.staging), left);
-  await bench.run();
-  assert.ok(!existsSync(bench.staging));
+describe('a run without --resume', () => {
+  it('leaves what another conversion has staged, and says whose it is', async (t) => {
+    const bench = new Bench(t);
+    await bench.interrupt();
+    const left = treeDigests(bench.staging);
+    const { notes } = await bench.run({ targets: ['gguf:f16'], resume: false });
+    assert.equal(notes.length, 1);
+    assert.match(notes[0]!, /^an interrupted conversion of something else waits in \.plmpress-resume: /);
+    assert.deepEqual(treeDigests(bench.staging), left);
+    await bench.run();
+    assert.ok(!existsSync(bench.staging));
+  });
+
+  it('removes what it makes worthless', async (t) => {
+    const bench = new Bench(t);
+    await bench.interrupt();
+    const { notes } = await bench.run({ resume: false });
+    assert.deepEqual(notes, [
+      'an interrupted conversion waits in .plmpress-resume: --resume goes on with it',
+      '.plmpress-resume is gone: this run has completed what was interrupted',
+    ]);
+    assert.ok(!existsSync(bench.staging));
+    assert.deepEqual(treeDigests(bench.output), await bench.whole());
+  });
+
+  it('leaves it where it fails itself', async (t) => {
+    const bench = new Bench(t);
+    await bench.interrupt();
+    const left = treeDigests(bench.staging);
+    await assert.rejects(bench.run({ resume: false, stopAt: 5 }), Interruption);
+    assert.deepEqual(treeDigests(bench.staging), left);
+  });
 });
 
 test('a run that fails before it has written a tensor leaves nothing', async (t) => {

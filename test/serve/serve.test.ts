@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -15,6 +16,8 @@ test('the server of bundles', async (t) => {
   const root = path.join(around, 'bundles');
   mkdirSync(path.join(root, 'a<b', 'sub'), { recursive: true });
   mkdirSync(path.join(root, 'no-bundle'));
+  mkdirSync(path.join(root, 'other'));
+  writeFileSync(path.join(root, 'other', 'manifest.json'), '{}');
   writeFileSync(path.join(around, 'secret'), 'not served');
   writeFileSync(path.join(root, 'a<b', '.hidden'), 'not served');
   writeFileSync(path.join(root, 'a<b', 'manifest.json'), '{}');
@@ -32,6 +35,7 @@ test('the server of bundles', async (t) => {
   await t.test('lists bundles, names escaped, and leads to their pages', async () => {
     const list = await (await get('')).text();
     assert.match(list, /<a href="a%3Cb\/">a&#60;b<\/a>/);
+    assert.match(list, /<a href="other\/">other<\/a>/);
     assert.doesNotMatch(list, /no-bundle/);
     const moved = await get('a%3Cb');
     assert.deepEqual([moved.status, moved.headers.get('location')], [301, '/a%3Cb/']);
@@ -92,6 +96,34 @@ test('the server of bundles', async (t) => {
       assert.match(await rawStatus(server.url, target), / 404 /, target);
     }
     assert.match(await rawStatus(server.url, '/%zz'), / 400 /);
+  });
+
+  await t.test('styles the list as its policy allows', async () => {
+    const response = await get('');
+    const [, style] = /<style>(.*)<\/style>/s.exec(await response.text())!;
+    const hash = createHash('sha256').update(style!).digest('base64');
+    assert.match(response.headers.get('content-security-policy')!, /^default-src 'none'; /);
+    assert.ok(response.headers.get('content-security-policy')!.includes(`style-src 'sha256-${hash}'`));
+  });
+
+  await t.test('shows the page of the only bundle of a folder at its root', async (t) => {
+    const output = temporaryFolder(t);
+    mkdirSync(path.join(output, 'webgpu-q4'));
+    for (const name of ['manifest.json', 'index.html', 'page.js']) {
+      writeFileSync(path.join(output, 'webgpu-q4', name), name);
+    }
+    writeFileSync(path.join(output, 'plmpress.json'), '{}');
+    for (const folder of [output, path.join(output, 'webgpu-q4')]) {
+      const one = await serveBundles(folder, LOCAL);
+      t.after(() => one.close());
+      const ask = async (file: string) => {
+        const response = await fetch(`${one.url}${file}`);
+        return [response.status, await response.text()];
+      };
+      assert.deepEqual(await ask(''), [200, 'index.html']);
+      assert.deepEqual(await ask('page.js'), [200, 'page.js']);
+      assert.equal((await ask('plmpress.json'))[0], 404);
+    }
   });
 
   await t.test('refuses what it cannot serve', async (t) => {

@@ -160,7 +160,13 @@ export class Chat {
       remark = failed ? messageOf(error) : 'stopped';
     }
     const rate = rateOf(tokens, first, start);
-    const counts = tokens === 0 ? [] : [`${tokens} tokens`, `${rate.toFixed(1)} tokens/s`];
+    const counts =
+      tokens === 0
+        ? []
+        : [
+            tokens === 1 ? '1 token' : `${tokens.toLocaleString('en-US')} tokens`,
+            `${rate.toFixed(1)} tokens/s`,
+          ];
     answer.end(
       [...counts, remark].filter(Boolean).join(' · '),
       failed ? () => void this.#answer(text) : undefined,

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { Command, Option } from 'commander';
 import { usage } from '../../core/errors.ts';
+import { formatCount, formatCounted, formatRate } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
 import {
   CALIBRATION_DEVICES,
@@ -123,12 +124,14 @@ export function calibrateCommand(open: OpenSession): Command {
 
 function summaryLines(file: string, calibration: Calibration): string[] {
   const { tokens, chunks, readings, tokensPerSecond, firingRates, silentNeurons, bytes } = calibration;
-  const often = readings === 1 ? '' : `, read ${readings} times`;
+  const often = readings === 1 ? '' : `, read ${formatCount(readings)} times`;
+  const read = `from ${formatCounted(tokens, 'token')} in ${formatCounted(chunks, 'chunk')}`;
+  const rate = formatRate(tokensPerSecond);
   return [
-    `${file}  ${bytes} bytes, from ${tokens} tokens in ${chunks} chunks${often}, ${Math.round(tokensPerSecond)} tokens/s`,
+    `${file}  ${formatCounted(bytes, 'byte')}, ${read}${often}${rate === undefined ? '' : `, ${rate} tokens/s`}`,
     ...firingRates.map((rate, layer) => {
       const percent = `${(100 * rate).toFixed(1)} %`.padStart(7);
-      return `layer ${String(layer).padStart(2)}  ${percent} of the neurons fire, ${silentNeurons[layer]} never`;
+      return `layer ${String(layer).padStart(2)}  ${percent} of the neurons fire, ${formatCount(silentNeurons[layer]!)} never`;
     }),
   ];
 }

@@ -50,9 +50,10 @@ webgpu take the schemes q4, q8 and f16 there, and patterns that match in the nam
 --gguf-arch deepseek2 makes files that run with a KV cache of a ninth of the bytes and with flash attention, but hold the
 first matrix of every FFN twice; docs/gguf.md tells when that pays.
 All targets are written, or none: files get their names when they are whole and on the disk, and a run that fails
-or is interrupted leaves the folder as it was. With --resume its finished tensors stay in .plmpress-resume there, and the same
-command goes on with them: each must have the hash of its bytes, and the source those that it was made of. The same source and
-options give the same bytes everywhere.
+or is interrupted leaves the folder as it was. With --resume its finished tensors stay in .plmpress-resume there, until the
+same conversion is complete, and the same command goes on with them: each must have the hash of its bytes, and the source
+those that it was made of. With --verify files are complete before they are compared, and stay if that is interrupted. The
+same source and options give the same bytes everywhere.
 
 Examples:
   plmpress convert checkpoint/ --to gguf:q8_0 -o out/ --verify
@@ -226,6 +227,7 @@ async function run(
   // First, since it took longer than all that follows and may be used without it.
   if (savePlan !== undefined && chosen !== undefined) {
     await writeSchemePlan(savePlan, chosen, { force, inputs });
+    session.note(`the chosen schemes are in ${savePlan}`);
   }
   const job: ConvertOptions = {
     ...{ model, targets, output, force, threads, dryRun },
@@ -277,8 +279,11 @@ async function run(
       await session.writeLines([`${verdict} ${target}: ${summarizeVerification(verification)}`]);
     }
   }
-  if (manifest !== undefined)
-    for (const hint of runHints(targets, output, flags.ggufArch)) session.note(hint);
+  const failed = new Set(
+    verifications?.filter(({ verification }) => !verification.passed).map(({ target }) => target),
+  );
+  const sound = targets.filter(({ plan }) => !failed.has(plan.target));
+  if (manifest !== undefined) for (const hint of runHints(sound, output, flags.ggufArch)) session.note(hint);
   const failures = (verifications ?? []).flatMap(({ target, verification }) =>
     verification.failures.map((failure) => `${target}: ${failure}`),
   );

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { printable } from '../../core/errors.ts';
-import { formatSmall, visible } from '../../core/format.ts';
+import { formatCount, formatCounted, formatSmall, visible } from '../../core/format.ts';
 import type { Change, Model } from '../../core/model.ts';
 import { diff, type FieldDifference, type ModelDiff, type TensorDifference } from '../../pipeline/diff.ts';
 import { withSource } from '../../pipeline/open.ts';
@@ -53,12 +53,18 @@ export function diffCommand(open: OpenSession): Command {
     });
 }
 
+const are = (count: number) => (count === 1 ? 'is' : 'are');
+
 function describe({ same, fields, tensors, equalTensors }: ModelDiff, theme: Theme): string[] {
-  if (same) return [theme.good('the same'), `${equalTensors} tensors are equal, weight by weight`];
+  if (same)
+    return [
+      theme.good('the same'),
+      `${formatCounted(equalTensors, 'tensor')} ${are(equalTensors)} equal, weight by weight`,
+    ];
   return [
     ...fieldTable(fields, theme),
     ...tensorTable(tensors, theme),
-    `${tensors.length} tensors differ, ${equalTensors} are equal in scheme and weights`,
+    `${formatCounted(tensors.length, 'tensor')} ${tensors.length === 1 ? 'differs' : 'differ'}, ${formatCount(equalTensors)} ${are(equalTensors)} equal in scheme and weights`,
   ];
 }
 

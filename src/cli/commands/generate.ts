@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { formatCount, visible } from '../../core/format.ts';
+import { formatCounted, formatRate, visible } from '../../core/format.ts';
 import { type FfnForm, type Generation, generate, type SamplerOptions } from '../../pipeline/generate.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { parseInteger, parseNumber } from '../arguments.ts';
@@ -78,6 +78,8 @@ async function finish(session: Session, generation: Generation): Promise<void> {
   const { ids, stopReason, tokensPerSecond, kvBytesPerToken, ffnReadShare } = generation;
   const read = `${(100 * ffnReadShare).toFixed(1)} % of the FFN's weights`;
   await session.writeLines(['']);
-  session.note(`${ids.length} tokens, ${tokensPerSecond.toFixed(1)} tokens/s, ended by ${stopReason}`);
-  session.note(`a token takes ${formatCount(kvBytesPerToken)} bytes of KV cache and reads ${read}`);
+  const rate = formatRate(tokensPerSecond);
+  const speed = rate === undefined ? '' : ` ${rate} tokens/s,`;
+  session.note(`${formatCounted(ids.length, 'token')},${speed} ended by ${stopReason}`);
+  session.note(`a token takes ${formatCounted(kvBytesPerToken, 'byte')} of KV cache and reads ${read}`);
 }

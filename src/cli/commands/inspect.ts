@@ -4,6 +4,7 @@ import {
   formatBytes,
   formatBytesExactly,
   formatCount,
+  formatCounted,
   formatParameters,
   visible,
 } from '../../core/format.ts';
@@ -59,19 +60,22 @@ function modelFacts({ name, format, files, bytes, bitsPerWeight, config, ...rest
   const { expanded, latent } = rest.kvCacheBytesPerToken;
   return [
     ['name', printable(name)],
-    ['format', `${format}, ${files.length} ${files.length === 1 ? 'file' : 'files'}`],
+    ['format', `${format}, ${formatCounted(files.length, 'file')}`],
     ['weights', `${formatBytesExactly(bytes)}, ${bitsPerWeight.toFixed(2)} bits a weight`],
-    ['layers', `${config.numHiddenLayers}, hidden size ${formatCount(config.hiddenSize)}`],
+    ['layers', `${formatCount(config.numHiddenLayers)}, hidden size ${formatCount(config.hiddenSize)}`],
     ['heads', `${numAttentionHeads}, nope ${qkNopeHeadDim}, rope ${qkRopeHeadDim}, v ${vHeadDim}`],
     ['latent', `kv_lora_rank ${kvLoraRank}, q_lora_rank ${qLoraRank ?? 'none'}`],
     ['FFN', `${ffn}, squared ReLU`],
-    ['rope', `theta ${config.ropeTheta}, ${config.ropeInterleave ? 'interleaved' : 'half-split'} pairs`],
+    [
+      'rope',
+      `theta ${formatCount(config.ropeTheta)}, ${config.ropeInterleave ? 'interleaved' : 'half-split'} pairs`,
+    ],
     ['norm', `RMS, epsilon ${config.rmsNormEps}`],
-    ['context', `${formatCount(config.maxPositionEmbeddings)} tokens`],
+    ['context', formatCounted(config.maxPositionEmbeddings, 'token')],
     ['head', config.tieWordEmbeddings ? 'tied to the embedding' : 'a matrix of its own'],
     [
       'KV cache',
-      `${formatCount(latent)} bytes a token latent, ${formatCount(expanded)} expanded (${(expanded / latent).toFixed(1)} times as many), in f16`,
+      `${formatCounted(latent, 'byte')} a token latent, ${formatCount(expanded)} expanded (${(expanded / latent).toFixed(1)} times as many), in f16`,
     ],
   ];
 }
@@ -98,9 +102,9 @@ function tokenizerFacts({ tokenizer, stopTokens }: Inspection): Facts {
   return [
     [
       'vocabulary',
-      `${formatCount(tokens)} tokens, ${added} of them added, and ${formatCount(paddingRows)} padding rows`,
+      `${formatCounted(tokens, 'token')}, ${formatCount(added)} of them added, and ${formatCounted(paddingRows, 'padding row')}`,
     ],
-    ['kind', `byte-level BPE, ${formatCount(merges)} merges, ${preTokenizer}, normalizer ${normalizer}`],
+    ['kind', `byte-level BPE, ${formatCounted(merges, 'merge')}, ${preTokenizer}, normalizer ${normalizer}`],
     ['stop tokens', stopTokens.map(({ id, text }) => `${id} ${visible(text)}`).join(', ') || 'none'],
     ['chat template', tokenizer.chatTemplate ? 'yes' : 'no'],
   ];

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { PressError } from '../../core/errors.ts';
-import { formatBytes } from '../../core/format.ts';
+import { formatBytes, formatCount, formatCounted } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { DEVICES, type DeviceProfile, readDevices, selectDevices } from '../../pipeline/plan/devices.ts';
@@ -74,12 +74,12 @@ function misfits({ targets, context }: Prediction): string[] {
       .filter(({ fits }) => !fits)
       .map(
         ({ name, usableBytes }) =>
-          `${target} with ${context} tokens needs ${formatBytes(peakBytes)}, ${name} has ${formatBytes(usableBytes)} to use`,
+          `${target} with ${formatCounted(context, 'token')} needs ${formatBytes(peakBytes)}, ${name} has ${formatBytes(usableBytes)} to use`,
       ),
   );
 }
 
 function misfitFailure([first, ...others]: readonly string[]): PressError {
-  const more = others.length > 0 ? ` (and ${others.length} more)` : '';
+  const more = others.length > 0 ? ` (and ${formatCount(others.length)} more)` : '';
   return new PressError('verification', { what: `${first}${more}` });
 }

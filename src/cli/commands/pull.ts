@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { usage } from '../../core/errors.ts';
-import { formatBytes, formatCount } from '../../core/format.ts';
+import { formatBytes, formatCount, formatCounted } from '../../core/format.ts';
 import { parseHubSource } from '../../hub/hub-source.ts';
 import { hubSettings } from '../../hub/settings.ts';
 import { type Pull, pull } from '../../pipeline/pull.ts';
@@ -64,7 +64,7 @@ function describe(
     ),
     '',
     dryRun
-      ? `${files.length} files of ${formatBytes(total)}; nothing has been fetched`
-      : `${theme.good('verified')} ${files.length} files of ${formatBytes(total)} in ${folder}`,
+      ? `${formatCounted(files.length, 'file')} of ${formatBytes(total)}; nothing has been fetched`
+      : `${theme.good('verified')} ${formatCounted(files.length, 'file')} of ${formatBytes(total)} in ${folder}`,
   ];
 }

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { usage } from '../../core/errors.ts';
-import { formatBytes, formatCount } from '../../core/format.ts';
+import { formatBytes, formatCount, formatCounted } from '../../core/format.ts';
 import { parseHubSource } from '../../hub/hub-source.ts';
 import { hubSettings } from '../../hub/settings.ts';
 import { type Push, push } from '../../pipeline/push.ts';
@@ -94,7 +94,7 @@ function describe(result: Push, theme: Theme): string[] {
     '',
     ...(upload === undefined
       ? [
-          `would commit ${files.length} files of ${formatBytes(total)} to ${repository}@${branch}: ${message}`,
+          `would commit ${formatCounted(files.length, 'file')} of ${formatBytes(total)} to ${repository}@${branch}: ${message}`,
           ...(card === undefined ? [] : ['', ...card.trimEnd().split('\n')]),
         ]
       : [outcome(result, upload, theme)]),
@@ -104,5 +104,5 @@ function describe(result: Push, theme: Theme): string[] {
 function outcome({ repository }: Push, upload: NonNullable<Push['upload']>, theme: Theme): string {
   if (upload.changed.length === 0) return `${repository} holds all of it already, at ${upload.commit}`;
   const where = upload.pullRequestUrl ?? `${repository}@${upload.commit}`;
-  return `${theme.good('pushed')} ${upload.changed.length} files to ${where}`;
+  return `${theme.good('pushed')} ${formatCounted(upload.changed.length, 'file')} to ${where}`;
 }

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { PressError } from '../../core/errors.ts';
-import { formatCount } from '../../core/format.ts';
+import { formatCount, formatCounted } from '../../core/format.ts';
 import { firstNames } from '../../core/name-list.ts';
 import { type ReproducedArtifact, reproduce } from '../../pipeline/reproduce.ts';
 import { VERSION } from '../../pipeline/version.ts';
@@ -72,7 +72,7 @@ function reproductionLines(artifacts: readonly ReproducedArtifact[], theme: Them
   ];
   const count = artifacts.reduce((sum, { files }) => sum + files.length, 0);
   const verdict = artifacts.every(({ same }) => same)
-    ? `${theme.good('reproduced')}: the bytes of ${formatCount(count)} files are the same`
+    ? `${theme.good('reproduced')}: the bytes of ${formatCounted(count, 'file')} are the same`
     : `${theme.bad('not reproduced')}`;
   return [...renderTable(columns, rows, theme.dim), '', verdict];
 }

@@ -14,7 +14,8 @@ const DEFAULT_PORT = 8765;
 const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 
 const HELP = `
-It opens the chat page of a bundle, and a list where a folder holds several. docs/webgpu.md tells how other hosts do so.
+The address shows the chat page of the bundle, or a list where a folder holds several. Ctrl-C (SIGINT) and SIGTERM end the
+server, with exit code 0. docs/webgpu.md tells how other hosts serve bundles.
 
 Examples:
   plmpress serve page/
@@ -22,8 +23,8 @@ Examples:
 
 export function serveCommand(open: OpenSession): Command {
   return new Command('serve')
-    .description('serve WebGPU bundles to browsers on this machine, until it is interrupted')
-    .argument('<dir>', 'bundle, or folder of bundles')
+    .description('serve WebGPU bundles to browsers on this machine, until Ctrl-C')
+    .argument('<dir>', 'bundle, or folder that holds bundles')
     .option('--port <n>', '0 takes one that is free', parseInteger(0, 65535), DEFAULT_PORT)
     .option('--host <address>', 'where to listen; 0.0.0.0 lets other machines in', '127.0.0.1')
     .addHelpText('after', HELP)
@@ -39,8 +40,9 @@ export function serveCommand(open: OpenSession): Command {
             'browsers of other machines have no WebGPU on http: put a server with https before this one',
           );
         }
+        // A server has no end of its own: a signal does not interrupt its work, but is how it is stopped.
         if (!session.signal.aborted) await once(session.signal, 'abort');
-        throw session.signal.reason;
+        session.note('stopped');
       } finally {
         await server.close();
       }

@@ -1,4 +1,4 @@
-import { formatBytes, formatSeconds } from '../../core/format.ts';
+import { formatBytes, formatCounted, formatSeconds } from '../../core/format.ts';
 import type { ConvertOptions } from '../../pipeline/convert.ts';
 import { convertPart } from '../../pipeline/parts/convert-part.ts';
 import type { Share } from '../../pipeline/parts/share.ts';
@@ -18,7 +18,9 @@ export async function writePart(
     const written = record ?? { dryRun: true, part: share };
     await session.writeJson({ ...written, rows, seconds, peakRss: peakRss() });
   } else if (!session.quiet) {
-    const what = session.theme.bold(`part ${share.number} of ${share.of}: ${tensors} tensors`);
+    const what = session.theme.bold(
+      `part ${share.number} of ${share.of}: ${formatCounted(tensors, 'tensor')}`,
+    );
     const how = record === undefined ? 'nothing written (--dry-run)' : formatSeconds(seconds);
     await session.writeLines([`${what}, ${formatBytes(rows.bytes)} in ${rows.path}, ${how}`]);
   }

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { usage } from '../../core/errors.ts';
+import { formatCount, formatCounted } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
 import type { Statistics } from '../../core/statistics.ts';
 import { QUALITIES, type Quality } from '../../passes/calibrated-rounding.ts';
@@ -137,9 +138,19 @@ async function run(session: Session, { place, model, statistics }: Input, flags:
     ...(tokens !== undefined && { maxTokens: tokens, evalTokens: tokens }),
     ...(kept && { known: (bytes) => kept.find(bytes) }),
   });
-  for await (const point of found) {
-    points.push(point);
-    await kept?.add(point);
+  try {
+    for await (const point of found) {
+      points.push(point);
+      await kept?.add(point);
+    }
+  } catch (error) {
+    if (session.signal.aborted && kept !== undefined && points.length > 0) {
+      const done = formatCounted(points.length, 'size');
+      session.note(
+        `${done} of ${formatCount(sizes.length)} stay in ${flags.output}: the same command goes on with the rest`,
+      );
+    }
+    throw error;
   }
   if (flags.report !== undefined) {
     const chosenBy = namedTexts(text, texts);

@@ -34,25 +34,41 @@ export interface VerifyTargetsOptions {
   readonly reports: boolean;
 }
 
-/** Compares what `convert` has written with its source. */
+/** Compares what `convert` has written with its source. Where that cannot be done to the end, a note says what stays. */
 export async function verifyTargets(
-  { signal, progress }: Session,
+  session: Session,
   { model, targets, output, statistics }: Verifiable,
   { threads, texts, reports, maxKld }: VerifyTargetsOptions,
 ): Promise<VerifiedTarget[]> {
+  const { signal, progress } = session;
   const verified: VerifiedTarget[] = [];
-  for (const { plan, passes } of targets) {
-    const spec = path.join(output, plan.files[0]!.name);
-    await withSource(spec, async (artifact) => {
-      const verification = await verify(model, artifact, {
-        ...{ passes, threads, signal, progress },
-        ...(statistics && { statistics }),
-        ...(maxKld !== undefined && { maxKld }),
-        ...(texts && { texts: texts.map(({ text }) => text) }),
+  try {
+    for (const { plan, passes } of targets) {
+      const spec = path.join(output, plan.files[0]!.name);
+      await withSource(spec, async (artifact) => {
+        const verification = await verify(model, artifact, {
+          ...{ passes, threads, signal, progress },
+          ...(statistics && { statistics }),
+          ...(maxKld !== undefined && { maxKld }),
+          ...(texts && { texts: texts.map(({ text }) => text) }),
+        });
+        const section = reports && (await reportSection(spec, model, artifact, verification, texts ?? []));
+        verified.push({ target: plan.target, verification, ...(section && { section }) });
       });
-      const section = reports && (await reportSection(spec, model, artifact, verification, texts ?? []));
-      verified.push({ target: plan.target, verification, ...(section && { section }) });
-    });
+    }
+  } catch (error) {
+    if (verified.length < targets.length) session.note(describeRest(targets.slice(verified.length), output));
+    for (const { target, verification } of verified) {
+      session.note(`${target} is verified: it ${verification.passed ? 'passed' : 'failed'}`);
+    }
+    throw error;
   }
   return verified;
+}
+
+/** What is known of targets that have been written, and whose check has not come to its end. */
+function describeRest(targets: readonly Target[], output: string): string {
+  const files = targets.map(({ plan }) => path.join(output, plan.files[0]!.name));
+  const are = targets.length === 1 ? 'is complete and stays, but is' : 'are complete and stay, but are';
+  return `${files.join(', ')} ${are} not verified: \`plmpress verify\` does that`;
 }

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { PressError } from '../../core/errors.ts';
+import { formatCount, formatCounted } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
 import type { Engine } from '../../pipeline/engines/index.ts';
 import { lineage } from '../../pipeline/lineage.ts';
@@ -160,7 +161,7 @@ async function tell(session: Session, verification: Verification): Promise<void>
       ...verificationStrips(verification, session.theme),
       '',
       ...failures.map((failure) => `${session.theme.bad('failed')} ${failure}`),
-      ...(passed ? [`${session.theme.good('passed')} over ${tokens} tokens`] : []),
+      ...(passed ? [`${session.theme.good('passed')} over ${formatCounted(tokens, 'token')}`] : []),
     ]);
   }
   if (!passed) await session.fail(verificationFailure(failures));
@@ -168,6 +169,6 @@ async function tell(session: Session, verification: Verification): Promise<void>
 
 /** The first failure of several. */
 export function verificationFailure(failures: readonly string[]): PressError {
-  const more = failures.length > 1 ? ` (and ${failures.length - 1} more)` : '';
+  const more = failures.length > 1 ? ` (and ${formatCount(failures.length - 1)} more)` : '';
   return new PressError('verification', { what: `${failures[0]}${more}` });
 }

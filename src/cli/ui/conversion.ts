@@ -1,5 +1,5 @@
 import { type PlannedFile, plannedBytes, plannedRows } from '../../core/export-plan.ts';
-import { formatBytes, formatCount, formatSeconds, formatSmall } from '../../core/format.ts';
+import { formatBytes, formatCount, formatCounted, formatSeconds, formatSmall } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
 import { byteLength, columnCount } from '../../core/tensor.ts';
 import type { Allocation } from '../../pipeline/allocation/allocate.ts';
@@ -56,7 +56,7 @@ function allocationLines({ tensors, ...allocation }: Allocation, theme: Theme): 
       scheme,
       formatCount(bytes),
       formatSmall(cost),
-      `${((100 * cost) / allocation.predictedKld).toFixed(1)} %`,
+      allocation.predictedKld > 0 ? `${((100 * cost) / allocation.predictedKld).toFixed(1)} %` : '',
     ]);
   const columns: Column[] = [
     { header: 'tensor' },
@@ -68,7 +68,7 @@ function allocationLines({ tensors, ...allocation }: Allocation, theme: Theme): 
   const { predictedKld, measuredKld, tokens } = allocation;
   return [
     ...renderTable(columns, rows, theme.dim),
-    `mean KLD ${formatSmall(predictedKld)} predicted, ${formatSmall(measuredKld)} measured over ${formatCount(tokens)} tokens`,
+    `mean KLD ${formatSmall(predictedKld)} predicted, ${formatSmall(measuredKld)} measured over ${formatCounted(tokens, 'token')}`,
     '',
   ];
 }
@@ -106,8 +106,7 @@ function summaryLine({ model, targets, manifest, seconds, peakRss }: Conversion,
   const files = targets.flatMap((target) => target.plan.files);
   const after = files.reduce((sum, file) => sum + file.bytes, 0);
   const share = targets.length === 1 ? ` (${((100 * after) / before).toFixed(0)} %)` : '';
-  const what = files.length === 1 ? '1 file' : `${files.length} files`;
-  const sizes = `${formatBytes(before)} -> ${formatBytes(after)}${share} in ${what}`;
+  const sizes = `${formatBytes(before)} -> ${formatBytes(after)}${share} in ${formatCounted(files.length, 'file')}`;
   if (manifest === undefined) return `${theme.bold(model.name)}: ${sizes}, nothing written (--dry-run)`;
   const cost = `${formatSeconds(seconds)}, peak memory ${formatBytes(peakRss)}`;
   return `${theme.bold(model.name)}: ${sizes}, ${cost}`;

@@ -1,5 +1,13 @@
-import { formatBytes, formatClock, formatCount, formatSeconds } from '../../core/format.ts';
+import {
+  formatBytes,
+  formatClock,
+  formatCount,
+  formatCounted,
+  formatSeconds,
+  oneLine,
+} from '../../core/format.ts';
 import type { ProgressEvent } from '../../core/progress.ts';
+import { cutToWidth, textWidth } from './text-width.ts';
 
 type PhaseStart = Extract<ProgressEvent, { kind: 'phase' }>;
 
@@ -7,6 +15,9 @@ type PhaseStart = Extract<ProgressEvent, { kind: 'phase' }>;
 const RATE_SECONDS = 3;
 /** The first moments of a phase tell nothing about its end. */
 const ETA_AFTER_SECONDS = 1;
+
+/** An end that is further away than this is not known: the rate is that of a moment in which nothing went on. */
+const MAX_ETA_SECONDS = 100 * 3600;
 
 /** Counts what a phase has done and tells rate and time left. Times are in milliseconds, as the caller has them. */
 export class PhaseMeter {
@@ -20,7 +31,7 @@ export class PhaseMeter {
   #last: number;
 
   constructor({ name, total, unit }: PhaseStart, now: number) {
-    this.name = name;
+    this.name = oneLine(name);
     this.#total = total;
     this.#unit = unit;
     this.#start = now;
@@ -43,10 +54,17 @@ export class PhaseMeter {
     return Math.max(0, now - this.#start) / 1000;
   }
 
-  /** `write x.gguf: 1.23 GB of 3.65 GB, 34 %, 250 MB/s, 0:10 left`. */
-  status(now: number): string {
+  /** `convert: 1.23 GB of 3.65 GB, 34 %, 250 MB/s, 0:10 left`, in at most `columns`: the name is cut before figures are. */
+  status(now: number, columns = Number.POSITIVE_INFINITY): string {
+    const figures = this.#figures(now);
+    if (figures === '') return cutToWidth(this.name, columns);
+    const name = cutToWidth(this.name, Math.max(1, columns - textWidth(figures) - 2));
+    return cutToWidth(`${name}: ${figures}`, columns);
+  }
+
+  #figures(now: number): string {
     const total = this.#total;
-    if (this.#done === 0) return total === undefined ? this.name : `${this.name}: ${this.#amount(total)}`;
+    if (this.#done === 0) return total === undefined ? '' : this.#amount(total);
     const parts =
       total === undefined || total === 0
         ? [this.#amount(this.#done)]
@@ -54,11 +72,13 @@ export class PhaseMeter {
             `${this.#count(this.#done)} of ${this.#amount(total)}`,
             `${Math.floor((100 * this.#done) / total)} %`,
           ];
-    parts.push(`${this.#amount(this.#rate)}/s`);
-    if (total !== undefined && this.#rate > 0 && this.seconds(now) >= ETA_AFTER_SECONDS) {
-      parts.push(`${formatClock((total - this.#done) / this.#rate)} left`);
+    const rate = this.#shownRate();
+    if (rate !== undefined) parts.push(rate);
+    const left = total === undefined ? Number.POSITIVE_INFINITY : (total - this.#done) / this.#rate;
+    if (left >= 0 && left < MAX_ETA_SECONDS && this.seconds(now) >= ETA_AFTER_SECONDS) {
+      parts.push(`${formatClock(left)} left`);
     }
-    return `${this.name}: ${parts.join(', ')}`;
+    return parts.join(', ');
   }
 
   /** `write x.gguf: 3.65 GB in 12.3 s`. */
@@ -67,9 +87,20 @@ export class PhaseMeter {
     return `${this.name}: ${amount}in ${formatSeconds(this.seconds(now))}`;
   }
 
+  /** `250 MB/s`, `0.4 tokens/s`; nothing for a rate that would show as 0. */
+  #shownRate(): string | undefined {
+    const rate = this.#rate;
+    if (!(rate > 0 && Number.isFinite(rate))) return undefined;
+    if (this.#unit === 'bytes') return rate < 0.5 ? undefined : `${formatBytes(Math.round(rate))}/s`;
+    // Two decimals below one: what is slow is counted in layers or sizes, of which each takes seconds.
+    const shown = rate < 1 ? Number(rate.toFixed(2)) : Math.round(rate);
+    if (shown === 0) return undefined;
+    return this.#unit === undefined ? `${formatCount(shown)}/s` : `${formatCount(shown)} ${this.#unit}/s`;
+  }
+
   #amount(count: number): string {
-    const isCounted = this.#unit !== undefined && this.#unit !== 'bytes';
-    return isCounted ? `${this.#count(count)} ${this.#unit}` : this.#count(count);
+    const whole = Math.round(count);
+    return this.#unit === 'tokens' ? formatCounted(whole, 'token') : this.#count(whole);
   }
 
   /** Bytes come with their own unit, as it changes with their size. */

@@ -1,4 +1,4 @@
-import { formatSmall } from '../../core/format.ts';
+import { formatCount, formatSmall } from '../../core/format.ts';
 import type { Change } from '../../core/model.ts';
 import { renderTable } from './table.ts';
 import type { Theme } from './theme.ts';
@@ -11,8 +11,8 @@ export function pruningTable(changes: readonly Change[], theme: Theme): string[]
     return [
       [
         /\d+/.exec(subject)?.[0] ?? subject,
-        `${neurons}`,
-        `${removed}`,
+        formatCount(neurons!),
+        formatCount(removed!),
         percent(firingRate!),
         percent(removedRateBound!),
         formatSmall(predictedError!),

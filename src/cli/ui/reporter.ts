@@ -1,17 +1,20 @@
 import ora, { type Ora } from 'ora';
+import { oneLine } from '../../core/format.ts';
 import type { Progress, ProgressEvent } from '../../core/progress.ts';
+import type { OutputStream } from '../output.ts';
 import { PhaseMeter } from './phase-meter.ts';
+import { TerminalLine } from './terminal-line.ts';
 import type { Theme } from './theme.ts';
 
 /** Tells people on stderr how far long work is. */
 export interface Reporter {
   readonly progress: Progress;
-  /** Ends what is shown; later events are lost. */
+  /** Ends what is shown, and writes nothing where nothing is; an event that advances a phase is lost then. */
   stop(): void;
 }
 
 export interface ReporterOptions {
-  readonly stream: NodeJS.WritableStream;
+  readonly stream: OutputStream;
   /** What the stream is good for: a moving line, single lines, or nothing. */
   readonly style: 'animated' | 'lines' | 'silent';
   readonly theme: Theme;
@@ -28,9 +31,12 @@ export function makeReporter(options: ReporterOptions): Reporter {
 const FRAME_MS = 80;
 /** Phases that end sooner leave no line: nobody waited for them. */
 const REMEMBERED_SECONDS = 1;
+/** Columns of the spinner and of the blank after it. */
+const SPINNER_COLUMNS = 2;
 
 /** One line that moves; long phases leave a line when they end. */
 class AnimatedReporter implements Reporter {
+  readonly #line: TerminalLine;
   readonly #spinner: Ora;
   readonly #theme: Theme;
   readonly #now: () => number;
@@ -39,8 +45,9 @@ class AnimatedReporter implements Reporter {
 
   constructor({ stream, theme, now = performance.now.bind(performance) }: ReporterOptions) {
     const colors = theme.good('x') !== 'x';
+    this.#line = new TerminalLine(stream);
     this.#spinner = ora({
-      stream,
+      stream: this.#line,
       isEnabled: true,
       color: colors ? 'cyan' : false,
       // Discarding stdin would put the terminal into raw mode, where Ctrl-C is no signal.
@@ -53,14 +60,14 @@ class AnimatedReporter implements Reporter {
   readonly progress = (event: ProgressEvent): void => {
     const now = this.#now();
     if (event.kind === 'note') {
-      this.#leave(this.#theme.good('•'), event.message);
+      this.#leave(event.message);
     } else if (event.kind === 'phase') {
       this.#finishPhase(now);
       this.#meter = new PhaseMeter(event, now);
-      this.#spinner.start(this.#meter.status(now));
+      this.#move(now);
     } else if (this.#meter !== undefined) {
       this.#meter.advance(event.done, now);
-      this.#spinner.text = this.#meter.status(now);
+      this.#move(now);
       // Where kernels keep the thread busy, the spinner's own timer comes too rarely.
       if (now - this.#drawn >= FRAME_MS) {
         this.#drawn = now;
@@ -69,33 +76,63 @@ class AnimatedReporter implements Reporter {
     }
   };
 
-  stop(): void {
+  readonly stop = (): void => {
     this.#finishPhase(this.#now());
-    this.#spinner.stop();
-  }
+  };
 
   #finishPhase(now: number): void {
     const meter = this.#meter;
     this.#meter = undefined;
     if (meter === undefined) return;
-    if (meter.seconds(now) < REMEMBERED_SECONDS) this.#spinner.stop();
-    else this.#spinner.stopAndPersist({ symbol: this.#theme.good('•'), text: meter.summary(now) });
+    this.#halt();
+    if (meter.seconds(now) >= REMEMBERED_SECONDS) this.#leave(meter.summary(now));
+  }
+
+  /** Sets the moving line to the state of the phase. */
+  #move(now: number): void {
+    const status = this.#meter!.status(now, this.#line.room - SPINNER_COLUMNS);
+    this.#spinner.text = `${NO_WRAP}${status}${WRAP}\r`;
+    if (this.#spinner.isSpinning) return;
+    this.#spinner.start();
+    this.#line.terminal.on('resize', this.#fit);
+    // However the process ends: its next words begin on a line without remains.
+    for (const end of ENDS) process.on(end, this.stop);
+  }
+
+  readonly #fit = (): void => this.#move(this.#now());
+
+  /** An idle spinner is left alone: stopping it again would move the cursor in a line that others write. */
+  #halt(): void {
+    if (!this.#spinner.isSpinning) return;
+    this.#spinner.stop();
+    this.#line.terminal.off('resize', this.#fit);
+    for (const end of ENDS) process.off(end, this.stop);
   }
 
   /** A line that stays, above the moving one. */
-  #leave(symbol: string, text: string): void {
-    const moving = this.#spinner.isSpinning ? this.#spinner.text : undefined;
-    this.#spinner.stopAndPersist({ symbol, text });
-    if (moving !== undefined) this.#spinner.start(moving);
+  #leave(text: string): void {
+    const moves = this.#spinner.isSpinning;
+    this.#halt();
+    this.#line.write(`${this.#theme.good('•')} ${oneLine(text)}\n`);
+    if (moves) this.#move(this.#now());
   }
 }
+
+/**
+ * A terminal that has become narrower may tell so late. Until then the line is cut off at its edge. The cursor waits at the
+ * beginning, so that what keys echo is written over, and a line that a narrower terminal has wrapped is cleared as a whole.
+ */
+const [NO_WRAP, WRAP] = ['\x1b[?7l', '\x1b[?7h'];
+
+/** Events of the process that come before it ends by itself. */
+const ENDS = ['exit', 'uncaughtExceptionMonitor'];
 
 /** Logs of jobs show that the work goes on, without growing long. */
 const HEARTBEAT_MS = 10_000;
 
 /** One line a phase, and one about every ten seconds inside it. */
 class LineReporter implements Reporter {
-  readonly #stream: NodeJS.WritableStream;
+  readonly #stream: OutputStream;
   readonly #now: () => number;
   #meter: PhaseMeter | undefined;
   #written = 0;
@@ -124,6 +161,6 @@ class LineReporter implements Reporter {
 
   #write(text: string, now: number): void {
     this.#written = now;
-    this.#stream.write(`plmpress: ${text}\n`);
+    this.#stream.write(`plmpress: ${oneLine(text)}\n`);
   }
 }

@@ -1,3 +1,5 @@
+import { textWidth } from './text-width.ts';
+
 export interface Column {
   readonly header: string;
   /** Numbers stand on the right. Default left. */
@@ -16,12 +18,12 @@ export function renderTable(
   styleHeader: (line: string) => string = (line) => line,
 ): string[] {
   const widths = columns.map(({ header }, column) =>
-    rows.reduce((widest, row) => Math.max(widest, width(row[column]!)), width(header)),
+    rows.reduce((widest, row) => Math.max(widest, textWidth(row[column]!)), textWidth(header)),
   );
   const line = (cells: readonly string[]) =>
     cells
       .map((cell, column) => {
-        const padding = ' '.repeat(widths[column]! - width(cell));
+        const padding = ' '.repeat(widths[column]! - textWidth(cell));
         return columns[column]!.align === 'right' ? padding + cell : cell + padding;
       })
       .join(GAP)
@@ -31,11 +33,8 @@ export function renderTable(
 
 /** Lines of names and values, the values in one column. */
 export function renderFacts(facts: readonly (readonly [name: string, value: string])[]): string[] {
-  const widest = Math.max(...facts.map(([name]) => width(name)));
-  return facts.map(([name, value]) => `${name}${' '.repeat(widest - width(name))}${GAP}${value}`.trimEnd());
-}
-
-/** Code points: exact for what tables hold, but for wide scripts, which stand in last columns only. */
-function width(text: string): number {
-  return [...text].length;
+  const widest = Math.max(...facts.map(([name]) => textWidth(name)));
+  return facts.map(([name, value]) =>
+    `${name}${' '.repeat(widest - textWidth(name))}${GAP}${value}`.trimEnd(),
+  );
 }

@@ -1,4 +1,10 @@
-import { formatCount, formatPercent, formatSmall } from '../../core/format.ts';
+import {
+  formatCounted,
+  formatPercent,
+  formatPerplexity,
+  formatRate,
+  formatSmall,
+} from '../../core/format.ts';
 import { relativeError, type TensorError, type Verification } from '../../pipeline/verify.ts';
 import { logHistogram } from '../../report/histogram.ts';
 import { strip } from './strip.ts';
@@ -11,8 +17,8 @@ export function summarizeVerification(verification: Verification): string {
   return [
     `mean KLD ${formatSmall(kld.mean)} (${limitText(maxKld)})`,
     `top-1 ${formatPercent(top1)}`,
-    `perplexity ${ppl.reference.toFixed(2)} -> ${ppl.artifact.toFixed(2)}`,
-    `${formatCount(tokens)} tokens`,
+    `perplexity ${formatPerplexity(ppl.reference)} -> ${formatPerplexity(ppl.artifact)}`,
+    formatCounted(tokens, 'token'),
   ].join(', ');
 }
 
@@ -24,12 +30,12 @@ export function verificationTable(verification: Verification, theme: Theme): str
     ['99th percentile KLD', formatSmall(kld.p99), ''],
     ['largest KLD', formatSmall(kld.max), ''],
     ['top-1 agreement', formatPercent(top1), ''],
-    ['perplexity of the source', ppl.reference.toFixed(2), ''],
-    ['perplexity of the artifact', ppl.artifact.toFixed(2), ''],
+    ['perplexity of the source', formatPerplexity(ppl.reference), ''],
+    ['perplexity of the artifact', formatPerplexity(ppl.artifact), ''],
     ['largest error of a logit', formatSmall(maxAbsError), ''],
     ...(engine.tokensPerSecond === undefined
       ? []
-      : [[`tokens a second (${engine.name})`, engine.tokensPerSecond.toFixed(1), '']]),
+      : [[`tokens a second (${engine.name})`, formatRate(engine.tokensPerSecond) ?? '', '']]),
   ];
   const columns = [{ header: 'measure' }, { header: 'value', align: 'right' as const }, { header: 'limit' }];
   return renderTable(columns, rows, theme.dim);
@@ -49,7 +55,7 @@ export function worstTensorTable(tensors: readonly TensorError[], theme: Theme):
     ]);
   return renderTable(
     [
-      { header: `worst of ${tensors.length} tensors` },
+      { header: `worst of ${formatCounted(tensors.length, 'tensor')}` },
       { header: 'scheme' },
       { header: 'relative RMS error', align: 'right' },
       { header: 'largest error', align: 'right' },
@@ -67,7 +73,8 @@ export function verificationStrips(verification: Verification, theme: Theme): st
   const errors = byLayer(tensors);
   const rates = firing?.artifact ?? firing?.reference ?? [];
   const span = (low: number, high: number) => `${formatSmall(low)} to ${formatSmall(high)}`;
-  const layers = (values: readonly number[]) => `layers 0 to ${values.length - 1}`;
+  const layers = (values: readonly number[]) =>
+    values.length === 1 ? 'layer 0' : `layers 0 to ${values.length - 1}`;
   const rows = [
     ['positions by KLD', counts, () => `${span(bins[0]!.from, bins.at(-1)!.to)} nats`],
     ['largest error', errors, () => `${layers(errors)}, at most ${formatSmall(Math.max(...errors))}`],

@@ -9,7 +9,7 @@ export type { Check } from './check.ts';
 
 /** Looks at what conversions need of this machine and may have of it. Shows no token, host name or home folder. */
 export async function examine(options: HubCheckOptions): Promise<Check[]> {
-  return [
+  const checks = [
     checkSystem(),
     checkProcessor(),
     checkMemory(),
@@ -20,4 +20,6 @@ export async function examine(options: HubCheckOptions): Promise<Check[]> {
     await checkOnnxRuntime(),
     await checkDawn(),
   ];
+  options.signal?.throwIfAborted();
+  return checks;
 }

@@ -1,43 +1,56 @@
+import { fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { PressError } from '../../core/errors.ts';
-import { DAWN_PACKAGE, openAdapter } from '../engines/dawn.ts';
-import { loadOnnxRuntime, ONNX_RUNTIME_PACKAGE } from '../engines/onnxruntime.ts';
+import { fileURLToPath } from 'node:url';
+import { DAWN_PACKAGE } from '../engines/dawn.ts';
+import { ONNX_RUNTIME_PACKAGE } from '../engines/onnxruntime.ts';
 import { type Check, note, ok } from './check.ts';
+import type { ProbeResult } from './engine-probe.ts';
+
+const PROBE = fileURLToPath(new URL('./engine-probe.js', import.meta.url));
+/** Drivers that look for a GPU take up to a few seconds. */
+const TIMEOUT_MS = 30_000;
 
 export async function checkOnnxRuntime(): Promise<Check> {
-  return checkEngine(ONNX_RUNTIME_PACKAGE, '`verify --engine onnxruntime` wants it', async () => {
-    await loadOnnxRuntime();
-    return undefined;
-  });
+  return checkEngine(ONNX_RUNTIME_PACKAGE, '`verify --engine onnxruntime` wants it');
 }
 
 export async function checkDawn(): Promise<Check> {
-  return checkEngine(DAWN_PACKAGE, '`--device webgpu` wants it', async () => {
-    const { info } = await openAdapter();
-    const { vendor, architecture, description } = info;
-    return `GPU ${description || [vendor, architecture].filter(Boolean).join(' ') || 'without a name'}`;
-  });
+  return checkEngine(DAWN_PACKAGE, '`--device webgpu` wants it');
 }
 
 /** An optional package: whether it is there, and whether it works. */
-async function checkEngine(
-  name: string,
-  use: string,
-  tryOut: () => Promise<string | undefined>,
-): Promise<Check> {
+async function checkEngine(name: string, use: string): Promise<Check> {
   const version = installedVersion(name);
   if (version === undefined) {
     return note(name, 'not installed', `${use}: \`npm install ${name}\` beside plmpress`);
   }
-  try {
-    const detail = await tryOut();
-    return ok(name, [version, ...(detail === undefined ? [] : [detail])].join(', '));
-  } catch (error) {
-    const { what, expected } = error instanceof PressError ? error.fault : { what: 'cannot be loaded' };
-    return note(name, `${version}, ${what}`, `${use}${expected === undefined ? '' : ` with ${expected}`}`);
-  }
+  const result = await tryOut(name);
+  if (result.works)
+    return ok(name, [version, ...(result.detail === undefined ? [] : [result.detail])].join(', '));
+  const { what, expected } = result;
+  return note(name, `${version}, ${what}`, `${use}${expected === undefined ? '' : ` with ${expected}`}`);
+}
+
+/** In a process of its own: drivers write to stderr as they please, and some crash. */
+function tryOut(name: string): Promise<ProbeResult> {
+  return new Promise((resolve) => {
+    const child = fork(PROBE, [name], {
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      timeout: TIMEOUT_MS,
+    });
+    child.on('message', (result) => {
+      resolve(result as ProbeResult);
+      child.kill('SIGKILL');
+    });
+    // No test: a system that starts this process and no other.
+    child.on('error', () => resolve({ works: false, what: 'cannot be tried in a process of its own' }));
+    child.on('close', (code, signal) => {
+      resolve({ works: false, what: `ends its process when it is tried (${signal ?? `code ${code}`})` });
+    });
+  });
 }
 
 /** By the package.json of what would be loaded; its own exports may not name it. */

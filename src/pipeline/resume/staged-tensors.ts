@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { PressError } from '../../core/errors.ts';
 import type { PlannedFile, PlannedTensor } from '../../core/export-plan.ts';
+import { formatCount, formatCounted } from '../../core/format.ts';
 import { parseJson } from '../../core/json.ts';
 import type { Progress } from '../../core/progress.ts';
 import type { InputFile } from '../../io/input-file.ts';
@@ -95,7 +96,7 @@ export class StagedTensors implements Ledger {
     const [kept, all] = [this.#known.size, this.#tensors.length];
     progress?.({
       kind: 'note',
-      message: `goes on where a run was interrupted: ${kept} of ${all} tensors are there`,
+      message: `goes on where a run was interrupted: ${formatCount(kept)} of ${formatCounted(all, 'tensor')} are there`,
     });
   }
 

@@ -1,4 +1,4 @@
-import { formatCount, formatPercent, formatSmall } from '../../core/format.ts';
+import { formatCount, formatCounted, formatPercent, formatSmall } from '../../core/format.ts';
 import type { Verification } from '../../pipeline/verify.ts';
 import { logHistogram } from '../histogram.ts';
 import { html } from '../markup.ts';
@@ -38,7 +38,7 @@ export function kldHistogramPanel({ positions, kld }: Pick<Verification, 'positi
   const y = linearScale([0, 1.3 * Math.max(...bins.map(({ count }) => count))], PLOT_Y);
   const bars = bins.map(({ from, to, count }) => {
     const [left, right, top] = [x.at(from) + 1, x.at(to) - 1, y.at(count)];
-    const what = `${formatSmall(from)} to ${formatSmall(to)}: ${formatCount(count)} positions`;
+    const what = `${formatSmall(from)} to ${formatSmall(to)}: ${formatCounted(count, 'position')}`;
     return html`<rect class="artifact" x="${coordinate(left)}" y="${coordinate(top)}" width="${coordinate(right - left)}" height="${coordinate(PLOT_Y[0] - top)}"><title>${what}</title></rect>`;
   });
   const markers = (['median', 'mean', 'p99'] as const)

@@ -1,4 +1,4 @@
-import { formatBytes, formatCount, formatPercent, formatSmall } from '../../core/format.ts';
+import { formatBytes, formatCount, formatCounted, formatPercent, formatSmall } from '../../core/format.ts';
 import { bitsPerWeight, type SchemeName } from '../../core/scheme.ts';
 import { elementCount } from '../../core/tensor.ts';
 import type { VerifiedTensor } from '../../pipeline/verify.ts';
@@ -17,7 +17,7 @@ export function sizesPanel(tensors: readonly VerifiedTensor[]): Panel {
   const total = groups.reduce((sum, { bytes }) => sum + bytes, 0);
   return {
     title: 'Bytes by tensor and scheme',
-    note: `${formatBytes(total)} of weights in ${formatCount(tensors.length)} tensors. Areas are bytes, colours schemes.`,
+    note: `${formatBytes(total)} of weights in ${formatCounted(tensors.length, 'tensor')}. Areas are bytes, colours schemes.`,
     figure: html`${treemap(groups)}${legend(groups, total)}`,
     chart: groups
       .map(({ scheme, bytes }) => `    ${textBar(bytes / total)} ${scheme} ${formatPercent(bytes / total)}`)

@@ -82,4 +82,33 @@ describe('progress', () => {
     ]);
     assert.equal(text, 'plmpress: p\nplmpress: p: 20 tokens, 2 tokens/s\n');
   });
+
+  it('tells no rate that shows as 0, and no end that is not known', () => {
+    const last = (events: readonly [number, ProgressEvent][]) =>
+      written('lines', events).trimEnd().split('\n').at(-1);
+    const phase = { kind: 'phase', name: 'p', total: 1e6 } as const;
+    assert.equal(
+      last([
+        [0, phase],
+        [100, { kind: 'advance', done: 25 }],
+      ]),
+      'plmpress: p: 25 of 1,000,000, 0 %, 0.25/s',
+    );
+    assert.equal(
+      last([
+        [0, phase],
+        [1e4, { kind: 'advance', done: 1 }],
+      ]),
+      'plmpress: p: 1 of 1,000,000, 0 %',
+    );
+    assert.equal(
+      last([
+        [0, { ...phase, unit: 'bytes' }],
+        [10, { kind: 'advance', done: 1000 }],
+        [1000, { kind: 'advance', done: 1000 }],
+      ]),
+      'plmpress: p: 1.00 kB of 1.00 MB, 0 %',
+    );
+    assert.equal(last([[0, { kind: 'phase', name: 'p', total: 1, unit: 'tokens' }]]), 'plmpress: p: 1 token');
+  });
 });

@@ -24,8 +24,22 @@ test('a table without rows is its header, and only the header is styled', () => 
   );
 });
 
-test('widths count characters, not UTF-16 units', () => {
-  assert.deepEqual(renderTable([{ header: '😀' }, { header: 'b' }], [['c', 'd']]), ['😀  b', 'c  d']);
+test('widths are those of a terminal, where wide characters take two columns', () => {
+  const rows = [
+    ['模型.gguf', '1'],
+    ['ﾓﾃﾞﾙ.gguf', '2'],
+    ['e\u0301.gguf', '3'],
+    ['👨‍👩‍👧.gguf', '4'],
+    ['한글.gguf', '5'],
+  ];
+  assert.deepEqual(renderTable([{ header: 'file' }, { header: 'b' }], rows), [
+    'file       b',
+    '模型.gguf  1',
+    'ﾓﾃﾞﾙ.gguf  2',
+    'e\u0301.gguf     3',
+    '👨‍👩‍👧.gguf    4',
+    '한글.gguf  5',
+  ]);
 });
 
 test('facts have their values in one column', () => {
