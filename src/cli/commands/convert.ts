@@ -140,7 +140,11 @@ export function convertCommand(open: OpenSession): Command {
         collect,
       ),
     )
-    .option('--adapter <dir>', 'LoRA of PEFT to merge into the source first; repeatable', collect)
+    .option(
+      '--adapter <dir>',
+      'LoRA of PEFT, a folder or a Hub id, to merge into the source first; repeatable',
+      collect,
+    )
     .option('--allow-requantize', 'take a quantized source, whose rounding errors add to those of the target')
     .optionsGroup('Run:')
     .option('--stream', 'read a source on the Hub while converting, with no copy on this machine')
