@@ -2,6 +2,7 @@ import type { CacheForm } from '../../src/core/config.ts';
 import type { ExportPlan, PlannedFile } from '../../src/core/export-plan.ts';
 import type { Model } from '../../src/core/model.ts';
 import { plmTensors } from '../../src/core/names.ts';
+import { oversizeNotes } from '../../src/core/shard-size.ts';
 import type { OnnxModel } from '../../src/onnx/graph.ts';
 import {
   type CalibratedRounding,
@@ -82,7 +83,7 @@ export function planOnnx(model: Model, options: OnnxOptions): PlannedGraph {
       target: `onnx:${scheme.name}`,
       files: [...graphFiles(scheme, encodeModel(onnxModel)), ...dataFiles],
       fallbacks: [],
-      notes: rounding.notes,
+      notes: [...rounding.notes, ...oversizeNotes(dataFiles, options.shardSize)],
     },
     graph: {
       dtype: scheme.dtype,
