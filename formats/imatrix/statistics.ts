@@ -34,12 +34,12 @@ export async function readStatistics(file: InputFile): Promise<Statistics> {
   const tokens = (await reader.values(`blk.0.ffn_down.weight${COUNTS}`, [1, 1]))[0]!;
   if (!(tokens > 0)) throw reader.fault(`blk.0.ffn_down.weight${COUNTS}`, 'value', tokens, 'above 0');
   const meanSquares = new Map<string, Float32Array>();
-  for (const matrix of reader.matricesWith(COUNTS)) await reader.assertCount(matrix + COUNTS, tokens);
   for (const suffix of [SUMS, EXTRA_SUFFIXES['extra-input']]) {
     for (const matrix of reader.matricesWith(suffix)) {
       meanSquares.set(matrix, await reader.means(matrix + suffix, tokens));
     }
   }
+  for (const matrix of reader.matricesWith(COUNTS)) await reader.assertCount(matrix + COUNTS, tokens);
   const neurons: NeuronStatistics[] = [];
   for (let layer = 0; layer < layers; layer++) neurons.push(await readNeurons(reader, layer, tokens));
   const moments = new Map(
