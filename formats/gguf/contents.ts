@@ -1,9 +1,7 @@
 import type { Model } from '../../src/core/model.ts';
-import { layerTensorName, plmTensors, type TensorSlot } from '../../src/core/names.ts';
-import type { SchemeName } from '../../src/core/scheme.ts';
+import { plmTensors, type TensorSlot } from '../../src/core/names.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
 import type { GgufArchitecture } from './architecture.ts';
-import { isQuantized } from './scheme-choice.ts';
 import { BETA, foldBeta, gateName, gateOf } from './swiglu.ts';
 
 /** A tensor that a GGUF holds. */
@@ -12,8 +10,6 @@ export interface Content {
   /** Name in the file. */
   readonly name: string;
   readonly source: Tensor;
-  /** Scheme of blocks that `source` was decoded from: storing it in blocks rounds a second time. */
-  readonly roundedIn?: SchemeName;
   /** Name of a matrix with the same inputs, whose importances will do. */
   readonly twin?: string;
 }
@@ -21,24 +17,21 @@ export interface Content {
 /** Every tensor of a file of arch `arch`, in the order of `plmTensors`. The arch must hold the model. */
 export function contentsOf(model: Model, arch: GgufArchitecture): Content[] {
   const plain = plmTensors(model.config).map((slot) => contentOf(model, slot));
-  return arch === 'plm' ? plain : plain.flatMap((content) => inDeepseek2(model, content));
+  return arch === 'plm' ? plain : plain.flatMap(inDeepseek2);
 }
 
 // A slot of a model that was not refused has a name, and none has more than 28 bytes of the 63 allowed.
 function contentOf(model: Model, slot: TensorSlot): Content {
   const source = model.tensors.get(slot.name);
   if (source === undefined) throw new Error(`the model lacks ${slot.name}`);
-  return { slot, name: slot.ggufName!, source, ...roundedIn(source) };
+  return { slot, name: slot.ggufName!, source };
 }
 
-function inDeepseek2(model: Model, content: Content): Content[] {
+function inDeepseek2(content: Content): Content[] {
   const { slot, name, source } = content;
   switch (slot.role) {
     case 'post_attention_layernorm':
       return [{ ...content, source: foldBeta(source, BETA) }];
-    case 'k_b_proj':
-      // It was decoded to be transposed; v_b_proj shows from what.
-      return [{ ...content, ...roundedIn(model.tensors.get(layerTensorName('v_b_proj', slot.layer!))!) }];
     case 'up_proj': {
       const gate = gateName(name);
       const gateSlot = { ...slot, ggufName: gate };
@@ -47,8 +40,4 @@ function inDeepseek2(model: Model, content: Content): Content[] {
     default:
       return [content];
   }
-}
-
-function roundedIn({ scheme }: Tensor): Pick<Content, 'roundedIn'> {
-  return isQuantized(scheme) ? { roundedIn: scheme } : {};
 }

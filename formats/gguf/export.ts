@@ -5,7 +5,8 @@ import type { Imatrix } from '../../src/core/imatrix.ts';
 import type { Model } from '../../src/core/model.ts';
 import { firstNames } from '../../src/core/name-list.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
-import type { Tensor } from '../../src/core/tensor.ts';
+import { oversizeNotes } from '../../src/core/shard-size.ts';
+import { roundedScheme, type Tensor } from '../../src/core/tensor.ts';
 import { calibratedRounding, type Quality } from '../../src/passes/calibrated-rounding.ts';
 import { hasGrid } from '../../src/schemes/index.ts';
 import { assertHolds, type GgufArchitecture } from './architecture.ts';
@@ -66,10 +67,11 @@ export function planGguf(model: Model, options: GgufOptions): ExportPlan {
   const metadata = modelMetadata(model, { arch, recipe, imatrix, quality, version });
   const infix = arch === 'plm' ? '' : `-${arch}`;
   const stem = `${fileStem(model.name)}${infix}-${recipe.name.toUpperCase()}`;
+  const files = planFiles(stem, metadata, placements, options.shardSize);
   return {
     target: `gguf:${recipe.name}`,
-    files: planFiles(stem, metadata, placements, options.shardSize),
-    ...{ fallbacks, notes: [...notes, ...archNotes(arch)] },
+    ...{ files, fallbacks },
+    notes: [...notes, ...archNotes(arch), ...oversizeNotes(files, options.shardSize)],
   };
 }
 
@@ -91,11 +93,12 @@ function placeTensors(model: Model, recipe: Recipe, options: GgufOptions): Place
   const chooser = new SchemeChooser(recipe, layers, imatrix !== undefined, options);
   const fallbacks: Fallback[] = [];
   const unweighted: string[] = [];
-  const placed = contents.map(({ slot, name, source, roundedIn }) => {
+  const placed = contents.map(({ slot, name, source }) => {
     const { wanted, used } = chooser.choose(slot);
     if (used !== wanted) fallbacks.push(fallback(slot.name, wanted, used, slot.shape));
-    if (used !== source.scheme && roundedIn !== undefined && !allowRequantize) {
-      throw requantizing(name, roundedIn, used);
+    const rounded = roundedScheme(source);
+    if (used !== source.scheme && rounded !== undefined && !allowRequantize) {
+      throw requantizing(name, rounded, used);
     }
     const rounds = used !== source.scheme && isQuantized(used);
     // With an imatrix as llama-quantize has it: nothing stands in for entries that it lacks.

@@ -34,6 +34,10 @@ export function matchImportances(contents: readonly Content[], imatrix: Imatrix)
   if (misfits.length > 0) {
     throw invalidInput({ file: imatrix.name, what: `entries of another model: ${firstNames(misfits)}` });
   }
+  if (importances.size === 0) {
+    const what = `no entry is of this model: ${firstNames([...imatrix.entries.keys()])}`;
+    throw invalidInput({ file: imatrix.name, what });
+  }
   if (unknown.size > 0) {
     notes.push(`${imatrix.name}: the model has no matrices for these entries: ${firstNames([...unknown])}`);
   }

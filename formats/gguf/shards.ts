@@ -20,6 +20,11 @@ export function shardFileName(stem: string, index: number, count: number, ending
   return `${stem}-${digits(index + 1)}-of-${digits(count)}.${ending}`;
 }
 
+/** What the names of all shards of a split model begin with, from the name of any; undefined for other names. */
+export function splitStem(fileName: string): string | undefined {
+  return NAME.exec(fileName)?.groups?.stem;
+}
+
 /** Names of all shards of a split model, from the name of any; undefined for other names. */
 export function siblingShardNames(fileName: string): readonly string[] | undefined {
   const groups = NAME.exec(fileName)?.groups;

@@ -22,15 +22,17 @@ export function meanSquares(file: string, raw: readonly RawEntry[]) {
   for (const { name, sums, counts } of raw) {
     assertUsable(file, `${name}: counts`, counts);
     assertUsable(file, `${name}: sums`, sums);
-    const isBlank = counts.every((count) => count === 0) || sums.every((sum) => sum === 0);
-    if (isBlank) blank.push(name);
     const columns = sums.length / counts.length;
+    const isCounted = counts.some((count) => count > 0);
     const values = sums.map((sum, i) => {
       const count = counts[Math.floor(i / columns)]!;
-      return isBlank || count === 0 ? 1 : sum / count;
+      return count === 0 ? 1 : sum / count;
     });
     assertUsable(file, `${name}: means`, values);
-    entries.set(name, values);
+    // Sums of some 1e-45 vanish when they are divided.
+    const isBlank = !isCounted || values.every((value) => value === 0);
+    if (isBlank) blank.push(name);
+    entries.set(name, isBlank ? values.fill(1) : values);
   }
   return { entries, notes: blank.length === 0 ? [] : [blankNote(file, blank)] };
 }

@@ -15,6 +15,8 @@ import { EXTRA_SUFFIXES } from './writer.ts';
 /** Bytes of a row of second moments that are read at once, many rows together. */
 const READ_BYTES = 4 << 20;
 const F32 = 0;
+/** What rounding to f32 may add to products, of themselves. */
+const ROUNDING = 1e-5;
 
 /**
  * Reads the statistics of `plmpress calibrate`. Second moments are read from `file` when they are asked for, which must
@@ -37,6 +39,7 @@ export async function readStatistics(file: InputFile): Promise<Statistics> {
       meanSquares.set(matrix, await reader.means(matrix + suffix, tokens));
     }
   }
+  for (const matrix of reader.matricesWith(COUNTS)) await reader.assertCount(matrix + COUNTS, tokens);
   const neurons: NeuronStatistics[] = [];
   for (let layer = 0; layer < layers; layer++) neurons.push(await readNeurons(reader, layer, tokens));
   const moments = new Map(
@@ -116,6 +119,12 @@ class StatisticsReader {
     );
   }
 
+  /** Throws where a number of tokens is not that of the whole file. */
+  async assertCount(name: string, tokens: number): Promise<void> {
+    const [count] = await this.values(name, [1, 1]);
+    if (count !== tokens) throw this.fault(name, 'value', count, `${tokens}, as of the other matrices`);
+  }
+
   /** Values of a tensor as words of 16 bits. */
   async words(name: string, dims: readonly number[]): Promise<Uint16Array> {
     const values = await this.values(name, dims);
@@ -169,6 +178,8 @@ class StatisticsReader {
           if (b < 0) continue;
           const value = values[first + j - i]!;
           if (!Number.isFinite(value)) throw this.fault(name, `entry [${i}, ${j}]`, value, 'a finite number');
+          if (i === j && value < 0)
+            throw this.fault(name, `entry [${i}, ${i}]`, value, 'a square, from 0 up');
           const entry = a > b ? (a * (a + 1)) / 2 + b : (b * (b + 1)) / 2 + a;
           triangle[entry] = value / tokens;
         }
@@ -176,7 +187,21 @@ class StatisticsReader {
       at += 4 * entries;
       row += rows;
     }
+    this.#assertMoments(name, triangle, order);
     return triangle;
+  }
+
+  /** Throws where a product of two channels is larger than their squares allow (Cauchy and Schwarz). */
+  #assertMoments(name: string, triangle: Float64Array, order: ArrayLike<number>): void {
+    const square = (place: number) => triangle[(place * (place + 1)) / 2 + place]!;
+    for (let a = 0, at = 0; a < order.length; a++) {
+      for (let b = 0; b <= a; b++, at++) {
+        const most = Math.sqrt(square(a) * square(b));
+        if (Math.abs(triangle[at]!) <= most * (1 + ROUNDING)) continue;
+        const [i, j] = [order[b]!, order[a]!].toSorted((x, y) => x - y);
+        throw this.fault(name, `mean of entry [${i}, ${j}]`, triangle[at], `at most ${most} by its squares`);
+      }
+    }
   }
 
   #info(name: string, dims?: readonly number[]): GgufTensorInfo {

@@ -3,6 +3,7 @@ import { rotation } from '../../src/core/elementary/rotation.ts';
 import type { ExportPlan, PlannedFile } from '../../src/core/export-plan.ts';
 import type { Model } from '../../src/core/model.ts';
 import { plmTensors } from '../../src/core/names.ts';
+import { oversizeNotes } from '../../src/core/shard-size.ts';
 import type { OnnxModel } from '../../src/onnx/graph.ts';
 import {
   type CalibratedRounding,
@@ -83,7 +84,7 @@ export function planOnnx(model: Model, options: OnnxOptions): PlannedGraph {
       target: `onnx:${scheme.name}`,
       files: [...graphFiles(scheme, encodeModel(onnxModel)), ...dataFiles],
       fallbacks: [],
-      notes: rounding.notes,
+      notes: [...rounding.notes, ...oversizeNotes(dataFiles, options.shardSize)],
     },
     graph: {
       dtype: scheme.dtype,

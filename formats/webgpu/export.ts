@@ -3,9 +3,9 @@ import { unsupported } from '../../src/core/errors.ts';
 import type { ExportPlan, PlannedFile, SealedFile } from '../../src/core/export-plan.ts';
 import type { GenerationConfig, HubOrigin, Model } from '../../src/core/model.ts';
 import { plmTensors, type TensorSlot } from '../../src/core/names.ts';
-import { SCHEMES, type SchemeName } from '../../src/core/scheme.ts';
+import type { SchemeName } from '../../src/core/scheme.ts';
 import { describesGeometry } from '../../src/core/statistics.ts';
-import { columnCount, type Tensor } from '../../src/core/tensor.ts';
+import { columnCount, roundedScheme, type Tensor } from '../../src/core/tensor.ts';
 import { calibratedRounding, type Quality } from '../../src/passes/calibrated-rounding.ts';
 import {
   BUNDLE_SCHEMA,
@@ -144,9 +144,11 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
 }
 
 /** Blocks that run along other rows, or are of another scheme, are rounded a second time. */
-function assertMayStore(slot: TensorSlot, { name, scheme: from }: Tensor, to: SchemeName): void {
+function assertMayStore(slot: TensorSlot, tensor: Tensor, to: SchemeName): void {
+  const { name, scheme } = tensor;
+  const from = roundedScheme(tensor);
   const turns = storedLayout(slot).layout === 'neurons';
-  if (SCHEMES[from].blockSize === 1 || to === 'F32' || (from === to && !turns)) return;
+  if (from === undefined || to === 'F32' || (scheme === to && !turns)) return;
   const what = `requantizing from ${from} to ${to}${turns ? ' by neurons' : ''} adds a second error; --allow-requantize permits it`;
   throw unsupported({ field: `tensor "${name}"`, what });
 }

@@ -1,13 +1,15 @@
 import type { SourceFile } from './model.ts';
 import type { Tensor } from './tensor.ts';
 
-/** What an adapter adds to one matrix: scale * B A. */
+/** What an adapter does to one matrix W: it becomes W + scale * B A. */
 export interface LoraPair {
   /** `[rank, in_features]`. */
   readonly a: Tensor;
   /** `[out_features, rank]`. */
   readonly b: Tensor;
   readonly scale: number;
+  /** Of DoRA: the length (2-norm) that each row of the sum is scaled to, `[out_features]`. */
+  readonly lengths?: Tensor;
 }
 
 /** A low-rank adapter (LoRA, arXiv 2106.09685). Holds open files until closed. */

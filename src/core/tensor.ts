@@ -1,4 +1,4 @@
-import { type SchemeName, schemeBytes } from './scheme.ts';
+import { SCHEMES, type SchemeName, schemeBytes } from './scheme.ts';
 
 /** A run of rows. A row is the last dimension of a tensor; a 1-D tensor is one row. */
 export interface RowRange {
@@ -22,6 +22,8 @@ export interface Tensor {
   /** Name in the Hugging Face checkpoint, e.g. `model.layers.0.self_attn.q_proj.weight`. */
   readonly name: string;
   readonly scheme: SchemeName;
+  /** Of floats: the scheme of blocks that the values were rounded to before they were decoded, if any. */
+  readonly roundedIn?: SchemeName | undefined;
   /** Row-major, outermost first: `[out_features, in_features]` or `[n]`. */
   readonly shape: readonly number[];
   readonly origin: Origin;
@@ -34,6 +36,11 @@ export interface Tensor {
   readonly oneScalePerRow?: boolean;
   /** Fills `into` (exactly `range.count * rowBytes(this)` bytes) with stored blocks of these rows. */
   readRows(range: RowRange, into: Uint8Array, signal?: AbortSignal): Promise<void>;
+}
+
+/** The scheme of blocks that the values of a tensor have been rounded to already, stored so or decoded since. */
+export function roundedScheme({ scheme, roundedIn }: Tensor): SchemeName | undefined {
+  return SCHEMES[scheme].blockSize > 1 ? scheme : roundedIn;
 }
 
 /** Shape and scheme, all that sizes depend on. */

@@ -1,4 +1,11 @@
-import { columnCount, type RowRange, rowBytes, rowCount, type Tensor } from '../core/tensor.ts';
+import {
+  columnCount,
+  type RowRange,
+  roundedScheme,
+  rowBytes,
+  rowCount,
+  type Tensor,
+} from '../core/tensor.ts';
 import { codecOf } from '../schemes/index.ts';
 
 /** Enough to hide the cost of a read, and too little to count as memory. */
@@ -23,7 +30,7 @@ export function rewriteRows(
   let rewrite: Promise<RowRewrite> | undefined;
   return {
     ...source,
-    scheme: 'F32',
+    ...{ scheme: 'F32', roundedIn: roundedScheme(source) },
     rowStep: leastCommonMultiple(source.rowStep, groupRows),
     async readRows(range, into, signal) {
       rewrite ??= prepare(signal);
@@ -57,7 +64,7 @@ export function projectRows(
 ): Tensor {
   return {
     ...source,
-    scheme: 'F32',
+    ...{ scheme: 'F32', roundedIn: roundedScheme(source) },
     shape: [...source.shape.slice(0, -1), columns],
     async readRows(range, into, signal) {
       const project = await prepare(signal);
@@ -95,7 +102,7 @@ export async function* decodedRows(
 export function constantLike(source: Tensor, value: number): Tensor {
   return {
     ...source,
-    scheme: 'F32',
+    ...{ scheme: 'F32', roundedIn: undefined },
     readRows(range, into) {
       const values = new Float32Array(range.count * columnCount(source)).fill(value);
       into.set(new Uint8Array(values.buffer));

@@ -1,6 +1,6 @@
 import type { PlmConfig } from '../core/config.ts';
 import { SCHEMES } from '../core/scheme.ts';
-import { rowBytes, type Tensor } from '../core/tensor.ts';
+import { roundedScheme, rowBytes, type Tensor } from '../core/tensor.ts';
 import { codecOf } from '../schemes/index.ts';
 
 /**
@@ -14,8 +14,7 @@ export function transposedKeyRows(kvB: Tensor, name: string, config: PlmConfig):
   const scheme = isFloat ? kvB.scheme : 'F32';
   const elementBytes = SCHEMES[scheme].blockBytes;
   return {
-    name,
-    scheme,
+    ...{ name, scheme, roundedIn: roundedScheme(kvB) },
     shape: [numAttentionHeads, kvLoraRank, qkNopeHeadDim],
     origin: kvB.origin,
     rowStep: kvLoraRank,
@@ -37,8 +36,7 @@ export function valueRows(kvB: Tensor, name: string, config: PlmConfig): Tensor 
   const { numAttentionHeads, kvLoraRank, qkNopeHeadDim, vHeadDim } = config;
   const bytes = rowBytes(kvB);
   return {
-    name,
-    scheme: kvB.scheme,
+    ...{ name, scheme: kvB.scheme, roundedIn: kvB.roundedIn },
     shape: [numAttentionHeads, vHeadDim, kvLoraRank],
     origin: kvB.origin,
     rowStep: vHeadDim,

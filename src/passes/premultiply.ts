@@ -1,5 +1,5 @@
 import type { PlmConfig } from '../core/config.ts';
-import { columnCount, type Tensor } from '../core/tensor.ts';
+import { columnCount, roundedScheme, type Tensor } from '../core/tensor.ts';
 import { readFloatRows } from './float-rows.ts';
 
 /**
@@ -13,7 +13,7 @@ export function premultiplyQuery(query: Tensor, kB: Tensor, config: PlmConfig): 
   const headRows = kvLoraRank + rope;
   return {
     ...query,
-    scheme: 'F32',
+    ...{ scheme: 'F32', roundedIn: roundedScheme(query) ?? roundedScheme(kB) },
     shape: [heads * headRows, columns],
     rowStep: headRows,
     async readRows(range, into, signal) {
@@ -42,7 +42,7 @@ export function premultiplyOutput(output: Tensor, vB: Tensor, config: PlmConfig)
   const { numAttentionHeads: heads, kvLoraRank, hiddenSize, vHeadDim } = config;
   return {
     ...output,
-    scheme: 'F32',
+    ...{ scheme: 'F32', roundedIn: roundedScheme(output) ?? roundedScheme(vB) },
     shape: [hiddenSize, heads * kvLoraRank],
     async readRows(range, into, signal) {
       const rows = await readFloatRows(output, range, signal);

@@ -1,5 +1,13 @@
 import { SCHEMES, transposedScheme } from '../core/scheme.ts';
-import { columnCount, type RowRange, rowBytes, rowCount, rowRanges, type Tensor } from '../core/tensor.ts';
+import {
+  columnCount,
+  type RowRange,
+  roundedScheme,
+  rowBytes,
+  rowCount,
+  rowRanges,
+  type Tensor,
+} from '../core/tensor.ts';
 import { codecOf } from '../schemes/index.ts';
 
 /** Rows of the source that are held at once, as they are stored. */
@@ -19,7 +27,7 @@ export function transposed(source: Tensor): Tensor {
   const stepRows = Math.max(1, Math.floor(STEP_BYTES / rowBytes({ shape, scheme })));
   return {
     ...source,
-    ...{ scheme, shape },
+    ...{ scheme, shape, roundedIn: roundedScheme(source) },
     rowStep: Math.min(stepRows, shape[0]!),
     async readRows(range, into, signal) {
       const target = elements(scheme, into);

@@ -147,9 +147,28 @@ export function mergeManifest(
 /** `manifest` without the artifacts that have one of the files, and without what is theirs alone. */
 export function withoutFiles(manifest: Manifest, files: readonly ManifestFile[]): Manifest {
   const gone = new Set(files.map((file) => file.path));
-  const artifacts = manifest.artifacts.filter((artifact) => !artifact.files.some((path) => gone.has(path)));
+  return withoutArtifacts(
+    manifest,
+    manifest.artifacts.filter((artifact) => artifact.files.some((path) => gone.has(path))),
+  );
+}
+
+/** `manifest` without some of its artifacts, and without what is theirs alone. */
+export function withoutArtifacts(manifest: Manifest, gone: readonly ManifestArtifact[]): Manifest {
+  const artifacts = manifest.artifacts.filter((artifact) => !gone.includes(artifact));
   const paths = new Set(artifacts.flatMap((artifact) => artifact.files));
   return { ...manifest, files: manifest.files.filter((file) => paths.has(file.path)), artifacts };
+}
+
+/** Files of artifacts of `previous` that `next` does not list. */
+export function filesOfNoOther(
+  previous: Manifest,
+  artifacts: readonly ManifestArtifact[],
+  next: Manifest,
+): ManifestFile[] {
+  const theirs = new Set(artifacts.flatMap(({ files }) => files));
+  const listed = new Set(next.files.map((file) => file.path));
+  return previous.files.filter(({ path }) => theirs.has(path) && !listed.has(path));
 }
 
 /** Whether `manifest` describes one of the files, so that it would lie once that is replaced. */

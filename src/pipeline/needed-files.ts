@@ -1,5 +1,6 @@
 import { siblingShardNames } from '../../formats/gguf/shards.ts';
 import { CONTAINERS } from '../../formats/hf/container.ts';
+import { ADAPTER_CONFIG, adapterAsSource } from '../../formats/peft/adapter.ts';
 import { invalidInput, usage } from '../core/errors.ts';
 import { MANIFEST_NAME } from './manifest.ts';
 
@@ -76,6 +77,9 @@ function modelFiles<File extends Listed>(
   if (inside.some((entry) => entry.path.endsWith('.onnx'))) {
     const files = inside.filter((entry) => flat.includes(entry) || nameOf(entry).startsWith(GRAPHS));
     return { files, ...at, format: 'onnx' };
+  }
+  if (flat.some((entry) => nameOf(entry) === ADAPTER_CONFIG)) {
+    throw adapterAsSource(repository, path === undefined ? repository : `hf://${repository}/${path}`);
   }
   throw invalidInput({ file: repository, what: 'no model in this repository', expected: MODELS });
 }

@@ -7,7 +7,7 @@ import { siblingShardNames } from '../../formats/gguf/shards.ts';
 import { hasHfWeights, isHfFolder, readHfFolder } from '../../formats/hf/import.ts';
 import { isOnnxFolder } from '../../formats/onnx/import/locate.ts';
 import { openOnnx } from '../../formats/onnx/import/open.ts';
-import { openAdapter } from '../../formats/peft/adapter.ts';
+import { ADAPTER_CONFIG, adapterAsSource } from '../../formats/peft/adapter.ts';
 import { isBundle } from '../../formats/webgpu/import/locate.ts';
 import { openBundle } from '../../formats/webgpu/import/open.ts';
 import { invalidInput, localIo, PressError, usage } from '../core/errors.ts';
@@ -18,6 +18,7 @@ import type { HubRun } from '../hub/run.ts';
 import { hubSettings } from '../hub/settings.ts';
 import { SourceFolder } from '../io/source-folder.ts';
 import { mergeLora } from '../passes/merge-lora.ts';
+import { openAdapterAt } from './open-adapter.ts';
 import { fetchFromHub, openOnHub } from './open-hub.ts';
 
 /** How sources are reached. */
@@ -32,7 +33,7 @@ export interface SourceAccess {
 
 /** How `withSource` opens. */
 export interface SourceOptions extends SourceAccess {
-  /** Folders of LoRA adapters that are merged into the source, first to last. */
+  /** LoRA adapters that are merged into the source, first to last: folders of PEFT, or such on the Hub. */
   readonly adapters?: readonly string[];
 }
 
@@ -56,12 +57,15 @@ async function openPlaced(spec: string, access: SourceAccess): Promise<PlacedMod
   if ((await statOf(spec)) !== undefined) return { model: await openLocal(spec), place: spec };
   const source = parseHubSource(spec);
   if (source === undefined) throw new PressError('local-io', { file: spec, what: 'no such file or folder' });
-  const { env, remote = false, ...running } = access;
-  const run: HubRun = { ...running, settings: hubSettings(env) };
-  const model = remote ? await openOnHub(run, source) : undefined;
+  const run = hubRun(access);
+  const model = access.remote ? await openOnHub(run, source) : undefined;
   if (model !== undefined) return { model };
   const place = await fetchFromHub(run, source);
   return { model: await openLocal(place), place };
+}
+
+function hubRun({ env, progress, signal }: SourceAccess): HubRun {
+  return { settings: hubSettings(env), ...(progress && { progress }), ...(signal && { signal }) };
 }
 
 async function openLocal(spec: string): Promise<Model> {
@@ -70,6 +74,7 @@ async function openLocal(spec: string): Promise<Model> {
   // Folders of graphs have a config.json too; those of checkpoints may have graphs beside the weights.
   const folder = await SourceFolder.open(path.resolve(spec));
   if (!hasHfWeights(folder) && (await isOnnxFolder(spec))) return openOnnx(spec);
+  if (!hasHfWeights(folder) && folder.has(ADAPTER_CONFIG)) throw adapterAsSource(folder.name, spec);
   // Repositories of GGUF files often keep the config.json of what they were made of.
   if (hasHfWeights(folder) || (isHfFolder(folder) && ggufNames(folder).length === 0))
     return readHfFolder(folder);
@@ -84,7 +89,7 @@ export async function withSource<T>(
   { adapters = [], ...access }: SourceOptions = {},
 ): Promise<T> {
   const placed = await openPlaced(spec, access);
-  const model = await withAdapters(placed.model, adapters);
+  const model = await withAdapters(placed.model, adapters, access);
   try {
     return await use(model, placed.place);
   } finally {
@@ -92,10 +97,10 @@ export async function withSource<T>(
   }
 }
 
-async function withAdapters(model: Model, folders: readonly string[]): Promise<Model> {
+async function withAdapters(model: Model, adapters: readonly string[], access: SourceAccess): Promise<Model> {
   let merged = model;
   try {
-    for (const folder of folders) merged = mergeLora(merged, await openAdapter(folder));
+    for (const spec of adapters) merged = mergeLora(merged, await openAdapterAt(spec, hubRun(access)));
     return merged;
   } catch (error) {
     await closeModel(merged);

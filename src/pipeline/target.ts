@@ -22,6 +22,7 @@ import { type Allocation, type AllocationRequest, exactly } from './allocation/a
 import { type AllocatedModel, WidthAllocator } from './allocation/width-allocator.ts';
 import type { ManifestOptions } from './manifest.ts';
 import { type OptionName, recordOptions } from './recorded-options.ts';
+import { assertSameGeometry } from './same-geometry.ts';
 import { selfTest } from './self-test.ts';
 import { VERSION } from './version.ts';
 
@@ -129,7 +130,8 @@ const FORMATS: Readonly<Record<string, Format>> = {
 
 /**
  * Plans a target such as `gguf:q8_0`.
- * @throws PressError `usage` where the target is misspelled, `unsupported` where the format cannot hold the model.
+ * @throws PressError `usage` where the target is misspelled, `unsupported` where the format cannot hold the model,
+ * `invalid-input` where importances or statistics are of another one.
  */
 export async function planTarget(model: Model, target: string, options: TargetOptions = {}): Promise<Target> {
   const { format, recipe } = parseTarget(target);
@@ -140,6 +142,7 @@ export async function planTarget(model: Model, target: string, options: TargetOp
     .map((pass): PassRequest => ({ name: pass, options: {} }));
   const passes = [...wanted, ...required];
   const { imatrix, statistics } = options;
+  assertSameGeometry(model, { imatrix, statistics });
   const known = { ...(imatrix && { importances: imatrix }), ...(statistics && { statistics }) };
   const prepared = await runPasses({ ...model, ...known }, passes, signal && { signal });
   const printed = passes.map(printPassRequest);

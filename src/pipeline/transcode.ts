@@ -6,6 +6,7 @@ import { SCHEMES, type SchemeName, schemeBytes } from '../core/scheme.ts';
 import { columnCount, type RowRange, rowBytes, rowRanges } from '../core/tensor.ts';
 import type { Compute, Pointer } from '../kernels/compute.ts';
 import { canEncode, codecOf } from '../schemes/index.ts';
+import { usableImportances } from '../schemes/usable-importances.ts';
 import { factorTriangle } from './factor-triangle.ts';
 import { type StoredTensor, StoredTensorSum } from './stored-tensor.ts';
 import { encodedRowBytes, inSourceOrder, type Transfer, writeRows } from './transfer.ts';
@@ -200,7 +201,7 @@ class SideArea {
   readonly #factor: Pointer;
   readonly #triangle: Pointer;
   readonly #signal: AbortSignal | undefined;
-  #holds: Pick<PlannedTensor, 'importance' | 'feedback'> = {};
+  #holds: Partial<Pick<PlannedTensor, 'scheme' | 'importance' | 'feedback'>> = {};
 
   constructor(compute: Compute, transfers: readonly Transfer[], signal: AbortSignal | undefined) {
     const tensors = transfers.map(({ tensor }) => tensor);
@@ -213,14 +214,18 @@ class SideArea {
 
   /** Places that hold until the next call for another tensor. */
   async of(tensor: PlannedTensor): Promise<Side> {
-    const { importance, feedback } = tensor;
-    // Pieces of one tensor share both.
-    if (importance !== this.#holds.importance || feedback !== this.#holds.feedback) {
-      if (importance) this.#compute.floats(this.#importance, importance.length).set(importance);
-      const coefficients = await feedback?.coefficients(this.#factored, this.#signal);
-      if (coefficients) this.#compute.floats(this.#factor, coefficients.length).set(coefficients);
-      this.#holds = { ...(importance && { importance }), ...(feedback && { feedback }) };
+    const { importance, feedback, scheme } = tensor;
+    // Pieces of one tensor share all three.
+    const held = this.#holds;
+    if (importance && (importance !== held.importance || scheme !== held.scheme)) {
+      const usable = usableImportances(importance, scheme);
+      this.#compute.floats(this.#importance, usable.length).set(usable);
     }
+    if (feedback && feedback !== held.feedback) {
+      const coefficients = await feedback.coefficients(this.#factored, this.#signal);
+      this.#compute.floats(this.#factor, coefficients.length).set(coefficients);
+    }
+    this.#holds = { scheme, ...(importance && { importance }), ...(feedback && { feedback }) };
     return { importance: importance ? this.#importance : 0, factor: feedback ? this.#factor : 0 };
   }
 

@@ -11,15 +11,18 @@ import {
 } from '../io/staged-output.ts';
 import { findStaging, removeStaging, STAGING_NAME } from '../io/staging-folder.ts';
 import { inputPaths } from './input-paths.ts';
+import { removeLeftBehind, replacedArtifacts } from './left-behind.ts';
 import {
   describeArtifact,
   describeSource,
   describesAny,
   encodeManifest,
+  filesOfNoOther,
   MANIFEST_NAME,
   type Manifest,
   type ManifestFile,
   mergeManifest,
+  withoutArtifacts,
   withoutFiles,
 } from './manifest.ts';
 import { readManifest } from './manifest-reader.ts';
@@ -110,21 +113,31 @@ async function write(output: StagedOutput, job: Job, fill: Fill): Promise<Writte
   const { model, source, targets, files, force = false, inputs = [] } = job;
   const previous = await readPrevious(output.folder, force);
   const staged = files.map((file) => ({ ...file, isRecord: file.make !== undefined }));
-  await output.stage(staged, { force, inputs: [...(await inputPaths(model, source)), ...inputs] });
+  const read = [...(await inputPaths(model, source)), ...inputs];
+  await output.stage(staged, { force, inputs: read });
   const stored = await writeTensors(output, job, fill);
   const digests = await seal(output, job);
   const names = new Map([...digests].map(([planned, { name }]) => [planned, name]));
   const written = files.map(({ name }) => fileOf(digests.get(name)!));
   const described = await describeSource(model);
+  const artifacts = targets.map((target) => describeArtifact(target, described, stored, names));
+  const known = previous === 'malformed' ? undefined : previous;
+  const replaced = known === undefined ? [] : replacedArtifacts(known, artifacts, force);
   const manifest = mergeManifest(
-    previous === 'malformed' ? undefined : previous,
-    targets.map((target) => describeArtifact(target, described, stored, names)),
+    known && withoutArtifacts(known, replaced),
+    artifacts,
     // Files of equal content may have one name.
     [...new Map(written.map((file) => [file.path, file])).values()],
   );
   job.signal?.throwIfAborted();
   const content = encodeManifest(manifest);
   await output.publish({ name: MANIFEST_NAME, content, meanwhile: meanwhile(previous, written) });
+  if (known !== undefined) {
+    const alone = filesOfNoOther(known, replaced, manifest);
+    for (const message of await removeLeftBehind(output.folder, alone, read)) {
+      job.progress?.({ kind: 'note', message });
+    }
+  }
   return { files: written.map(({ path, bytes }) => ({ path, bytes })), manifest };
 }
 

@@ -101,6 +101,18 @@ describe('files that a model needs', () => {
       'usage',
       /org\/name holds 2 models: a\.gguf, b\.gguf, expected one of them, as hf:\/\/org\/name\/a\.gguf$/,
     ],
+    [
+      ['adapter_config.json', 'adapter_model.safetensors'],
+      undefined,
+      'invalid-input',
+      /^org\/name: is an adapter, not a model, expected its base model, .* --adapter org\/name$/,
+    ],
+    [
+      ['v2/adapter_config.json', 'v2/adapter_model.safetensors'],
+      'v2',
+      'invalid-input',
+      /--adapter hf:\/\/org\/name\/v2$/,
+    ],
     [['a.gguf'], 'none', 'invalid-input', /no model in this repository/],
     [
       [...BASICS, 'model.safetensors'],

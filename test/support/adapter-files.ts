@@ -1,12 +1,15 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { planSafetensors } from '../../formats/safetensors/writer.ts';
+import { codecOf } from '../../src/schemes/index.ts';
 import { floats, gaussian } from './samples.ts';
 
 export interface AdapterTensor {
   readonly name: string;
   readonly shape: readonly number[];
   readonly values: Float32Array;
+  /** Default: F32. */
+  readonly dtype?: 'F32' | 'F16' | 'BF16';
 }
 
 /** adapter_config.json as PEFT writes it, options that change nothing included. */
@@ -48,12 +51,12 @@ export function writeAdapter(
 ): void {
   mkdirSync(folder, { recursive: true });
   writeFileSync(path.join(folder, 'adapter_config.json'), JSON.stringify({ ...ADAPTER_CONFIG, ...changes }));
-  const plan = planSafetensors(tensors.map(({ name, shape }) => ({ name, shape, dtype: 'F32' })));
+  const plan = planSafetensors(tensors.map(({ name, shape, dtype = 'F32' }) => ({ name, shape, dtype })));
   const bytes = new Uint8Array(plan.bytes);
   bytes.set(plan.head);
   for (const { name, offset } of plan.tensors) {
-    const { values } = tensors.find((tensor) => tensor.name === name)!;
-    bytes.set(new Uint8Array(values.buffer), offset);
+    const { values, dtype = 'F32' } = tensors.find((tensor) => tensor.name === name)!;
+    codecOf(dtype).encode!(values, 0, bytes, offset, values.length);
   }
   writeFileSync(path.join(folder, 'adapter_model.safetensors'), bytes);
 }

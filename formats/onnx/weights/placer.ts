@@ -1,7 +1,7 @@
 import { unsupported } from '../../../src/core/errors.ts';
 import type { Feedback, Packing } from '../../../src/core/export-plan.ts';
 import { SCHEMES, type SchemeName, schemeBytes } from '../../../src/core/scheme.ts';
-import { columnCount, rowCount, type Tensor } from '../../../src/core/tensor.ts';
+import { columnCount, roundedScheme, rowCount, type Tensor } from '../../../src/core/tensor.ts';
 import type { ElementType, ExternalData } from '../../../src/onnx/graph.ts';
 import { initializerBytes } from '../../../src/onnx/value-type.ts';
 import { padToBlocks } from '../../../src/passes/whole-blocks.ts';
@@ -109,10 +109,11 @@ export class Placer {
     return name;
   }
 
-  #assertMayRound({ name, scheme }: Tensor, to: SchemeName, byRow: true | undefined): void {
-    const isRounded = SCHEMES[scheme].blockSize > 1;
-    if (!isRounded || this.#allowRequantize || (scheme === to && !byRow)) return;
-    const what = `requantizing from ${scheme} to ${to}${byRow ? ' by rows' : ''} adds a second error; --allow-requantize permits it`;
+  #assertMayRound(tensor: Tensor, to: SchemeName, byRow: true | undefined): void {
+    const { name, scheme } = tensor;
+    const from = roundedScheme(tensor);
+    if (from === undefined || this.#allowRequantize || (scheme === to && !byRow)) return;
+    const what = `requantizing from ${from} to ${to}${byRow ? ' by rows' : ''} adds a second error; --allow-requantize permits it`;
     throw unsupported({ field: `tensor "${name}"`, what });
   }
 }

@@ -95,7 +95,7 @@ export function convertCommand(open: OpenSession): Command {
     )
     .option(
       '--shard-size <size>',
-      'split into files of at most this size; of webgpu 32MiB in any case',
+      'split into files of at most this size, or of one tensor; of webgpu 32MiB in any case',
       parseSize,
     )
     .option('--strict', 'refuse instead of storing a tensor in another scheme than the target says')
@@ -141,13 +141,23 @@ export function convertCommand(open: OpenSession): Command {
         collect,
       ),
     )
-    .option('--adapter <dir>', 'LoRA of PEFT to merge into the source first; repeatable', collect)
-    .option('--allow-requantize', 'take a quantized source, whose rounding errors add to those of the target')
+    .option(
+      '--adapter <dir>',
+      'LoRA of PEFT, a folder or a Hub id, to merge into the source first; repeatable',
+      collect,
+    )
+    .option(
+      '--allow-requantize',
+      'take a quantized source, changed by passes and adapters or not, whose rounding errors add to those of the target',
+    )
     .optionsGroup('Run:')
     .option('--stream', 'read a source on the Hub while converting, with no copy on this machine')
     .option('--shard <i/n>', 'do one of n parts, for `plmpress merge`: jobs of one conversion', parseShare)
     .option('--dry-run', 'plan with exact sizes, write nothing')
-    .option('--force', 'replace files that are there')
+    .option(
+      '--force',
+      'replace files that are there, and remove the shards of what was there that are left over',
+    )
     .option('--resume', 'keep what is done when the run is interrupted, and go on there in the next')
     .addOption(threadsOption())
     .option('--max-memory <size>', 'most memory to take', parseSize)

@@ -79,6 +79,13 @@ describe('an importance matrix', () => {
     assert.deepEqual(entries, new Map([['w', Float32Array.of(1, 2, 1, 1)]]));
   });
 
+  it('whose sums vanish when they are divided counts as one that has seen nothing', async (t) => {
+    const bytes = imatrixGguf(imatrixTensors({ w: { sums: [1.4e-45, 0], count: 1000 } }));
+    const { entries, notes } = await readImatrix(written(t, bytes));
+    assert.deepEqual(entries, new Map([['w', Float32Array.of(1, 1)]]));
+    assert.equal(notes.length, 1);
+  });
+
   for (const [form, bytes] of [
     ['GGUF form', imatrixGguf(imatrixTensors(BLANK))],
     ['the form before 2025', datBytes(datFields(BLANK))],

@@ -101,6 +101,21 @@ const REFUSALS: readonly (readonly [what: string, bytes: Uint8Array, expected: R
     statisticsFile({ [MOMENTS]: { values: Array<number>(10).fill(Infinity) } }),
     { message: /entry \[0, 0\], got Infinity, expected a finite number$/ },
   ],
+  [
+    'a square below zero',
+    statisticsFile({ [MOMENTS]: { values: [2, 0, 0, 0, 2, 0, 0, -2, 0, 2] } }),
+    { message: /plmpress_moments": entry \[2, 2\], got -2, expected a square, from 0 up$/ },
+  ],
+  [
+    'a product larger than its squares allow',
+    statisticsFile({ [MOMENTS]: { values: [4, 0, 5, 0, 4, 0, 0, 4, 0, 4] } }),
+    { message: /plmpress_moments": mean of entry \[0, 2\], got 0\.5, expected at most 0\.4/ },
+  ],
+  [
+    'numbers of tokens that differ',
+    statisticsFile({ 'blk.1.ffn_down.weight.counts': { values: [9] } }),
+    { message: /blk\.1\.ffn_down\.weight\.counts": value, got 9, expected 10, as of the other matrices$/ },
+  ],
 ];
 
 describe('statistics are refused for', () => {

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { openAdapter } from '../../../formats/peft/adapter.ts';
 import type { PlmConfig } from '../../../src/core/config.ts';
 import { closeModel } from '../../../src/core/model.ts';
+import { readFloats } from '../../../src/passes/float-rows.ts';
 import { mergeLora } from '../../../src/passes/merge-lora.ts';
 import { withSource } from '../../../src/pipeline/open.ts';
 import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
 import { type AdapterTensor, adapterPair, writeAdapter } from '../../support/adapter-files.ts';
 import { SMALL_PLM } from '../../support/hollow-model.ts';
+import { HubServer } from '../../support/hub-server.ts';
 import { memoryModel } from '../../support/memory-model.ts';
 import { fixture } from '../../support/paths.ts';
 import { oracleLogits } from '../../support/plm-oracle.ts';
@@ -33,6 +35,35 @@ const CONFIG: PlmConfig = {
 const Q = 'model.layers.0.self_attn.q_proj';
 const DOWN = 'model.layers.0.mlp.down_proj';
 const PAIRS = [...adapterPair(Q, [24, 32], 4, 1), ...adapterPair(DOWN, [32, 48], 4, 2)];
+/** Options of PEFT 0.19, as they are written where nobody has set them. */
+const UNSET = {
+  alora_invocation_tokens: null,
+  arrow_config: null,
+  auto_mapping: null,
+  corda_config: null,
+  ensure_weight_tying: false,
+  eva_config: null,
+  exclude_modules: null,
+  inference_mode: true,
+  kasa_config: null,
+  layer_replication: null,
+  layers_pattern: null,
+  layers_to_transform: null,
+  loftq_config: {},
+  lora_bias: false,
+  lora_dropout: 0.05,
+  megatron_config: null,
+  megatron_core: 'megatron.core',
+  peft_version: '0.19.1',
+  qalora_group_size: 16,
+  revision: null,
+  target_parameters: null,
+  task_type: 'CAUSAL_LM',
+  trainable_token_indices: null,
+  use_bdlora: null,
+  use_qalora: false,
+  something_newer: null,
+};
 const IDS = [1, 50, 3, 20, 7];
 
 const folderOf = (t: TestContext) => path.join(temporaryFolder(t), 'adapter');
@@ -83,6 +114,108 @@ describe('a merged adapter computes what it adds at run time', () => {
   }
 });
 
+/** Rows of W + scale B A in f64, scaled to `lengths` where there are any. */
+function mergedRows(
+  matrix: readonly number[],
+  [rows, columns]: readonly [number, number],
+  pairs: readonly AdapterTensor[],
+  scale: number,
+  lengths?: Float32Array,
+): number[] {
+  const [a, b] = pairs as [AdapterTensor, AdapterTensor];
+  const rank = a.shape[0]!;
+  return Array.from({ length: rows }, (_, r) => {
+    const row = Array.from({ length: columns }, (_, c) => {
+      let sum = matrix[r * columns + c]!;
+      for (let k = 0; k < rank; k++) sum += scale * b.values[r * rank + k]! * a.values[k * columns + c]!;
+      return sum;
+    });
+    const stretch = lengths === undefined ? 1 : lengths[r]! / Math.hypot(...row);
+    return row.map((value) => stretch * value);
+  }).flat();
+}
+
+describe('what is merged is what PEFT computes', () => {
+  const [rows, columns] = [24, 32];
+  const lengths = Float32Array.from({ length: rows }, (_, r) => 0.5 + r / 8);
+  const plain = adapterPair(Q, [rows, columns], 4, 1);
+  const wide = adapterPair(Q, [rows, columns], 6, 1);
+  // F16 and BF16 hold them.
+  const sixteenths = plain.map((tensor, i) => ({
+    ...tensor,
+    values: tensor.values.map((value) => Math.round(16 * value) / 16),
+    dtype: (['BF16', 'F16'] as const)[i]!,
+  }));
+  const rename = (tensors: readonly AdapterTensor[], change: (name: string) => string) =>
+    tensors.map((tensor) => ({ ...tensor, name: change(tensor.name) }));
+  const magnitude = (suffix: string) => ({
+    ...{ name: `base_model.model.${Q}.lora_magnitude_vector${suffix}`, shape: [rows], values: lengths },
+  });
+  const cases: readonly (readonly [
+    name: string,
+    tensors: readonly AdapterTensor[],
+    config: Readonly<Record<string, unknown>>,
+    scale: number,
+    lengths?: Float32Array,
+  ])[] = [
+    ...['gaussian', 'eva', 'orthogonal', 'mica', true, false].map(
+      (init) => [`init_lora_weights ${init}`, plain, { init_lora_weights: init }, 6 / 4] as const,
+    ),
+    ['DoRA', [...plain, magnitude('')], { use_dora: true }, 6 / 4, lengths],
+    ['DoRA of a dump', [...plain, magnitude('.default.weight')], { use_dora: true }, 6 / 4, lengths],
+    ['names of a dump', rename(plain, (name) => name.replace('.weight', '.default.weight')), {}, 6 / 4],
+    ['names without model.', rename(plain, (name) => name.replace('model.layers', 'layers')), {}, 6 / 4],
+    [
+      'state of the training',
+      [
+        ...plain,
+        { name: `base_model.model.${Q}.lora_velora_embed`, shape: [1], values: new Float32Array(1) },
+      ],
+      { velora_config: { num_groups: 64 } },
+      6 / 4,
+    ],
+    ['rank_pattern by the end of a name', wide, { rank_pattern: { q_proj: 6 } }, 6 / 6],
+    [
+      'rank_pattern by a whole name',
+      wide,
+      { rank_pattern: { [`^${Q}`]: 6 }, use_rslora: true },
+      6 / Math.sqrt(6),
+    ],
+    ['rank_pattern with escapes', wide, { rank_pattern: { 'self_attn\\.q_proj': 6 } }, 6 / 6],
+    [
+      'alpha_pattern, of which the first that fits counts',
+      plain,
+      { alpha_pattern: { 'attn.q_proj': 1, 'self.attn.q_proj': 3, q_proj: 5 } },
+      3 / 4,
+    ],
+    [
+      'alpha_pattern for others',
+      plain,
+      { alpha_pattern: { proj: 1, '^q_proj': 2, 'x.model.layers.0.self_attn.q_proj': 3 } },
+      6 / 4,
+    ],
+    ['halves in other types', sixteenths, {}, 6 / 4],
+    ['lora_alpha left out', plain, { lora_alpha: undefined }, 8 / 4],
+    ['fields of which PEFT writes that nothing is set', plain, UNSET, 6 / 4],
+  ];
+  for (const [name, tensors, config, scale, wanted] of cases) {
+    it(name, async (t) => {
+      const folder = folderOf(t);
+      writeAdapter(folder, tensors, config);
+      const model = memoryModel(CONFIG);
+      const merged = mergeLora(model, await openAdapter(folder));
+      t.after(() => closeModel(merged));
+      const matrix = `${Q}.weight`;
+      const found = await readFloats(merged.tensors.get(matrix)!);
+      const source = await readFloats(model.tensors.get(matrix)!);
+      const expected = mergedRows([...source], [rows, columns], tensors, scale, wanted);
+      expected.forEach((value, i) => {
+        assert.ok(Math.abs(value - found[i]!) <= 1e-6 * Math.max(1, Math.abs(value)), `${i}: ${found[i]}`);
+      });
+    });
+  }
+});
+
 describe('convert and verify take --adapter', () => {
   it('and the artifact is that of the merged model', async (t) => {
     const folder = temporaryFolder(t);
@@ -108,13 +241,112 @@ describe('convert and verify take --adapter', () => {
     assert.equal((await runCli(verify)).code, 6, 'without the adapter it is another model');
   });
 
+  const near: readonly (readonly [name: string, content: string | undefined, expected: Rejection])[] = [
+    [
+      'missing/folder/',
+      undefined,
+      { message: /missing\/folder\/: no such file or folder$/, failure: 'local-io' },
+    ],
+    ['lora.gguf', 'GGUF', { message: /lora\.gguf: is a GGUF, and adapters/, failure: 'unsupported' }],
+    [
+      'adapter_model.safetensors',
+      '{}',
+      { message: /is no folder of an adapter, expected one/, failure: 'usage' },
+    ],
+  ];
+  for (const [name, content, expected] of near) {
+    it(`and say what to do about ${name}`, async (t) => {
+      const folder = temporaryFolder(t);
+      const adapter = path.join(folder, name);
+      if (content !== undefined) writeFileSync(adapter, content);
+      await assertRejects(
+        folder,
+        () => withSource(fixture('plm-tiny'), async () => {}, { adapters: [adapter] }),
+        expected,
+      );
+    });
+  }
+
+  it('and name the base model where the adapter is the source', async (t) => {
+    const folder = folderOf(t);
+    writeAdapter(folder, PAIRS);
+    await assertRejects(folder, () => withSource(folder, async () => {}), {
+      message: /^adapter: is an adapter, not a model, expected its base model, .* and --adapter \//,
+    });
+  });
+
   it('and leave nothing open where one of several is missing', async (t) => {
     const folder = temporaryFolder(t);
     const [there, missing] = ['adapter', 'missing'].map((name) => path.join(folder, name));
     writeAdapter(there!, adapterPair('model.layers.1.mlp.up_proj', [1024, 256]));
     const open = () => withSource(fixture('plm-tiny'), async () => {}, { adapters: [there!, missing!] });
-    await assertRejects(folder, open, { message: /missing: missing \(ENOENT\)$/ });
+    await assertRejects(folder, open, {
+      message: /missing: no such file or folder$/,
+      failure: 'local-io',
+    });
   });
+});
+
+/** Fields that make another function of an adapter, or a base of another one; words of the message. */
+const UNMERGEABLE: readonly (readonly [key: string, value: unknown, message: string])[] = [
+  ...['pissa', 'pissa_niter_16', 'olora', 'OLoRA', 'corda', 'loftq', 'lora_ga'].map(
+    (init) =>
+      ['init_lora_weights', init, 'changes the weights of the base model.*path_initial_model'] as const,
+  ),
+  ['init_lora_weights', 'newer', 'is not known'],
+  [
+    'layer_replication',
+    [
+      [0, 1],
+      [0, 1],
+    ],
+    'more layers',
+  ],
+  ['alora_invocation_tokens', [2001, 10], 'invocation tokens'],
+  ['modules_to_save', ['lm_head'], 'whole modules'],
+  ['trainable_token_indices', [1], 'rows of the embedding'],
+  ['target_parameters', ['mlp.experts'], 'no linear layers'],
+  ['bias', 'all', 'biases'],
+  ['bias', 'lora_only', 'biases'],
+  ['lora_bias', true, 'biases'],
+  ['fan_in_fan_out', true, 'transposed'],
+  ['use_qalora', true, 'pools'],
+  ['use_bdlora', { nblocks: 2 }, 'blocks'],
+  ['kasa_config', { beta: 1 }, 'truncates'],
+  ['arrow_config', { top_k: 3 }, 'routes'],
+  ['megatron_config', { size: 1 }, 'Megatron'],
+  ['enable_lora', [true, false], 'fused'],
+  ['something_newer', 'on', 'is not known, so it may change'],
+  ['rank_pattern', { '(q|k)_proj': 8 }, 'is a regular expression'],
+  ['alpha_pattern', { '.*attn.*': 8 }, 'is a regular expression'],
+  ...['IA3', 'ADALORA', 'VERA', 'LOHA', 'PROMPT_TUNING'].map(
+    (type) => ['peft_type', type, 'is no LoRA'] as const,
+  ),
+];
+
+const BAD_ALPHA: readonly Readonly<Record<string, unknown>>[] = [
+  { lora_alpha: 0 },
+  { lora_alpha: -4 },
+  { lora_alpha: '16' },
+  { alpha_pattern: { q_proj: 0 } },
+];
+
+const OTHER_TENSORS: readonly (readonly [name: string, message: string])[] = [
+  ['model.embed_tokens.weight', 'replaces a weight, as of a vocabulary that has grown'],
+  ['model.embed_tokens.base_layer.weight', 'is a weight of the base model'],
+  ['model.embed_tokens.lora_embedding_A', 'adapts the embedding'],
+  ['model.embed_tokens.token_adapter.trainable_tokens_delta', 'replaces rows of the embedding'],
+  ['lm_head.modules_to_save.weight', 'replaces a'],
+  [`${Q}.lora_B.bias`, 'is a bias \\(lora_bias\\)'],
+  [`${Q}.bias`, 'is a bias'],
+  [`${Q}.lora_E`, 'is of AdaLoRA'],
+  [`${Q}.lora_diag`, 'is of KaSA'],
+];
+
+const lengthsOf = (module: string, rows = 24): AdapterTensor => ({
+  name: `base_model.model.${module}.lora_magnitude_vector`,
+  shape: [rows],
+  values: new Float32Array(rows).fill(1),
 });
 
 describe('refuses', () => {
@@ -134,23 +366,70 @@ describe('refuses', () => {
     [
       'another kind',
       (f) => writeAdapter(f, PAIRS, { peft_type: 'IA3' }),
-      { message: /peft_type: not supported, got "IA3"/, failure: 'unsupported' },
+      { message: /peft_type: is no LoRA, got "IA3"/, failure: 'unsupported' },
     ],
-    ...(
-      [
-        ['use_dora', true],
-        ['modules_to_save', ['lm_head']],
-        ['bias', 'all'],
-        ['rank_pattern', { q_proj: 8 }],
-      ] as const
-    ).map(
-      ([key, value]) =>
+    ...UNMERGEABLE.map(
+      ([key, value, message]) =>
         [
-          key,
+          `${key} ${JSON.stringify(value)}`,
           (f: string) => writeAdapter(f, PAIRS, { [key]: value }),
-          { message: new RegExp(`${key}: not supported`), failure: 'unsupported' },
+          { message: new RegExp(`^adapter_config\\.json: ${key}.*: .*${message}`), failure: 'unsupported' },
         ] as const,
     ),
+    ...BAD_ALPHA.map(
+      (changes) =>
+        [
+          JSON.stringify(changes),
+          (f: string) => writeAdapter(f, PAIRS, changes),
+          { message: /alpha.*: wrong value, got .*, expected a number/ },
+        ] as const,
+    ),
+    ...OTHER_TENSORS.map(
+      ([name, message]) =>
+        [
+          `a tensor ${name}`,
+          (f: string) =>
+            writeAdapter(f, [
+              ...PAIRS,
+              { name: `base_model.model.${name}`, shape: [1], values: new Float32Array(1) },
+            ]),
+          { message: new RegExp(`": ${message}.*merge_and_unload`), failure: 'unsupported' },
+        ] as const,
+    ),
+    [
+      'DoRA without lengths',
+      (f) => writeAdapter(f, PAIRS, { use_dora: true }),
+      { message: /adapter of .*\.weight: lora_magnitude_vector is missing/ },
+    ],
+    [
+      'lengths without DoRA',
+      (f) => writeAdapter(f, [...PAIRS, lengthsOf(Q)]),
+      { message: /lora_magnitude_vector without use_dora in adapter_config\.json/ },
+    ],
+    [
+      'a module twice',
+      (f) =>
+        writeAdapter(f, [...PAIRS, { ...PAIRS[0]!, name: PAIRS[0]!.name.replace('.weight', '.b.weight') }]),
+      { message: /a second a of model\.layers\.0\.self_attn\.q_proj/ },
+    ],
+    [
+      'an adapter of MLX',
+      (f) => writeAdapter(f, PAIRS, { peft_type: undefined, lora_parameters: { rank: 8 } }),
+      { message: /is of an adapter of MLX, expected a LoRA of PEFT/, failure: 'unsupported' },
+    ],
+    [
+      'a whole model',
+      (f) => {
+        mkdirSync(f);
+        writeFileSync(path.join(f, 'config.json'), '{}');
+      },
+      { message: /^adapter: is a model, not an adapter; convert it as the source/ },
+    ],
+    [
+      'an empty folder',
+      (f) => mkdirSync(f),
+      { message: /^adapter: no adapter in this folder, expected adapter_config\.json and / },
+    ],
     [
       'half an adapter',
       (f) => writeAdapter(f, PAIRS.slice(1)),
@@ -164,7 +443,7 @@ describe('refuses', () => {
           ...PAIRS,
           { name: 'base_model.model.x.lora_embedding_A', shape: [1], values: new Float32Array(1) },
         ]),
-      { message: /no part of a plain LoRA/, failure: 'unsupported' },
+      { message: /x\.lora_embedding_A": adapts the embedding/, failure: 'unsupported' },
     ],
     [
       'integers',
@@ -202,8 +481,8 @@ describe('refuses', () => {
 
   it('targets that the model lacks or that have another shape', async (t) => {
     const folder = folderOf(t);
-    const merge = async (tensors: readonly AdapterTensor[]) => {
-      writeAdapter(folder, tensors);
+    const merge = async (tensors: readonly AdapterTensor[], config = {}) => {
+      writeAdapter(folder, tensors, config);
       const adapter = await openAdapter(folder);
       try {
         mergeLora(memoryModel(CONFIG), adapter);
@@ -215,9 +494,70 @@ describe('refuses', () => {
       failure: 'unsupported',
       message: /adapter of model\.layers\.9\.mlp\.up_proj\.weight: the model has no such matrix/,
     });
+    await assert.rejects(merge([...PAIRS.slice(0, 2), lengthsOf(Q, 23)], { use_dora: true }), {
+      failure: 'invalid-input',
+      message: /lora_magnitude_vector, got 23, expected 24/,
+    });
     await assert.rejects(merge(adapterPair(Q, [24, 31])), {
       failure: 'invalid-input',
       message: /shape of B A, got \[24,31\], expected \[24, 32\]/,
+    });
+  });
+
+  it('values that are not finite, and sums that are not', async (t) => {
+    const folder = folderOf(t);
+    const [a, b] = PAIRS as [AdapterTensor, AdapterTensor];
+    const read = async (tensors: readonly AdapterTensor[]) => {
+      writeAdapter(folder, tensors);
+      const merged = mergeLora(memoryModel(CONFIG), await openAdapter(folder));
+      try {
+        await readFloats(merged.tensors.get(`${Q}.weight`)!);
+      } finally {
+        await closeModel(merged);
+      }
+    };
+    const broken = { ...b, values: b.values.map((value, i) => (i === 9 ? Number.NaN : value)) };
+    await assert.rejects(read([a, broken]), {
+      failure: 'invalid-input',
+      message: /q_proj\.lora_B\.weight: weight \[2, 1\] is not finite, got NaN/,
+    });
+    const large = PAIRS.slice(0, 2).map((tensor) => ({ ...tensor, values: tensor.values.map(() => 1e30) }));
+    await assert.rejects(read(large), {
+      failure: 'invalid-input',
+      message: /q_proj\.weight: weight \[0, 0\] with its adapter is not finite/,
+    });
+  });
+});
+
+describe('an adapter comes', () => {
+  it('from the Hub, and offline from its cache', async (t) => {
+    const server = await HubServer.start(t);
+    const home = temporaryFolder(t);
+    const folder = path.join(home, 'adapter');
+    writeAdapter(folder, adapterPair('model.layers.1.mlp.up_proj', [1024, 256]));
+    const names = ['adapter_config.json', 'adapter_model.safetensors'];
+    const files = Object.fromEntries(names.map((name) => [name, readFileSync(path.join(folder, name))]));
+    server.commit('me/lora', { ...files, 'optimizer.bin': Buffer.alloc(9) });
+    server.commit('me/models', { ...Object.fromEntries(names.map((name) => [`v2/${name}`, files[name]!])) });
+    const open = async (adapter: string, env: NodeJS.ProcessEnv = {}) =>
+      withSource(
+        fixture('plm-tiny'),
+        async (model) => model.changes.map(({ subject, reason }) => [subject, reason]),
+        { adapters: [adapter], env: { ...server.env(path.join(home, 'cache')), ...env } },
+      );
+    const merged = [['model.layers.1.mlp.up_proj.weight', 'adapter lora']];
+    assert.deepEqual(await open('me/lora'), merged);
+    assert.equal(server.seen.filter(({ url }) => url.includes('optimizer')).length, 0);
+    assert.deepEqual(await open('hf://me/models/v2'), [
+      ['model.layers.1.mlp.up_proj.weight', 'adapter models'],
+    ]);
+    const requests = server.seen.length;
+    assert.deepEqual(await open('me/lora', { HF_HUB_OFFLINE: '1' }), merged);
+    await assert.rejects(open('me/other', { HF_HUB_OFFLINE: '1' }), { failure: 'network' });
+    assert.equal(server.seen.length, requests);
+    await assert.rejects(open('me/models'), {
+      failure: 'invalid-input',
+      message: /^me\/models: no adapter in this repository, expected adapter_config\.json$/,
     });
   });
 });

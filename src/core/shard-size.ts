@@ -1,0 +1,14 @@
+import type { PlannedFile } from './export-plan.ts';
+
+/** What to tell where files are larger than a shard may be: a tensor, or what belongs together, is never cut. */
+export function oversizeNotes(files: readonly PlannedFile[], limit: number | undefined): string[] {
+  if (limit === undefined) return [];
+  const larger = files.filter(({ bytes }) => bytes > limit);
+  if (larger.length === 0) return [];
+  const { name, bytes } = larger.reduce((most, file) => (file.bytes > most.bytes ? file : most));
+  const which = larger.length === 1 ? '1 file is' : `${larger.length} files are`;
+  const digits = (count: number) => count.toLocaleString('en-US');
+  return [
+    `${which} larger than --shard-size, for no tensor is cut: ${name} has ${digits(bytes)} bytes instead of at most ${digits(limit)}`,
+  ];
+}

@@ -1,0 +1,67 @@
+import { open, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { MAGIC } from '../../formats/gguf/types.ts';
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, openAdapter } from '../../formats/peft/adapter.ts';
+import { invalidInput, localIo, PressError, unsupported, usage } from '../core/errors.ts';
+import type { LoraAdapter } from '../core/lora.ts';
+import { type HubSource, parseHubSource } from '../hub/hub-source.ts';
+import type { HubRun } from '../hub/run.ts';
+import { openTree, takeSnapshot } from '../hub/snapshot.ts';
+
+const NEEDED = [ADAPTER_CONFIG, ADAPTER_WEIGHTS];
+
+/**
+ * Opens an adapter of PEFT, in a folder or on the Hub. A path that exists wins over a Hub id.
+ * @throws PressError local-io where nothing is there; usage for a part of an adapter; unsupported for a GGUF; network
+ * as the Hub's clients do; invalid-input and unsupported as `openAdapter` does.
+ */
+export async function openAdapterAt(spec: string, run: HubRun): Promise<LoraAdapter> {
+  const folder = await localFolder(spec);
+  if (folder !== undefined) return openAdapter(folder);
+  const source = parseHubSource(spec);
+  if (source === undefined) throw new PressError('local-io', { file: spec, what: 'no such file or folder' });
+  return openAdapter(await fetchAdapter(run, source));
+}
+
+/** The path, if a folder is there; undefined where nothing is. */
+async function localFolder(spec: string): Promise<string | undefined> {
+  try {
+    const stats = await stat(spec);
+    if (stats.isDirectory()) return spec;
+    if (stats.isFile() && (await isGguf(spec))) {
+      const expected = 'the folder of PEFT that it was made of';
+      throw unsupported({ file: spec, what: 'is a GGUF, and adapters are not read from these', expected });
+    }
+  } catch (error) {
+    if (error instanceof PressError) throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw localIo(spec, error);
+  }
+  throw usage(`${path.basename(spec)} is no folder of an adapter`, `one with ${NEEDED.join(' and ')}`);
+}
+
+async function isGguf(file: string): Promise<boolean> {
+  const handle = await open(file);
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(MAGIC.length), 0, MAGIC.length, 0);
+    return buffer.toString('latin1', 0, bytesRead) === MAGIC;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Brings the files of an adapter into the cache and returns the path of their folder there. */
+async function fetchAdapter(run: HubRun, source: HubSource): Promise<string> {
+  const tree = await openTree(run, source);
+  const paths = NEEDED.map((name) => (source.path === undefined ? name : `${source.path}/${name}`));
+  const files = tree.files.filter((file) => paths.includes(file.path));
+  if (!files.some((file) => file.path === paths[0])) {
+    throw invalidInput({
+      file: source.repository,
+      what: 'no adapter in this repository',
+      expected: paths[0]!,
+    });
+  }
+  const snapshot = await takeSnapshot({ ...run, source, tree, files });
+  return path.join(snapshot, ...(source.path?.split('/') ?? []));
+}
