@@ -9,11 +9,10 @@ import { CONTAINERS, type Container, containerOf } from './container.ts';
 import { parseGeneration } from './generation.ts';
 import { matchTensors } from './tensor-table.ts';
 import { parseHfTokenizer } from './tokenizer.ts';
+import { type ReadFile, readTokenizerFiles } from './tokenizer-files.ts';
 
 /** Limit of huggingface.js for config.json; the other small files are no larger. */
 const MAX_CONFIG_BYTES = 10_000_000;
-/** Qwen's tokenizer.json takes 11 MB; vocabularies ten times as large do not exist. */
-const MAX_TOKENIZER_BYTES = 64_000_000;
 /** Cards are some ten kilobytes of prose. */
 const MAX_CARD_BYTES = 1_000_000;
 
@@ -59,8 +58,9 @@ export async function readHfFolder(folder: SourceFolder): Promise<Model> {
 }
 
 async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Model> {
-  const read = async (name: string, maxBytes: number): Promise<string> => {
-    const file = await folder.readText(name, maxBytes);
+  const read: ReadFile = async (name, maxBytes, inside) => {
+    const label = inside === undefined ? name : `${inside.path}/${name}`;
+    const file = await (inside?.folder ?? folder).readText(name, maxBytes, label);
     files.push(file);
     return file.text;
   };
@@ -95,8 +95,6 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
   };
 }
 
-type Read = (name: string, maxBytes: number) => Promise<string>;
-
 /** Refuses folders without weights that are read. */
 function weightsContainer(folder: SourceFolder): Container {
   const container = containerOf(folder);
@@ -107,28 +105,8 @@ function weightsContainer(folder: SourceFolder): Container {
   throw invalidInput({ file: pickle, what });
 }
 
-const OPTIONAL_TOKENIZER_FILES = {
-  tokenizerConfig: 'tokenizer_config.json',
-  specialTokensMap: 'special_tokens_map.json',
-  chatTemplate: 'chat_template.jinja',
-} as const;
-
-async function readTokenizerFiles(folder: SourceFolder, read: Read) {
-  const tokenizer = await read('tokenizer.json', MAX_TOKENIZER_BYTES);
-  const texts: { tokenizer: string } & {
-    -readonly [K in keyof typeof OPTIONAL_TOKENIZER_FILES]?: string;
-  } = {
-    tokenizer,
-  };
-  for (const [key, name] of Object.entries(OPTIONAL_TOKENIZER_FILES)) {
-    if (!folder.has(name)) continue;
-    texts[key as keyof typeof OPTIONAL_TOKENIZER_FILES] = await read(name, MAX_CONFIG_BYTES);
-  }
-  return texts;
-}
-
 /** No model is refused for its card. */
-async function readCard(folder: SourceFolder, read: Read): Promise<{ card: ModelCard; notes: string[] }> {
+async function readCard(folder: SourceFolder, read: ReadFile): Promise<{ card: ModelCard; notes: string[] }> {
   if (!folder.has(CARD_FILE)) return { card: {}, notes: [] };
   try {
     return { card: parseCard(await read(CARD_FILE, MAX_CARD_BYTES)), notes: [] };

@@ -34,6 +34,8 @@ const RESERVED_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 
 const EXACT_DIGITS = 15;
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
+/** What Python's json module writes for numbers that JSON has no text for. */
+const PYTHON_NUMBER = /NaN|-?Infinity/y;
 /** What may follow a backslash, `u` aside, and what it stands for. */
 const ESCAPES = '"\\/bfnrt';
 const ESCAPED = '"\\/\b\f\n\r\t';
@@ -214,7 +216,12 @@ class Parser {
   #number(): number {
     NUMBER.lastIndex = this.#at;
     const match = NUMBER.exec(this.#text);
-    if (match === null) throw this.#syntax('no value');
+    if (match === null) {
+      PYTHON_NUMBER.lastIndex = this.#at;
+      const python = PYTHON_NUMBER.exec(this.#text);
+      if (python !== null) throw this.#fault('not valid JSON, though Python writes it', python[0]);
+      throw this.#syntax('no value');
+    }
     const [literal, fraction, exponent] = match;
     const value = Number(literal);
     if (!Number.isFinite(value)) throw this.#fault('number out of range', literal);

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { CACHE_FORMS, type CacheForm } from '../../../src/core/config.ts';
 import { invalidInput, PressError, unsupported } from '../../../src/core/errors.ts';
+import { foreignContent } from '../../../src/core/foreign-content.ts';
 import { closeModel, type Model, type SourceFile } from '../../../src/core/model.ts';
 import { plmTensors } from '../../../src/core/names.ts';
 import type { InputFile } from '../../../src/io/input-file.ts';
@@ -137,6 +138,8 @@ async function wholeFile(file: InputFile): Promise<Uint8Array> {
   }
   const bytes = new Uint8Array(file.bytes);
   await file.readInto(bytes, 0);
+  const what = bytes.length === 0 ? 'the file is empty' : foreignContent(bytes);
+  if (what !== undefined) throw invalidInput({ file: file.name, what });
   return bytes;
 }
 
