@@ -135,15 +135,13 @@ function toModel(opened: readonly OpenedFile[], fileName: string): Model {
   const notes = tokenizer.normalizer === 'none' ? ['text is not normalized to NFC, as in llama.cpp'] : [];
   return {
     format: 'gguf',
-    name: fields.optional('general.name', 'string') ?? path.basename(fileName, '.gguf'),
+    name: fields.harmless('general.name') || path.basename(fileName, '.gguf'),
     config,
     tensors,
     tokenizer,
     generation: readGeneration(fields),
     card: readCard(fields),
-    weighed:
-      fields.optional('quantize.imatrix.entries_count', 'u32') !== undefined ||
-      fields.optional(QUALITY_KEY, 'string') !== undefined,
+    weighed: fields.has('quantize.imatrix.entries_count') || fields.has(QUALITY_KEY),
     files: opened.map(({ file }) => file),
     changes: [],
     notes,

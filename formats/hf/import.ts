@@ -6,7 +6,7 @@ import { parseCard } from './card.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { parseConfig } from './config.ts';
 import { CONTAINERS, type Container, containerOf } from './container.ts';
-import { parseGeneration } from './generation.ts';
+import { NO_GENERATION, parseGeneration } from './generation.ts';
 import { matchTensors } from './tensor-table.ts';
 import { parseHfTokenizer } from './tokenizer.ts';
 import { type ReadFile, readTokenizerFiles } from './tokenizer-files.ts';
@@ -71,7 +71,7 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
   const table = matchTensors(config.plm, checkpoint, files);
   const generation = folder.has(GENERATION_FILE)
     ? parseGeneration(await read(GENERATION_FILE, MAX_CONFIG_BYTES), GENERATION_FILE)
-    : { sampling: {}, eosTokenIds: [] };
+    : NO_GENERATION;
   const tokenizer = parseHfTokenizer(await readTokenizerFiles(folder, read), {
     vocabSize: config.plm.vocabSize,
     ...(config.bosTokenId !== undefined && { bosTokenId: config.bosTokenId }),
@@ -91,7 +91,10 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
     sourceConfig,
     files,
     changes: [],
-    notes: [...config.notes, ...checkpoint.notes, ...table.notes, ...tokenizer.notes, ...card.notes],
+    notes: [
+      ...[...config.notes, ...checkpoint.notes, ...table.notes],
+      ...[...generation.notes, ...tokenizer.notes, ...card.notes],
+    ],
   };
 }
 

@@ -8,7 +8,7 @@ import type { InputFile } from '../../../src/io/input-file.ts';
 import { SourceFolder } from '../../../src/io/source-folder.ts';
 import { checkModel } from '../../../src/onnx/check.ts';
 import { type Initializer, isExternal, type OnnxModel } from '../../../src/onnx/graph.ts';
-import { parseGeneration } from '../../hf/generation.ts';
+import { NO_GENERATION, parseGeneration } from '../../hf/generation.ts';
 import { parseHfTokenizer } from '../../hf/tokenizer.ts';
 import { decodeModel } from '../decode.ts';
 import { readPlmConfig } from '../folder/plm-config.ts';
@@ -85,7 +85,7 @@ async function readArtifact(
   };
   const generation = outer.has('generation_config.json')
     ? parseGeneration(await readText('generation_config.json', MAX_CONFIG_BYTES), 'generation_config.json')
-    : { sampling: {}, eosTokenIds: [] };
+    : NO_GENERATION;
   const tokenizer = parseHfTokenizer(
     {
       tokenizer: await readText('tokenizer.json', MAX_TOKENIZER_BYTES),
@@ -118,7 +118,7 @@ async function readArtifact(
     weighed: metadata[METADATA.calibration] !== undefined,
     files,
     changes: [],
-    notes: tokenizer.notes,
+    notes: [...generation.notes, ...tokenizer.notes],
   };
 }
 
