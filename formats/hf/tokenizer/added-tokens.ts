@@ -139,7 +139,6 @@ function takeNamed(named: Iterable<NamedToken>, builder: VocabularyBuilder, ids:
     const fits: Readonly<Record<string, boolean>> = {
       bos: ids.bosTokenId === builder.next,
       eos: ids.eosTokenIds.includes(builder.next),
-      pad: (ids.padTokenId ?? builder.next) === builder.next,
     };
     if (fits[role] === false) {
       throw invalidInput({
