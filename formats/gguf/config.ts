@@ -4,7 +4,7 @@ import { type PressError, unsupported } from '../../src/core/errors.ts';
 import { holdsLocalPath } from '../../src/core/local-path.ts';
 import type { GenerationConfig, ModelCard } from '../../src/core/model.ts';
 import { GGUF_ARCHITECTURES, type GgufArchitecture } from './architecture.ts';
-import type { Fields } from './fields.ts';
+import { decimalOf, type Fields } from './fields.ts';
 import { BETA_KEY } from './swiglu.ts';
 
 /** LLAMA_MAX_LAYERS of llama.cpp. */
@@ -99,17 +99,30 @@ function headCount(fields: Fields, key: string): number {
 function ffnWidths(fields: Fields, arch: GgufArchitecture, layers: number): readonly number[] {
   const key = `${arch}.feed_forward_length`;
   if (!fields.isList(key)) return Array<number>(layers).fill(fields.count(key));
-  const widths = fields.list(key, 'u32');
-  if (widths.length !== layers || widths.includes(0)) {
-    throw fields.error(key, 'widths', { got: widths.length, expected: `${layers}, none of them 0` });
+  const widths = fields.counts(key);
+  if (widths.length !== layers) {
+    throw fields.error(key, 'widths', { got: widths.length, expected: `${layers}, one for each layer` });
   }
   return widths;
 }
 
+/**
+ * Refuses scaled RoPE. As in llama.cpp, a file without a type scales linearly, by a factor of 1 where it has none or 0, and
+ * YaRN with a factor of 1 scales nothing.
+ */
 function assertPlainRope(fields: Fields, arch: GgufArchitecture): void {
-  const key = `${arch}.rope.scaling.type`;
-  const scaling = fields.optional(key, 'string') ?? 'none';
-  if (scaling !== 'none') throw notSupported(fields, key, scaling, 'none');
+  const keyOf = (name: string) => `${arch}.rope.${name}`;
+  const attention = fields.optional(keyOf('scaling.attn_factor'), 'f32') ?? 1;
+  if (attention !== 1) throw notSupported(fields, keyOf('scaling.attn_factor'), String(attention), '1');
+  const type = fields.optional(keyOf('scaling.type'), 'string') ?? 'linear';
+  if (type === 'none') return;
+  if (type !== 'linear' && type !== 'yarn') throw notSupported(fields, keyOf('scaling.type'), type, 'none');
+  const key = ['scaling.factor', 'scale_linear'].map(keyOf).find((name) => fields.has(name));
+  const factor = key === undefined ? 1 : fields.required(key, 'f32');
+  if (factor !== 1 && factor !== 0) {
+    const scaling = `${type} scaling by ${factor}`;
+    throw notSupported(fields, key!, scaling, 'a factor of 1, which is no scaling');
+  }
 }
 
 function positive(fields: Fields, key: string): number {
@@ -120,38 +133,38 @@ function positive(fields: Fields, key: string): number {
   return value;
 }
 
-/** The shortest decimal number that rounds to this f32: 1e-6 and not 9.999999974752427e-7. */
-function decimalOf(value: number): number {
-  for (let digits = 1; digits < 9; digits++) {
-    const short = Number(value.toPrecision(digits));
-    if (Math.fround(short) === value) return short;
-  }
-  return value;
-}
-
+/**
+ * Sampling defaults as llama.cpp takes them: a temperature of at most 0 is greedy, and a top-k, a min-p of at most 0 and a
+ * top-p of at least 1 restrict nothing. Throws `invalid-input` for values that mean nothing.
+ */
 export function readGeneration(fields: Fields): GenerationConfig {
-  const f32 = (key: string) => {
-    const value = fields.optional(`general.sampling.${key}`, 'f32');
-    return value === undefined ? undefined : decimalOf(value);
+  const read = (name: string, expected: string, fits: (value: number) => boolean) => {
+    const key = `general.sampling.${name}`;
+    const value = fields.number(key);
+    if (value === undefined || (Number.isFinite(value) && fits(value))) return value;
+    throw fields.error(key, 'out of range', { got: String(value), expected });
   };
+  const atLeast0 = (value: number | undefined) => value && Math.max(0, value);
+  const topP = read('top_p', 'at least 0', (value) => value >= 0);
   return withoutUndefined({
-    temperature: f32('temp'),
-    topK: fields.optional('general.sampling.top_k', 'i32'),
-    topP: f32('top_p'),
-    minP: f32('min_p'),
-    repetitionPenalty: f32('penalty_repeat'),
+    temperature: atLeast0(read('temp', 'a number', () => true)),
+    topK: atLeast0(read('top_k', 'an integer', Number.isSafeInteger)),
+    topP: topP && Math.min(1, topP),
+    minP: atLeast0(read('min_p', 'at most 1', (value) => value <= 1)),
+    repetitionPenalty: read('penalty_repeat', 'above 0', (value) => value > 0),
   });
 }
 
+/** No model is refused for its card. */
 export function readCard(fields: Fields): ModelCard {
   return withoutUndefined({
-    license: fields.optional('general.license', 'string'),
-    licenseName: fields.optional('general.license.name', 'string'),
-    licenseLink: published(fields.optional('general.license.link', 'string')),
+    license: fields.harmless('general.license'),
+    licenseName: fields.harmless('general.license.name'),
+    licenseLink: published(fields.harmless('general.license.link')),
     baseModels: sourceIds(fields, 'base_model'),
     datasets: sourceIds(fields, 'dataset'),
-    tags: fields.optionalList('general.tags', 'string'),
-    languages: fields.optionalList('general.languages', 'string'),
+    tags: fields.harmlessList('general.tags'),
+    languages: fields.harmlessList('general.languages'),
   });
 }
 
@@ -160,19 +173,32 @@ function published(text: string | undefined): string | undefined {
   return text === undefined || holdsLocalPath(text) ? undefined : text;
 }
 
-/** Ids `organization/name` of base models or data sets. */
+/** Cards name a handful. */
+const MAX_SOURCES = 256;
+
+/**
+ * Ids `organization/name` of base models or data sets, or their addresses where they are not on the Hub. llama.cpp's
+ * converter writes names for people, so an address tells more; of sources outside of the Hub it writes nothing else.
+ */
 function sourceIds(fields: Fields, kind: 'base_model' | 'dataset'): readonly string[] | undefined {
-  const count = fields.optional(`general.${kind}.count`, 'u32');
-  if (count === undefined) return undefined;
   const ids: string[] = [];
-  for (let index = 0; index < count; index++) {
-    const prefix = `general.${kind}.${index}`;
-    const name = fields.required(`${prefix}.name`, 'string');
-    const organization = fields.optional(`${prefix}.organization`, 'string');
-    ids.push(organization === undefined ? name : `${organization}/${name}`);
+  for (let index = 0; index < MAX_SOURCES; index++) {
+    const text = (member: string) => fields.harmless(`general.${kind}.${index}.${member}`) || undefined;
+    const [name, organization, url] = [text('name'), text('organization'), text('repo_url')];
+    const ofName = name === undefined || organization === undefined ? name : `${organization}/${name}`;
+    const id = hubId(url) ?? ofName ?? url;
+    // The count of a file may say anything.
+    if (id === undefined) break;
+    ids.push(id);
   }
   // Converters write the folder that they were given where they know no repository.
-  return ids.filter((id) => !holdsLocalPath(id));
+  const published = ids.filter((id) => !holdsLocalPath(id));
+  return published.length === 0 ? undefined : published;
+}
+
+/** `org/name` of an address on the Hub. */
+function hubId(url: string | undefined): string | undefined {
+  return /^https?:\/\/(?:huggingface\.co|hf\.co)\/(?:datasets\/)?([\w.-]+\/[\w.-]+)\/?$/.exec(url ?? '')?.[1];
 }
 
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };

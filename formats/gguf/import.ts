@@ -142,9 +142,7 @@ function toModel(opened: readonly OpenedFile[], fileName: string): Model {
     tokenizer,
     generation: readGeneration(fields),
     card: readCard(fields),
-    weighed:
-      fields.optional('quantize.imatrix.entries_count', 'u32') !== undefined ||
-      fields.optional(QUALITY_KEY, 'string') !== undefined,
+    weighed: fields.has('quantize.imatrix.entries_count') || fields.has(QUALITY_KEY),
     files: opened.map(({ file }) => file),
     changes: [],
     notes,
@@ -153,8 +151,8 @@ function toModel(opened: readonly OpenedFile[], fileName: string): Model {
 
 /** Some converters write the path of the folder as the name. */
 function nameOf(fields: Fields, fileName: string): string {
-  const name = fields.optional('general.name', 'string');
-  return name === undefined || holdsLocalPath(name) ? fileName.replace(/\.gguf$/i, '') : name;
+  const name = fields.harmless('general.name');
+  return name && !holdsLocalPath(name) ? name : path.basename(fileName).replace(/\.gguf$/i, '');
 }
 
 function collectTensors(opened: readonly OpenedFile[]): Map<string, FoundTensor> {

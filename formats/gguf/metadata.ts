@@ -1,4 +1,5 @@
 import { type PlmConfig, qkHeadDim } from '../../src/core/config.ts';
+import { invalidInput } from '../../src/core/errors.ts';
 import type { Imatrix } from '../../src/core/imatrix.ts';
 import {
   type GenerationConfig,
@@ -105,13 +106,17 @@ function cardKeys(card: ModelCard): KeyValue[] {
   ];
 }
 
-/** Base models and data sets: Hub ids `organization/name`, or names alone. */
+/** Base models and data sets: Hub ids `organization/name`, names alone, or addresses. */
 function sourceKeys(kind: 'base_model' | 'dataset', ids: readonly string[] | undefined): KeyValue[] {
   if (ids === undefined || ids.length === 0) return [];
   const keys: KeyValue[] = [[`general.${kind}.count`, { type: 'u32', value: ids.length }]];
   for (const [index, id] of ids.entries()) {
     const slash = id.indexOf('/');
     const prefix = `general.${kind}.${index}`;
+    if (/^https?:/.test(id)) {
+      keys.push([`${prefix}.repo_url`, string(id)]);
+      continue;
+    }
     keys.push([`${prefix}.name`, string(id.slice(slash + 1))]);
     if (slash > 0) keys.push([`${prefix}.organization`, string(id.slice(0, slash))]);
   }
@@ -152,7 +157,11 @@ function deepseek2Keys(config: PlmConfig, fileType: number): KeyValue[] {
 }
 
 function commonKeys(arch: GgufArchitecture, config: PlmConfig, fileType: number): KeyValue[] {
-  const f32 = (key: string, value: number): KeyValue => [key, { type: 'f32', value }];
+  const f32 = (key: string, value: number): KeyValue => {
+    const stored = Math.fround(value);
+    if (stored > 0 && stored < Infinity) return [key, { type: 'f32', value }];
+    throw invalidInput({ field: key, what: 'out of the range of f32', got: value });
+  };
   return [
     u32(`${arch}.block_count`, config.numHiddenLayers),
     u32(`${arch}.context_length`, config.maxPositionEmbeddings),

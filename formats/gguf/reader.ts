@@ -1,5 +1,6 @@
 import { isPowerOfTwo } from '../../src/core/elementary/binary-exponent.ts';
-import { unsupported } from '../../src/core/errors.ts';
+import { invalidInput, unsupported } from '../../src/core/errors.ts';
+import { FOREIGN_HEAD_BYTES, foreignContent } from '../../src/core/foreign-content.ts';
 import { type ByteSource, HeaderCursor } from './header-cursor.ts';
 import { readTensorInfos } from './tensor-infos.ts';
 import {
@@ -50,6 +51,7 @@ const TYPE_NAMES: ReadonlyMap<number, ValueType> = new Map(
  * unsupported for big-endian files and versions after 3.
  */
 export async function readGguf(source: ByteSource): Promise<GgufHeader> {
+  await refuseForeign(source);
   const cursor = new HeaderCursor(source);
   await cursor.need(24);
   const version = readVersion(cursor, source.name);
@@ -58,6 +60,15 @@ export async function readGguf(source: ByteSource): Promise<GgufHeader> {
   const metadata = await readMetadata(cursor, keyCount);
   const tensors = await readTensorInfos(cursor, tensorCount, alignmentOf(metadata, cursor));
   return { version, metadata, tensors };
+}
+
+/** Says what a file is that is of another kind. */
+async function refuseForeign(source: ByteSource): Promise<void> {
+  const head = new Uint8Array(Math.min(source.bytes, FOREIGN_HEAD_BYTES));
+  await source.readInto(head, 0);
+  const isGguf = Buffer.from(head).toString('latin1').startsWith(MAGIC);
+  const what = isGguf ? undefined : head.length === 0 ? 'the file is empty' : foreignContent(head);
+  if (what !== undefined) throw invalidInput({ file: source.name, what });
 }
 
 function readVersion(cursor: HeaderCursor, file: string): number {

@@ -1,6 +1,6 @@
 import { unsupported } from '../../src/core/errors.ts';
-import { checkTokenizerSpec } from '../../src/core/tokenizer-check.ts';
-import type { AddedToken, TokenizerSpec } from '../../src/core/tokenizer-spec.ts';
+import { CHAT_TEMPLATE_NAME, checkTokenizerSpec } from '../../src/core/tokenizer-check.ts';
+import type { AddedToken, NamedChatTemplate, TokenizerSpec } from '../../src/core/tokenizer-spec.ts';
 import type { Fields } from './fields.ts';
 import type { KeyValue } from './writer.ts';
 
@@ -16,6 +16,15 @@ const UNUSED = 5;
  * llama.cpp computes from it.
  */
 const NORMALIZER_KEY = 'plmpress.tokenizer.normalizer';
+
+/**
+ * Likewise the ids of added tokens that are matched in normalized text. Other readers match them in the text as it is,
+ * which differs where normalization makes or unmakes their text.
+ */
+const NORMALIZED_TOKENS_KEY = 'plmpress.tokenizer.normalized_tokens';
+
+const TEMPLATE_KEY = 'tokenizer.chat_template';
+const TEMPLATE_NAMES_KEY = 'tokenizer.chat_templates';
 
 /** Ends a turn of a chat; not always the eos of the tokenizer. */
 const END_OF_TURN = '<|im_end|>';
@@ -53,9 +62,28 @@ export function tokenizerKeys(tokenizer: TokenizerSpec, vocabSize: number): KeyV
     ...id('unknown', tokenizer.unkTokenId),
     ...id('padding', tokenizer.padTokenId),
     ['tokenizer.ggml.add_bos_token', { type: 'bool', value: tokenizer.addBosToken }],
-    ...text('tokenizer.chat_template', tokenizer.chatTemplate),
+    ...namedTemplateKeys(tokenizer.namedChatTemplates ?? []),
+    ...text(TEMPLATE_KEY, tokenizer.chatTemplate),
     ...text(NORMALIZER_KEY, tokenizer.normalizer === 'none' ? undefined : tokenizer.normalizer),
+    ...normalizedTokenKeys(tokenizer.added),
   ];
+}
+
+/** As gguf-py writes them: a key for each, and one for their names. */
+function namedTemplateKeys(templates: readonly NamedChatTemplate[]): KeyValue[] {
+  if (templates.length === 0) return [];
+  const names = templates.map(({ name }) => name);
+  return [
+    ...templates.map(
+      ({ name, template }): KeyValue => [`${TEMPLATE_KEY}.${name}`, { type: 'string', value: template }],
+    ),
+    [TEMPLATE_NAMES_KEY, { type: 'array', items: 'string', value: names }],
+  ];
+}
+
+function normalizedTokenKeys(added: readonly AddedToken[]): KeyValue[] {
+  const value = added.filter(({ normalized }) => normalized).map(({ id }) => id);
+  return value.length === 0 ? [] : [[NORMALIZED_TOKENS_KEY, { type: 'array', items: 'u32', value }]];
 }
 
 function typeOf(token: AddedToken | undefined): number {
@@ -74,11 +102,14 @@ export function readTokenizer(fields: Fields, vocabSize: number): TokenizerSpec 
   requireLength(fields, 'tokenizer.ggml.token_type', types.length, vocabSize);
   const used = types.findLastIndex((type) => type !== UNUSED) + 1;
   const tokens = texts.slice(0, used);
+  const normalized = new Set(fields.optionalList(NORMALIZED_TOKENS_KEY, 'u32'));
   const added: AddedToken[] = [];
   for (const [id, content] of tokens.entries()) {
     const type = types[id]!;
-    if (type === CONTROL || type === USER_DEFINED) added.push({ id, content, special: type === CONTROL });
-    else if (type !== NORMAL && type !== UNUSED) {
+    if (type === CONTROL || type === USER_DEFINED) {
+      const special = type === CONTROL;
+      added.push({ id, content, special, ...(normalized.has(id) && { normalized: true }) });
+    } else if (type !== NORMAL && type !== UNUSED) {
       const expected = 'normal (1), control (3), user-defined (4) or unused (5)';
       throw fields.error('tokenizer.ggml.token_type', `type of token ${id}`, { got: type, expected });
     }
@@ -109,7 +140,12 @@ function readSpecialTokens(fields: Fields, tokens: readonly string[]): SpecialTo
   const [bosTokenId, eosTokenId, unkTokenId, padTokenId] = roles.map(id);
   const stops = [eosTokenId, id('eot')].filter((stop) => stop !== undefined);
   const stopsByText = STOP_TEXTS.map((text) => tokens.indexOf(text)).filter((stop) => stop >= 0);
-  const chatTemplate = fields.optional('tokenizer.chat_template', 'string');
+  const addEos = 'tokenizer.ggml.add_eos_token';
+  if (fields.optional(addEos, 'bool')) {
+    throw unsupported({ file: fields.file, field: fields.label(addEos), what: 'not supported', got: true });
+  }
+  const chatTemplate = fields.optional(TEMPLATE_KEY, 'string');
+  const namedChatTemplates = readNamedTemplates(fields);
   return {
     ...(bosTokenId !== undefined && { bosTokenId }),
     ...(eosTokenId !== undefined && { eosTokenId }),
@@ -118,7 +154,20 @@ function readSpecialTokens(fields: Fields, tokens: readonly string[]): SpecialTo
     stopTokenIds: [...new Set([...stops, ...stopsByText])].sort((a, b) => a - b),
     addBosToken: fields.optional('tokenizer.ggml.add_bos_token', 'bool') ?? false,
     ...(chatTemplate !== undefined && { chatTemplate }),
+    ...(namedChatTemplates.length > 0 && { namedChatTemplates }),
   };
+}
+
+/** Templates by the names that a list of the file has. */
+function readNamedTemplates(fields: Fields): NamedChatTemplate[] {
+  const names = fields.optionalList(TEMPLATE_NAMES_KEY, 'string') ?? [];
+  return [...new Set(names)]
+    .filter((name) => CHAT_TEMPLATE_NAME.test(name))
+    .sort()
+    .flatMap((name) => {
+      const template = fields.optional(`${TEMPLATE_KEY}.${name}`, 'string');
+      return template === undefined ? [] : [{ name, template }];
+    });
 }
 
 function requireValue(fields: Fields, key: string, expected: string): void {

@@ -6,17 +6,16 @@ import { parseCard } from './card.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { parseConfig } from './config.ts';
 import { CONTAINERS, type Container, containerOf } from './container.ts';
-import { parseGeneration } from './generation.ts';
+import { NO_GENERATION, parseGeneration } from './generation.ts';
 import { withPlainNames } from './plain-names.ts';
 import { assertPlainWeights, quantizationLeftovers } from './quantized-weights.ts';
 import { matchTensors } from './tensor-table.ts';
 import { settleHead } from './tied-head.ts';
 import { parseHfTokenizer } from './tokenizer.ts';
+import { type ReadFile, readTokenizerFiles } from './tokenizer-files.ts';
 
 /** Limit of huggingface.js for config.json; the other small files are no larger. */
 const MAX_CONFIG_BYTES = 10_000_000;
-/** Qwen's tokenizer.json takes 11 MB; vocabularies ten times as large do not exist. */
-const MAX_TOKENIZER_BYTES = 64_000_000;
 /** Cards are some ten kilobytes of prose. */
 const MAX_CARD_BYTES = 1_000_000;
 
@@ -60,8 +59,9 @@ export async function readHfFolder(folder: SourceFolder): Promise<Model> {
 }
 
 async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Model> {
-  const read = async (name: string, maxBytes: number): Promise<string> => {
-    const file = await folder.readText(name, maxBytes);
+  const read: ReadFile = async (name, maxBytes, inside) => {
+    const label = inside === undefined ? name : `${inside.path}/${name}`;
+    const file = await (inside?.folder ?? folder).readText(name, maxBytes, label);
     files.push(file);
     return file.text;
   };
@@ -76,7 +76,7 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
   const table = matchTensors(plm, checkpoint, files);
   const generation = folder.has(GENERATION_FILE)
     ? parseGeneration(await read(GENERATION_FILE, MAX_CONFIG_BYTES), GENERATION_FILE)
-    : { sampling: {}, eosTokenIds: [] };
+    : NO_GENERATION;
   const tokenizer = parseHfTokenizer(await readTokenizerFiles(folder, read), {
     vocabSize: plm.vocabSize,
     ...(config.bosTokenId !== undefined && { bosTokenId: config.bosTokenId }),
@@ -98,12 +98,11 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
     changes: [],
     notes: [
       ...[...config.notes, ...quantizationLeftovers(config.quantization, table.tensors)],
-      ...[...checkpoint.notes, ...headNotes, ...table.notes, ...tokenizer.notes, ...card.notes],
+      ...[...checkpoint.notes, ...headNotes, ...table.notes],
+      ...[...generation.notes, ...tokenizer.notes, ...card.notes],
     ],
   };
 }
-
-type Read = (name: string, maxBytes: number) => Promise<string>;
 
 /**
  * Says that weights are quantized where config.json is missing: other tools keep theirs elsewhere, and that is not
@@ -137,28 +136,8 @@ function weightsContainer(folder: SourceFolder): Container {
   throw invalidInput({ file: single, what: `missing${hint}` });
 }
 
-const OPTIONAL_TOKENIZER_FILES = {
-  tokenizerConfig: 'tokenizer_config.json',
-  specialTokensMap: 'special_tokens_map.json',
-  chatTemplate: 'chat_template.jinja',
-} as const;
-
-async function readTokenizerFiles(folder: SourceFolder, read: Read) {
-  const tokenizer = await read('tokenizer.json', MAX_TOKENIZER_BYTES);
-  const texts: { tokenizer: string } & {
-    -readonly [K in keyof typeof OPTIONAL_TOKENIZER_FILES]?: string;
-  } = {
-    tokenizer,
-  };
-  for (const [key, name] of Object.entries(OPTIONAL_TOKENIZER_FILES)) {
-    if (!folder.has(name)) continue;
-    texts[key as keyof typeof OPTIONAL_TOKENIZER_FILES] = await read(name, MAX_CONFIG_BYTES);
-  }
-  return texts;
-}
-
 /** No model is refused for its card. */
-async function readCard(folder: SourceFolder, read: Read): Promise<{ card: ModelCard; notes: string[] }> {
+async function readCard(folder: SourceFolder, read: ReadFile): Promise<{ card: ModelCard; notes: string[] }> {
   if (!folder.has(CARD_FILE)) return { card: {}, notes: [] };
   try {
     return { card: parseCard(await read(CARD_FILE, MAX_CARD_BYTES)), notes: [] };

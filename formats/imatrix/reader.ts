@@ -1,6 +1,6 @@
 import { invalidInput } from '../../src/core/errors.ts';
+import { FOREIGN_HEAD_BYTES, foreignContent } from '../../src/core/foreign-content.ts';
 import type { Imatrix } from '../../src/core/imatrix.ts';
-import { LFS_POINTER_HINT, LFS_POINTER_START } from '../../src/io/git-lfs.ts';
 import type { InputFile } from '../../src/io/input-file.ts';
 import { MAGIC } from '../gguf/types.ts';
 import { readDatForm } from './dat-form.ts';
@@ -16,11 +16,12 @@ const MAX_IMATRIX_BYTES = 256 << 20;
  * @throws PressError invalid-input naming file and field.
  */
 export async function readImatrix(file: InputFile): Promise<Imatrix> {
-  const head = new Uint8Array(Math.min(file.bytes, LFS_POINTER_START.length));
+  const head = new Uint8Array(Math.min(file.bytes, FOREIGN_HEAD_BYTES));
   await file.readInto(head, 0);
-  const start = Buffer.from(head).toString('latin1');
-  if (start === LFS_POINTER_START) throw invalidInput({ file: file.name, what: LFS_POINTER_HINT });
-  const raw = start.startsWith(MAGIC)
+  const isGguf = Buffer.from(head).toString('latin1').startsWith(MAGIC);
+  const foreign = isGguf ? undefined : foreignContent(head);
+  if (foreign !== undefined) throw invalidInput({ file: file.name, what: foreign });
+  const raw = isGguf
     ? await readGgufForm(file, MAX_IMATRIX_BYTES)
     : readDatForm(await wholeFile(file), file.name);
   if (raw.entries.length === 0) throw invalidInput({ file: file.name, what: 'no entries' });

@@ -1,6 +1,6 @@
 import { invalidInput, type PressError, unsupported } from '../../src/core/errors.ts';
+import { foreignContent } from '../../src/core/foreign-content.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
-import { LFS_POINTER_HINT, LFS_POINTER_START } from '../../src/io/git-lfs.ts';
 import type { InputFile } from '../../src/io/input-file.ts';
 import { type Dtype, elementBytes, schemeOfDtype } from './dtype.ts';
 import { parsePickle } from './pickle.ts';
@@ -74,14 +74,14 @@ async function assertArchive(file: InputFile): Promise<void> {
   await file.readInto(start, 0);
   const text = Buffer.from(start).toString('latin1');
   if (text.startsWith(ZIP_START)) return;
-  if (text.startsWith(LFS_POINTER_START)) throw invalidInput({ file: file.name, what: LFS_POINTER_HINT });
   if (text.startsWith(LEGACY_START)) {
     throw unsupported({
       file: file.name,
       what: 'saved before PyTorch 1.6; load and save it with a newer one',
     });
   }
-  throw invalidInput({ file: file.name, what: 'not a zip archive, as torch.save writes' });
+  const what = foreignContent(start) ?? 'not a zip archive, as torch.save writes';
+  throw invalidInput({ file: file.name, what });
 }
 
 /** The one folder that holds all entries, data.pkl among them; named after the file that was saved. */

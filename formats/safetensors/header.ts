@@ -1,9 +1,9 @@
 import { type Fault, invalidInput, type PressError } from '../../src/core/errors.ts';
+import { foreignContent } from '../../src/core/foreign-content.ts';
 import { parseJson } from '../../src/core/json.ts';
 import { JsonField } from '../../src/core/json-field.ts';
 import { decodeUtf8 } from '../../src/io/text-file.ts';
 import { DTYPE_BITS, type Dtype, isDtype } from './dtype.ts';
-import { foreignContent } from './foreign-content.ts';
 
 /** The header's length, a u64, stands before the header. */
 export const LENGTH_BYTES = 8;

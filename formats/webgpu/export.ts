@@ -223,10 +223,12 @@ async function describeFiles({ files }: Model): Promise<BundleFile[]> {
   return described;
 }
 
-/** A temperature of 0 means to choose greedily, whatever else is said. */
+/** A temperature of 0 means to choose greedily, whatever else is said; tokens seen before are held back then too. */
 function generationOf({ generation, tokenizer }: Model): BundleGeneration {
   const stop = { stop_token_ids: tokenizer.stopTokenIds };
-  const sampling = generation.temperature === 0 ? {} : samplingOf(generation);
+  const { temperature, repetitionPenalty } = generation;
+  const greedy = repetitionPenalty === undefined ? {} : { repetitionPenalty };
+  const sampling = samplingOf(temperature === 0 ? greedy : generation);
   return { ...sampling, ...stop };
 }
 

@@ -234,7 +234,8 @@ class Parser {
 
   #nonFiniteNumber(): number {
     const word = NON_FINITE.find((spelled) => this.#text.startsWith(spelled, this.#at));
-    if (word === undefined || !this.#nonFinite) throw this.#syntax('no value');
+    if (word === undefined) throw this.#syntax('no value');
+    if (!this.#nonFinite) throw this.#fault('not valid JSON, though Python writes it', word);
     this.#at += word.length;
     return Number(word);
   }

@@ -12,6 +12,9 @@ export interface TokenizerFields {
 /** Largest vocabulary and longest list of merges; the largest of the field have about 262,000 tokens. */
 export const MAX_VOCABULARY = 1_000_000;
 
+/** Names of chat templates that have a place in every artifact: keys of GGUF hold these characters. */
+export const CHAT_TEMPLATE_NAME = /^(?!default$)[A-Za-z0-9_-]{1,64}$/;
+
 /** Longest token in UTF-16 units. Qwen's longest has 128; runtimes copy tokens into buffers of fixed size. */
 export const MAX_TOKEN_LENGTH = 1024;
 
@@ -23,7 +26,7 @@ export const MAX_TOKEN_LENGTH = 1024;
 export function checkTokenizerSpec(spec: TokenizerSpec, fields: TokenizerFields): void {
   const { file } = fields;
   const ids = checkTokens(spec, (fault) => invalidInput({ file, field: fields.tokens, ...fault }));
-  checkMerges(spec.merges, ids, (fault) => invalidInput({ file, field: fields.merges, ...fault }));
+  checkMerges(spec, ids, (fault) => invalidInput({ file, field: fields.merges, ...fault }));
   checkRoles(spec, (fault) => invalidInput({ file, ...fault }));
 }
 
@@ -56,8 +59,9 @@ function checkTokens({ tokens, added }: TokenizerSpec, fail: Fail): Map<string, 
   return ids;
 }
 
-function checkMerges(merges: readonly string[], ids: ReadonlyMap<string, number>, fail: Fail): void {
+function checkMerges({ merges, ...spec }: TokenizerSpec, ids: ReadonlyMap<string, number>, fail: Fail): void {
   checkCount(merges, 'merges', fail);
+  if (merges.length === 0) checkNeedless(spec, fail);
   const known = new Set<string>();
   for (const [rank, merge] of merges.entries()) {
     const [left, right, ...rest] = merge.split(' ');
@@ -70,6 +74,14 @@ function checkMerges(merges: readonly string[], ids: ReadonlyMap<string, number>
     if (known.has(merge)) throw fail({ what: `merge ${rank} is a repetition`, got: merge });
     known.add(merge);
   }
+}
+
+/** Without merges every text falls into bytes, which is right only where the vocabulary has nothing else. */
+function checkNeedless({ tokens, added }: Pick<TokenizerSpec, 'tokens' | 'added'>, fail: Fail): void {
+  const addedIds = new Set(added.map((token) => token.id));
+  const id = tokens.findIndex((token, index) => token.length > 1 && !addedIds.has(index));
+  if (id < 0) return;
+  throw fail({ what: `no merges, though token ${id} has several bytes`, got: tokens[id]! });
 }
 
 function checkRoles(spec: TokenizerSpec, fail: Fail): void {

@@ -5,6 +5,15 @@ export interface AddedToken {
   readonly content: string;
   /** Control tokens: skipped when decoding for people, parsed only on request. */
   readonly special: boolean;
+  /** Matched in normalized text, behind all others (default false: matched in the text as it is). */
+  readonly normalized?: boolean;
+}
+
+/** A chat template for a purpose, such as `tool_use`. */
+export interface NamedChatTemplate {
+  /** Of the form of `CHAT_TEMPLATE_NAME`. */
+  readonly name: string;
+  readonly template: string;
 }
 
 /** A byte-level BPE tokenizer as data: what tokenizer.json and the GGUF tokenizer keys both hold. */
@@ -29,4 +38,6 @@ export interface TokenizerSpec {
   readonly addBosToken: boolean;
   /** Carried verbatim, never rendered by a conversion. */
   readonly chatTemplate?: string;
+  /** Other templates than that by default, by name in order, carried likewise. */
+  readonly namedChatTemplates?: readonly NamedChatTemplate[];
 }

@@ -22,9 +22,14 @@ class RemoteFolder implements FolderSource {
   readonly origin: HubOrigin;
   readonly entries: readonly string[];
   readonly #run: HubRun;
+  readonly #tree: HubTree;
+  readonly #prefix: string;
   readonly #files: ReadonlyMap<string, HubFile>;
 
-  constructor(run: HubRun, { repository, revision, files }: HubTree, prefix: string) {
+  constructor(run: HubRun, tree: HubTree, prefix: string) {
+    const { repository, revision, files } = tree;
+    this.#tree = tree;
+    this.#prefix = prefix;
     this.name = repository.split('/').at(-1)!;
     this.origin = { repository, revision };
     this.#run = run;
@@ -34,6 +39,11 @@ class RemoteFolder implements FolderSource {
         .map((file) => [file.path.slice(prefix.length), file]),
     );
     this.entries = [...this.#files.keys()];
+  }
+
+  async folder(name: string): Promise<FolderSource | undefined> {
+    const inside = new RemoteFolder(this.#run, this.#tree, `${this.#prefix}${name}/`);
+    return inside.entries.length === 0 ? undefined : inside;
   }
 
   async open(name: string, label: string): Promise<InputFile> {

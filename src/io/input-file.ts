@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { invalidInput, localIo, PressError } from '../core/errors.ts';
+import { FOREIGN_HEAD_BYTES, MAX_POINTER_BYTES, pointerContent } from '../core/foreign-content.ts';
 import type { SourceFile } from '../core/model.ts';
 
 /** Largest single read: the system call and Node both stop below 2 GiB. */
@@ -44,7 +45,7 @@ export class InputFile implements SourceFile {
 
   /**
    * Opens the file at `path`, calling it `name` in messages. A missing file and anything but a regular file
-   * are `invalid-input`; a file that may not be read is `local-io`. `expected`: its SHA-256 in hex, if that is known.
+   * are `invalid-input`, and so is a pointer of Git LFS in place of the file; a file that may not be read is `local-io`. `expected`: its SHA-256 in hex, if that is known.
    */
   static async open(path: string, name: string, expected?: string): Promise<InputFile> {
     return new InputFile(name, await LocalBytes.open(path, name, expected));
@@ -134,11 +135,20 @@ class LocalBytes implements ByteSource {
     try {
       const stats = await handle.stat({ bigint: true });
       if (!stats.isFile()) throw invalidInput({ file: name, what: 'not a regular file' });
-      return new LocalBytes(path, name, handle, identityOf(stats), expected);
+      const file = new LocalBytes(path, name, handle, identityOf(stats), expected);
+      await file.#refusePointer();
+      return file;
     } catch (error) {
       await handle.close().catch(() => undefined);
       throw error;
     }
+  }
+
+  async #refusePointer(): Promise<void> {
+    if (this.bytes >= MAX_POINTER_BYTES) return;
+    const head = new Uint8Array(FOREIGN_HEAD_BYTES);
+    const what = pointerContent(head.subarray(0, await this.read(head, 0)));
+    if (what !== undefined) throw invalidInput({ file: this.#name, what });
   }
 
   async read(into: Uint8Array, offset: number): Promise<number> {

@@ -1,4 +1,4 @@
-import { readdir, realpath } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { invalidInput } from '../core/errors.ts';
 import type { HubOrigin } from '../core/model.ts';
@@ -15,6 +15,8 @@ export interface FolderSource {
   readonly origin?: HubOrigin;
   /** Opens an entry, calling it `label` in messages and records. */
   open(name: string, label: string): Promise<InputFile>;
+  /** The folder of that name inside of it; undefined where there is none. */
+  folder(name: string): Promise<FolderSource | undefined>;
 }
 
 /**
@@ -79,6 +81,12 @@ export class SourceFolder {
     return alike?.length === 1 ? alike[0] : undefined;
   }
 
+  /** The folder of that name inside of this one; undefined where there is none. */
+  async folder(name: string): Promise<SourceFolder | undefined> {
+    const source = await this.#source.folder(name);
+    return source && new SourceFolder(source);
+  }
+
   /** Reads an entry, calling it `label` in messages and records. */
   async readText(name: string, maxBytes: number, label?: string): Promise<TextFile> {
     return readText(await this.open(name, label), maxBytes);
@@ -109,7 +117,21 @@ class LocalFolder implements FolderSource {
     }
   }
 
+  async folder(name: string): Promise<FolderSource | undefined> {
+    if (!this.entries.includes(name)) return undefined;
+    const resolved = await this.#resolve(name, name);
+    const stats = await stat(resolved);
+    return stats.isDirectory() ? new LocalFolder(resolved, await readdir(resolved)) : undefined;
+  }
+
   async open(name: string, label: string): Promise<InputFile> {
+    const resolved = await this.#resolve(name, label);
+    const blob = this.#snapshot === undefined ? undefined : blobHash(this.#snapshot.root, resolved);
+    return InputFile.open(resolved, label, blob);
+  }
+
+  /** Where an entry is. Refuses links that lead out of the folder. */
+  async #resolve(name: string, label: string): Promise<string> {
     let resolved: string;
     try {
       resolved = await realpath(path.join(this.#path, name));
@@ -117,11 +139,8 @@ class LocalFolder implements FolderSource {
       throw openFault(label, error);
     }
     const boundary = this.#snapshot?.root ?? this.#path;
-    if (!resolved.startsWith(boundary + path.sep)) {
-      throw invalidInput({ file: label, what: 'symbolic link that leads out of the folder' });
-    }
-    const blob = this.#snapshot === undefined ? undefined : blobHash(this.#snapshot.root, resolved);
-    return InputFile.open(resolved, label, blob);
+    if (resolved.startsWith(boundary + path.sep)) return resolved;
+    throw invalidInput({ file: label, what: 'symbolic link that leads out of the folder' });
   }
 }
 

@@ -1,6 +1,6 @@
 import { invalidInput } from '../core/errors.ts';
+import { foreignContent } from '../core/foreign-content.ts';
 import type { SourceFile } from '../core/model.ts';
-import { LFS_POINTER_HINT, LFS_POINTER_START } from './git-lfs.ts';
 import { InputFile } from './input-file.ts';
 
 /** A small text file, read whole. */
@@ -27,8 +27,12 @@ export async function readText(file: InputFile, maxBytes: number): Promise<TextF
     }
     const content = new Uint8Array(file.bytes);
     await file.readInto(content, 0);
-    const text = decodeUtf8(content, name);
-    if (text.startsWith(LFS_POINTER_START)) throw invalidInput({ file: name, what: LFS_POINTER_HINT });
+    const isJson = /\.json$/i.test(name);
+    const foreign = isJson ? foreignContent(content) : undefined;
+    if (foreign !== undefined) throw invalidInput({ file: name, what: foreign });
+    const decoded = decodeUtf8(content, name);
+    // Editors of Windows put a byte order mark before JSON, where it stands for nothing.
+    const text = isJson ? decoded.replace(/^\ufeff/, '') : decoded;
     const digest = await file.sha256();
     return {
       name,

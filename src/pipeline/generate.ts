@@ -15,7 +15,7 @@ export interface GenerateOptions {
   readonly prompt: string;
   /** Most tokens to generate. */
   readonly maxTokens: number;
-  /** Choices that differ from the model's own generation config. */
+  /** Choices that differ from the model's own generation config. Where neither makes any, the likeliest token is taken. */
   readonly sampler?: SamplerOptions;
   readonly attention?: AttentionForm;
   readonly ffn?: FfnForm;
@@ -57,7 +57,7 @@ export async function generate(model: Model, options: GenerateOptions): Promise<
   if (promptIds.length > context) {
     throw usage(`the prompt has ${promptIds.length} tokens`, `at most ${context}, the context of the model`);
   }
-  const sampler = new Sampler({ ...model.generation, ...options.sampler });
+  const sampler = new Sampler(samplerOptions(model, options.sampler));
   const runtime = await PlmRuntime.open(model, {
     contextLength: Math.min(context, promptIds.length + maxTokens),
     ...(attention !== undefined && { attention }),
@@ -82,6 +82,14 @@ export async function generate(model: Model, options: GenerateOptions): Promise<
   } finally {
     await runtime.close();
   }
+}
+
+/** Greedy, as Transformers is, where neither the model nor the caller says how to choose. */
+function samplerOptions({ generation }: Model, asked: SamplerOptions = {}): SamplerOptions {
+  const options = { ...generation, ...asked };
+  const { temperature, topK, topP, minP } = options;
+  const isOpen = [temperature, topK, topP, minP].every((value) => value === undefined);
+  return isOpen ? { ...options, temperature: 0 } : options;
 }
 
 async function collectText(

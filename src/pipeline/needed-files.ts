@@ -1,5 +1,6 @@
 import { siblingShardNames } from '../../formats/gguf/shards.ts';
 import { CONTAINERS } from '../../formats/hf/container.ts';
+import { isTokenizerFile } from '../../formats/hf/tokenizer-files.ts';
 import { ADAPTER_CONFIG, adapterAsSource } from '../../formats/peft/adapter.ts';
 import { invalidInput, usage } from '../core/errors.ts';
 import { MANIFEST_NAME } from './manifest.ts';
@@ -9,16 +10,8 @@ interface Listed {
   readonly path: string;
 }
 
-/** Files of a checkpoint beside its weights. */
-const COMPANIONS = new Set([
-  'config.json',
-  'generation_config.json',
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'chat_template.jinja',
-  'README.md',
-]);
+/** Files of a checkpoint beside its weights and its tokenizer. */
+const COMPANIONS = new Set(['config.json', 'generation_config.json', 'README.md']);
 const BUNDLE_MANIFEST = 'manifest.json';
 const GRAPHS = 'onnx/';
 
@@ -67,7 +60,12 @@ function modelFiles<File extends Listed>(
     const isWhole = flat.some((entry) => nameOf(entry) === single);
     const isWeights = (name: string) =>
       isWhole ? name === single : name === index || (name.endsWith(extension) && /-of-\d+\./.test(name));
-    const files = flat.filter((entry) => COMPANIONS.has(nameOf(entry)) || isWeights(nameOf(entry)));
+    const names = new Set(flat.map(nameOf));
+    const files = inside.filter((entry) => {
+      const name = nameOf(entry);
+      const isCompanion = COMPANIONS.has(name) || isTokenizerFile(name, (other) => names.has(other));
+      return isCompanion || (names.has(name) && isWeights(name));
+    });
     return { files, ...at, format: 'checkpoint' };
   }
   const onlyGguf = firstOf(repository, ggufModels(flat));

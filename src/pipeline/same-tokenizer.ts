@@ -2,8 +2,8 @@ import { type Fault, PressError } from '../core/errors.ts';
 import type { TokenizerSpec } from '../core/tokenizer-spec.ts';
 
 /**
- * Throws `verification` where an artifact would read or end text otherwise than its source. The normalizer may
- * differ: GGUF has no place for it.
+ * Throws `verification` where an artifact would read or end text otherwise than its source. The normalizer,
+ * and what it does to added tokens, may differ: GGUF has no place for it.
  */
 export function assertSameTokenizer(source: TokenizerSpec, artifact: TokenizerSpec): void {
   for (const [field, valuesOf] of Object.entries(COMPARED)) {
@@ -29,6 +29,8 @@ const COMPARED: Readonly<Record<string, (spec: TokenizerSpec) => readonly Value[
   bos_token: (spec) => [spec.addBosToken, ...(spec.addBosToken ? [spec.bosTokenId] : [])],
   stop_tokens: (spec) => spec.stopTokenIds.toSorted((a, b) => a - b),
   chat_template: (spec) => [spec.chatTemplate],
+  chat_templates: ({ namedChatTemplates = [] }) =>
+    namedChatTemplates.flatMap(({ name, template }) => [name, template]),
 };
 
 function differs(field: string, got: Value, expected: Value): PressError {

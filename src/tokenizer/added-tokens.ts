@@ -26,6 +26,7 @@ export class AddedTokenMatcher {
   }
 
   *matches(text: string): Generator<AddedTokenMatch> {
+    if (this.#root.next.size === 0) return;
     for (let start = 0; start < text.length; start++) {
       const match = this.#longestAt(text, start);
       if (match === undefined) continue;

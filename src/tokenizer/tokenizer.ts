@@ -19,20 +19,26 @@ export interface DecodeOptions {
   readonly skipSpecial?: boolean;
 }
 
+/** Those that are found in a text as it is, and those that are found between them once that is normalized. */
+interface AddedMatchers {
+  readonly exact: AddedTokenMatcher;
+  readonly normalized: AddedTokenMatcher;
+}
+
 /** A byte-level BPE tokenizer. Same ids as Hugging Face tokenizers give for the tokenizer.json of the spec. */
 export class Tokenizer {
   readonly spec: TokenizerSpec;
   readonly #bpe: Bpe;
-  readonly #allAdded: AddedTokenMatcher;
-  readonly #ordinaryAdded: AddedTokenMatcher;
+  readonly #allAdded: AddedMatchers;
+  readonly #ordinaryAdded: AddedMatchers;
   readonly #addedById: ReadonlyMap<number, AddedToken>;
 
   /** `spec` has passed `checkTokenizerSpec`, as every importer's has. */
   constructor(spec: TokenizerSpec) {
     this.spec = spec;
     this.#bpe = new Bpe(spec.merges, new Map(spec.tokens.map((token, id) => [token, id])));
-    this.#allAdded = new AddedTokenMatcher(spec.added);
-    this.#ordinaryAdded = new AddedTokenMatcher(spec.added.filter((token) => !token.special));
+    this.#allAdded = this.#matchersOf(spec.added);
+    this.#ordinaryAdded = this.#matchersOf(spec.added.filter((token) => !token.special));
     this.#addedById = new Map(spec.added.map((token) => [token.id, token]));
   }
 
@@ -45,25 +51,34 @@ export class Tokenizer {
     if (this.spec.addBosToken && this.spec.bosTokenId !== undefined) ids.push(this.spec.bosTokenId);
     // In a Unicode pattern only an unpaired surrogate is a surrogate.
     const wellFormed = text.replace(/\p{Surrogate}/gu, '\ufffd');
-    const matcher = options.special ? this.#allAdded : this.#ordinaryAdded;
-    let at = 0;
-    for (const match of matcher.matches(wellFormed)) {
-      this.#encodeOrdinary(wellFormed.slice(at, match.start), ids);
-      ids.push(match.id);
-      at = match.end;
-    }
-    this.#encodeOrdinary(wellFormed.slice(at), ids);
+    const { exact, normalized } = options.special ? this.#allAdded : this.#ordinaryAdded;
+    encodeBetween(exact, wellFormed, ids, (part) => {
+      encodeBetween(normalized, this.#normalize(part), ids, (words) => this.#encodeWords(words, ids));
+    });
     return ids;
   }
 
-  #encodeOrdinary(text: string, ids: number[]): void {
-    const normal = this.spec.normalizer === 'NFC' ? normalizeNfc(text) : text;
+  #normalize(text: string): string {
+    return this.spec.normalizer === 'NFC' ? normalizeNfc(text) : text;
+  }
+
+  #encodeWords(text: string, ids: number[]): void {
     const utf8 = new TextEncoder();
-    for (let start = 0; start < normal.length; ) {
-      const end = pieceEnd(normal, start);
-      this.#bpe.encode(utf8.encode(normal.slice(start, end)), ids);
+    for (let start = 0; start < text.length; ) {
+      const end = pieceEnd(text, start);
+      this.#bpe.encode(utf8.encode(text.slice(start, end)), ids);
       start = end;
     }
+  }
+
+  #matchersOf(added: readonly AddedToken[]): AddedMatchers {
+    const normalized = added.filter((token) => token.normalized);
+    return {
+      exact: new AddedTokenMatcher(added.filter((token) => !token.normalized)),
+      normalized: new AddedTokenMatcher(
+        normalized.map((token) => ({ ...token, content: this.#normalize(token.content) })),
+      ),
+    };
   }
 
   /** Text of `ids`. Bytes that are no UTF-8 become U+FFFD; padding rows of the embedding have no text. */
@@ -80,4 +95,20 @@ export class Tokenizer {
     if (added === undefined) return bytesOfSpelling(this.spec.tokens[id] ?? '')!;
     return new TextEncoder().encode(options.skipSpecial && added.special ? '' : added.content);
   }
+}
+
+/** Appends the tokens that `matcher` finds to `ids`; what is between them is for `encode`. */
+function encodeBetween(
+  matcher: AddedTokenMatcher,
+  text: string,
+  ids: number[],
+  encode: (text: string) => void,
+): void {
+  let at = 0;
+  for (const match of matcher.matches(text)) {
+    encode(text.slice(at, match.start));
+    ids.push(match.id);
+    at = match.end;
+  }
+  encode(text.slice(at));
 }

@@ -17,6 +17,7 @@ export class MemoryFolder {
       name: 'model',
       entries: [...this.#files.keys()],
       open: async (name, label) => this.file(name, label),
+      folder: async () => undefined,
     });
   }
 

@@ -1,43 +1,105 @@
-import { invalidInput, printable } from '../../../src/core/errors.ts';
+import { invalidInput } from '../../../src/core/errors.ts';
+import { parseJson } from '../../../src/core/json.ts';
 import type { JsonField } from '../../../src/core/json-field.ts';
+import { CHAT_TEMPLATE_NAME } from '../../../src/core/tokenizer-check.ts';
+import type { NamedChatTemplate, TokenizerSpec } from '../../../src/core/tokenizer-spec.ts';
 
 /** Templates of real models have some kilobytes; GGUF readers load them with the metadata. */
 const MAX_TEMPLATE_LENGTH = 1_000_000;
+/** Models have one to four. */
+const MAX_TEMPLATES = 256;
 
-/**
- * The chat template as a text that nothing here runs, from chat_template.jinja or else from
- * tokenizer_config.json; undefined where there is none. Adds to `notes` what it leaves out.
- */
-export function readChatTemplate(
-  config: JsonField,
-  jinja: string | undefined,
-  notes: string[],
-): string | undefined {
-  const field = config.at('chat_template');
-  const named = field.optional() && defaultTemplate(field, notes);
-  if (jinja !== undefined && named !== undefined && jinja !== named) {
-    notes.push(`chat_template.jinja differs from ${field.file}: chat_template and is the one used`);
-  }
-  const template = jinja ?? named;
-  if (template !== undefined && template.length > MAX_TEMPLATE_LENGTH) {
-    throw invalidInput({
-      ...(jinja === undefined ? { file: field.file, field: field.field } : { file: 'chat_template.jinja' }),
-      what: 'template too long',
-      got: template.length,
-      expected: `at most ${MAX_TEMPLATE_LENGTH} characters`,
-    });
-  }
-  return template;
+export const TEMPLATE_FILE = 'chat_template.jinja';
+export const TEMPLATE_JSON = 'chat_template.json';
+export const TEMPLATE_FOLDER = 'additional_chat_templates';
+const DEFAULT = 'default';
+
+/** Texts of the files that hold chat templates beside tokenizer_config.json. */
+export interface ChatTemplateFiles {
+  /** chat_template.jinja */
+  readonly chatTemplate?: string;
+  /** chat_template.json, as processors were saved before they wrote the former */
+  readonly chatTemplateJson?: string;
+  /** additional_chat_templates/*.jinja, by name without the ending */
+  readonly additionalChatTemplates?: ReadonlyMap<string, string>;
 }
 
-/** A template, or the one named `default` in a list of `{name, template}`. */
-function defaultTemplate(field: JsonField, notes: string[]): string | undefined {
-  if (!Array.isArray(field.value)) return field.string();
-  let template: string | undefined;
-  for (const item of field.items()) {
-    const name = item.at('name').string();
-    if (name === 'default') template = item.at('template').string();
-    else notes.push(`${field.file}: ${field.field}: template ${printable(JSON.stringify(name))} left out`);
+type ChatTemplates = Pick<TokenizerSpec, 'chatTemplate' | 'namedChatTemplates'>;
+
+/** A template, and what to call the place where it stands. */
+interface Found {
+  readonly template: string;
+  readonly file: string;
+  readonly field?: string;
+}
+
+/**
+ * Chat templates as texts that nothing here runs. Of several with one name, that of the most recent form counts, as in
+ * Transformers: a file of its own, then tokenizer_config.json, then chat_template.json. Adds to `notes` where they differ
+ * and what is left out.
+ */
+export function readChatTemplates(
+  config: JsonField,
+  files: ChatTemplateFiles,
+  notes: string[],
+): ChatTemplates {
+  const found = new Map<string, Found>();
+  const take = (name: string, entry: Found) => {
+    const known = found.get(name);
+    if (known === undefined) found.set(name, check(entry));
+    else if (known.template !== entry.template) {
+      const places = `${placeOf(known)} differs from ${placeOf(entry)}`;
+      notes.push(`${places} and is the one used`);
+    }
+  };
+  for (const [name, template] of files.additionalChatTemplates ?? []) {
+    take(name, { template, file: `${TEMPLATE_FOLDER}/${name}.jinja` });
   }
-  return template;
+  if (files.chatTemplate !== undefined) {
+    take(DEFAULT, { template: files.chatTemplate, file: TEMPLATE_FILE });
+  }
+  const json = parseJson(files.chatTemplateJson ?? '{}', TEMPLATE_JSON);
+  for (const field of [config.at('chat_template'), json.at('chat_template')]) {
+    for (const [name, template] of templatesOf(field)) take(name, template);
+  }
+
+  const named: NamedChatTemplate[] = [];
+  for (const [name, { template, file }] of [...found].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (name === DEFAULT) continue;
+    if (CHAT_TEMPLATE_NAME.test(name)) named.push({ name, template });
+    else notes.push(`${file}: chat template ${JSON.stringify(name)} left out, GGUF has no key for its name`);
+  }
+  const chatTemplate = found.get(DEFAULT)?.template;
+  return {
+    ...(chatTemplate !== undefined && { chatTemplate }),
+    ...(named.length > 0 && { namedChatTemplates: named }),
+  };
+}
+
+/** Templates by name: one text, a list of `{name, template}`, or an object of texts. */
+function* templatesOf(field: JsonField): Generator<[string, Found]> {
+  if (field.optional() === undefined) return;
+  const entry = (template: JsonField): Found => ({
+    ...{ template: template.string(), file: template.file, field: field.field },
+  });
+  if (Array.isArray(field.value)) {
+    for (const item of field.items(MAX_TEMPLATES))
+      yield [item.at('name').string(), entry(item.at('template'))];
+  } else if (field.value instanceof Map) {
+    for (const [name, template] of field.entries()) yield [name, entry(template)];
+  } else yield [DEFAULT, entry(field)];
+}
+
+function check(entry: Found): Found {
+  const { template, file, field } = entry;
+  if (template.length <= MAX_TEMPLATE_LENGTH) return entry;
+  throw invalidInput({
+    ...(field === undefined ? { file } : { file, field }),
+    ...{ what: 'template too long', got: template.length },
+    expected: `at most ${MAX_TEMPLATE_LENGTH} characters`,
+  });
+}
+
+function placeOf({ file, field }: Found): string {
+  return field === undefined ? file : `${file}: ${field}`;
 }

@@ -1,7 +1,8 @@
 import { invalidInput, unsupported } from '../../../src/core/errors.ts';
 import type { JsonField } from '../../../src/core/json-field.ts';
 import type { TokenizerSpec } from '../../../src/core/tokenizer-spec.ts';
-import { requireExactMatching, type Vocabulary } from './vocabulary.ts';
+import { tokenText } from './added-tokens.ts';
+import type { Vocabulary } from './vocabulary.ts';
 
 /** What config.json and generation_config.json say about tokens. */
 export interface ConfigTokenIds {
@@ -21,23 +22,29 @@ const STOP_TEXTS: readonly string[] = ['<|im_end|>', '<|endoftext|>'];
 
 /**
  * Ids of the tokens with a role. The texts in tokenizer_config.json count first, then those in
- * special_tokens_map.json, then the ids of config.json: the order of llama.cpp's converter. Throws
- * `invalid-input` for tokens that are not in the vocabulary.
+ * special_tokens_map.json, then the ids of config.json: the order of llama.cpp's converter. `prefix` is what a
+ * post-processor puts before a text, if anything. Throws `invalid-input` for tokens that are not in the vocabulary,
+ * `unsupported` where a text begins with another token than bos.
  */
 export function readSpecialTokens(
   config: JsonField,
   map: JsonField,
   vocabulary: Vocabulary,
   ids: ConfigTokenIds,
+  prefix: Prefix | undefined,
 ): SpecialTokens {
-  checkDecoder(config.at('added_tokens_decoder'), vocabulary);
-  for (const token of config.at('additional_special_tokens').optional()?.items() ?? []) {
-    idOfToken(token, vocabulary);
-  }
   checkConfigIds(ids, vocabulary);
-
-  const named = (key: string) => idOfToken(config.at(key), vocabulary) ?? idOfToken(map.at(key), vocabulary);
-  const bosTokenId = named('bos_token') ?? ids.bosTokenId;
+  const named = (key: string) => {
+    const field = config.at(key).optional() ?? map.at(key).optional();
+    return field && vocabulary.ids.get(tokenText(field));
+  };
+  const bosTokenId = named('bos_token') ?? ids.bosTokenId ?? prefix?.id;
+  if (prefix !== undefined && prefix.id !== bosTokenId) {
+    const { file, field } = prefix.field;
+    const texts = [prefix.id, bosTokenId!].map((id) => JSON.stringify(vocabulary.tokens[id]));
+    const what = 'puts another token than bos before a text';
+    throw unsupported({ file, field, what, got: texts[0], expected: texts[1]! });
+  }
   const eosTokenId = named('eos_token') ?? ids.eosTokenIds[0];
   const padTokenId = named('pad_token') ?? ids.padTokenId;
   const unkTokenId = named('unk_token');
@@ -48,41 +55,15 @@ export function readSpecialTokens(
     ...(padTokenId !== undefined && { padTokenId }),
     ...(unkTokenId !== undefined && { unkTokenId }),
     stopTokenIds: [...new Set(stops.filter((id) => id !== undefined))].sort((a, b) => a - b),
-    addBosToken: readAddBosToken(config, bosTokenId),
+    addBosToken: readAddBosToken(config, bosTokenId) || prefix !== undefined,
   };
 }
 
-/** Id of a token given by its text or by an object around it. */
-function idOfToken(field: JsonField, vocabulary: Vocabulary): number | undefined {
-  if (field.optional() === undefined) return undefined;
-  const text = (field.value instanceof Map ? field.at('content') : field).string();
-  const id = vocabulary.ids.get(text);
-  if (id === undefined) {
-    throw invalidInput({ file: field.file, field: field.field, what: 'not in the vocabulary', got: text });
-  }
-  return id;
-}
-
-/** `added_tokens_decoder` repeats `added_tokens` of tokenizer.json; a loader may take either. */
-function checkDecoder(decoder: JsonField, vocabulary: Vocabulary): void {
-  if (decoder.optional() === undefined) return;
-  const added = new Map(vocabulary.added.map((token) => [String(token.id), token]));
-  for (const [id, entry] of decoder.entries()) {
-    requireExactMatching(entry);
-    const token = added.get(id);
-    const content = entry.at('content').string();
-    const special = entry.at('special').optional()?.boolean() ?? false;
-    if (token?.content === content && token.special === special) continue;
-    const expected =
-      token && `${token.special ? 'special' : 'ordinary'} token ${JSON.stringify(token.content)}`;
-    throw invalidInput({
-      file: entry.file,
-      field: entry.field,
-      what: 'contradicts added_tokens of tokenizer.json',
-      got: content,
-      expected: expected ?? 'no such token',
-    });
-  }
+/** A token that a post-processor puts before every text. */
+export interface Prefix {
+  readonly id: number;
+  /** Where it says so. */
+  readonly field: JsonField;
 }
 
 function checkConfigIds(ids: ConfigTokenIds, { tokens }: Vocabulary): void {

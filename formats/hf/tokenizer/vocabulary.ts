@@ -1,9 +1,9 @@
-import { invalidInput, type PressError, unsupported } from '../../../src/core/errors.ts';
+import { invalidInput, type PressError } from '../../../src/core/errors.ts';
 import type { JsonValue } from '../../../src/core/json.ts';
 import type { JsonField } from '../../../src/core/json-field.ts';
 import type { AddedToken } from '../../../src/core/tokenizer-spec.ts';
 
-/** Tokens and merges of a tokenizer.json. */
+/** Tokens and merges of a tokenizer. */
 export interface Vocabulary {
   /** Text by id, added tokens included. */
   readonly tokens: readonly string[];
@@ -15,68 +15,76 @@ export interface Vocabulary {
 }
 
 /**
- * Reads `model.vocab`, `model.merges` and `added_tokens`. Throws `invalid-input` where ids are not those of
- * rows of an embedding of `vocabSize` rows, or where they leave a hole or clash.
+ * A vocabulary as the files of a tokenizer tell it, one after the other. Every method throws `invalid-input`, naming
+ * the field, where an id is not that of a row of the embedding or two fields contradict each other.
  */
-export function readVocabulary(root: JsonField, vocabSize: number): Vocabulary {
-  const vocab = root.at('model').at('vocab');
-  const tokens: string[] = [];
-  const ids = new Map<string, number>();
-  for (const [token, value] of vocab.object()) {
-    const id = isId(value, vocabSize) ? value : vocab.at(token).integer(0, vocabSize - 1);
-    if (tokens[id] !== undefined) throw fault(vocab.at(token), `id ${id} has another token`, tokens[id]);
-    tokens[id] = token;
-    ids.set(token, id);
-  }
-  const added = new Map<number, AddedToken>();
-  for (const item of root.at('added_tokens').optional()?.items() ?? []) {
-    const token = readAddedToken(item, vocabSize);
-    const { id, content } = token;
-    const known = ids.get(content) ?? id;
-    if (known !== id) throw fault(item, `id ${known} has the same token`, content);
-    if (added.has(id)) throw fault(item, `id ${id} is added twice`, content);
-    if ((tokens[id] ?? content) !== content) throw fault(item, `id ${id} has another token`, tokens[id]);
-    tokens[id] = content;
-    ids.set(content, id);
-    added.set(id, token);
-  }
-  // With ids.size distinct ids, one beyond that count leaves a hole below it.
-  for (let id = 0; id < ids.size; id++) {
-    if (tokens[id] === undefined) throw fault(vocab, `hole in the ids, no token has id ${id}`);
-  }
-  const merges = readMerges(root.at('model').at('merges'));
-  return { tokens, ids, merges, added: [...added.values()] };
-}
+export class VocabularyBuilder {
+  readonly #tokens: string[] = [];
+  readonly #ids = new Map<string, number>();
+  readonly #added = new Map<number, AddedToken>();
+  readonly #rows: number;
 
-/** Switches of added tokens that change where they match; Qwen's files have them all off. */
-const MATCHING_SWITCHES = ['single_word', 'lstrip', 'rstrip', 'normalized'];
+  /** `rows` is the number of rows of the embedding. */
+  constructor(rows: number) {
+    this.#rows = rows;
+  }
 
-/** Throws `unsupported` where an added token matches anything but its exact text. */
-export function requireExactMatching(token: JsonField): void {
-  for (const key of MATCHING_SWITCHES) {
-    const field = token.at(key).optional();
-    if (field?.boolean()) {
-      throw unsupported({
-        file: field.file,
-        field: field.field,
-        what: 'way of matching an added token',
-        got: true,
-      });
+  id(text: string): number | undefined {
+    return this.#ids.get(text);
+  }
+
+  text(id: number): string | undefined {
+    return this.#tokens[id];
+  }
+
+  /** The id after the last. */
+  get next(): number {
+    return this.#tokens.length;
+  }
+
+  added(id: number): AddedToken | undefined {
+    return this.#added.get(id);
+  }
+
+  /** Takes the ordinary tokens of an object of ids by text. */
+  addOrdinary(vocab: JsonField): void {
+    for (const [token, value] of vocab.object()) {
+      const id = isId(value, this.#rows) ? value : vocab.at(token).integer(0, this.#rows - 1);
+      const known = this.#tokens[id];
+      if (known !== undefined) throw fault(vocab.at(token), `id ${id} has another token`, known);
+      this.#tokens[id] = token;
+      this.#ids.set(token, id);
     }
   }
-}
 
-function readAddedToken(item: JsonField, vocabSize: number): AddedToken {
-  requireExactMatching(item);
-  return {
-    id: item.at('id').integer(0, vocabSize - 1),
-    content: item.at('content').string(),
-    special: item.at('special').optional()?.boolean() ?? false,
-  };
+  /** Takes an added token, or another account of one that is known. `field` says where it stands. */
+  add(token: AddedToken, field: JsonField): void {
+    const { id, content } = token;
+    if (id >= this.#rows) {
+      const expected = `below ${this.#rows}, the rows of the embedding`;
+      throw invalidInput({ ...placeOf(field), what: `id of ${JSON.stringify(content)}`, got: id, expected });
+    }
+    const known = this.#ids.get(content) ?? id;
+    if (known !== id) throw fault(field, `id ${known} has the same token`, content);
+    const text = this.#tokens[id] ?? content;
+    if (text !== content) throw fault(field, `id ${id} has another token`, text);
+    this.#tokens[id] = content;
+    this.#ids.set(content, id);
+    this.#added.set(id, token);
+  }
+
+  /** Throws where ids leave a hole; `field` is the place to name then. */
+  build(merges: readonly string[], field: JsonField): Vocabulary {
+    // With size distinct ids, one beyond that count leaves a hole below it.
+    for (let id = 0; id < this.#ids.size; id++) {
+      if (this.#tokens[id] === undefined) throw fault(field, `hole in the ids, no token has id ${id}`);
+    }
+    return { tokens: this.#tokens, ids: this.#ids, merges, added: [...this.#added.values()] };
+  }
 }
 
 /** Merges are texts `left right`, or pairs in newer files. */
-function readMerges(merges: JsonField): string[] {
+export function readMerges(merges: JsonField): string[] {
   return merges.array().map((merge, rank) => {
     if (typeof merge === 'string') return merge;
     if (isPair(merge)) return merge.join(' ');
@@ -88,10 +96,16 @@ function isPair(value: JsonValue): value is readonly [string, string] {
   return Array.isArray(value) && value.length === 2 && value.every((part) => typeof part === 'string');
 }
 
-function isId(value: JsonValue, vocabSize: number): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < vocabSize;
+function isId(value: JsonValue, rows: number): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < rows;
 }
 
-function fault({ file, field }: JsonField, what: string, got?: string): PressError {
-  return invalidInput(got === undefined ? { file, field, what } : { file, field, what, got });
+function placeOf({ file, field }: JsonField) {
+  return field === '' ? { file } : { file, field };
+}
+
+function fault(field: JsonField, what: string, got: string): PressError;
+function fault(field: JsonField, what: string): PressError;
+function fault(field: JsonField, what: string, got?: string): PressError {
+  return invalidInput(got === undefined ? { ...placeOf(field), what } : { ...placeOf(field), what, got });
 }

@@ -1,6 +1,6 @@
 import type { Model } from '../../../src/core/model.ts';
 import type { TokenizerSpec } from '../../../src/core/tokenizer-spec.ts';
-import { jsonText } from './json-text.ts';
+import { type Json, jsonText } from './json-text.ts';
 import { addedTokenFields } from './tokenizer-json.ts';
 
 /**
@@ -20,7 +20,7 @@ export function tokenizerConfigText({ tokenizer, config }: Pick<Model, 'tokenize
     ),
     additional_special_tokens: tokensWithoutRole(tokenizer),
     bos_token: token(tokenizer.bosTokenId),
-    chat_template: tokenizer.chatTemplate,
+    chat_template: chatTemplates(tokenizer),
     // Decoding would otherwise take spaces before punctuation away.
     clean_up_tokenization_spaces: false,
     eos_token: token(tokenizer.eosTokenId),
@@ -39,4 +39,11 @@ function tokensWithoutRole(tokenizer: TokenizerSpec): string[] {
   const { bosTokenId, eosTokenId, padTokenId, unkTokenId } = tokenizer;
   const roles = new Set([bosTokenId, eosTokenId, padTokenId, unkTokenId]);
   return tokenizer.added.filter(({ id, special }) => special && !roles.has(id)).map(({ content }) => content);
+}
+
+/** One template as a text, several as the list that transformers.js and older versions of Transformers read too. */
+function chatTemplates({ chatTemplate, namedChatTemplates = [] }: TokenizerSpec): Json | undefined {
+  if (namedChatTemplates.length === 0) return chatTemplate;
+  const byDefault = chatTemplate === undefined ? [] : [{ name: 'default', template: chatTemplate }];
+  return [...byDefault, ...namedChatTemplates].map(({ name, template }) => ({ name, template }));
 }

@@ -41,9 +41,11 @@ export function tokenizerJsonText(tokenizer: TokenizerSpec): string {
   });
 }
 
-/** How an added token matches: its exact text, nothing around it. */
-export function addedTokenFields({ special }: AddedToken): { readonly [key: string]: boolean } {
-  return { single_word: false, lstrip: false, rstrip: false, normalized: false, special };
+/** How an added token matches: its exact text or its text in normalized text, and nothing around it. */
+export function addedTokenFields({ special, normalized = false }: AddedToken): {
+  readonly [key: string]: boolean;
+} {
+  return { single_word: false, lstrip: false, rstrip: false, normalized, special };
 }
 
 /** Puts bos before a text where the tokenizer does. */

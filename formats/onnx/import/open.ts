@@ -1,13 +1,14 @@
 import path from 'node:path';
 import { CACHE_FORMS, type CacheForm } from '../../../src/core/config.ts';
 import { invalidInput, PressError, unsupported } from '../../../src/core/errors.ts';
+import { foreignContent } from '../../../src/core/foreign-content.ts';
 import { closeModel, type Model, type SourceFile } from '../../../src/core/model.ts';
 import { plmTensors } from '../../../src/core/names.ts';
 import type { InputFile } from '../../../src/io/input-file.ts';
 import { SourceFolder } from '../../../src/io/source-folder.ts';
 import { checkModel } from '../../../src/onnx/check.ts';
 import { type Initializer, isExternal, type OnnxModel } from '../../../src/onnx/graph.ts';
-import { parseGeneration } from '../../hf/generation.ts';
+import { NO_GENERATION, parseGeneration } from '../../hf/generation.ts';
 import { parseHfTokenizer } from '../../hf/tokenizer.ts';
 import { decodeModel } from '../decode.ts';
 import { readPlmConfig } from '../folder/plm-config.ts';
@@ -84,7 +85,7 @@ async function readArtifact(
   };
   const generation = outer.has('generation_config.json')
     ? parseGeneration(await readText('generation_config.json', MAX_CONFIG_BYTES), 'generation_config.json')
-    : { sampling: {}, eosTokenIds: [] };
+    : NO_GENERATION;
   const tokenizer = parseHfTokenizer(
     {
       tokenizer: await readText('tokenizer.json', MAX_TOKENIZER_BYTES),
@@ -117,7 +118,7 @@ async function readArtifact(
     weighed: metadata[METADATA.calibration] !== undefined,
     files,
     changes: [],
-    notes: tokenizer.notes,
+    notes: [...generation.notes, ...tokenizer.notes],
   };
 }
 
@@ -137,6 +138,8 @@ async function wholeFile(file: InputFile): Promise<Uint8Array> {
   }
   const bytes = new Uint8Array(file.bytes);
   await file.readInto(bytes, 0);
+  const what = bytes.length === 0 ? 'the file is empty' : foreignContent(bytes);
+  if (what !== undefined) throw invalidInput({ file: file.name, what });
   return bytes;
 }
 

@@ -1,8 +1,11 @@
 import { parseJson } from '../../../src/core/json.ts';
 import type { JsonField } from '../../../src/core/json-field.ts';
-import { checkTokenizerSpec, MAX_VOCABULARY } from '../../../src/core/tokenizer-check.ts';
-import type { TokenizerSpec } from '../../../src/core/tokenizer-spec.ts';
+import { CHAT_TEMPLATE_NAME, checkTokenizerSpec, MAX_VOCABULARY } from '../../../src/core/tokenizer-check.ts';
+import type { AddedToken, NamedChatTemplate, TokenizerSpec } from '../../../src/core/tokenizer-spec.ts';
 import { MAX_END_TOKENS } from '../../hf/config.ts';
+
+/** Models have one to four. */
+const MAX_TEMPLATES = 256;
 
 /**
  * Reads vocabulary.json, a `TokenizerSpec`.
@@ -17,6 +20,7 @@ export function parseVocabulary(text: string, file: string, vocabSize: number): 
     return id === undefined ? {} : { [key]: id };
   };
   const template = root.at('chatTemplate').optional();
+  const named = root.at('namedChatTemplates').optional();
   const spec: TokenizerSpec = {
     tokens,
     merges: strings(root.at('merges')),
@@ -30,17 +34,25 @@ export function parseVocabulary(text: string, file: string, vocabSize: number): 
       .map((id) => id.integer(0)),
     addBosToken: root.at('addBosToken').boolean(),
     ...(template && { chatTemplate: template.string() }),
+    ...(named && { namedChatTemplates: named.items(MAX_TEMPLATES).map(parseTemplate) }),
   };
   checkTokenizerSpec(spec, { file, tokens: 'tokens', merges: 'merges' });
   return spec;
 }
 
-function parseAdded(field: JsonField) {
+function parseAdded(field: JsonField): AddedToken {
   return {
     id: field.at('id').integer(0),
     content: field.at('content').string(),
     special: field.at('special').boolean(),
+    ...(field.at('normalized').optional()?.boolean() && { normalized: true }),
   };
+}
+
+function parseTemplate(field: JsonField): NamedChatTemplate {
+  const name = field.at('name').string();
+  if (!CHAT_TEMPLATE_NAME.test(name)) throw field.at('name').unexpected('ASCII letters, digits, _ and -');
+  return { name, template: field.at('template').string() };
 }
 
 function strings(field: JsonField): string[] {

@@ -16,7 +16,8 @@ interface GenerateFlags extends RuntimeFlags, Omit<SamplerOptions, 'minP' | 'rep
 const DEFAULT_TOKENS = 128;
 
 const HELP = `
-Text comes as it is computed. Without --temperature and the like the model's own generation config counts.
+Text comes as it is computed. Without --temperature and the like the model's own generation config counts, and without
+one the likeliest token is taken.
 
 Examples:
   plmpress generate out/ --prompt "Call me" -n 32 --temperature 0

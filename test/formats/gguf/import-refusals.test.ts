@@ -23,6 +23,20 @@ const string = (value: string): GgufValue => ({ type: 'string', value });
 const strings = (value: readonly string[]): GgufValue => ({ type: 'array', items: 'string', value });
 const texts = Array.from({ length: 512 }, (_, id) => SMALL_TOKENIZER.tokens[id] ?? `[PAD${id}]`);
 
+/** Keys of RoPE scaling by their names; `scale_linear` is older than the others. */
+function rope(values: Readonly<Record<string, number | string>>) {
+  return (parts: Parts) => {
+    for (const [name, value] of Object.entries(values)) {
+      const key = name === 'scale_linear' ? `plm.rope.${name}` : `plm.rope.scaling.${name}`;
+      parts.keys.set(key, typeof value === 'string' ? string(value) : { type: 'f32', value });
+    }
+  };
+}
+
+const scaled = (what: string, values: Parameters<typeof rope>[0], message: RegExp): Row[] => [
+  { what, spoil: rope(values), message, failure: 'unsupported' },
+];
+
 const ROWS: readonly Row[] = [
   {
     what: 'arch llama',
@@ -108,8 +122,8 @@ const ROWS: readonly Row[] = [
   },
   {
     what: 'scaled rope',
-    spoil: set('plm.rope.scaling.type', string('yarn')),
-    message: /"plm.rope.scaling.type": not supported, got "yarn"/,
+    spoil: set('plm.rope.scaling.type', string('su')),
+    message: /"plm.rope.scaling.type": not supported, got "su"/,
     failure: 'unsupported',
   },
   {
@@ -185,10 +199,59 @@ const ROWS: readonly Row[] = [
     message: /normalizer": unknown normalizer, got "NFKC"/,
   },
   {
-    what: 'a base model without a name',
-    spoil: set('general.base_model.count', u32(2 ** 32 - 1)),
-    message: /"general.base_model.0.name": missing/,
+    what: 'an eos after every text',
+    spoil: set('tokenizer.ggml.add_eos_token', { type: 'bool', value: true }),
+    message: /"tokenizer.ggml.add_eos_token": not supported, got true/,
+    failure: 'unsupported',
   },
+  {
+    what: 'no merges, though tokens have several bytes',
+    spoil: set('tokenizer.ggml.merges', strings([])),
+    message: /"tokenizer.ggml.merges": no merges, though token \d+ has several bytes/,
+  },
+  // As llama.cpp scales: linearly where no type is said (load_hparams of llama-model.cpp).
+  ...scaled(
+    'a factor without a type',
+    { factor: 4 },
+    /scaling.factor": not supported, got "linear scaling by 4"/,
+  ),
+  ...scaled(
+    'the old key of a factor',
+    { scale_linear: 2 },
+    /rope.scale_linear": not supported, got "linear scaling by 2"/,
+  ),
+  ...scaled('YaRN by 4', { type: 'yarn', factor: 4 }, /got "yarn scaling by 4", expected a factor of 1/),
+  ...scaled('LongRoPE', { type: 'longrope', factor: 1 }, /scaling.type": not supported, got "longrope"/),
+  ...scaled('scaled attention', { type: 'none', attn_factor: 2 }, /attn_factor": not supported, got "2"/),
+  ...scaled('a factor of NaN', { factor: Number.NaN }, /got "linear scaling by NaN"/),
+  ...(
+    [
+      ['rope.freq_base', Infinity],
+      ['rope.freq_base', 0],
+      ['rope.freq_base', -1],
+      ['attention.layer_norm_rms_epsilon', 0],
+      ['attention.layer_norm_rms_epsilon', Infinity],
+    ] as const
+  ).map(([key, value]) => ({
+    what: `${key} ${value}`,
+    spoil: set(`plm.${key}`, { type: 'f32', value }),
+    message: new RegExp(`"plm.${key}": out of range, got "${value}", expected a positive number`),
+  })),
+  ...(
+    [
+      ['temp', Number.NaN],
+      ['temp', Infinity],
+      ['top_p', -0.5],
+      ['min_p', 2],
+      ['penalty_repeat', 0],
+      ['penalty_repeat', Number.NaN],
+      ['top_k', 1.5],
+    ] as const
+  ).map(([key, value]) => ({
+    what: `${key} ${value}`,
+    spoil: set(`general.sampling.${key}`, { type: 'f32', value }),
+    message: new RegExp(`"general.sampling.${key}": out of range, got "${value}"`),
+  })),
 ];
 
 describe('openGguf refuses', () => {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { parseConfig } from '../../../formats/hf/config.ts';
-import { parseGeneration } from '../../../formats/hf/generation.ts';
 import type { Failure } from '../../../src/core/errors.ts';
 import { TINY_CONFIG } from '../../support/tiny-checkpoint.ts';
 
@@ -225,37 +224,5 @@ test('refuses, naming the field', async (t) => {
   }
   for (const [name, text, message] of TEXTS) {
     await t.test(name, () => assert.throws(() => parseConfig(text, 'config.json'), failsWith(message)));
-  }
-});
-
-test('generation_config.json', async (t) => {
-  const parse = (fields: Fields) => parseGeneration(JSON.stringify(fields), 'generation_config.json');
-  await t.test('sampling defaults and ends', () => {
-    const fields = {
-      temperature: 0.7,
-      top_k: 20,
-      top_p: 0.9,
-      min_p: 0.05,
-      repetition_penalty: 1.1,
-      eos_token_id: [2002, 2000],
-    };
-    assert.deepEqual(parse({ ...fields, do_sample: true, transformers_version: '5' }), {
-      sampling: { temperature: 0.7, topK: 20, topP: 0.9, minP: 0.05, repetitionPenalty: 1.1 },
-      eosTokenIds: [2002, 2000],
-    });
-  });
-  await t.test('nothing of it', () =>
-    assert.deepEqual(parse({ top_p: null }), { sampling: {}, eosTokenIds: [] }),
-  );
-  const wrong: readonly (readonly [Fields, RegExp])[] = [
-    [{ temperature: -1 }, /^generation_config\.json: temperature: wrong value, got -1, expected at least 0/],
-    [{ temperature: '0.7' }, /temperature: wrong value, got "0\.7"/],
-    [{ top_k: 1.5 }, /top_k: wrong value, got 1\.5/],
-    [{ top_p: 1.5 }, /top_p: wrong value, got 1\.5, expected 0 to 1/],
-    [{ min_p: -0.1 }, /min_p: wrong value, got -0\.1/],
-    [{ eos_token_id: {} }, /eos_token_id: wrong value/],
-  ];
-  for (const [fields, message] of wrong) {
-    await t.test(JSON.stringify(fields), () => assert.throws(() => parse(fields), failsWith(message)));
   }
 });

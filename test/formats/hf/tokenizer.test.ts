@@ -169,7 +169,8 @@ describe('chat templates', () => {
     });
     const { spec, notes } = parseHfTokenizer(files, TOKEN_IDS);
     assert.equal(spec.chatTemplate, 'D');
-    assert.deepEqual(notes, ['tokenizer_config.json: chat_template: template "tool_use" left out']);
+    assert.deepEqual(spec.namedChatTemplates, [{ name: 'tool_use', template: 'T' }]);
+    assert.deepEqual(notes, []);
   });
 
   it('may be missing', () => {

@@ -235,7 +235,7 @@ const DAMAGES: readonly (readonly [name: string, damage: Damage, message: RegExp
   ['cut', ({ content }) => content.subarray(0, content.length - 1), zip('end: no end of a zip archive')],
   ['only its first bytes', ({ content }) => content.subarray(0, 10), zip('end: file too short')],
   ['0 bytes', () => bytes(), /^pytorch_model\.bin: not a zip archive, as torch\.save writes$/],
-  ['HTML', () => Buffer.from('<!doctype html>'), /^pytorch_model\.bin: not a zip archive/],
+  ['HTML', () => Buffer.from('<!doctype html>'), /^pytorch_model\.bin: this is an HTML page/],
   ['Git LFS pointer', () => Buffer.from('version https://git-lfs.github.com/spec/v1\n'), /^pytorch_model\.bin: this is a Git LFS pointer, run git lfs pull$/],
   ['before PyTorch 1.6', () => Buffer.from('\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.', 'latin1'), /^pytorch_model\.bin: saved before PyTorch 1\.6/, 'unsupported'],
   ['name twice', () => torchArchive([...torchParts(dictOf({}), STORAGES), [VERSION, bytes(0x33)]]).content, zip('entry ".*/version": the name occurs twice')],

@@ -11,8 +11,11 @@ const text = (generation: GenerationConfig, tokenizer = SMALL_TOKENIZER) =>
 describe('generation_config.json', () => {
   it('is read back by the importer of Hugging Face folders', () => {
     const sampling = { temperature: 0.7, topK: 40, topP: 0.9, minP: 0.05, repetitionPenalty: 1.1 };
-    assert.deepEqual(parseGeneration(text(sampling), 'f'), { sampling, eosTokenIds: [258, 259] });
-    assert.deepEqual(parseGeneration(text({}), 'f'), { sampling: {}, eosTokenIds: [258, 259] });
+    const eosTokenIds = [258, 259];
+    assert.deepEqual(parseGeneration(text(sampling), 'f'), { sampling, eosTokenIds, notes: [] });
+    const greedy = { sampling: { temperature: 0 }, eosTokenIds, notes: [] };
+    assert.deepEqual(parseGeneration(text({}), 'f'), greedy);
+    assert.deepEqual(parseGeneration(text({ temperature: 0, topK: 40 }), 'f').sampling, greedy.sampling);
   });
 
   it('samples where there are defaults of sampling', () => {
