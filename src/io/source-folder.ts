@@ -15,6 +15,8 @@ export interface FolderSource {
   readonly origin?: HubOrigin;
   /** Opens an entry, calling it `label` in messages and records. */
   open(name: string, label: string): Promise<InputFile>;
+  /** Opens a folder in it by its base name. Left out: none is ever asked for. */
+  folder?(name: string): Promise<FolderSource>;
 }
 
 /** A model's folder. Files are opened by base name only. */
@@ -52,8 +54,26 @@ export class SourceFolder {
   /** Opens an entry, calling it `label` in messages and records. */
   async open(name: string, label = name): Promise<InputFile> {
     // The listing holds base names only, so a name that is in it cannot climb.
-    if (!this.has(name)) throw invalidInput({ file: name, what: 'missing' });
+    if (!this.has(name)) throw invalidInput({ file: label, what: 'missing' });
     return this.#source.open(name, label);
+  }
+
+  /**
+   * Opens a folder in it. A link may lead elsewhere inside of what this one is held to, but not out of it.
+   * @throws PressError invalid-input where it is missing or a link leads out, local-io where it cannot be read.
+   */
+  async folder(name: string): Promise<SourceFolder> {
+    if (!this.has(name) || this.#source.folder === undefined)
+      throw invalidInput({ file: name, what: 'missing' });
+    return new SourceFolder(await this.#source.folder(name));
+  }
+
+  /** Opens a file of a folder in it, by a path with forward slashes, calling it that. */
+  async openPath(file: string): Promise<InputFile> {
+    const parts = file.split('/');
+    let at: SourceFolder = this;
+    for (const part of parts.slice(0, -1)) at = await at.folder(part);
+    return at.open(parts.at(-1)!, file);
   }
 
   /** Reads an entry, calling it `label` in messages and records. */
@@ -74,11 +94,14 @@ class LocalFolder implements FolderSource {
   readonly origin?: HubOrigin;
   readonly #path: string;
   readonly #snapshot: CachedSnapshot | undefined;
+  /** Nothing outside of this folder is read. */
+  readonly #boundary: string;
 
-  constructor(resolved: string, entries: readonly string[]) {
+  constructor(resolved: string, entries: readonly string[], boundary = resolved) {
     this.#path = resolved;
     this.entries = entries;
     this.#snapshot = cachedSnapshot(resolved);
+    this.#boundary = this.#snapshot?.root ?? boundary;
     this.name = this.#snapshot?.repository.split('/').at(-1) ?? path.basename(resolved);
     const { repository, revision } = this.#snapshot ?? {};
     if (repository?.includes('/') && revision !== undefined && COMMIT.test(revision)) {
@@ -87,18 +110,26 @@ class LocalFolder implements FolderSource {
   }
 
   async open(name: string, label: string): Promise<InputFile> {
-    let resolved: string;
-    try {
-      resolved = await realpath(path.join(this.#path, name));
-    } catch (error) {
-      throw openFault(label, error);
-    }
-    const boundary = this.#snapshot?.root ?? this.#path;
-    if (!resolved.startsWith(boundary + path.sep)) {
-      throw invalidInput({ file: label, what: 'symbolic link that leads out of the folder' });
-    }
+    const resolved = await this.#resolve(name, label);
     const blob = this.#snapshot === undefined ? undefined : blobHash(this.#snapshot.root, resolved);
     return InputFile.open(resolved, label, blob);
+  }
+
+  async folder(name: string): Promise<LocalFolder> {
+    const resolved = await this.#resolve(name, name);
+    const entries = await readdir(resolved).catch((error) => {
+      throw openFault(name, error);
+    });
+    return new LocalFolder(resolved, entries, this.#boundary);
+  }
+
+  /** Where an entry really is. */
+  async #resolve(name: string, label: string): Promise<string> {
+    const resolved = await realpath(path.join(this.#path, name)).catch((error) => {
+      throw openFault(label, error);
+    });
+    if (resolved.startsWith(this.#boundary + path.sep)) return resolved;
+    throw invalidInput({ file: label, what: 'symbolic link that leads out of the folder' });
   }
 }
 

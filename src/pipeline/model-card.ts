@@ -2,6 +2,7 @@ import { shellWord } from '../core/format.ts';
 import { escapeMarkdown } from '../core/markdown-text.ts';
 import type { ModelCard } from '../core/model.ts';
 import { HUB_ENDPOINT } from '../hub/settings.ts';
+import { mainFile } from './artifact-file.ts';
 import { MANIFEST_NAME, type Manifest, type ManifestArtifact } from './manifest.ts';
 
 /** By which a card that this made is told from one that people wrote. */
@@ -135,13 +136,6 @@ function fileTable(manifest: Manifest): string[] {
           `Mean KL divergence of next-token distributions from the source in nats, and how often both agree, over ${tokens.toLocaleString('en-US')} tokens.`,
         ]),
   ];
-}
-
-/** The file that a reader opens; of a bundle, its folder. */
-function mainFile(artifact: ManifestArtifact): string {
-  const endings = { gguf: '.gguf', onnx: '.onnx', webgpu: '/index.html' }[formatOf(artifact)];
-  const file = artifact.files.find((path) => path.endsWith(endings)) ?? artifact.files[0]!;
-  return formatOf(artifact) === 'webgpu' ? file.slice(0, file.lastIndexOf('/') + 1) : file;
 }
 
 function link(artifact: ManifestArtifact): string {

@@ -19,6 +19,9 @@ import { SourceFolder } from '../io/source-folder.ts';
 import { mergeLora } from '../passes/merge-lora.ts';
 import { fetchFromHub, openOnHub } from './open-hub.ts';
 
+/** Each stacks lazy tensors upon those of the one before, as passes do. */
+const MAX_ADAPTERS = 100;
+
 /** How sources are reached. */
 export interface SourceAccess {
   /** Environment that tells how to reach the Hub. Default: that of the process. */
@@ -92,6 +95,7 @@ export async function withSource<T>(
 async function withAdapters(model: Model, folders: readonly string[]): Promise<Model> {
   let merged = model;
   try {
+    if (folders.length > MAX_ADAPTERS) throw usage(`${folders.length} adapters`, `at most ${MAX_ADAPTERS}`);
     for (const folder of folders) merged = mergeLora(merged, await openAdapter(folder));
     return merged;
   } catch (error) {
