@@ -64,14 +64,18 @@ function significant(value: number, digits: number): string {
 }
 
 /**
- * Text of a model for a terminal: line breaks stay visible as escapes, and control characters cannot move the
- * cursor. What prints, in any script, stays.
+ * Text of a file for a terminal: line breaks stay visible as escapes, and control characters cannot move the
+ * cursor. What prints, in any script, stays. Backslashes are doubled, so that nothing passes for an escape.
  */
 export function visible(text: string): string {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}\\]/gu, (character) => {
+  return escapeControls(text.replaceAll('\\', '\\\\'));
+}
+
+/** As `visible`, but for backslashes: what has been escaped stays as it is. */
+export function escapeControls(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
     if (character === '\n') return '\\n';
     if (character === '\t') return '\\t';
-    if (character === '\\') return '\\\\';
     return `\\u{${character.codePointAt(0)!.toString(16)}}`;
   });
 }

@@ -1,6 +1,9 @@
+import { ONNX_SCHEMES } from '../../formats/onnx/schemes.ts';
 import { shellWord } from '../core/format.ts';
-import { escapeMarkdown } from '../core/markdown-text.ts';
+import { escapeMarkdown, markdownAddress, markdownBlock, markdownCode } from '../core/markdown-text.ts';
 import type { ModelCard } from '../core/model.ts';
+import { yamlScalar } from '../core/yaml-text.ts';
+import { isRepository } from '../hub/hub-source.ts';
 import { HUB_ENDPOINT } from '../hub/settings.ts';
 import { mainFile } from './artifact-file.ts';
 import { MANIFEST_NAME, type Manifest, type ManifestArtifact } from './manifest.ts';
@@ -44,12 +47,12 @@ export function modelCard(options: CardOptions): string {
   ].join('\n')}\n`;
 }
 
-/** Where the weights are from: what the user says, the record, or else the card of the source. */
+/** Where the weights are from: what the user says, the record, or else the card of the source, if that is a repository. */
 export function baseModelOf({ manifest, source, baseModel }: CardOptions): string | undefined {
   return (
     baseModel ??
     manifest.artifacts.find(({ source }) => source.origin)?.source.origin?.repository ??
-    source.baseModels?.[0]
+    source.baseModels?.find(isRepository)
   );
 }
 
@@ -87,7 +90,7 @@ function frontMatter({ manifest, source, repository }: CardOptions, base: string
     '---',
     ...yaml('license', license),
     ...yaml('license_name', licenseName),
-    ...yaml('license_link', licenseLink),
+    ...yaml('license_link', licenseAddress(licenseLink)),
     ...yaml('language', languages),
     ...yaml('base_model', base),
     ...(base === undefined ? [] : yaml('base_model_relation', 'quantized')),
@@ -102,14 +105,15 @@ function frontMatter({ manifest, source, repository }: CardOptions, base: string
 
 function yaml(key: string, value: string | readonly string[] | undefined): string[] {
   if (value === undefined || value.length === 0) return [];
-  if (typeof value === 'string') return [`${key}: ${scalar(value)}`];
-  return [`${key}:`, ...value.map((item) => `- ${scalar(item)}`)];
+  if (typeof value === 'string') return [`${key}: ${yamlScalar(value)}`];
+  return [`${key}:`, ...value.map((item) => `- ${yamlScalar(item)}`)];
 }
 
-/** Plain where YAML reads it as the same text, else in quotes as JSON has them. */
-function scalar(text: string): string {
-  const isPlain = /^[A-Za-z][\w./-]*$/.test(text) && !/^(true|false|yes|no|on|off|null|y|n)$/i.test(text);
-  return isPlain ? text : JSON.stringify(text);
+/** Where a licence stands: an address of the web or a file of the repository. What else a source says would be a link to run. */
+function licenseAddress(text: string | undefined): string | undefined {
+  return text !== undefined && /^(https?:\/\/[^\s\p{C}]+|[\w.-]+(\/[\w.-]+)*)$/u.test(text)
+    ? text
+    : undefined;
 }
 
 function fileTable(manifest: Manifest): string[] {
@@ -117,7 +121,7 @@ function fileTable(manifest: Manifest): string[] {
     const { verification } = artifact;
     return [
       link(artifact),
-      artifact.target.split(':')[1]!.toUpperCase(),
+      escapeMarkdown(artifact.target.split(':')[1]!.toUpperCase()),
       bytesOf(manifest, artifact).toLocaleString('en-US'),
       bitsPerWeight(artifact).toFixed(2),
       verification?.meanKld.toPrecision(3) ?? '',
@@ -140,8 +144,7 @@ function fileTable(manifest: Manifest): string[] {
 
 function link(artifact: ManifestArtifact): string {
   const file = mainFile(artifact);
-  const address = file.split('/').map(encodeURIComponent).join('/');
-  return `[${escapeMarkdown(file)}](./${address})`;
+  return `[${escapeMarkdown(file)}](${markdownAddress(file)})`;
 }
 
 function bytesOf({ files }: Manifest, artifact: ManifestArtifact): number {
@@ -165,7 +168,7 @@ function runSections(manifest: Manifest, repository: string): string[] {
 }
 
 function code(language: string, ...lines: string[]): string[] {
-  return [`\`\`\`${language}`, ...lines, '```', ''];
+  return [...markdownBlock(language, lines), ''];
 }
 
 function ggufSection(artifact: ManifestArtifact, repository: string): string[] {
@@ -182,9 +185,8 @@ function ggufSection(artifact: ManifestArtifact, repository: string): string[] {
 }
 
 function onnxSection(artifact: ManifestArtifact, repository: string): string[] {
-  const dtype = { f32: 'fp32', f16: 'fp16', q8: 'q8', q4: 'q4', q4f16: 'q4f16' }[
-    String(artifact.options.scheme)
-  ];
+  const { scheme } = artifact.options;
+  const dtype = ONNX_SCHEMES.find(({ name }) => name === scheme)?.dtype ?? 'auto';
   return [
     'With [transformers.js](https://huggingface.co/docs/transformers.js), in Node or a browser; ONNX Runtime loads the same graph:',
     '',
@@ -200,7 +202,7 @@ function onnxSection(artifact: ManifestArtifact, repository: string): string[] {
 function webgpuSection(artifact: ManifestArtifact, repository: string): string[] {
   const folder = mainFile(artifact).replace(/\/$/, '');
   return [
-    `In a browser with WebGPU: \`${folder}/\` is a whole site for any static host, with a chat page. On your machine:`,
+    `In a browser with WebGPU: ${markdownCode(`${folder}/`)} is a whole site for any static host, with a chat page. On your machine:`,
     '',
     ...code(
       'sh',
@@ -223,7 +225,7 @@ function provenance(manifest: Manifest): string[] {
       ...passes.map((pass) => `pass ${pass}`),
     ].map(escapeMarkdown);
     const how = facts.length === 0 ? '' : ` (${facts.join(', ')})`;
-    return `- \`${target}\` with plmpress ${version} from ${from}${how}`;
+    return `- ${markdownCode(target)} with plmpress ${escapeMarkdown(version)} from ${from}${how}`;
   });
   const [first] = manifest.artifacts;
   const source = first?.source.origin === undefined ? ' --from SOURCE' : '';

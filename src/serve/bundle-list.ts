@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
+import { escapeHtml } from '../core/html-text.ts';
 
 const MANIFEST = 'manifest.json';
 
@@ -31,8 +32,4 @@ export function listPage(names: readonly string[]): string {
 ${items.join('')}</ul>
 </html>
 `;
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
