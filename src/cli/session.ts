@@ -1,9 +1,10 @@
 import type { PressError } from '../core/errors.ts';
-import type { Progress } from '../core/progress.ts';
+import type { Progress, ProgressEvent } from '../core/progress.ts';
 import type { SourceAccess } from '../pipeline/open.ts';
 import { describeFailure, type Failure } from './failure.ts';
 import { Output, type OutputStream } from './output.ts';
 import { makeReporter, type Reporter } from './ui/reporter.ts';
+import { terminalJson, terminalLine } from './ui/terminal-text.ts';
 import { makeTheme, type Theme, wantsBlocks, wantsColors } from './ui/theme.ts';
 
 /** The outside world of a run. */
@@ -54,9 +55,7 @@ export class Session {
     });
   }
 
-  get progress(): Progress {
-    return this.#reporter.progress;
-  }
+  readonly progress: Progress = (event) => this.#reporter.progress(printed(event));
 
   /** How commands open their sources. */
   get access(): SourceAccess {
@@ -70,13 +69,13 @@ export class Session {
 
   async writeLines(lines: readonly string[]): Promise<void> {
     this.#reporter.stop();
-    await this.out.write(lines.map((line) => `${line}\n`).join(''));
+    await this.out.write(lines.map((line) => `${terminalLine(line, true)}\n`).join(''));
   }
 
   /** The one JSON document of a run. */
   async writeJson(value: unknown): Promise<void> {
     this.#reporter.stop();
-    await this.writeJsonText(`${JSON.stringify(value, null, 2)}\n`);
+    await this.writeJsonText(`${terminalJson(JSON.stringify(value, null, 2))}\n`);
   }
 
   /** A piece of the one JSON document of a run, for documents that are too long to be held. */
@@ -87,7 +86,7 @@ export class Session {
 
   /** A remark for people. */
   note(text: string): void {
-    if (!this.quiet) this.#stderr.write(`plmpress: ${text}\n`);
+    if (!this.quiet) this.#stderr.write(`plmpress: ${terminalLine(text, false)}\n`);
   }
 
   /** Ends progress, for what is written to a terminal bit by bit. */
@@ -105,10 +104,17 @@ export class Session {
     this.#reporter.stop();
     this.#exitCode = failure.exitCode;
     const { class: name, exitCode, message } = failure;
-    this.#stderr.write(`plmpress: ${this.#errorTheme.bad('error:')} ${message}\n`);
-    if (stack !== undefined) this.#stderr.write(`${stack}\n`);
+    this.#stderr.write(`plmpress: ${this.#errorTheme.bad('error:')} ${terminalLine(message, false)}\n`);
+    for (const line of stack?.split('\n') ?? []) this.#stderr.write(`${terminalLine(line, false)}\n`);
     if (this.json && !this.#wroteJson) await this.writeJson({ error: { class: name, exitCode, message } });
   }
+}
+
+/** Names of files and tensors come in what work tells of itself. */
+function printed(event: ProgressEvent): ProgressEvent {
+  if (event.kind === 'phase') return { ...event, name: terminalLine(event.name, false) };
+  if (event.kind === 'note') return { ...event, message: terminalLine(event.message, false) };
+  return event;
 }
 
 /** CI systems have terminals too, but nobody watches them move. */

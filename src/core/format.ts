@@ -65,10 +65,12 @@ function significant(value: number, digits: number): string {
 
 /**
  * Text of a file for a terminal: line breaks stay visible as escapes, and control characters cannot move the
- * cursor. What prints, in any script, stays. Backslashes are doubled, so that nothing passes for an escape.
+ * cursor. What prints, in any script, stays. Backslashes are doubled, so that nothing passes for an escape. Longer text than `limit`
+ * characters is cut, with an ellipsis.
  */
-export function visible(text: string): string {
-  return escapeControls(text.replaceAll('\\', '\\\\'));
+export function visible(text: string, limit = Number.POSITIVE_INFINITY): string {
+  const cut = text.length > limit ? `${text.slice(0, limit)}…` : text;
+  return escapeControls(cut.replaceAll('\\', '\\\\'));
 }
 
 /** As `visible`, but for backslashes: what has been escaped stays as it is. */

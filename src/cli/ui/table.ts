@@ -1,3 +1,5 @@
+import { escapeControls } from '../../core/format.ts';
+
 export interface Column {
   readonly header: string;
   /** Numbers stand on the right. Default left. */
@@ -7,14 +9,15 @@ export interface Column {
 const GAP = '  ';
 
 /**
- * Lines of a table: the header, then the rows, in columns as wide as their widest cell. Cells are plain text,
- * `styleHeader` may colour the first line.
+ * Lines of a table: the header, then the rows, in columns as wide as their widest cell. Cells are plain text, whose control
+ * characters are shown; `styleHeader` may colour the first line.
  */
 export function renderTable(
   columns: readonly Column[],
-  rows: readonly (readonly string[])[],
+  cells: readonly (readonly string[])[],
   styleHeader: (line: string) => string = (line) => line,
 ): string[] {
+  const rows = cells.map((row) => row.map(escapeControls));
   const widths = columns.map(({ header }, column) =>
     rows.reduce((widest, row) => Math.max(widest, width(row[column]!)), width(header)),
   );
@@ -30,8 +33,9 @@ export function renderTable(
 }
 
 /** Lines of names and values, the values in one column. */
-export function renderFacts(facts: readonly (readonly [name: string, value: string])[]): string[] {
-  const widest = Math.max(...facts.map(([name]) => width(name)));
+export function renderFacts(given: readonly (readonly [name: string, value: string])[]): string[] {
+  const facts = given.map(([name, value]) => [escapeControls(name), escapeControls(value)] as const);
+  const widest = facts.reduce((widest, [name]) => Math.max(widest, width(name)), 0);
   return facts.map(([name, value]) => `${name}${' '.repeat(widest - width(name))}${GAP}${value}`.trimEnd());
 }
 
