@@ -3,7 +3,9 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { invalidInput, localIo } from '../core/errors.ts';
 import { bundlesIn, isBundle } from './bundle-list.ts';
+import { guardHosts } from './host-guard.ts';
 import { requestHandler } from './request-handler.ts';
+import { assertListenHost, ServedHosts } from './served-hosts.ts';
 
 export interface ServeOptions {
   readonly host: string;
@@ -20,16 +22,20 @@ export interface BundleServer {
 
 /**
  * Serves a bundle, or a folder of bundles, to browsers. Throws `local-io` for a folder that cannot be read and a port that
- * cannot be had, `invalid-input` for a folder without bundles.
+ * cannot be had, `invalid-input` for a folder without bundles, `usage` for an empty host.
  */
 export async function serveBundles(folder: string, { host, port }: ServeOptions): Promise<BundleServer> {
+  assertListenHost(host);
   checkFolder(folder);
-  const server = http.createServer(requestHandler(folder));
+  // Known once it listens; no request comes before.
+  let hosts: ServedHosts;
+  const server = http.createServer(guardHosts(() => hosts, requestHandler(folder)));
   await new Promise<void>((listening, failed) => {
     server.once('error', (error) => failed(localIo(`${host}:${port}`, error)));
     server.listen(port, host, listening);
   });
-  const { port: bound } = server.address() as AddressInfo;
+  const { address, port: bound } = server.address() as AddressInfo;
+  hosts = new ServedHosts(host, address);
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}/`,
     close: () =>

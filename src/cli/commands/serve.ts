@@ -15,6 +15,8 @@ const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 
 const HELP = `
 It opens the chat page of a bundle, and a list where a folder holds several. docs/webgpu.md tells how other hosts do so.
+It answers to the names of the loopback interface and to what --host says; where that is 0.0.0.0, to all addresses and the name of
+this machine. Requests with another Host are refused: a page of another site could send them.
 
 Examples:
   plmpress serve page/
