@@ -1,9 +1,18 @@
-import { readdir, realpath } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { invalidInput } from '../core/errors.ts';
 import type { HubOrigin } from '../core/model.ts';
 import { InputFile, openFault } from './input-file.ts';
 import { readText, type TextFile } from './text-file.ts';
+
+/** How an entry is opened. */
+export interface OpenOptions {
+  /**
+   * Refuse a file that has another name elsewhere (a hard link): nobody can tell whether that is outside of the folder. In the cache of
+   * the Hub, whose files are known by their hashes, it does not count.
+   */
+  readonly refuseHardLinks?: boolean;
+}
 
 /** Where the files of a `SourceFolder` are. */
 export interface FolderSource {
@@ -14,7 +23,7 @@ export interface FolderSource {
   /** Where on the Hub they are from, if that is known. */
   readonly origin?: HubOrigin;
   /** Opens an entry, calling it `label` in messages and records. */
-  open(name: string, label: string): Promise<InputFile>;
+  open(name: string, label: string, options?: OpenOptions): Promise<InputFile>;
   /** Opens a folder in it by its base name. Left out: none is ever asked for. */
   folder?(name: string): Promise<FolderSource>;
 }
@@ -52,10 +61,10 @@ export class SourceFolder {
   }
 
   /** Opens an entry, calling it `label` in messages and records. */
-  async open(name: string, label = name): Promise<InputFile> {
+  async open(name: string, label = name, options: OpenOptions = {}): Promise<InputFile> {
     // The listing holds base names only, so a name that is in it cannot climb.
     if (!this.has(name)) throw invalidInput({ file: label, what: 'missing' });
-    return this.#source.open(name, label);
+    return this.#source.open(name, label, options);
   }
 
   /**
@@ -80,6 +89,31 @@ export class SourceFolder {
   async readText(name: string, maxBytes: number, label = name): Promise<TextFile> {
     return readText(await this.open(name, label), maxBytes);
   }
+}
+
+/**
+ * Makes sure that what is at a path below a folder, with forward slashes, is in it: no link on the way leads out.
+ * @throws PressError invalid-input where one does or nothing is there.
+ */
+export async function assertInside(folder: string, below: string): Promise<void> {
+  const resolved = await realpath(folder).catch((error) => {
+    throw openFault(folder, error);
+  });
+  await resolveInside(resolved, cachedSnapshot(resolved)?.root ?? resolved, below);
+}
+
+/** The real path of an entry of `folder`, if that is in `boundary`. */
+async function resolveInside(
+  folder: string,
+  boundary: string,
+  entry: string,
+  label = entry,
+): Promise<string> {
+  const resolved = await realpath(path.join(folder, ...entry.split('/'))).catch((error) => {
+    throw openFault(label, error);
+  });
+  if (resolved.startsWith(boundary + path.sep)) return resolved;
+  throw invalidInput({ file: label, what: 'symbolic link that leads out of the folder' });
 }
 
 /**
@@ -109,27 +143,19 @@ class LocalFolder implements FolderSource {
     }
   }
 
-  async open(name: string, label: string): Promise<InputFile> {
-    const resolved = await this.#resolve(name, label);
+  async open(name: string, label: string, { refuseHardLinks }: OpenOptions): Promise<InputFile> {
+    const resolved = await resolveInside(this.#path, this.#boundary, name, label);
+    if (refuseHardLinks && this.#snapshot === undefined) await assertOneName(resolved, label);
     const blob = this.#snapshot === undefined ? undefined : blobHash(this.#snapshot.root, resolved);
     return InputFile.open(resolved, label, blob);
   }
 
   async folder(name: string): Promise<LocalFolder> {
-    const resolved = await this.#resolve(name, name);
+    const resolved = await resolveInside(this.#path, this.#boundary, name);
     const entries = await readdir(resolved).catch((error) => {
       throw openFault(name, error);
     });
     return new LocalFolder(resolved, entries, this.#boundary);
-  }
-
-  /** Where an entry really is. */
-  async #resolve(name: string, label: string): Promise<string> {
-    const resolved = await realpath(path.join(this.#path, name)).catch((error) => {
-      throw openFault(label, error);
-    });
-    if (resolved.startsWith(this.#boundary + path.sep)) return resolved;
-    throw invalidInput({ file: label, what: 'symbolic link that leads out of the folder' });
   }
 }
 
@@ -154,6 +180,15 @@ function cachedSnapshot(folder: string): CachedSnapshot | undefined {
   const revision = parts[at + 1];
   if (repository === undefined || revision === undefined) return undefined;
   return { root: parts.slice(0, at).join(path.sep), repository: repository.replace('--', '/'), revision };
+}
+
+async function assertOneName(file: string, label: string): Promise<void> {
+  const { nlink } = await stat(file).catch((error) => {
+    throw openFault(label, error);
+  });
+  if (nlink === 1) return;
+  const expected = 'a file of its own: copy it';
+  throw invalidInput({ file: label, what: 'hard link, which may lead out of the folder', expected });
 }
 
 /** Files that Git LFS keeps are named by their SHA-256 there. */

@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { openGguf } from '../../formats/gguf/import.ts';
+import { openGguf, readGgufModel } from '../../formats/gguf/import.ts';
 import { siblingShardNames } from '../../formats/gguf/shards.ts';
 import { hasHfWeights, isHfFolder, readHfFolder } from '../../formats/hf/import.ts';
 import { isOnnxFolder } from '../../formats/onnx/import/locate.ts';
@@ -74,7 +74,7 @@ async function openLocal(spec: string): Promise<Model> {
   if (!hasHfWeights(folder) && (await isOnnxFolder(spec))) return openOnnx(spec);
   if (isHfFolder(folder)) return readHfFolder(folder);
   if (await isBundle(spec)) return openBundle(spec);
-  return openGguf(path.join(spec, onlyGguf(spec, folder)));
+  return readGgufModel(onlyGguf(spec, folder), (name) => folder.open(name));
 }
 
 /** Opens a source for as long as `use` takes, which also hears its path on this machine, if it is there. */
