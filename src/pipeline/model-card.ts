@@ -85,18 +85,20 @@ function frontMatter({ manifest, source, repository }: CardOptions, base: string
   const weighed = manifest.artifacts.some(({ options }) => options.imatrix ?? options.statistics);
   const library = LIBRARIES.find(([format]) => present.includes(format))?.[1];
   const tags = ['plm', ...present, ...(weighed ? ['imatrix'] : []), 'quantized', 'edge'];
-  const { license, licenseName, licenseLink, languages, datasets } = source;
+  const { licenseLink, languages, datasets } = source;
   return [
     '---',
-    ...yaml('license', license),
-    ...yaml('license_name', licenseName),
+    ...licence(source),
     ...yaml('license_link', licenseAddress(licenseLink)),
-    ...yaml('language', languages),
+    ...yaml('language', languages?.filter(isWord)),
     ...yaml('base_model', base),
     ...(base === undefined ? [] : yaml('base_model_relation', 'quantized')),
     ...yaml('library_name', library),
     ...yaml('pipeline_tag', 'text-generation'),
-    ...yaml('datasets', datasets),
+    ...yaml(
+      'datasets',
+      datasets?.filter((id) => isWord(id) || isRepository(id)),
+    ),
     ...yaml('tags', tags),
     ...yaml('quantized_by', repository.split('/')[0]),
     '---',
@@ -107,6 +109,29 @@ function yaml(key: string, value: string | readonly string[] | undefined): strin
   if (value === undefined || value.length === 0) return [];
   if (typeof value === 'string') return [`${key}: ${yamlScalar(value)}`];
   return [`${key}:`, ...value.map((item) => `- ${yamlScalar(item)}`)];
+}
+
+/** The Hub knows licences by ids, and all others as `other` with a name. */
+function licence({ license, licenseName }: ModelCard): string[] {
+  const isKnown = license === undefined || isWord(license);
+  const names = isKnown ? [licenseName] : [licenseName, license];
+  return [
+    ...yaml('license', isKnown ? license : 'other'),
+    ...yaml(
+      'license_name',
+      names.find((name) => name !== undefined && isPhrase(name)),
+    ),
+  ];
+}
+
+/** Whether `text` reads as a name, with nothing in it that Markdown or HTML know. */
+function isPhrase(text: string): boolean {
+  return /^[\p{L}\p{N}](?!.*:\/)[\p{L}\p{M}\p{N} .,:/+_-]{0,95}$/u.test(text);
+}
+
+/** Whether `text` can be an id, as those of licences, languages and datasets. The Hub takes no commit with another. */
+function isWord(text: string): boolean {
+  return /^[A-Za-z0-9][\w.+-]{0,95}$/.test(text);
 }
 
 /** Where a licence stands: an address of the web or a file of the repository. What else a source says would be a link to run. */
