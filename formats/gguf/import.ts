@@ -7,6 +7,7 @@ import { schemeOfGgmlType } from '../../src/core/scheme.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
 import { FileTensor } from '../../src/io/file-tensor.ts';
 import { InputFile } from '../../src/io/input-file.ts';
+import { SourceFolder } from '../../src/io/source-folder.ts';
 import { readArchitecture, readBeta, readCard, readConfig, readGeneration } from './config.ts';
 import { Fields } from './fields.ts';
 import { QUALITY_KEY } from './metadata.ts';
@@ -32,10 +33,12 @@ interface FoundTensor {
 /** Opens a file of the folder that a model is in, by its base name. */
 type OpenByName = (name: string) => Promise<InputFile>;
 
-/** Opens a file on this machine as `readGgufModel` does. */
+/** Opens a file on this machine as `readGgufModel` does. It may be a link to anywhere; its other shards may not leave the folder. */
 export async function openGguf(filePath: string): Promise<Model> {
-  const folder = path.dirname(filePath);
-  return readGgufModel(path.basename(filePath), (name) => InputFile.open(path.join(folder, name), name));
+  const { dir, base } = path.parse(path.resolve(filePath));
+  return readGgufModel(base, async (name) =>
+    name === base ? InputFile.open(filePath, name) : (await SourceFolder.open(dir)).open(name),
+  );
 }
 
 /**

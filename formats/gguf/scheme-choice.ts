@@ -1,4 +1,4 @@
-import { usage } from '../../src/core/errors.ts';
+import { PatternList } from '../../src/core/name-pattern.ts';
 import type { Role, TensorSlot } from '../../src/core/names.ts';
 import { fitsScheme, SCHEMES, type SchemeName } from '../../src/core/scheme.ts';
 import { columnCount } from '../../src/core/tensor.ts';
@@ -7,7 +7,7 @@ import type { Recipe, Rule } from './recipes.ts';
 
 /** A scheme for the tensors whose GGUF names a pattern finds. */
 export interface TensorType {
-  /** Source of a regular expression. It may match anywhere in the name, in any case. */
+  /** As `NamePattern` takes it. */
   readonly pattern: string;
   readonly scheme: SchemeName;
 }
@@ -42,14 +42,14 @@ export interface SchemeChoice {
  * Chooses schemes as llama-quantize does. Ask for the tensors in the order of `plmTensors`: like llama-quantize, it
  * counts layers by the tensors of a role that the recipe has decided on, so that a `TensorType` in one layer moves
  * the ranges of the others.
- * @throws PressError usage for a pattern that is no regular expression.
+ * @throws PressError as `PatternList` does.
  */
 export class SchemeChooser {
   readonly #recipe: Recipe;
   readonly #rules: readonly Rule[];
   readonly #layers: number;
   readonly #options: SchemeOptions;
-  readonly #patterns: readonly { readonly pattern: RegExp; readonly scheme: SchemeName }[];
+  readonly #patterns: PatternList<SchemeName>;
   readonly #decided = new Map<Role, number>();
 
   constructor(recipe: Recipe, layers: number, hasImatrix: boolean, options: SchemeOptions) {
@@ -57,10 +57,9 @@ export class SchemeChooser {
     this.#layers = layers;
     this.#options = options;
     this.#rules = recipe.rules.filter((rule) => rule.imatrix === undefined || rule.imatrix === hasImatrix);
-    this.#patterns = (options.tensorTypes ?? []).map(({ pattern, scheme }) => ({
-      pattern: compile(pattern),
-      scheme,
-    }));
+    this.#patterns = new PatternList(
+      (options.tensorTypes ?? []).map(({ pattern, scheme }) => [pattern, scheme]),
+    );
   }
 
   choose(slot: TensorSlot): SchemeChoice {
@@ -73,7 +72,7 @@ export class SchemeChooser {
     const { tokenEmbedding } = this.#options;
     if (role === 'embed_tokens' && tokenEmbedding !== undefined) return tokenEmbedding;
     // llama-quantize ignores tensor types where the base is a float; who gives one wants it.
-    return this.#patterns.find(({ pattern }) => pattern.test(ggufName!))?.scheme;
+    return this.#patterns.find(ggufName!);
   }
 
   #byRecipe({ role }: TensorSlot): SchemeName {
@@ -87,14 +86,6 @@ export class SchemeChooser {
       return layers === undefined || LAYER_RANGES[layers](index, this.#layers);
     });
     return rule?.scheme ?? this.#recipe.base;
-  }
-}
-
-function compile(pattern: string): RegExp {
-  try {
-    return new RegExp(pattern, 'i');
-  } catch {
-    throw usage(`${JSON.stringify(pattern)} is no regular expression`);
   }
 }
 

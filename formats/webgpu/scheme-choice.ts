@@ -1,4 +1,4 @@
-import { usage } from '../../src/core/errors.ts';
+import { PatternList } from '../../src/core/name-pattern.ts';
 import type { TensorSlot } from '../../src/core/names.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
 import { type MatrixScheme, matrixSchemeOf } from './schemes.ts';
@@ -13,28 +13,18 @@ export interface SchemeOptions {
 
 /**
  * Which scheme a matrix takes.
- * @throws PressError usage for a pattern that is no regular expression and a scheme that no matrix can have.
+ * @throws PressError as `PatternList` does, and usage for a scheme that no matrix can have.
  */
 export function schemeChooser(
   base: MatrixScheme,
   { tokenEmbedding, tensorTypes = [] }: SchemeOptions,
 ): (slot: TensorSlot) => MatrixScheme {
   const embedding = tokenEmbedding && matrixSchemeOf(tokenEmbedding);
-  const patterns = tensorTypes.map(({ pattern, scheme }) => ({
-    pattern: compile(pattern),
-    scheme: matrixSchemeOf(scheme),
-  }));
+  const patterns = new PatternList(
+    tensorTypes.map(({ pattern, scheme }) => [pattern, matrixSchemeOf(scheme)]),
+  );
   return ({ role, name, ggufName }) => {
     if (role === 'embed_tokens' && embedding !== undefined) return embedding;
-    const names = [name, ggufName ?? name];
-    return patterns.find(({ pattern }) => names.some((known) => pattern.test(known)))?.scheme ?? base;
+    return patterns.find(name, ggufName ?? name) ?? base;
   };
-}
-
-function compile(pattern: string): RegExp {
-  try {
-    return new RegExp(pattern, 'i');
-  } catch {
-    throw usage(`${JSON.stringify(pattern)} is no regular expression`);
-  }
 }

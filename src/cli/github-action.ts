@@ -3,6 +3,7 @@ import { appendFile, readFile, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Writable } from 'node:stream';
+import { escapeControls } from '../core/format.ts';
 import { escapeMarkdown } from '../core/markdown-text.ts';
 import { MANIFEST_NAME } from '../pipeline/manifest.ts';
 import { main } from './main.ts';
@@ -105,7 +106,7 @@ function summary(
     const found = verifications[target];
     const figures = found ? [found.kld.mean.toPrecision(3), `${(100 * found.top1).toFixed(2)} %`] : ['', ''];
     const verdict = found === undefined ? '' : found.passed ? 'passed' : '**failed**';
-    return [target, bytesOf(own).toLocaleString('en-US'), ...figures, verdict];
+    return [escapeMarkdown(target), bytesOf(own).toLocaleString('en-US'), ...figures, verdict];
   });
   return [
     ...failures.map((failure) => `**failed** ${escapeMarkdown(failure)}`),
@@ -133,9 +134,9 @@ async function append(file: string | undefined, text: string): Promise<void> {
   if (file) await appendFile(file, text);
 }
 
-/** As workflow commands want it. */
+/** As workflow commands want it; line breaks and control characters are shown. */
 function escapeCommand(text: string): string {
-  return text.replace(/%/g, '%25').replace(/\r/g, '%0D').replace(/\n/g, '%0A');
+  return escapeControls(text).replace(/%/g, '%25');
 }
 
 /** A stream that keeps what is written. */

@@ -4,6 +4,7 @@ import type { SourceAccess } from '../pipeline/open.ts';
 import { describeFailure, type Failure } from './failure.ts';
 import { Output, type OutputStream } from './output.ts';
 import { makeReporter, type Reporter } from './ui/reporter.ts';
+import { terminalJson, terminalLine } from './ui/terminal-text.ts';
 import { makeTheme, type Theme, wantsBlocks, wantsColors } from './ui/theme.ts';
 
 /** The outside world of a run. */
@@ -71,13 +72,13 @@ export class Session {
 
   async writeLines(lines: readonly string[]): Promise<void> {
     this.#reporter.stop();
-    await this.out.write(lines.map((line) => `${line}\n`).join(''));
+    await this.out.write(lines.map((line) => `${terminalLine(line, true)}\n`).join(''));
   }
 
   /** The one JSON document of a run. */
   async writeJson(value: unknown): Promise<void> {
     this.#reporter.stop();
-    await this.writeJsonText(`${JSON.stringify(value, null, 2)}\n`);
+    await this.writeJsonText(`${terminalJson(JSON.stringify(value, null, 2))}\n`);
   }
 
   /** A piece of the one JSON document of a run, for documents that are too long to be held. */
@@ -107,8 +108,8 @@ export class Session {
     await this.out.endLine();
     this.#exitCode = failure.exitCode;
     const { class: name, exitCode, message } = failure;
-    this.#stderr.write(`plmpress: ${this.#errorTheme.bad('error:')} ${message}\n`);
-    if (stack !== undefined) this.#stderr.write(`${stack}\n`);
+    this.#stderr.write(`plmpress: ${this.#errorTheme.bad('error:')} ${terminalLine(message, false)}\n`);
+    for (const line of stack?.split('\n') ?? []) this.#stderr.write(`${terminalLine(line, false)}\n`);
     if (this.json && !this.#wroteJson) await this.writeJson({ error: { class: name, exitCode, message } });
   }
 

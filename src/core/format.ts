@@ -81,21 +81,20 @@ function significant(value: number, digits: number): string {
 }
 
 /**
- * Text of a model for a terminal: line breaks stay visible as escapes, and control characters cannot move the
- * cursor. What prints, in any script, stays.
+ * Text of a file for a terminal: line breaks stay visible as escapes, and control characters cannot move the
+ * cursor. What prints, in any script, stays. Backslashes are doubled, so that nothing passes for an escape. Longer text than `limit`
+ * characters is cut, with an ellipsis.
  */
-export function visible(text: string): string {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}\\]/gu, (character) => {
-    if (character === '\n') return '\\n';
-    if (character === '\t') return '\\t';
-    if (character === '\\') return '\\\\';
-    return `\\u{${character.codePointAt(0)!.toString(16)}}`;
-  });
+export function visible(text: string, limit = Number.POSITIVE_INFINITY): string {
+  const cut = text.length > limit ? `${text.slice(0, limit)}…` : text;
+  return escapeControls(cut.replaceAll('\\', '\\\\'));
 }
 
-/** Text as one line of a terminal: what would move the cursor, break the line or turn its direction is escaped. */
-export function oneLine(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) => {
+/** As `visible`, but for backslashes: what has been escaped stays as it is. */
+export function escapeControls(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => {
+    if (character === '\n') return '\\n';
+    if (character === '\t') return '\\t';
     return `\\u{${character.codePointAt(0)!.toString(16)}}`;
   });
 }

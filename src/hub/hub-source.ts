@@ -45,3 +45,9 @@ export function printHubSource({ repository, revision, path }: HubSource): strin
   const at = revision === DEFAULT_REVISION ? '' : `@${revision}`;
   return path === undefined ? `${repository}${at}` : `${SCHEME}${repository}${at}/${path}`;
 }
+
+/** Whether `text` is the id of a repository, `org/name`, and nothing more. */
+export function isRepository(text: string): boolean {
+  const parts = text.split('/');
+  return parts.length === 2 && parts.every((part) => NAME.test(part));
+}

@@ -5,6 +5,15 @@ import type { HubOrigin } from '../core/model.ts';
 import { InputFile, openFault } from './input-file.ts';
 import { readText, type TextFile } from './text-file.ts';
 
+/** How an entry is opened. */
+export interface OpenOptions {
+  /**
+   * Refuse a file that has another name elsewhere (a hard link): nobody can tell whether that is outside of the folder. In the cache of
+   * the Hub, whose files are known by their hashes, it does not count.
+   */
+  readonly refuseHardLinks?: boolean;
+}
+
 /** Where the files of a `SourceFolder` are. */
 export interface FolderSource {
   /** For people and for output files. */
@@ -14,7 +23,7 @@ export interface FolderSource {
   /** Where on the Hub they are from, if that is known. */
   readonly origin?: HubOrigin;
   /** Opens an entry, calling it `label` in messages and records. */
-  open(name: string, label: string): Promise<InputFile>;
+  open(name: string, label: string, options?: OpenOptions): Promise<InputFile>;
   /** The folder of that name inside of it; undefined where there is none. */
   folder(name: string): Promise<FolderSource | undefined>;
 }
@@ -68,11 +77,11 @@ export class SourceFolder {
   }
 
   /** Opens an entry, calling it `label` in messages and records. */
-  async open(name: string, label?: string): Promise<InputFile> {
+  async open(name: string, label?: string, options: OpenOptions = {}): Promise<InputFile> {
     // The listing holds base names only, so a name that is in it cannot climb.
     const entry = this.#entryOf(name);
-    if (entry === undefined) throw invalidInput({ file: name, what: 'missing' });
-    return this.#source.open(entry, label ?? entry);
+    if (entry === undefined) throw invalidInput({ file: label ?? name, what: 'missing' });
+    return this.#source.open(entry, label ?? entry, options);
   }
 
   #entryOf(name: string): string | undefined {
@@ -81,16 +90,54 @@ export class SourceFolder {
     return alike?.length === 1 ? alike[0] : undefined;
   }
 
-  /** The folder of that name inside of this one; undefined where there is none. */
+  /**
+   * The folder of that name inside of this one; undefined where there is none. A link may lead elsewhere inside of what
+   * this one is held to, but not out of it.
+   * @throws PressError invalid-input where a link leads out, local-io where the folder cannot be read.
+   */
   async folder(name: string): Promise<SourceFolder | undefined> {
     const source = await this.#source.folder(name);
     return source && new SourceFolder(source);
+  }
+
+  /** Opens a file of a folder in it, by a path with forward slashes, calling it that. */
+  async openPath(file: string): Promise<InputFile> {
+    const parts = file.split('/');
+    let at: SourceFolder | undefined = this;
+    for (const part of parts.slice(0, -1)) at = await at?.folder(part);
+    if (at === undefined) throw invalidInput({ file, what: 'missing' });
+    return at.open(parts.at(-1)!, file);
   }
 
   /** Reads an entry, calling it `label` in messages and records. */
   async readText(name: string, maxBytes: number, label?: string): Promise<TextFile> {
     return readText(await this.open(name, label), maxBytes);
   }
+}
+
+/**
+ * Makes sure that what is at a path below a folder, with forward slashes, is in it: no link on the way leads out.
+ * @throws PressError invalid-input where one does or nothing is there.
+ */
+export async function assertInside(folder: string, below: string): Promise<void> {
+  const resolved = await realpath(folder).catch((error) => {
+    throw openFault(folder, error);
+  });
+  await resolveInside(resolved, cachedSnapshot(resolved)?.root ?? resolved, below);
+}
+
+/** The real path of an entry of `folder`, if that is in `boundary`. */
+async function resolveInside(
+  folder: string,
+  boundary: string,
+  entry: string,
+  label = entry,
+): Promise<string> {
+  const resolved = await realpath(path.join(folder, ...entry.split('/'))).catch((error) => {
+    throw openFault(label, error);
+  });
+  if (resolved.startsWith(boundary + path.sep)) return resolved;
+  throw invalidInput({ file: label, what: 'symbolic link that leads out of the folder' });
 }
 
 /**
@@ -105,11 +152,14 @@ class LocalFolder implements FolderSource {
   readonly origin?: HubOrigin;
   readonly #path: string;
   readonly #snapshot: CachedSnapshot | undefined;
+  /** Nothing outside of this folder is read. */
+  readonly #boundary: string;
 
-  constructor(resolved: string, entries: readonly string[]) {
+  constructor(resolved: string, entries: readonly string[], boundary = resolved) {
     this.#path = resolved;
     this.entries = entries;
     this.#snapshot = cachedSnapshot(resolved);
+    this.#boundary = this.#snapshot?.root ?? boundary;
     this.name = this.#snapshot?.repository.split('/').at(-1) ?? path.basename(resolved);
     const { repository, revision } = this.#snapshot ?? {};
     if (repository?.includes('/') && revision !== undefined && COMMIT.test(revision)) {
@@ -117,30 +167,21 @@ class LocalFolder implements FolderSource {
     }
   }
 
-  async folder(name: string): Promise<FolderSource | undefined> {
-    if (!this.entries.includes(name)) return undefined;
-    const resolved = await this.#resolve(name, name);
-    const stats = await stat(resolved);
-    return stats.isDirectory() ? new LocalFolder(resolved, await readdir(resolved)) : undefined;
-  }
-
-  async open(name: string, label: string): Promise<InputFile> {
-    const resolved = await this.#resolve(name, label);
+  async open(name: string, label: string, { refuseHardLinks }: OpenOptions = {}): Promise<InputFile> {
+    const resolved = await resolveInside(this.#path, this.#boundary, name, label);
+    if (refuseHardLinks && this.#snapshot === undefined) await assertOneName(resolved, label);
     const blob = this.#snapshot === undefined ? undefined : blobHash(this.#snapshot.root, resolved);
     return InputFile.open(resolved, label, blob);
   }
 
-  /** Where an entry is. Refuses links that lead out of the folder. */
-  async #resolve(name: string, label: string): Promise<string> {
-    let resolved: string;
-    try {
-      resolved = await realpath(path.join(this.#path, name));
-    } catch (error) {
-      throw openFault(label, error);
-    }
-    const boundary = this.#snapshot?.root ?? this.#path;
-    if (resolved.startsWith(boundary + path.sep)) return resolved;
-    throw invalidInput({ file: label, what: 'symbolic link that leads out of the folder' });
+  async folder(name: string): Promise<LocalFolder | undefined> {
+    if (!this.entries.includes(name)) return undefined;
+    const resolved = await resolveInside(this.#path, this.#boundary, name);
+    if (!(await stat(resolved)).isDirectory()) return undefined;
+    const entries = await readdir(resolved).catch((error) => {
+      throw openFault(name, error);
+    });
+    return new LocalFolder(resolved, entries, this.#boundary);
   }
 }
 
@@ -165,6 +206,15 @@ function cachedSnapshot(folder: string): CachedSnapshot | undefined {
   const revision = parts[at + 1];
   if (repository === undefined || revision === undefined) return undefined;
   return { root: parts.slice(0, at).join(path.sep), repository: repository.replace('--', '/'), revision };
+}
+
+async function assertOneName(file: string, label: string): Promise<void> {
+  const { nlink } = await stat(file).catch((error) => {
+    throw openFault(label, error);
+  });
+  if (nlink === 1) return;
+  const expected = 'a file of its own: copy it';
+  throw invalidInput({ file: label, what: 'hard link, which may lead out of the folder', expected });
 }
 
 /** Files that Git LFS keeps are named by their SHA-256 there. */

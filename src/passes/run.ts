@@ -11,6 +11,19 @@ export interface PassRequest {
   readonly options: Readonly<Record<string, string>>;
 }
 
+/** Each pass may stack lazy tensors upon those of the one before, which read one another by recursion: the stack must never decide. */
+export const MAX_PASSES = 100;
+
+/** Whether `text` has the form `NAME[:key=value,…]`. */
+export function isPassRequest(text: string): boolean {
+  try {
+    parsePassRequest(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Parses `NAME[:key=value,…]`. Throws `usage` for what is no such thing. */
 export function parsePassRequest(text: string): PassRequest {
   const [, name, list] = /^([a-z-]+)(?::(.+))?$/.exec(text) ?? [];
@@ -30,12 +43,16 @@ export function printPassRequest({ name, options }: PassRequest): string {
   return list.length === 0 ? name : `${name}:${list.join(',')}`;
 }
 
-/** Runs passes one after the other. */
+/**
+ * Runs passes one after the other.
+ * @throws PressError usage for more than 100, and as `runPass` does.
+ */
 export async function runPasses(
   model: Model,
   requests: readonly PassRequest[],
   context: PassContext = {},
 ): Promise<Model> {
+  if (requests.length > MAX_PASSES) throw usage(`${requests.length} passes`, `at most ${MAX_PASSES}`);
   let result = model;
   for (const request of requests) result = await runPass(result, request, context);
   return result;

@@ -6,6 +6,7 @@ import type { JsonField } from '../core/json-field.ts';
 import type { Change, HubOrigin, SourceFile } from '../core/model.ts';
 import { SourceFolder } from '../io/source-folder.ts';
 import { readTextFile } from '../io/text-file.ts';
+import { isPassRequest, MAX_PASSES } from '../passes/run.ts';
 import {
   MANIFEST_NAME,
   MANIFEST_SCHEMA,
@@ -24,6 +25,8 @@ const MAX_MANIFEST_BYTES = 64_000_000;
 const SHA256 = /^[0-9a-f]{64}$/;
 const REPOSITORY = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
 const COMMIT = /^[0-9a-f]{40}$/;
+/** `gguf:q4_k_m`, or of a format that a later version may know. */
+const TARGET = /^[a-z][a-z0-9]*:[\w.-]+$/;
 
 /** The manifest of `folder`; undefined where there is none. Throws `invalid-input` where it is malformed. */
 export async function readManifest(folder: string): Promise<Manifest | undefined> {
@@ -74,12 +77,15 @@ export function parseManifest(text: string): Manifest {
   root.at('schemaVersion').integer(MANIFEST_SCHEMA, MANIFEST_SCHEMA);
   const tool = root.at('tool');
   const files = root.at('files').items().map(parseFile);
-  const artifacts = root.at('artifacts').items().map(parseArtifact);
+  const artifacts = someItems(root.at('artifacts'), 'artifact').map(parseArtifact);
   const listed = new Set(files.map((file) => file.path));
   if (listed.size < files.length) throw malformed('files', 'a path is listed twice');
-  for (const artifact of artifacts) {
-    const missing = artifact.files.find((file) => !listed.has(file));
-    if (missing !== undefined) throw malformed('artifacts', `${missing} is not among the files`);
+  const owned = new Set(artifacts.flatMap((artifact) => artifact.files));
+  for (const file of owned) {
+    if (!listed.has(file)) throw malformed('artifacts', `${file} is not among the files`);
+  }
+  for (const file of listed) {
+    if (!owned.has(file)) throw malformed('files', `${file} belongs to no artifact`);
   }
   return {
     schemaVersion: MANIFEST_SCHEMA,
@@ -108,28 +114,31 @@ export function parseDigest(field: JsonField): string {
   return text;
 }
 
-/** A path that cannot leave the folder. */
+/** A path that cannot leave the folder, and whose name cannot pass for another. */
 function relativePath(field: JsonField): string {
   const text = field.string();
-  const isSafe = /^[^\\:\0]+$/.test(text) && text.split('/').every((part) => !['', '.', '..'].includes(part));
+  const isSafe =
+    /^[^\\:\p{C}\p{Zl}\p{Zp}]+$/u.test(text) &&
+    text.split('/').every((part) => !['', '.', '..'].includes(part));
   if (!isSafe) throw field.unexpected('a path inside the folder');
   return text;
 }
 
 function parseArtifact(field: JsonField): ManifestArtifact {
+  const { target, options, passes } = parseRecordedTarget(field);
   return {
-    target: field.at('target').string(),
+    target,
     version: field.at('version').string(),
     source: parseSource(field.at('source')),
-    options: parseOptions(field.at('options')),
-    passes: strings(field.at('passes')),
+    options,
+    passes,
     changes: field.at('changes').items().map(parseChange),
     fallbacks: field
       .at('fallbacks')
       .items()
       .map((fallback) => texts(fallback, ['tensor', 'wanted', 'used', 'reason'])),
     tensors: field.at('tensors').items().map(parseTensor),
-    files: field.at('files').items().map(relativePath),
+    files: someItems(field.at('files'), 'file').map(relativePath),
     ...parseVerification(field.at('verification').optional()),
   };
 }
@@ -149,10 +158,25 @@ function parseVerification(field: JsonField | undefined): Pick<ManifestArtifact,
 /** The part of an artifact that says how it was planned. */
 export function parseRecordedTarget(field: JsonField): RecordedTarget {
   return {
-    target: field.at('target').string(),
+    target: parseTarget(field.at('target')),
     options: parseOptions(field.at('options')),
-    passes: strings(field.at('passes')),
+    passes: parsePasses(field.at('passes')),
   };
+}
+
+function parseTarget(field: JsonField): string {
+  const text = field.string();
+  if (!TARGET.test(text)) throw field.unexpected('FORMAT:SCHEME, as gguf:q4_k_m');
+  return text;
+}
+
+/** Passes in the order of their runs. Which there are is another question: a later version may know more. */
+function parsePasses(field: JsonField): string[] {
+  return field.items(MAX_PASSES).map((item) => {
+    const text = item.string();
+    if (!isPassRequest(text)) throw item.unexpected('NAME or NAME:key=value,…');
+    return text;
+  });
 }
 
 export function parseSource(field: JsonField): ManifestSource {
@@ -216,6 +240,13 @@ export function parseStorageError(field: JsonField): StorageError {
 /** Members that are strings, in the order of `keys`. */
 function texts<Key extends string>(field: JsonField, keys: readonly Key[]): Record<Key, string> {
   return Object.fromEntries(keys.map((key) => [key, field.at(key).string()])) as Record<Key, string>;
+}
+
+/** The items of an array that cannot be empty. */
+function someItems(field: JsonField, what: string): JsonField[] {
+  const items = field.items();
+  if (items.length === 0) throw field.unexpected(`at least one ${what}`);
+  return items;
 }
 
 function strings(field: JsonField): string[] {

@@ -1,7 +1,11 @@
+import { ONNX_SCHEMES } from '../../formats/onnx/schemes.ts';
 import { shellWord } from '../core/format.ts';
-import { escapeMarkdown } from '../core/markdown-text.ts';
+import { escapeMarkdown, markdownAddress, markdownBlock, markdownCode } from '../core/markdown-text.ts';
 import type { ModelCard } from '../core/model.ts';
+import { yamlScalar } from '../core/yaml-text.ts';
+import { isRepository } from '../hub/hub-source.ts';
 import { HUB_ENDPOINT } from '../hub/settings.ts';
+import { mainFile } from './artifact-file.ts';
 import { MANIFEST_NAME, type Manifest, type ManifestArtifact } from './manifest.ts';
 
 /** By which a card that this made is told from one that people wrote. */
@@ -43,12 +47,12 @@ export function modelCard(options: CardOptions): string {
   ].join('\n')}\n`;
 }
 
-/** Where the weights are from: what the user says, the record, or else the card of the source. */
+/** Where the weights are from: what the user says, the record, or else the card of the source, if that is a repository. */
 export function baseModelOf({ manifest, source, baseModel }: CardOptions): string | undefined {
   return (
     baseModel ??
     manifest.artifacts.find(({ source }) => source.origin)?.source.origin?.repository ??
-    source.baseModels?.[0]
+    source.baseModels?.find(isRepository)
   );
 }
 
@@ -81,18 +85,20 @@ function frontMatter({ manifest, source, repository }: CardOptions, base: string
   const weighed = manifest.artifacts.some(({ options }) => options.imatrix ?? options.statistics);
   const library = LIBRARIES.find(([format]) => present.includes(format))?.[1];
   const tags = ['plm', ...present, ...(weighed ? ['imatrix'] : []), 'quantized', 'edge'];
-  const { license, licenseName, licenseLink, languages, datasets } = source;
+  const { licenseLink, languages, datasets } = source;
   return [
     '---',
-    ...yaml('license', license),
-    ...yaml('license_name', licenseName),
-    ...yaml('license_link', licenseLink),
-    ...yaml('language', languages),
+    ...licence(source),
+    ...yaml('license_link', licenseAddress(licenseLink)),
+    ...yaml('language', languages?.filter(isWord)),
     ...yaml('base_model', base),
     ...(base === undefined ? [] : yaml('base_model_relation', 'quantized')),
     ...yaml('library_name', library),
     ...yaml('pipeline_tag', 'text-generation'),
-    ...yaml('datasets', datasets),
+    ...yaml(
+      'datasets',
+      datasets?.filter((id) => isWord(id) || isRepository(id)),
+    ),
     ...yaml('tags', tags),
     ...yaml('quantized_by', repository.split('/')[0]),
     '---',
@@ -101,14 +107,38 @@ function frontMatter({ manifest, source, repository }: CardOptions, base: string
 
 function yaml(key: string, value: string | readonly string[] | undefined): string[] {
   if (value === undefined || value.length === 0) return [];
-  if (typeof value === 'string') return [`${key}: ${scalar(value)}`];
-  return [`${key}:`, ...value.map((item) => `- ${scalar(item)}`)];
+  if (typeof value === 'string') return [`${key}: ${yamlScalar(value)}`];
+  return [`${key}:`, ...value.map((item) => `- ${yamlScalar(item)}`)];
 }
 
-/** Plain where YAML reads it as the same text, else in quotes as JSON has them. */
-function scalar(text: string): string {
-  const isPlain = /^[A-Za-z][\w./-]*$/.test(text) && !/^(true|false|yes|no|on|off|null|y|n)$/i.test(text);
-  return isPlain ? text : JSON.stringify(text);
+/** The Hub knows licences by ids, and all others as `other` with a name. */
+function licence({ license, licenseName }: ModelCard): string[] {
+  const isKnown = license === undefined || isWord(license);
+  const names = isKnown ? [licenseName] : [licenseName, license];
+  return [
+    ...yaml('license', isKnown ? license : 'other'),
+    ...yaml(
+      'license_name',
+      names.find((name) => name !== undefined && isPhrase(name)),
+    ),
+  ];
+}
+
+/** Whether `text` reads as a name, with nothing in it that Markdown or HTML know. */
+function isPhrase(text: string): boolean {
+  return /^[\p{L}\p{N}](?!.*:\/)[\p{L}\p{M}\p{N} .,:/+_-]{0,95}$/u.test(text);
+}
+
+/** Whether `text` can be an id, as those of licences, languages and datasets. The Hub takes no commit with another. */
+function isWord(text: string): boolean {
+  return /^[A-Za-z0-9][\w.+-]{0,95}$/.test(text);
+}
+
+/** Where a licence stands: an address of the web or a file of the repository. What else a source says would be a link to run. */
+function licenseAddress(text: string | undefined): string | undefined {
+  return text !== undefined && /^(https?:\/\/[^\s\p{C}]+|[\w.-]+(\/[\w.-]+)*)$/u.test(text)
+    ? text
+    : undefined;
 }
 
 function fileTable(manifest: Manifest): string[] {
@@ -116,7 +146,7 @@ function fileTable(manifest: Manifest): string[] {
     const { verification } = artifact;
     return [
       link(artifact),
-      artifact.target.split(':')[1]!.toUpperCase(),
+      escapeMarkdown(artifact.target.split(':')[1]!.toUpperCase()),
       bytesOf(manifest, artifact).toLocaleString('en-US'),
       bitsPerWeight(artifact).toFixed(2),
       verification?.meanKld.toPrecision(3) ?? '',
@@ -137,17 +167,9 @@ function fileTable(manifest: Manifest): string[] {
   ];
 }
 
-/** The file that a reader opens; of a bundle, its folder. */
-function mainFile(artifact: ManifestArtifact): string {
-  const endings = { gguf: '.gguf', onnx: '.onnx', webgpu: '/index.html' }[formatOf(artifact)];
-  const file = artifact.files.find((path) => path.endsWith(endings)) ?? artifact.files[0]!;
-  return formatOf(artifact) === 'webgpu' ? file.slice(0, file.lastIndexOf('/') + 1) : file;
-}
-
 function link(artifact: ManifestArtifact): string {
   const file = mainFile(artifact);
-  const address = file.split('/').map(encodeURIComponent).join('/');
-  return `[${escapeMarkdown(file)}](./${address})`;
+  return `[${escapeMarkdown(file)}](${markdownAddress(file)})`;
 }
 
 function bytesOf({ files }: Manifest, artifact: ManifestArtifact): number {
@@ -171,7 +193,7 @@ function runSections(manifest: Manifest, repository: string): string[] {
 }
 
 function code(language: string, ...lines: string[]): string[] {
-  return [`\`\`\`${language}`, ...lines, '```', ''];
+  return [...markdownBlock(language, lines), ''];
 }
 
 function ggufSection(artifact: ManifestArtifact, repository: string): string[] {
@@ -188,9 +210,8 @@ function ggufSection(artifact: ManifestArtifact, repository: string): string[] {
 }
 
 function onnxSection(artifact: ManifestArtifact, repository: string): string[] {
-  const dtype = { f32: 'fp32', f16: 'fp16', q8: 'q8', q4: 'q4', q4f16: 'q4f16' }[
-    String(artifact.options.scheme)
-  ];
+  const { scheme } = artifact.options;
+  const dtype = ONNX_SCHEMES.find(({ name }) => name === scheme)?.dtype ?? 'auto';
   return [
     'With [transformers.js](https://huggingface.co/docs/transformers.js), in Node or a browser; ONNX Runtime loads the same graph:',
     '',
@@ -206,7 +227,7 @@ function onnxSection(artifact: ManifestArtifact, repository: string): string[] {
 function webgpuSection(artifact: ManifestArtifact, repository: string): string[] {
   const folder = mainFile(artifact).replace(/\/$/, '');
   return [
-    `In a browser with WebGPU: \`${folder}/\` is a whole site for any static host, with a chat page. On your machine:`,
+    `In a browser with WebGPU: ${markdownCode(`${folder}/`)} is a whole site for any static host, with a chat page. On your machine:`,
     '',
     ...code(
       'sh',
@@ -229,7 +250,7 @@ function provenance(manifest: Manifest): string[] {
       ...passes.map((pass) => `pass ${pass}`),
     ].map(escapeMarkdown);
     const how = facts.length === 0 ? '' : ` (${facts.join(', ')})`;
-    return `- \`${target}\` with plmpress ${version} from ${from}${how}`;
+    return `- ${markdownCode(target)} with plmpress ${escapeMarkdown(version)} from ${from}${how}`;
   });
   const [first] = manifest.artifacts;
   const source = first?.source.origin === undefined ? ' --from SOURCE' : '';

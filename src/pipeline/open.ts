@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { openGguf } from '../../formats/gguf/import.ts';
+import { openGguf, readGgufModel } from '../../formats/gguf/import.ts';
 import { holdsModel } from '../../formats/gguf/kind.ts';
 import { siblingShardNames } from '../../formats/gguf/shards.ts';
 import { hasHfWeights, isHfFolder, readHfFolder } from '../../formats/hf/import.ts';
@@ -20,6 +20,9 @@ import { SourceFolder } from '../io/source-folder.ts';
 import { mergeLora } from '../passes/merge-lora.ts';
 import { openAdapterAt } from './open-adapter.ts';
 import { fetchFromHub, openOnHub } from './open-hub.ts';
+
+/** Each stacks lazy tensors upon those of the one before, as passes do. */
+const MAX_ADAPTERS = 100;
 
 /** How sources are reached. */
 export interface SourceAccess {
@@ -79,7 +82,8 @@ async function openLocal(spec: string): Promise<Model> {
   if (hasHfWeights(folder) || (isHfFolder(folder) && ggufNames(folder).length === 0))
     return readHfFolder(folder);
   if (await isBundle(spec)) return openBundle(spec);
-  return openGguf(path.join(spec, await onlyGguf(spec, folder)));
+  const gguf = await onlyGguf(spec, folder);
+  return readGgufModel(gguf, (name) => folder.open(name));
 }
 
 /** Opens a source for as long as `use` takes, which also hears its path on this machine, if it is there. */
@@ -100,6 +104,7 @@ export async function withSource<T>(
 async function withAdapters(model: Model, adapters: readonly string[], access: SourceAccess): Promise<Model> {
   let merged = model;
   try {
+    if (adapters.length > MAX_ADAPTERS) throw usage(`${adapters.length} adapters`, `at most ${MAX_ADAPTERS}`);
     for (const spec of adapters) merged = mergeLora(merged, await openAdapterAt(spec, hubRun(access)));
     return merged;
   } catch (error) {

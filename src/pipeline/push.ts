@@ -8,8 +8,8 @@ import { HubRefusal } from '../hub/request.ts';
 import type { HubRun } from '../hub/run.ts';
 import { openTree } from '../hub/snapshot.ts';
 import { type Upload, type UploadFile, upload } from '../hub/upload.ts';
-import { InputFile } from '../io/input-file.ts';
 import { SourceFolder } from '../io/source-folder.ts';
+import { assertOwnFiles, mainFile } from './artifact-file.ts';
 import { MANIFEST_NAME, type Manifest } from './manifest.ts';
 import { checkManifest, readManifest } from './manifest-reader.ts';
 import { CARD_MARK, modelCard } from './model-card.ts';
@@ -53,8 +53,8 @@ const MAX_CARD_BYTES = 1_000_000;
 /**
  * Puts artifacts and their record into a repository on the Hub, in one commit, with a model card. A README.md in the folder
  * or in the repository that people have written stays as it is.
- * @throws PressError `local-io` where the folder holds no artifacts, `verification` where they are not as they were
- * written, `network` as `upload` does.
+ * @throws PressError `local-io` where the folder holds no artifacts, `invalid-input` where the record names a file that no artifact
+ * has or a link that leads out of the folder, `verification` where they are not as they were written, `network` as `upload` does.
  */
 export async function push(options: PushOptions): Promise<Push> {
   const { folder, repository, branch = 'main', pullRequest = false, dryRun = false, create } = options;
@@ -90,14 +90,16 @@ async function checkedFiles(
   { folder, progress, signal }: PushOptions,
   manifest: Manifest,
 ): Promise<UploadFile[]> {
+  for (const artifact of manifest.artifacts) assertOwnFiles(artifact);
+  const root = await SourceFolder.open(folder);
   const total = manifest.files.reduce((sum, { bytes }) => sum + bytes, 0);
   progress?.({ kind: 'phase', name: 'check', total, unit: 'bytes' });
   const files: UploadFile[] = [];
   let done = 0;
   for (const { path: name, bytes } of manifest.files) {
     signal?.throwIfAborted();
+    const file = await root.openPath(name);
     const from = path.resolve(folder, ...name.split('/'));
-    const file = await InputFile.open(from, name);
     try {
       await checkManifest(folder, file);
     } finally {
@@ -120,7 +122,7 @@ async function cardFor(options: PushOptions, manifest: Manifest): Promise<string
   const there = await cardThere(options);
   if (there !== undefined && !there.includes(CARD_MARK)) return undefined;
   const [first] = manifest.artifacts;
-  const model = await openSource(path.join(folder, ...first!.files[0]!.split('/')));
+  const model = await openSource(path.join(folder, ...mainFile(first!).split('/')));
   try {
     return modelCard({ manifest, source: model.card, repository, ...(baseModel && { baseModel }) });
   } finally {

@@ -1,7 +1,8 @@
 import { GGUF_ARCHITECTURES } from '../../formats/gguf/architecture.ts';
 import { KV_B_RULES, type TensorType } from '../../formats/gguf/scheme-choice.ts';
 import { CACHE_FORMS } from '../core/config.ts';
-import { invalidInput, type PressError, unsupported } from '../core/errors.ts';
+import { invalidInput, PressError, unsupported } from '../core/errors.ts';
+import { PatternList } from '../core/name-pattern.ts';
 import { SCHEMES, type SchemeName } from '../core/scheme.ts';
 import { QUALITIES } from '../passes/calibrated-rounding.ts';
 import type { ManifestOptions } from './manifest.ts';
@@ -70,7 +71,18 @@ function replayTensorTypes(values: readonly string[]): TargetOptions | undefined
     if (pattern === undefined || !isScheme(scheme)) return undefined;
     tensorTypes.push({ pattern, scheme });
   }
+  assertPatterns(tensorTypes);
   return { tensorTypes };
+}
+
+/** A pattern of a record that is none is a fault of the record, not of the command line. */
+function assertPatterns(tensorTypes: readonly TensorType[]): void {
+  try {
+    new PatternList(tensorTypes.map(({ pattern, scheme }) => [pattern, scheme]));
+  } catch (error) {
+    if (!(error instanceof PressError) || error.failure !== 'usage') throw error;
+    throw invalidInput({ field: 'options.tensorTypes', what: error.fault.what });
+  }
 }
 
 /** What plmpress.json tells of the options `names`, in this order. */

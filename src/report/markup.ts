@@ -1,4 +1,4 @@
-import { visible } from '../core/format.ts';
+import { escapeHtml } from '../core/html-text.ts';
 
 /** Text that is HTML or SVG already. Only `html` makes it. */
 export class Markup {
@@ -23,18 +23,6 @@ function rendered(part: Part): string {
   if (part === undefined) return '';
   if (part instanceof Markup) return part.text;
   if (typeof part === 'number') return String(part);
-  if (typeof part === 'string') return escapeHtml(visible(part));
+  if (typeof part === 'string') return escapeHtml(part);
   return part.map(({ text }) => text).join('');
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-};
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
+import { escapeHtml } from '../core/html-text.ts';
 
 const MANIFEST = 'manifest.json';
 
@@ -50,8 +51,4 @@ export function listPage(names: readonly string[]): string {
 ${items.join('')}</ul>
 </html>
 `;
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -1,10 +1,11 @@
 import { realpathSync } from 'node:fs';
-import { type IncomingMessage, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { bundlesIn, isBundle, LIST_POLICY, listPage } from './bundle-list.ts';
 import { parseRange } from './byte-range.ts';
 import { mediaType } from './media-types.ts';
+import { refuse } from './refuse.ts';
 import { openServed, type ServedFile } from './served-file.ts';
 
 /** Names that hold a hash of the content, as `w-0123456789abcdef.bin`: another content has another name. */
@@ -93,10 +94,4 @@ function sendList(request: IncomingMessage, response: ServerResponse, names: rea
     'Content-Length': Buffer.byteLength(page),
   });
   response.end(request.method === 'HEAD' ? undefined : page);
-}
-
-function refuse(response: ServerResponse, status: 400 | 404 | 405 | 416): void {
-  const text = `${status} ${STATUS_CODES[status]}\n`;
-  response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': text.length });
-  response.end(text);
 }

@@ -3,7 +3,9 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { invalidInput, localIo } from '../core/errors.ts';
 import { bundlesIn, isBundle, servedFolder } from './bundle-list.ts';
+import { guardHosts } from './host-guard.ts';
 import { requestHandler } from './request-handler.ts';
+import { assertListenHost, ServedHosts } from './served-hosts.ts';
 
 export interface ServeOptions {
   readonly host: string;
@@ -19,17 +21,22 @@ export interface BundleServer {
 }
 
 /**
- * Serves a bundle to browsers, that of a folder which holds one, or a list of several. Throws `local-io` for a folder that cannot be read and a port that
- * cannot be had, `invalid-input` for a folder without bundles.
+ * Serves a bundle to browsers: that of a folder which holds one, or a list of several. Throws `local-io` for a folder
+ * that cannot be read and a port that cannot be had, `invalid-input` for a folder without bundles, `usage` for an empty
+ * host.
  */
 export async function serveBundles(folder: string, { host, port }: ServeOptions): Promise<BundleServer> {
+  assertListenHost(host);
   checkFolder(folder);
-  const server = http.createServer(requestHandler(servedFolder(folder)));
+  // Known once it listens; no request comes before.
+  let hosts: ServedHosts;
+  const server = http.createServer(guardHosts(() => hosts, requestHandler(servedFolder(folder))));
   await new Promise<void>((listening, failed) => {
     server.once('error', (error) => failed(localIo(`${host}:${port}`, error)));
     server.listen(port, host, listening);
   });
-  const { port: bound } = server.address() as AddressInfo;
+  const { address, port: bound } = server.address() as AddressInfo;
+  hosts = new ServedHosts(host, address);
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}/`,
     close: () =>

@@ -11,7 +11,6 @@ import {
   formatRate,
   formatSeconds,
   formatSmall,
-  oneLine,
   visible,
 } from '../../src/core/format.ts';
 
@@ -159,15 +158,5 @@ describe('text of a model for a terminal', () => {
   ];
   for (const [text, shown] of rows) {
     it(JSON.stringify(text), () => assert.equal(visible(text), shown));
-  }
-});
-
-it('a line of a terminal keeps what prints, and nothing that moves or turns it', () => {
-  for (const [text, shown] of [
-    ['C:\\models\\模型 é', 'C:\\models\\模型 é'],
-    ['a\r\n\tb', 'a\\u{d}\\u{a}\\u{9}b'],
-    ['\x1b[2J\x9b1A\u202e\u2028', '\\u{1b}[2J\\u{9b}1A\\u{202e}\\u{2028}'],
-  ] as const) {
-    assert.equal(oneLine(text), shown);
   }
 });

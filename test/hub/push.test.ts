@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import type { HubServerOptions } from '../support/hub-server.ts';
@@ -202,11 +202,57 @@ describe('push refuses', () => {
   it('a folder without a record, and one that lacks a file', async (t) => {
     const { folder, push } = await start(t);
     rmSync(path.join(folder, 'plm-tiny-Q4_K_M.gguf'));
-    assert.match((await push()).stderr, /plm-tiny-Q4_K_M\.gguf: missing \(ENOENT\)/);
+    assert.match((await push()).stderr, /plm-tiny-Q4_K_M\.gguf: missing$/m);
     rmSync(path.join(folder, 'plmpress.json'));
     const { code, stderr } = await push();
     assert.equal(code, 4);
     assert.match(stderr, /holds no plmpress\.json, so there is nothing that convert has written/);
+  });
+
+  /** Files that no artifact can have, which a record lists with their right hashes. */
+  const strangers: readonly [name: string, message: RegExp][] = [
+    ...[
+      '.env',
+      '.git/config',
+      'key.pem',
+      'id_rsa',
+      'notes.txt',
+      'sub/x.gguf',
+      '.x.gguf',
+      'credentials.json',
+    ].map((name): [string, RegExp] => [
+      name,
+      /artifacts of gguf have no such file, so it is not sent, got "/,
+    ]),
+    ...['../x.gguf', '/etc/passwd', 'a//b', 'C:x.gguf'].map((name): [string, RegExp] => [
+      name,
+      /a path inside the folder$/m,
+    ]),
+    ['link.gguf', /link\.gguf: symbolic link that leads out of the folder$/m],
+  ];
+  it('to send what no artifact has, whatever the record says', async (t) => {
+    const { server, folder, push } = await start(t);
+    const secret = 'SECRET=1';
+    const outside = path.join(temporaryFolder(t), 'secret');
+    writeFileSync(outside, secret);
+    symlinkSync(outside, path.join(folder, 'link.gguf'));
+    const file = path.join(folder, 'plmpress.json');
+    const text = readFileSync(file, 'utf8');
+    for (const [name, message] of strangers) {
+      const at = path.resolve(folder, name);
+      if (at.startsWith(folder) && !name.includes(':') && name !== 'link.gguf') {
+        mkdirSync(path.dirname(at), { recursive: true });
+        writeFileSync(at, secret);
+      }
+      const record = JSON.parse(text);
+      record.files.push({ path: name, bytes: secret.length, sha256: sha256(Buffer.from(secret)) });
+      record.artifacts.find(({ target }: { target: string }) => target.startsWith('gguf:')).files.push(name);
+      writeFileSync(file, JSON.stringify(record));
+      const { code, stdout, stderr } = await push('--create', 'public');
+      assert.deepEqual([code, stdout], [3, ''], stderr);
+      assert.match(stderr, message);
+      assert.deepEqual(server.seen, []);
+    }
   });
 
   it('to write without a token, into what is missing, and over what has changed meanwhile', async (t) => {

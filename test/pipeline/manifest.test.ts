@@ -126,6 +126,47 @@ describe('manifests that are refused', () => {
       /b\.gguf is not among the files$/,
     ],
     [
+      'a path with a control character',
+      (text) => text.replaceAll('b.gguf', 'b\\u001b[2J.gguf'),
+      /files\[0\]\.path: .*a path inside the folder$/,
+    ],
+    [
+      'a path that is written from right to left',
+      (text) => text.replaceAll('b.gguf', 'b\\u202e.gguf'),
+      /files\[0\]\.path: .*a path inside the folder$/,
+    ],
+    [
+      'without artifacts',
+      (text) => text.replace(/"artifacts": \[.*\]/s, '"artifacts": []'),
+      /artifacts: wrong value, got \[\], expected at least one artifact$/,
+    ],
+    [
+      'an artifact without files',
+      (text) => text.replace(/"files": \[\s*"b\.gguf"\s*\]/, '"files": []'),
+      /artifacts\[0\]\.files: wrong value, got \[\], expected at least one file$/,
+    ],
+    [
+      'a file of no artifact',
+      (text) =>
+        text.replace('"files": [', `"files": [{ "path": ".env", "bytes": 1, "sha256": "${SHA('a')}" },`),
+      /files: \.env belongs to no artifact$/,
+    ],
+    [
+      'a target that is a line of Markdown',
+      (text) => text.replace('"target": "gguf:q8_0"', '"target": "gguf:`# x`"'),
+      /artifacts\[0\]\.target: .*FORMAT:SCHEME, as gguf:q4_k_m$/,
+    ],
+    [
+      'more passes than the stack could hold',
+      (text) => text.replace('"permute-rope"', Array(5000).fill('"fold-norms"').join()),
+      /artifacts\[0\]\.passes: wrong value, got "an array of 5000 items", expected at most 100 items$/,
+    ],
+    [
+      'a pass that is none',
+      (text) => text.replace('"permute-rope"', '"../permute"'),
+      /artifacts\[0\]\.passes\[0\]: .*NAME or NAME:key=value/,
+    ],
+    [
       'an option that is an object',
       (text) => text.replace('"shardSize": 500', '"shardSize": {}'),
       /options\.shardSize: /,

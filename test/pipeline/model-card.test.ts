@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { parseCard } from '../../formats/hf/card.ts';
 import type { Manifest, ManifestArtifact } from '../../src/pipeline/manifest.ts';
 import { type CardOptions, modelCard } from '../../src/pipeline/model-card.ts';
+import { HOSTILE_TEXTS, UNPRINTABLE } from '../support/hostile-texts.ts';
 import { runCli } from '../support/run-cli.ts';
 
 const HASH = 'a'.repeat(64);
@@ -33,6 +34,24 @@ function manifest(...artifacts: ManifestArtifact[]): Manifest {
 
 const card = (changes: Partial<CardOptions> = {}) =>
   modelCard({ manifest: manifest(artifact()), source: {}, repository: 'me/plm', ...changes });
+
+function bodyOf(text: string): string {
+  return text.slice(text.indexOf('\n---\n'));
+}
+
+/** The lines of a card by what each is: keys of the front matter, then what Markdown makes of lines. */
+function structureOf(text: string): string[] {
+  const front = text
+    .slice(0, text.indexOf('\n---\n'))
+    .split('\n')
+    .filter((line) => !/^license_/.test(line));
+  const keys = front.map((line) => /^([a-z_]+:|- |---)/.exec(line)?.[0] ?? `no key: ${line}`);
+  const marks = bodyOf(text)
+    .split('\n')
+    .map((line) => /^(#+ |\| |\|-|- |```|---|===|> |<| {4}|$)/.exec(line)?.[0] ?? 'text');
+  const cells = text.split('\n').filter((line) => line.startsWith('|'));
+  return [...keys, ...marks, ...cells.map((line) => `${line.split('|').length} cells`)];
+}
 
 const ORIGIN = { repository: 'PLM-Team/PLM-1.8B', revision: '0123456789abcdef0123456789abcdef01234567' };
 
@@ -98,6 +117,43 @@ describe('model card', () => {
     assert.ok(!body.includes('<img'), body);
     assert.ok(body.includes('[a&#124;b&#60;c&#62;.gguf](./a%7Cb%3Cc%3E.gguf)'));
   });
+
+  for (const [what, text] of Object.entries(HOSTILE_TEXTS)) {
+    it(`stays what it is whatever a file brings: ${what}`, () => {
+      const hostile = card({
+        manifest: manifest(
+          artifact({
+            ...{ version: text, source: { format: 'gguf', name: text, files: [] }, passes: [text] },
+            options: { recipe: text, imatrix: text, [text]: text },
+          }),
+          artifact({ target: 'onnx:q4', options: { scheme: text }, files: ['onnx/model_q4.onnx'] }),
+          artifact({ target: 'webgpu:q4', files: ['webgpu-q4/index.html'] }),
+        ),
+        source: {
+          ...{ license: text, licenseName: text, licenseLink: text, baseModels: [text], tags: [text] },
+          ...{ languages: [text], datasets: [text] },
+        },
+      });
+      const plain = card({
+        manifest: manifest(
+          artifact({
+            ...{ version: 'x', source: { format: 'gguf', name: 'x', files: [] }, passes: ['x'] },
+            options: { recipe: 'x', imatrix: 'x', x: 'x' },
+          }),
+          artifact({ target: 'onnx:q4', options: { scheme: 'x' }, files: ['onnx/model_q4.onnx'] }),
+          artifact({ target: 'webgpu:q4', files: ['webgpu-q4/index.html'] }),
+        ),
+        source: { license: 'other', licenseName: 'x' },
+      });
+      assert.deepEqual(structureOf(hostile), structureOf(plain));
+      assert.doesNotMatch(hostile.replaceAll('\n', ''), UNPRINTABLE);
+      assert.doesNotMatch(
+        hostile,
+        /<(?!\/?(details|summary|code)>|!-- written by)|\]\((?!\.\/|https:\/\/huggingface\.co\/)/,
+      );
+      assert.doesNotMatch(bodyOf(hostile), /(https?:\/\/|www\.)evil/i);
+    });
+  }
 
   it('names only commands and flags that there are', async () => {
     const all = manifest(

@@ -156,6 +156,33 @@ describe('a target is planned again from its record', () => {
       { target: 'gguf:q8_0', options: { recipe: 'q8_0', tensorTypes: ['attn_q=Q9'] }, passes: [] },
       ...(['invalid-input', /^options\.tensorTypes: wrong value/] as const),
     ],
+    ...(
+      [
+        [
+          'a pattern that is no regular expression',
+          '(',
+          'invalid-input',
+          /^options\.tensorTypes: .* it has a \( without \)$/,
+        ],
+        [
+          'a pattern that repeats too much',
+          '(a{999}){999}',
+          'invalid-input',
+          /^options\.tensorTypes: .* repeats too much$/,
+        ],
+        ['a pattern with look-around', '(?!attn)ffn', 'unsupported', /patterns cannot have look-around/],
+      ] as const
+    ).map(([name, pattern, failure, message]): (typeof refusals)[number] => [
+      name,
+      { target: 'gguf:q8_0', options: { recipe: 'q8_0', tensorTypes: [`${pattern}=Q8_0`] }, passes: [] },
+      failure,
+      message,
+    ]),
+    [
+      'more passes than the stack could hold',
+      { target: 'gguf:q8_0', options: { recipe: 'q8_0' }, passes: Array(5000).fill('fold-norms') },
+      ...(['unsupported', /cannot be planned again: 5000 passes, expected at most 100/] as const),
+    ],
     [
       'an unknown target',
       { target: 'tflite:q8', options: {}, passes: [] },
@@ -167,6 +194,17 @@ describe('a target is planned again from its record', () => {
       ...(['unsupported', /cannot be planned again: "Sparkle!" is no pass/] as const),
     ],
   ];
+  it('whose patterns explode in other engines', async () => {
+    const tensorTypes = ['(w+)+$=Q4_0', '(.*)*.*[!]=Q4_0', '((\\w|\\w\\w)+)+!=Q4_0'];
+    const record = {
+      target: 'gguf:q8_0',
+      options: { recipe: 'q8_0', tensorTypes },
+      passes: ['permute-rope'],
+    };
+    const { plan } = await replayTarget(model, record, {});
+    assert.ok(plan.files[0]!.tensors.every(({ scheme }) => scheme !== 'Q4_0'));
+  });
+
   for (const [name, record, failure, message] of refusals) {
     it(`refuses ${name}`, async () => {
       await assert.rejects(replayTarget(model, record, {}), pressFailure(failure, message));

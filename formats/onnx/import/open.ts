@@ -5,7 +5,7 @@ import { foreignContent } from '../../../src/core/foreign-content.ts';
 import { closeModel, type Model, type SourceFile } from '../../../src/core/model.ts';
 import { plmTensors } from '../../../src/core/names.ts';
 import type { InputFile } from '../../../src/io/input-file.ts';
-import { SourceFolder } from '../../../src/io/source-folder.ts';
+import { type OpenOptions, SourceFolder } from '../../../src/io/source-folder.ts';
 import { checkModel } from '../../../src/onnx/check.ts';
 import { type Initializer, isExternal, type OnnxModel } from '../../../src/onnx/graph.ts';
 import { NO_GENERATION, parseGeneration } from '../../hf/generation.ts';
@@ -56,10 +56,12 @@ async function readArtifact(
   { root, graphs, graph: name }: OnnxPlace,
   files: SourceFile[],
 ): Promise<OnnxArtifact> {
-  const folder = await SourceFolder.open(graphs);
+  const outer = await SourceFolder.open(root);
+  const folder = graphs === root ? outer : await outer.folder(path.basename(graphs));
+  if (folder === undefined) throw invalidInput({ file: path.basename(graphs), what: 'missing' });
   const prefix = graphs === root ? '' : `${path.basename(graphs)}/`;
-  const open = async (entry: string): Promise<InputFile> => {
-    const file = await folder.open(entry, `${prefix}${entry}`);
+  const open = async (entry: string, options?: OpenOptions): Promise<InputFile> => {
+    const file = await folder.open(entry, `${prefix}${entry}`, options);
     files.push(file);
     return file;
   };
@@ -69,7 +71,9 @@ async function readArtifact(
   assertWellFormed(graph, file.name);
   const data = new Map<string, OpenData>();
   for (const location of locationsOf(graph)) {
-    data.set(location, { file: await open(location), index: files.length - 1 });
+    // As ONNX's own loader does: the graph names this file, not the user.
+    const file = await open(location, { refuseHardLinks: true });
+    data.set(location, { file, index: files.length - 1 });
   }
   assertInside(graph, file.name, data);
   const weights = new GraphWeights(file.name, graph.graph.initializers, data);
@@ -77,7 +81,6 @@ async function readArtifact(
   const tensors = weights.tensors(plmTensors(config.plm));
   weights.assertAllTaken();
 
-  const outer = graphs === root ? folder : await SourceFolder.open(root);
   const readText = async (entry: string, maxBytes: number): Promise<string> => {
     const text = await outer.readText(entry, maxBytes);
     files.push(text);

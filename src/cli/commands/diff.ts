@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { printable } from '../../core/errors.ts';
 import { formatCount, formatCounted, formatSmall, visible } from '../../core/format.ts';
 import type { Change, Model } from '../../core/model.ts';
 import { diff, type FieldDifference, type ModelDiff, type TensorDifference } from '../../pipeline/diff.ts';
@@ -88,7 +87,8 @@ const SHOWN = 40;
 const MAX_CHANGE = 80;
 
 function show(value: unknown): string {
-  return value === undefined ? '-' : printable(JSON.stringify(value), SHOWN);
+  const text = value === undefined ? '-' : JSON.stringify(value);
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
 }
 
 function fieldTable(fields: readonly FieldDifference[], theme: Theme): string[] {

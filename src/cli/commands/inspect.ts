@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { printable } from '../../core/errors.ts';
 import {
   formatBytes,
   formatBytesExactly,
@@ -37,6 +36,9 @@ export function inspectCommand(open: OpenSession): Command {
     });
 }
 
+/** Text of models may be long. */
+const SHOWN = 80;
+
 function describe(inspection: Inspection, theme: Theme): string[] {
   return [
     ...section('Model', theme, renderFacts(modelFacts(inspection))),
@@ -44,7 +46,7 @@ function describe(inspection: Inspection, theme: Theme): string[] {
     ...section('Tokenizer', theme, renderFacts(tokenizerFacts(inspection))),
     ...section('Metadata', theme, renderFacts(metadataFacts(inspection))),
     ...section('Tensors', theme, tensorTable(inspection, theme)),
-    ...inspection.notes.map((note) => `note: ${printable(note, 300)}`),
+    ...inspection.notes.map((note) => `note: ${visible(note, 300)}`),
   ];
 }
 
@@ -59,7 +61,7 @@ function modelFacts({ name, format, files, bytes, bitsPerWeight, config, ...rest
   const { numAttentionHeads, qkNopeHeadDim, qkRopeHeadDim, vHeadDim, kvLoraRank, qLoraRank } = config;
   const { expanded, latent } = rest.kvCacheBytesPerToken;
   return [
-    ['name', printable(name)],
+    ['name', visible(name, SHOWN)],
     ['format', `${format}, ${formatCounted(files.length, 'file')}`],
     ['weights', `${formatBytesExactly(bytes)}, ${bitsPerWeight.toFixed(2)} bits a weight`],
     ['layers', `${formatCount(config.numHiddenLayers)}, hidden size ${formatCount(config.hiddenSize)}`],
@@ -105,14 +107,14 @@ function tokenizerFacts({ tokenizer, stopTokens }: Inspection): Facts {
       `${formatCounted(tokens, 'token')}, ${formatCount(added)} of them added, and ${formatCounted(paddingRows, 'padding row')}`,
     ],
     ['kind', `byte-level BPE, ${formatCounted(merges, 'merge')}, ${preTokenizer}, normalizer ${normalizer}`],
-    ['stop tokens', stopTokens.map(({ id, text }) => `${id} ${visible(text)}`).join(', ') || 'none'],
+    ['stop tokens', stopTokens.map(({ id, text }) => `${id} ${visible(text, SHOWN)}`).join(', ') || 'none'],
     ['chat template', tokenizer.chatTemplate ? 'yes' : 'no'],
   ];
 }
 
 function metadataFacts({ card, generation }: Inspection): Facts {
   const facts = { ...card, ...generation };
-  return Object.entries(facts).map(([name, value]) => [name, printable([value].flat().join(', '))]);
+  return Object.entries(facts).map(([name, value]) => [name, visible([value].flat().join(', '), SHOWN)]);
 }
 
 function tensorTable({ tensors }: Inspection, theme: Theme): string[] {

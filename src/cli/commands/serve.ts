@@ -15,7 +15,9 @@ const LOOPBACK = ['127.0.0.1', '::1', 'localhost'];
 
 const HELP = `
 The address shows the chat page of the bundle, or a list where a folder holds several. Ctrl-C (SIGINT) and SIGTERM end the
-server, with exit code 0. docs/webgpu.md tells how other hosts serve bundles.
+server, with exit code 0. The server answers to the names of the loopback interface and to what --host says; where that is
+0.0.0.0, to all addresses and the name of this machine. It refuses requests with another Host header, which a page of
+another site could send. docs/webgpu.md says how other hosts serve bundles.
 
 Examples:
   plmpress serve page/

@@ -1,5 +1,12 @@
 import { type PlannedFile, plannedBytes, plannedRows } from '../../core/export-plan.ts';
-import { formatBytes, formatCount, formatCounted, formatSeconds, formatSmall } from '../../core/format.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatSeconds,
+  formatSmall,
+  visible,
+} from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
 import { byteLength, columnCount } from '../../core/tensor.ts';
 import type { Allocation } from '../../pipeline/allocation/allocate.ts';
@@ -107,9 +114,10 @@ function summaryLine({ model, targets, manifest, seconds, peakRss }: Conversion,
   const after = files.reduce((sum, file) => sum + file.bytes, 0);
   const share = targets.length === 1 ? ` (${((100 * after) / before).toFixed(0)} %)` : '';
   const sizes = `${formatBytes(before)} -> ${formatBytes(after)}${share} in ${formatCounted(files.length, 'file')}`;
-  if (manifest === undefined) return `${theme.bold(model.name)}: ${sizes}, nothing written (--dry-run)`;
+  if (manifest === undefined)
+    return `${theme.bold(visible(model.name, 80))}: ${sizes}, nothing written (--dry-run)`;
   const cost = `${formatSeconds(seconds)}, peak memory ${formatBytes(peakRss)}`;
-  return `${theme.bold(model.name)}: ${sizes}, ${cost}`;
+  return `${theme.bold(visible(model.name, 80))}: ${sizes}, ${cost}`;
 }
 
 /** The part of a plan that a manifest would hold. */

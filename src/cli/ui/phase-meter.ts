@@ -1,12 +1,6 @@
-import {
-  formatBytes,
-  formatClock,
-  formatCount,
-  formatCounted,
-  formatSeconds,
-  oneLine,
-} from '../../core/format.ts';
+import { formatBytes, formatClock, formatCount, formatCounted, formatSeconds } from '../../core/format.ts';
 import type { ProgressEvent } from '../../core/progress.ts';
+import { terminalLine } from './terminal-text.ts';
 import { cutToWidth, textWidth } from './text-width.ts';
 
 type PhaseStart = Extract<ProgressEvent, { kind: 'phase' }>;
@@ -31,7 +25,7 @@ export class PhaseMeter {
   #last: number;
 
   constructor({ name, total, unit }: PhaseStart, now: number) {
-    this.name = oneLine(name);
+    this.name = terminalLine(name, false);
     this.#total = total;
     this.#unit = unit;
     this.#start = now;

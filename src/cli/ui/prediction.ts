@@ -1,5 +1,4 @@
-import { printable } from '../../core/errors.ts';
-import { formatBytes, formatCount, formatSmall } from '../../core/format.ts';
+import { formatBytes, formatCount, formatSmall, visible } from '../../core/format.ts';
 import type { Prediction } from '../../pipeline/plan/predict.ts';
 import { type Column, renderTable } from './table.ts';
 import type { Theme } from './theme.ts';
@@ -8,7 +7,7 @@ import type { Theme } from './theme.ts';
 export function predictionLines(prediction: Prediction, theme: Theme): string[] {
   const { name, context } = prediction;
   return [
-    `${theme.bold(printable(name))}, context ${formatCount(context)}`,
+    `${theme.bold(visible(name, 80))}, context ${formatCount(context)}`,
     '',
     ...targetTable(prediction, theme),
     '',

@@ -1,9 +1,9 @@
 import ora, { type Ora } from 'ora';
-import { oneLine } from '../../core/format.ts';
 import type { Progress, ProgressEvent } from '../../core/progress.ts';
 import type { OutputStream } from '../output.ts';
 import { PhaseMeter } from './phase-meter.ts';
 import { TerminalLine } from './terminal-line.ts';
+import { terminalLine } from './terminal-text.ts';
 import type { Theme } from './theme.ts';
 
 /** Tells people on stderr how far long work is. */
@@ -113,7 +113,7 @@ class AnimatedReporter implements Reporter {
   #leave(text: string): void {
     const moves = this.#spinner.isSpinning;
     this.#halt();
-    this.#line.write(`${this.#theme.good('•')} ${oneLine(text)}\n`);
+    this.#line.write(`${this.#theme.good('•')} ${terminalLine(text, false)}\n`);
     if (moves) this.#move(this.#now());
   }
 }
@@ -161,6 +161,6 @@ class LineReporter implements Reporter {
 
   #write(text: string, now: number): void {
     this.#written = now;
-    this.#stream.write(`plmpress: ${oneLine(text)}\n`);
+    this.#stream.write(`plmpress: ${terminalLine(text, false)}\n`);
   }
 }

@@ -20,7 +20,7 @@ export function runHints(targets: readonly Target[], output: string, arch: GgufA
   return [
     ...(page === undefined
       ? []
-      : [`run it in a browser: plmpress serve ${path.join(output, path.dirname(page))}`]),
+      : [`run it in a browser: plmpress serve ${shellWord(path.join(output, path.dirname(page)))}`]),
     ...(gguf === undefined ? [] : [ggufHint(path.join(output, gguf.plan.files[0]!.name), arch)]),
     ...(graph === undefined
       ? []

@@ -1,3 +1,4 @@
+import { escapeControls } from '../../core/format.ts';
 import { textWidth } from './text-width.ts';
 
 export interface Column {
@@ -9,14 +10,15 @@ export interface Column {
 const GAP = '  ';
 
 /**
- * Lines of a table: the header, then the rows, in columns as wide as their widest cell. Cells are plain text,
- * `styleHeader` may colour the first line.
+ * Lines of a table: the header, then the rows, in columns as wide as their widest cell. Cells are plain text, whose control
+ * characters are shown; `styleHeader` may colour the first line.
  */
 export function renderTable(
   columns: readonly Column[],
-  rows: readonly (readonly string[])[],
+  cells: readonly (readonly string[])[],
   styleHeader: (line: string) => string = (line) => line,
 ): string[] {
+  const rows = cells.map((row) => row.map(escapeControls));
   const widths = columns.map(({ header }, column) =>
     rows.reduce((widest, row) => Math.max(widest, textWidth(row[column]!)), textWidth(header)),
   );
@@ -32,8 +34,9 @@ export function renderTable(
 }
 
 /** Lines of names and values, the values in one column. */
-export function renderFacts(facts: readonly (readonly [name: string, value: string])[]): string[] {
-  const widest = Math.max(...facts.map(([name]) => textWidth(name)));
+export function renderFacts(given: readonly (readonly [name: string, value: string])[]): string[] {
+  const facts = given.map(([name, value]) => [escapeControls(name), escapeControls(value)] as const);
+  const widest = facts.reduce((widest, [name]) => Math.max(widest, textWidth(name)), 0);
   return facts.map(([name, value]) =>
     `${name}${' '.repeat(widest - textWidth(name))}${GAP}${value}`.trimEnd(),
   );

@@ -376,7 +376,7 @@ describe('planGguf refuses', () => {
   it('a tensor type whose pattern is no regular expression (exit 2)', () => {
     const tensorTypes = [{ pattern: '(', scheme: 'Q8_0' }] as const;
     const plan = () => planGguf(hollowModel(SMALL_PLM), { recipe: 'q8_0', tensorTypes });
-    assert.throws(plan, failure(2, /^"\(" is no regular expression$/));
+    assert.throws(plan, failure(2, /^"\(" is no regular expression: it has a \( without \)$/));
   });
 
   it('an unknown recipe (exit 2) with the names of all', () => {

@@ -1,0 +1,21 @@
+import type { IncomingMessage, RequestListener } from 'node:http';
+import { refuse } from './refuse.ts';
+import type { ServedHosts } from './served-hosts.ts';
+
+/** Lets only requests through that are for this server by their `Host`. `hosts` is asked when requests come. */
+export function guardHosts(hosts: () => ServedHosts, answer: RequestListener): RequestListener {
+  return (request, response) => {
+    const host = hostOf(request);
+    const isAccepted = host === undefined ? undefined : hosts().accepts(host);
+    if (isAccepted) return answer(request, response);
+    response.setHeader('X-Content-Type-Options', 'nosniff');
+    if (isAccepted === undefined) return refuse(response, 400);
+    refuse(response, 403, 'this server has another name, which serve --host can give it');
+  };
+}
+
+/** The one `Host` that a request must have (RFC 9112, section 3.2). An address in place of a path names another, as for a proxy. */
+function hostOf({ headersDistinct, url }: IncomingMessage): string | undefined {
+  const [host, ...more] = headersDistinct.host ?? [];
+  return more.length === 0 && url!.startsWith('/') ? host : undefined;
+}
