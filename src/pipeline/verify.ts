@@ -44,8 +44,8 @@ export interface VerifyOptions {
   readonly attention?: AttentionForm;
   /** What computes the artifact. Default: built-in. */
   readonly engine?: Engine;
-  /** Default: all cores. */
-  readonly threads?: number;
+  /** Default: as many as cores, memory and the model are worth. */
+  readonly threads?: number | undefined;
   readonly signal?: AbortSignal;
   readonly progress?: Progress;
 }
@@ -163,7 +163,7 @@ export async function recordedPasses(spec: string, artifact: Model): Promise<rea
 }
 
 function runOptions({ threads, signal, progress }: VerifyOptions) {
-  return { ...(threads && { threads }), ...(signal && { signal }), ...(progress && { progress }) };
+  return { threads, ...(signal && { signal }), ...(progress && { progress }) };
 }
 
 /** Pruning costs what it costs; only who asked for it knows what it may. */

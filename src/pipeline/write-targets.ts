@@ -45,7 +45,7 @@ export interface WriteOptions {
   readonly force?: boolean;
   /** Keep what is done when the run is interrupted, and go on with what such a run of the same conversion has left. */
   readonly resume?: boolean;
-  readonly threads: number;
+  readonly threads?: number | undefined;
   readonly progress?: Progress;
   /** Stops between two chunks; the output folder is then as it was, but for what `resume` keeps. */
   readonly signal?: AbortSignal;

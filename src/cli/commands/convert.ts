@@ -149,7 +149,11 @@ export function convertCommand(open: OpenSession): Command {
     .option('--force', 'replace files that are there')
     .option('--resume', 'keep what is done when the run is interrupted, and go on there in the next')
     .addOption(threadsOption())
-    .option('--max-memory <size>', 'most memory to take', parseSize)
+    .option(
+      '--max-memory <size>',
+      'most memory to take; default: what this machine, or its container, has',
+      parseSize,
+    )
     .optionsGroup('Check:')
     .option('--verify', 'compare the artifacts with the source afterwards; exit code 6 where they fail')
     .option('--no-verify', 'only read back what was written (default)')

@@ -32,7 +32,7 @@ interface SweepFlags {
   readonly output?: string;
   readonly report?: string[];
   readonly force?: boolean;
-  readonly threads: number;
+  readonly threads?: number;
 }
 
 const HELP = `

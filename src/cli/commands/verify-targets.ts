@@ -26,7 +26,7 @@ export interface VerifiedTarget {
 }
 
 export interface VerifyTargetsOptions {
-  readonly threads: number;
+  readonly threads?: number | undefined;
   /** Most mean KLD in nats a token. Left out: by the coarsest scheme. */
   readonly maxKld?: number;
   readonly texts?: ReturnType<typeof namedTexts>;

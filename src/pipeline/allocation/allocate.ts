@@ -7,6 +7,7 @@ import type { Model } from '../../core/model.ts';
 import type { Progress } from '../../core/progress.ts';
 import { fitsScheme, type SchemeName } from '../../core/scheme.ts';
 import { columnCount } from '../../core/tensor.ts';
+import { machine } from '../../kernels/machine.ts';
 import { PlmRuntime } from '../../runtime/plm-runtime.ts';
 import { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import { compareEngines, defaultContext } from '../../verify/compare.ts';
@@ -24,8 +25,9 @@ const SCHEMES_OF_32: readonly SchemeName[] = ['Q4_0', 'IQ4_NL', 'Q5_0', 'Q5_1', 
 const PROBE: SchemeName = 'Q3_K';
 const PROBE_OF_32: SchemeName = 'Q4_0';
 
-/** Logits of the source that are kept, lest they be computed for every tensor. */
+/** Logits of the source that are kept, lest they be computed for every tensor; and the part of the memory that they may take. */
 const REMEMBERED_BYTES = 512e6;
+const REMEMBERED_SHARE = 1 / 4;
 const DEFAULT_TOKENS = 2048;
 /** A prediction that is off by more is made anew. */
 const TRUSTED = 1.25;
@@ -98,7 +100,8 @@ export class SchemeAllocator {
     if (ids.length < 2)
       throw invalidInput({ what: 'tokens of text', got: ids.length, expected: 'at least 2' });
     const runtime = await PlmRuntime.open(reference, { contextLength: defaultContext(reference), threads });
-    const logits = new RememberedLogits(runtime, reference.config.vocabSize, ids.length, REMEMBERED_BYTES);
+    const budget = Math.min(REMEMBERED_BYTES, machine().memory * REMEMBERED_SHARE);
+    const logits = new RememberedLogits(runtime, reference.config.vocabSize, ids.length, budget);
     const allocator = new SchemeAllocator(prepared, options, logits, ids);
     if (reference !== prepared) allocator.#base = await allocator.#kldOf(prepared);
     return allocator;
