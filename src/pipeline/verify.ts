@@ -134,7 +134,11 @@ export async function verify(
 
   const faults = [
     maxKld === undefined ? undefined : comparisonFault(comparison, maxKld),
-    ...tensors.map((error) => tensorFault(error, artifact.weighed)),
+    ...tensors.map((error) => {
+      const fault = tensorFault(error);
+      const holder = error.failed?.kind === 'reference' ? expected : stored;
+      return fault && { ...fault, ...fileOf(holder, error.name) };
+    }),
   ];
   const failures = faults.flatMap((fault) => (fault ? [new PressError('verification', fault).message] : []));
   const speed = tokensPerSecond?.();
@@ -195,6 +199,12 @@ async function inFormOf(
   const { kvBForm } = artifact.config;
   if (kvBForm !== undefined && model.config.kvBForm === undefined) missing.push(`absorb-mla:form=${kvBForm}`);
   return runPasses(model, missing.map(parsePassRequest));
+}
+
+/** The file that a tensor begins in. */
+function fileOf({ tensors, files }: Model, name: string): { readonly file?: string } {
+  const file = files[tensors.get(name)!.origin.file];
+  return file === undefined ? {} : { file: file.name };
 }
 
 /** Both with the tensors that a bundle stores: the rows of blocks are those that rounding to them is judged by. */

@@ -69,7 +69,7 @@ function matchingPairs(reference: Model, artifact: Model, budget: number): Tenso
   for (const [name, tensor] of artifact.tensors) {
     const other = reference.tensors.get(name);
     if (other === undefined || !sameShape(tensor.shape, other.shape)) continue;
-    pairs.push(new TensorPair(other, tensor, budget));
+    pairs.push(new TensorPair(other, tensor, budget, artifact.weighed));
   }
   return pairs;
 }
