@@ -56,6 +56,18 @@ export async function checkManifest(
   const manifest = await readManifest(folder);
   const entry = manifest?.files.find((listed) => listed.path === file.name);
   if (manifest === undefined || entry === undefined) return undefined;
+  await assertAsRecorded(file, entry);
+  return manifest.artifacts.find((artifact) => artifact.files.includes(file.name));
+}
+
+/**
+ * Compares a file with what is recorded for it; without `sha256` by its size.
+ * @throws PressError `verification` where they differ.
+ */
+export async function assertAsRecorded(
+  file: Pick<SourceFile, 'name' | 'bytes'> & Partial<Pick<SourceFile, 'sha256'>>,
+  entry: ManifestFile,
+): Promise<void> {
   const differs = (what: string, got: string | number, expected: string) =>
     new PressError('verification', {
       file: file.name,
@@ -64,9 +76,8 @@ export async function checkManifest(
       expected,
     });
   if (file.bytes !== entry.bytes) throw differs('size', file.bytes, `${entry.bytes} bytes`);
-  const sha256 = await file.sha256();
-  if (sha256 !== entry.sha256) throw differs('SHA-256', sha256, entry.sha256);
-  return manifest.artifacts.find((artifact) => artifact.files.includes(file.name));
+  const sha256 = await file.sha256?.();
+  if (sha256 !== undefined && sha256 !== entry.sha256) throw differs('SHA-256', sha256, entry.sha256);
 }
 
 export function parseManifest(text: string): Manifest {

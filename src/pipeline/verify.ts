@@ -95,10 +95,8 @@ export async function verify(
   const reference = await inFormOf(artifact, source, options);
   for (const mismatch of tensorMismatches(reference, artifact))
     throw new PressError('verification', mismatch);
-  const { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_VERIFY_TOKENS } = options;
   const tokenizer = new Tokenizer(source.tokenizer);
-  const ids = encodeTexts(tokenizer, texts, maxTokens);
-  if (ids.length < 2) throw invalidInput({ what: 'tokens of text', got: ids.length, expected: 'at least 2' });
+  const ids = idsToCompare(tokenizer, options);
   const maxKld = options.maxKld ?? limitOf(artifact, options.passes);
 
   const running = runOptions(options);
@@ -148,6 +146,19 @@ export async function verify(
     ...{ contextLength, positions },
     worst: worstPositions(positions, ids, contextLength, tokenizer, WORST_POSITIONS),
   };
+}
+
+/**
+ * Tokens that two models are compared over.
+ * @throws PressError invalid-input where texts have fewer than two.
+ */
+export function idsToCompare(
+  tokenizer: Tokenizer,
+  { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_VERIFY_TOKENS }: Pick<VerifyOptions, 'texts' | 'maxTokens'>,
+): readonly number[] {
+  const ids = encodeTexts(tokenizer, texts, maxTokens);
+  if (ids.length < 2) throw invalidInput({ what: 'tokens of text', got: ids.length, expected: 'at least 2' });
+  return ids;
 }
 
 /**

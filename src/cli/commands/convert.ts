@@ -39,7 +39,8 @@ import { assertNoReport, assertOptionsApply, type ConvertFlags, targetOptions } 
 import { namedTexts, openReports, reportOption } from './report-flags.ts';
 import { threadsOption } from './runtime-flags.ts';
 import { writePart } from './shard.ts';
-import { reportTitle, verificationFailure } from './verify.ts';
+import { reportTitle } from './verification-report.ts';
+import { verificationFailure } from './verify.ts';
 import { verifyTargets } from './verify-targets.ts';
 
 const HELP = `
