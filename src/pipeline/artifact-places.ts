@@ -113,7 +113,8 @@ function holds(files: readonly string[], name: string): boolean {
   return files.some((file) => file === name || file.startsWith(`${name}/`));
 }
 
-async function isFolder(place: string): Promise<boolean> {
+/** Whether a path leads to a folder on this machine. */
+export async function isFolder(place: string): Promise<boolean> {
   return stat(place).then(
     (stats) => stats.isDirectory(),
     () => false,

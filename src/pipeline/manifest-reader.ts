@@ -1,6 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { invalidInput, localIo, PressError } from '../core/errors.ts';
+import { assertFormatVersion } from '../core/format-version.ts';
 import { parseJson } from '../core/json.ts';
 import type { JsonField } from '../core/json-field.ts';
 import type { Change, HubOrigin, SourceFile } from '../core/model.ts';
@@ -25,7 +26,7 @@ const SHA256 = /^[0-9a-f]{64}$/;
 const REPOSITORY = /^[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*$/;
 const COMMIT = /^[0-9a-f]{40}$/;
 
-/** The manifest of `folder`; undefined where there is none. Throws `invalid-input` where it is malformed. */
+/** The manifest of `folder`; undefined where there is none. Throws `invalid-input` where it is malformed, `unsupported` where a newer plmpress made it. */
 export async function readManifest(folder: string): Promise<Manifest | undefined> {
   const manifestPath = path.join(folder, MANIFEST_NAME);
   const stats = await lstat(manifestPath).catch((error) => {
@@ -82,7 +83,7 @@ export async function assertAsRecorded(
 
 export function parseManifest(text: string): Manifest {
   const root = parseJson(text, MANIFEST_NAME);
-  root.at('schemaVersion').integer(MANIFEST_SCHEMA, MANIFEST_SCHEMA);
+  assertFormatVersion(root.at('schemaVersion'), MANIFEST_SCHEMA);
   const tool = root.at('tool');
   const files = root.at('files').items().map(parseFile);
   const artifacts = root.at('artifacts').items().map(parseArtifact);

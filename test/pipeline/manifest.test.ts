@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { describe, it } from 'node:test';
+import type { Failure } from '../../src/core/errors.ts';
 import {
   describesAny,
   encodeManifest,
@@ -86,58 +87,63 @@ describe('a second conversion', () => {
 });
 
 describe('manifests that are refused', () => {
-  const cases: readonly [name: string, edit: (text: string) => string, message: RegExp][] = [
-    ['text', () => 'hello', /line 1/],
-    ['a list', () => '[]', /wrong value, got \[\], expected an object$/],
-    ['cut short', (text) => text.slice(0, -40), /plmpress\.json/],
+  const cases: readonly [name: string, edit: (text: string) => string, message: RegExp, failure?: Failure][] =
     [
-      'of a later schema',
-      (text) => text.replace('"schemaVersion": 1', '"schemaVersion": 2'),
-      /schemaVersion: wrong value, got 2/,
-    ],
-    ['without files', (text) => text.replace('"files"', '"fils"'), /files: missing/],
-    [
-      'a climbing path',
-      (text) => text.replaceAll('b.gguf', '../b.gguf'),
-      /files\[0\]\.path: .*a path inside the folder$/,
-    ],
-    ['an absolute path', (text) => text.replaceAll('b.gguf', '/etc/passwd'), /files\[0\]\.path: /],
-    ['a path of Windows', (text) => text.replaceAll('b.gguf', 'C:\\\\b.gguf'), /files\[0\]\.path: /],
-    ['a short digest', (text) => text.replaceAll('aaaa', 'aaa'), /files\[0\]\.sha256: .*64 hex digits$/],
-    [
-      'a tensor without a digest',
-      (text) => text.replace(/"sha256": "d+",/, ''),
-      /artifacts\[0\]\.tensors\[0\]\.sha256: missing/,
-    ],
-    [
-      'a digest of a tensor in capitals',
-      (text) => text.replaceAll(SHA('d'), SHA('D')),
-      /tensors\[0\]\.sha256: .*64 hex digits$/,
-    ],
-    ['a negative size', (text) => text.replace('"bytes": 10', '"bytes": -10'), /files\[0\]\.bytes: /],
-    [
-      'a size that is no integer',
-      (text) => text.replace('"bytes": 10', '"bytes": 1.5'),
-      /files\[0\]\.bytes: /,
-    ],
-    [
-      'an artifact of a file that is not listed',
-      (text) => text.replace('b.gguf', 'c.gguf'),
-      /b\.gguf is not among the files$/,
-    ],
-    [
-      'an option that is an object',
-      (text) => text.replace('"shardSize": 500', '"shardSize": {}'),
-      /options\.shardSize: /,
-    ],
-  ];
-  for (const [name, edit, message] of cases) {
+      ['text', () => 'hello', /line 1/],
+      ['a list', () => '[]', /wrong value, got \[\], expected an object$/],
+      ['cut short', (text) => text.slice(0, -40), /plmpress\.json/],
+      [
+        'of a later schema',
+        (text) => text.replace('"schemaVersion": 1', '"schemaVersion": 2'),
+        /schemaVersion: the file was made by a newer version of plmpress, got 2, expected at most 1: update plmpress$/,
+        'unsupported',
+      ],
+      ['without files', (text) => text.replace('"files"', '"fils"'), /files: missing/],
+      [
+        'a climbing path',
+        (text) => text.replaceAll('b.gguf', '../b.gguf'),
+        /files\[0\]\.path: .*a path inside the folder$/,
+      ],
+      ['an absolute path', (text) => text.replaceAll('b.gguf', '/etc/passwd'), /files\[0\]\.path: /],
+      ['a path of Windows', (text) => text.replaceAll('b.gguf', 'C:\\\\b.gguf'), /files\[0\]\.path: /],
+      ['a short digest', (text) => text.replaceAll('aaaa', 'aaa'), /files\[0\]\.sha256: .*64 hex digits$/],
+      [
+        'a tensor without a digest',
+        (text) => text.replace(/"sha256": "d+",/, ''),
+        /artifacts\[0\]\.tensors\[0\]\.sha256: missing/,
+      ],
+      [
+        'a digest of a tensor in capitals',
+        (text) => text.replaceAll(SHA('d'), SHA('D')),
+        /tensors\[0\]\.sha256: .*64 hex digits$/,
+      ],
+      ['a negative size', (text) => text.replace('"bytes": 10', '"bytes": -10'), /files\[0\]\.bytes: /],
+      [
+        'a size that is no integer',
+        (text) => text.replace('"bytes": 10', '"bytes": 1.5'),
+        /files\[0\]\.bytes: /,
+      ],
+      [
+        'an artifact of a file that is not listed',
+        (text) => text.replace('b.gguf', 'c.gguf'),
+        /b\.gguf is not among the files$/,
+      ],
+      [
+        'an option that is an object',
+        (text) => text.replace('"shardSize": 500', '"shardSize": {}'),
+        /options\.shardSize: /,
+      ],
+    ];
+  for (const [name, edit, message, failure] of cases) {
     it(name, async (t) => {
       const folder = temporaryFolder(t);
       const text = edit(TEXT);
       assert.notEqual(text, TEXT);
       writeFileSync(path.join(folder, MANIFEST_NAME), text);
-      await assertRejects(folder, () => readManifest(folder), { message });
+      await assertRejects(folder, () => readManifest(folder), {
+        message,
+        ...(failure && { failure }),
+      });
     });
   }
 

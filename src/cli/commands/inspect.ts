@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs';
 import { Command } from 'commander';
 import { PressError, printable } from '../../core/errors.ts';
 import {
@@ -8,7 +7,7 @@ import {
   formatParameters,
   visible,
 } from '../../core/format.ts';
-import { type ArtifactPlace, artifactsAt, checkRecorded } from '../../pipeline/artifact-places.ts';
+import { type ArtifactPlace, artifactsAt, checkRecorded, isFolder } from '../../pipeline/artifact-places.ts';
 import { type Inspection, inspect } from '../../pipeline/inspect.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { describeFailure } from '../failure.ts';
@@ -32,8 +31,8 @@ export function inspectCommand(open: OpenSession): Command {
     .addHelpText('after', HELP)
     .action(async (source: string) => {
       const session = open();
-      // What is on the Hub is read there; it has to be one model.
-      if (!existsSync(source)) return tell(session, await inspectSource(session, source));
+      // A file is one model; what is on the Hub is read there, and has to be one.
+      if (!(await isFolder(source))) return tell(session, await inspectSource(session, source));
       const { artifacts, leftOut } = await artifactsAt(source, true);
       for (const name of leftOut) {
         session.note(`${printable(name)} lies in the same folder and was left out: inspect it by its path`);

@@ -182,7 +182,10 @@ async function tellAll(
   const failures = judged.flatMap(({ name, failures }) =>
     failures.map((failure) => (failure.startsWith(name) ? failure : `${name}: ${failure}`)),
   );
-  if (!passed) await session.fail(verificationFailure(failures));
+  if (passed) return;
+  const count = judged.filter((artifact) => !artifact.passed).length;
+  const what = `${count} of ${judged.length} artifacts failed: ${failures[0]}`;
+  await session.fail(new PressError('verification', { what }));
 }
 
 function toJson({ name, target, verification, refusal, failures }: JudgedArtifact) {

@@ -131,7 +131,7 @@ describe('a damaged manifest is refused', () => {
       (m) => {
         m.version = 2;
       },
-      /: version: version of bundles, got 2, expected 1/,
+      /: version: the file was made by a newer version of plmpress, got 2, expected at most 1: update plmpress$/,
       'unsupported',
     ],
     [
