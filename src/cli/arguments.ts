@@ -19,7 +19,9 @@ export function parseSize(text: string): number {
     throw new InvalidArgumentError('Expected a size such as 500M, 3.5GB or 512MiB.');
   }
   const bytes = Math.floor(Number(number) * (binary ? 1024 : 1000) ** POWERS.indexOf(prefix!.toLowerCase()));
-  if (bytes < 1 || bytes > Number.MAX_SAFE_INTEGER) throw new InvalidArgumentError('Out of range.');
+  if (bytes < 1 || bytes > Number.MAX_SAFE_INTEGER) {
+    throw new InvalidArgumentError('Expected a size of at least 1 byte, and less than 2^53.');
+  }
   return bytes;
 }
 
@@ -28,8 +30,10 @@ export function parseInteger(min: number, max: number = Number.MAX_SAFE_INTEGER)
   return (text) => {
     const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
     if (!(value >= min && value <= max)) {
-      const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
-      throw new InvalidArgumentError(`Expected an integer ${range}.`);
+      const isOpen = max === Number.MAX_SAFE_INTEGER && !(value > max);
+      throw new InvalidArgumentError(
+        `Expected an integer ${isOpen ? `of at least ${min}` : `from ${min} to ${max}`}.`,
+      );
     }
     return value;
   };

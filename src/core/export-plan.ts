@@ -90,7 +90,8 @@ export interface SealedFile {
 export interface Making {
   /** The files that are not made of others, by their names in the plan. */
   readonly files: ReadonlyMap<string, SealedFile>;
-  readonly threads: number;
+  /** Left out: as many as the making is worth. */
+  readonly threads?: number | undefined;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
 }

@@ -7,7 +7,9 @@ import { Control, type Execute } from './control.ts';
 import { executor, type Workplace } from './executor.ts';
 import { type Job, KERNELS, type KernelName } from './jobs.ts';
 import { ALIGNMENT, arenaStart, GRIDS, MAX_PAGES, PAGE_BYTES, SCRATCH_BYTES } from './layout.ts';
+import { machine } from './machine.ts';
 import { type Pointer, SharedViews } from './memory.ts';
+import { THREAD_ADDRESS_BYTES, THREAD_BYTES } from './threads.ts';
 import type { WorkerStart } from './worker.ts';
 
 export type { Pointer } from './memory.ts';
@@ -39,15 +41,17 @@ export class Compute extends SharedViews {
   private readonly end: Pointer;
   private next: Pointer;
   private closed = false;
+  private readonly onClose: () => void;
   /** Why no job can run any more. */
   private lost: PressError | undefined;
 
   /** Use `openCompute`. */
-  constructor(workplace: Workplace, workers: readonly Worker[], bytes: number) {
+  constructor(workplace: Workplace, workers: readonly Worker[], bytes: number, onClose: () => void) {
     super(workplace.buffer);
     this.threads = workers.length + 1;
     this.implementation = workplace.wasm === undefined ? 'plain' : 'wasm';
     this.workers = workers;
+    this.onClose = onClose;
     this.control = new Control(this);
     this.execute = executor(workplace, 0);
     this.next = arenaStart(this.threads);
@@ -106,12 +110,19 @@ export class Compute extends SharedViews {
 
   /** Ends the workers. The memory goes when its last view does. */
   async close(): Promise<void> {
+    if (!this.closed) this.onClose();
     this.closed = true;
     await terminate(this.workers);
   }
 }
 
-/** Reserves the memory and starts the workers. Pages count towards resident memory when first written. */
+/** What all open instances take: threads and arenas. */
+let taken = 0;
+
+/**
+ * Reserves the memory and starts the workers. Pages count towards resident memory when first written.
+ * @throws PressError local-io where the machine, or the container that this runs in, has too little memory.
+ */
 export async function openCompute({ threads, bytes, implementation }: ComputeOptions): Promise<Compute> {
   const arena = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
   const pages = Math.ceil((arenaStart(threads) + arena) / PAGE_BYTES);
@@ -120,10 +131,13 @@ export async function openCompute({ threads, bytes, implementation }: ComputeOpt
       what: `${(pages * PAGE_BYTES) / 2 ** 30} GiB of working memory are needed, the limit is 4 GiB`,
     });
   }
+  const needed = arena + threads * THREAD_BYTES;
+  assertFits(needed, threads);
   const workplace =
     (implementation ?? (hasSimd() ? 'wasm' : 'plain')) === 'wasm'
       ? await wasmWorkplace(pages)
       : plainWorkplace(pages);
+  assertAddressable(threads);
   const workers: Worker[] = [];
   try {
     for (let thread = 1; thread < threads; thread++) workers.push(startWorker({ ...workplace, thread }));
@@ -134,7 +148,37 @@ export async function openCompute({ threads, bytes, implementation }: ComputeOpt
     throw new PressError('local-io', { what }, { cause });
   }
   for (const worker of workers) worker.unref();
-  return new Compute(workplace, workers, arena);
+  taken += needed;
+  return new Compute(workplace, workers, arena, () => {
+    taken -= needed;
+  });
+}
+
+/** Node.js itself. */
+const BASE_BYTES = 64 << 20;
+
+/** Where a control group limits the memory, who takes more is killed without a word. */
+function assertFits(bytes: number, threads: number): void {
+  const { memory, isConstrained } = machine();
+  const needed = BASE_BYTES + taken + bytes;
+  if (!isConstrained || needed <= memory) return;
+  const mebibytes = (count: number) => `${Math.ceil(count / 2 ** 20)} MiB`;
+  throw new PressError('local-io', {
+    what: `${threads} threads and their working memory need some ${mebibytes(needed)}`,
+    expected: `at most ${mebibytes(memory)}, which this container has${threads > 1 ? '; lower --threads' : ''}`,
+  });
+}
+
+/** After the memory has been reserved, of which most of the address space goes. */
+function assertAddressable(threads: number): void {
+  const { addressSpace } = machine();
+  const needed = (threads - 1) * THREAD_ADDRESS_BYTES;
+  if (needed <= addressSpace) return;
+  const gibibytes = (count: number) => `${(count / 2 ** 30).toFixed(1)} GiB`;
+  throw new PressError('local-io', {
+    what: `${threads} threads need ${gibibytes(needed)} of address space`,
+    expected: `at most ${gibibytes(addressSpace)}, which \`ulimit -v\` leaves; lower --threads`,
+  });
 }
 
 function startWorker(start: WorkerStart): Worker {
@@ -173,7 +217,9 @@ function reserve<T>(pages: number, make: () => T): T {
     return make();
   } catch (cause) {
     const what = `the system does not give ${pages * PAGE_BYTES} bytes of working memory`;
-    throw new PressError('local-io', { what }, { cause });
+    const expected = '`ulimit -v` of 16 GiB or more, or NODE_OPTIONS=--disable-wasm-trap-handler';
+    const isLimited = machine().addressSpace < Infinity;
+    throw new PressError('local-io', { what, ...(isLimited && { expected }) }, { cause });
   }
 }
 

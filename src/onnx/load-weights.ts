@@ -1,7 +1,7 @@
-import { availableParallelism } from 'node:os';
 import { PressError } from '../core/errors.ts';
 import { type Compute, openCompute } from '../kernels/compute.ts';
 import { ALIGNMENT, arenaStart, MAX_PAGES, PAGE_BYTES } from '../kernels/layout.ts';
+import { defaultThreads } from '../kernels/threads.ts';
 import { Products } from './products.ts';
 import type { StoredMatrix } from './stored-matrix.ts';
 import type { ReadInitializer, WeightRequest } from './weight-request.ts';
@@ -17,7 +17,7 @@ export interface LoadedWeights {
 }
 
 export interface MemoryOptions {
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   readonly maxMemory?: number;
   readonly implementation?: 'wasm' | 'plain';
 }
@@ -26,7 +26,7 @@ export interface MemoryOptions {
 export async function loadWeights(
   requests: ReadonlyMap<string, WeightRequest>,
   read: ReadInitializer,
-  { threads = availableParallelism(), maxMemory, implementation }: MemoryOptions,
+  { maxMemory, implementation, ...options }: MemoryOptions,
 ): Promise<LoadedWeights> {
   const plans = new Map<string, WeightPlan>();
   for (const [key, request] of requests) plans.set(key, await planWeight(request, read));
@@ -36,6 +36,8 @@ export async function loadWeights(
   );
   const stored = [...plans.values()].reduce((sum, { bytes }) => sum + aligned(bytes), 0);
   const memoryBytes = stored + Products.scratchBytes(widest);
+  const shapes = [...plans.values()].map(({ request, columns }) => ({ shape: [request.rows, columns] }));
+  const threads = options.threads ?? defaultThreads(shapes);
   checkMemory(memoryBytes, threads, maxMemory);
 
   const compute = await openCompute({

@@ -7,6 +7,7 @@ import { invalidInput } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
 import { type StagedOutput, withStagedOutput } from '../io/staged-output.ts';
+import { machine } from '../kernels/machine.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { CalibrationKeeper } from './calibration-keeper.ts';
 import { openDeviceStatistics } from './engines/webgpu-statistics.ts';
@@ -40,7 +41,7 @@ export interface CalibrateOptions {
   readonly contextLength?: number;
   /** Matrices, in every layer, whose inputs' second moments are gathered too. */
   readonly moments?: readonly MomentRole[];
-  /** Bytes of sums of second moments at a time; the texts are read again for those that do not fit. Default 256 MiB. */
+  /** Bytes of sums of second moments at a time; the texts are read again for those that do not fit. Default 256 MiB, or a quarter of the memory where that is less. */
   readonly momentBytes?: number;
   /** Keep the sums beside the output while the run lasts, and go on from those of a run that was interrupted. */
   readonly resume?: boolean;
@@ -49,13 +50,15 @@ export interface CalibrateOptions {
    * are no second moments.
    */
   readonly device?: CalibrationDevice;
-  /** Default: all cores. Bytes do not depend on it. */
-  readonly threads?: number;
+  /** Default: as many as cores, memory and the model are worth. Bytes do not depend on it. */
+  readonly threads?: number | undefined;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
 }
 
 const DEFAULT_MOMENT_BYTES = 256 << 20;
+/** Part of the memory that they may take by default. */
+const MOMENTS_SHARE = 1 / 4;
 /** Where a model runs. `webgpu`: on a GPU through Dawn, where the package webgpu is installed. */
 export const CALIBRATION_DEVICES = ['cpu', 'webgpu'] as const;
 
@@ -96,7 +99,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
   const tokens = encoded.reduce((sum, { ids }) => sum + ids.length, 0);
   if (tokens < 2) throw invalidInput({ what: 'tokens of text', got: tokens, expected: 'at least 2' });
   const read = encoded.filter(({ ids }) => ids.length > 0);
-  const groups = momentGroups(model.config, moments, options.momentBytes ?? DEFAULT_MOMENT_BYTES);
+  const groups = momentGroups(model.config, moments, options.momentBytes ?? defaultMomentBytes());
   const plan = planImatrix(
     {
       datasets: read.map(({ name }) => name),
@@ -112,7 +115,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
 
   const running = {
     contextLength: size,
-    ...(threads && { threads }),
+    threads,
     ...(signal && { signal }),
     ...(progress && { progress }),
   };
@@ -158,6 +161,10 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
     }
     throw error;
   });
+}
+
+function defaultMomentBytes(): number {
+  return Math.min(DEFAULT_MOMENT_BYTES, Math.floor(machine().memory * MOMENTS_SHARE));
 }
 
 /** Values are encoded piece by piece: second moments are large. */

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { usage } from '../core/errors.ts';
 import type { Manifest } from './manifest.ts';
 import type { Target } from './target.ts';
@@ -6,9 +5,9 @@ import { transcoder } from './transcoder.ts';
 import { type WriteOptions, type WrittenTargets, writeTargets } from './write-targets.ts';
 
 /** `targets` come from `planTargets(model, …)`. */
-export interface ConvertOptions extends Omit<WriteOptions, 'threads'> {
-  /** Threads that transcode; default: one a core. Bytes do not depend on it. */
-  readonly threads?: number;
+export interface ConvertOptions extends WriteOptions {
+  /** Threads that transcode; default: as many as cores, memory and the model are worth. Bytes do not depend on it. */
+  readonly threads?: number | undefined;
   /** Most bytes that the process may hold. Bytes written do not depend on it. */
   readonly maxMemory?: number;
   /** Stop before anything is created. */
@@ -27,7 +26,7 @@ export interface ConvertResult extends Pick<WrittenTargets, 'files'> {
  * small. Whatever is thrown, the output folder is as it was, but for what `resume` keeps.
  */
 export async function convert(options: ConvertOptions): Promise<ConvertResult> {
-  const { model, targets, maxMemory, threads = availableParallelism(), progress, signal } = options;
+  const { model, targets, maxMemory, threads, progress, signal } = options;
   assertDistinct(targets);
   const files = targets.flatMap(({ plan }) => plan.files);
   const fill = transcoder(
@@ -42,7 +41,7 @@ export async function convert(options: ConvertOptions): Promise<ConvertResult> {
   if (options.dryRun) {
     return { files: files.map(({ name, bytes }) => ({ path: name, bytes })), manifest: undefined };
   }
-  return writeTargets({ ...options, threads }, fill);
+  return writeTargets(options, fill);
 }
 
 /** Throws `usage` where two targets write one file. */

@@ -38,8 +38,8 @@ export interface ModelDiff {
 }
 
 export interface DiffOptions {
-  /** Default: all cores. */
-  readonly threads?: number;
+  /** Default: as many as cores, memory and the model are worth. */
+  readonly threads?: number | undefined;
   readonly signal?: AbortSignal;
   readonly progress?: Progress;
 }

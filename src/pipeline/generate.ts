@@ -19,8 +19,8 @@ export interface GenerateOptions {
   readonly sampler?: SamplerOptions;
   readonly attention?: AttentionForm;
   readonly ffn?: FfnForm;
-  /** Default: all cores. */
-  readonly threads?: number;
+  /** Default: as many as cores, memory and the model are worth. */
+  readonly threads?: number | undefined;
   readonly signal?: AbortSignal;
   readonly progress?: Progress;
   /** Takes text as it comes, in whole characters. Returning false ends the generation. */
@@ -62,7 +62,7 @@ export async function generate(model: Model, options: GenerateOptions): Promise<
     contextLength: Math.min(context, promptIds.length + maxTokens),
     ...(attention !== undefined && { attention }),
     ...(ffn !== undefined && { ffn }),
-    ...(threads !== undefined && { threads }),
+    threads,
     ...(signal !== undefined && { signal }),
     ...(progress !== undefined && { progress }),
   });

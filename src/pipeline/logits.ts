@@ -8,8 +8,8 @@ export type { AttentionForm, FfnForm } from '../runtime/plm-runtime.ts';
 export interface LogitsOptions {
   readonly attention?: AttentionForm;
   readonly ffn?: FfnForm;
-  /** Default: all cores. */
-  readonly threads?: number;
+  /** Default: as many as cores, memory and the model are worth. */
+  readonly threads?: number | undefined;
   readonly signal?: AbortSignal;
   readonly progress?: Progress;
 }

@@ -1,6 +1,7 @@
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { invalidInput, localIo, PressError } from '../core/errors.ts';
+import { assertFormatVersion } from '../core/format-version.ts';
 import { parseJson } from '../core/json.ts';
 import type { JsonField } from '../core/json-field.ts';
 import type { Change, HubOrigin, SourceFile } from '../core/model.ts';
@@ -28,7 +29,7 @@ const COMMIT = /^[0-9a-f]{40}$/;
 /** `gguf:q4_k_m`, or of a format that a later version may know. */
 const TARGET = /^[a-z][a-z0-9]*:[\w.-]+$/;
 
-/** The manifest of `folder`; undefined where there is none. Throws `invalid-input` where it is malformed. */
+/** The manifest of `folder`; undefined where there is none. Throws `invalid-input` where it is malformed, `unsupported` where a newer plmpress made it. */
 export async function readManifest(folder: string): Promise<Manifest | undefined> {
   const manifestPath = path.join(folder, MANIFEST_NAME);
   const stats = await lstat(manifestPath).catch((error) => {
@@ -59,6 +60,18 @@ export async function checkManifest(
   const manifest = await readManifest(folder);
   const entry = manifest?.files.find((listed) => listed.path === file.name);
   if (manifest === undefined || entry === undefined) return undefined;
+  await assertAsRecorded(file, entry);
+  return manifest.artifacts.find((artifact) => artifact.files.includes(file.name));
+}
+
+/**
+ * Compares a file with what is recorded for it; without `sha256` by its size.
+ * @throws PressError `verification` where they differ.
+ */
+export async function assertAsRecorded(
+  file: Pick<SourceFile, 'name' | 'bytes'> & Partial<Pick<SourceFile, 'sha256'>>,
+  entry: ManifestFile,
+): Promise<void> {
   const differs = (what: string, got: string | number, expected: string) =>
     new PressError('verification', {
       file: file.name,
@@ -67,14 +80,13 @@ export async function checkManifest(
       expected,
     });
   if (file.bytes !== entry.bytes) throw differs('size', file.bytes, `${entry.bytes} bytes`);
-  const sha256 = await file.sha256();
-  if (sha256 !== entry.sha256) throw differs('SHA-256', sha256, entry.sha256);
-  return manifest.artifacts.find((artifact) => artifact.files.includes(file.name));
+  const sha256 = await file.sha256?.();
+  if (sha256 !== undefined && sha256 !== entry.sha256) throw differs('SHA-256', sha256, entry.sha256);
 }
 
 export function parseManifest(text: string): Manifest {
   const root = parseJson(text, MANIFEST_NAME);
-  root.at('schemaVersion').integer(MANIFEST_SCHEMA, MANIFEST_SCHEMA);
+  assertFormatVersion(root.at('schemaVersion'), MANIFEST_SCHEMA);
   const tool = root.at('tool');
   const files = root.at('files').items().map(parseFile);
   const artifacts = someItems(root.at('artifacts'), 'artifact').map(parseArtifact);

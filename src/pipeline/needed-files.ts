@@ -2,7 +2,7 @@ import { siblingShardNames } from '../../formats/gguf/shards.ts';
 import { CONTAINERS } from '../../formats/hf/container.ts';
 import { isTokenizerFile } from '../../formats/hf/tokenizer-files.ts';
 import { ADAPTER_CONFIG, adapterAsSource } from '../../formats/peft/adapter.ts';
-import { invalidInput, usage } from '../core/errors.ts';
+import { invalidInput, type PressError, usage } from '../core/errors.ts';
 import { MANIFEST_NAME } from './manifest.ts';
 
 /** A file in a listing, by its path with forward slashes. */
@@ -14,6 +14,8 @@ interface Listed {
 const COMPANIONS = new Set(['config.json', 'generation_config.json', 'README.md']);
 const BUNDLE_MANIFEST = 'manifest.json';
 const GRAPHS = 'onnx/';
+const GRAPH = /^(onnx\/)?[^./][^/]*\.onnx$/i;
+const BUNDLE_IN_FOLDER = /^webgpu[^/]*\/manifest\.json$/;
 
 /** The model of a repository: the files that opening it takes, and where it is among them. */
 export interface NeededFiles<File extends Listed> {
@@ -68,8 +70,16 @@ function modelFiles<File extends Listed>(
     });
     return { files, ...at, format: 'checkpoint' };
   }
-  const onlyGguf = firstOf(repository, ggufModels(flat));
-  if (onlyGguf !== undefined) return filesOf(repository, listed, onlyGguf);
+  const ggufs = firstShards(ggufModels(flat));
+  const bundles = inside
+    .filter((entry) => BUNDLE_IN_FOLDER.test(nameOf(entry)))
+    .map((entry) => entry.path.slice(0, -BUNDLE_MANIFEST.length - 1));
+  const graphs = inside.filter((entry) => GRAPH.test(nameOf(entry))).map((entry) => entry.path);
+  const choices = [...ggufs.map((entry) => entry.path), ...graphs, ...bundles];
+  // Graphs come together: they share config and tokenizer.
+  if (choices.length > Math.max(1, graphs.length)) throw ambiguous(repository, choices);
+  if (ggufs[0] !== undefined) return filesOf(repository, listed, ggufs[0]);
+  if (bundles[0] !== undefined) return modelFiles(repository, listed, bundles[0]);
   if (flat.some((entry) => nameOf(entry) === BUNDLE_MANIFEST))
     return { files: inside, ...at, format: 'bundle' };
   if (inside.some((entry) => entry.path.endsWith('.onnx'))) {
@@ -122,16 +132,17 @@ function filesOf<File extends Listed>(
   throw usage(`${file.path} is a part of a model`, 'the folder that holds it');
 }
 
-/** The one model among GGUF files: of a split model, its first shard. */
-function firstOf<File extends Listed>(repository: string, files: readonly File[]): File | undefined {
-  const models = files.filter(({ path }) => {
+/** Models among GGUF files: of a split one its first shard. */
+function firstShards<File extends Listed>(files: readonly File[]): File[] {
+  return files.filter(({ path }) => {
     const name = path.slice(path.lastIndexOf('/') + 1);
     return (siblingShardNames(name)?.[0] ?? name) === name;
   });
-  if (models.length < 2) return models[0];
-  const names = models.map(({ path }) => path).join(', ');
-  throw usage(
-    `${repository} holds ${models.length} models: ${names}`,
-    `one of them, as hf://${repository}/${models[0]!.path}`,
+}
+
+function ambiguous(repository: string, choices: readonly string[]): PressError {
+  return usage(
+    `${repository} holds ${choices.length} models: ${choices.join(', ')}`,
+    `one of them, as hf://${repository}/${choices[0]!}`,
   );
 }

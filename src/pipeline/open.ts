@@ -1,23 +1,22 @@
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { openGguf, readGgufModel } from '../../formats/gguf/import.ts';
-import { holdsModel } from '../../formats/gguf/kind.ts';
-import { siblingShardNames } from '../../formats/gguf/shards.ts';
+import { openGguf } from '../../formats/gguf/import.ts';
 import { hasHfWeights, isHfFolder, readHfFolder } from '../../formats/hf/import.ts';
-import { isOnnxFolder } from '../../formats/onnx/import/locate.ts';
 import { openOnnx } from '../../formats/onnx/import/open.ts';
 import { ADAPTER_CONFIG, adapterAsSource } from '../../formats/peft/adapter.ts';
 import { isBundle } from '../../formats/webgpu/import/locate.ts';
 import { openBundle } from '../../formats/webgpu/import/open.ts';
-import { invalidInput, localIo, PressError, usage } from '../core/errors.ts';
+import { type Failure, invalidInput, localIo, PressError, usage } from '../core/errors.ts';
 import { closeModel, type Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
-import { parseHubSource } from '../hub/hub-source.ts';
+import { type HubSource, parseHubSource } from '../hub/hub-source.ts';
 import type { HubRun } from '../hub/run.ts';
 import { hubSettings } from '../hub/settings.ts';
-import { SourceFolder } from '../io/source-folder.ts';
+import { assertInside, SourceFolder } from '../io/source-folder.ts';
 import { mergeLora } from '../passes/merge-lora.ts';
+import { assertUndamaged } from './artifact-places.ts';
+import { artifactsIn } from './folder-artifacts.ts';
 import { openAdapterAt } from './open-adapter.ts';
 import { fetchFromHub, openOnHub } from './open-hub.ts';
 
@@ -57,33 +56,76 @@ interface PlacedModel {
 }
 
 async function openPlaced(spec: string, access: SourceAccess): Promise<PlacedModel> {
-  if ((await statOf(spec)) !== undefined) return { model: await openLocal(spec), place: spec };
+  if (access.remote && (await statOf(spec)) === undefined) {
+    const { run, source } = hubAccess(spec, access);
+    const model = await openOnHub(run, source);
+    if (model !== undefined) return { model };
+  }
+  return openLocal(await localPlace(spec, access));
+}
+
+/**
+ * Path on this machine of what a spec names: itself where it exists, else a copy in the cache of what is on the Hub.
+ * @throws PressError local-io where nothing is there, network as the Hub's clients do.
+ */
+export async function localPlace(spec: string, access: SourceAccess = {}): Promise<string> {
+  if ((await statOf(spec)) !== undefined) return spec;
+  const { run, source } = hubAccess(spec, access);
+  return fetchFromHub(run, source);
+}
+
+function hubAccess(spec: string, access: SourceAccess): { readonly run: HubRun; readonly source: HubSource } {
   const source = parseHubSource(spec);
   if (source === undefined) throw new PressError('local-io', { file: spec, what: 'no such file or folder' });
-  const run = hubRun(access);
-  const model = access.remote ? await openOnHub(run, source) : undefined;
-  if (model !== undefined) return { model };
-  const place = await fetchFromHub(run, source);
-  return { model: await openLocal(place), place };
+  return { run: hubRun(access), source };
 }
 
 function hubRun({ env, progress, signal }: SourceAccess): HubRun {
   return { settings: hubSettings(env), ...(progress && { progress }), ...(signal && { signal }) };
 }
 
-async function openLocal(spec: string): Promise<Model> {
-  const stats = await stat(spec);
-  if (!stats.isDirectory()) return (await isBundle(spec)) ? openBundle(spec) : openFile(spec);
-  // Folders of graphs have a config.json too; those of checkpoints may have graphs beside the weights.
+/** Opens what is at a path. A file that its record shows to be damaged is told as such, whatever it has become. */
+async function openLocal(place: string): Promise<Required<PlacedModel>> {
+  const found = await onlyModel(place);
+  try {
+    return { model: await openAt(found), place: found };
+  } catch (error) {
+    if (error instanceof PressError && DAMAGE.includes(error.failure)) await assertUndamaged(found);
+    throw error;
+  }
+}
+
+/** What a damaged file may be taken for. */
+const DAMAGE: readonly Failure[] = ['invalid-input', 'unsupported'];
+
+async function openAt(place: string): Promise<Model> {
+  if (!(await stat(place)).isDirectory())
+    return (await isBundle(place)) ? openBundle(place) : openFile(place);
+  const folder = await SourceFolder.open(path.resolve(place));
+  return !hasHfWeights(folder) && (await isBundle(place)) ? openBundle(place) : readHfFolder(folder);
+}
+
+/** The path of the one model in a folder: of a checkpoint the folder itself, whatever lies beside the weights. */
+async function onlyModel(spec: string): Promise<string> {
+  if (!(await stat(spec)).isDirectory()) return spec;
   const folder = await SourceFolder.open(path.resolve(spec));
-  if (!hasHfWeights(folder) && (await isOnnxFolder(spec))) return openOnnx(spec);
-  if (!hasHfWeights(folder) && folder.has(ADAPTER_CONFIG)) throw adapterAsSource(folder.name, spec);
+  if (hasHfWeights(folder)) return spec;
+  if (folder.has(ADAPTER_CONFIG)) throw adapterAsSource(folder.name, spec);
+  const found = await artifactsIn(spec);
+  if (found.length > 1) {
+    const names = found.map((name) => path.join(spec, name === '' ? 'manifest.json' : name));
+    throw usage(`${spec} holds ${names.length} models, name one of them: ${names.join(', ')}`);
+  }
+  const [only] = found;
+  if (only === '') return spec;
+  if (only !== undefined) {
+    await assertInside(spec, only);
+    return path.join(spec, only);
+  }
   // Repositories of GGUF files often keep the config.json of what they were made of.
-  if (hasHfWeights(folder) || (isHfFolder(folder) && ggufNames(folder).length === 0))
-    return readHfFolder(folder);
-  if (await isBundle(spec)) return openBundle(spec);
-  const gguf = await onlyGguf(spec, folder);
-  return readGgufModel(gguf, (name) => folder.open(name));
+  if (isHfFolder(folder)) return spec;
+  const expected = 'config.json and safetensors files, a .gguf file, an ONNX graph or a bundle';
+  throw invalidInput({ file: spec, what: 'no model in this folder', expected });
 }
 
 /** Opens a source for as long as `use` takes, which also hears its path on this machine, if it is there. */
@@ -127,36 +169,4 @@ function openFile(file: string): Promise<Model> {
     throw usage(`${path.basename(file)} is a part of a checkpoint`, 'the folder that holds it');
   }
   return /\.onnx$/i.test(file) ? openOnnx(file) : openGguf(file);
-}
-
-/** GGUF files of a folder, of split models the first shards. */
-function ggufNames({ entries }: SourceFolder): string[] {
-  const names = [...entries].filter((name) => /\.gguf$/i.test(name));
-  return [...new Set(names.map((name) => siblingShardNames(name)?.[0] ?? name))].sort();
-}
-
-/** The one model among the GGUF files of a folder: of a split model, its first shard. */
-async function onlyGguf(spec: string, folder: SourceFolder): Promise<string> {
-  const found = ggufNames(folder);
-  if (found.length === 0) {
-    const expected = 'config.json and safetensors files, a .gguf file or a bundle';
-    throw invalidInput({ file: spec, what: 'no model in this folder', expected });
-  }
-  const models = found.length === 1 ? found : await withModels(folder, found);
-  if (models.length > 1) {
-    throw usage(`${spec} holds ${models.length} models, name one of them: ${models.join(', ')}`);
-  }
-  return models[0] ?? found[0]!;
-}
-
-/** Those of `names` that are models, and no importances, adapters or projectors beside one. */
-async function withModels(folder: SourceFolder, names: readonly string[]): Promise<string[]> {
-  const models: string[] = [];
-  for (const name of names) {
-    // A shard that is missing is a fault of the model that it is of.
-    const file = folder.has(name) ? await folder.open(name) : undefined;
-    if (file === undefined || (await holdsModel(file))) models.push(name);
-    await file?.close();
-  }
-  return models;
 }

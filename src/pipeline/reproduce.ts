@@ -17,7 +17,7 @@ export interface ReproduceOptions extends RecordedPaths {
   readonly only?: readonly string[];
   /** Folder that what is made is left in. Left out: a hidden one beside the manifest, which goes at the end. */
   readonly output?: string;
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
 }
@@ -63,7 +63,7 @@ export async function reproduce(options: ReproduceOptions): Promise<ReproducedAr
       const converted = await convert({
         ...{ model: inputs.model, targets, output },
         ...(inputs.source !== undefined && { source: inputs.source }),
-        ...(threads !== undefined && { threads }),
+        threads,
         ...(progress && { progress }),
         ...(signal && { signal }),
       });

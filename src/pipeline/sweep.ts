@@ -5,7 +5,7 @@ import type { Model } from '../core/model.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { compareModels } from '../verify/compare.ts';
 import type { Comparison } from '../verify/metrics.ts';
-import type { Allocation, AllocationRequest } from './allocation/allocate.ts';
+import { type Allocation, type AllocationRequest, assertSizesPossible } from './allocation/allocate.ts';
 import { roundedModel } from './allocation/round.ts';
 import { WidthAllocator } from './allocation/width-allocator.ts';
 import { encodeTexts } from './read-text.ts';
@@ -39,7 +39,7 @@ const DEFAULT_EVAL_TOKENS = 2048;
 /**
  * Chooses schemes for several sizes of one target, measuring the model once, and yields a point each. The points are in the order
  * of `sizes`.
- * @throws PressError as `planTarget` and `WidthAllocator` do; usage for targets other than GGUF.
+ * @throws PressError as `planTarget` and `WidthAllocator` do; usage for targets other than GGUF and for sizes that cannot be, before anything is measured.
  */
 export async function* sweep(model: Model, sweeping: SweepOptions): AsyncGenerator<SweepPoint> {
   const { target, sizes, options, evalTexts, known, ffnWidths = [], ...request } = sweeping;
@@ -47,12 +47,14 @@ export async function* sweep(model: Model, sweeping: SweepOptions): AsyncGenerat
   if (recipe === undefined) throw usage(`sizes cannot be swept of ${target}`, 'gguf:RECIPE');
   const { model: prepared, plan } = await planTarget(model, target, options);
   const whole = plan.files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const bytesOf = (size: SweepSize) => ('bytes' in size ? size.bytes : Math.floor(size.share * whole));
+  assertSizesPossible(sizes.map(bytesOf), prepared, { recipe, options }, ffnWidths);
   const { texts = [SAMPLE_TEXT], evalTokens = DEFAULT_EVAL_TOKENS, threads, signal, progress } = request;
   const ids = encodeTexts(new Tokenizer(model.tokenizer), evalTexts ?? texts, evalTokens);
   const allocator = new WidthAllocator(prepared, ffnWidths, { ...request, recipe, options, texts });
   try {
     for (const size of sizes) {
-      const targetBytes = 'bytes' in size ? size.bytes : Math.floor(size.share * whole);
+      const targetBytes = bytesOf(size);
       const before = known?.(targetBytes);
       if (before !== undefined) {
         yield before;

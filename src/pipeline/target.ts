@@ -18,7 +18,12 @@ import type { Model } from '../core/model.ts';
 import type { Statistics } from '../core/statistics.ts';
 import type { Quality } from '../passes/calibrated-rounding.ts';
 import { type PassRequest, printPassRequest, runPasses } from '../passes/run.ts';
-import { type Allocation, type AllocationRequest, exactly } from './allocation/allocate.ts';
+import {
+  type Allocation,
+  type AllocationRequest,
+  assertSizesPossible,
+  exactly,
+} from './allocation/allocate.ts';
 import { type AllocatedModel, WidthAllocator } from './allocation/width-allocator.ts';
 import type { ManifestOptions } from './manifest.ts';
 import { type OptionName, recordOptions } from './recorded-options.ts';
@@ -183,6 +188,7 @@ async function allocate(
   options: TargetOptions,
   { targetBytes, ffnWidths = [], ...request }: AllocationRequest,
 ): Promise<AllocatedModel> {
+  assertSizesPossible([targetBytes], model, { recipe, options }, ffnWidths);
   const allocator = new WidthAllocator(model, ffnWidths, { recipe, options, ...request });
   try {
     return await allocator.allocate(targetBytes);

@@ -2,6 +2,7 @@ import type { PlannedTensor } from '../core/export-plan.ts';
 import type { SourceFile } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
 import { openCompute } from '../kernels/compute.ts';
+import { defaultThreads } from '../kernels/threads.ts';
 import type { StoredTensor } from './stored-tensor.ts';
 import { assertTranscodable, type Ledger, transcode } from './transcode.ts';
 import type { Transfer } from './transfer.ts';
@@ -16,7 +17,7 @@ export type Fill = (
 export interface TranscoderOptions {
   /** `Model.files`. */
   readonly files: readonly SourceFile[];
-  readonly threads: number;
+  readonly threads?: number | undefined;
   /** Most bytes that the process may hold. */
   readonly maxMemory: number | undefined;
   /** Working memory that is needed afterwards; left out: none. */
@@ -30,9 +31,11 @@ export interface TranscoderOptions {
  * @throws PressError before anything is read: unsupported where a scheme cannot be written, local-io where `maxMemory` is too small.
  */
 export function transcoder(tensors: readonly PlannedTensor[], options: TranscoderOptions): Fill {
-  const { files, threads, maxMemory, making = 0, progress, signal } = options;
+  const { files, maxMemory, making = 0, progress, signal } = options;
   for (const tensor of tensors) assertTranscodable(tensor);
-  const slot = slotBytes(tensors, { maxMemory, resident: process.memoryUsage.rss(), threads, making });
+  const threads = options.threads ?? defaultThreads(tensors.map(({ source }) => source));
+  const limit = { maxMemory, resident: process.memoryUsage.rss(), threads, making };
+  const slot = slotBytes(tensors, limit);
   return async (transfers, ledger) => {
     const compute = await openCompute({ threads, bytes: SLOTS * slot + sideBytes(tensors) });
     try {

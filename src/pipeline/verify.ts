@@ -43,8 +43,8 @@ export interface VerifyOptions {
   readonly attention?: AttentionForm;
   /** What computes the artifact. Default: built-in. */
   readonly engine?: Engine;
-  /** Default: all cores. */
-  readonly threads?: number;
+  /** Default: as many as cores, memory and the model are worth. */
+  readonly threads?: number | undefined;
   readonly signal?: AbortSignal;
   readonly progress?: Progress;
 }
@@ -94,10 +94,8 @@ export async function verify(
   const reference = await inFormOf(artifact, source, options);
   for (const mismatch of tensorMismatches(reference, artifact))
     throw new PressError('verification', mismatch);
-  const { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_VERIFY_TOKENS } = options;
   const tokenizer = new Tokenizer(source.tokenizer);
-  const ids = encodeTexts(tokenizer, texts, maxTokens);
-  if (ids.length < 2) throw invalidInput({ what: 'tokens of text', got: ids.length, expected: 'at least 2' });
+  const ids = idsToCompare(tokenizer, options);
   const maxKld = options.maxKld ?? limitOf(artifact, options.passes);
 
   const running = runOptions(options);
@@ -131,7 +129,11 @@ export async function verify(
 
   const faults = [
     maxKld === undefined ? undefined : comparisonFault(comparison, maxKld),
-    ...tensors.map((error) => tensorFault(error, artifact.weighed)),
+    ...tensors.map((error) => {
+      const fault = tensorFault(error);
+      const holder = error.failed?.kind === 'reference' ? expected : stored;
+      return fault && { ...fault, ...fileOf(holder, error.name) };
+    }),
   ];
   const failures = faults.flatMap((fault) => (fault ? [new PressError('verification', fault).message] : []));
   const speed = tokensPerSecond?.();
@@ -141,6 +143,19 @@ export async function verify(
     ...{ contextLength, positions },
     worst: worstPositions(positions, ids, contextLength, tokenizer, WORST_POSITIONS),
   };
+}
+
+/**
+ * Tokens that two models are compared over.
+ * @throws PressError invalid-input where texts have fewer than two.
+ */
+export function idsToCompare(
+  tokenizer: Tokenizer,
+  { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_VERIFY_TOKENS }: Pick<VerifyOptions, 'texts' | 'maxTokens'>,
+): readonly number[] {
+  const ids = encodeTexts(tokenizer, texts, maxTokens);
+  if (ids.length < 2) throw invalidInput({ what: 'tokens of text', got: ids.length, expected: 'at least 2' });
+  return ids;
 }
 
 /**
@@ -160,7 +175,7 @@ export async function recordedPasses(spec: string, artifact: Model): Promise<rea
 }
 
 function runOptions({ threads, signal, progress }: VerifyOptions) {
-  return { ...(threads && { threads }), ...(signal && { signal }), ...(progress && { progress }) };
+  return { threads, ...(signal && { signal }), ...(progress && { progress }) };
 }
 
 /** Pruning costs what it costs; only who asked for it knows what it may. */
@@ -190,6 +205,12 @@ async function inFormOf(
   const { kvBForm } = artifact.config;
   if (kvBForm !== undefined && model.config.kvBForm === undefined) missing.push(`absorb-mla:form=${kvBForm}`);
   return runPasses(model, missing.map(parsePassRequest));
+}
+
+/** The file that a tensor begins in. */
+function fileOf({ tensors, files }: Model, name: string): { readonly file?: string } {
+  const file = files[tensors.get(name)!.origin.file];
+  return file === undefined ? {} : { file: file.name };
 }
 
 /** Both with the tensors that the artifact stores: rounding is judged by its own blocks. */

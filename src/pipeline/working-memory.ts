@@ -2,6 +2,8 @@ import { PressError } from '../core/errors.ts';
 import { type PlannedTensor, plannedRows } from '../core/export-plan.ts';
 import { schemeBytes } from '../core/scheme.ts';
 import { columnCount, rowBytes } from '../core/tensor.ts';
+import { machine } from '../kernels/machine.ts';
+import { THREAD_BYTES } from '../kernels/threads.ts';
 
 /** One chunk is read while another is transcoded and a third is written. */
 export const SLOTS = 3;
@@ -14,8 +16,6 @@ export const SLOT_ALIGNMENT = 64;
 const PREFERRED_SLOT_BYTES = 8 << 20;
 /** The young generation of V8 may grow to three spaces of 16 MiB before it is collected. */
 const GROWTH_BYTES = 48 << 20;
-/** Stack, heap, code and scratch of every thread but the first. Measured: 9 MB. */
-const THREAD_BYTES = 10 << 20;
 
 /** Bytes that one row of a tensor takes in a slot: read, written and compared. */
 export function rowFootprint({ source, scheme }: Pick<PlannedTensor, 'source' | 'scheme'>): number {
@@ -23,7 +23,7 @@ export function rowFootprint({ source, scheme }: Pick<PlannedTensor, 'source' | 
 }
 
 export interface MemoryLimit {
-  /** Most bytes that the process may hold; undefined: no limit. */
+  /** Most bytes that the process may hold; undefined: what the machine, or its container, has. */
   readonly maxMemory: number | undefined;
   /** What it holds already: the runtime, the tokenizer. */
   readonly resident: number;
@@ -65,9 +65,10 @@ function feedbackColumns(tensors: readonly PlannedTensor[]): number {
 export function slotBytes(tensors: readonly PlannedTensor[], limit: MemoryLimit): number {
   const smallest = tensors.reduce((most, tensor) => Math.max(most, smallestSlot(tensor)), SLOT_ALIGNMENT);
   const { maxMemory, resident, threads, making = 0 } = limit;
-  if (maxMemory === undefined) return Math.max(PREFERRED_SLOT_BYTES, smallest);
   const base = resident + GROWTH_BYTES + (threads - 1) * THREAD_BYTES + making + sideBytes(tensors);
-  const available = aligned((maxMemory - base) / SLOTS - SLOT_ALIGNMENT);
+  const available = aligned(((maxMemory ?? machine().memory) - base) / SLOTS - SLOT_ALIGNMENT);
+  // What the machine gives is no promise to keep: where it is little, the smallest slots may do.
+  if (maxMemory === undefined) return Math.max(Math.min(PREFERRED_SLOT_BYTES, available), smallest);
   if (available < smallest) {
     const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
     throw new PressError('local-io', {

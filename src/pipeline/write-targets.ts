@@ -48,7 +48,7 @@ export interface WriteOptions {
   readonly force?: boolean;
   /** Keep what is done when the run is interrupted, and go on with what such a run of the same conversion has left. */
   readonly resume?: boolean;
-  readonly threads: number;
+  readonly threads?: number | undefined;
   readonly progress?: Progress;
   /** Stops between two chunks; the output folder is then as it was, but for what `resume` keeps. */
   readonly signal?: AbortSignal;
@@ -156,12 +156,16 @@ function fileOf({ name, bytes, sha256 }: FileDigest): ManifestFile {
   return { path: name, bytes, sha256 };
 }
 
+/** A manifest that is malformed, or of a newer plmpress. */
+const UNREADABLE: readonly PressError['failure'][] = ['invalid-input', 'unsupported'];
+
 /** With `force`, a manifest that cannot be understood does not stop the run: it will be replaced. */
 async function readPrevious(folder: string, force: boolean): Promise<Manifest | undefined | 'malformed'> {
   try {
     return await readManifest(folder);
   } catch (error) {
-    if (force && error instanceof PressError && error.failure === 'invalid-input') return 'malformed';
+    const isUnreadable = error instanceof PressError && UNREADABLE.includes(error.failure);
+    if (force && isUnreadable) return 'malformed';
     throw error;
   }
 }

@@ -45,6 +45,12 @@ export function verificationSection(title: string, verification: Verification, l
   };
 }
 
+/** An artifact that could not be compared, for what `failures` say. */
+export function refusalSection(title: string, failures: readonly string[]): Section {
+  const verdict = 'It could not be compared with its source.';
+  return { title, passed: false, verdict, failures, measures: [], panels: [], facts: [] };
+}
+
 function measures({ kld, maxKld, top1, ppl, maxAbsError, tensors }: Verification): Measure[] {
   const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0);
   const weights = tensors.reduce((sum, tensor) => sum + elementCount(tensor), 0);

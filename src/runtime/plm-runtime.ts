@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import type { PlmConfig } from '../core/config.ts';
 import { invalidInput, PressError, usage } from '../core/errors.ts';
@@ -6,6 +5,7 @@ import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
 import { type Compute, openCompute } from '../kernels/compute.ts';
 import { arenaStart, MAX_PAGES, PAGE_BYTES } from '../kernels/layout.ts';
+import { defaultThreads } from '../kernels/threads.ts';
 import { type ActivationStatistics, ActivationSums, type StatisticsRequest } from './activation-sums.ts';
 import { type Allocator, AreaCounter } from './allocator.ts';
 import { type AttentionForm, kvBytesPerToken } from './attention.ts';
@@ -30,8 +30,8 @@ export interface RuntimeOptions {
   readonly ffn?: FfnForm;
   /** Tokens that go through the layers together, 1 at least. Default 128. */
   readonly batch?: number;
-  /** Default: all cores. */
-  readonly threads?: number;
+  /** Default: `defaultThreads`. */
+  readonly threads?: number | undefined;
   /** Count the neurons of the FFN that fire, for `firing`. Default false. */
   readonly countsFirings?: boolean;
   /** Sum up what the matrices are multiplied with. */
@@ -99,7 +99,7 @@ export class PlmRuntime {
       signal,
     } = options;
     assertContext(config, contextLength);
-    const threads = options.threads ?? availableParallelism();
+    const threads = options.threads ?? defaultThreads(model.tensors.values());
     const size = {
       ...{ attention, ffn, contextLength, countsFirings, statistics },
       batch: Math.min(batch, contextLength),

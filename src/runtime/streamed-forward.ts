@@ -5,6 +5,7 @@ import type { Progress } from '../core/progress.ts';
 import { byteLength, type RowRange, rowBytes, rowCount, rowRanges, type Tensor } from '../core/tensor.ts';
 import { type Compute, openCompute } from '../kernels/compute.ts';
 import type { Pointer } from '../kernels/memory.ts';
+import { defaultThreads } from '../kernels/threads.ts';
 import { type Allocator, AreaCounter, allocFloats } from './allocator.ts';
 import { Forward } from './forward.ts';
 import { loadWeights } from './load-weights.ts';
@@ -16,7 +17,8 @@ import { matrixAt, type Placement, Placer, type PlmWeights, placeLayer } from '.
 const HEAD_BYTES = 8 << 20;
 
 export interface StreamOptions {
-  readonly threads: number;
+  /** Default: `defaultThreads`. */
+  readonly threads?: number | undefined;
   readonly implementation?: 'wasm' | 'plain';
   readonly signal?: AbortSignal;
   readonly progress?: Progress;
@@ -31,7 +33,7 @@ export async function streamedLogits(
   ids: readonly number[],
   options: StreamOptions,
 ): Promise<Float32Array[]> {
-  const { threads, implementation } = options;
+  const { threads = defaultThreads(model.tensors.values()), implementation } = options;
   const bytes = streamedBytes(model, ids.length);
   const compute = await openCompute({ threads, bytes, ...(implementation && { implementation }) });
   try {

@@ -61,6 +61,18 @@ const LIMITS: Readonly<Record<SchemeName, SchemeLimits>> = {
   IQ1_M: { meanKld: 10, rms: 1, row: 1.2, floor: 2 ** -12 },
 };
 
+/** Codes of a group all lie on its grid, which reaches less than twice as far as its weights. */
+const WEIGHED_ROW = 2;
+
+/**
+ * The largest error of a row that passes, relative to its largest weight: none where blocks are `exact` copies. `weighed`:
+ * rounding was weighed by importances, so that the grid of a group may leave out what is unimportant.
+ */
+export function rowLimit(scheme: SchemeName, exact: boolean, weighed = false): number {
+  if (exact) return 0;
+  return weighed ? WEIGHED_ROW : schemeLimits(scheme).row;
+}
+
 export function schemeLimits(scheme: SchemeName): SchemeLimits {
   return LIMITS[scheme];
 }

@@ -1,15 +1,15 @@
-import { availableParallelism } from 'node:os';
 import type { Fault } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
 import { openCompute } from '../kernels/compute.ts';
+import { defaultThreads } from '../kernels/threads.ts';
 import { type TensorError, TensorPair } from './tensor-pair.ts';
 
 export type { TensorError } from './tensor-pair.ts';
 
 export interface TensorErrorOptions {
-  /** Default: all cores. */
-  readonly threads?: number;
+  /** Default: `defaultThreads`. */
+  readonly threads?: number | undefined;
   readonly implementation?: 'wasm' | 'plain';
   /** Bytes of weights in memory at once, one row step of each model at least. Default 32 MiB. */
   readonly budget?: number;
@@ -43,7 +43,7 @@ export async function* tensorErrors(
   artifact: Model,
   options: TensorErrorOptions = {},
 ): AsyncGenerator<TensorError, void> {
-  const { threads = availableParallelism(), implementation, signal, progress } = options;
+  const { threads = defaultThreads(artifact.tensors.values()), implementation, signal, progress } = options;
   const pairs = matchingPairs(reference, artifact, options.budget ?? DEFAULT_BUDGET);
   const bytes = Math.max(0, ...pairs.map((pair) => pair.workingBytes));
   const compute = await openCompute({ threads, bytes, ...(implementation && { implementation }) });
@@ -69,7 +69,7 @@ function matchingPairs(reference: Model, artifact: Model, budget: number): Tenso
   for (const [name, tensor] of artifact.tensors) {
     const other = reference.tensors.get(name);
     if (other === undefined || !sameShape(tensor.shape, other.shape)) continue;
-    pairs.push(new TensorPair(other, tensor, budget));
+    pairs.push(new TensorPair(other, tensor, budget, artifact.weighed));
   }
   return pairs;
 }

@@ -10,7 +10,8 @@ import {
 } from '../core/tensor.ts';
 import type { Compute, Pointer } from '../kernels/compute.ts';
 import { ALIGNMENT } from '../kernels/layout.ts';
-import { schemeLimits } from './scheme-limits.ts';
+import { codecOf } from '../schemes/index.ts';
+import { rowLimit, schemeLimits } from './scheme-limits.ts';
 
 /** How a tensor of the artifact differs from the reference's of the same name. */
 export interface TensorError {
@@ -33,6 +34,20 @@ export interface TensorError {
   readonly notFinite: number;
   /** The row whose largest error is the largest part of its largest weight, or of `SchemeLimits.floor`. */
   readonly worstRow: { readonly row: number; readonly error: number };
+  /** The first place that does not pass; left out where all do. */
+  readonly failed?: FailedPlace;
+}
+
+/** A weight, by the rows and columns of the tensor, and the block of its scheme in the row that it lies in. All count from 0. */
+export interface FailedPlace {
+  /** `not finite`: of the artifact; `reference`: not finite there already; `error`: beyond `limit`. */
+  readonly kind: 'not finite' | 'reference' | 'error';
+  readonly row: number;
+  readonly column: number;
+  readonly block: number;
+  /** Of the row, relative to its largest weight. */
+  readonly error: number;
+  readonly limit: number;
 }
 
 /** What kernel `difference` writes for a row: four f64. */
@@ -61,11 +76,18 @@ export class TensorPair {
   #maxAbsError = 0;
   #notFinite = 0;
   #worstRow = { row: 0, error: 0 };
+  #failed: FailedPlace | undefined;
+  /** As in `TensorError`. */
+  readonly #exact: boolean;
+  readonly #limit: number;
 
-  /** Chunks of both take at most `budget` bytes, but one row step at least. */
-  constructor(reference: Tensor, artifact: Tensor, budget: number) {
+  /** Chunks of both take at most `budget` bytes, but one row step at least. `weighed`: as `rowLimit`. */
+  constructor(reference: Tensor, artifact: Tensor, budget: number, weighed = false) {
     this.reference = reference;
     this.artifact = artifact;
+    this.#exact =
+      artifact.scheme === reference.scheme && (!artifact.oneScalePerRow || reference.oneScalePerRow === true);
+    this.#limit = rowLimit(artifact.scheme, this.#exact, weighed);
     const step = leastCommonMultiple(reference.rowStep, artifact.rowStep);
     const rows = Math.max(1, Math.floor(budget / this.#bytesPerRow / step)) * step;
     this.#rows = Math.min(rows, rowCount(artifact));
@@ -100,14 +122,14 @@ export class TensorPair {
 
   /** After `compare`. */
   result(): TensorError {
-    const { name, scheme, shape, oneScalePerRow } = this.artifact;
+    const { name, scheme, shape } = this.artifact;
     const count = elementCount(this.artifact);
     const [rms, rmsError] = [Math.sqrt(this.#squares / count), Math.sqrt(this.#squaredError / count)];
     return {
       name,
       scheme,
       referenceScheme: this.reference.scheme,
-      exact: scheme === this.reference.scheme && (!oneScalePerRow || this.reference.oneScalePerRow === true),
+      exact: this.#exact,
       shape,
       bytes: byteLength(this.artifact),
       rms,
@@ -116,6 +138,7 @@ export class TensorPair {
       maxAbsError: this.#maxAbsError,
       notFinite: this.#notFinite,
       worstRow: this.#worstRow,
+      ...(this.#failed && { failed: this.#failed }),
     };
   }
 
@@ -142,16 +165,24 @@ export class TensorPair {
     // The error of the zero matrix is the weight itself: every row against the same zeros.
     const zeroMatrix = { b: zeros, bScheme: SCHEMES.F32.ggmlType, bRowBytes: 0 };
     compute.run('difference', { ...job, ...zeroMatrix, out: weights });
+    const decode = (tensor: Tensor, at: Pointer, row: number): Float32Array => {
+      const bytes = rowBytes(tensor);
+      const values = new Float32Array(columnCount(tensor));
+      codecOf(tensor.scheme).decode(compute.bytes(at + row * bytes, bytes), 0, values, 0, values.length);
+      return values;
+    };
     this.#add(
       range.first,
       compute.doubles(errors, rows * DIFFERENCE_VALUES),
       compute.doubles(weights, rows * DIFFERENCE_VALUES),
+      (row) => [decode(this.reference, reference, row), decode(this.artifact, artifact, row)],
     );
   }
 
-  #add(firstRow: number, errors: Float64Array, weights: Float64Array): void {
+  #add(firstRow: number, errors: Float64Array, weights: Float64Array, decode: DecodeRow): void {
     const { floor } = schemeLimits(this.artifact.scheme);
     for (let at = 0; at < errors.length; at += DIFFERENCE_VALUES) {
+      const row = at / DIFFERENCE_VALUES;
       const [squaredError, squares, largestError, notFinite] = errors.subarray(at, at + DIFFERENCE_VALUES);
       const largestWeight = weights[at + 2]!;
       this.#squaredError += squaredError!;
@@ -160,8 +191,15 @@ export class TensorPair {
       this.#notFinite += notFinite!;
       const error = largestError === 0 ? 0 : largestError! / Math.max(largestWeight, floor);
       // The negation lets a NaN be the worst.
-      if (!(error <= this.#worstRow.error))
-        this.#worstRow = { row: firstRow + at / DIFFERENCE_VALUES, error };
+      if (!(error <= this.#worstRow.error)) this.#worstRow = { row: firstRow + row, error };
+      // What is not finite is worse than any error, wherever it is.
+      const kind = notFinite! > 0 ? 'not finite' : Number.isFinite(squares!) ? 'error' : 'reference';
+      const fails = kind !== 'error' || error > this.#limit;
+      if (!fails || (this.#failed !== undefined && (kind === 'error' || this.#failed.kind !== 'error')))
+        continue;
+      const column = failedColumn(kind, ...decode(row));
+      const block = Math.floor(column / SCHEMES[this.artifact.scheme].blockSize);
+      this.#failed = { kind, row: firstRow + row, column, block, error, limit: this.#limit };
     }
   }
 
@@ -181,6 +219,19 @@ export class TensorPair {
     };
     return { places, end };
   }
+}
+
+/** Row `row` of a chunk, decoded, of the reference and of the artifact. */
+type DecodeRow = (row: number) => [reference: Float32Array, artifact: Float32Array];
+
+/** The first weight that is not finite, or the first of those that are off by most. */
+function failedColumn(kind: FailedPlace['kind'], reference: Float32Array, artifact: Float32Array): number {
+  if (kind !== 'error') {
+    const values = kind === 'reference' ? reference : artifact;
+    return values.findIndex((value) => !Number.isFinite(value));
+  }
+  const errors = reference.map((value, column) => Math.abs(value - artifact[column]!));
+  return errors.reduce((most, error, column) => (error > errors[most]! ? column : most), 0);
 }
 
 function leastCommonMultiple(a: number, b: number): number {

@@ -3,7 +3,7 @@ import { bitsPerWeight } from '../core/scheme.ts';
 import type { Tensor } from '../core/tensor.ts';
 import type { Comparison } from './metrics.ts';
 import { schemeLimits } from './scheme-limits.ts';
-import type { TensorError } from './tensor-pair.ts';
+import type { FailedPlace, TensorError } from './tensor-pair.ts';
 
 /** The most mean KLD to expect of an artifact that stores these tensors: the limit of its coarsest matrices. */
 export function defaultMaxKld(tensors: ReadonlyMap<string, Tensor>): number {
@@ -20,28 +20,33 @@ export function comparisonFault(comparison: Comparison, maxKld: number): Fault |
   return exceeds(mean, maxKld) ? { what: 'mean KLD', ...figures(mean, maxKld) } : undefined;
 }
 
-/** Codes of a group all lie on its grid, which reaches less than twice as far as its weights. */
-const WEIGHED_ROW = 2;
-
 /**
- * Why a tensor does not pass, if so. One that holds the reference's own blocks must show no error at all. `weighed`:
- * rounding was weighed by importances, so that the grid of a group may leave out what is unimportant.
+ * Why a tensor does not pass, if so, with the first place that shows it. One that holds the reference's own blocks must
+ * show no error at all.
  */
-export function tensorFault(error: TensorError, weighed = false): Fault | undefined {
-  const { name, scheme, exact, notFinite, rms, rmsError, worstRow } = error;
-  if (notFinite > 0)
-    return { field: name, what: 'weights that are not finite', got: notFinite, expected: '0' };
+export function tensorFault(error: TensorError): Fault | undefined {
+  const { name, scheme, exact, notFinite, rms, rmsError, failed } = error;
+  const place = failed && placeText(failed);
+  if (failed?.kind === 'reference')
+    return { field: name, what: `weight of the source that is not finite, in ${place}` };
+  if (failed?.kind === 'not finite') {
+    const what = `weights that are not finite, the first in ${place}`;
+    return { field: name, what, got: notFinite, expected: '0' };
+  }
   const limits = schemeLimits(scheme);
   const relative = rmsError === 0 ? 0 : rmsError / Math.max(rms, limits.floor);
-  const [maxRms, maxRow] = exact ? [0, 0] : [limits.rms, weighed ? WEIGHED_ROW : limits.row];
+  const maxRms = exact ? 0 : limits.rms;
   if (exceeds(relative, maxRms)) {
-    return { field: name, what: `relative RMS error of ${scheme}`, ...figures(relative, maxRms) };
+    const from = place === undefined ? '' : `, the first row beyond its limit at ${place}`;
+    return { field: name, what: `relative RMS error of ${scheme}${from}`, ...figures(relative, maxRms) };
   }
-  if (exceeds(worstRow.error, maxRow)) {
-    const what = `largest error of ${scheme} in row ${worstRow.row}, relative to its largest weight`;
-    return { field: name, what, ...figures(worstRow.error, maxRow) };
-  }
-  return undefined;
+  if (failed === undefined) return undefined;
+  const what = `largest error of ${scheme} in ${place}, relative to the largest weight of the row`;
+  return { field: name, what, ...figures(failed.error, failed.limit) };
+}
+
+function placeText({ row, column, block }: FailedPlace): string {
+  return `row ${row}, block ${block} (weight [${row}, ${column}])`;
 }
 
 /** True for NaN too. */

@@ -104,10 +104,10 @@ describe('generate', () => {
   });
 
   it('takes special tokens in the prompt and stops at a stop token', async () => {
-    const argv = ['generate', TINY, '--prompt', '<|im_start|>user', '-n', '0', '--json', '--quiet'];
+    const argv = ['generate', TINY, '--prompt', '<|im_start|>user', '-n', '1', '--json', '--quiet'];
     const { promptIds, ids } = JSON.parse((await runCli(argv)).stdout);
     assert.equal(promptIds[0], 2001);
-    assert.deepEqual(ids, []);
+    assert.ok(ids.length <= 1);
   });
 
   it('samples by the seed', async () => {

@@ -105,12 +105,12 @@ describe('verify', () => {
     [
       'a scale that is not a number',
       ['model.layers.0.self_attn.kv_b_proj.weight', (block) => block.writeUInt16LE(0x7e00, 0)],
-      /model\.layers\.0\.self_attn\.kv_b_proj\.weight: weights that are not finite, got 32, expected 0/,
+      /plm-tiny-Q8_0\.gguf: model\.layers\.0\.self_attn\.kv_b_proj\.weight: weights that are not finite, the first in row 0, block 0 \(weight \[0, 0\]\), got 32, expected 0/,
     ],
     [
       'a block of zeros',
       ['model.embed_tokens.weight', (block) => block.fill(0), 40],
-      /model\.embed_tokens\.weight: largest error of Q8_0 in row 5/,
+      /model\.embed_tokens\.weight: largest error of Q8_0 in row 5, block 0 \(/,
     ],
   ];
   for (const [name, damaged, message] of DAMAGES) {

@@ -108,7 +108,7 @@ describe('a worker that dies', () => {
   function withWorker(code: string): { compute: Compute; worker: Worker } {
     const worker = new Worker(code, { eval: true });
     const buffer = new SharedArrayBuffer(arenaStart(2) + 2 * MIB);
-    return { worker, compute: new Compute({ buffer, wasm: undefined }, [worker], 2 * MIB) };
+    return { worker, compute: new Compute({ buffer, wasm: undefined }, [worker], 2 * MIB, () => {}) };
   }
 
   for (const [how, code, message] of [

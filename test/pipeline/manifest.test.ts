@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { describe, it } from 'node:test';
+import type { Failure } from '../../src/core/errors.ts';
 import {
   describesAny,
   encodeManifest,
@@ -86,99 +87,104 @@ describe('a second conversion', () => {
 });
 
 describe('manifests that are refused', () => {
-  const cases: readonly [name: string, edit: (text: string) => string, message: RegExp][] = [
-    ['text', () => 'hello', /line 1/],
-    ['a list', () => '[]', /wrong value, got \[\], expected an object$/],
-    ['cut short', (text) => text.slice(0, -40), /plmpress\.json/],
+  const cases: readonly [name: string, edit: (text: string) => string, message: RegExp, failure?: Failure][] =
     [
-      'of a later schema',
-      (text) => text.replace('"schemaVersion": 1', '"schemaVersion": 2'),
-      /schemaVersion: wrong value, got 2/,
-    ],
-    ['without files', (text) => text.replace('"files"', '"fils"'), /files: missing/],
-    [
-      'a climbing path',
-      (text) => text.replaceAll('b.gguf', '../b.gguf'),
-      /files\[0\]\.path: .*a path inside the folder$/,
-    ],
-    ['an absolute path', (text) => text.replaceAll('b.gguf', '/etc/passwd'), /files\[0\]\.path: /],
-    ['a path of Windows', (text) => text.replaceAll('b.gguf', 'C:\\\\b.gguf'), /files\[0\]\.path: /],
-    ['a short digest', (text) => text.replaceAll('aaaa', 'aaa'), /files\[0\]\.sha256: .*64 hex digits$/],
-    [
-      'a tensor without a digest',
-      (text) => text.replace(/"sha256": "d+",/, ''),
-      /artifacts\[0\]\.tensors\[0\]\.sha256: missing/,
-    ],
-    [
-      'a digest of a tensor in capitals',
-      (text) => text.replaceAll(SHA('d'), SHA('D')),
-      /tensors\[0\]\.sha256: .*64 hex digits$/,
-    ],
-    ['a negative size', (text) => text.replace('"bytes": 10', '"bytes": -10'), /files\[0\]\.bytes: /],
-    [
-      'a size that is no integer',
-      (text) => text.replace('"bytes": 10', '"bytes": 1.5'),
-      /files\[0\]\.bytes: /,
-    ],
-    [
-      'an artifact of a file that is not listed',
-      (text) => text.replace('b.gguf', 'c.gguf'),
-      /b\.gguf is not among the files$/,
-    ],
-    [
-      'a path with a control character',
-      (text) => text.replaceAll('b.gguf', 'b\\u001b[2J.gguf'),
-      /files\[0\]\.path: .*a path inside the folder$/,
-    ],
-    [
-      'a path that is written from right to left',
-      (text) => text.replaceAll('b.gguf', 'b\\u202e.gguf'),
-      /files\[0\]\.path: .*a path inside the folder$/,
-    ],
-    [
-      'without artifacts',
-      (text) => text.replace(/"artifacts": \[.*\]/s, '"artifacts": []'),
-      /artifacts: wrong value, got \[\], expected at least one artifact$/,
-    ],
-    [
-      'an artifact without files',
-      (text) => text.replace(/"files": \[\s*"b\.gguf"\s*\]/, '"files": []'),
-      /artifacts\[0\]\.files: wrong value, got \[\], expected at least one file$/,
-    ],
-    [
-      'a file of no artifact',
-      (text) =>
-        text.replace('"files": [', `"files": [{ "path": ".env", "bytes": 1, "sha256": "${SHA('a')}" },`),
-      /files: \.env belongs to no artifact$/,
-    ],
-    [
-      'a target that is a line of Markdown',
-      (text) => text.replace('"target": "gguf:q8_0"', '"target": "gguf:`# x`"'),
-      /artifacts\[0\]\.target: .*FORMAT:SCHEME, as gguf:q4_k_m$/,
-    ],
-    [
-      'more passes than the stack could hold',
-      (text) => text.replace('"permute-rope"', Array(5000).fill('"fold-norms"').join()),
-      /artifacts\[0\]\.passes: wrong value, got "an array of 5000 items", expected at most 100 items$/,
-    ],
-    [
-      'a pass that is none',
-      (text) => text.replace('"permute-rope"', '"../permute"'),
-      /artifacts\[0\]\.passes\[0\]: .*NAME or NAME:key=value/,
-    ],
-    [
-      'an option that is an object',
-      (text) => text.replace('"shardSize": 500', '"shardSize": {}'),
-      /options\.shardSize: /,
-    ],
-  ];
-  for (const [name, edit, message] of cases) {
+      ['text', () => 'hello', /line 1/],
+      ['a list', () => '[]', /wrong value, got \[\], expected an object$/],
+      ['cut short', (text) => text.slice(0, -40), /plmpress\.json/],
+      [
+        'of a later schema',
+        (text) => text.replace('"schemaVersion": 1', '"schemaVersion": 2'),
+        /schemaVersion: the file was made by a newer version of plmpress, got 2, expected at most 1: update plmpress$/,
+        'unsupported',
+      ],
+      ['without files', (text) => text.replace('"files"', '"fils"'), /files: missing/],
+      [
+        'a climbing path',
+        (text) => text.replaceAll('b.gguf', '../b.gguf'),
+        /files\[0\]\.path: .*a path inside the folder$/,
+      ],
+      ['an absolute path', (text) => text.replaceAll('b.gguf', '/etc/passwd'), /files\[0\]\.path: /],
+      ['a path of Windows', (text) => text.replaceAll('b.gguf', 'C:\\\\b.gguf'), /files\[0\]\.path: /],
+      ['a short digest', (text) => text.replaceAll('aaaa', 'aaa'), /files\[0\]\.sha256: .*64 hex digits$/],
+      [
+        'a tensor without a digest',
+        (text) => text.replace(/"sha256": "d+",/, ''),
+        /artifacts\[0\]\.tensors\[0\]\.sha256: missing/,
+      ],
+      [
+        'a digest of a tensor in capitals',
+        (text) => text.replaceAll(SHA('d'), SHA('D')),
+        /tensors\[0\]\.sha256: .*64 hex digits$/,
+      ],
+      ['a negative size', (text) => text.replace('"bytes": 10', '"bytes": -10'), /files\[0\]\.bytes: /],
+      [
+        'a size that is no integer',
+        (text) => text.replace('"bytes": 10', '"bytes": 1.5'),
+        /files\[0\]\.bytes: /,
+      ],
+      [
+        'an artifact of a file that is not listed',
+        (text) => text.replace('b.gguf', 'c.gguf'),
+        /b\.gguf is not among the files$/,
+      ],
+      [
+        'a path with a control character',
+        (text) => text.replaceAll('b.gguf', 'b\\u001b[2J.gguf'),
+        /files\[0\]\.path: .*a path inside the folder$/,
+      ],
+      [
+        'a path that is written from right to left',
+        (text) => text.replaceAll('b.gguf', 'b\\u202e.gguf'),
+        /files\[0\]\.path: .*a path inside the folder$/,
+      ],
+      [
+        'without artifacts',
+        (text) => text.replace(/"artifacts": \[.*\]/s, '"artifacts": []'),
+        /artifacts: wrong value, got \[\], expected at least one artifact$/,
+      ],
+      [
+        'an artifact without files',
+        (text) => text.replace(/"files": \[\s*"b\.gguf"\s*\]/, '"files": []'),
+        /artifacts\[0\]\.files: wrong value, got \[\], expected at least one file$/,
+      ],
+      [
+        'a file of no artifact',
+        (text) =>
+          text.replace('"files": [', `"files": [{ "path": ".env", "bytes": 1, "sha256": "${SHA('a')}" },`),
+        /files: \.env belongs to no artifact$/,
+      ],
+      [
+        'a target that is a line of Markdown',
+        (text) => text.replace('"target": "gguf:q8_0"', '"target": "gguf:`# x`"'),
+        /artifacts\[0\]\.target: .*FORMAT:SCHEME, as gguf:q4_k_m$/,
+      ],
+      [
+        'more passes than the stack could hold',
+        (text) => text.replace('"permute-rope"', Array(5000).fill('"fold-norms"').join()),
+        /artifacts\[0\]\.passes: wrong value, got "an array of 5000 items", expected at most 100 items$/,
+      ],
+      [
+        'a pass that is none',
+        (text) => text.replace('"permute-rope"', '"../permute"'),
+        /artifacts\[0\]\.passes\[0\]: .*NAME or NAME:key=value/,
+      ],
+      [
+        'an option that is an object',
+        (text) => text.replace('"shardSize": 500', '"shardSize": {}'),
+        /options\.shardSize: /,
+      ],
+    ];
+  for (const [name, edit, message, failure] of cases) {
     it(name, async (t) => {
       const folder = temporaryFolder(t);
       const text = edit(TEXT);
       assert.notEqual(text, TEXT);
       writeFileSync(path.join(folder, MANIFEST_NAME), text);
-      await assertRejects(folder, () => readManifest(folder), { message });
+      await assertRejects(folder, () => readManifest(folder), {
+        message,
+        ...(failure && { failure }),
+      });
     });
   }
 

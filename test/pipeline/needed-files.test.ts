@@ -75,6 +75,12 @@ const CASES: readonly Case[] = [
     path: 'onnx/model_q4.onnx',
     needed: [...BASICS, ...GRAPHS],
   },
+  {
+    name: 'several graphs, which share config and tokenizer',
+    files: [...BASICS, ...GRAPHS, 'onnx/model_q8.onnx'],
+    needed: [...BASICS, ...GRAPHS, 'onnx/model_q8.onnx'],
+  },
+  { name: 'the only bundle', files: BUNDLE, needed: BUNDLE, at: 'webgpu' },
   { name: 'a bundle in its folder', files: [...BUNDLE, 'a.gguf'], path: 'webgpu', needed: BUNDLE },
   {
     name: 'a bundle by its manifest',
@@ -112,6 +118,18 @@ describe('files that a model needs', () => {
       'v2',
       'invalid-input',
       /--adapter hf:\/\/org\/name\/v2$/,
+    ],
+    [
+      ['a.gguf', ...BASICS, ...GRAPHS, ...BUNDLE],
+      undefined,
+      'usage',
+      /holds 3 models: a\.gguf, onnx\/model_q4\.onnx, webgpu, expected one of them, as hf:\/\/org\/name\/a\.gguf$/,
+    ],
+    [
+      ['webgpu-q4/manifest.json', 'webgpu-q8/manifest.json'],
+      undefined,
+      'usage',
+      /holds 2 models: webgpu-q4, webgpu-q8, expected one of them, as hf:\/\/org\/name\/webgpu-q4$/,
     ],
     [['a.gguf'], 'none', 'invalid-input', /no model in this repository/],
     [

@@ -300,6 +300,18 @@ describe('working memory', () => {
     );
   });
 
+  it('takes smaller slots in a container of little memory, and the smallest where even that does not fit', (t) => {
+    const wide = { ...tensor, source: { ...tensor.source, rowStep: ROWS } };
+    const sizes = [1e9, 168e6, 1e6].map((limitOfContainer) => {
+      t.mock.method(process, 'constrainedMemory', () => limitOfContainer);
+      return slotBytes([wide], { ...limit, maxMemory: undefined });
+    });
+    const most = slotBytes([wide], { ...limit, maxMemory: 168e6 });
+    const least = slotBytes([wide], { ...limit, maxMemory: 161e6 });
+    assert.deepEqual(sizes.slice(0, 2), [8 << 20, most]);
+    assert.ok(sizes[2]! <= least && sizes[2]! >= slotOf(ROWS), `slot of ${sizes[2]}`);
+  });
+
   it('holds the importances of the widest tensor that has any', () => {
     const weighted = (columns: number) => ({ ...tensor, importance: new Float32Array(columns) });
     assert.equal(importanceBytes([tensor]), 0);

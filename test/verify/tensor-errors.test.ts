@@ -53,6 +53,8 @@ describe('errors of a tensor', () => {
       notFinite: 0,
       // 1 of 4 in row 0, 2 of 8 in row 2: the first of equals.
       worstRow: { row: 0, error: 0.25 },
+      // Both are F32, so that no error passes: the first is that of 4 and 5.
+      failed: { kind: 'error', row: 0, column: 1, block: 1, error: 0.25, limit: 0 },
     });
   });
 
@@ -80,6 +82,13 @@ describe('errors of a tensor', () => {
     const error = await errorsOf(reference, artifact);
     assert.equal(error.notFinite, 2);
     assert.match(tensorFault(error)!.what, /not finite/);
+  });
+
+  it('a weight of the reference that is not finite is told as the fault of the reference', async () => {
+    const source = memoryTensor(NAME, [3, 2], Float32Array.of(3, 4, 0, Infinity, 8, -6));
+    const copy = memoryTensor(NAME, [3, 2], Float32Array.of(3, 4, 0, 0, 8, -6));
+    const fault = tensorFault(await errorsOf(source, copy));
+    assert.equal(fault!.what, 'weight of the source that is not finite, in row 1, block 1 (weight [1, 1])');
   });
 
   it('a 1-D tensor is one row', async () => {
@@ -124,6 +133,63 @@ describe('chunks', () => {
     await errorsOf(stepped(reference, 4), stepped(artifact, 6), { budget: 15 * 196 });
     assert.deepEqual(ranges, ['0+12', '0+12', '12+12', '12+12', '24+12', '24+12', '36+4', '36+4']);
   });
+});
+
+describe('the place that is named', () => {
+  const [ROWS, COLUMNS, BLOCK] = [300, 128, 34];
+  const next = gaussian(5);
+  const values = floats(ROWS * COLUMNS, next);
+  const reference = memoryTensor(NAME, [ROWS, COLUMNS], values, 'BF16');
+  const scale = (bits: number) => (block: Buffer) => void block.writeUInt16LE(bits, 0);
+  const [zero, large, nan] = [scale(0), scale(0x7bff), scale(0x7e00)];
+  type Damage = readonly [row: number, block: number, edit: (block: Buffer) => void];
+  const cases: readonly [
+    what: string,
+    damages: readonly Damage[],
+    failed: Readonly<Record<string, unknown>>,
+  ][] = [
+    [
+      'the first NaN of many',
+      [
+        [7, 2, nan],
+        [7, 3, nan],
+        [8, 0, nan],
+        [299, 1, nan],
+      ],
+      { kind: 'not finite', row: 7, column: 64, block: 2 },
+    ],
+    [
+      'a NaN after a row that is only wrong',
+      [
+        [3, 1, zero],
+        [90, 3, nan],
+        [200, 0, nan],
+      ],
+      { kind: 'not finite', row: 90, column: 96, block: 3 },
+    ],
+    [
+      'the first wrong row, not the worst',
+      [
+        [4, 1, zero],
+        [150, 0, large],
+      ],
+      { kind: 'error', row: 4, block: 1 },
+    ],
+  ];
+  for (const [what, damages, failed] of cases) {
+    it(`${what}, on any number of threads and in any chunks`, async () => {
+      const bytes = await storedBytes(memoryTensor(NAME, [ROWS, COLUMNS], values, 'Q8_0'));
+      for (const [row, block, edit] of damages) {
+        edit(Buffer.from(bytes.buffer, bytes.byteOffset + BLOCK * (row * (COLUMNS / 32) + block), BLOCK));
+      }
+      const artifact = storedTensor(NAME, [ROWS, COLUMNS], bytes, 'Q8_0');
+      for (const options of [{}, { budget: 1 }, { budget: 5000 }, { threads: 2 }, { threads: 5 }]) {
+        const error = await errorsOf(reference, artifact, options);
+        assert.deepEqual({ ...error.failed, ...failed }, error.failed);
+        assert.match(tensorFault(error)!.what, new RegExp(`row ${failed.row}, block ${failed.block} \\(`));
+      }
+    });
+  }
 });
 
 describe('models', () => {

@@ -15,11 +15,6 @@ export interface OnnxPlace {
   readonly graph: string;
 }
 
-/** Whether `folder` is one of graphs, or holds one. Folders of checkpoints with graphs beside them are checkpoints. */
-export async function isOnnxFolder(folder: string): Promise<boolean> {
-  return (await graphNames(await graphFolder(folder))).length > 0;
-}
-
 /**
  * Finds the graph that `spec` means: a file, or a folder with one.
  * @throws PressError usage where a folder holds several, invalid-input where it holds none.
@@ -29,24 +24,19 @@ export async function locateOnnx(spec: string): Promise<OnnxPlace> {
     throw localIo(spec, error);
   });
   if (!stats.isDirectory()) return placeOf(path.dirname(path.resolve(spec)), path.basename(spec));
-  const folder = await graphFolder(path.resolve(spec));
-  const names = await graphNames(folder);
-  if (names.length === 0) throw invalidInput({ file: spec, what: 'no .onnx file in this folder' });
-  if (names.length > 1) {
-    throw usage(`${spec} holds ${names.length} graphs, name one of them: ${names.join(', ')}`);
+  const [graph, ...others] = await graphPaths(spec);
+  if (graph === undefined) throw invalidInput({ file: spec, what: 'no .onnx file in this folder' });
+  if (others.length > 0) {
+    const names = [graph, ...others].join(', ');
+    throw usage(`${spec} holds ${others.length + 1} graphs, name one of them: ${names}`);
   }
-  return placeOf(folder, names[0]!);
+  const file = path.resolve(spec, graph);
+  return placeOf(path.dirname(file), path.basename(file));
 }
 
 function placeOf(graphs: string, graph: string): OnnxPlace {
   const root = path.basename(graphs) === GRAPH_FOLDER ? path.dirname(graphs) : graphs;
   return { root, graphs, graph };
-}
-
-async function graphFolder(folder: string): Promise<string> {
-  const inner = path.join(folder, GRAPH_FOLDER);
-  const stats = await stat(inner).catch(() => undefined);
-  return stats?.isDirectory() ? inner : folder;
 }
 
 /** Second names of graphs, by which folders that hold their first ones do not count. */
@@ -56,7 +46,20 @@ const ALIASES = new Map(
   ),
 );
 
-/** Graphs of a folder, each by one name. */
+/**
+ * Paths of the graphs in a folder and in `onnx` there, with forward slashes, each by one name.
+ * @throws PressError local-io where the folder cannot be read.
+ */
+export async function graphPaths(folder: string): Promise<string[]> {
+  const inner = path.join(folder, GRAPH_FOLDER);
+  const isThere = await stat(inner).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+  const inside = isThere ? await graphNames(inner) : [];
+  return [...(await graphNames(folder)), ...inside.map((name) => `${GRAPH_FOLDER}/${name}`)];
+}
+
 async function graphNames(folder: string): Promise<string[]> {
   const entries = await readdir(folder).catch((error) => {
     throw localIo(folder, error);

@@ -1,4 +1,4 @@
-import { unsupported } from '../../../src/core/errors.ts';
+import { assertFormatVersion } from '../../../src/core/format-version.ts';
 import { parseJson } from '../../../src/core/json.ts';
 import type { JsonField } from '../../../src/core/json-field.ts';
 import {
@@ -43,16 +43,7 @@ const MAX_FILES = 1_000_000;
 export function parseBundleManifest(text: string, file: string): BundleManifest {
   const root = parseJson(text, file);
   if (root.at('schema').value !== BUNDLE_SCHEMA) throw root.at('schema').unexpected(BUNDLE_SCHEMA);
-  const version = root.at('version').integer(1);
-  if (version !== BUNDLE_VERSION) {
-    throw unsupported({
-      file,
-      field: 'version',
-      what: 'version of bundles',
-      got: version,
-      expected: String(BUNDLE_VERSION),
-    });
-  }
+  assertFormatVersion(root.at('version'), BUNDLE_VERSION);
   const model = parseModel(root.at('model'));
   const shards = root.at('shards').items(MAX_FILES).map(parseShard);
   const chat = root.at('chat').optional();

@@ -1,11 +1,11 @@
 import path from 'node:path';
-import { invalidInput, PressError } from '../../../src/core/errors.ts';
 import { closeModel, type GenerationConfig, type Model, type SourceFile } from '../../../src/core/model.ts';
 import type { InputFile } from '../../../src/io/input-file.ts';
 import { SourceFolder } from '../../../src/io/source-folder.ts';
 import type { BundleFile, BundleManifest } from '../../../src/webgpu/manifest.ts';
 import { MANIFEST_FILE } from '../file-names.ts';
 import { plmConfig } from '../geometry.ts';
+import { differsFromManifest, missingFromBundle } from './bundle-content.ts';
 import { bundleFolder } from './locate.ts';
 import { parseBundleManifest } from './manifest.ts';
 import { bundleTensors } from './tensors.ts';
@@ -19,7 +19,7 @@ const MAX_VOCABULARY_BYTES = 64_000_000;
 export interface BundleArtifact extends Model {
   readonly format: 'webgpu';
   readonly manifest: BundleManifest;
-  /** The bytes of `manifest.shards[index]`. Throws invalid-input where they have another SHA-256 than the manifest says. */
+  /** The bytes of `manifest.shards[index]`. Throws verification where they have another SHA-256 than the manifest says. */
   readonly readShard: (index: number) => Promise<Uint8Array<ArrayBuffer>>;
 }
 
@@ -30,7 +30,7 @@ export function isBundleArtifact(model: Model): model is BundleArtifact {
 /**
  * Opens a bundle by its folder or its manifest. Of weights nothing is read; a shard is hashed whole when the first of it
  * is. Names of files begin with that of the folder. Close the model when done with it.
- * @throws PressError invalid-input for a manifest that is malformed or contradicts the files, unsupported for a later version.
+ * @throws PressError invalid-input for a manifest that is malformed, verification where it contradicts the files, unsupported for a later version.
  */
 export async function openBundle(spec: string): Promise<BundleArtifact> {
   const folder = await bundleFolder(spec);
@@ -52,10 +52,15 @@ async function readBundle(resolved: string, files: SourceFile[]): Promise<Bundle
   const config = plmConfig(manifest.model);
 
   const { tokenizer, runtime } = manifest;
+  const assertThere = ({ file }: BundleFile): void => {
+    if (!folder.has(file)) throw missingFromBundle(labelOf(file));
+  };
+  assertThere(tokenizer);
   const vocabulary = await folder.readText(tokenizer.file, MAX_VOCABULARY_BYTES, labelOf(tokenizer.file));
   files.push(vocabulary);
   await assertContent(vocabulary, tokenizer);
   const open = async (entry: BundleFile): Promise<InputFile> => {
+    assertThere(entry);
     const file = await folder.open(entry.file, labelOf(entry.file));
     files.push(file);
     assertSize(file, entry);
@@ -88,20 +93,13 @@ async function readBundle(resolved: string, files: SourceFile[]): Promise<Bundle
 }
 
 function assertSize(file: SourceFile, { bytes }: BundleFile): void {
-  if (file.bytes === bytes) return;
-  throw invalidInput({
-    file: file.name,
-    what: 'size',
-    got: file.bytes,
-    expected: `${bytes} bytes by the manifest`,
-  });
+  if (file.bytes !== bytes) throw differsFromManifest(file.name, 'size', file.bytes, `${bytes} bytes`);
 }
 
 async function assertContent(file: SourceFile, entry: BundleFile): Promise<void> {
   assertSize(file, entry);
   const got = await file.sha256();
-  if (got === entry.sha256) return;
-  throw invalidInput({ file: file.name, what: 'SHA-256', got, expected: entry.sha256 });
+  if (got !== entry.sha256) throw differsFromManifest(file.name, 'SHA-256', got, entry.sha256);
 }
 
 /**
@@ -116,9 +114,7 @@ export async function checkBundleFiles({ files, manifest }: BundleArtifact): Pro
     const expected = digests.get(path.basename(file.name));
     if (expected === undefined) continue;
     const got = await file.sha256();
-    if (got === expected) continue;
-    const what = `SHA-256 differs from ${MANIFEST_FILE}`;
-    throw new PressError('verification', { file: file.name, what, got, expected });
+    if (got !== expected) throw differsFromManifest(file.name, 'SHA-256', got, expected);
   }
 }
 

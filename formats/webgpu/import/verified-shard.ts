@@ -1,5 +1,5 @@
-import { invalidInput } from '../../../src/core/errors.ts';
 import type { InputFile } from '../../../src/io/input-file.ts';
+import { differsFromManifest } from './bundle-content.ts';
 import type { OpenShard } from './plane-tensor.ts';
 
 /** A shard that gives no byte before all of it is known to be what the manifest says. */
@@ -16,7 +16,7 @@ export class VerifiedShard implements OpenShard {
     this.#sha256 = sha256;
   }
 
-  /** @throws PressError invalid-input where the shard has another SHA-256. */
+  /** @throws PressError verification where the shard has another SHA-256. */
   async readInto(into: Uint8Array, offset: number): Promise<void> {
     this.#verified ??= this.#verify();
     await this.#verified;
@@ -26,6 +26,6 @@ export class VerifiedShard implements OpenShard {
   async #verify(): Promise<void> {
     const got = await this.#input.sha256();
     if (got === this.#sha256) return;
-    throw invalidInput({ file: this.#input.name, what: 'SHA-256', got, expected: this.#sha256 });
+    throw differsFromManifest(this.#input.name, 'SHA-256', got, this.#sha256);
   }
 }

@@ -34,7 +34,7 @@ interface CalibrateFlags {
   readonly momentsMemory?: number;
   readonly resume?: boolean;
   readonly device: CalibrationDevice;
-  readonly threads: number;
+  readonly threads?: number;
   readonly force?: boolean;
 }
 

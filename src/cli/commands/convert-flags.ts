@@ -15,7 +15,7 @@ import type { TargetOptions } from '../../pipeline/target.ts';
 export interface ConvertFlags {
   readonly to: string[];
   readonly output: string;
-  readonly threads: number;
+  readonly threads?: number;
   readonly maxMemory?: number;
   readonly shardSize?: number;
   readonly strict?: boolean;

@@ -39,7 +39,8 @@ import { assertNoReport, assertOptionsApply, type ConvertFlags, targetOptions } 
 import { namedTexts, openReports, reportOption } from './report-flags.ts';
 import { threadsOption } from './runtime-flags.ts';
 import { writePart } from './shard.ts';
-import { reportTitle, verificationFailure } from './verify.ts';
+import { reportTitle } from './verification-report.ts';
+import { verificationFailure } from './verify.ts';
 import { verifyTargets } from './verify-targets.ts';
 
 const HELP = `
@@ -160,7 +161,11 @@ export function convertCommand(open: OpenSession): Command {
     )
     .option('--resume', 'keep what is done when the run is interrupted, and go on there in the next')
     .addOption(threadsOption())
-    .option('--max-memory <size>', 'most memory to take', parseSize)
+    .option(
+      '--max-memory <size>',
+      'most memory to take; default: what this machine, or its container, has',
+      parseSize,
+    )
     .optionsGroup('Check:')
     .option('--verify', 'compare the artifacts with the source afterwards; exit code 6 where they fail')
     .option('--no-verify', 'only read back what was written (default)')

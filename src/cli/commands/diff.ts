@@ -25,7 +25,7 @@ export function diffCommand(open: OpenSession): Command {
     .argument('<b>', 'another one')
     .addOption(threadsOption())
     .addHelpText('after', HELP)
-    .action(async (a: string, b: string, { threads }: { threads: number }) => {
+    .action(async (a: string, b: string, { threads }: { threads?: number }) => {
       const session = open();
       const { signal, progress } = session;
       const { result, changes } = await withSource(

@@ -28,7 +28,7 @@ export function generateCommand(open: OpenSession): Command {
     .description('continue a prompt with the reference runtime')
     .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
     .requiredOption('--prompt <text>', 'text to continue; the text of special tokens is taken for the tokens')
-    .option('-n, --tokens <n>', 'most tokens to generate', parseInteger(0), DEFAULT_TOKENS)
+    .option('-n, --tokens <n>', 'most tokens to generate', parseInteger(1), DEFAULT_TOKENS)
     .optionsGroup('Sample:')
     .option('--temperature <t>', '0 is greedy; default: of the model', parseNumber(0))
     .option('--seed <s>', 'of the sampling; default: 0', parseInteger(0))

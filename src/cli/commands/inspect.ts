@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { PressError } from '../../core/errors.ts';
 import {
   formatBytes,
   formatBytesExactly,
@@ -7,14 +8,18 @@ import {
   formatParameters,
   visible,
 } from '../../core/format.ts';
+import { type ArtifactPlace, artifactsAt, checkRecorded, isFolder } from '../../pipeline/artifact-places.ts';
 import { type Inspection, inspect } from '../../pipeline/inspect.ts';
 import { withSource } from '../../pipeline/open.ts';
+import { describeFailure } from '../failure.ts';
 import type { OpenSession } from '../program.ts';
+import type { Session } from '../session.ts';
 import { renderFacts, renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';
 
 const HELP = `
-Reads headers only, so it is quick on models of any size, on the Hub as well.
+Reads headers only, so it is quick on models of any size, on the Hub as well. Of a folder with several artifacts each is told by
+its name: those that plmpress.json names, or, without it, all that are found; --json then prints {"artifacts": [...], "leftOut": [...]}.
 
 Examples:
   plmpress inspect checkpoint/
@@ -27,17 +32,80 @@ export function inspectCommand(open: OpenSession): Command {
     .addHelpText('after', HELP)
     .action(async (source: string) => {
       const session = open();
-      const inspection = await withSource(source, async (model) => inspect(model), {
-        ...session.access,
-        remote: true,
-      });
-      if (session.json) await session.writeJson(inspection);
-      else await session.writeLines(describe(inspection, session.theme));
+      // A file is one model; what is on the Hub is read there, and has to be one.
+      if (!(await isFolder(source))) return tell(session, await inspectSource(session, source));
+      const { artifacts, leftOut } = await artifactsAt(source, true);
+      for (const name of leftOut) {
+        session.note(`${visible(name)} lies in the same folder and was left out: inspect it by its path`);
+      }
+      if (artifacts.length === 1) return tell(session, await inspectSource(session, source));
+      const inspected: InspectedArtifact[] = [];
+      for (const artifact of artifacts) inspected.push(await inspectArtifact(session, artifact));
+      await tellAll(session, inspected, leftOut);
     });
 }
 
 /** Text of models may be long. */
 const SHOWN = 80;
+
+function inspectSource({ access }: Session, source: string): Promise<Inspection> {
+  return withSource(source, async (model) => inspect(model), { ...access, remote: true });
+}
+
+async function tell(session: Session, inspection: Inspection): Promise<void> {
+  if (session.json) await session.writeJson(inspection);
+  else await session.writeLines(describe(inspection, session.theme));
+}
+
+/** One of several artifacts: what it is, or why it cannot be told. */
+interface InspectedArtifact {
+  readonly name: string;
+  readonly target: string | undefined;
+  readonly inspection?: Inspection;
+  readonly refusal?: PressError;
+}
+
+async function inspectArtifact(
+  session: Session,
+  { place, name, recorded }: ArtifactPlace,
+): Promise<InspectedArtifact> {
+  const target = recorded?.artifact.target;
+  try {
+    if (recorded !== undefined) await checkRecorded(recorded, { by: 'sizes' });
+    return { name, target, inspection: await inspectSource(session, place) };
+  } catch (refusal) {
+    if (!(refusal instanceof PressError)) throw refusal;
+    return { name, target, refusal };
+  }
+}
+
+/** All that can be told, then the first refusal, whose class is the exit code. */
+async function tellAll(
+  session: Session,
+  inspected: readonly InspectedArtifact[],
+  leftOut: readonly string[],
+): Promise<void> {
+  if (session.json) await session.writeJson({ artifacts: inspected.map(toJson), leftOut });
+  else {
+    for (const { name, target, inspection, refusal } of inspected) {
+      const { theme } = session;
+      await session.writeLines([
+        theme.bold(visible(target === undefined ? name : `${name} (${target})`, SHOWN)),
+        '',
+        ...(inspection ? describe(inspection, theme) : [`${theme.bad('failed')} ${refusal!.message}`, '']),
+      ]);
+    }
+  }
+  const refusal = inspected.find((artifact) => artifact.refusal !== undefined)?.refusal;
+  if (refusal !== undefined) await session.fail(refusal);
+}
+
+function toJson({ name, target, inspection, refusal }: InspectedArtifact) {
+  const named = { artifact: name, ...(target !== undefined && { target }) };
+  if (refusal === undefined) return { ...named, ...inspection! };
+  const { class: kind, exitCode, message } = describeFailure(refusal);
+  return { ...named, error: { class: kind, exitCode, message } };
+}
 
 function describe(inspection: Inspection, theme: Theme): string[] {
   return [

@@ -11,7 +11,7 @@ import { threadsOption } from './runtime-flags.ts';
 interface MergeFlags extends RecordedFlags {
   readonly output: string;
   readonly force?: boolean;
-  readonly threads: number;
+  readonly threads?: number;
 }
 
 const HELP = `

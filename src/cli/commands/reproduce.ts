@@ -15,7 +15,7 @@ import { threadsOption } from './runtime-flags.ts';
 interface ReproduceFlags extends RecordedFlags {
   readonly only?: string[];
   readonly output?: string;
-  readonly threads: number;
+  readonly threads?: number;
 }
 
 const HELP = `

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import { Option } from 'commander';
 import type { AttentionForm, FfnForm } from '../../pipeline/logits.ts';
 import { parseInteger } from '../arguments.ts';
@@ -6,7 +5,7 @@ import { parseInteger } from '../arguments.ts';
 /** Flags of the commands that run a model. */
 export interface RuntimeFlags {
   readonly attention: AttentionForm;
-  readonly threads: number;
+  readonly threads?: number;
 }
 
 /** More threads than this only wait for each other. */
@@ -25,7 +24,8 @@ export function ffnOption(): Option {
 }
 
 export function threadsOption(): Option {
-  return new Option('--threads <n>', 'threads that compute')
-    .argParser(parseInteger(1, MAX_THREADS))
-    .default(availableParallelism(), 'all cores');
+  return new Option(
+    '--threads <n>',
+    'threads that compute; default: as many as cores, memory and the model are worth',
+  ).argParser(parseInteger(1, MAX_THREADS));
 }

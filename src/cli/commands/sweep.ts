@@ -33,7 +33,7 @@ interface SweepFlags {
   readonly output?: string;
   readonly report?: string[];
   readonly force?: boolean;
-  readonly threads: number;
+  readonly threads?: number;
 }
 
 const HELP = `
@@ -86,7 +86,8 @@ function parseSizes(text: string): SweepSize[] {
     const percent = /^(\d+(?:\.\d+)?)\s*%$/.exec(part.trim());
     if (percent === null) return { bytes: parseSize(part.trim()) };
     const share = Number(percent[1]) / 100;
-    if (!(share > 0 && share <= 100)) throw new InvalidArgumentError('Out of range.');
+    if (!(share > 0 && share <= 100))
+      throw new InvalidArgumentError('Expected a share above 0% and up to 10000%.');
     return { share };
   });
 }

@@ -7,7 +7,7 @@ import { type Verification, verify } from '../../pipeline/verify.ts';
 import type { Section } from '../../report/panel.ts';
 import type { Session } from '../session.ts';
 import type { namedTexts } from './report-flags.ts';
-import { reportSection } from './verify.ts';
+import { reportSection } from './verification-report.ts';
 
 export interface Verifiable {
   /** The source. */
@@ -26,7 +26,7 @@ export interface VerifiedTarget {
 }
 
 export interface VerifyTargetsOptions {
-  readonly threads: number;
+  readonly threads?: number | undefined;
   /** Most mean KLD in nats a token. Left out: by the coarsest scheme. */
   readonly maxKld?: number;
   readonly texts?: ReturnType<typeof namedTexts>;

@@ -1,31 +1,26 @@
+import path from 'node:path';
 import { Command, Option } from 'commander';
 import { PressError } from '../../core/errors.ts';
-import { formatCount, formatCounted } from '../../core/format.ts';
+import { formatCount, formatCounted, visible } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
+import { type ArtifactPlace, artifactsAt } from '../../pipeline/artifact-places.ts';
 import type { Engine } from '../../pipeline/engines/index.ts';
-import { lineage } from '../../pipeline/lineage.ts';
-import { withSource } from '../../pipeline/open.ts';
+import { localPlace, withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
 import { readText } from '../../pipeline/read-text.ts';
-import { recordedArtifact } from '../../pipeline/recorded-artifact.ts';
-import {
-  checkFiles,
-  DEFAULT_VERIFY_TOKENS,
-  recordedPasses,
-  type Verification,
-  verify,
-  withoutPositions,
-} from '../../pipeline/verify.ts';
-import type { Section } from '../../report/panel.ts';
-import { verificationSection } from '../../report/verification-section.ts';
+import { DEFAULT_VERIFY_TOKENS, type Verification, withoutPositions } from '../../pipeline/verify.ts';
 import { collect, parseInteger, parseNumber } from '../arguments.ts';
+import { describeFailure } from '../failure.ts';
 import type { OpenSession } from '../program.ts';
 import type { Session } from '../session.ts';
+import type { Theme } from '../ui/theme.ts';
 import { verificationStrips, verificationTable, worstTensorTable } from '../ui/verification.ts';
+import { type JudgedArtifact, judgeArtifacts } from './judge-artifacts.ts';
 import { namedTexts, openReports, type ReportInputs, reportOption } from './report-flags.ts';
 import { attentionOption, type RuntimeFlags, threadsOption } from './runtime-flags.ts';
+import { reportTitle } from './verification-report.ts';
 
-interface VerifyFlags extends RuntimeFlags {
+export interface VerifyFlags extends RuntimeFlags {
   readonly against: string;
   readonly statistics?: string;
   readonly adapter?: string[];
@@ -39,7 +34,9 @@ interface VerifyFlags extends RuntimeFlags {
 }
 
 const HELP = `
-If plmpress.json lies beside the artifact, the files must be those that convert has written. Then every tensor is
+If plmpress.json lies beside the artifact, the files must be those that convert has written. Of a folder, every artifact that
+plmpress.json names is verified, each by its name; without it, all that are found. Of several, one that fails sets the exit code
+to 6, and --json prints {"passed", "artifacts": [...], "leftOut": [...]} with the figures of each. Then every tensor is
 compared with its source, and both models run over the text: the source, a GGUF and the weights of a WebGPU bundle in the
 reference runtime, an ONNX graph node by node in an interpreter, or in ONNX Runtime. Files of a bundle must be those of its
 manifest, too. What an artifact of its schemes cannot show sets the exit code to 6.
@@ -53,7 +50,7 @@ Examples:
 export function verifyCommand(open: OpenSession): Command {
   return new Command('verify')
     .description('prove that an artifact still is its source')
-    .argument('<artifact>', '.gguf file, ONNX graph or folder of one of them, or folder of a WebGPU bundle')
+    .argument('<artifact>', '.gguf file, ONNX graph, folder of a WebGPU bundle, or a folder of these')
     .requiredOption(
       '--against <source>',
       'checkpoint folder, .gguf file or artifact folder that it was made from',
@@ -93,78 +90,124 @@ export function verifyCommand(open: OpenSession): Command {
     .addHelpText('after', HELP)
     .action(async (artifactSpec: string, flags: VerifyFlags) => {
       const session = open();
-      const { against, adapter, text, tokens: maxTokens, maxKld, attention, threads } = flags;
-      const engine = flags.device === 'webgpu' ? 'webgpu' : flags.engine;
-      const { signal, progress } = session;
+      const { against, adapter, text } = flags;
       const texts = text && (await Promise.all(text.map(readText)));
-      const verifying = (artifact: Model, place: string | undefined) =>
-        withSource(
-          against,
-          async (source, sourcePlace) => {
-            const read: ReportInputs = {
-              models: [
-                [source, sourcePlace],
-                [artifact, place],
-              ],
-              files: [...(text ?? []), flags.statistics],
-            };
-            const writeReports = await openReports(read, flags.report, flags.force);
-            await checkFiles(place!, artifact);
-            const passes = await recordedPasses(place!, artifact);
-            const found = await withStatistics(flags.statistics, (statistics) =>
-              verify(source, artifact, {
-                ...{ passes, maxTokens, attention, threads, engine, signal, progress },
-                ...(statistics !== undefined && { statistics }),
-                ...(texts !== undefined && { texts }),
-                ...(maxKld !== undefined && { maxKld }),
-              }),
+      const places = await artifactsAt(await localPlace(artifactSpec, session.access));
+      const judging = (source: Model, sourcePlace: string | undefined) =>
+        withStatistics(flags.statistics, async (statistics) => {
+          const read: ReportInputs = {
+            models: [[source, sourcePlace]],
+            files: [...(text ?? []), flags.statistics, ...places.artifacts.flatMap(filesOf)],
+          };
+          const writeReports = await openReports(read, flags.report, flags.force);
+          const judged = await judgeArtifacts(session, places.artifacts, {
+            ...{ source, statistics, flags, reports: flags.report !== undefined },
+            ...(texts && { texts: namedTexts(text, texts) }),
+          });
+          if (flags.report !== undefined) {
+            await writeReports(
+              reportTitle(source),
+              judged.map(({ section }) => section!),
             );
-            if (flags.report !== undefined) {
-              const section = await reportSection(place, source, artifact, found, namedTexts(text, texts));
-              await writeReports(reportTitle(source), [section]);
-            }
-            return found;
-          },
-          { ...session.access, ...(adapter && { adapters: adapter }) },
-        );
-      const verification = await withSource(artifactSpec, verifying, session.access);
-      await tell(session, verification);
+          }
+          return judged;
+        });
+      const judged = await withSource(against, judging, {
+        ...session.access,
+        ...(adapter && { adapters: adapter }),
+      });
+      for (const name of unhashed(places.artifacts, judged)) {
+        session.note(`no plmpress.json names ${visible(name)}: it was compared, but has no hash to check`);
+      }
+      for (const name of places.leftOut) {
+        session.note(`${visible(name)} was left out: plmpress.json does not name it; verify it by its path`);
+      }
+      if (judged.length === 1) await tell(session, judged[0]!.verification!);
+      else await tellAll(session, judged, places.leftOut);
     });
 }
 
-export function reportTitle({ name }: Model): string {
-  return `${name}: verification`;
+/** Paths of the files of an artifact, as far as they are known before it is opened. */
+function filesOf({ place, recorded }: ArtifactPlace): string[] {
+  if (recorded === undefined) return [place];
+  return recorded.files.map((file) => path.join(recorded.folder, ...file.path.split('/')));
 }
 
-/** What a report says of an artifact, which lies at `place`. */
-export async function reportSection(
-  place: string | undefined,
-  source: Model,
-  artifact: Model,
-  verification: Verification,
-  texts: ReturnType<typeof namedTexts>,
-): Promise<Section> {
-  const record = await recordedArtifact(place, artifact);
-  const title = `${artifact.name} as ${record?.target ?? artifact.format}`;
-  return verificationSection(title, verification, await lineage(source, artifact, record, texts));
+/** Names of artifacts that nothing beside them tells the hash of; bundles have a manifest of their own. */
+function unhashed(artifacts: readonly ArtifactPlace[], judged: readonly JudgedArtifact[]): string[] {
+  return artifacts
+    .filter(({ recorded }, index) => recorded === undefined && judged[index]!.format !== 'webgpu')
+    .map(({ name }) => name);
 }
 
 async function tell(session: Session, verification: Verification): Promise<void> {
-  const { passed, failures, tokens, tensors } = verification;
+  const { passed, failures } = verification;
   if (session.json) await session.writeJson(withoutPositions(verification));
   else if (!session.quiet) {
     await session.writeLines([
-      ...verificationTable(verification, session.theme),
-      '',
-      ...worstTensorTable(tensors, session.theme),
-      '',
-      ...verificationStrips(verification, session.theme),
-      '',
-      ...failures.map((failure) => `${session.theme.bad('failed')} ${failure}`),
-      ...(passed ? [`${session.theme.good('passed')} over ${formatCounted(tokens, 'token')}`] : []),
+      ...figureLines(verification, session.theme),
+      ...verdictLines(verification, session.theme),
     ]);
   }
   if (!passed) await session.fail(verificationFailure(failures));
+}
+
+type Verdict = Pick<Verification, 'passed' | 'failures'> & Partial<Pick<Verification, 'tokens'>>;
+
+/** The result of several: each artifact by its name. */
+async function tellAll(
+  session: Session,
+  judged: readonly JudgedArtifact[],
+  leftOut: readonly string[],
+): Promise<void> {
+  const passed = judged.every((artifact) => artifact.passed);
+  if (session.json) await session.writeJson({ passed, artifacts: judged.map(toJson), leftOut });
+  else if (!session.quiet) {
+    const { theme } = session;
+    for (const { name, target, verification, ...verdict } of judged) {
+      await session.writeLines([
+        theme.bold(visible(target === undefined ? name : `${name} (${target})`)),
+        ...(verification ? figureLines(verification, theme) : []),
+        ...verdictLines({ ...verdict, ...(verification && { tokens: verification.tokens }) }, theme),
+        '',
+      ]);
+    }
+    await session.writeLines(
+      judged.map(
+        ({ name, passed }) => `${passed ? theme.good('passed') : theme.bad('failed')} ${visible(name)}`,
+      ),
+    );
+  }
+  const failures = judged.flatMap(({ name, failures }) =>
+    failures.map((failure) => (failure.startsWith(name) ? failure : `${name}: ${failure}`)),
+  );
+  if (passed) return;
+  const count = judged.filter((artifact) => !artifact.passed).length;
+  const what = `${count} of ${judged.length} artifacts failed: ${failures[0]}`;
+  await session.fail(new PressError('verification', { what }));
+}
+
+function toJson({ name, target, verification, refusal, failures }: JudgedArtifact) {
+  const named = { artifact: name, ...(target !== undefined && { target }) };
+  if (verification !== undefined) return { ...named, ...withoutPositions(verification) };
+  const { class: kind, exitCode, message } = describeFailure(refusal);
+  return { ...named, passed: false, failures, error: { class: kind, exitCode, message } };
+}
+
+function figureLines(verification: Verification, theme: Theme): string[] {
+  return [
+    ...verificationTable(verification, theme),
+    '',
+    ...worstTensorTable(verification.tensors, theme),
+    '',
+    ...verificationStrips(verification, theme),
+    '',
+  ];
+}
+
+function verdictLines({ passed, failures, tokens }: Verdict, theme: Theme): string[] {
+  if (passed) return [`${theme.good('passed')} over ${formatCounted(tokens ?? 0, 'token')}`];
+  return failures.map((failure) => `${theme.bad('failed')} ${failure}`);
 }
 
 /** The first failure of several. */

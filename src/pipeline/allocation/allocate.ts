@@ -1,12 +1,13 @@
 import { SAMPLE_TEXT } from '../../../calibration/sample-text.ts';
 import { planGguf } from '../../../formats/gguf/export.ts';
 import type { TensorType } from '../../../formats/gguf/scheme-choice.ts';
-import { invalidInput, type PressError, unsupported } from '../../core/errors.ts';
+import { invalidInput, PressError, unsupported } from '../../core/errors.ts';
 import { type ExportPlan, type PlannedTensor, plannedBytes } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
 import type { Progress } from '../../core/progress.ts';
-import { fitsScheme, type SchemeName } from '../../core/scheme.ts';
+import { fitsScheme, type SchemeName, schemeBytes } from '../../core/scheme.ts';
 import { columnCount } from '../../core/tensor.ts';
+import { machine } from '../../kernels/machine.ts';
 import { PlmRuntime } from '../../runtime/plm-runtime.ts';
 import { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import { compareEngines, defaultContext } from '../../verify/compare.ts';
@@ -24,8 +25,9 @@ const SCHEMES_OF_32: readonly SchemeName[] = ['Q4_0', 'IQ4_NL', 'Q5_0', 'Q5_1', 
 const PROBE: SchemeName = 'Q3_K';
 const PROBE_OF_32: SchemeName = 'Q4_0';
 
-/** Logits of the source that are kept, lest they be computed for every tensor. */
+/** Logits of the source that are kept, lest they be computed for every tensor; and the part of the memory that they may take. */
 const REMEMBERED_BYTES = 512e6;
+const REMEMBERED_SHARE = 1 / 4;
 const DEFAULT_TOKENS = 2048;
 /** A prediction that is off by more is made anew. */
 const TRUSTED = 1.25;
@@ -98,7 +100,8 @@ export class SchemeAllocator {
     if (ids.length < 2)
       throw invalidInput({ what: 'tokens of text', got: ids.length, expected: 'at least 2' });
     const runtime = await PlmRuntime.open(reference, { contextLength: defaultContext(reference), threads });
-    const logits = new RememberedLogits(runtime, reference.config.vocabSize, ids.length, REMEMBERED_BYTES);
+    const budget = Math.min(REMEMBERED_BYTES, machine().memory * REMEMBERED_SHARE);
+    const logits = new RememberedLogits(runtime, reference.config.vocabSize, ids.length, budget);
     const allocator = new SchemeAllocator(prepared, options, logits, ids);
     if (reference !== prepared) allocator.#base = await allocator.#kldOf(prepared);
     return allocator;
@@ -127,7 +130,7 @@ export class SchemeAllocator {
 
   /**
    * Chooses schemes so that the artifact takes at most `targetBytes` and diverges little from its source.
-   * @throws PressError invalid-input where even the smallest schemes take more.
+   * @throws SizeTooSmall where even the smallest schemes take more.
    */
   async allocate(targetBytes: number): Promise<Allocation> {
     this.#errors ??= await this.#measureErrors();
@@ -153,7 +156,7 @@ export class SchemeAllocator {
     for (const [index, scheme] of schemes.entries()) {
       progress?.({ kind: 'advance', done: index, item: scheme });
       const matrices = matricesOf(this.#planIn([{ pattern: '', scheme }])).filter(
-        (tensor) => tensor.scheme === scheme && this.#schemesOf(tensor).includes(scheme),
+        (tensor) => tensor.scheme === scheme && schemesOf(tensor).includes(scheme),
       );
       const found = await errorsOf(this.#model, matrices, this.#rounding);
       for (const [tensor, { relativeRms }] of found) {
@@ -189,7 +192,7 @@ export class SchemeAllocator {
     let overhead = 0;
     for (;;) {
       const chosen = chooseSchemes(choices, targetBytes - overhead);
-      if (chosen === undefined) throw tooSmall(choices, targetBytes);
+      if (chosen === undefined) throw new SizeTooSmall(targetBytes, overhead + leastBytes(choices));
       const plan = this.#planIn([...chosen].map(([name, { scheme }]) => exactly(name, scheme)));
       const bytes = plan.files.reduce((sum, file) => sum + file.bytes, 0);
       if (bytes <= targetBytes) {
@@ -232,30 +235,74 @@ export class SchemeAllocator {
     }
   }
 
-  /** Schemes that were asked for by name come first. */
   #planIn(types: readonly TensorType[]): ExportPlan {
-    const { options, recipe } = this.#options;
-    const { tensorTypes = [], tokenEmbedding, ...rest } = options;
-    const fixed = tokenEmbedding === undefined ? [] : [exactly('token_embd.weight', tokenEmbedding)];
-    return planGguf(this.#model, {
-      ...{ ...rest, recipe, tensorTypes: [...fixed, ...tensorTypes, ...types] },
-      ...(this.#model.importances && { imatrix: this.#model.importances }),
-    });
-  }
-
-  #schemesOf({ source }: PlannedTensor): readonly SchemeName[] {
-    return fitsScheme(PROBE, columnCount(source)) ? SCHEMES : SCHEMES_OF_32;
+    return planWith(this.#model, this.#options, types);
   }
 }
 
-function tooSmall(choices: Choices, targetBytes: number): PressError {
-  const least = [...choices.values()].map((options) => Math.min(...options.map(({ bytes }) => bytes)));
-  return invalidInput({
-    field: '--target-size',
-    what: 'is less than the smallest schemes take',
-    got: targetBytes,
-    expected: `some ${least.reduce((a, b) => a + b, 0)} bytes at least`,
+type PlanOptions = Pick<AllocatorOptions, 'recipe' | 'options'>;
+
+/** Schemes that were asked for by name come first. */
+function planWith(model: Model, { options, recipe }: PlanOptions, types: readonly TensorType[]): ExportPlan {
+  const { tensorTypes = [], tokenEmbedding, ...rest } = options;
+  const fixed = tokenEmbedding === undefined ? [] : [exactly('token_embd.weight', tokenEmbedding)];
+  return planGguf(model, {
+    ...{ ...rest, recipe, tensorTypes: [...fixed, ...tensorTypes, ...types] },
+    ...(model.importances && { imatrix: model.importances }),
   });
+}
+
+function schemesOf({ source }: PlannedTensor): readonly SchemeName[] {
+  return fitsScheme(PROBE, columnCount(source)) ? SCHEMES : SCHEMES_OF_32;
+}
+
+/** The size that an artifact is to have cannot be. */
+export class SizeTooSmall extends PressError {
+  constructor(targetBytes: number, smallest: number) {
+    super('usage', {
+      what: `a size of ${targetBytes} bytes is less than the smallest schemes take`,
+      expected: `at least ${smallest} bytes`,
+    });
+  }
+}
+
+/**
+ * Refuses sizes that no choice of schemes reaches, by plans alone: nothing is read or measured. With narrower FFNs the bound counts
+ * their weights in proportion, and `allocate` says the rest.
+ * @throws SizeTooSmall
+ */
+export function assertSizesPossible(
+  sizes: readonly number[],
+  model: Model,
+  options: PlanOptions,
+  ffnWidths: readonly number[] = [],
+): void {
+  const types = matricesOf(planWith(model, options, [])).map((tensor) => {
+    const columns = columnCount(tensor.source);
+    const bytes = (scheme: SchemeName) => schemeBytes(scheme, columns);
+    return exactly(
+      tensor.name,
+      schemesOf(tensor).reduce((least, scheme) => (bytes(scheme) < bytes(least) ? scheme : least)),
+    );
+  });
+  const plan = planWith(model, options, types);
+  const whole = plan.files.reduce((sum, { bytes }) => sum + bytes, 0);
+  const ffn = matricesOf(plan).filter(({ name }) => FFN_MATRIX.test(name));
+  const ffnBytes = ffn.reduce((sum, tensor) => sum + plannedBytes(tensor), 0);
+  const narrowest = Math.min(
+    1,
+    ...ffnWidths.map((width) => width / Math.max(...model.config.intermediateSizes)),
+  );
+  const smallest = Math.ceil(whole - (1 - narrowest) * ffnBytes);
+  const tooSmall = sizes.find((size) => size < smallest);
+  if (tooSmall !== undefined) throw new SizeTooSmall(tooSmall, smallest);
+}
+
+const FFN_MATRIX = /\.ffn_(up|down)\./;
+
+function leastBytes(choices: Choices): number {
+  const least = [...choices.values()].map((options) => Math.min(...options.map(({ bytes }) => bytes)));
+  return least.reduce((a, b) => a + b, 0);
 }
 
 type Errors = ReadonlyMap<

@@ -3,6 +3,7 @@ import type { Model } from '../../core/model.ts';
 import { schemeBytes } from '../../core/scheme.ts';
 import { columnCount, rowBytes, type Tensor } from '../../core/tensor.ts';
 import { openCompute } from '../../kernels/compute.ts';
+import { defaultThreads } from '../../kernels/threads.ts';
 import type { StorageError } from '../storage-error.ts';
 import type { StoredTensor } from '../stored-tensor.ts';
 import { transcode } from '../transcode.ts';
@@ -10,7 +11,7 @@ import type { Transfer } from '../transfer.ts';
 import { SLOTS, sideBytes, slotBytes } from '../working-memory.ts';
 
 export interface RoundOptions {
-  readonly threads: number;
+  readonly threads?: number | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -63,9 +64,10 @@ export function matricesOf(plan: ExportPlan): PlannedTensor[] {
 async function round(
   { files }: Model,
   transfers: readonly Transfer[],
-  { threads, signal }: RoundOptions,
+  { signal, ...options }: RoundOptions,
 ): Promise<ReadonlyMap<PlannedTensor, StoredTensor>> {
   const tensors = transfers.map(({ tensor }) => tensor);
+  const threads = options.threads ?? defaultThreads(tensors.map(({ source }) => source));
   const bytes = slotBytes(tensors, { maxMemory: undefined, resident: 0, threads });
   const compute = await openCompute({ threads, bytes: SLOTS * bytes + sideBytes(tensors) });
   try {

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { TensorType } from '../../../formats/gguf/scheme-choice.ts';
+import { assertFormatVersion } from '../../core/format-version.ts';
 import { parseJson } from '../../core/json.ts';
 import type { Model } from '../../core/model.ts';
 import { plmTensors } from '../../core/names.ts';
@@ -17,7 +18,7 @@ const MAX_BYTES = 16_000_000;
 
 /**
  * Reads a scheme for each tensor that a file names, as `--save-plan` writes it or a person has edited it.
- * @throws PressError local-io where it is missing; invalid-input for another schema or version, a scheme that cannot be written, and a
+ * @throws PressError local-io where it is missing; unsupported where a newer plmpress made it; invalid-input for another schema, a scheme that cannot be written, and a
  * name that is no matrix of the model.
  */
 export async function readSchemePlan(file: string, model: Model): Promise<TensorType[]> {
@@ -25,7 +26,7 @@ export async function readSchemePlan(file: string, model: Model): Promise<Tensor
   const name = path.basename(file);
   const root = parseJson((await readTextFile(file, name, MAX_BYTES)).text, name);
   if (root.at('schema').value !== SCHEMA) throw root.at('schema').unexpected(SCHEMA);
-  if (root.at('version').value !== VERSION) throw root.at('version').unexpected(`${VERSION}`);
+  assertFormatVersion(root.at('version'), VERSION);
   const matrices = new Set(
     plmTensors(model.config).flatMap(({ ggufName, shape }) =>
       ggufName !== undefined && shape.length > 1 ? [ggufName] : [],

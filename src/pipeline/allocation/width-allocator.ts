@@ -1,7 +1,6 @@
-import { PressError } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
 import { printPassRequest, runPasses } from '../../passes/run.ts';
-import { type Allocation, type AllocatorOptions, SchemeAllocator } from './allocate.ts';
+import { type Allocation, type AllocatorOptions, SchemeAllocator, SizeTooSmall } from './allocate.ts';
 
 /** A choice of schemes, and the model that it is for. */
 export interface AllocatedModel {
@@ -34,7 +33,7 @@ export class WidthAllocator {
 
   /**
    * The choice that diverges least from the reference within `targetBytes`.
-   * @throws PressError invalid-input where nothing fits, and as `SchemeAllocator` and the pass `prune-ffn` do.
+   * @throws SizeTooSmall where nothing fits; and as `SchemeAllocator` and the pass `prune-ffn` do.
    */
   async allocate(targetBytes: number): Promise<AllocatedModel> {
     let best: (Width & { readonly allocation: Allocation }) | undefined;
@@ -48,7 +47,7 @@ export class WidthAllocator {
         best = { ...width, allocation };
       } catch (error) {
         // A narrower FFN may fit where this does not.
-        if (!(error instanceof PressError) || error.failure !== 'invalid-input') throw error;
+        if (!(error instanceof SizeTooSmall)) throw error;
         refusal = error;
       }
     }

@@ -1,5 +1,6 @@
 import os from 'node:os';
 import { formatBytes } from '../../core/format.ts';
+import { machine } from '../../kernels/machine.ts';
 import { NODE_RANGE } from '../version.ts';
 import { type Check, note, ok, problem } from './check.ts';
 
@@ -13,13 +14,12 @@ export function checkSystem(): Check {
 export function checkProcessor(): Check {
   const cores = os.cpus();
   const model = cores[0]?.model.replace(/\s+/g, ' ').trim() || 'unknown';
-  return ok('processor', `${model}, ${os.availableParallelism()} of ${cores.length} cores to use`);
+  return ok('processor', `${model}, ${machine().cores} of ${cores.length} cores to use`);
 }
 
 export function checkMemory(): Check {
   const total = os.totalmem();
-  const limit = process.constrainedMemory();
-  const most = limit > 0 && limit < total ? limit : total;
+  const { memory: most } = machine();
   const free = Math.min(most, process.availableMemory());
   const limited = most < total ? ` that this process may have of ${formatBytes(total)}` : '';
   const found = `${formatBytes(free)} free of ${formatBytes(most)}${limited}`;

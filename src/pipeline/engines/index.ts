@@ -16,6 +16,11 @@ export const ENGINES = ['builtin', 'onnxruntime', 'webgpu'] as const;
 
 export type Engine = (typeof ENGINES)[number];
 
+/** Whether an engine can run artifacts of this format. */
+export function runsFormat(engine: Engine, format: Model['format']): boolean {
+  return engine === 'builtin' || format === (engine === 'webgpu' ? 'webgpu' : 'onnx');
+}
+
 /** @throws PressError unsupported where the engine cannot run such an artifact or is not installed. */
 export async function openEngine(
   model: Model,

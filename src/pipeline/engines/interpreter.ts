@@ -5,7 +5,7 @@ import type { EngineOptions } from '../../verify/engine.ts';
 import { GraphDecoder } from './graph-decoder.ts';
 
 export interface InterpreterOptions extends EngineOptions {
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -16,7 +16,7 @@ export async function openInterpreter(
 ): Promise<GraphDecoder<TensorValue>> {
   const session = await OnnxSession.open(graph, {
     read: readInitializer,
-    ...(threads !== undefined && { threads }),
+    threads,
     ...(maxMemory !== undefined && { maxMemory }),
     ...(signal !== undefined && { signal }),
   });

@@ -12,7 +12,7 @@ export const ONNX_RUNTIME_PACKAGE = 'onnxruntime-node';
  */
 export async function openOnnxRuntime(
   { graph, graphPath }: OnnxArtifact,
-  { threads }: { readonly threads?: number },
+  { threads }: { readonly threads?: number | undefined },
 ): Promise<GraphDecoder<Tensor>> {
   const { InferenceSession: Session, Tensor: OrtTensor } = await loadOnnxRuntime();
   let session: InferenceSession;

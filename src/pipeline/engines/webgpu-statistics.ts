@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os';
 import type { StatisticsRuntime } from '../../../calibration/collect.ts';
 import { type DeviceForm, deviceForms } from '../../../formats/webgpu/device-form.ts';
 import { bundleModel } from '../../../formats/webgpu/geometry.ts';
@@ -6,6 +5,7 @@ import { PressError, unsupported } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
 import type { Progress } from '../../core/progress.ts';
 import { openCompute } from '../../kernels/compute.ts';
+import { defaultThreads } from '../../kernels/threads.ts';
 import type { ActivationStatistics, StatisticsRequest } from '../../runtime/activation-sums.ts';
 import { assertContext } from '../../runtime/plm-runtime.ts';
 import { BundleError } from '../../webgpu/bundle-error.ts';
@@ -19,8 +19,8 @@ import { HostSums } from './host-sums.ts';
 
 export interface DeviceOptions {
   readonly contextLength: number;
-  /** Threads that bring weights into the form of the GPU. Default: all cores. */
-  readonly threads?: number;
+  /** Threads that bring weights into the form of the GPU. Default: `defaultThreads`. */
+  readonly threads?: number | undefined;
   readonly signal?: AbortSignal;
   readonly progress?: Progress;
 }
@@ -75,7 +75,7 @@ async function load(
   engine: StatisticsEngine,
   model: Model,
   forms: readonly DeviceForm[],
-  { threads = availableParallelism(), progress, signal }: DeviceOptions,
+  { threads = defaultThreads(model.tensors.values()), progress, signal }: DeviceOptions,
 ): Promise<void> {
   const tensors = forms.map(({ planned }) => planned);
   const limit = { maxMemory: undefined, resident: 0, threads };

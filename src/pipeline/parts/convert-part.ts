@@ -1,5 +1,4 @@
 import { lstat } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { PressError } from '../../core/errors.ts';
 import type { PlannedTensor } from '../../core/export-plan.ts';
@@ -38,7 +37,7 @@ export interface ConvertPartResult {
  * @throws PressError as `convert` does.
  */
 export async function convertPart(options: ConvertPartOptions): Promise<ConvertPartResult> {
-  const { model, targets, share, maxMemory, threads = availableParallelism(), progress, signal } = options;
+  const { model, targets, share, maxMemory, threads, progress, signal } = options;
   assertDistinct(targets);
   const tensors = tensorsOf(targets, share);
   const rows = { name: partStem(model.name, share) + ROWS_END, bytes: payloadBytes(tensors) };

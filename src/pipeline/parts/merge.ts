@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { availableParallelism } from 'node:os';
 import { PressError } from '../../core/errors.ts';
 import { type PlannedTensor, plannedRows } from '../../core/export-plan.ts';
 import type { Progress } from '../../core/progress.ts';
@@ -22,7 +21,7 @@ export interface MergeOptions extends RecordedPaths {
   /** Output folder; created where missing. */
   readonly output: string;
   readonly force?: boolean;
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
 }
@@ -37,7 +36,7 @@ const PIECE_BYTES = 4 << 20;
  * of another version, of another plan or with other rows than their records tell.
  */
 export async function merge(options: MergeOptions): Promise<WrittenTargets> {
-  const { output, force = false, threads = availableParallelism(), progress, signal } = options;
+  const { output, force = false, threads, progress, signal } = options;
   const parts = await findParts(options.parts);
   const { job } = parts[0]!.record;
   if (job.version !== VERSION) throw mismatch(parts[0]!, 'is of another version', job.version, VERSION);

@@ -1,4 +1,5 @@
 import { PressError } from '../../core/errors.ts';
+import { assertFormatVersion } from '../../core/format-version.ts';
 import { parseJson } from '../../core/json.ts';
 import type { JsonField } from '../../core/json-field.ts';
 import { parseDigest, parseRecordedTarget, parseSource, parseStorageError } from '../manifest-reader.ts';
@@ -8,12 +9,12 @@ import { MAX_PARTS } from './share.ts';
 
 /**
  * Reads the record of a part, calling it `file`. Its tensors are those that it claims to have.
- * @throws PressError invalid-input where it is malformed, verification where it is damaged.
+ * @throws PressError invalid-input where it is malformed, unsupported where a newer plmpress made it, verification where it is damaged.
  */
 export function parsePart(text: string, file: string): PartRecord {
   const root = parseJson(text, file);
   if (root.at('schema').value !== PART_SCHEMA) throw root.at('schema').unexpected(PART_SCHEMA);
-  root.at('schemaVersion').integer(PART_VERSION, PART_VERSION);
+  assertFormatVersion(root.at('schemaVersion'), PART_VERSION);
   const of = root.at('part').at('of').integer(1, MAX_PARTS);
   const record: PartRecord = {
     schema: PART_SCHEMA,

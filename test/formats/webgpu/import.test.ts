@@ -131,7 +131,7 @@ describe('a damaged manifest is refused', () => {
       (m) => {
         m.version = 2;
       },
-      /: version: version of bundles, got 2, expected 1/,
+      /: version: the file was made by a newer version of plmpress, got 2, expected at most 1: update plmpress$/,
       'unsupported',
     ],
     [
@@ -181,14 +181,15 @@ describe('a damaged manifest is refused', () => {
       (m) => {
         m.shards[0].bytes -= 1;
       },
-      /: (size, got \d+|tensors\[\d+\])/,
+      /: (size differs from manifest\.json, got \d+|tensors\[\d+\])/,
     ],
     [
       'another vocabulary',
       (m) => {
         m.tokenizer.sha256 = '0'.repeat(64);
       },
-      /vocabulary\.json: SHA-256, got /,
+      /vocabulary\.json: SHA-256 differs from manifest\.json, got /,
+      'verification',
     ],
     [
       'an unknown tensor',
@@ -387,7 +388,8 @@ describe('damaged files', () => {
     const file = path.join(folder, 'vocabulary.json');
     writeFileSync(file, readFileSync(file, 'utf8').replace('"the"', '"thf"'));
     await assertRejects(folder, () => openBundle(folder), {
-      message: /copy\/vocabulary\.json: SHA-256, got/,
+      message: /copy\/vocabulary\.json: SHA-256 differs from manifest\.json, got/,
+      failure: 'verification',
     });
   });
 
@@ -396,11 +398,15 @@ describe('damaged files', () => {
     const [name] = shardNames(intact) as [string];
     const missing = copyOf(t, intact);
     rmSync(path.join(missing, name));
-    await assertRejects(missing, () => openBundle(missing), { message: /^w-\w+\.bin: missing/ });
+    await assertRejects(missing, () => openBundle(missing), {
+      message: /^copy\/w-\w+\.bin: is missing, and manifest\.json names it$/,
+      failure: 'verification',
+    });
     const cut = copyOf(t, intact);
     truncateSync(path.join(cut, name), 1000);
     await assertRejects(cut, () => openBundle(cut), {
-      message: /^copy\/w-\w+\.bin: size, got 1000, expected \d+ bytes/,
+      message: /^copy\/w-\w+\.bin: size differs from manifest\.json, got 1000, expected \d+ bytes/,
+      failure: 'verification',
     });
     const away = copyOf(t, intact);
     rmSync(path.join(away, name));
@@ -421,7 +427,10 @@ describe('damaged files', () => {
     const bundle = await openUntilEnd(t, folder);
     await assert.rejects(
       tensorValues(bundle.tensors.get('model.embed_tokens.weight')!),
-      pressFailure('invalid-input', /^copy\/w-\w+\.bin: SHA-256, got "\w+", expected \w+$/),
+      pressFailure(
+        'verification',
+        /^copy\/w-\w+\.bin: SHA-256 differs from manifest\.json, got "\w+", expected \w+$/,
+      ),
     );
     await assert.rejects(
       checkBundleFiles(bundle),

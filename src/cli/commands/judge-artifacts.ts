@@ -1,0 +1,112 @@
+import { PressError } from '../../core/errors.ts';
+import type { Model } from '../../core/model.ts';
+import type { Statistics } from '../../core/statistics.ts';
+import { type ArtifactPlace, checkRecorded } from '../../pipeline/artifact-places.ts';
+import { runsFormat } from '../../pipeline/engines/index.ts';
+import { withSource } from '../../pipeline/open.ts';
+import {
+  checkFiles,
+  idsToCompare,
+  recordedPasses,
+  type Verification,
+  verify,
+} from '../../pipeline/verify.ts';
+import type { Section } from '../../report/panel.ts';
+import { refusalSection } from '../../report/verification-section.ts';
+import { Tokenizer } from '../../tokenizer/tokenizer.ts';
+import type { Session } from '../session.ts';
+import type { namedTexts } from './report-flags.ts';
+import { reportSection } from './verification-report.ts';
+import type { VerifyFlags } from './verify.ts';
+
+/** What `verify` has found out about one artifact. */
+export interface JudgedArtifact {
+  readonly name: string;
+  /** By its record. */
+  readonly target: string | undefined;
+  readonly passed: boolean;
+  readonly failures: readonly string[];
+  /** Undefined where it could not be opened. */
+  readonly format?: Model['format'];
+  /** Undefined where it was refused before it was compared. */
+  readonly verification?: Verification;
+  readonly refusal?: PressError;
+  /** Where a report is wanted. */
+  readonly section?: Section;
+}
+
+export interface JudgeOptions {
+  readonly source: Model;
+  readonly statistics: Statistics | undefined;
+  readonly texts?: ReturnType<typeof namedTexts>;
+  readonly flags: VerifyFlags;
+  readonly reports: boolean;
+}
+
+/**
+ * Verifies artifacts, one after the other.
+ * @throws PressError what is wrong with a single artifact; of several that is what is found out about it, and the others follow.
+ */
+export async function judgeArtifacts(
+  session: Session,
+  places: readonly ArtifactPlace[],
+  options: JudgeOptions,
+): Promise<JudgedArtifact[]> {
+  const { source, texts, flags } = options;
+  const read = { maxTokens: flags.tokens, ...(texts && { texts: texts.map(({ text }) => text) }) };
+  // What is wrong with the texts is no fault of an artifact.
+  idsToCompare(new Tokenizer(source.tokenizer), read);
+  const judged: JudgedArtifact[] = [];
+  for (const place of places) {
+    try {
+      judged.push(await judge(session, place, { ...options, isOneOfSeveral: places.length > 1 }));
+    } catch (error) {
+      if (places.length === 1 || !(error instanceof PressError) || !OF_ARTIFACTS.includes(error.failure))
+        throw error;
+      judged.push(refused(place, error));
+    }
+  }
+  return judged;
+}
+
+/** Failures of one artifact; others are those of the run. */
+const OF_ARTIFACTS: readonly PressError['failure'][] = ['verification', 'invalid-input', 'unsupported'];
+
+function refused({ name, recorded }: ArtifactPlace, refusal: PressError): JudgedArtifact {
+  const target = recorded?.artifact.target;
+  const failures = [refusal.message];
+  const section = refusalSection(target === undefined ? name : `${name} as ${target}`, failures);
+  return { name, target, passed: false, failures, refusal, section };
+}
+
+async function judge(
+  session: Session,
+  { place, name, recorded }: ArtifactPlace,
+  { source, statistics, texts, flags, reports, isOneOfSeveral }: JudgeOptions & { isOneOfSeveral: boolean },
+): Promise<JudgedArtifact> {
+  const { tokens: maxTokens, maxKld, attention, threads } = flags;
+  const { signal, progress } = session;
+  const wanted = flags.device === 'webgpu' ? 'webgpu' : flags.engine;
+  if (recorded !== undefined) await checkRecorded(recorded, { by: 'hashes', signal, progress });
+  return withSource(
+    place,
+    async (artifact, at) => {
+      // Bundles tell the hashes of their files themselves.
+      if (recorded === undefined) await checkFiles(at!, artifact);
+      const verification = await verify(source, artifact, {
+        ...{ passes: await recordedPasses(at!, artifact), maxTokens, attention, threads, signal, progress },
+        engine: isOneOfSeveral && !runsFormat(wanted, artifact.format) ? 'builtin' : wanted,
+        ...(statistics && { statistics }),
+        ...(texts && { texts: texts.map(({ text }) => text) }),
+        ...(maxKld !== undefined && { maxKld }),
+      });
+      const { passed, failures } = verification;
+      const section = reports && (await reportSection(at, source, artifact, verification, texts ?? []));
+      return {
+        ...{ name, target: recorded?.artifact.target, passed, failures, verification },
+        ...{ format: artifact.format, ...(section && { section }) },
+      };
+    },
+    session.access,
+  );
+}

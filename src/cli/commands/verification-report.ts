@@ -1,0 +1,24 @@
+import type { Model } from '../../core/model.ts';
+import { lineage } from '../../pipeline/lineage.ts';
+import { recordedArtifact } from '../../pipeline/recorded-artifact.ts';
+import type { Verification } from '../../pipeline/verify.ts';
+import type { Section } from '../../report/panel.ts';
+import { verificationSection } from '../../report/verification-section.ts';
+import type { namedTexts } from './report-flags.ts';
+
+export function reportTitle({ name }: Model): string {
+  return `${name}: verification`;
+}
+
+/** What a report says of an artifact, which lies at `place`. */
+export async function reportSection(
+  place: string | undefined,
+  source: Model,
+  artifact: Model,
+  verification: Verification,
+  texts: ReturnType<typeof namedTexts>,
+): Promise<Section> {
+  const record = await recordedArtifact(place, artifact);
+  const title = `${artifact.name} as ${record?.target ?? artifact.format}`;
+  return verificationSection(title, verification, await lineage(source, artifact, record, texts));
+}

@@ -1,0 +1,178 @@
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { hasHfWeights } from '../../formats/hf/import.ts';
+import { isBundle } from '../../formats/webgpu/import/locate.ts';
+import { PressError } from '../core/errors.ts';
+import type { Progress } from '../core/progress.ts';
+import { SourceFolder } from '../io/source-folder.ts';
+import { artifactsIn } from './folder-artifacts.ts';
+import { MANIFEST_NAME, type ManifestArtifact, type ManifestFile } from './manifest.ts';
+import { assertAsRecorded, readManifest } from './manifest-reader.ts';
+
+/** What `plmpress.json` says of the files of one artifact. */
+export interface RecordedFiles {
+  /** Folder of the record, which paths of files begin in. */
+  readonly folder: string;
+  readonly artifact: ManifestArtifact;
+  readonly files: readonly ManifestFile[];
+}
+
+/** An artifact on this machine. */
+export interface ArtifactPlace {
+  /** Path that opens it alone. */
+  readonly place: string;
+  /** What people call it: its path in the folder that it was found in. */
+  readonly name: string;
+  /** Undefined where no record names it. */
+  readonly recorded: RecordedFiles | undefined;
+}
+
+/** The artifacts that a path means. */
+export interface ArtifactPlaces {
+  /** One at least. */
+  readonly artifacts: readonly ArtifactPlace[];
+  /** Paths of models that lie in the folder as well and are none of them. */
+  readonly leftOut: readonly string[];
+}
+
+/**
+ * The artifacts of a folder: those that its record names, or, where it has none, those that are found there. A file, a checkpoint, a bundle and a
+ * folder without any artifact mean themselves. With `checkpointFirst` a checkpoint does so although a record beside it names artifacts.
+ * @throws PressError as `readManifest` does.
+ */
+export async function artifactsAt(place: string, checkpointFirst = false): Promise<ArtifactPlaces> {
+  if (!(await isFolder(place))) return { artifacts: [await alone(place)], leftOut: [] };
+  const found = await artifactsIn(place);
+  const isCheckpoint = hasHfWeights(await SourceFolder.open(path.resolve(place)));
+  const manifest = await readManifest(place);
+  const recorded = (manifest?.artifacts ?? []).map((artifact) => ({
+    name: mainPath(artifact),
+    recorded: recordedFiles(place, artifact, manifest!.files),
+  }));
+  if (isCheckpoint && (checkpointFirst || recorded.length === 0)) {
+    const names = new Set([...found, ...recorded.map(({ name }) => name)]);
+    return { artifacts: [await alone(place)], leftOut: [...names] };
+  }
+  if (recorded.length > 0) {
+    const files = recorded.flatMap(({ recorded: { artifact } }) => artifact.files);
+    return {
+      artifacts: recorded.map((artifact) => ({ ...artifact, place: path.join(place, artifact.name) })),
+      leftOut: found.filter((name) => !holds(files, name)),
+    };
+  }
+  if (found.length === 0 || found.includes('')) {
+    return { artifacts: [await alone(place)], leftOut: found.filter((name) => name !== '') };
+  }
+  const artifacts: ArtifactPlace[] = [];
+  for (const name of found) artifacts.push({ ...(await alone(path.join(place, name))), name });
+  return { artifacts, leftOut: [] };
+}
+
+async function alone(place: string): Promise<ArtifactPlace> {
+  return { place, name: path.basename(place), recorded: await recordOf(place) };
+}
+
+/** The path that opens an artifact: of a bundle its folder. */
+function mainPath({ target, files }: ManifestArtifact): string {
+  if (target.startsWith('webgpu:')) return path.posix.dirname(files[0] ?? '');
+  const ending = target.startsWith('onnx:') ? '.onnx' : '.gguf';
+  return files.find((file) => file.endsWith(ending)) ?? files[0] ?? '';
+}
+
+function recordedFiles(
+  folder: string,
+  artifact: ManifestArtifact,
+  files: readonly ManifestFile[],
+): RecordedFiles {
+  const own = new Set(artifact.files);
+  return { folder, artifact, files: files.filter((file) => own.has(file.path)) };
+}
+
+/** What is recorded for an artifact that is named by itself. */
+async function recordOf(place: string): Promise<RecordedFiles | undefined> {
+  const resolved = path.resolve(place);
+  for (const folder of await recordFolders(resolved)) {
+    const manifest = await readManifest(folder);
+    const name = path.relative(folder, resolved).split(path.sep).join('/');
+    const artifact = manifest?.artifacts.find(({ files }) => holds(files, name));
+    if (artifact !== undefined) return recordedFiles(folder, artifact, manifest!.files);
+  }
+  return undefined;
+}
+
+/** Where the record of an artifact can lie: beside a file, and beside the folder of a bundle or of graphs. */
+async function recordFolders(place: string): Promise<string[]> {
+  const parent = path.dirname(place);
+  if (await isFolder(place)) return (await isBundle(place)) ? [parent] : [];
+  const isInside = path.basename(place) === 'manifest.json' || path.basename(parent) === 'onnx';
+  return isInside ? [parent, path.dirname(parent)] : [parent];
+}
+
+/** Whether files are those of an artifact of this name, a file or a folder. */
+function holds(files: readonly string[], name: string): boolean {
+  return files.some((file) => file === name || file.startsWith(`${name}/`));
+}
+
+/** Whether a path leads to a folder on this machine. */
+export async function isFolder(place: string): Promise<boolean> {
+  return stat(place).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+}
+
+/** How what is recorded is compared. */
+export interface CheckOptions {
+  /** `sizes` reads nothing. */
+  readonly by: 'sizes' | 'hashes';
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Compares the files of an artifact with the record.
+ * @throws PressError verification where one is missing or is not as it was written.
+ */
+export async function checkRecorded(
+  { folder, files }: RecordedFiles,
+  { by, progress, signal }: CheckOptions,
+): Promise<void> {
+  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  if (by === 'hashes') progress?.({ kind: 'phase', name: 'check files', total, unit: 'bytes' });
+  let done = 0;
+  for (const file of files) {
+    signal?.throwIfAborted();
+    const { dir, base } = path.posix.parse(file.path);
+    const at = path.join(folder, ...dir.split('/'));
+    if (!(await isThere(path.join(at, base)))) throw missing(file.path);
+    const input = await (await SourceFolder.open(at)).open(base, file.path);
+    try {
+      await assertAsRecorded(by === 'hashes' ? input : { name: input.name, bytes: input.bytes }, file);
+    } finally {
+      await input.close();
+    }
+    done += file.bytes;
+    if (by === 'hashes') progress?.({ kind: 'advance', done, item: file.path });
+  }
+}
+
+function isThere(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    (error) => !['ENOENT', 'ENOTDIR'].includes(error.code),
+  );
+}
+
+function missing(file: string): PressError {
+  return new PressError('verification', { file, what: `is missing, and ${MANIFEST_NAME} names it` });
+}
+
+/**
+ * For an artifact that cannot be opened.
+ * @throws PressError verification where its record shows that it is not as it was written.
+ */
+export async function assertUndamaged(place: string): Promise<void> {
+  // A record that cannot be read tells nothing.
+  const recorded = await recordOf(place).catch(() => undefined);
+  if (recorded !== undefined) await checkRecorded(recorded, { by: 'hashes' });
+}
