@@ -38,9 +38,9 @@ export function pullCommand(open: OpenSession): Command {
     .addHelpText('after', HELP)
     .action(async (id: string, flags: PullFlags) => {
       const session = open();
-      const source = parseHubSource(id);
-      if (source === undefined) throw usage(`${JSON.stringify(id)} is no repository`, 'org/name[@revision]');
       const { env, signal, progress } = session;
+      const source = parseHubSource(id, env.HF_ENDPOINT);
+      if (source === undefined) throw usage(`${JSON.stringify(id)} is no repository`, 'org/name[@revision]');
       const result = await pull({ ...flags, source, settings: hubSettings(env), signal, progress });
       if (session.json) await session.writeJson(result);
       else if (!session.quiet) await session.writeLines(describe(result, flags, session.theme));
@@ -53,7 +53,8 @@ function describe(
   theme: Theme,
 ): string[] {
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
-  const rows = files.map(({ path, bytes, oid }) => [path, formatCount(bytes), oid.slice(0, 16)]);
+  const rows = files.map(({ path, bytes, oid }) => [path, formatCount(bytes), oid?.slice(0, 16) ?? '']);
+  const isVerified = files.every(({ oid }) => oid !== undefined);
   return [
     `${repository} at ${revision}`,
     '',
@@ -65,6 +66,6 @@ function describe(
     '',
     dryRun
       ? `${files.length} files of ${formatBytes(total)}; nothing has been fetched`
-      : `${theme.good('verified')} ${files.length} files of ${formatBytes(total)} in ${folder}`,
+      : `${theme.good(isVerified ? 'verified' : 'found')} ${files.length} files of ${formatBytes(total)} in ${folder}`,
   ];
 }
