@@ -66,7 +66,9 @@ const FIRST_TRIES = 2;
  * never there is a wrong address most likely. `tries`: further tries so far.
  */
 export function mayPass(error: unknown, isKnown: boolean, tries: number): boolean {
-  const { code = '' } = causeOf(error);
+  const { code = '', message } = causeOf(error);
+  // Of `fetch`, which makes no connection to ports of other protocols, and gives no code.
+  if (message === 'bad port') return false;
   if (isCertificate(code) || ['EACCES', 'EPERM', 'ERR_INVALID_URL'].includes(code)) return false;
   // A server that speaks no TLS, or another version.
   if (code.startsWith('ERR_SSL_') || code === 'EPROTO') return false;

@@ -12,7 +12,7 @@ const MAX_REASON_LENGTH = 110;
 /** By `X-Error-Code`, which says more than the status: the Hub gives 401 for what is not there. */
 const BY_CODE: Readonly<Record<string, string>> = {
   GatedRepo: 'has conditions that the account of the token must accept first, on its page',
-  RepoNotFound: 'is not on the Hub, or needs a token that may read it: set HF_TOKEN',
+  RepoNotFound: 'is not on the Hub, or HF_TOKEN may not see it',
   RevisionNotFound: 'has no such revision',
   EntryNotFound: 'is not in the repository',
   DisabledRepo: 'is disabled by the Hub',

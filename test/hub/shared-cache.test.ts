@@ -17,6 +17,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { closeModel } from '../../src/core/model.ts';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
 import { openTree } from '../../src/hub/snapshot.ts';
+import { resolveRevision } from '../../src/hub/tree.ts';
 import { openSource } from '../../src/pipeline/open.ts';
 import { type PullOptions, pull } from '../../src/pipeline/pull.ts';
 import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
@@ -166,38 +167,54 @@ describe('offline', () => {
     return started;
   }
 
-  for (const form of ['links', 'files'] as const) {
-    it(`every command takes a complete cache of ${form}, and asks nobody`, async (t) => {
-      const { server, home } = await filled(t, form);
-      const env = { ...server.env(home), TRANSFORMERS_OFFLINE: 'yes' };
-      const before = everyFile(home);
-      const out = path.join(temporaryFolder(t), 'out');
-      const commands: readonly (readonly string[])[] = [
-        ['inspect', REPOSITORY],
-        ['plan', REPOSITORY, '--to', 'gguf:q8_0', '--device', 'raspberry-pi-5'],
-        ['tokenize', REPOSITORY, 'hello'],
-        ['convert', REPOSITORY, '--to', 'gguf:q8_0', '--stream', '-o', out, '--threads', '1'],
-        ['diff', REPOSITORY, REPOSITORY],
-        ['verify', out, '--against', REPOSITORY, '--tokens', '16'],
-        ['reproduce', out],
-        ['generate', REPOSITORY, '--prompt', 'Call', '-n', '2'],
-        ['pull', REPOSITORY],
-        ['push', out, '--repo', REPOSITORY, '--dry-run'],
-      ];
-      for (const argv of commands) {
-        const { code, stderr } = await runCli(argv, { env });
-        assert.equal(code, 0, `${argv[0]}: ${stderr}`);
-      }
-      const refused = await runCli(['push', out, '--repo', REPOSITORY], { env });
-      assert.equal(refused.code, 5);
-      assert.match(
-        refused.stderr,
-        /error: PLM-Team\/plm-tiny: cannot be changed, since HF_HUB_OFFLINE is set/,
-      );
-      assert.deepEqual(server.seen, []);
-      assert.deepEqual(everyFile(home), before, 'what an offline run finds out is no record');
-    });
-  }
+  it('every command takes a complete cache, and asks nobody', async (t) => {
+    const { server, home } = await filled(t, 'files');
+    const env = { ...server.env(home), TRANSFORMERS_OFFLINE: 'yes' };
+    const before = everyFile(home);
+    const folder = temporaryFolder(t);
+    const [out, text] = [path.join(folder, 'out'), path.join(folder, 'text')];
+    writeFileSync(text, 'Call me Ishmael.');
+    const commands: readonly (readonly string[])[] = [
+      ['inspect', REPOSITORY],
+      ['plan', REPOSITORY, '--to', 'gguf:q8_0', '--device', 'raspberry-pi-5'],
+      ['tokenize', REPOSITORY, 'hello'],
+      ['convert', REPOSITORY, '--to', 'gguf:q8_0', '--stream', '-o', out, '--threads', '1'],
+      ['diff', REPOSITORY, REPOSITORY],
+      ['verify', out, '--against', REPOSITORY, '--text', text],
+      ['reproduce', out],
+      ['generate', REPOSITORY, '--prompt', 'Call', '-n', '1'],
+      ['calibrate', REPOSITORY, '--text', text, '-o', path.join(folder, 'imatrix.gguf')],
+      ['pull', REPOSITORY],
+      ['push', out, '--repo', REPOSITORY, '--dry-run'],
+    ];
+    for (const argv of commands) {
+      const { code, stderr } = await runCli(argv, { env });
+      assert.equal(code, 0, `${argv[0]}: ${stderr}`);
+    }
+    const refused = await runCli(['push', out, '--repo', REPOSITORY], { env });
+    assert.equal(refused.code, 5);
+    assert.match(refused.stderr, /error: PLM-Team\/plm-tiny: cannot be changed, since HF_HUB_OFFLINE is set/);
+    assert.deepEqual(server.seen, []);
+    assert.deepEqual(everyFile(home), before, 'what an offline run finds out is no record');
+  });
+
+  it('takes a cache of links without a listing', async (t) => {
+    const { server, home, commit } = await filled(t, 'links');
+    const model = await openSource(REPOSITORY, { env: { ...server.env(home), ...OFFLINE }, remote: true });
+    t.after(() => closeModel(model));
+    assert.deepEqual(model.origin, { repository: REPOSITORY, revision: commit });
+    assert.deepEqual(server.seen, []);
+  });
+
+  it('asks for nothing, whatever is called', async (t) => {
+    const { server, home } = await start(t);
+    const run = { settings: testSettings(server, home, OFFLINE) };
+    await assert.rejects(
+      resolveRevision(run, REPOSITORY, 'main'),
+      pressFailure('network', /is not asked for, since HF_HUB_OFFLINE is set$/),
+    );
+    assert.deepEqual(server.seen, []);
+  });
 
   it('brings files of the cache into a folder', async (t) => {
     for (const form of ['links', 'files'] as const) {
