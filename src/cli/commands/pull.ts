@@ -17,11 +17,12 @@ interface PullFlags {
 
 const HELP = `
 An ID is org/name, org/name@revision, or hf://org/name@revision/path for one of several models in a repository;
-org/name:Q4_K_M names the GGUF of that quantization, and the address of a page of the Hub does as well. Of a checkpoint, config, tokenizer and weights come, and nothing else. Every file must have the size and hash that the Hub lists;
-a transfer that breaks off goes on where it ended, in a later run too. The cache is the one of huggingface_hub.
+org/name:Q4_K_M names the GGUF of that quantization, and the address of a page of the Hub does as well. Of a checkpoint,
+config, tokenizer and weights come, and nothing else. Every file must have the size and hash that the Hub lists; a transfer
+that breaks off goes on where it ended, in a later run too. The cache is the one of huggingface_hub.
 
-HF_TOKEN, HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE and HF_HUB_DOWNLOAD_TIMEOUT mean what they do there. The token
-goes to the endpoint and to no other server.
+HF_TOKEN, HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE and HF_HUB_DOWNLOAD_TIMEOUT mean what they do there; offline,
+nothing is asked. The token goes to the endpoint and to no other server.
 
 Examples:
   plmpress pull PLM-Team/PLM-1.8B-Instruct
