@@ -4,9 +4,9 @@ import { MAGIC } from '../../formats/gguf/types.ts';
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, openAdapter } from '../../formats/peft/adapter.ts';
 import { invalidInput, localIo, PressError, unsupported, usage } from '../core/errors.ts';
 import type { LoraAdapter } from '../core/lora.ts';
-import { type HubSource, parseHubSource } from '../hub/hub-source.ts';
 import type { HubRun } from '../hub/run.ts';
-import { openTree, takeSnapshot } from '../hub/snapshot.ts';
+import { takeSnapshot } from '../hub/snapshot.ts';
+import { type FoundOnHub, findOnHub } from './open-hub.ts';
 
 const NEEDED = [ADAPTER_CONFIG, ADAPTER_WEIGHTS];
 
@@ -18,9 +18,7 @@ const NEEDED = [ADAPTER_CONFIG, ADAPTER_WEIGHTS];
 export async function openAdapterAt(spec: string, run: HubRun): Promise<LoraAdapter> {
   const folder = await localFolder(spec);
   if (folder !== undefined) return openAdapter(folder);
-  const source = parseHubSource(spec);
-  if (source === undefined) throw new PressError('local-io', { file: spec, what: 'no such file or folder' });
-  return openAdapter(await fetchAdapter(run, source));
+  return openAdapter(await fetchAdapter(await findOnHub(spec, run)));
 }
 
 /** The path, if a folder is there; undefined where nothing is. */
@@ -51,8 +49,7 @@ async function isGguf(file: string): Promise<boolean> {
 }
 
 /** Brings the files of an adapter into the cache and returns the path of their folder there. */
-async function fetchAdapter(run: HubRun, source: HubSource): Promise<string> {
-  const tree = await openTree(run, source);
+async function fetchAdapter({ run, source, tree }: FoundOnHub): Promise<string> {
   const paths = NEEDED.map((name) => (source.path === undefined ? name : `${source.path}/${name}`));
   const files = tree.files.filter((file) => paths.includes(file.path));
   if (!files.some((file) => file.path === paths[0])) {

@@ -10,15 +10,15 @@ import { openBundle } from '../../formats/webgpu/import/open.ts';
 import { type Failure, invalidInput, localIo, PressError, usage } from '../core/errors.ts';
 import { closeModel, type Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
-import { type HubSource, parseHubSource } from '../hub/hub-source.ts';
 import type { HubRun } from '../hub/run.ts';
 import { hubSettings } from '../hub/settings.ts';
 import { assertInside, SourceFolder } from '../io/source-folder.ts';
 import { mergeLora } from '../passes/merge-lora.ts';
 import { assertUndamaged } from './artifact-places.ts';
 import { artifactsIn } from './folder-artifacts.ts';
+import { isAddress } from './missing-source.ts';
 import { openAdapterAt } from './open-adapter.ts';
-import { fetchFromHub, openOnHub } from './open-hub.ts';
+import { fetchFromHub, findOnHub, openOnHub } from './open-hub.ts';
 
 /** Each stacks lazy tensors upon those of the one before, as passes do. */
 const MAX_ADAPTERS = 100;
@@ -56,12 +56,13 @@ interface PlacedModel {
 }
 
 async function openPlaced(spec: string, access: SourceAccess): Promise<PlacedModel> {
-  if (access.remote && (await statOf(spec)) === undefined) {
-    const { run, source } = hubAccess(spec, access);
-    const model = await openOnHub(run, source);
-    if (model !== undefined) return { model };
-  }
-  return openLocal(await localPlace(spec, access));
+  if (await isHere(spec)) return openLocal(spec);
+  const found = await findOnHub(spec, hubRun(access));
+  const model = access.remote ? await openOnHub(found) : undefined;
+  if (model !== undefined) return { model };
+  const opened = await openLocal(await fetchFromHub(found));
+  const { repository, revision } = found.tree;
+  return { ...opened, model: { origin: { repository, revision }, ...opened.model } };
 }
 
 /**
@@ -69,15 +70,13 @@ async function openPlaced(spec: string, access: SourceAccess): Promise<PlacedMod
  * @throws PressError local-io where nothing is there, network as the Hub's clients do.
  */
 export async function localPlace(spec: string, access: SourceAccess = {}): Promise<string> {
-  if ((await statOf(spec)) !== undefined) return spec;
-  const { run, source } = hubAccess(spec, access);
-  return fetchFromHub(run, source);
+  if (await isHere(spec)) return spec;
+  return fetchFromHub(await findOnHub(spec, hubRun(access)));
 }
 
-function hubAccess(spec: string, access: SourceAccess): { readonly run: HubRun; readonly source: HubSource } {
-  const source = parseHubSource(spec);
-  if (source === undefined) throw new PressError('local-io', { file: spec, what: 'no such file or folder' });
-  return { run: hubRun(access), source };
+/** What exists on this machine wins over what is on the Hub. */
+async function isHere(spec: string): Promise<boolean> {
+  return !isAddress(spec) && (await statOf(spec)) !== undefined;
 }
 
 function hubRun({ env, progress, signal }: SourceAccess): HubRun {

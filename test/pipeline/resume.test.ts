@@ -16,12 +16,11 @@ import path from 'node:path';
 import test, { describe, it, type TestContext } from 'node:test';
 import { closeModel } from '../../src/core/model.ts';
 import type { ProgressEvent } from '../../src/core/progress.ts';
-import { parseHubSource } from '../../src/hub/hub-source.ts';
 import { Journal } from '../../src/io/journal.ts';
 import { STAGING_NAME } from '../../src/io/staging-folder.ts';
 import { convert } from '../../src/pipeline/convert.ts';
 import { openSource } from '../../src/pipeline/open.ts';
-import { openOnHub } from '../../src/pipeline/open-hub.ts';
+import { findOnHub, openOnHub } from '../../src/pipeline/open-hub.ts';
 import { jobKey } from '../../src/pipeline/resume/job-key.ts';
 import { planTargets, type TargetOptions } from '../../src/pipeline/target.ts';
 import { treeDigests } from '../support/digests.ts';
@@ -317,7 +316,7 @@ test('a conversion from the Hub without a copy goes on after the network has fai
   const run = async (output: string, resume: boolean) => {
     const notes: string[] = [];
     const settings = testSettings(server, path.join(folder, 'home'));
-    const model = (await openOnHub({ settings }, parseHubSource(REPOSITORY)!))!;
+    const model = (await openOnHub(await findOnHub(REPOSITORY, { settings })))!;
     try {
       const targets = await planTargets(model, ['gguf:q8_0']);
       const progress = (event: ProgressEvent) => void (event.kind === 'note' && notes.push(event.message));
