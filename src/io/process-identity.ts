@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 
 /** A process as another one can recognize it: numbers are used again, number and start together are not. */
 export interface ProcessIdentity {
@@ -11,7 +11,7 @@ export async function ownIdentity(): Promise<ProcessIdentity> {
   return { pid: process.pid, started: (await processState(process.pid))?.started };
 }
 
-/** Whether the process still runs. Where its start is unknown, a process of the same number counts as it. */
+/** Whether a process of this place still runs. Where its start is unknown, a process of the same number counts as it. */
 export async function isAlive({ pid, started }: ProcessIdentity): Promise<boolean> {
   if (!exists(pid)) return false;
   const now = await processState(pid);
@@ -34,10 +34,17 @@ const STATE_FIELD = 0;
 const START_FIELD = 19;
 
 async function processState(pid: number): Promise<{ ended: boolean; started: string } | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => undefined);
+  const stat = await readStat(pid).catch(() => undefined);
   if (stat === undefined) return undefined;
   // The name stands in parentheses and may hold spaces and parentheses itself.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   // Zombies (Z) and the dead (X) hold a number, but do nothing any more.
   return { ended: /[ZX]/.test(fields[STATE_FIELD]!), started: fields[START_FIELD]! };
+}
+
+async function readStat(pid: number): Promise<string | undefined> {
+  if (pid === process.pid) return readFile('/proc/self/stat', 'latin1');
+  // In a new namespace /proc may still be that of the old one, where the number is another process's.
+  const isOurs = (await readlink('/proc/self')) === `${process.pid}`;
+  return isOurs ? readFile(`/proc/${pid}/stat`, 'latin1') : undefined;
 }

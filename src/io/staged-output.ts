@@ -69,7 +69,7 @@ export async function withStagedOutput<T>(
   try {
     const lock = await FileLock.acquire(path.join(folder, LOCK_NAME), folder);
     try {
-      await removeStaleTemporaries(folder);
+      await removeStaleTemporaries(folder, lock.since);
       const staging = resume === undefined ? undefined : await StagingFolder.open(folder, resume);
       const output = new StagedOutput(folder, made, lock, staging);
       try {
@@ -200,9 +200,11 @@ export class StagedOutput {
   }
 
   /**
-   * Undoes what has not been completed, but for what a later run goes on with. Best effort: nothing depends on it.
+   * Undoes what has not been completed, but for what a later run goes on with. What another run may be at work with, since it
+   * has taken the lock over, is left to it. Best effort: nothing depends on it.
    */
   async end(): Promise<void> {
+    if (!this.#complete && !(await this.#lock.isHeld())) return this.#leave();
     const keeps = !this.#complete && this.#staging?.journal.isEmpty === false;
     if (!this.#complete) {
       const hasReplaced = [...this.#files.values()].some((file) => file.hasReplaced);
@@ -212,6 +214,13 @@ export class StagedOutput {
     for (const aside of this.#aside.values()) await unlink(aside).catch(() => undefined);
     await (keeps ? this.#staging!.close() : this.#staging?.remove());
     if (!this.#complete) await removeEmptyFolders(this.#made.toReversed());
+  }
+
+  /** Ends a run that has lost its lock. Its hidden files are its own, a staging folder is not. */
+  async #leave(): Promise<void> {
+    for (const file of this.#files.values()) await (this.#staging ? file.keep() : file.discard());
+    await this.#staging?.close();
+    await removeEmptyFolders(this.#made.toReversed());
   }
 
   /** A small file, sealed. */
@@ -304,7 +313,7 @@ export class StagedOutput {
       const isInside = (await realpath(folder)) === path.join(root, ...parts);
       if (!isInside) throw refusal(parts.join('/'), 'is a symbolic link');
       this.#touched.add(folder);
-      await removeStaleTemporaries(folder);
+      await removeStaleTemporaries(folder, this.#lock.since);
     }
   }
 }
