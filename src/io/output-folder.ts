@@ -1,6 +1,7 @@
 import { mkdir, open, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, PressError } from '../core/errors.ts';
+import { Refusals } from './refusals.ts';
 
 /** Creates `folder` and its parents where missing. Returns those it made, innermost first. */
 export async function createFolder(folder: string): Promise<readonly string[]> {
@@ -33,17 +34,22 @@ export async function removeEmptyFolders(folders: readonly string[]): Promise<vo
   }
 }
 
-/** Makes the names in `folder` durable: a rename survives a power failure only after this. */
-export async function syncFolder(folder: string): Promise<void> {
+/**
+ * Makes the names in `folder` durable: a rename survives a power failure only after this. Where the file system does not do that,
+ * `refusals` gets to know, and nothing is thrown.
+ */
+export async function syncFolder(folder: string, refusals = new Refusals()): Promise<void> {
   // Windows opens no folders, and keeps its names in a journal of its own.
   if (process.platform === 'win32') return;
   try {
-    const handle = await open(folder, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await refusals.allow('sync', async () => {
+      const handle = await open(folder, 'r');
+      try {
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    });
   } catch (error) {
     throw localIo(folder, error);
   }

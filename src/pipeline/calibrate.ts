@@ -117,7 +117,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
     ...(progress && { progress }),
   };
 
-  return withStagedOutput(path.dirname(output), async (staged) => {
+  const write = async (staged: StagedOutput) => {
     const sources = [...(await inputPaths(model, options.source)), ...(options.inputs ?? [])];
     await staged.stage([{ name, bytes: plan.bytes }], { force, inputs: sources });
     await staged.write(name, plan.header, 0);
@@ -151,7 +151,8 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
       silentNeurons: firings.map((counts) => counts.filter((count) => count === 0).length),
       ...{ bytes: digest!.bytes, sha256: digest!.sha256 },
     };
-  });
+  };
+  return withStagedOutput(path.dirname(output), write, { ...(progress && { progress }) });
 }
 
 /** Values are encoded piece by piece: second moments are large. */

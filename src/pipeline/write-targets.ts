@@ -82,7 +82,7 @@ export async function writeTargets(options: WriteOptions, fill: Fill): Promise<W
       if (staged.replacedOther) note('the interrupted conversion that was here was another one, and is gone');
       return write(staged, job, fill);
     },
-    resume ? { resume: jobKey(model, targets) } : {},
+    { ...(progress && { progress }), ...(resume && { resume: jobKey(model, targets) }) },
   );
 }
 

@@ -139,7 +139,7 @@ it('a run in another container holds its folder, also while it is stopped', {
   // Stopped where it holds the lock and has begun to write.
   const script = `
     "$0" "$@" & run=$!
-    until ls "${output}"/.*.tmp-*-* > /dev/null 2>&1; do sleep 0.01; done
+    until ls "${output}"/.plm-tiny*.tmp-* > /dev/null 2>&1 || ! kill -0 $run; do sleep 0.01; done
     kill -STOP $run; echo stopped; read -r _; kill -CONT $run; wait $run`;
   const command = ['convert', MODEL, '--to', 'gguf:q4_k_m', '--threads', '1', '--quiet', '-o', output];
   const argv = ['--pid', '--fork', '--mount-proc', 'sh', '-c', script, process.execPath, BINARY, ...command];
