@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, link, lstat, open, readFile, rename, stat, unlink } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { localIo, PressError } from '../core/errors.ts';
 import { BEAT, LEASE } from './lease.ts';
-import { ownPlace } from './place.ts';
-import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts';
+import { ownPlace, type Place } from './place.ts';
+import { isAlive, isAliveInside, ownIdentity, type ProcessIdentity } from './process-identity.ts';
 import { temporaryPath } from './temporary-file.ts';
 import { writeFully } from './write-fully.ts';
 
@@ -26,12 +25,15 @@ const MAX_LOCK_BYTES = 1024;
 export class FileLock {
   /** When it was taken, in milliseconds by the clock of its file system, which need not be that of this machine. */
   readonly since: number;
+  /** Runs that have ended without removing it, the last of whom had it before. */
+  readonly ended: readonly Holder[];
   readonly #path: string;
   readonly #content: string;
   readonly #timer: NodeJS.Timeout;
   #beat: Promise<void> | undefined;
 
-  private constructor(lockPath: string, content: string, since: number) {
+  private constructor(lockPath: string, content: string, since: number, ended: readonly Holder[]) {
+    this.ended = ended;
     this.#path = lockPath;
     this.#content = content;
     this.since = since;
@@ -45,21 +47,22 @@ export class FileLock {
    * lock, `local-io` where it cannot be written. `name` is what messages call the thing that is locked.
    */
   static async acquire(lockPath: string, name: string): Promise<FileLock> {
-    const place = { host: os.hostname(), place: ownPlace() };
     const key = randomBytes(8).toString('hex');
-    const content = `${JSON.stringify({ ...(await ownIdentity()), ...place, key })}\n`;
+    const content = `${JSON.stringify({ ...(await ownIdentity()), ...ownPlace(), key })}\n`;
     // The lock is whole before it gets its name: a run that is stopped right then has it all the same.
     const candidate = temporaryPath(lockPath);
+    const ended: Holder[] = [];
     try {
       const since = await stamp(candidate, content, 'wx');
       for (;;) {
         await claim(candidate, lockPath, content);
         const found = await readLock(lockPath);
         if (found === undefined) continue;
-        if (found.content === content) return new FileLock(lockPath, content, since);
+        if (found.content === content) return new FileLock(lockPath, content, since, ended);
         const holder = await describeHolder(found, lockPath, () => stamp(candidate, content, 'r+'));
         if (holder !== undefined) throw new PressError('locked', { file: name, what: `locked by ${holder}` });
         await removeStale(lockPath, found.content);
+        if (found.holder !== undefined) ended.push(found.holder);
       }
     } catch (error) {
       throw error instanceof PressError ? error : await lockFault(lockPath, name, error);
@@ -164,12 +167,8 @@ async function lockFault(lockPath: string, name: string, error: unknown): Promis
   return localIo(name, error);
 }
 
-interface Holder extends ProcessIdentity {
-  /** Name of its machine or container, for people. */
-  readonly host: string | undefined;
-  /** Undefined in locks of plmpress 0.1, which judged all of them by the process number alone. */
-  readonly place: string | undefined;
-}
+/** Without a place in locks of plmpress 0.1, which judged all of them by the process number alone. */
+type Holder = ProcessIdentity & { readonly [Fact in keyof Place]?: Place[Fact] | undefined };
 
 interface FoundLock {
   readonly content: string;
@@ -187,9 +186,11 @@ async function describeHolder(
 ): Promise<string | undefined> {
   if (holder === undefined) return undefined;
   const { pid, host, place } = holder;
-  if (place === undefined || place === ownPlace()) {
+  if (place === undefined || place === ownPlace().place) {
     return (await isAlive(holder)) ? `process ${pid}` : undefined;
   }
+  const isSeen = await isAliveInside(holder, holder);
+  if (isSeen !== undefined) return isSeen ? `process ${pid} of a container (${host})` : undefined;
   const silence = Math.max(0, (await now()) - modified);
   if (silence >= LEASE) return undefined;
   const seconds = (milliseconds: number) => `${Math.ceil(milliseconds / 1000)} s`;
@@ -237,10 +238,11 @@ function notLock(lockPath: string): PressError {
 
 function parseHolder(content: string): Holder | undefined {
   try {
-    const { pid, started, host, place } = JSON.parse(content) as Partial<Holder>;
+    const { pid, started, host, place, boot, namespace } = JSON.parse(content) as Partial<Holder>;
     const isText = (value: unknown) => ['string', 'undefined'].includes(typeof value);
-    const valid = Number.isSafeInteger(pid) && pid! > 0 && [started, host, place].every(isText);
-    return valid ? { pid: pid!, started, host, place } : undefined;
+    const valid =
+      Number.isSafeInteger(pid) && pid! > 0 && [started, host, place, boot, namespace].every(isText);
+    return valid ? { pid: pid!, started, host, place, boot, namespace } : undefined;
   } catch {
     return undefined;
   }

@@ -1,4 +1,5 @@
-import { readFile, readlink } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { ownPlace, type Place } from './place.ts';
 
 /** A process as another one can recognize it: numbers are used again, number and start together are not. */
 export interface ProcessIdentity {
@@ -17,6 +18,34 @@ export async function isAlive({ pid, started }: ProcessIdentity): Promise<boolea
   const now = await processState(pid);
   if (now === undefined) return true;
   return !now.ended && (started === undefined || started === now.started);
+}
+
+/** Linux gives this number to the first namespace, and to no other. */
+const FIRST_NAMESPACE = 'pid:[4026531836]';
+
+/**
+ * Whether a process of another namespace of this machine still runs. Undefined where this process cannot see it: only the first
+ * namespace shows the processes of all, and those of other users only to root.
+ */
+export async function isAliveInside(
+  { started }: Pick<ProcessIdentity, 'started'>,
+  { boot, namespace }: Pick<Place, 'boot' | 'namespace'>,
+): Promise<boolean | undefined> {
+  const own = ownPlace();
+  if (boot === undefined || boot !== own.boot || own.namespace !== FIRST_NAMESPACE) return undefined;
+  const numbers = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  // Process 1 is in the first namespace, and may be closed even to root.
+  for (const pid of numbers.filter((number) => number > 1)) {
+    try {
+      if ((await readlink(`/proc/${pid}/ns/pid`)) !== namespace) continue;
+    } catch (error) {
+      if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) continue;
+      return undefined;
+    }
+    const now = await processState(pid);
+    if (now !== undefined && !now.ended && (started === undefined || started === now.started)) return true;
+  }
+  return false;
 }
 
 function exists(pid: number): boolean {

@@ -73,7 +73,7 @@ export async function withStagedOutput<T>(
   try {
     const lock = await FileLock.acquire(path.join(folder, LOCK_NAME), folder);
     try {
-      await removeStaleTemporaries(folder, lock.since);
+      await removeStaleTemporaries(folder, lock);
       const staging = resume === undefined ? undefined : await StagingFolder.open(folder, resume);
       const output = new StagedOutput(folder, made, lock, staging);
       try {
@@ -334,7 +334,7 @@ export class StagedOutput {
       const isInside = (await realpath(folder)) === path.join(root, ...parts);
       if (!isInside) throw refusal(parts.join('/'), 'is a symbolic link');
       this.#touched.add(folder);
-      await removeStaleTemporaries(folder, this.#lock.since);
+      await removeStaleTemporaries(folder, this.#lock);
     }
   }
 }

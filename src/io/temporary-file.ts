@@ -15,14 +15,22 @@ export function temporaryPath(finalPath: string): string {
 }
 
 function shortPlace(): string {
-  return ownPlace().slice(0, 8);
+  return ownPlace().place.slice(0, 8);
+}
+
+/** What the holder of a folder's lock knows. */
+export interface Knowledge {
+  /** When the lock was taken, in milliseconds by the clock of the file system. */
+  readonly since: number;
+  /** Runs that are known to have ended. */
+  readonly ended: readonly { readonly pid: number; readonly place?: string | undefined }[];
 }
 
 /**
- * Removes temporary files in `folder` whose run has ended: its process is gone, or, where the process was elsewhere, nothing
- * has been written for a lease. `now` is the time by the clock of the file system. The caller holds the folder's lock.
+ * Removes temporary files in `folder` whose run has ended: its process is gone, its lock was taken over, or, where the process was
+ * elsewhere, nothing has been written for a lease. The caller holds the folder's lock.
  */
-export async function removeStaleTemporaries(folder: string, now: number): Promise<void> {
+export async function removeStaleTemporaries(folder: string, { since, ended }: Knowledge): Promise<void> {
   const names = await readdir(folder).catch((error) => {
     // A folder that may be written, but not listed, has no temporary files that anybody could find.
     if (error.code === 'EACCES') return [];
@@ -34,10 +42,11 @@ export async function removeStaleTemporaries(folder: string, now: number): Promi
     const file = path.join(folder, name);
     try {
       const { mtimeMs } = await lstat(file);
+      const isOfEnded = ended.some((run) => run.pid === Number(pid) && run.place?.startsWith(place));
       const isStale =
         place === shortPlace()
           ? !(await isAlive({ pid: Number(pid), started: undefined }))
-          : now - mtimeMs >= LEASE;
+          : isOfEnded || since - mtimeMs >= LEASE;
       if (isStale) await unlink(file);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw localIo(folder, error);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   mkdirSync,
   readdirSync,
@@ -10,7 +11,6 @@ import {
   writeFileSync,
 } from 'node:fs';
 import fs from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
 import test, { describe, it, type TestContext } from 'node:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -19,6 +19,7 @@ import { BEAT, LEASE } from '../../src/io/lease.ts';
 import { ownPlace } from '../../src/io/place.ts';
 import { isAlive, ownIdentity } from '../../src/io/process-identity.ts';
 import { LOCK_NAME } from '../../src/io/staged-output.ts';
+import { removeStaleTemporaries } from '../../src/io/temporary-file.ts';
 import { deadPid } from '../support/dead-pid.ts';
 import { pressFailure } from '../support/press-failure.ts';
 import { assertRejects } from '../support/rejects.ts';
@@ -39,7 +40,7 @@ test('a lock names its process, keeps others out and goes when released', async 
   const lock = await acquire(folder);
   const { key, ...holder } = JSON.parse(readFileSync(path.join(folder, LOCK_NAME), 'utf8'));
   assert.match(key, /^[0-9a-f]{16}$/);
-  assert.deepEqual(holder, { ...(await ownIdentity()), host: os.hostname(), place: ownPlace() });
+  assert.deepEqual(holder, { ...(await ownIdentity()), ...ownPlace() });
   await lock.assertHeld();
   const locked = { failure: 'locked', message: new RegExp(`locked by process ${process.pid}$`) } as const;
   await assertRejects(folder, () => acquire(folder), locked);
@@ -50,7 +51,7 @@ test('a lock names its process, keeps others out and goes when released', async 
 
 describe('a lock that nobody holds is taken over', () => {
   const cases: readonly [name: string, content: () => unknown][] = [
-    ['its process has ended', () => ({ pid: deadPid(), started: '1', host: 'h', place: ownPlace() })],
+    ['its process has ended', () => ({ pid: deadPid(), started: '1', host: 'h', place: ownPlace().place })],
     ['its process has ended, and plmpress 0.1 has written it', () => ({ pid: deadPid(), started: '1' })],
     ['its process has ended, and the system tells no start times', () => ({ pid: deadPid() })],
     ['its process number is used again', () => ({ pid: process.pid, started: '1' })],
@@ -143,6 +144,44 @@ describe('a lock of another machine or container', () => {
       message: /last seen 1?\d s ago/,
     });
   });
+});
+
+const NO_CONTAINERS: string | false =
+  (ownPlace().namespace !== 'pid:[4026531836]' && 'this process sees no processes of other namespaces') ||
+  (spawnSync('unshare', ['--pid', '--fork', 'true']).status !== 0 &&
+    'unshare is not installed or not allowed');
+
+test('a lock of a container of this machine is held while its process is there', {
+  skip: NO_CONTAINERS,
+}, async (t) => {
+  const folder = temporaryFolder(t);
+  const tell = `
+    const { readFileSync, readlinkSync } = require('node:fs');
+    const started = readFileSync('/proc/self/stat', 'latin1').replace(/^.*\\) /, '').split(' ')[19];
+    console.log(JSON.stringify({ pid: process.pid, started, namespace: readlinkSync('/proc/self/ns/pid') }));
+    process.stdin.resume();`;
+  const container = spawn('unshare', ['--pid', '--fork', '--kill-child', process.execPath, '-e', tell]);
+  t.after(() => container.kill('SIGKILL'));
+  const [line] = await once(container.stdout, 'data');
+  const holder = { ...ownPlace(), ...JSON.parse(`${line}`), place: '0123456789abcdef' };
+  const left = `.x.tmp-${holder.pid}-0123456700000000`;
+  writeFileSync(path.join(folder, left), '');
+  writeLock(folder, holder);
+  silence(folder, 10 * LEASE);
+  await assertRejects(folder, () => acquire(folder), {
+    failure: 'locked',
+    message: /locked by process \d+ of a container \(.+\)$/,
+  });
+  // Another boot counts as another machine, whose processes nobody sees here.
+  writeLock(folder, { ...holder, boot: 'another' });
+  await assertRejects(folder, () => acquire(folder), { failure: 'locked', message: /last seen \d+ s ago/ });
+  container.kill('SIGKILL');
+  await once(container, 'exit');
+  writeLock(folder, holder);
+  const lock = await acquire(folder);
+  await removeStaleTemporaries(folder, lock);
+  await lock.release();
+  assert.deepEqual(readdirSync(folder), []);
 });
 
 test('a lock of this place is not judged by its time: its process may have been stopped', async (t) => {
