@@ -8,7 +8,7 @@ export function unknownName(what: string, name: string, names: readonly string[]
 }
 
 /** The name that the fewest changes of a letter lead to, at most one in three; case, `_` and `-` do not count. */
-function nearest(name: string, names: readonly string[]): string | undefined {
+export function nearest(name: string, names: readonly string[]): string | undefined {
   const squeeze = (text: string) => text.toLowerCase().replace(/[_-]/g, '');
   const typed = squeeze(name).slice(0, MAX_LENGTH);
   let fewest = Math.floor(typed.length / 3) + 1;

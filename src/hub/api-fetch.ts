@@ -1,5 +1,6 @@
 import { wholeBody } from './body.ts';
-import { HubRefusal, hubFault, request } from './request.ts';
+import { HubRefusal, hubFault } from './fault.ts';
+import { request } from './request.ts';
 import type { HubRun } from './run.ts';
 import { SentBlob } from './sent-blob.ts';
 
@@ -19,7 +20,7 @@ export type OnSent = (path: string, bytes: number) => void;
  * was asked for, pages go on at the endpoint's origin only, and the token stays there. `name` is what messages call it.
  */
 export function apiFetch(run: HubRun, name: string, onSent?: OnSent): typeof fetch {
-  const { settings, signal } = run;
+  const { settings } = run;
   const { origin } = new URL(settings.endpoint);
   return async (input, init = {}) => {
     const url = input instanceof Request ? input.url : String(input);
@@ -28,9 +29,8 @@ export function apiFetch(run: HubRun, name: string, onSent?: OnSent): typeof fet
     const isApi = URL.canParse(url) && new URL(url).origin === origin;
     let answer: Awaited<ReturnType<typeof request>>;
     try {
-      answer = await request(settings, name, url, {
+      answer = await request(run, name, url, {
         ...{ method, headers: new Headers(init.headers), repeatable: !ONCE.test(url) },
-        ...(signal && { signal }),
         ...(body !== undefined && body !== null && { body: sendable(body, hintOf(init), onSent) }),
       });
     } catch (error) {

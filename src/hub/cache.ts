@@ -1,63 +1,95 @@
-import { copyFile, lstat, mkdir, readFile, readlink, rename, stat, symlink, unlink } from 'node:fs/promises';
+import {
+  copyFile,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  stat,
+  symlink,
+  unlink,
+} from 'node:fs/promises';
 import path from 'node:path';
 import { localIo } from '../core/errors.ts';
 import type { HubOrigin } from '../core/model.ts';
 import { replaceFile } from '../io/replace-file.ts';
 import { temporaryPath } from '../io/temporary-file.ts';
+import { keepListing, keptListing, listingOfPython, removeListsOf } from './kept-listing.ts';
 import type { HubSettings } from './settings.ts';
-import { COMMIT, type HubFile, type HubTree, isHubFile } from './tree.ts';
+import { COMMIT, contentId, type HubFile, type HubTree, isContentId } from './tree.ts';
 
 /**
  * The part of the cache that holds one repository, in the layout that all tools of the Hub share: `blobs/<oid>`,
- * `snapshots/<commit>/<path>` linking to them, `refs/<revision>` with a commit. In `trees/<commit>.json`, which only
- * plmpress reads, the files of a commit are listed.
+ * `snapshots/<commit>/<path>` linking to them (or being them, where there are no links), `refs/<revision>` with a commit.
+ * huggingface_hub keeps listings of commits in `trees`; those of plmpress are in a folder of its own.
  */
 export class RepositoryCache {
   readonly #root: string;
   readonly #locks: string;
+  readonly #listings: string;
+  readonly #symlinks: boolean;
 
-  constructor({ cache }: HubSettings, repository: string) {
+  constructor({ cache, assets, symlinks }: HubSettings, repository: string) {
     const name = `models--${repository.replace('/', '--')}`;
     this.#root = path.join(cache, name);
     this.#locks = path.join(cache, '.locks', name);
+    this.#listings = path.join(assets, 'plmpress', 'listings', name);
+    this.#symlinks = symlinks;
   }
 
-  blobPath({ oid }: HubFile): string {
-    return path.join(this.#root, 'blobs', oid);
+  blobPath(file: HubFile): string {
+    return path.join(this.#root, 'blobs', contentId(file));
   }
 
-  lockPath({ oid }: HubFile): string {
-    return path.join(this.#locks, `${oid}.plmpress.lock`);
+  lockPath(file: HubFile): string {
+    return path.join(this.#locks, `${contentId(file)}.plmpress.lock`);
   }
 
   snapshotPath({ revision }: Pick<HubOrigin, 'revision'>): string {
     return path.join(this.#root, 'snapshots', revision);
   }
 
-  /** Makes a path of the snapshot lead to its blob. */
-  async link(tree: HubOrigin, file: HubFile): Promise<void> {
-    const link = path.join(this.snapshotPath(tree), ...file.path.split('/'));
-    const target = path.relative(path.dirname(link), this.blobPath(file));
+  /** Path of a file in a snapshot. */
+  filePath(tree: HubOrigin, file: HubFile): string {
+    return path.join(this.snapshotPath(tree), ...file.path.split('/'));
+  }
+
+  /**
+   * Makes a path of the snapshot lead to its blob. Where there are no links, as on Windows and on some file systems, a blob
+   * that nothing led to (`isNew`) moves there, and another is copied, as huggingface_hub does it.
+   */
+  async link(tree: HubOrigin, file: HubFile, isNew: boolean): Promise<void> {
+    const link = this.filePath(tree, file);
+    const blob = this.blobPath(file);
+    const target = path.relative(path.dirname(link), blob);
     if ((await readlink(link).catch(() => undefined)) === target) return;
     const temporary = temporaryPath(link);
     try {
       await mkdir(path.dirname(link), { recursive: true });
-      await symlink(target, temporary).catch(async (error: NodeJS.ErrnoException) => {
-        // Windows lets few users make links.
-        if (error.code !== 'EPERM') throw error;
-        await copyFile(this.blobPath(file), temporary);
-      });
-      await rename(temporary, link);
+      if (await this.#makeLink(target, temporary)) await rename(temporary, link);
+      else if (isNew) await rename(blob, link);
+      else {
+        await copyFile(blob, temporary);
+        await rename(temporary, link);
+      }
     } catch (error) {
       await unlink(temporary).catch(() => undefined);
       throw localIo(link, error);
     }
   }
 
+  /** Whatever the system answers, what is done instead succeeds or tells what is wrong. */
+  async #makeLink(target: string, at: string): Promise<boolean> {
+    if (!this.#symlinks) return false;
+    return symlink(target, at).then(
+      () => true,
+      () => false,
+    );
+  }
+
   /** Whether a path of the snapshot leads to a file of the right size. */
   async has(tree: HubOrigin, file: HubFile): Promise<boolean> {
-    const link = path.join(this.snapshotPath(tree), ...file.path.split('/'));
-    return stat(link).then(
+    return stat(this.filePath(tree, file)).then(
       (stats) => stats.isFile() && stats.size === file.bytes,
       () => false,
     );
@@ -72,39 +104,57 @@ export class RepositoryCache {
   }
 
   async rememberCommit(revision: string, commit: string): Promise<void> {
-    if (revision !== commit) await write(this.#refPath(revision), commit);
+    if (revision === commit || (await this.knownCommit(revision)) === commit) return;
+    const file = this.#refPath(revision);
+    await mkdir(path.dirname(file), { recursive: true }).catch((error) => {
+      throw localIo(file, error);
+    });
+    await replaceFile(file, Buffer.from(commit));
   }
 
-  /** What a commit holds; undefined where it has not been listed yet, or what was kept is no listing. */
-  async knownTree({ repository, revision }: HubOrigin): Promise<HubTree | undefined> {
-    const text = await readFile(this.#treePath(revision), 'utf8').catch(() => undefined);
-    if (text === undefined) return undefined;
-    let files: unknown;
-    try {
-      files = JSON.parse(text);
-    } catch {
-      return undefined;
+  /** What a commit holds, as the Hub has listed it; undefined where no tool has kept that. */
+  async knownTree(origin: HubOrigin): Promise<HubTree | undefined> {
+    const { repository, revision } = origin;
+    const known = await keptListing(this.#listingPath(revision), { repository, revision });
+    return (
+      known ?? (await listingOfPython(path.join(this.#trees, `${revision}.json`), { repository, revision }))
+    );
+  }
+
+  /** Keeps what the Hub has listed. */
+  async rememberTree(tree: HubTree): Promise<void> {
+    await keepListing(this.#listingPath(tree.revision), tree);
+  }
+
+  /** The files of a commit that are there, where nothing tells which there are; undefined where none is. */
+  async snapshotTree({ repository, revision }: HubOrigin): Promise<HubTree | undefined> {
+    const root = this.snapshotPath({ revision });
+    const names = await readdir(root, { recursive: true }).catch((): string[] => []);
+    const files: HubFile[] = [];
+    for (const name of names) {
+      const stats = await stat(path.join(root, name)).catch(() => undefined);
+      if (!stats?.isFile()) continue;
+      const oid = path.basename(await readlink(path.join(root, name)).catch(() => ''));
+      const file = { path: name.split(path.sep).join('/'), bytes: stats.size };
+      files.push(isContentId(oid) ? { ...file, oid } : file);
     }
-    return Array.isArray(files) && files.every(isHubFile) ? { repository, revision, files } : undefined;
+    return files.length === 0 ? undefined : { repository, revision, files, isPartial: true };
   }
 
-  async rememberTree({ revision, files }: HubTree): Promise<void> {
-    const known = await lstat(this.#treePath(revision)).catch(() => undefined);
-    if (known === undefined) await write(this.#treePath(revision), JSON.stringify(files));
+  /** Mends what an older plmpress has left in a place of huggingface_hub. */
+  async mend(): Promise<void> {
+    await removeListsOf(this.#trees);
+  }
+
+  get #trees(): string {
+    return path.join(this.#root, 'trees');
   }
 
   #refPath(revision: string): string {
     return path.join(this.#root, 'refs', ...revision.split('/'));
   }
 
-  #treePath(commit: string): string {
-    return path.join(this.#root, 'trees', `${commit}.json`);
+  #listingPath(commit: string): string {
+    return path.join(this.#listings, `${commit}.json`);
   }
-}
-
-async function write(file: string, text: string): Promise<void> {
-  await mkdir(path.dirname(file), { recursive: true }).catch((error) => {
-    throw localIo(file, error);
-  });
-  await replaceFile(file, Buffer.from(text));
 }

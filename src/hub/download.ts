@@ -8,23 +8,24 @@ import { syncFolder } from '../io/output-folder.ts';
 import { writeFully } from '../io/write-fully.ts';
 import { LEAST_PROGRESS, piecesOf } from './body.ts';
 import { contentHash } from './content-hash.ts';
-import { type Answer, hubFault, request, unreachable } from './request.ts';
-import type { HubSettings } from './settings.ts';
-import { contentUrl, type HubFile, isLarge } from './tree.ts';
+import { hubFault, unreachable } from './fault.ts';
+import { type Answer, isCompressed, request } from './request.ts';
+import type { HubRun } from './run.ts';
+import { contentId, contentUrl, type HubFile, isLarge } from './tree.ts';
 
-export interface DownloadOptions {
-  readonly settings: HubSettings;
+export interface DownloadOptions extends HubRun {
   readonly origin: HubOrigin;
   readonly file: HubFile;
   /** Path that the file gets when it is whole and has its hash. Nobody else may be at work on it. */
   readonly destination: string;
-  readonly signal?: AbortSignal;
   /** Takes the bytes that are there now: fewer than before where a transfer begins anew. */
   readonly onBytes?: (bytes: number) => void;
+  /** Throws where the file must not get its name any more. */
+  readonly confirm: () => Promise<void>;
 }
 
-/** What has come of a file, until it is whole: a later run goes on there. */
-const INCOMPLETE = '.plmpress-incomplete';
+/** What has come of a file, until it is whole: a later run goes on there. `hf cache prune` removes what ends so. */
+const INCOMPLETE = '.plmpress.incomplete';
 /** Piece in which bytes of an earlier run are hashed again. */
 const REHASH_CHUNK = 1 << 20;
 
@@ -49,15 +50,16 @@ export async function download(options: DownloadOptions): Promise<void> {
     } finally {
       await transfer.close();
     }
-    if (digest === file.oid) break;
+    if (digest === contentId(file)) break;
     await unlink(incomplete).catch(() => undefined);
     if (fresh || !transfer.resumed) {
       const kind = isLarge(file) ? 'SHA-256' : 'git hash';
       throw new PressError('network', {
-        ...{ file: name, what: `${kind} of what the server sends`, got: digest, expected: file.oid },
+        ...{ file: name, what: `${kind} of what the server sends`, got: digest, expected: contentId(file) },
       });
     }
   }
+  await options.confirm();
   try {
     await rename(incomplete, destination);
   } catch (error) {
@@ -163,11 +165,11 @@ class Transfer {
   }
 
   async #connect(): Promise<void> {
-    const { settings, origin, file, signal, onBytes } = this.#options;
+    const { settings, origin, file, onBytes } = this.#options;
     const headers = new Headers({ 'Accept-Encoding': 'identity' });
     if (this.#filled > 0) headers.set('Range', `bytes=${this.#filled}-`);
     const url = contentUrl(settings, origin, file);
-    const answer = await request(settings, this.#name, url, { headers, ...(signal && { signal }) });
+    const answer = await request(this.#options, this.#name, url, { headers });
     await this.#align(answer);
     for await (const piece of piecesOf(answer, settings.timeout)) {
       if (this.#filled + piece.length > file.bytes) {
@@ -186,21 +188,24 @@ class Transfer {
   }
 
   /** Begins anew where an answer does not go on where the last one ended, or is of another content. */
-  async #align({ response, abort }: Answer): Promise<void> {
+  async #align(answer: Answer): Promise<void> {
+    const { response, abort } = answer;
     const { headers, status } = response;
     const etag = headers.get('X-Linked-ETag') ?? headers.get('ETag') ?? undefined;
     const isOther = this.#etag !== undefined && etag !== this.#etag;
     this.#etag = etag;
     const start = status === 206 ? Number(/^bytes (\d+)-/.exec(headers.get('Content-Range') ?? '')?.[1]) : 0;
     if (start !== this.#filled || isOther) await this.#restart();
-    if (start === 0) this.#assertLength(headers, abort);
+    if (start === 0) this.#assertLength(answer);
     else if (start !== this.#filled) {
       abort(new Error('another range'));
       throw new Error('the server sends another range than was asked for');
     }
   }
 
-  #assertLength(headers: Headers, abort: Answer['abort']): void {
+  #assertLength({ response, abort }: Answer): void {
+    if (isCompressed(response)) return;
+    const { headers } = response;
     const { bytes } = this.#options.file;
     const length = headers.get('Content-Length');
     if (length === null || Number(length) === bytes) return;

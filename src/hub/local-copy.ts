@@ -1,14 +1,21 @@
-import { lstat, mkdir, realpath } from 'node:fs/promises';
+import { copyFile, lstat, mkdir, realpath, rename, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, PressError } from '../core/errors.ts';
 import { FileLock } from '../io/file-lock.ts';
 import { assertFreeSpace } from '../io/free-space.ts';
 import { createFolder, removeEmptyFolders } from '../io/output-folder.ts';
 import { LOCK_NAME } from '../io/staged-output.ts';
+import { temporaryPath } from '../io/temporary-file.ts';
+import { RepositoryCache } from './cache.ts';
 import { download } from './download.ts';
+import { hubFault } from './fault.ts';
 import type { HubRun } from './run.ts';
-import { hasContent, inParallel } from './snapshot.ts';
+import { hasContent, inParallel, offline } from './snapshot.ts';
 import type { HubFile, HubTree } from './tree.ts';
+import { waitForLock } from './wait-for-lock.ts';
+
+/** Held while files are pulled into a folder. */
+const PULL_LOCK = '.plmpress-pull.lock';
 
 export interface LocalCopyOptions extends HubRun {
   readonly tree: HubTree;
@@ -27,8 +34,11 @@ export async function copyToFolder(options: LocalCopyOptions): Promise<void> {
   const { settings, tree, files, folder } = options;
   const made = await createFolder(folder);
   try {
-    const lock = await FileLock.acquire(path.join(folder, LOCK_NAME), folder);
+    // Two pulls of one folder wait for each other; a conversion that is at work there is told of.
+    const turn = await waitForLock(path.join(folder, PULL_LOCK), folder, options);
+    let lock: FileLock | undefined;
     try {
+      lock = await FileLock.acquire(path.join(folder, LOCK_NAME), folder);
       const missing: HubFile[] = [];
       for (const file of files) if (!(await isThere(options, file))) missing.push(file);
       await assertFreeSpace(
@@ -37,10 +47,14 @@ export async function copyToFolder(options: LocalCopyOptions): Promise<void> {
       );
       await inParallel(missing, options, async (file, signal, onBytes) => {
         const destination = await placeOf(folder, file);
-        await download({ settings, origin: tree, file, destination, signal, onBytes });
+        if (settings.offline) await copyFromCache(options, file, destination);
+        if (settings.offline) return onBytes(file.bytes);
+        const confirm = () => turn.assertHeld();
+        await download({ ...options, origin: tree, file, destination, signal, onBytes, confirm });
       });
     } finally {
-      await lock.release();
+      await lock?.release();
+      await turn.release();
     }
   } catch (error) {
     await removeEmptyFolders(made);
@@ -52,10 +66,36 @@ async function isThere({ folder, force, signal }: LocalCopyOptions, file: HubFil
   const at = path.join(folder, ...file.path.split('/'));
   const stats = await lstat(at).catch(() => undefined);
   if (stats === undefined) return false;
-  if (stats.isFile() && (await hasContent(at, file, signal))) return true;
+  if (stats.isFile() && file.oid !== undefined && (await hasContent(at, file, signal))) return true;
   if (force && stats.isFile()) return false;
   const what = stats.isFile() ? 'exists with another content; --force replaces it' : 'is no regular file';
   throw new PressError('local-io', { file: at, what });
+}
+
+/** Brings a file that the cache has, where nothing may be asked of the Hub. */
+async function copyFromCache(
+  { settings, tree, signal }: LocalCopyOptions,
+  file: HubFile,
+  destination: string,
+): Promise<void> {
+  const cached = new RepositoryCache(settings, tree.repository).filePath(tree, file);
+  if (!(await isSound(cached, file, signal))) throw offline(`${tree.repository}/${file.path}`);
+  const temporary = temporaryPath(destination);
+  try {
+    await copyFile(cached, temporary);
+    if (!(await isSound(temporary, file, signal))) throw hubFault(cached, 'changes while it is copied');
+    await rename(temporary, destination);
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined);
+    throw error instanceof PressError ? error : localIo(destination, error);
+  }
+}
+
+/** Whether a file has what is known of it: its content, or no more than its size. */
+async function isSound(at: string, file: HubFile, signal?: AbortSignal): Promise<boolean> {
+  if (file.oid !== undefined) return hasContent(at, file, signal);
+  const stats = await stat(at).catch(() => undefined);
+  return stats?.isFile() === true && stats.size === file.bytes;
 }
 
 /** Where a file goes. Its folders are made, and must not lead out of the one that was asked for. */

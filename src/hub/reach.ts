@@ -1,4 +1,5 @@
-import { HubRefusal, request } from './request.ts';
+import { HubRefusal } from './fault.ts';
+import { request } from './request.ts';
 import type { HubRun } from './run.ts';
 
 /**
@@ -6,12 +7,12 @@ import type { HubRun } from './run.ts';
  * undefined where there is none.
  * @throws PressError `network` where the Hub does not answer.
  */
-export async function reachHub({ settings, signal }: HubRun): Promise<boolean | undefined> {
+export async function reachHub(run: HubRun): Promise<boolean | undefined> {
+  const { settings } = run;
   const { endpoint, token } = settings;
   try {
-    const answer = await request({ ...settings, pauses: [] }, endpoint, `${endpoint}/api/whoami-v2`, {
-      ...(signal && { signal }),
-    });
+    const once = { ...run, settings: { ...settings, pauses: [] } };
+    const answer = await request(once, endpoint, `${endpoint}/api/whoami-v2`);
     answer.abort(new Error('no longer needed'));
     return token === undefined ? undefined : true;
   } catch (error) {

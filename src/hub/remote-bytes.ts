@@ -3,9 +3,10 @@ import type { HubOrigin } from '../core/model.ts';
 import { Retries } from '../core/retries.ts';
 import type { ByteSource } from '../io/input-file.ts';
 import { LEAST_PROGRESS, piecesOf } from './body.ts';
-import { hubFault, request, unreachable } from './request.ts';
+import { hubFault, unreachable } from './fault.ts';
+import { isCompressed, request } from './request.ts';
 import type { HubRun } from './run.ts';
-import { contentUrl, type HubFile, isLarge } from './tree.ts';
+import { contentId, contentUrl, type HubFile, isLarge } from './tree.ts';
 
 /** The beginning of a file, which importers look at more than once, is kept: the headers of most files fit. */
 const HEAD_BYTES = 256 << 10;
@@ -54,8 +55,9 @@ export class RemoteBytes implements ByteSource {
   }
 
   async confirm(sha256: string): Promise<void> {
-    const { oid } = this.#file;
-    if (!isLarge(this.#file) || sha256 === oid) return;
+    if (!isLarge(this.#file)) return;
+    const oid = contentId(this.#file);
+    if (sha256 === oid) return;
     const what = 'SHA-256 of what the server sends';
     throw new PressError('network', { file: this.#name, what, got: sha256, expected: oid });
   }
@@ -123,17 +125,20 @@ export class RemoteBytes implements ByteSource {
   }
 
   async #connect(offset: number, end: number): Promise<void> {
-    const { settings, signal } = this.#run;
+    const { settings } = this.#run;
     const headers = new Headers({ 'Accept-Encoding': 'identity', Range: `bytes=${offset}-${end - 1}` });
-    const answer = await request(settings, this.#name, this.#url, { headers, ...(signal && { signal }) });
+    const answer = await request(this.#run, this.#name, this.#url, { headers });
     const { status, headers: given } = answer.response;
     const range = `bytes ${offset}-${end - 1}/${this.bytes}`;
-    const isWhole = status === 200 && offset === 0 && Number(given.get('Content-Length')) === this.bytes;
+    const hasLength = isCompressed(answer.response) || Number(given.get('Content-Length')) === this.bytes;
+    // Servers that compress on the way may know no ranges: what comes first is passed over.
+    const isWhole = status === 200 && hasLength;
     if (!isWhole && given.get('Content-Range') !== range) {
       answer.abort(new Error('another range'));
       throw hubFault(this.#name, `the server does not answer the range ${range} (${status})`);
     }
-    this.#pieces = piecesOf(answer, settings.timeout);
+    const pieces = piecesOf(answer, settings.timeout);
+    this.#pieces = isWhole ? passOver(pieces, offset) : pieces;
     this.#position = offset;
     this.#end = isWhole ? this.bytes : end;
   }
@@ -142,5 +147,14 @@ export class RemoteBytes implements ByteSource {
     this.#rest = new Uint8Array();
     await this.#pieces?.return(undefined);
     this.#pieces = undefined;
+  }
+}
+
+/** The pieces without the first `count` bytes. */
+async function* passOver(pieces: AsyncGenerator<Uint8Array>, count: number): AsyncGenerator<Uint8Array> {
+  let left = count;
+  for await (const piece of pieces) {
+    if (left < piece.length) yield piece.subarray(left);
+    left = Math.max(0, left - piece.length);
   }
 }

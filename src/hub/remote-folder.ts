@@ -7,7 +7,7 @@ import { contentHash } from './content-hash.ts';
 import { RemoteBytes } from './remote-bytes.ts';
 import { request } from './request.ts';
 import type { HubRun } from './run.ts';
-import { contentUrl, type HubFile, type HubTree, isLarge } from './tree.ts';
+import { contentId, contentUrl, type HubFile, type HubTree, isLarge } from './tree.ts';
 
 /** Git keeps larger ones in LFS on the Hub. */
 const MAX_GIT_BLOB = 64_000_000;
@@ -44,18 +44,17 @@ class RemoteFolder implements FolderSource {
 
   /** Git's hash is none that reading computes: small files are taken whole and compared here. */
   async #fetch(file: HubFile): Promise<ByteSource> {
-    const { settings, signal } = this.#run;
+    const { settings } = this.#run;
     const name = `${this.origin.repository}/${file.path}`;
-    const answer = await request(settings, name, contentUrl(settings, this.origin, file), {
+    const answer = await request(this.#run, name, contentUrl(settings, this.origin, file), {
       headers: new Headers({ 'Accept-Encoding': 'identity' }),
-      ...(signal && { signal }),
     });
     const limit = Math.min(file.bytes, MAX_GIT_BLOB);
     const content = await wholeBody(answer, name, { timeout: settings.timeout, limit });
     const got = contentHash(file).update(content).digest('hex');
     if (got !== file.oid) {
       const what = 'git hash of what the server sends';
-      throw new PressError('network', { file: name, what, got, expected: file.oid });
+      throw new PressError('network', { file: name, what, got, expected: contentId(file) });
     }
     return {
       bytes: content.length,

@@ -1,12 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PressError } from '../core/errors.ts';
 import { Retries } from '../core/retries.ts';
+import { askedPause } from './asked-pause.ts';
+import { hubFault, mayPass, unreachable } from './fault.ts';
+import { refusal } from './refusal.ts';
+import type { HubRun } from './run.ts';
 import type { HubSettings } from './settings.ts';
 
 export interface HubRequest {
   readonly method?: string;
   readonly headers?: Headers;
   readonly body?: string | Blob;
-  readonly signal?: AbortSignal;
   /** Whether the request may be made twice, because it changes nothing or the same thing again. Default: true. */
   readonly repeatable?: boolean;
 }
@@ -20,84 +24,109 @@ export interface Answer {
   abort(reason: unknown): void;
 }
 
-/** The Hub refuses a request. */
-export class HubRefusal extends PressError {
-  readonly status: number;
-
-  constructor(file: string, status: number, what: string) {
-    super('network', { file, what: `${what} (${status})` });
-    this.status = status;
-  }
-}
-
 /** Answers that another try may turn into better ones. */
 const TRANSIENT = new Set([408, 425, 429, 500, 502, 503, 504]);
 /** Of the Hub to its store and on to a cache: two are usual. */
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
+/** Longest that one request waits in all because servers ask for it: the Hub counts requests by five minutes. */
+const LONGEST_WAIT = 600_000;
+/** Servers that have answered in this process. */
+const answering = new Set<string>();
+
 /**
  * Makes a request to the Hub or to where the Hub leads, calling it `file` in messages. Redirects are followed here: the
  * token goes to the endpoint's own origin only, and nothing goes from https to http.
- * @throws PressError `network` for answers that are no success, after further tries where these may help.
+ * @throws PressError `network` for answers that are no success, after further tries where these may help, and offline.
  */
 export async function request(
-  settings: HubSettings,
+  { settings, signal, progress }: HubRun,
   file: string,
   url: string,
   init: HubRequest = {},
 ): Promise<Answer> {
-  const { signal, repeatable = true } = init;
+  if (settings.offline) throw hubFault(file, 'is not asked for, since HF_HUB_OFFLINE is set');
+  const { repeatable = true } = init;
   const retries = new Retries(settings.pauses, signal);
+  let [tries, waited] = [0, 0];
   for (;;) {
     let failure: PressError;
     let pause = 0;
+    const place = { url: new URL(url) };
     try {
-      const answer = await follow(settings, file, url, init);
+      const answer = await follow(settings, file, place, init, signal);
       const { response } = answer;
-      if (response.ok) return answer;
+      if (response.ok) return asPlain(answer, file);
       failure = await refusal(settings, file, answer);
+      signal?.throwIfAborted();
       if (!TRANSIENT.has(response.status) || (!repeatable && response.status !== 429)) throw failure;
-      pause = 1000 * (Number(response.headers.get('Retry-After')) || 0);
+      pause = askedPause(response.headers);
     } catch (error) {
       signal?.throwIfAborted();
       if (error instanceof PressError) throw error;
-      failure = unreachable(file, error);
-      if (!repeatable) throw failure;
+      const { host, origin } = place.url;
+      failure = unreachable(file, error, host);
+      if (!repeatable || !mayPass(error, answering.has(origin), tries)) throw failure;
     }
-    if (!(await retries.again(pause))) throw failure;
+    tries++;
+    waited += pause;
+    if (waited > LONGEST_WAIT) throw failure;
+    if (pause > 0) {
+      progress?.({ kind: 'note', message: `${file}: the server asks to wait ${Math.ceil(pause / 1000)} s` });
+      await sleep(pause, undefined, signal && { signal }).catch(() => undefined);
+      signal?.throwIfAborted();
+    } else if (!(await retries.again())) throw failure;
   }
 }
 
-export function unreachable(file: string, error: unknown): PressError {
-  const cause = (error as Error).cause ?? error;
-  const what = `cannot be reached: ${(cause as NodeJS.ErrnoException).code ?? (cause as Error).message}`;
-  return new PressError('network', { file, what }, { cause: error });
+/** Codings that Node takes off by itself, though nobody asked for one: proxies compress all the same. */
+const CODINGS = new Set(['', 'identity', 'gzip', 'x-gzip', 'deflate', 'br']);
+
+function asPlain(answer: Answer, file: string): Answer {
+  const codings = (answer.response.headers.get('Content-Encoding') ?? '').toLowerCase().split(',');
+  const unknown = codings.map((coding) => coding.trim()).find((coding) => !CODINGS.has(coding));
+  if (unknown === undefined) return answer;
+  answer.abort(new Error('unknown coding'));
+  throw hubFault(file, `the server compresses with ${unknown}, which was not asked for`);
+}
+
+/** Whether an answer was compressed on its way: its `Content-Length` is not that of the file. */
+export function isCompressed({ headers }: Response): boolean {
+  return !['', 'identity'].includes((headers.get('Content-Encoding') ?? '').trim().toLowerCase());
 }
 
 async function follow(
   settings: HubSettings,
   file: string,
-  address: string,
+  /** Where the request is: it moves with each redirect. */
+  place: { url: URL },
   init: HubRequest,
+  signal: AbortSignal | undefined,
 ): Promise<Answer> {
-  let url = new URL(address);
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
+    const { url } = place;
     assertAddress(settings, file, url);
-    const answer = await send(settings, url, init);
+    const answer = await send(settings, url, init, signal);
+    answering.add(url.origin);
     const { status, headers } = answer.response;
     const location = headers.get('Location');
     if (!REDIRECTS.has(status) || location === null) return answer;
     answer.abort(new Error('redirected'));
     if (!URL.canParse(location, url)) throw hubFault(file, 'is redirected to what is no address');
-    url = new URL(location, url);
+    place.url = new URL(location, url);
   }
   throw hubFault(file, `is redirected more than ${MAX_REDIRECTS} times`);
 }
 
 /** One request and the head of its answer. */
-async function send(settings: HubSettings, url: URL, init: HubRequest): Promise<Answer> {
-  const { method = 'GET', body, signal } = init;
+async function send(
+  settings: HubSettings,
+  url: URL,
+  init: HubRequest,
+  signal: AbortSignal | undefined,
+): Promise<Answer> {
+  const { method = 'GET', body } = init;
   const connection = new AbortController();
   const abort = (reason: unknown) => connection.abort(reason);
   const both = signal ? AbortSignal.any([signal, connection.signal]) : connection.signal;
@@ -130,7 +159,7 @@ function headersFor(settings: HubSettings, url: URL, given?: Headers): Headers {
   if (token === undefined) return headers;
   if (url.origin === new URL(endpoint).origin) headers.set('Authorization', `Bearer ${token}`);
   // Stores have keys of their own; ours is none of their business.
-  else if (headers.get('Authorization')?.includes(token)) headers.delete('Authorization');
+  else if (headers.get('Authorization') === `Bearer ${token}`) headers.delete('Authorization');
   return headers;
 }
 
@@ -138,26 +167,4 @@ function assertAddress(settings: HubSettings, file: string, url: URL): void {
   const isHttp = url.protocol === 'http:' && settings.endpoint.startsWith('http:');
   if (url.protocol !== 'https:' && !isHttp) throw hubFault(file, `leads from https to ${url.protocol}`);
   if (url.username !== '' || url.password !== '') throw hubFault(file, 'leads to an address with a password');
-}
-
-export function hubFault(file: string, what: string): PressError {
-  return new PressError('network', { file, what });
-}
-
-const WHAT: Readonly<Record<number, string>> = {
-  401: 'needs a token that may read it: set HF_TOKEN',
-  403: 'is not allowed with this token, or its conditions have not been accepted',
-  404: 'is not on the Hub, or HF_TOKEN may not see it',
-  409: 'exists already or has changed meanwhile',
-  412: 'has changed meanwhile',
-  416: 'has fewer bytes than were asked for',
-  429: 'too many requests, try again later',
-};
-
-async function refusal(settings: HubSettings, file: string, answer: Answer): Promise<HubRefusal> {
-  const { status } = answer.response;
-  answer.abort(new Error('refused'));
-  const unauthorized = status === 401 && settings.token !== undefined;
-  const what = unauthorized ? 'refuses the token' : (WHAT[status] ?? 'the server fails');
-  return new HubRefusal(file, status, what);
 }

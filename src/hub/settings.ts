@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
-import { usage } from '../core/errors.ts';
+import { PressError, usage } from '../core/errors.ts';
 
 /** How to reach the Hub, from the environment variables that all of its tools share. */
 export interface HubSettings {
@@ -10,6 +10,10 @@ export interface HubSettings {
   readonly token?: string;
   /** The folder that holds `models--org--name`. */
   readonly cache: string;
+  /** The folder in which each tool of the Hub may keep a folder of its own. */
+  readonly assets: string;
+  /** Whether snapshots in the cache may link to what they hold. */
+  readonly symlinks: boolean;
   readonly offline: boolean;
   /** Milliseconds that a connection may take to answer, and to bring its next piece. */
   readonly timeout: number;
@@ -21,29 +25,66 @@ export const HUB_ENDPOINT = 'https://huggingface.co';
 const DEFAULT_TIMEOUT = 10;
 /** Together some half a minute: servers that restart, and networks that change, are back by then. */
 const PAUSES: readonly number[] = [500, 1000, 2000, 4000, 8000];
-/** A token is some 40 characters. */
-const MAX_TOKEN_BYTES = 4096;
+/** A token of the Hub has some 40 characters, a signed one of a proxy some thousand. */
+const MAX_TOKEN_BYTES = 16_384;
 
 /**
- * Reads HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE and HF_HUB_DOWNLOAD_TIMEOUT, as
- * huggingface_hub does. Throws `usage` for values that cannot be meant, and tells of a token nothing.
+ * Reads HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_CACHE, HF_ASSETS_CACHE, HF_HUB_OFFLINE, HF_HUB_DISABLE_SYMLINKS,
+ * HF_HUB_DOWNLOAD_TIMEOUT and their older names, as huggingface_hub does; what is empty counts as not set. Throws `usage` for
+ * values that cannot be meant, `local-io` where the token's path is no file, and tells of a token nothing.
  */
 export function hubSettings(env: NodeJS.ProcessEnv = process.env): HubSettings {
   const home = hubHome(env);
   const token = readToken(env, home);
+  const folder = (names: readonly string[], otherwise: string) =>
+    path.resolve(firstPath(env, names) ?? path.join(home, otherwise));
   return {
     endpoint: parseEndpoint(env.HF_ENDPOINT),
     ...(token !== undefined && { token }),
-    cache: path.resolve(env.HF_HUB_CACHE || env.HUGGINGFACE_HUB_CACHE || path.join(home, 'hub')),
-    offline: isTrue(env.HF_HUB_OFFLINE),
+    cache: folder(['HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE'], 'hub'),
+    assets: folder(['HF_ASSETS_CACHE', 'HUGGINGFACE_ASSETS_CACHE'], 'assets'),
+    symlinks: !isTrue(env.HF_HUB_DISABLE_SYMLINKS),
+    offline: isTrue(env.HF_HUB_OFFLINE || env.TRANSFORMERS_OFFLINE),
     timeout: 1000 * parseTimeout(env.HF_HUB_DOWNLOAD_TIMEOUT),
     pauses: PAUSES,
   };
 }
 
 function hubHome(env: NodeJS.ProcessEnv): string {
-  if (env.HF_HOME) return path.resolve(env.HF_HOME);
-  return path.join(env.XDG_CACHE_HOME || path.join(env.HOME || homedir(), '.cache'), 'huggingface');
+  const given = firstPath(env, ['HF_HOME']);
+  if (given !== undefined) return path.resolve(given);
+  const caches = firstPath(env, ['XDG_CACHE_HOME']) ?? path.join(userHome(env), '.cache');
+  return path.resolve(caches, 'huggingface');
+}
+
+function userHome(env: NodeJS.ProcessEnv): string {
+  return env.HOME || homedir();
+}
+
+/** The path in the first of these variables that is set. */
+function firstPath(env: NodeJS.ProcessEnv, names: readonly string[]): string | undefined {
+  for (const name of names) {
+    const text = env[name];
+    if (text) return expand(name, text, env);
+  }
+  return undefined;
+}
+
+/**
+ * Puts in the home folder for `~` and values for `$NAME` and `${NAME}`, which no shell does where a variable is set in a file or
+ * in quotes. Names that are not set stay, as in Python: all tools must mean the same folder.
+ */
+function expand(name: string, text: string, env: NodeJS.ProcessEnv): string {
+  const [, user, rest = ''] = /^~([^/\\]*)(.*)$/s.exec(text) ?? [];
+  if (user) throw usage(`${name} begins with ~${user}`, 'the whole path of the folder');
+  const path = user === undefined ? text : `${userHome(env)}${rest}`;
+  const variable =
+    process.platform === 'win32' ? /\$(\w+)|\$\{([^}]*)\}|%([^%]*)%/g : /\$(\w+)|\$\{([^}]*)\}/g;
+  return path.replace(variable, (whole, ...names) => env[names.slice(0, 3).find(isText) ?? ''] ?? whole);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
 }
 
 function parseEndpoint(text: string | undefined): string {
@@ -65,21 +106,35 @@ function isTrue(text: string | undefined): boolean {
 }
 
 function readToken(env: NodeJS.ProcessEnv, home: string): string | undefined {
-  const given = env.HF_TOKEN?.trim() || env.HUGGING_FACE_HUB_TOKEN?.trim();
-  if (given) return checkedToken(given, 'HF_TOKEN');
-  const file = env.HF_TOKEN_PATH || path.join(home, 'token');
+  for (const name of ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN']) {
+    const given = env[name]?.trim();
+    if (given) return checkedToken(given, name);
+  }
+  const file = firstPath(env, ['HF_TOKEN_PATH']) ?? path.join(home, 'token');
   let text: string;
   try {
-    text = readFileSync(file, 'latin1').slice(0, MAX_TOKEN_BYTES).trim();
-  } catch {
+    const stats = statSync(file);
+    // Reading a FIFO would wait for ever. A null device is a way to say that there is no token.
+    if (!stats.isFile() && !stats.isDirectory() && path.resolve(file) !== '/dev/null') {
+      throw new PressError('local-io', {
+        file,
+        what: 'is no regular file, from which a token could be read',
+      });
+    }
+    text = stats.isFile() && stats.size <= MAX_TOKEN_BYTES ? readFileSync(file, 'utf8').trim() : '';
+  } catch (error) {
+    if (error instanceof PressError) throw error;
     // Nobody has logged in on this machine.
     return undefined;
   }
   return text === '' ? undefined : checkedToken(text, path.basename(file));
 }
 
-/** What is no token would end up in a header: line breaks could forge others. */
+/**
+ * What is no token would end up in a header: line breaks could forge others. Servers between this machine and the Hub have
+ * tokens of their own kinds, so nothing else is asked of one.
+ */
 function checkedToken(token: string, where: string): string {
-  if (/^[\w-]{8,500}$/.test(token)) return token;
-  throw usage(`${where} holds no token of the Hub`, 'hf_ and letters or digits, on one line');
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw usage(`${where} holds no token of the Hub`, 'letters, digits and signs, on one line');
 }

@@ -1,32 +1,34 @@
-import { lstat, mkdir, open, readdir, readlink, stat, unlink } from 'node:fs/promises';
+import { lstat, mkdir, open, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { localIo, PressError } from '../core/errors.ts';
-import type { HubOrigin } from '../core/model.ts';
-import { FileLock } from '../io/file-lock.ts';
+import { localIo, type PressError } from '../core/errors.ts';
+import { SourceFolder } from '../io/source-folder.ts';
 import { RepositoryCache } from './cache.ts';
 import { contentHash } from './content-hash.ts';
 import { download } from './download.ts';
+import { hubFault } from './fault.ts';
 import { type HubSource, printHubSource } from './hub-source.ts';
+import { remoteFolder } from './remote-folder.ts';
 import type { HubRun } from './run.ts';
-import { COMMIT, type HubFile, type HubTree, isContentId, listTree, resolveRevision } from './tree.ts';
+import { COMMIT, type HubFile, type HubTree, listTree, resolveRevision } from './tree.ts';
+import { isLocked, waitForLock } from './wait-for-lock.ts';
 
 /** Files that come at once: a server gives one connection less than a line can take. */
 const FILES_AT_ONCE = 4;
-/** Milliseconds between two looks at a file that another run is fetching. */
-const LOCK_POLL = 200;
 
 /**
- * What a repository holds at the commit that a source means now. Commits never change, so each is listed only once.
+ * What a repository holds at the commit that a source means now. Commits never change, so each is listed only once. Offline, of a
+ * commit that no tool has kept a listing of, it is what the cache has.
  * @throws PressError `network` where the Hub cannot tell, and offline where the cache cannot.
  */
 export async function openTree(run: HubRun, source: HubSource): Promise<HubTree> {
   const { settings } = run;
   const { repository, revision } = source;
   const cache = new RepositoryCache(settings, repository);
+  await cache.mend();
   if (settings.offline) {
     const commit = await cache.knownCommit(revision);
-    const tree = commit && (await cachedTree(cache, { repository, revision: commit }));
+    const origin = commit === undefined ? undefined : { repository, revision: commit };
+    const tree = origin && ((await cache.knownTree(origin)) ?? (await cache.snapshotTree(origin)));
     if (!tree) throw offline(printHubSource(source));
     return tree;
   }
@@ -37,24 +39,16 @@ export async function openTree(run: HubRun, source: HubSource): Promise<HubTree>
   return (await cache.knownTree(origin)) ?? (await listTree(run, origin));
 }
 
-function offline(file: string): PressError {
-  return new PressError('network', { file, what: 'not in the cache, and HF_HUB_OFFLINE is set' });
+/** A folder of a repository, whose files are read where they are: on the Hub, or offline in the cache. */
+export function openFolder(run: HubRun, tree: HubTree, inside?: string): Promise<SourceFolder> {
+  if (!run.settings.offline) return Promise.resolve(remoteFolder(run, tree, inside));
+  const snapshot = new RepositoryCache(run.settings, tree.repository).snapshotPath(tree);
+  return SourceFolder.open(path.join(snapshot, ...(inside?.split('/') ?? [])));
 }
 
-/** What is known of a commit without asking; of one that other tools have fetched, what they have. */
-async function cachedTree(cache: RepositoryCache, origin: HubOrigin): Promise<HubTree | undefined> {
-  const known = await cache.knownTree(origin);
-  if (known !== undefined) return known;
-  const root = cache.snapshotPath(origin);
-  const names = await readdir(root, { recursive: true }).catch((): string[] => []);
-  const files: HubFile[] = [];
-  for (const name of names) {
-    const oid = path.basename(await readlink(path.join(root, name)).catch(() => ''));
-    const stats = await stat(path.join(root, name)).catch(() => undefined);
-    if (!isContentId(oid) || !stats?.isFile()) continue;
-    files.push({ path: name.split(path.sep).join('/'), bytes: stats.size, oid });
-  }
-  return files.length === 0 ? undefined : { ...origin, files };
+/** The error for what the cache lacks. */
+export function offline(file: string): PressError {
+  return hubFault(file, 'is not in the cache, and HF_HUB_OFFLINE is set');
 }
 
 export interface SnapshotOptions extends HubRun {
@@ -68,7 +62,7 @@ export interface SnapshotOptions extends HubRun {
 }
 
 /**
- * Brings files of a commit into the cache and returns the folder of the snapshot. Two runs share one transfer.
+ * Brings files of a commit into the cache and returns the folder of the snapshot. What is complete is only read.
  * @throws PressError `network` and `local-io` as `download` does; whole files stay.
  */
 export async function takeSnapshot(options: SnapshotOptions): Promise<string> {
@@ -77,22 +71,29 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<string> {
   const missing: HubFile[] = [];
   for (const file of files) if (!(await isThere(cache, options, file))) missing.push(file);
   if (settings.offline && missing.length > 0) throw offline(`${tree.repository}/${missing[0]!.path}`);
-  await inParallel(missing, options, async (file, signal, onBytes) => {
-    await fetchBlob(cache, { ...options, signal }, file, onBytes);
-    await cache.link(tree, file);
-  });
+  await inParallel(missing, options, (file, signal, onBytes) =>
+    bring(cache, { ...options, signal }, file, onBytes),
+  );
+  if (settings.offline) return cache.snapshotPath(tree);
   await cache.rememberTree(tree);
-  if (!settings.offline) await cache.rememberCommit(source.revision, tree.revision);
+  await cache.rememberCommit(source.revision, tree.revision).catch((error) => {
+    // A cache that holds all of it may be one that nobody can write to.
+    if (missing.length > 0) throw error;
+  });
   return cache.snapshotPath(tree);
 }
 
 async function isThere(
   cache: RepositoryCache,
-  { tree, thorough, signal }: SnapshotOptions,
+  { settings, tree, thorough, signal }: SnapshotOptions,
   file: HubFile,
 ): Promise<boolean> {
   if (!(await cache.has(tree, file))) return false;
-  return !thorough || (await removeUnlessSound(cache.blobPath(file), file, signal));
+  if (!thorough || file.oid === undefined) return true;
+  const at = cache.filePath(tree, file);
+  if (!settings.offline) return removeUnlessSound(at, file, signal);
+  if (await hasContent(at, file, signal)) return true;
+  throw hubFault(`${tree.repository}/${file.path}`, 'is damaged in the cache, and HF_HUB_OFFLINE is set');
 }
 
 /** Runs `fetchOne` for all files, some at a time, and tells how far all are. The first failure ends the others. */
@@ -130,12 +131,14 @@ export async function inParallel(
   stop.signal.throwIfAborted();
 }
 
-async function fetchBlob(
+/** Brings one file of a snapshot. Two runs share one transfer: the second waits, and finds what it needs. */
+async function bring(
   cache: RepositoryCache,
-  { settings, tree, signal }: SnapshotOptions,
+  options: SnapshotOptions,
   file: HubFile,
   onBytes: (bytes: number) => void,
 ): Promise<void> {
+  const { tree, signal } = options;
   const destination = cache.blobPath(file);
   const lockPath = cache.lockPath(file);
   for (const folder of [path.dirname(destination), path.dirname(lockPath)]) {
@@ -143,41 +146,41 @@ async function fetchBlob(
       throw localIo(folder, error);
     });
   }
-  const lock = await waitForLock(lockPath, file.path, signal);
-  try {
-    // Another run may have brought it, or another tool, which may not have checked it.
-    if (
-      (await lstat(destination).catch(() => undefined)) &&
-      (await removeUnlessSound(destination, file, signal))
-    ) {
-      return onBytes(file.bytes);
+  for (;;) {
+    const lock = await waitForLock(lockPath, file.path, options);
+    try {
+      if ((await cache.has(tree, file)) && (await hasContent(cache.filePath(tree, file), file, signal))) {
+        return onBytes(file.bytes);
+      }
+      const isNew = !(await isSoundBlob(destination, file, signal));
+      if (isNew) {
+        const confirm = () => lock.assertHeld();
+        await download({ ...options, origin: tree, file, destination, onBytes, confirm });
+      } else onBytes(file.bytes);
+      return await cache.link(tree, file, isNew);
+    } catch (error) {
+      // This process was suspended for so long that another run has taken over, and brings the file.
+      if (!isLocked(error)) throw error;
+    } finally {
+      await lock.release();
     }
-    await download({
-      ...{ settings, origin: tree, file, destination, onBytes },
-      ...(signal && { signal }),
-    });
-  } finally {
-    await lock.release();
   }
 }
 
-async function waitForLock(lockPath: string, name: string, signal?: AbortSignal): Promise<FileLock> {
-  for (;;) {
-    try {
-      return await FileLock.acquire(lockPath, name);
-    } catch (error) {
-      if (!(error instanceof PressError && error.failure === 'locked')) throw error;
-      await sleep(LOCK_POLL, undefined, signal && { signal }).catch(() => undefined);
-      signal?.throwIfAborted();
-    }
-  }
+/** Whether a blob is there with its content; another run or another tool may have brought it, and may not have checked it. */
+async function isSoundBlob(blob: string, file: HubFile, signal?: AbortSignal): Promise<boolean> {
+  const isThere = await lstat(blob).then(
+    () => true,
+    () => false,
+  );
+  return isThere && (await removeUnlessSound(blob, file, signal));
 }
 
 /** Whether a file has its hash; one that has not goes, so that nobody takes it for what it is called. */
-async function removeUnlessSound(blob: string, file: HubFile, signal?: AbortSignal): Promise<boolean> {
-  if (await hasContent(blob, file, signal)) return true;
-  await unlink(blob).catch((error) => {
-    throw localIo(blob, error);
+async function removeUnlessSound(at: string, file: HubFile, signal?: AbortSignal): Promise<boolean> {
+  if (await hasContent(at, file, signal)) return true;
+  await unlink(at).catch((error) => {
+    throw localIo(at, error);
   });
   return false;
 }

@@ -1,7 +1,7 @@
 import type { HubOrigin } from '../core/model.ts';
 import { apiFetch } from './api-fetch.ts';
+import { hubFault } from './fault.ts';
 import { isRepositoryPath } from './hub-source.ts';
-import { hubFault } from './request.ts';
 import type { HubRun } from './run.ts';
 import type { HubSettings } from './settings.ts';
 
@@ -9,13 +9,18 @@ import type { HubSettings } from './settings.ts';
 export interface HubFile {
   readonly path: string;
   readonly bytes: number;
-  /** By which its content is known: SHA-256 in hex of what Git LFS keeps, else the id of git's blob. */
-  readonly oid: string;
+  /**
+   * By which its content is known: SHA-256 in hex of what Git LFS keeps, else the id of git's blob. Left out where only a copy
+   * of the file is known, as in a cache without links and without a listing.
+   */
+  readonly oid?: string;
 }
 
 /** All files of a repository at a commit. */
 export interface HubTree extends HubOrigin {
   readonly files: readonly HubFile[];
+  /** Whether these are only the files that a cache holds. */
+  readonly isPartial?: true;
 }
 
 export const COMMIT = /^[0-9a-f]{40}$/;
@@ -114,7 +119,13 @@ export function isContentId(oid: string): boolean {
 
 /** Whether Git LFS keeps the content of a file, and its id is a SHA-256. */
 export function isLarge({ oid }: HubFile): boolean {
-  return SHA256.test(oid);
+  return oid !== undefined && SHA256.test(oid);
+}
+
+/** The id of a file's content. Throws a bug where it is not known: nothing is fetched then. */
+export function contentId({ path, oid }: HubFile): string {
+  if (oid === undefined) throw new Error(`${path}: the id of its content is not known`);
+  return oid;
 }
 
 /** Address of a file's content. */

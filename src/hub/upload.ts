@@ -2,8 +2,9 @@ import { pathToFileURL } from 'node:url';
 import { PressError } from '../core/errors.ts';
 import { apiFetch } from './api-fetch.ts';
 import { contentHash } from './content-hash.ts';
-import { HubRefusal, hubFault } from './request.ts';
+import { HubRefusal, hubFault } from './fault.ts';
 import type { HubRun } from './run.ts';
+import type { HubSettings } from './settings.ts';
 import { hasContent } from './snapshot.ts';
 import { COMMIT, type HubFile, type HubTree, isLarge, listTree, resolveRevision } from './tree.ts';
 
@@ -46,8 +47,7 @@ export interface Upload {
  */
 export async function upload(options: UploadOptions): Promise<Upload> {
   const { repository, branch, files, settings, create, signal } = options;
-  if (settings.offline) throw hubFault(repository, 'cannot be changed, since HF_HUB_OFFLINE is set');
-  if (settings.token === undefined) throw hubFault(repository, 'needs a token that may write: set HF_TOKEN');
+  assertWritable(settings, repository);
   if (create !== undefined) await createRepository(options, create);
   const parent = await resolveRevision(options, repository, branch);
   const tree = await listTree(options, { repository, revision: parent });
@@ -56,6 +56,12 @@ export async function upload(options: UploadOptions): Promise<Upload> {
   const { commit, pullRequestUrl } = await commitFiles(options, parent, changed);
   await assertHolds(await listTree(options, { repository, revision: commit }), changed);
   return { commit, changed, ...(pullRequestUrl !== undefined && { pullRequestUrl }) };
+}
+
+/** Throws `network` where nothing can be sent to a repository, which shows before anything is read. */
+export function assertWritable({ offline, token }: HubSettings, repository: string): void {
+  if (offline) throw hubFault(repository, 'cannot be changed, since HF_HUB_OFFLINE is set');
+  if (token === undefined) throw hubFault(repository, 'needs a token that may write: set HF_TOKEN');
 }
 
 /** Files of which a tree has another content, or none. */

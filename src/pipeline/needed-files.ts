@@ -16,8 +16,14 @@ const COMPANIONS = new Set([
   'tokenizer_config.json',
   'special_tokens_map.json',
   'chat_template.jinja',
+  'chat_template.json',
+  'added_tokens.json',
   'README.md',
 ]);
+/** What a tokenizer is made of where there is no tokenizer.json. */
+const TOKENIZER_PARTS = new Set(['vocab.json', 'merges.txt']);
+/** Folder of further chat templates. */
+const TEMPLATES = 'additional_chat_templates/';
 const BUNDLE_MANIFEST = 'manifest.json';
 const GRAPHS = 'onnx/';
 
@@ -66,7 +72,12 @@ function modelFiles<File extends Listed>(
     const isWhole = flat.some((entry) => nameOf(entry) === single);
     const isWeights = (name: string) =>
       isWhole ? name === single : name === index || (name.endsWith(extension) && /-of-\d+\./.test(name));
-    const files = flat.filter((entry) => COMPANIONS.has(nameOf(entry)) || isWeights(nameOf(entry)));
+    const isWholeTokenizer = flat.some((entry) => nameOf(entry) === 'tokenizer.json');
+    const isTokenizer = (name: string) => !isWholeTokenizer && TOKENIZER_PARTS.has(name);
+    const isNeeded = (name: string) => COMPANIONS.has(name) || isTokenizer(name) || isWeights(name);
+    const files = inside.filter(
+      (entry) => (flat.includes(entry) && isNeeded(nameOf(entry))) || nameOf(entry).startsWith(TEMPLATES),
+    );
     return { files, ...at, format: 'checkpoint' };
   }
   const onlyGguf = firstOf(

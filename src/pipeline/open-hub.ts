@@ -5,27 +5,28 @@ import type { Model } from '../core/model.ts';
 import type { HubSource } from '../hub/hub-source.ts';
 import { remoteFolder } from '../hub/remote-folder.ts';
 import type { HubRun } from '../hub/run.ts';
-import { openTree, takeSnapshot } from '../hub/snapshot.ts';
-import { neededFiles } from './needed-files.ts';
+import { takeSnapshot } from '../hub/snapshot.ts';
+import type { HubTree } from '../hub/tree.ts';
+import { filesToFetch, modelOnHub } from './hub-model.ts';
 
 /**
  * Brings the model that a source on the Hub means into the cache, and returns its path there.
- * @throws PressError `network`, `local-io` as src/hub does; `usage` and `invalid-input` as `neededFiles` does.
+ * @throws PressError `network`, `local-io` as src/hub does; and as `modelOnHub` does.
  */
-export async function fetchFromHub(run: HubRun, source: HubSource): Promise<string> {
-  const tree = await openTree(run, source);
-  const { files, path: inside } = neededFiles(tree.repository, tree.files, source.path);
+export async function fetchFromHub(run: HubRun, source: HubSource, tree: HubTree): Promise<string> {
+  const needed = modelOnHub(tree, source);
+  const files = await filesToFetch(run, tree, needed);
   const folder = await takeSnapshot({ ...run, source, tree, files });
-  return path.join(folder, ...(inside?.split('/') ?? []));
+  return path.join(folder, ...(needed.path?.split('/') ?? []));
 }
 
 /**
  * Opens a checkpoint or a GGUF where it is on the Hub: of weights, ranges are read when they are needed. Undefined for
- * graphs and bundles, which are opened from files.
+ * graphs and bundles, which are opened from files, and offline.
  */
-export async function openOnHub(run: HubRun, source: HubSource): Promise<Model | undefined> {
-  const tree = await openTree(run, source);
-  const { path: inside, format } = neededFiles(tree.repository, tree.files, source.path);
+export async function openOnHub(run: HubRun, source: HubSource, tree: HubTree): Promise<Model | undefined> {
+  if (run.settings.offline) return undefined;
+  const { path: inside, format } = modelOnHub(tree, source);
   if (format === 'checkpoint') return readHfFolder(remoteFolder(run, tree, inside));
   if (format !== 'gguf') return undefined;
   const { dir, base } = path.posix.parse(inside!);

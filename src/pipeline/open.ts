@@ -9,14 +9,15 @@ import { openOnnx } from '../../formats/onnx/import/open.ts';
 import { openAdapter } from '../../formats/peft/adapter.ts';
 import { isBundle } from '../../formats/webgpu/import/locate.ts';
 import { openBundle } from '../../formats/webgpu/import/open.ts';
-import { invalidInput, localIo, PressError, usage } from '../core/errors.ts';
+import { invalidInput, localIo, usage } from '../core/errors.ts';
 import { closeModel, type Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
-import { parseHubSource } from '../hub/hub-source.ts';
 import type { HubRun } from '../hub/run.ts';
 import { hubSettings } from '../hub/settings.ts';
+import { openTree } from '../hub/snapshot.ts';
 import { SourceFolder } from '../io/source-folder.ts';
 import { mergeLora } from '../passes/merge-lora.ts';
+import { hubSourceOf, isAddress, neitherHereNorThere } from './missing-source.ts';
 import { fetchFromHub, openOnHub } from './open-hub.ts';
 
 /** How sources are reached. */
@@ -52,15 +53,21 @@ interface PlacedModel {
 }
 
 async function openPlaced(spec: string, access: SourceAccess): Promise<PlacedModel> {
-  if ((await statOf(spec)) !== undefined) return { model: await openLocal(spec), place: spec };
-  const source = parseHubSource(spec);
-  if (source === undefined) throw new PressError('local-io', { file: spec, what: 'no such file or folder' });
+  if (!isAddress(spec) && (await statOf(spec)) !== undefined) {
+    return { model: await openLocal(spec), place: spec };
+  }
   const { env, remote = false, ...running } = access;
+  const source = await hubSourceOf(spec, env);
   const run: HubRun = { ...running, settings: hubSettings(env) };
-  const model = remote ? await openOnHub(run, source) : undefined;
+  const tree = await openTree(run, source).catch(async (error) => {
+    throw await neitherHereNorThere(spec, error);
+  });
+  const model = remote ? await openOnHub(run, source, tree) : undefined;
   if (model !== undefined) return { model };
-  const place = await fetchFromHub(run, source);
-  return { model: await openLocal(place), place };
+  const place = await fetchFromHub(run, source, tree);
+  const opened = await openLocal(place);
+  const origin = { repository: tree.repository, revision: tree.revision };
+  return { model: { origin, ...opened }, place };
 }
 
 async function openLocal(spec: string): Promise<Model> {

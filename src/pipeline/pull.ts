@@ -4,7 +4,7 @@ import { copyToFolder } from '../hub/local-copy.ts';
 import type { HubRun } from '../hub/run.ts';
 import { openTree, takeSnapshot } from '../hub/snapshot.ts';
 import type { HubFile } from '../hub/tree.ts';
-import { neededFiles } from './needed-files.ts';
+import { filesToFetch, modelOnHub } from './hub-model.ts';
 
 export interface PullOptions extends HubRun {
   readonly source: HubSource;
@@ -21,19 +21,19 @@ export interface PullOptions extends HubRun {
 export interface Pull extends HubOrigin {
   /** Where the files are, or would be. */
   readonly folder: string | undefined;
-  /** With the SHA-256 of what Git LFS keeps, the id of git's blob of others. */
+  /** With the SHA-256 of what Git LFS keeps, the id of git's blob of others; offline without, where the cache does not tell. */
   readonly files: readonly HubFile[];
 }
 
 /**
  * Brings a model from the Hub to this machine, into the cache or a folder. Every file has the size and hash that its
  * repository lists, those too that were there before.
- * @throws PressError `network`, `local-io` as src/hub does; `usage` and `invalid-input` as `neededFiles` does.
+ * @throws PressError `network`, `local-io` as src/hub does; and as `modelOnHub` does.
  */
 export async function pull(options: PullOptions): Promise<Pull> {
   const { source, output, force = false, all = false, dryRun = false } = options;
   const tree = await openTree(options, source);
-  const files = all ? tree.files : neededFiles(tree.repository, tree.files, source.path).files;
+  const files = all ? tree.files : await filesToFetch(options, tree, modelOnHub(tree, source));
   const { repository, revision } = tree;
   if (dryRun) return { repository, revision, folder: output, files };
   if (output === undefined) {

@@ -3,11 +3,11 @@ import path from 'node:path';
 import { PressError } from '../core/errors.ts';
 import { closeModel } from '../core/model.ts';
 import { firstNames } from '../core/name-list.ts';
+import { HubRefusal } from '../hub/fault.ts';
 import { remoteFolder } from '../hub/remote-folder.ts';
-import { HubRefusal } from '../hub/request.ts';
 import type { HubRun } from '../hub/run.ts';
 import { openTree } from '../hub/snapshot.ts';
-import { type Upload, type UploadFile, upload } from '../hub/upload.ts';
+import { assertWritable, type Upload, type UploadFile, upload } from '../hub/upload.ts';
 import { InputFile } from '../io/input-file.ts';
 import { SourceFolder } from '../io/source-folder.ts';
 import { MANIFEST_NAME, type Manifest } from './manifest.ts';
@@ -63,6 +63,7 @@ export async function push(options: PushOptions): Promise<Push> {
     const what = `holds no ${MANIFEST_NAME}, so there is nothing that convert has written`;
     throw new PressError('local-io', { file: folder, what });
   }
+  if (!dryRun) assertWritable(options.settings, repository);
   const files = await checkedFiles(options, manifest);
   const card = await cardFor(options, manifest);
   const message = options.message ?? defaultMessage(manifest);

@@ -197,7 +197,7 @@ describe('pull, at every call', { skip: NO_FAULTS }, () => {
         after: async (run) => {
           if (run.status !== null) assertTold(run);
           for (const [file, digest] of existsSync(at('home')) ? treeDigests(at('home')) : []) {
-            const isTemporary = /\.plmpress-incomplete$|\.tmp-\d+-|\.lock$/.test(file);
+            const isTemporary = /\.plmpress\.incomplete$|\.tmp-\d+-|\.lock$/.test(file);
             if (!isTemporary) assert.equal(digest, clean.get(file), file);
           }
           const again = await runCli(command, { env: process.env });

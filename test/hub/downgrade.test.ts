@@ -14,7 +14,7 @@ test('nothing goes from https to http', async (t) => {
   });
   const settings = hubSettings({ HF_ENDPOINT: 'https://hub.example', HF_TOKEN: TOKEN, HOME: '/nonexistent' });
   await assert.rejects(
-    request(settings, 'config.json', 'https://hub.example/config.json'),
+    request({ settings }, 'config.json', 'https://hub.example/config.json'),
     pressFailure('network', /^config\.json: leads from https to http:$/),
   );
   assert.deepEqual(asked, [{ url: 'https://hub.example/config.json', token: `Bearer ${TOKEN}` }]);

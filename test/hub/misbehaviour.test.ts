@@ -77,7 +77,7 @@ function assertSoundCache(home: string): void {
   if (!existsSync(blobs)) return;
   for (const name of readdirSync(blobs)) {
     const content = readFileSync(path.join(blobs, name));
-    const oid = name.replace(/\.plmpress-incomplete$/, '');
+    const oid = name.replace(/\.plmpress\.incomplete$/, '');
     const whole = Object.values(FILES).find((bytes) => [sha256(bytes), gitHash(bytes)].includes(oid));
     // Of a transfer that broke off: what has come of the right bytes so far.
     if (name !== oid) assert.deepEqual(content, whole!.subarray(0, content.length), name);

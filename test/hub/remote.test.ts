@@ -6,6 +6,7 @@ import { openHfFolder } from '../../formats/hf/import.ts';
 import { closeModel } from '../../src/core/model.ts';
 import { byteLength, columnCount, rowBytes, rowCount } from '../../src/core/tensor.ts';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
+import { openTree } from '../../src/hub/snapshot.ts';
 import { openOnHub } from '../../src/pipeline/open-hub.ts';
 import { checkpointFiles, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
 import { HubServer, sendBytes, sha256 } from '../support/hub-server.ts';
@@ -22,8 +23,9 @@ async function start(t: TestContext) {
   const commit = server.commit(REPOSITORY, FILES);
   const home = temporaryFolder(t);
   const run = { settings: testSettings(server, home) };
+  const source = parseHubSource(REPOSITORY)!;
   const open = async () => {
-    const model = (await openOnHub(run, parseHubSource(REPOSITORY)!))!;
+    const model = (await openOnHub(run, source, await openTree(run, source)))!;
     t.after(() => closeModel(model));
     return model;
   };
@@ -203,7 +205,7 @@ describe('commands take a repository for a source', () => {
     };
     assert.deepEqual(await refuse('PLM-Team/other'), [
       5,
-      'PLM-Team/other@main: is not on the Hub, or HF_TOKEN may not see it (404)',
+      'PLM-Team/other: no such path here, and the repository is not on the Hub, or HF_TOKEN may not see it (404); the server says: not found',
     ]);
     assert.deepEqual(await refuse('a/b/c'), [4, 'a/b/c: no such file or folder']);
     assert.deepEqual(await refuse('out/model.gguf'), [4, 'out/model.gguf: no such file or folder']);

@@ -34,6 +34,29 @@ const CASES: readonly Case[] = [
     needed: [...BASICS, 'README.md', 'model.safetensors'],
   },
   {
+    name: 'a tokenizer in parts, and further chat templates',
+    files: [
+      'config.json',
+      'vocab.json',
+      'merges.txt',
+      'model.safetensors',
+      'additional_chat_templates/tool.jinja',
+      'x/y',
+    ],
+    needed: [
+      'config.json',
+      'vocab.json',
+      'merges.txt',
+      'model.safetensors',
+      'additional_chat_templates/tool.jinja',
+    ],
+  },
+  {
+    name: 'the parts of a tokenizer that is there as a whole are not needed',
+    files: [...BASICS, 'vocab.json', 'merges.txt', 'model.safetensors'],
+    needed: [...BASICS, 'model.safetensors'],
+  },
+  {
     name: 'shards with their index',
     files: [...BASICS, 'model.safetensors.index.json', ...SHARDS, 'optimizer.bin'],
     needed: [...BASICS, 'model.safetensors.index.json', ...SHARDS],

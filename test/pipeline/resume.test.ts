@@ -17,6 +17,7 @@ import test, { describe, it, type TestContext } from 'node:test';
 import { closeModel } from '../../src/core/model.ts';
 import type { ProgressEvent } from '../../src/core/progress.ts';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
+import { openTree } from '../../src/hub/snapshot.ts';
 import { Journal } from '../../src/io/journal.ts';
 import { STAGING_NAME } from '../../src/io/staging-folder.ts';
 import { convert } from '../../src/pipeline/convert.ts';
@@ -291,7 +292,8 @@ test('a conversion from the Hub without a copy goes on after the network has fai
   const run = async (output: string, resume: boolean) => {
     const notes: string[] = [];
     const settings = testSettings(server, path.join(folder, 'home'));
-    const model = (await openOnHub({ settings }, parseHubSource(REPOSITORY)!))!;
+    const place = parseHubSource(REPOSITORY)!;
+    const model = (await openOnHub({ settings }, place, await openTree({ settings }, place)))!;
     try {
       const targets = await planTargets(model, ['gguf:q8_0']);
       const progress = (event: ProgressEvent) => void (event.kind === 'note' && notes.push(event.message));

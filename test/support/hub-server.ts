@@ -32,6 +32,10 @@ export interface HubServerOptions {
   readonly transfer?: 'basic' | 'multipart' | 'xet';
   /** Files on a page of a listing. */
   readonly pageSize?: number;
+  /** The path on the server that the Hub begins at. */
+  readonly base?: string;
+  /** The token that it takes. */
+  readonly token?: string;
 }
 
 export const TOKEN = 'hf_testTokenThatMustNotLeak';
@@ -67,11 +71,19 @@ export class HubServer {
   }
 
   get endpoint(): string {
-    return this.#hub;
+    return `${this.#hub}${this.#base}`;
   }
 
   get store(): string {
     return this.#store;
+  }
+
+  get #base(): string {
+    return this.#options.base ?? '';
+  }
+
+  #knows({ headers }: SeenRequest): boolean {
+    return headers.authorization === `Bearer ${this.#options.token ?? TOKEN}`;
   }
 
   /** Environment of a process that works with this Hub. */
@@ -145,18 +157,19 @@ export class HubServer {
   }
 
   #hubAnswer(seen: SeenRequest, response: ServerResponse, body: Buffer): unknown {
-    const { pathname } = new URL(seen.url, this.#hub);
+    const whole = new URL(seen.url, this.#hub).pathname;
+    if (!whole.startsWith(this.#base)) return sendJson(response, 404, { error: 'not found' });
+    const pathname = whole.slice(this.#base.length);
     const api = /^\/api\/models\/([^/]+\/[^/]+)\/([a-z-]+)\/([^/]+)$/.exec(pathname);
     const resolve = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(pathname);
     const batch = /^\/([^/]+\/[^/]+)\.git\/info\/lfs\/objects\/batch$/.exec(pathname);
     if (pathname === '/api/repos/create') return this.#create(seen, response, body);
-    if (pathname === '/api/whoami-v2') return whoAmI(seen, response);
+    if (pathname === '/api/whoami-v2') return this.#whoAmI(seen, response);
     const name = api?.[1] ?? resolve?.[1] ?? batch?.[1];
     const repository = this.#repositories.get(name ?? '');
     if (name === undefined || repository === undefined)
       return sendJson(response, 404, { error: 'not found' });
-    const isKnown = seen.headers.authorization === `Bearer ${TOKEN}`;
-    if (!isKnown && (repository.isPrivate || seen.method === 'POST')) {
+    if (!this.#knows(seen) && (repository.isPrivate || seen.method === 'POST')) {
       return sendJson(response, 401, { error: 'Invalid username or password.' });
     }
     if (batch) return this.#batch(name, response, body);
@@ -182,12 +195,17 @@ export class HubServer {
   }
 
   #create(seen: SeenRequest, response: ServerResponse, body: Buffer): unknown {
-    if (seen.headers.authorization !== `Bearer ${TOKEN}`) return sendJson(response, 401, { error: 'no' });
+    if (!this.#knows(seen)) return sendJson(response, 401, { error: 'no' });
     const { name, organization, visibility } = JSON.parse(body.toString());
     const repository = `${organization}/${name}`;
     if (this.#repositories.has(repository)) return sendJson(response, 409, { error: 'exists' });
     this.commit(repository, { '.gitattributes': '' }, visibility === 'private');
-    sendJson(response, 200, { url: `${this.#hub}/${repository}`, id: repository });
+    sendJson(response, 200, { url: `${this.endpoint}/${repository}`, id: repository });
+  }
+
+  #whoAmI(seen: SeenRequest, response: ServerResponse): void {
+    if (this.#knows(seen)) sendJson(response, 200, { type: 'user', name: 'me' });
+    else sendJson(response, 401, { error: 'Invalid username or password.' });
   }
 
   #tree(seen: SeenRequest, files: Files, response: ServerResponse): void {
@@ -230,7 +248,7 @@ export class HubServer {
     const actions = ({ oid, size }: { oid: string; size: number }) => {
       if (this.#objects.has(oid)) return {};
       if (transfer === 'xet') {
-        const href = `${this.#hub}/api/models/${name}/xet-write-token/main`;
+        const href = `${this.endpoint}/api/models/${name}/xet-write-token/main`;
         return { actions: { upload: { href, header: {} } } };
       }
       const href = `${this.#store}/upload/${oid}`;
@@ -268,8 +286,8 @@ export class HubServer {
     const isPullRequest = seen.url.includes('create_pr=1');
     const commit = this.#addCommit(name, isPullRequest ? 'refs/pr/1' : branch, files);
     sendJson(response, 200, {
-      ...{ commitOid: commit, commitUrl: `${this.#hub}/${name}/commit/${commit}`, hookOutput: '' },
-      ...(isPullRequest && { pullRequestUrl: `${this.#hub}/${name}/discussions/1` }),
+      ...{ commitOid: commit, commitUrl: `${this.endpoint}/${name}/commit/${commit}`, hookOutput: '' },
+      ...(isPullRequest && { pullRequestUrl: `${this.endpoint}/${name}/discussions/1` }),
     });
   }
 
@@ -314,11 +332,6 @@ export class HubServer {
   hold(bytes: Buffer): void {
     this.#objects.set(sha256(bytes), bytes);
   }
-}
-
-function whoAmI({ headers }: SeenRequest, response: ServerResponse): void {
-  if (headers.authorization === `Bearer ${TOKEN}`) sendJson(response, 200, { type: 'user', name: 'me' });
-  else sendJson(response, 401, { error: 'Invalid username or password.' });
 }
 
 function emptyRepository(isPrivate: boolean): Repository {

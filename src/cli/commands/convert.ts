@@ -169,7 +169,7 @@ export function convertCommand(open: OpenSession): Command {
       const session = open();
       assertOptionsApply(flags);
       return withStatistics(flags.statistics, (statistics) =>
-        withSource(source, (model, place) => run(session, { place, model, statistics }, flags), {
+        withSource(source, (model, place) => run(session, { source, place, model, statistics }, flags), {
           ...session.access,
           ...(flags.adapter && { adapters: flags.adapter }),
           remote: flags.stream === true,
@@ -179,6 +179,8 @@ export function convertCommand(open: OpenSession): Command {
 }
 
 interface Input {
+  /** As the user named it. */
+  readonly source: string;
   /** Path of the source, if it is on this machine. */
   readonly place: string | undefined;
   readonly model: Model;
@@ -187,11 +189,13 @@ interface Input {
 
 async function run(
   session: Session,
-  { place, model, statistics }: Input,
+  { source, place, model, statistics }: Input,
   flags: ConvertFlags,
 ): Promise<void> {
   const start = performance.now();
-  if (flags.stream && place !== undefined) {
+  // Offline, a model that would be read from the Hub is read from the cache.
+  const isWhole = place === source || ['onnx', 'webgpu'].includes(model.format);
+  if (flags.stream && place !== undefined && isWhole) {
     throw usage('--stream is for checkpoints and GGUF files on the Hub', 'org/name[@revision]');
   }
   const { output, threads, maxMemory, dryRun = false, force = false } = flags;

@@ -16,8 +16,8 @@ interface PullFlags {
 }
 
 const HELP = `
-An ID is org/name, org/name@revision, or hf://org/name@revision/path for one of several models in a repository. Of a
-checkpoint, config, tokenizer and weights come, and nothing else. Every file must have the size and hash that the Hub lists;
+An ID is org/name, org/name@revision, or hf://org/name@revision/path for one of several models in a repository;
+org/name:Q4_K_M names the GGUF of that quantization, and the address of a page of the Hub does as well. Of a checkpoint, config, tokenizer and weights come, and nothing else. Every file must have the size and hash that the Hub lists;
 a transfer that breaks off goes on where it ended, in a later run too. The cache is the one of huggingface_hub.
 
 HF_TOKEN, HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE and HF_HUB_DOWNLOAD_TIMEOUT mean what they do there. The token
@@ -38,9 +38,9 @@ export function pullCommand(open: OpenSession): Command {
     .addHelpText('after', HELP)
     .action(async (id: string, flags: PullFlags) => {
       const session = open();
-      const source = parseHubSource(id);
-      if (source === undefined) throw usage(`${JSON.stringify(id)} is no repository`, 'org/name[@revision]');
       const { env, signal, progress } = session;
+      const source = parseHubSource(id, env.HF_ENDPOINT);
+      if (source === undefined) throw usage(`${JSON.stringify(id)} is no repository`, 'org/name[@revision]');
       const result = await pull({ ...flags, source, settings: hubSettings(env), signal, progress });
       if (session.json) await session.writeJson(result);
       else if (!session.quiet) await session.writeLines(describe(result, flags, session.theme));
@@ -53,7 +53,8 @@ function describe(
   theme: Theme,
 ): string[] {
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
-  const rows = files.map(({ path, bytes, oid }) => [path, formatCount(bytes), oid.slice(0, 16)]);
+  const rows = files.map(({ path, bytes, oid }) => [path, formatCount(bytes), oid?.slice(0, 16) ?? '']);
+  const isVerified = files.every(({ oid }) => oid !== undefined);
   return [
     `${repository} at ${revision}`,
     '',
@@ -65,6 +66,6 @@ function describe(
     '',
     dryRun
       ? `${files.length} files of ${formatBytes(total)}; nothing has been fetched`
-      : `${theme.good('verified')} ${files.length} files of ${formatBytes(total)} in ${folder}`,
+      : `${theme.good(isVerified ? 'verified' : 'found')} ${files.length} files of ${formatBytes(total)} in ${folder}`,
   ];
 }

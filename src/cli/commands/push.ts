@@ -48,10 +48,10 @@ export function pushCommand(open: OpenSession): Command {
     .addHelpText('after', HELP)
     .action(async (folder: string, flags: PushFlags) => {
       const session = open();
-      const target = repositoryOf(flags.repo);
-      const { create, pr, message, dryRun = false } = flags;
-      const baseModel = flags.baseModel && repositoryOf(flags.baseModel).repository;
       const { env, signal, progress } = session;
+      const target = repositoryOf(flags.repo, env);
+      const { create, pr, message, dryRun = false } = flags;
+      const baseModel = flags.baseModel && repositoryOf(flags.baseModel, env).repository;
       const result = await push({
         ...{ folder, repository: target.repository, branch: target.revision, dryRun },
         ...{ pullRequest: pr === true, settings: hubSettings(env), signal, progress },
@@ -66,9 +66,9 @@ export function pushCommand(open: OpenSession): Command {
     });
 }
 
-function repositoryOf(id: string) {
-  const source = parseHubSource(id);
-  if (source !== undefined && source.path === undefined) return source;
+function repositoryOf(id: string, { HF_ENDPOINT }: NodeJS.ProcessEnv) {
+  const source = parseHubSource(id, HF_ENDPOINT);
+  if (source && source.path === undefined && source.quantization === undefined) return source;
   throw usage(`${JSON.stringify(id)} is no repository`, 'org/name');
 }
 

@@ -71,7 +71,7 @@ async function list(): Promise<void> {
     settings: {
       endpoint: ENDPOINT,
       token: 'hf_secretSecret',
-      cache: '/nonexistent',
+      ...{ cache: '/nonexistent', assets: '/nonexistent', symlinks: true },
       offline: false,
       timeout: 1000,
       pauses: [],
@@ -83,6 +83,6 @@ async function list(): Promise<void> {
   for (const { path, bytes, oid } of files) {
     if (!isRepositoryPath(path)) throw new Error(`lists ${path}`);
     if (!Number.isSafeInteger(bytes) || bytes < 0) throw new Error(`${path} has ${bytes} bytes`);
-    if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(oid)) throw new Error(`${path} has the id ${oid}`);
+    if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(oid ?? '')) throw new Error(`${path} has the id ${oid}`);
   }
 }
