@@ -65,6 +65,7 @@ export class FileLock {
         if (found.holder !== undefined) ended.push(found.holder);
       }
     } catch (error) {
+      if (await holds(lockPath, content)) await unlink(lockPath).catch(() => undefined);
       throw error instanceof PressError ? error : await lockFault(lockPath, name, error);
     } finally {
       await unlink(candidate).catch(() => undefined);
@@ -82,7 +83,7 @@ export class FileLock {
 
   /** Whether the lock is still that of this run. */
   async isHeld(): Promise<boolean> {
-    return (await readFile(this.#path, 'latin1').catch(() => undefined)) === this.#content;
+    return holds(this.#path, this.#content);
   }
 
   /** A lock that cannot be removed does no harm: it says that its process has ended. */
@@ -97,6 +98,10 @@ export class FileLock {
     await renew(this.#path, this.#content).catch(() => undefined);
     this.#beat = undefined;
   }
+}
+
+async function holds(lockPath: string, content: string): Promise<boolean> {
+  return (await readFile(lockPath, 'latin1').catch(() => undefined)) === content;
 }
 
 /** Writes a lock once more, so that its time becomes the present one, if it still holds `content`. */
@@ -220,7 +225,7 @@ async function look(lockPath: string): Promise<FoundLock | undefined> {
       const content = await handle.readFile('latin1');
       return { content, modified: stats.mtimeMs, holder: parseHolder(content) };
     } finally {
-      await handle.close();
+      await handle.close().catch(() => undefined);
     }
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;

@@ -33,6 +33,12 @@ export async function openRegular(path: string): Promise<RegularFile> {
   }
 }
 
+/** Reads a small file. Throws as `openRegular` does. */
+export async function readRegular(path: string): Promise<Buffer> {
+  const { handle } = await openRegular(path);
+  return handle.readFile().finally(() => handle.close());
+}
+
 function assertRegular(stats: BigIntStats): void {
   if (!stats.isFile()) throw new NotRegular(`is a ${kindOf(stats)}, not a regular file`);
 }

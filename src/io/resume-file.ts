@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { unlink } from 'node:fs/promises';
 import { localIo, PressError } from '../core/errors.ts';
-import { NotRegular, openRegular } from './regular-file.ts';
+import { NotRegular, readRegular } from './regular-file.ts';
 import { replaceFile } from './replace-file.ts';
 
 /** Hex digits of the SHA-256 of key, step and buffers, which begins the file. */
@@ -40,8 +40,7 @@ export class ResumeFile {
   /** Undefined where there is no such file. */
   async #read(): Promise<Buffer | undefined> {
     try {
-      const { handle } = await openRegular(this.#path);
-      return await handle.readFile().finally(() => handle.close());
+      return await readRegular(this.#path);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       if (error instanceof NotRegular) {
