@@ -7,6 +7,7 @@ import { localIo, PressError } from '../core/errors.ts';
 import { BEAT, LEASE } from './lease.ts';
 import { ownPlace, type Place } from './place.ts';
 import { isAlive, isAliveInside, ownIdentity, type ProcessIdentity } from './process-identity.ts';
+import { readRegular } from './regular-file.ts';
 import { temporaryPath } from './temporary-file.ts';
 import { writeFully } from './write-fully.ts';
 
@@ -101,7 +102,8 @@ export class FileLock {
 }
 
 async function holds(lockPath: string, content: string): Promise<boolean> {
-  return (await readFile(lockPath, 'latin1').catch(() => undefined)) === content;
+  const found = await readRegular(lockPath).catch(() => undefined);
+  return found?.toString('latin1') === content;
 }
 
 /** Writes a lock once more, so that its time becomes the present one, if it still holds `content`. */
