@@ -26,7 +26,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'formats/onnx': ['formats/hf', 'src/onnx', 'src/io', 'src/passes', 'src/schemes', 'src/core'],
   'formats/peft': ['formats/safetensors', 'src/io', 'src/core'],
   'formats/imatrix': ['formats/gguf', 'src/io', 'src/core'],
-  'src/serve': ['src/core'],
+  'src/serve': ['src/io', 'src/core'],
   calibration: ['src/runtime', 'src/core'],
   'src/pipeline': [
     ...[

@@ -21,6 +21,7 @@ import { sweepCommand } from './commands/sweep.ts';
 import { tokenizeCommand } from './commands/tokenize.ts';
 import { verifyCommand } from './commands/verify.ts';
 import type { OutputStream } from './output.ts';
+import { assertPathsUsable } from './path-arguments.ts';
 import type { Io, Session } from './session.ts';
 
 /** Gives the session of this run. Options must have been parsed, so only actions may call it. */
@@ -74,6 +75,7 @@ export function buildProgram(io: Io, open: OpenSession, print: (text: string) =>
     .addCommand(planCommand(open))
     .addCommand(schemesCommand(open))
     .addCommand(passesCommand(open))
+    .hook('preAction', (_, command) => assertPathsUsable(command))
     .helpCommand('help [command]', 'print the help of a command')
     .commandsGroup('Run:')
     .addCommand(generateCommand(open))

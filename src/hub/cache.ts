@@ -1,17 +1,9 @@
-import {
-  copyFile,
-  mkdir,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  stat,
-  symlink,
-  unlink,
-} from 'node:fs/promises';
+import { copyFile, readdir, readlink, rename, stat, symlink, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import { localIo } from '../core/errors.ts';
+import { localIo, PressError } from '../core/errors.ts';
 import type { HubOrigin } from '../core/model.ts';
+import { createFolder } from '../io/output-folder.ts';
+import { readRegular } from '../io/regular-file.ts';
 import { replaceFile } from '../io/replace-file.ts';
 import { temporaryPath } from '../io/temporary-file.ts';
 import { keepListing, keptListing, listingOfPython, removeListsOf } from './kept-listing.ts';
@@ -65,7 +57,7 @@ export class RepositoryCache {
     if ((await readlink(link).catch(() => undefined)) === target) return;
     const temporary = temporaryPath(link);
     try {
-      await mkdir(path.dirname(link), { recursive: true });
+      await createFolder(path.dirname(link));
       if (await this.#makeLink(target, temporary)) await rename(temporary, link);
       else if (isNew) await rename(blob, link);
       else {
@@ -74,7 +66,7 @@ export class RepositoryCache {
       }
     } catch (error) {
       await unlink(temporary).catch(() => undefined);
-      throw localIo(link, error);
+      throw error instanceof PressError ? error : localIo(link, error);
     }
   }
 
@@ -98,17 +90,15 @@ export class RepositoryCache {
   /** The commit that a revision led to when it was asked for last. */
   async knownCommit(revision: string): Promise<string | undefined> {
     if (COMMIT.test(revision)) return revision;
-    const text = await readFile(this.#refPath(revision), 'latin1').catch(() => undefined);
-    const commit = text?.trim();
+    const content = await readRegular(this.#refPath(revision)).catch(() => undefined);
+    const commit = content?.toString('latin1').trim();
     return commit !== undefined && COMMIT.test(commit) ? commit : undefined;
   }
 
   async rememberCommit(revision: string, commit: string): Promise<void> {
     if (revision === commit || (await this.knownCommit(revision)) === commit) return;
     const file = this.#refPath(revision);
-    await mkdir(path.dirname(file), { recursive: true }).catch((error) => {
-      throw localIo(file, error);
-    });
+    await createFolder(path.dirname(file));
     await replaceFile(file, Buffer.from(commit));
   }
 

@@ -1,6 +1,7 @@
-import { lstat, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
+import { lstat, open, readdir, readFile, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import type { HubOrigin } from '../core/model.ts';
+import { createFolder } from '../io/output-folder.ts';
 import { replaceFile } from '../io/replace-file.ts';
 import { type HubTree, isHubFile } from './tree.ts';
 
@@ -13,7 +14,7 @@ const VERSION = 1;
 export async function keepListing(file: string, { files }: HubTree): Promise<void> {
   if (await lstat(file).catch(() => undefined)) return;
   try {
-    await mkdir(path.dirname(file), { recursive: true });
+    await createFolder(path.dirname(file));
     await replaceFile(file, Buffer.from(JSON.stringify({ version: VERSION, files })));
   } catch {
     // It saves requests, and no more.

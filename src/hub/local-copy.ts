@@ -1,4 +1,4 @@
-import { copyFile, lstat, mkdir, realpath, rename, stat, unlink } from 'node:fs/promises';
+import { copyFile, lstat, realpath, rename, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, PressError } from '../core/errors.ts';
 import { FileLock } from '../io/file-lock.ts';
@@ -103,11 +103,11 @@ async function placeOf(folder: string, file: HubFile): Promise<string> {
   const parts = file.path.split('/');
   const parent = path.join(folder, ...parts.slice(0, -1));
   try {
-    await mkdir(parent, { recursive: true });
+    await createFolder(parent);
     const [root, real] = [await realpath(folder), await realpath(parent)];
     if (real === path.join(root, ...parts.slice(0, -1))) return path.join(real, parts.at(-1)!);
   } catch (error) {
-    throw localIo(parent, error);
+    throw error instanceof PressError ? error : localIo(parent, error);
   }
   throw new PressError('local-io', { file: parent, what: 'symbolic link that leads out of the folder' });
 }

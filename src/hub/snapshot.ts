@@ -1,6 +1,7 @@
-import { lstat, mkdir, open, stat, unlink } from 'node:fs/promises';
+import { lstat, open, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, type PressError } from '../core/errors.ts';
+import { createFolder } from '../io/output-folder.ts';
 import { SourceFolder } from '../io/source-folder.ts';
 import { RepositoryCache } from './cache.ts';
 import { contentHash } from './content-hash.ts';
@@ -145,9 +146,7 @@ async function bring(
   const destination = cache.blobPath(file);
   const lockPath = cache.lockPath(file);
   for (const folder of [path.dirname(destination), path.dirname(lockPath)]) {
-    await mkdir(folder, { recursive: true }).catch((error) => {
-      throw localIo(folder, error);
-    });
+    await createFolder(folder);
   }
   for (;;) {
     const lock = await waitForLock(lockPath, file.path, options);

@@ -1,113 +1,255 @@
 import { randomBytes } from 'node:crypto';
-import { link, lstat, open, readFile, rename, unlink } from 'node:fs/promises';
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, link, lstat, open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { localIo, PressError } from '../core/errors.ts';
-import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.ts';
+import { BEAT, LEASE } from './lease.ts';
+import { ownPlace, type Place } from './place.ts';
+import { isAlive, isAliveInside, ownIdentity, type ProcessIdentity } from './process-identity.ts';
+import { readRegular } from './regular-file.ts';
 import { temporaryPath } from './temporary-file.ts';
 import { writeFully } from './write-fully.ts';
 
-/** A lock is written right after it is created. One that stays unreadable for a second was left by a crash. */
+/** Where there are no links, a lock is written right after it is created. One that stays unreadable for a second was left by a crash. */
 const POLLS = 20;
 const POLL_MILLISECONDS = 50;
-/** A lock takes less than 100 bytes; what is larger is not one, and is not read. */
+/** A lock takes some 200 bytes; what is larger is not one, and is not read. */
 const MAX_LOCK_BYTES = 1024;
 
-/** Keeps other runs away from what it stands for. It is a file, so it works between any two processes. */
+/**
+ * Keeps other runs away from what it stands for. It is a file, so it works between any two processes that share the file
+ * system. It names its process and the place where that number means something. Runs in the same place look whether the
+ * process is there. Runs elsewhere, in another container or on another machine, cannot, and go by the time of the file,
+ * which the holder renews.
+ */
 export class FileLock {
+  /** When it was taken, in milliseconds by the clock of its file system, which need not be that of this machine. */
+  readonly since: number;
+  /** Runs that have ended without removing it, the last of whom had it before. */
+  readonly ended: readonly Holder[];
   readonly #path: string;
   readonly #content: string;
+  readonly #timer: NodeJS.Timeout;
+  #beat: Promise<void> | undefined;
 
-  private constructor(lockPath: string, content: string) {
+  private constructor(lockPath: string, content: string, since: number, ended: readonly Holder[]) {
+    this.ended = ended;
     this.#path = lockPath;
     this.#content = content;
+    this.since = since;
+    this.#timer = setInterval(() => {
+      this.#beat ??= this.#renew();
+    }, BEAT).unref();
   }
 
   /**
-   * Makes the file `lockPath`, taking over from a process that has died. Throws `locked` where another run holds the
+   * Makes the file `lockPath`, taking over from a run that has ended. Throws `locked` where another run holds the
    * lock, `local-io` where it cannot be written. `name` is what messages call the thing that is locked.
    */
   static async acquire(lockPath: string, name: string): Promise<FileLock> {
-    const content = `${JSON.stringify({ ...(await ownIdentity()), key: randomBytes(8).toString('hex') })}\n`;
+    const key = randomBytes(8).toString('hex');
+    const content = `${JSON.stringify({ ...(await ownIdentity()), ...ownPlace(), key })}\n`;
+    // The lock is whole before it gets its name: a run that is stopped right then has it all the same.
+    const candidate = temporaryPath(lockPath);
+    const ended: Holder[] = [];
     try {
-      while (!(await create(lockPath, content))) {
+      const since = await stamp(candidate, content, 'wx');
+      for (;;) {
+        await claim(candidate, lockPath, content);
         const found = await readLock(lockPath);
         if (found === undefined) continue;
-        if (found.holder !== undefined && (await isAlive(found.holder))) {
-          throw new PressError('locked', { file: name, what: `locked by process ${found.holder.pid}` });
-        }
+        if (found.content === content) return new FileLock(lockPath, content, since, ended);
+        const holder = await describeHolder(found, lockPath, () => stamp(candidate, content, 'r+'));
+        if (holder !== undefined) throw new PressError('locked', { file: name, what: `locked by ${holder}` });
         await removeStale(lockPath, found.content);
+        if (found.holder !== undefined) ended.push(found.holder);
       }
     } catch (error) {
-      throw error instanceof PressError ? error : localIo(name, error);
+      if (await holds(lockPath, content)) await unlink(lockPath).catch(() => undefined);
+      throw error instanceof PressError ? error : await lockFault(lockPath, name, error);
+    } finally {
+      await unlink(candidate).catch(() => undefined);
     }
-    return new FileLock(lockPath, content);
   }
 
-  /** Throws `locked` where another run has taken the lock over, which takes a clash of two takeovers. */
+  /**
+   * Throws `locked` where another run has taken the lock over: after a clash of two takeovers, or a pause of this run that
+   * runs elsewhere took for its end.
+   */
   async assertHeld(): Promise<void> {
-    const content = await readFile(this.#path, 'latin1').catch(() => undefined);
-    if (content === this.#content) return;
+    if (await this.isHeld()) return;
     throw new PressError('locked', { file: this.#path, what: 'taken over by another run' });
   }
 
-  /** A lock that cannot be removed does no harm: the next run finds its process dead. */
+  /** Whether the lock is still that of this run. */
+  async isHeld(): Promise<boolean> {
+    return holds(this.#path, this.#content);
+  }
+
+  /** A lock that cannot be removed does no harm: it says that its process has ended. */
   async release(): Promise<void> {
-    await this.assertHeld()
-      .then(() => unlink(this.#path))
-      .catch(() => undefined);
+    clearInterval(this.#timer);
+    await this.#beat;
+    if (await this.isHeld()) await unlink(this.#path).catch(() => undefined);
+  }
+
+  /** A sign of life that fails is no reason to end: the run looks whether it holds the lock before it gives files their names. */
+  async #renew(): Promise<void> {
+    await renew(this.#path, this.#content).catch(() => undefined);
+    this.#beat = undefined;
   }
 }
 
-/** Creates the lock; false where there is one. */
-async function create(lockPath: string, content: string): Promise<boolean> {
-  let handle: Awaited<ReturnType<typeof open>>;
+async function holds(lockPath: string, content: string): Promise<boolean> {
+  const found = await readRegular(lockPath).catch(() => undefined);
+  return found?.toString('latin1') === content;
+}
+
+/** Writes a lock once more, so that its time becomes the present one, if it still holds `content`. */
+async function renew(lockPath: string, content: string): Promise<void> {
+  const handle = await open(lockPath, 'r+');
+  try {
+    // No run ever changes a file to the lock of another: the one that is open stays that of this run.
+    if ((await handle.readFile('latin1')) === content) await write(handle, content);
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Writes a file and returns what its file system takes for the present time, in milliseconds. */
+async function stamp(file: string, content: string, flags: 'wx' | 'r+'): Promise<number> {
+  const handle = await open(file, flags);
+  try {
+    await write(handle, content);
+    return (await handle.stat()).mtimeMs;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function write(handle: FileHandle, content: string): Promise<void> {
+  await writeFully(handle, Buffer.from(content), 0);
+  // A network file system tells its own time only once it has the bytes; not all can be told to take them.
+  await handle.datasync().catch(() => undefined);
+}
+
+/** Gives the candidate the name of the lock, unless something has it. */
+async function claim(candidate: string, lockPath: string, content: string): Promise<void> {
+  try {
+    await link(candidate, lockPath);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return;
+    // Many network and FUSE file systems know no links.
+    await create(lockPath, content);
+  }
+}
+
+async function create(lockPath: string, content: string): Promise<void> {
+  let handle: FileHandle;
   try {
     handle = await open(lockPath, 'wx');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    if (codeOf(error) === 'EEXIST') return;
     throw error;
   }
   try {
-    await writeFully(handle, Buffer.from(content), 0).finally(() => handle.close());
-    return true;
+    await write(handle, content).finally(() => handle.close());
   } catch (error) {
     await unlink(lockPath);
     throw error;
   }
 }
 
+/** The error for a lock that cannot be written. */
+async function lockFault(lockPath: string, name: string, error: unknown): Promise<PressError> {
+  const isThere = await stat(path.dirname(lockPath)).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+  // /proc says so of any name.
+  if (codeOf(error) === 'ENOENT' && isThere) {
+    return new PressError('local-io', { file: name, what: 'its file system takes no new files (ENOENT)' });
+  }
+  return localIo(name, error);
+}
+
+/** Without a place in locks of plmpress 0.1, which judged all of them by the process number alone. */
+type Holder = ProcessIdentity & { readonly [Fact in keyof Place]?: Place[Fact] | undefined };
+
 interface FoundLock {
   readonly content: string;
+  /** Milliseconds, by the clock of the file system. */
+  readonly modified: number;
   /** Undefined where the lock names none: its run was killed before it had written the lock. */
-  readonly holder: ProcessIdentity | undefined;
+  readonly holder: Holder | undefined;
+}
+
+/** What messages call the holder of a lock; undefined where its run has ended. `now` tells the time of the file system. */
+async function describeHolder(
+  { holder, modified }: FoundLock,
+  lockPath: string,
+  now: () => Promise<number>,
+): Promise<string | undefined> {
+  if (holder === undefined) return undefined;
+  const { pid, host, place } = holder;
+  if (place === undefined || place === ownPlace().place) {
+    return (await isAlive(holder)) ? `process ${pid}` : undefined;
+  }
+  const isSeen = await isAliveInside(holder, holder);
+  if (isSeen !== undefined) return isSeen ? `process ${pid} of a container (${host})` : undefined;
+  const silence = Math.max(0, (await now()) - modified);
+  if (silence >= LEASE) return undefined;
+  const seconds = (milliseconds: number) => `${Math.ceil(milliseconds / 1000)} s`;
+  return (
+    `process ${pid} of another container or machine (${host}), last seen ${seconds(silence)} ago; ` +
+    `if that run has ended, wait ${seconds(LEASE - silence)} or remove ${path.basename(lockPath)}`
+  );
 }
 
 /** What the lock says; undefined where it has gone. */
 async function readLock(lockPath: string): Promise<FoundLock | undefined> {
-  let content = '';
-  try {
-    for (let poll = 0; poll < POLLS; poll++) {
-      const stats = await lstat(lockPath);
-      if (!stats.isFile() || stats.size > MAX_LOCK_BYTES) {
-        throw new PressError('local-io', { file: lockPath, what: 'is not a lock of plmpress' });
-      }
-      content = await readFile(lockPath, 'latin1');
-      const holder = parseHolder(content);
-      if (holder !== undefined) return { content, holder };
-      await sleep(POLL_MILLISECONDS);
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+  for (let poll = 1; ; poll++) {
+    const found = await look(lockPath);
+    if (found === undefined || found.holder !== undefined || poll > POLLS) return found;
+    await sleep(POLL_MILLISECONDS);
   }
-  return { content, holder: undefined };
 }
 
-function parseHolder(content: string): ProcessIdentity | undefined {
+async function look(lockPath: string): Promise<FoundLock | undefined> {
   try {
-    const { pid, started } = JSON.parse(content) as Partial<ProcessIdentity>;
-    const valid = Number.isSafeInteger(pid) && pid! > 0 && ['string', 'undefined'].includes(typeof started);
-    return valid ? { pid: pid!, started } : undefined;
+    if (!isLock(await lstat(lockPath))) throw notLock(lockPath);
+    // Opened anew each time: then NFS asks the server what the file is now.
+    const handle = await open(lockPath, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    try {
+      const stats = await handle.stat();
+      if (!isLock(stats)) throw notLock(lockPath);
+      const content = await handle.readFile('latin1');
+      return { content, modified: stats.mtimeMs, holder: parseHolder(content) };
+    } finally {
+      await handle.close().catch(() => undefined);
+    }
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function isLock(stats: Stats): boolean {
+  return stats.isFile() && stats.size <= MAX_LOCK_BYTES;
+}
+
+function notLock(lockPath: string): PressError {
+  return new PressError('local-io', { file: lockPath, what: 'is not a lock of plmpress' });
+}
+
+function parseHolder(content: string): Holder | undefined {
+  try {
+    const { pid, started, host, place, boot, namespace } = JSON.parse(content) as Partial<Holder>;
+    const isText = (value: unknown) => ['string', 'undefined'].includes(typeof value);
+    const valid =
+      Number.isSafeInteger(pid) && pid! > 0 && [started, host, place, boot, namespace].every(isText);
+    return valid ? { pid: pid!, started, host, place, boot, namespace } : undefined;
   } catch {
     return undefined;
   }
@@ -122,9 +264,14 @@ async function removeStale(lockPath: string, content: string): Promise<void> {
   try {
     await rename(lockPath, aside);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    if (codeOf(error) === 'ENOENT') return;
     throw error;
   }
-  if ((await readFile(aside, 'latin1')) !== content) await link(aside, lockPath).catch(() => undefined);
+  const found = await readFile(aside, 'latin1');
+  if (found !== content) await claim(aside, lockPath, found).catch(() => undefined);
   await unlink(aside);
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
 }

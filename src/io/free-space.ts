@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { localIo, PressError } from '../core/errors.ts';
+import { isRefusal } from './refusals.ts';
 
 /** Throws `local-io` where the file system of `folder` has less than `bytes` left for this user. */
 export async function assertFreeSpace(folder: string, bytes: number): Promise<void> {
@@ -12,12 +13,15 @@ export async function diskFull(file: string, folder: string, bytes: number): Pro
   return noSpace(file, bytes, (await freeBytes(folder)) ?? 0);
 }
 
-/** What is left for this user. Undefined on file systems that do not tell. */
+/** What is left for this user. Undefined on file systems that do not tell, or tell nothing that could be. */
 export async function freeBytes(folder: string): Promise<number | undefined> {
   try {
-    const { blocks, bavail, bsize } = await statfs(folder);
-    return blocks === 0 ? undefined : bavail * bsize;
+    const { bavail, bsize } = await statfs(folder);
+    const free = bavail * bsize;
+    // Mounts of object stores and of FUSE say 0 where they do not know. A disk that is full says so again when it is written.
+    return free > 0 ? free : undefined;
   } catch (error) {
+    if (isRefusal(error)) return undefined;
     throw localIo(folder, error);
   }
 }

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { type FileHandle, stat } from 'node:fs/promises';
 import { invalidInput, localIo, PressError } from '../core/errors.ts';
 import { FOREIGN_HEAD_BYTES, MAX_POINTER_BYTES, pointerContent } from '../core/foreign-content.ts';
 import type { SourceFile } from '../core/model.ts';
+import { NotRegular, openRegular } from './regular-file.ts';
 
 /** Largest single read: the system call and Node both stop below 2 GiB. */
 const MAX_READ = 1 << 30;
@@ -11,8 +11,6 @@ const MAX_READ = 1 << 30;
 const HASH_CHUNK = 1 << 20;
 /** Largest hole that is read for the hash: headers between the parts of an archive, less than a call costs. */
 const MAX_HOLE = 4096;
-/** Opening a FIFO must not wait for a writer, nor a terminal become ours. Windows has neither flag. */
-const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
 /** Where the bytes of an `InputFile` come from. */
 export interface ByteSource {
@@ -126,15 +124,10 @@ class LocalBytes implements ByteSource {
   }
 
   static async open(path: string, name: string, expected?: string): Promise<LocalBytes> {
-    let handle: FileHandle;
-    try {
-      handle = await open(path, OPEN_FLAGS);
-    } catch (error) {
+    const { handle, stats } = await openRegular(path).catch((error) => {
       throw openFault(name, error);
-    }
+    });
     try {
-      const stats = await handle.stat({ bigint: true });
-      if (!stats.isFile()) throw invalidInput({ file: name, what: 'not a regular file' });
       const file = new LocalBytes(path, name, handle, identityOf(stats), expected);
       await file.#refusePointer();
       return file;
@@ -193,8 +186,9 @@ function identityOf(stats: { dev: bigint; ino: bigint; size: bigint; mtimeNs: bi
 /** Codes of paths that lead nowhere. They are faults of the model's folder, not of the machine. */
 const MISSING = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
-/** The error for a path that could not be opened: its folder's fault where it leads nowhere, else the machine's. */
+/** The error for a path that could not be opened: its folder's fault where it leads to no file, else the machine's. */
 export function openFault(name: string, error: unknown): PressError {
+  if (error instanceof NotRegular) return invalidInput({ file: name, what: error.message });
   const code = (error as NodeJS.ErrnoException).code ?? '';
   return MISSING.has(code) ? invalidInput({ file: name, what: `missing (${code})` }) : localIo(name, error);
 }

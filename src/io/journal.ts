@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, lstat, readFile } from 'node:fs/promises';
 import { localIo } from '../core/errors.ts';
 import { openOwn } from './own-file.ts';
+import { unlessRefused } from './refusals.ts';
 import { writeFully } from './write-fully.ts';
 
 /** Of the digest of work and text that begins a line. */
@@ -41,7 +42,8 @@ export class Journal {
         const { size } = await handle.stat();
         const content = size > MAX_BYTES ? '\n' : await handle.readFile('latin1');
         const journal = new Journal(path, key, handle, content);
-        await handle.truncate(journal.#end);
+        // What stays behind the end is written over, or does not count.
+        await unlessRefused(() => handle.truncate(journal.#end));
         return journal;
       } catch (error) {
         await handle.close();

@@ -1,25 +1,61 @@
 import { mkdir, open, rmdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, PressError } from '../core/errors.ts';
+import { Refusals } from './refusals.ts';
 
-/** Creates `folder` and its parents where missing. Returns those it made, innermost first. */
+/**
+ * Creates `folder` and its parents where missing. Returns those it made, innermost first. Throws local-io, after removing what it
+ * has made.
+ */
 export async function createFolder(folder: string): Promise<readonly string[]> {
-  const target = path.resolve(folder);
-  let outermost: string | undefined;
-  try {
-    outermost = await mkdir(target, { recursive: true });
-  } catch (error) {
-    const isOther = await stat(target).then(
-      (stats) => !stats.isDirectory(),
-      () => false,
-    );
-    if (isOther) throw new PressError('local-io', { file: folder, what: 'is not a folder' });
-    throw localIo(folder, error);
+  const missing: string[] = [];
+  let at = path.resolve(folder);
+  while (!(await isFolder(at, folder))) {
+    missing.push(at);
+    if (path.dirname(at) === at) break;
+    at = path.dirname(at);
   }
+  // One by one: Node tries for ever to make folders where the system answers that their parent is missing, as in /proc.
   const made: string[] = [];
-  if (outermost === undefined) return made;
-  for (let at = target; at.length >= outermost.length; at = path.dirname(at)) made.push(at);
+  try {
+    for (const at of missing.reverse()) if (await makeFolder(at, folder)) made.unshift(at);
+  } catch (error) {
+    await removeEmptyFolders(made);
+    throw error;
+  }
   return made;
+}
+
+/** Whether a folder is at `at`; false where nothing is. Throws local-io, naming `label`, where something else is. */
+async function isFolder(at: string, label: string): Promise<boolean> {
+  const stats = await stat(at).catch((error) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw localIo(label, error);
+  });
+  if (stats === undefined || stats.isDirectory()) return stats !== undefined;
+  throw new PressError('local-io', { file: label, what: 'is not a folder' });
+}
+
+/** False where another run has been faster. */
+async function makeFolder(at: string, label: string): Promise<boolean> {
+  try {
+    await mkdir(at);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') {
+      if (await isFolder(at, label)) return false;
+      throw new PressError('local-io', { file: label, what: 'is a symbolic link that leads nowhere' });
+    }
+    // Its parent is there, but a kernel shows its own state in it.
+    if (code === 'ENOENT') {
+      throw new PressError('local-io', {
+        file: label,
+        what: 'its file system takes no new folders (ENOENT)',
+      });
+    }
+    throw localIo(label, error);
+  }
 }
 
 /** Removes folders that were made for nothing, in the order given, up to the first that is in use. */
@@ -33,17 +69,22 @@ export async function removeEmptyFolders(folders: readonly string[]): Promise<vo
   }
 }
 
-/** Makes the names in `folder` durable: a rename survives a power failure only after this. */
-export async function syncFolder(folder: string): Promise<void> {
+/**
+ * Makes the names in `folder` durable: a rename survives a power failure only after this. Where the file system does not do that,
+ * `refusals` gets to know, and nothing is thrown.
+ */
+export async function syncFolder(folder: string, refusals = new Refusals()): Promise<void> {
   // Windows opens no folders, and keeps its names in a journal of its own.
   if (process.platform === 'win32') return;
   try {
-    const handle = await open(folder, 'r');
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await refusals.allow('sync', async () => {
+      const handle = await open(folder, 'r');
+      try {
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    });
   } catch (error) {
     throw localIo(folder, error);
   }

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { ownPlace, type Place } from './place.ts';
 
 /** A process as another one can recognize it: numbers are used again, number and start together are not. */
 export interface ProcessIdentity {
@@ -11,12 +12,40 @@ export async function ownIdentity(): Promise<ProcessIdentity> {
   return { pid: process.pid, started: (await processState(process.pid))?.started };
 }
 
-/** Whether the process still runs. Where its start is unknown, a process of the same number counts as it. */
+/** Whether a process of this place still runs. Where its start is unknown, a process of the same number counts as it. */
 export async function isAlive({ pid, started }: ProcessIdentity): Promise<boolean> {
   if (!exists(pid)) return false;
   const now = await processState(pid);
   if (now === undefined) return true;
   return !now.ended && (started === undefined || started === now.started);
+}
+
+/** Linux gives this number to the first namespace, and to no other. */
+const FIRST_NAMESPACE = 'pid:[4026531836]';
+
+/**
+ * Whether a process of another namespace of this machine still runs. Undefined where this process cannot see it: only the first
+ * namespace shows the processes of all, and those of other users only to root.
+ */
+export async function isAliveInside(
+  { started }: Pick<ProcessIdentity, 'started'>,
+  { boot, namespace }: Pick<Place, 'boot' | 'namespace'>,
+): Promise<boolean | undefined> {
+  const own = ownPlace();
+  if (boot === undefined || boot !== own.boot || own.namespace !== FIRST_NAMESPACE) return undefined;
+  const numbers = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  // Process 1 is in the first namespace, and may be closed even to root.
+  for (const pid of numbers.filter((number) => number > 1)) {
+    try {
+      if ((await readlink(`/proc/${pid}/ns/pid`)) !== namespace) continue;
+    } catch (error) {
+      if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) continue;
+      return undefined;
+    }
+    const now = await processState(pid);
+    if (now !== undefined && !now.ended && (started === undefined || started === now.started)) return true;
+  }
+  return false;
 }
 
 function exists(pid: number): boolean {
@@ -34,10 +63,17 @@ const STATE_FIELD = 0;
 const START_FIELD = 19;
 
 async function processState(pid: number): Promise<{ ended: boolean; started: string } | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => undefined);
+  const stat = await readStat(pid).catch(() => undefined);
   if (stat === undefined) return undefined;
   // The name stands in parentheses and may hold spaces and parentheses itself.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   // Zombies (Z) and the dead (X) hold a number, but do nothing any more.
   return { ended: /[ZX]/.test(fields[STATE_FIELD]!), started: fields[START_FIELD]! };
+}
+
+async function readStat(pid: number): Promise<string | undefined> {
+  if (pid === process.pid) return readFile('/proc/self/stat', 'latin1');
+  // In a new namespace /proc may still be that of the old one, where the number is another process's.
+  const isOurs = (await readlink('/proc/self')) === `${process.pid}`;
+  return isOurs ? readFile(`/proc/${pid}/stat`, 'latin1') : undefined;
 }

@@ -1,5 +1,7 @@
-import { open, rename, unlink } from 'node:fs/promises';
+import { open, unlink } from 'node:fs/promises';
 import { localIo } from '../core/errors.ts';
+import { unlessRefused } from './refusals.ts';
+import { renameOver } from './rename-over.ts';
 import { temporaryPath } from './temporary-file.ts';
 import { writeFully } from './write-fully.ts';
 
@@ -14,11 +16,11 @@ export async function replaceFile(file: string, ...parts: readonly Uint8Array[])
         await writeFully(handle, part, at);
         at += part.length;
       }
-      await handle.sync();
+      await unlessRefused(() => handle.sync());
     } finally {
       await handle.close();
     }
-    await rename(temporary, file);
+    await renameOver(temporary, file);
   } catch (error) {
     await unlink(temporary).catch(() => undefined);
     throw localIo(file, error);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { readFile, unlink } from 'node:fs/promises';
-import { localIo } from '../core/errors.ts';
+import { unlink } from 'node:fs/promises';
+import { localIo, PressError } from '../core/errors.ts';
+import { NotRegular, readRegular } from './regular-file.ts';
 import { replaceFile } from './replace-file.ts';
 
 /** Hex digits of the SHA-256 of key, step and buffers, which begins the file. */
@@ -19,10 +20,7 @@ export class ResumeFile {
    * such file, or it is of other work or damaged. Throws local-io where the file cannot be read.
    */
   async load(key: string, buffers: readonly Uint8Array[]): Promise<number> {
-    const content = await readFile(this.#path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
-      throw localIo(this.#path, error);
-    });
+    const content = await this.#read();
     const end = content?.indexOf(0, DIGEST_LENGTH) ?? -1;
     if (content === undefined || end < 0) return 0;
     const { key: found, step } = headerOf(content.subarray(DIGEST_LENGTH, end));
@@ -37,6 +35,19 @@ export class ResumeFile {
     if (digestOf(key, step, parts) !== content.toString('latin1', 0, DIGEST_LENGTH)) return 0;
     for (const [index, part] of parts.entries()) buffers[index]!.set(part);
     return step;
+  }
+
+  /** Undefined where there is no such file. */
+  async #read(): Promise<Buffer | undefined> {
+    try {
+      return await readRegular(this.#path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      if (error instanceof NotRegular) {
+        throw new PressError('local-io', { file: this.#path, what: error.message });
+      }
+      throw localIo(this.#path, error);
+    }
   }
 
   /** Replaces the file. Throws local-io where it cannot be written. */

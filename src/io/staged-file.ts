@@ -5,6 +5,8 @@ import { localIo, PressError } from '../core/errors.ts';
 import { diskFull } from './free-space.ts';
 import { InputFile } from './input-file.ts';
 import { openOwn } from './own-file.ts';
+import { isRefusal, type Refusals } from './refusals.ts';
+import { renameOver } from './rename-over.ts';
 import { temporaryPath } from './temporary-file.ts';
 import { writeFully } from './write-fully.ts';
 
@@ -21,6 +23,17 @@ export interface ReadBackOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface StagedFileOptions {
+  /** What messages call it. */
+  readonly name: string;
+  readonly bytes: number;
+  readonly finalPath: string;
+  /** Where it lies until it is published, with what an earlier run may have left there. Left out: a fresh file. */
+  readonly staging?: string | undefined;
+  /** Takes what the file system refuses to do with it. */
+  readonly refusals: Refusals;
+}
+
 /** A file under a temporary name beside its final one, of its final size from the start. Holes are zeros. */
 export class StagedFile {
   readonly bytes: number;
@@ -28,21 +41,27 @@ export class StagedFile {
   #finalPath: string;
   readonly #temporaryPath: string;
   readonly #handle: FileHandle;
+  readonly #refusals: Refusals;
   #open = true;
   /** Whether the system has failed to make the content durable: what it gives back then may never have reached the disk. */
   #isUnsure = false;
   #published: 'no' | 'new' | 'replaced' = 'no';
 
-  private constructor(name: string, bytes: number, finalPath: string, temporary: string, handle: FileHandle) {
+  private constructor(
+    { name, bytes, finalPath, refusals }: StagedFileOptions,
+    temporary: string,
+    handle: FileHandle,
+  ) {
     this.#name = name;
     this.bytes = bytes;
     this.#finalPath = finalPath;
+    this.#refusals = refusals;
     this.#temporaryPath = temporary;
     this.#handle = handle;
   }
 
-  /** `staging`: where it lies until it is published, with what an earlier run may have left there. Left out: a fresh file. */
-  static async create(name: string, bytes: number, finalPath: string, staging?: string): Promise<StagedFile> {
+  static async create(options: StagedFileOptions): Promise<StagedFile> {
+    const { name, bytes, finalPath, staging } = options;
     const temporary = staging ?? temporaryPath(finalPath);
     let handle: FileHandle;
     try {
@@ -50,9 +69,9 @@ export class StagedFile {
     } catch (error) {
       throw localIo(name, error);
     }
-    const file = new StagedFile(name, bytes, finalPath, temporary, handle);
+    const file = new StagedFile(options, temporary, handle);
     try {
-      await file.#checked(() => handle.truncate(bytes));
+      await file.#checked(() => setSize(handle, bytes));
     } catch (error) {
       await file.discard();
       throw error;
@@ -87,9 +106,9 @@ export class StagedFile {
   /** Makes the content durable, then hashes what the disk gives back. Returns the SHA-256 in hex. */
   async seal(options: ReadBackOptions = {}): Promise<string> {
     await this.#checked(async () => {
-      await this.#handle.chmod(FINAL_MODE & ~process.umask());
+      await this.#refusals.allow('permissions', () => this.#handle.chmod(FINAL_MODE & ~process.umask()));
       this.#isUnsure = true;
-      await this.#handle.sync();
+      await this.#refusals.allow('sync', () => this.#handle.sync());
       this.#isUnsure = false;
     });
     this.#open = false;
@@ -113,7 +132,7 @@ export class StagedFile {
         () => true,
         () => false,
       );
-      await rename(this.#temporaryPath, this.#finalPath);
+      await renameOver(this.#temporaryPath, this.#finalPath);
       this.#published = replaces ? 'replaced' : 'new';
     });
   }
@@ -167,5 +186,16 @@ export class StagedFile {
         ? await diskFull(this.name, path.dirname(this.#finalPath), this.bytes)
         : localIo(this.name, error);
     }
+  }
+}
+
+/** Makes a file `bytes` long; what it did not hold is zeros. */
+async function setSize(handle: FileHandle, bytes: number): Promise<void> {
+  try {
+    await handle.truncate(bytes);
+  } catch (error) {
+    const { size } = await handle.stat();
+    if (!isRefusal(error) || size > bytes) throw error;
+    if (size < bytes) await writeFully(handle, new Uint8Array(1), bytes - 1);
   }
 }

@@ -2,14 +2,16 @@ import { createHash } from 'node:crypto';
 import { lstat, readFile, realpath, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, PressError } from '../core/errors.ts';
+import type { Progress } from '../core/progress.ts';
 import { FileLock } from './file-lock.ts';
 import { assertFreeSpace } from './free-space.ts';
 import { InputFile } from './input-file.ts';
 import type { Journal } from './journal.ts';
 import { createFolder, removeEmptyFolders, syncFolder } from './output-folder.ts';
+import { Refusals } from './refusals.ts';
 import { replaceFile } from './replace-file.ts';
 import { assertReplaceable, type ReplaceOptions } from './replaceable.ts';
-import { type ReadBackOptions, StagedFile } from './staged-file.ts';
+import { type ReadBackOptions, StagedFile, type StagedFileOptions } from './staged-file.ts';
 import { RECORD, StagingFolder } from './staging-folder.ts';
 import { removeStaleTemporaries, temporaryPath } from './temporary-file.ts';
 
@@ -53,6 +55,8 @@ export interface RecordFile {
 export interface StagedOutputOptions {
   /** Names the work: what a run has staged that does not complete stays for the next run of the same work. */
   readonly resume?: string;
+  /** Hears, once the files are there, what their file system does not do. */
+  readonly progress?: Progress;
 }
 
 /**
@@ -63,17 +67,20 @@ export interface StagedOutputOptions {
 export async function withStagedOutput<T>(
   folder: string,
   work: (output: StagedOutput) => Promise<T>,
-  { resume }: StagedOutputOptions = {},
+  { resume, progress }: StagedOutputOptions = {},
 ): Promise<T> {
   const made = await createFolder(folder);
   try {
     const lock = await FileLock.acquire(path.join(folder, LOCK_NAME), folder);
     try {
-      await removeStaleTemporaries(folder);
+      await removeStaleTemporaries(folder, lock);
       const staging = resume === undefined ? undefined : await StagingFolder.open(folder, resume);
       const output = new StagedOutput(folder, made, lock, staging);
       try {
-        return await work(output);
+        const result = await work(output);
+        const message = output.remark;
+        if (message !== undefined) progress?.({ kind: 'note', message });
+        return result;
       } finally {
         await output.end();
       }
@@ -105,6 +112,7 @@ export class StagedOutput {
   readonly #aside = new Map<string, string>();
   /** SHA-256 of sealed files, by the names they were staged with. */
   readonly #digests = new Map<string, string>();
+  readonly #refusals = new Refusals();
   #options: ReplaceOptions = { force: false, inputs: [] };
   #complete = false;
 
@@ -119,6 +127,11 @@ export class StagedOutput {
   /** What the work has done, where it can be resumed. */
   get journal(): Journal | undefined {
     return this.#staging?.journal;
+  }
+
+  /** What people should know of the file system, once the files are there. */
+  get remark(): string | undefined {
+    return this.#complete ? this.#refusals.note(this.folder) : undefined;
   }
 
   /** Whether the interrupted run that was here was of other work. */
@@ -140,7 +153,7 @@ export class StagedOutput {
     await assertFreeSpace(this.folder, Math.max(0, bytes - there));
     for (const [index, { name, bytes, nameOf, isRecord }] of files.entries()) {
       await this.#openSubfolders(name);
-      const file = await StagedFile.create(name, bytes, this.#pathOf(name), this.#staging?.pathOf(index));
+      const file = await this.#create({ name, bytes, staging: this.#staging?.pathOf(index) });
       this.#files.set(name, file);
       if (nameOf !== undefined) this.#namers.set(name, nameOf);
       if (isRecord) this.#records.add(file);
@@ -200,9 +213,11 @@ export class StagedOutput {
   }
 
   /**
-   * Undoes what has not been completed, but for what a later run goes on with. Best effort: nothing depends on it.
+   * Undoes what has not been completed, but for what a later run goes on with. What another run may be at work with, since it
+   * has taken the lock over, is left to it. Best effort: nothing depends on it.
    */
   async end(): Promise<void> {
+    if (!this.#complete && !(await this.#lock.isHeld())) return this.#leave();
     const keeps = !this.#complete && this.#staging?.journal.isEmpty === false;
     if (!this.#complete) {
       const hasReplaced = [...this.#files.values()].some((file) => file.hasReplaced);
@@ -214,9 +229,24 @@ export class StagedOutput {
     if (!this.#complete) await removeEmptyFolders(this.#made.toReversed());
   }
 
+  /** Ends a run that has lost its lock. Its hidden files are its own, a staging folder is not. */
+  async #leave(): Promise<void> {
+    for (const file of this.#files.values()) await (this.#staging ? file.keep() : file.discard());
+    await this.#staging?.close();
+    await removeEmptyFolders(this.#made.toReversed());
+  }
+
+  #create(options: Pick<StagedFileOptions, 'name' | 'bytes' | 'staging'>): Promise<StagedFile> {
+    return StagedFile.create({
+      ...options,
+      finalPath: this.#pathOf(options.name),
+      refusals: this.#refusals,
+    });
+  }
+
   /** A small file, sealed. */
   async #write(name: string, content: Uint8Array, staging?: string): Promise<StagedFile> {
-    const file = await StagedFile.create(name, content.length, this.#pathOf(name), staging);
+    const file = await this.#create({ name, bytes: content.length, staging });
     try {
       await file.write(content, 0);
       await file.seal();
@@ -260,7 +290,7 @@ export class StagedOutput {
         throw error;
       });
     }
-    await syncFolder(path.dirname(at));
+    await syncFolder(path.dirname(at), this.#refusals);
   }
 
   /** Undoes `makeRoom`: all that the records tell of is there. */
@@ -269,7 +299,7 @@ export class StagedOutput {
   }
 
   async #sync(): Promise<void> {
-    for (const folder of this.#touched) await syncFolder(folder);
+    for (const folder of this.#touched) await syncFolder(folder, this.#refusals);
   }
 
   #pathOf(name: string): string {
@@ -304,7 +334,7 @@ export class StagedOutput {
       const isInside = (await realpath(folder)) === path.join(root, ...parts);
       if (!isInside) throw refusal(parts.join('/'), 'is a symbolic link');
       this.#touched.add(folder);
-      await removeStaleTemporaries(folder);
+      await removeStaleTemporaries(folder, this.#lock);
     }
   }
 }

@@ -1,25 +1,55 @@
 import { randomBytes } from 'node:crypto';
-import { readdir, unlink } from 'node:fs/promises';
+import { lstat, readdir, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo } from '../core/errors.ts';
+import { LEASE } from './lease.ts';
+import { ownPlace } from './place.ts';
 import { isAlive } from './process-identity.ts';
 
-const PATTERN = /^\..+\.tmp-(?<pid>\d+)-[0-9a-f]{16}$/s;
+const PATTERN = /^\..+\.tmp-(?<pid>\d+)-(?<place>[0-9a-f]{8})[0-9a-f]{8}$/s;
 
 /** A fresh hidden path beside `finalPath`: a rename is atomic only within one folder's file system. */
 export function temporaryPath(finalPath: string): string {
   const { dir, base } = path.parse(finalPath);
-  return path.join(dir, `.${base}.tmp-${process.pid}-${randomBytes(8).toString('hex')}`);
+  return path.join(dir, `.${base}.tmp-${process.pid}-${shortPlace()}${randomBytes(4).toString('hex')}`);
 }
 
-/** Removes temporary files in `folder` whose process was killed. The caller holds the folder's lock. */
-export async function removeStaleTemporaries(folder: string): Promise<void> {
-  try {
-    for (const name of await readdir(folder)) {
-      const pid = Number(PATTERN.exec(name)?.groups?.pid);
-      if (pid > 0 && !(await isAlive({ pid, started: undefined }))) await unlink(path.join(folder, name));
-    }
-  } catch (error) {
+function shortPlace(): string {
+  return ownPlace().place.slice(0, 8);
+}
+
+/** What the holder of a folder's lock knows. */
+export interface Knowledge {
+  /** When the lock was taken, in milliseconds by the clock of the file system. */
+  readonly since: number;
+  /** Runs that are known to have ended. */
+  readonly ended: readonly { readonly pid: number; readonly place?: string | undefined }[];
+}
+
+/**
+ * Removes temporary files in `folder` whose run has ended: its process is gone, its lock was taken over, or, where the process was
+ * elsewhere, nothing has been written for a lease. The caller holds the folder's lock.
+ */
+export async function removeStaleTemporaries(folder: string, { since, ended }: Knowledge): Promise<void> {
+  const names = await readdir(folder).catch((error) => {
+    // A folder that may be written, but not listed, has no temporary files that anybody could find.
+    if (error.code === 'EACCES') return [];
     throw localIo(folder, error);
+  });
+  for (const name of names) {
+    const { pid, place } = PATTERN.exec(name)?.groups ?? {};
+    if (place === undefined || !(Number(pid) > 0)) continue;
+    const file = path.join(folder, name);
+    try {
+      const { mtimeMs } = await lstat(file);
+      const isOfEnded = ended.some((run) => run.pid === Number(pid) && run.place?.startsWith(place));
+      const isStale =
+        place === shortPlace()
+          ? !(await isAlive({ pid: Number(pid), started: undefined }))
+          : isOfEnded || since - mtimeMs >= LEASE;
+      if (isStale) await unlink(file);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw localIo(folder, error);
+    }
   }
 }

@@ -120,7 +120,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
     ...(progress && { progress }),
   };
 
-  const calibrating = withStagedOutput(path.dirname(output), async (staged) => {
+  const write = async (staged: StagedOutput) => {
     const sources = [...(await inputPaths(model, options.source)), ...(options.inputs ?? [])];
     await staged.stage([{ name, bytes: plan.bytes }], { force, inputs: sources });
     await staged.write(name, plan.header, 0);
@@ -154,13 +154,15 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
       silentNeurons: firings.map((counts) => counts.filter((count) => count === 0).length),
       ...{ bytes: digest!.bytes, sha256: digest!.sha256 },
     };
-  });
-  return calibrating.catch(async (error) => {
+  };
+  try {
+    return await withStagedOutput(path.dirname(output), write, { ...(progress && { progress }) });
+  } catch (error) {
     if (options.resume && signal?.aborted && (await keeper.hasKept())) {
       progress?.({ kind: 'note', message: 'the sums so far are kept: the same command goes on with them' });
     }
     throw error;
-  });
+  }
 }
 
 function defaultMomentBytes(): number {

@@ -93,7 +93,7 @@ export async function writeTargets(options: WriteOptions, fill: Fill): Promise<W
         }
         return written;
       },
-      resume ? { resume: key } : {},
+      { ...(progress && { progress }), ...(resume && { resume: key }) },
     );
   } catch (error) {
     if (resume && signal?.aborted && (await findStaging(output, key)) === 'same') {

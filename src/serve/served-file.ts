@@ -1,5 +1,6 @@
-import { type FileHandle, open, realpath } from 'node:fs/promises';
+import { type FileHandle, realpath } from 'node:fs/promises';
 import path from 'node:path';
+import { openRegular } from '../io/regular-file.ts';
 
 /** A file that may be sent, open. */
 export interface ServedFile {
@@ -16,21 +17,16 @@ export interface ServedFile {
  */
 export async function openServed(root: string, parts: readonly string[]): Promise<ServedFile | undefined> {
   if (parts.length === 0 || !parts.every(isPlainName)) return undefined;
-  let handle: FileHandle | undefined;
   try {
     const file = await realpath(path.join(root, ...parts));
     if (!isInside(root, file)) return undefined;
-    handle = await open(file);
-    const stat = await handle.stat({ bigint: true });
-    if (stat.isFile()) {
-      const etag = `"${stat.size.toString(36)}-${stat.mtimeNs.toString(36)}"`;
-      return { handle, path: file, size: Number(stat.size), etag };
-    }
+    const { handle, stats } = await openRegular(file);
+    const etag = `"${stats.size.toString(36)}-${stats.mtimeNs.toString(36)}"`;
+    return { handle, path: file, size: Number(stats.size), etag };
   } catch {
-    // Missing, unreadable, or gone in between: all the same to who asks.
+    // Missing, unreadable, no file, or gone in between: all the same to who asks.
+    return undefined;
   }
-  await handle?.close();
-  return undefined;
 }
 
 /** No `..`, no dot file, nothing that a file system takes for more than a name. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -10,7 +11,7 @@ import { checkpointFiles, NEEDED, REPOSITORY } from '../support/hub-checkpoint.t
 import { HubServer } from '../support/hub-server.ts';
 import { fixture } from '../support/paths.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
-import { type CliResult, runCli, spawnCli } from '../support/run-cli.ts';
+import { BINARY, type CliResult, runCli, spawnCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const MODEL = fixture('plm-tiny');
@@ -125,6 +126,36 @@ describe('two processes', () => {
       assert.deepEqual(treeDigests(output), treeDigests(`${output}-alone`));
     });
   }
+});
+
+const NO_NAMESPACES: string | false =
+  spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status !== 0 &&
+  'unshare is not installed or not allowed: no process gets other process numbers';
+
+it('a run in another container holds its folder, also while it is stopped', {
+  skip: NO_NAMESPACES,
+}, async (t) => {
+  const output = path.join(temporaryFolder(t), 'out');
+  // Stopped where it holds the lock and has begun to write.
+  const script = `
+    "$0" "$@" & run=$!
+    until ls "${output}"/.plm-tiny*.tmp-* > /dev/null 2>&1 || ! kill -0 $run; do sleep 0.01; done
+    kill -STOP $run; echo stopped; read -r _; kill -CONT $run; wait $run`;
+  const command = ['convert', MODEL, '--to', 'gguf:q4_k_m', '--threads', '1', '--quiet', '-o', output];
+  const argv = ['--pid', '--fork', '--mount-proc', 'sh', '-c', script, process.execPath, BINARY, ...command];
+  const other = spawn('unshare', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const ended = once(other, 'exit');
+  await once(other.stdout, 'data');
+  const { code, stderr } = await runCli(command);
+  other.stdin.end('\n');
+  assert.equal(code, 8, stderr);
+  assert.match(
+    stderr,
+    /^plmpress: error: \S+: locked by process \d+ of (a container|another container or machine) \(.+\)[^\n]*\n$/,
+  );
+  assert.deepEqual(await ended, [0, null]);
+  await runCli(['convert', MODEL, '--to', 'gguf:q4_k_m', '-o', `${output}-alone`]);
+  assert.deepEqual(treeDigests(output), treeDigests(`${output}-alone`));
 });
 
 describe('a home that cannot be written', { skip: NO_PERMISSIONS }, () => {

@@ -155,12 +155,12 @@ test('only regular files that may be read', async (t) => {
   symlinkSync('nowhere', at('dangling'));
   writeFileSync(at('plain'), 'x');
   const rows: readonly (readonly [name: string, Rejection])[] = [
-    ['folder', { message: /^f: not a regular file$/ }],
+    ['folder', { message: /^f: is a folder, not a regular file$/ }],
     ['absent', { message: /^f: missing \(ENOENT\)$/ }],
     ['dangling', { message: /^f: missing \(ENOENT\)$/ }],
     ['loop', { message: /^f: missing \(ELOOP\)$/ }],
     ['plain/inside', { message: /^f: missing \(ENOTDIR\)$/ }],
-    ['/dev/null', { message: /^f: not a regular file$/ }],
+    ['/dev/null', { message: /^f: is a device, not a regular file$/ }],
   ];
   for (const [name, expected] of rows) {
     await t.test(name, () =>
@@ -169,7 +169,9 @@ test('only regular files that may be read', async (t) => {
   }
   const made = spawnSync('mkfifo', [at('fifo')]);
   await t.test('FIFO that nobody writes to', { skip: made.status !== 0 && 'mkfifo is not there' }, () =>
-    assertRejects(folder, () => InputFile.open(at('fifo'), 'f'), { message: /^f: not a regular file$/ }),
+    assertRejects(folder, () => InputFile.open(at('fifo'), 'f'), {
+      message: /^f: is a named pipe, not a regular file$/,
+    }),
   );
   await t.test('file without permission', { skip: NO_PERMISSIONS }, async () => {
     chmodSync(at('plain'), 0);

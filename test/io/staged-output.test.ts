@@ -13,13 +13,21 @@ import {
   statSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
 import test, { describe, it, type TestContext } from 'node:test';
+import { LEASE } from '../../src/io/lease.ts';
 import type { ReplaceOptions } from '../../src/io/replaceable.ts';
-import { type RecordFile, type StagedOutput, withStagedOutput } from '../../src/io/staged-output.ts';
+import {
+  LOCK_NAME,
+  type RecordFile,
+  type StagedOutput,
+  withStagedOutput,
+} from '../../src/io/staged-output.ts';
 import { STAGING_NAME } from '../../src/io/staging-folder.ts';
+import { temporaryPath } from '../../src/io/temporary-file.ts';
 import { deadPid } from '../support/dead-pid.ts';
 import { pressFailure } from '../support/press-failure.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
@@ -324,7 +332,7 @@ describe('output folders that cannot be used', () => {
 
   it('one where a folder has the name of a temporary file of a killed run', async (t) => {
     const folder = usedFolder(t);
-    mkdirSync(path.join(folder, `.x.tmp-${deadPid()}-0123456789abcdef`));
+    mkdirSync(path.join(folder, temporaryOf(deadPid())));
     const run = () => withStagedOutput(folder, async () => {});
     await assertRejects(folder, run, { failure: 'local-io', message: /out: is a folder \(EISDIR\)$/ });
   });
@@ -379,11 +387,45 @@ test('temporary files of killed runs are removed, all others stay', async (t) =>
   const folder = usedFolder(t);
   const dead = deadPid();
   const key = '0123456789abcdef';
-  const stay = [`.x.tmp-${process.pid}-${key}`, `.x.tmp-${dead}-short`, `x.tmp-${dead}-${key}`, '.hidden'];
-  for (const name of [...stay, `.x.gguf.tmp-${dead}-${key}`]) writeFileSync(path.join(folder, name), '');
+  const elsewhere = `.x.gguf.tmp-${dead}-${key}`;
+  const own = temporaryOf(process.pid);
+  const stay = [
+    ...[own, elsewhere],
+    ...[`.x.tmp-${dead}-short`, temporaryOf(dead).slice(1), temporaryOf(0), '.hidden'],
+  ];
+  const silent = `.x.gguf.tmp-${process.pid}-${key}`;
+  for (const name of [...stay, temporaryOf(dead), silent]) writeFileSync(path.join(folder, name), '');
+  const then = new Date(Date.now() - LEASE - 1000);
+  for (const name of [silent, own]) utimesSync(path.join(folder, name), then, then);
   await withStagedOutput(folder, async () => {});
   assert.deepEqual(readdirSync(folder).sort(), [...stay, 'a'].sort());
 });
+
+for (const resume of [undefined, 'work']) {
+  test(`a run that has lost its lock leaves what another may be at work with${resume ? ', resumed' : ''}`, async (t) => {
+    const folder = path.join(temporaryFolder(t), 'out');
+    const staged = path.join(folder, STAGING_NAME, '0');
+    const run = withStagedOutput(
+      folder,
+      async (output) => {
+        await output.stage([{ name: 'b', bytes: 3 }], FRESH);
+        await output.seal();
+        // Another run judges this one to have ended, and begins.
+        rmSync(path.join(folder, LOCK_NAME));
+        writeFileSync(path.join(folder, LOCK_NAME), 'of another run');
+        if (resume !== undefined) writeFileSync(staged, 'new');
+        await output.publish(RECORD);
+      },
+      { ...(resume !== undefined && { resume }) },
+    );
+    await assert.rejects(run, pressFailure('locked', /taken over by another run$/));
+    assert.deepEqual(
+      readdirSync(folder).sort(),
+      resume === undefined ? [LOCK_NAME] : [STAGING_NAME, LOCK_NAME],
+    );
+    if (resume !== undefined) assert.equal(readFileSync(staged, 'utf8'), 'new');
+  });
+}
 
 test('a file that another program shortens while it is sealed is no fault of the input', async (t) => {
   const folder = usedFolder(t);
@@ -416,6 +458,11 @@ test('an abort during read-back ends it', async (t) => {
   await assert.rejects(run, { message: 'interrupted' });
   assert.equal(existsSync(folder), false);
 });
+
+/** Name of a temporary file of a process of this place. */
+function temporaryOf(pid: number): string {
+  return path.basename(temporaryPath('x.gguf')).replace(`-${process.pid}-`, `-${pid}-`);
+}
 
 function visible(folder: string): string[] {
   return readdirSync(folder).filter((name) => !name.startsWith('.'));

@@ -18,6 +18,7 @@ import test, { describe, it, type TestContext } from 'node:test';
 import { closeModel, type Model } from '../../src/core/model.ts';
 import type { ProgressEvent } from '../../src/core/progress.ts';
 import { LOCK_NAME } from '../../src/io/staged-output.ts';
+import { temporaryPath } from '../../src/io/temporary-file.ts';
 import { type ConvertOptions, type ConvertResult, convert } from '../../src/pipeline/convert.ts';
 import { MANIFEST_NAME } from '../../src/pipeline/manifest.ts';
 import { parseManifest } from '../../src/pipeline/manifest-reader.ts';
@@ -310,7 +311,8 @@ test('what a killed run has left is taken over and removed', async (t) => {
   const dead = deadPid();
   mkdirSync(output);
   writeFileSync(path.join(output, LOCK_NAME), JSON.stringify({ pid: dead, started: '1', key: 'x' }));
-  writeFileSync(path.join(output, `.${NAME}-Q8_0.gguf.tmp-${dead}-0123456789abcdef`), 'half');
+  const temporary = temporaryPath(path.join(output, `${NAME}-Q8_0.gguf`));
+  writeFileSync(temporary.replace(`-${process.pid}-`, `-${dead}-`), 'half');
   await run(path.join(folder, NAME), output, ['gguf:q8_0']);
   assert.deepEqual(readdirSync(output).sort(), [MANIFEST_NAME, `${NAME}-Q8_0.gguf`].sort());
 });

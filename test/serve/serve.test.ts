@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
@@ -43,6 +44,20 @@ test('the server of bundles', async (t) => {
     assert.equal(await page.text(), '<p>page');
     assert.equal(page.headers.get('content-type'), 'text/html; charset=utf-8');
   });
+
+  await t.test(
+    'answers on where named pipes lie in a bundle',
+    { skip: process.platform === 'win32' },
+    async () => {
+      const pipes = ['w-fedcba9876543210.bin', 'more.js'].map((name) => path.join(root, 'a<b', name));
+      assert.equal(spawnSync('mkfifo', pipes).status, 0);
+      const asked = [...Array(8).keys()].flatMap(() =>
+        pipes.map((pipe) => get(`a%3Cb/${path.basename(pipe)}`)),
+      );
+      for (const { status } of await Promise.all(asked)) assert.equal(status, 404);
+      assert.equal((await get('a%3Cb/page.js')).status, 200);
+    },
+  );
 
   await t.test('names types, and lets content-named files be kept for good', async () => {
     const shard = await get(`a%3Cb/${SHARD}`);

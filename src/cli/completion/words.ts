@@ -70,7 +70,7 @@ function isForAll({ flags }: OptionWords): boolean {
   return !flags.includes('--version') && !flags.includes('--help');
 }
 
-function optionWords(option: Option): OptionWords {
+export function optionWords(option: Option): OptionWords {
   const { short, long, description, required, optional, flags } = option;
   return {
     flags: [short, long].filter((flag) => flag !== undefined),
@@ -80,7 +80,8 @@ function optionWords(option: Option): OptionWords {
   };
 }
 
-function valuesOf(argument: Argument | undefined): Values {
+/** What may stand in the place of an argument. */
+export function valuesOf(argument: Argument | undefined): Values {
   return argument?.argChoices ?? placeValues(argument?.name());
 }
 

@@ -15,7 +15,7 @@ export async function examine(options: HubCheckOptions): Promise<Check[]> {
     checkMemory(),
     checkNode(),
     await checkKernels(),
-    await checkFolder('disk', process.cwd(), 'the current folder'),
+    await checkFolder('disk', '.', 'the current folder'),
     ...(await checkHub(options)),
     await checkOnnxRuntime(),
     await checkDawn(),

@@ -48,8 +48,10 @@ export async function convertPart(options: ConvertPartOptions): Promise<ConvertP
     ...(signal && { signal }),
   });
   if (options.dryRun) return { ...result, record: undefined };
-  const record = await withStagedOutput(options.output, (output) =>
-    write(output, { ...options, tensors, rows, fill }),
+  const record = await withStagedOutput(
+    options.output,
+    (output) => write(output, { ...options, tensors, rows, fill }),
+    { ...(progress && { progress }) },
   );
   return { ...result, record };
 }

@@ -177,7 +177,7 @@ const DAMAGES: readonly Damage[] = [
   { name: 'config.json a Git LFS pointer', damage: (file) => writeFileSync(file('config.json'), 'version https://git-lfs.github.com/spec/v1\n'), message: /^config\.json: this is a Git LFS pointer, run git lfs pull$/ },
   { name: 'config.json larger than 10 MB', damage: (file) => writeFileSync(file('config.json'), ' '.repeat(10_000_001)), message: /^config\.json: too large, got 10000001/ },
   { name: 'config.json not UTF-8', damage: (file) => writeFileSync(file('config.json'), Buffer.from('{"\xff":1}', 'latin1')), message: /^config\.json: not valid UTF-8$/ },
-  { name: 'config.json a folder', damage: (file) => { rmSync(file('config.json')); mkdirSync(file('config.json')); }, message: /^config\.json: not a regular file$/ },
+  { name: 'config.json a folder', damage: (file) => { rmSync(file('config.json')); mkdirSync(file('config.json')); }, message: /^config\.json: is a folder, not a regular file$/ },
   { name: 'config.json a link out of the folder', damage: (file) => { rmSync(file('config.json')); symlinkSync('/etc/passwd', file('config.json')); }, message: /^config\.json: symbolic link that leads out of the folder$/ },
   { name: 'generation_config.json wrong', damage: (file) => writeFileSync(file('generation_config.json'), '{"top_p": 2}'), message: /^generation_config\.json: top_p: wrong value/ },
   { name: 'tokenizer.json missing', damage: (file) => rmSync(file('tokenizer.json')), message: /^tokenizer\.json: missing, expected it, or vocab\.json and merges\.txt$/ },
@@ -195,7 +195,7 @@ const DAMAGES: readonly Damage[] = [
   { name: 'weights of 0 bytes', damage: (file) => truncateSync(file(WEIGHTS), 0), message: /^model\.safetensors: header: file too short/ },
   { name: 'weights cut', damage: (file) => truncateSync(file(WEIGHTS), 20_000), message: /^model\.safetensors: header: tensors end after the file/ },
   { name: 'weights with 34 bytes behind', damage: (file) => appendFileSync(file(WEIGHTS), 'x'.repeat(34)), message: /^model\.safetensors: header: bytes after the last tensor/ },
-  { name: 'weights a folder', damage: (file) => { rmSync(file(WEIGHTS)); mkdirSync(file(WEIGHTS)); }, message: /^model\.safetensors: not a regular file$/ },
+  { name: 'weights a folder', damage: (file) => { rmSync(file(WEIGHTS)); mkdirSync(file(WEIGHTS)); }, message: /^model\.safetensors: is a folder, not a regular file$/ },
   { name: 'weights a link to a device', damage: (file) => { rmSync(file(WEIGHTS)); symlinkSync('/dev/zero', file(WEIGHTS)); }, message: /^model\.safetensors: symbolic link that leads out of the folder$/ },
   { name: 'weights without tensors', damage: (file) => writeFileSync(file(WEIGHTS), rawSafetensors('{}')), message: /^model\.safetensors: tensor "model\.embed_tokens\.weight": missing/ },
 
