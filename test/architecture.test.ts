@@ -119,6 +119,7 @@ test('packages are imported only in their rooms', () => {
     'onnx-proto': 'formats/onnx',
     'onnxruntime-node': 'src/pipeline',
     ora: 'src/cli',
+    re2js: 'src/core',
     safetensors: 'formats/safetensors',
     webgpu: 'src/pipeline',
   };

@@ -7,7 +7,7 @@ import type { Recipe, Rule } from './recipes.ts';
 
 /** A scheme for the tensors whose GGUF names a pattern finds. */
 export interface TensorType {
-  /** As `NamePattern` takes it. */
+  /** As `PatternList` takes it. */
   readonly pattern: string;
   readonly scheme: SchemeName;
 }

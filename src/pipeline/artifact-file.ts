@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { invalidInput, unsupported } from '../core/errors.ts';
 import { MANIFEST_NAME, type ManifestArtifact } from './manifest.ts';
 
@@ -16,16 +17,16 @@ const NAMES: Readonly<Record<string, readonly RegExp[]>> = {
 const MAIN: Readonly<Record<string, string>> = { gguf: '.gguf', onnx: '.onnx', webgpu: '/index.html' };
 
 /**
- * The file of an artifact that a reader opens, by its path in the output folder; of a bundle, its folder, with a slash at the end.
+ * What a reader opens of an artifact, by its path in the output folder: its file, or the folder of a bundle.
  * @throws PressError invalid-input where the record names none.
  */
-export function mainFile({ target, files }: ManifestArtifact): string {
+export function openedPath({ target, files }: ManifestArtifact): string {
   const format = formatOf(target);
   const file = files.find((name) => name.endsWith(MAIN[format]!));
   if (file === undefined) {
     throw invalidInput({ file: MANIFEST_NAME, field: target, what: `no file ends in ${MAIN[format]}` });
   }
-  return format === 'webgpu' ? file.slice(0, file.lastIndexOf('/') + 1) : file;
+  return format === 'webgpu' ? path.posix.dirname(file) : file;
 }
 
 /** @throws PressError unsupported for a format that this version does not know. */

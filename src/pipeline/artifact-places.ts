@@ -5,6 +5,7 @@ import { isBundle } from '../../formats/webgpu/import/locate.ts';
 import { PressError } from '../core/errors.ts';
 import type { Progress } from '../core/progress.ts';
 import { SourceFolder } from '../io/source-folder.ts';
+import { openedPath } from './artifact-file.ts';
 import { artifactsIn } from './folder-artifacts.ts';
 import { MANIFEST_NAME, type ManifestArtifact, type ManifestFile } from './manifest.ts';
 import { assertAsRecorded, readManifest } from './manifest-reader.ts';
@@ -38,7 +39,7 @@ export interface ArtifactPlaces {
 /**
  * The artifacts of a folder: those that its record names, or, where it has none, those that are found there. A file, a checkpoint, a bundle and a
  * folder without any artifact mean themselves. With `checkpointFirst` a checkpoint does so although a record beside it names artifacts.
- * @throws PressError as `readManifest` does.
+ * @throws PressError as `readManifest` and `openedPath` do.
  */
 export async function artifactsAt(place: string, checkpointFirst = false): Promise<ArtifactPlaces> {
   if (!(await isFolder(place))) return { artifacts: [await alone(place)], leftOut: [] };
@@ -46,7 +47,7 @@ export async function artifactsAt(place: string, checkpointFirst = false): Promi
   const isCheckpoint = hasHfWeights(await SourceFolder.open(path.resolve(place)));
   const manifest = await readManifest(place);
   const recorded = (manifest?.artifacts ?? []).map((artifact) => ({
-    name: mainPath(artifact),
+    name: openedPath(artifact),
     recorded: recordedFiles(place, artifact, manifest!.files),
   }));
   if (isCheckpoint && (checkpointFirst || recorded.length === 0)) {
@@ -70,13 +71,6 @@ export async function artifactsAt(place: string, checkpointFirst = false): Promi
 
 async function alone(place: string): Promise<ArtifactPlace> {
   return { place, name: path.basename(place), recorded: await recordOf(place) };
-}
-
-/** The path that opens an artifact: of a bundle its folder. */
-function mainPath({ target, files }: ManifestArtifact): string {
-  if (target.startsWith('webgpu:')) return path.posix.dirname(files[0] ?? '');
-  const ending = target.startsWith('onnx:') ? '.onnx' : '.gguf';
-  return files.find((file) => file.endsWith(ending)) ?? files[0] ?? '';
 }
 
 function recordedFiles(

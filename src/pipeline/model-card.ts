@@ -5,7 +5,7 @@ import type { ModelCard } from '../core/model.ts';
 import { yamlScalar } from '../core/yaml-text.ts';
 import { isRepository } from '../hub/hub-source.ts';
 import { HUB_ENDPOINT } from '../hub/settings.ts';
-import { mainFile } from './artifact-file.ts';
+import { openedPath } from './artifact-file.ts';
 import { MANIFEST_NAME, type Manifest, type ManifestArtifact } from './manifest.ts';
 
 /** By which a card that this made is told from one that people wrote. */
@@ -168,8 +168,9 @@ function fileTable(manifest: Manifest): string[] {
 }
 
 function link(artifact: ManifestArtifact): string {
-  const file = mainFile(artifact);
-  return `[${escapeMarkdown(file)}](${markdownAddress(file)})`;
+  const opened = openedPath(artifact);
+  const shown = artifact.files.includes(opened) ? opened : `${opened}/`;
+  return `[${escapeMarkdown(shown)}](${markdownAddress(shown)})`;
 }
 
 function bytesOf({ files }: Manifest, artifact: ManifestArtifact): number {
@@ -205,7 +206,7 @@ function ggufSection(artifact: ManifestArtifact, repository: string): string[] {
   return [
     note,
     '',
-    ...code('sh', `llama-cli --hf-repo ${repository} --hf-file ${shellWord(mainFile(artifact))}${off}`),
+    ...code('sh', `llama-cli --hf-repo ${repository} --hf-file ${shellWord(openedPath(artifact))}${off}`),
   ];
 }
 
@@ -225,7 +226,7 @@ function onnxSection(artifact: ManifestArtifact, repository: string): string[] {
 }
 
 function webgpuSection(artifact: ManifestArtifact, repository: string): string[] {
-  const folder = mainFile(artifact).replace(/\/$/, '');
+  const folder = openedPath(artifact);
   return [
     `In a browser with WebGPU: ${markdownCode(`${folder}/`)} is a whole site for any static host, with a chat page. On your machine:`,
     '',

@@ -9,7 +9,7 @@ import type { HubRun } from '../hub/run.ts';
 import { openTree } from '../hub/snapshot.ts';
 import { assertWritable, type Upload, type UploadFile, upload } from '../hub/upload.ts';
 import { SourceFolder } from '../io/source-folder.ts';
-import { assertOwnFiles, mainFile } from './artifact-file.ts';
+import { assertOwnFiles, openedPath } from './artifact-file.ts';
 import { MANIFEST_NAME, type Manifest } from './manifest.ts';
 import { checkManifest, readManifest } from './manifest-reader.ts';
 import { CARD_MARK, modelCard } from './model-card.ts';
@@ -123,7 +123,7 @@ async function cardFor(options: PushOptions, manifest: Manifest): Promise<string
   const there = await cardThere(options);
   if (there !== undefined && !there.includes(CARD_MARK)) return undefined;
   const [first] = manifest.artifacts;
-  const model = await openSource(path.join(folder, ...mainFile(first!).split('/')));
+  const model = await openSource(path.join(folder, ...openedPath(first!).split('/')));
   try {
     return modelCard({ manifest, source: model.card, repository, ...(baseModel && { baseModel }) });
   } finally {

@@ -81,7 +81,7 @@ function assertPatterns(tensorTypes: readonly TensorType[]): void {
     new PatternList(tensorTypes.map(({ pattern, scheme }) => [pattern, scheme]));
   } catch (error) {
     if (!(error instanceof PressError) || error.failure !== 'usage') throw error;
-    throw invalidInput({ field: 'options.tensorTypes', what: error.fault.what });
+    throw invalidInput({ ...error.fault, field: 'options.tensorTypes' });
   }
 }
 

@@ -17,12 +17,6 @@ export function bundlesIn(folder: string): string[] {
     .sort();
 }
 
-/** What is served of `folder`: the only bundle in it, or itself. */
-export function servedFolder(folder: string): string {
-  const [name, ...others] = isBundle(folder) ? [] : bundlesIn(folder);
-  return name === undefined || others.length > 0 ? folder : path.join(folder, name);
-}
-
 const STYLE = `
 body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 3rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; }

@@ -12,7 +12,7 @@ import { openServed, type ServedFile } from './served-file.ts';
 const CONTENT_NAMED = /-[0-9a-f]{16,64}\.[a-z]+$/;
 const [FOREVER, ASK_FIRST] = ['public, max-age=31536000, immutable', 'no-cache'];
 
-/** Answers GET and HEAD for the files of `folder`: a bundle, or a folder of several, of which it shows a list. */
+/** Answers GET and HEAD for the files of `folder`: a bundle, or a folder of bundles, of which it shows the only one or a list. */
 export function requestHandler(folder: string): RequestListener {
   const root = realpathSync(folder);
   return (request, response) => {
@@ -29,11 +29,13 @@ async function answer(root: string, request: IncomingMessage, response: ServerRe
   }
   const parts = addressParts(request.url!);
   if (parts === undefined) return refuse(response, 400);
-  if (parts.join() === '' && !isBundle(root)) return sendList(request, response, bundlesIn(root));
-  // A folder's page needs the slash at the end, or its relative links lead elsewhere.
-  if (parts.length === 1 && bundlesIn(root).includes(parts[0]!)) {
-    return void response.writeHead(301, { Location: `/${encodeURIComponent(parts[0]!)}/` }).end();
+  if (parts.join() === '' && !isBundle(root)) {
+    const names = bundlesIn(root);
+    // Not for ever: another bundle may join it.
+    return names.length === 1 ? redirect(response, 302, names[0]!) : sendList(request, response, names);
   }
+  // A folder's page needs the slash at the end, or its relative links lead elsewhere.
+  if (parts.length === 1 && bundlesIn(root).includes(parts[0]!)) return redirect(response, 301, parts[0]!);
   const file = await openServed(root, parts.at(-1) === '' ? [...parts.slice(0, -1), 'index.html'] : parts);
   if (file === undefined) return refuse(response, 404);
   try {
@@ -41,6 +43,11 @@ async function answer(root: string, request: IncomingMessage, response: ServerRe
   } finally {
     await file.handle.close();
   }
+}
+
+/** Leads to the page of a bundle. */
+function redirect(response: ServerResponse, status: 301 | 302, name: string): void {
+  response.writeHead(status, { Location: `/${encodeURIComponent(name)}/` }).end();
 }
 
 /** What stands between the slashes of an address; undefined where it is none. */

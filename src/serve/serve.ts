@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { invalidInput, localIo } from '../core/errors.ts';
-import { bundlesIn, isBundle, servedFolder } from './bundle-list.ts';
+import { bundlesIn, isBundle } from './bundle-list.ts';
 import { guardHosts } from './host-guard.ts';
 import { requestHandler } from './request-handler.ts';
 import { assertListenHost, ServedHosts } from './served-hosts.ts';
@@ -30,7 +30,7 @@ export async function serveBundles(folder: string, { host, port }: ServeOptions)
   checkFolder(folder);
   // Known once it listens; no request comes before.
   let hosts: ServedHosts;
-  const server = http.createServer(guardHosts(() => hosts, requestHandler(servedFolder(folder))));
+  const server = http.createServer(guardHosts(() => hosts, requestHandler(folder)));
   await new Promise<void>((listening, failed) => {
     server.once('error', (error) => failed(localIo(`${host}:${port}`, error)));
     server.listen(port, host, listening);

@@ -92,7 +92,7 @@ test('a name that is a path is not the name of the model', async (t) => {
   t.after(() => closeModel(opened));
   assert.equal(opened.name, 'tuned');
   assert.deepEqual(opened.card.baseModels, ['org/base']);
-  assert.deepEqual(opened.card.datasets, []);
+  assert.equal(opened.card.datasets, undefined);
   assert.equal(await nameOf(file), 'home');
 });
 

@@ -170,7 +170,7 @@ describe('a target is planned again from its record', () => {
           'invalid-input',
           /^options\.tensorTypes: .* repeats too much$/,
         ],
-        ['a pattern with look-around', '(?!attn)ffn', 'unsupported', /patterns cannot have look-around/],
+        ['a pattern with look-around', '(?!attn)ffn', 'invalid-input', /tensorTypes: .* no look-around/],
       ] as const
     ).map(([name, pattern, failure, message]): (typeof refusals)[number] => [
       name,

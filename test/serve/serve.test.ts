@@ -121,23 +121,21 @@ test('the server of bundles', async (t) => {
     assert.ok(response.headers.get('content-security-policy')!.includes(`style-src 'sha256-${hash}'`));
   });
 
-  await t.test('shows the page of the only bundle of a folder at its root', async (t) => {
+  await t.test('leads to the page of the only bundle of a folder', async (t) => {
     const output = temporaryFolder(t);
     mkdirSync(path.join(output, 'webgpu-q4'));
     for (const name of ['manifest.json', 'index.html', 'page.js']) {
       writeFileSync(path.join(output, 'webgpu-q4', name), name);
     }
-    writeFileSync(path.join(output, 'plmpress.json'), '{}');
-    for (const folder of [output, path.join(output, 'webgpu-q4')]) {
+    for (const [folder, below] of [
+      [output, 'webgpu-q4/'],
+      [path.join(output, 'webgpu-q4'), ''],
+    ] as const) {
       const one = await serveBundles(folder, LOCAL);
       t.after(() => one.close());
-      const ask = async (file: string) => {
-        const response = await fetch(`${one.url}${file}`);
-        return [response.status, await response.text()];
-      };
-      assert.deepEqual(await ask(''), [200, 'index.html']);
-      assert.deepEqual(await ask('page.js'), [200, 'page.js']);
-      assert.equal((await ask('plmpress.json'))[0], 404);
+      const page = await fetch(one.url);
+      assert.deepEqual([page.url, await page.text()], [`${one.url}${below}`, 'index.html']);
+      assert.equal(await (await fetch(`${one.url}${below}page.js`)).text(), 'page.js');
     }
   });
 
