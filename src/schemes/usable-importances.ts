@@ -1,3 +1,4 @@
+import { exponentOf, powerOfTwo } from '../core/elementary/binary-exponent.ts';
 import { SCHEMES, type SchemeName } from '../core/scheme.ts';
 
 /** Schemes whose groups of weights, which share a scale, have 16; those of all others have 32. */
@@ -51,10 +52,7 @@ function largestOf(values: Float32Array): number {
   return values.reduce((largest, value) => Math.max(largest, value), 0);
 }
 
-/** The power of two that brings a positive number of f32 into [1, 2), by its exponent as f64. */
+/** The power of two that brings a positive number of f32, which is a normal number of f64, into [1, 2). */
 function powerOfTwoFor(value: number): number {
-  VIEW.setFloat64(0, value);
-  return 2 ** (1023 - (VIEW.getUint16(0) >> 4));
+  return powerOfTwo(-exponentOf(value));
 }
-
-const VIEW = new DataView(new ArrayBuffer(8));
