@@ -193,7 +193,7 @@ describe('pull into a folder', () => {
     const training = path.join(output, 'training');
     writeFileSync(training, '');
     const all = () => take({ output, all: true });
-    await assert.rejects(all, pressFailure('local-io', /training: exists already \(EEXIST\)$/));
+    await assert.rejects(all, pressFailure('local-io', /training: is not a folder$/));
     rmSync(training);
     symlinkSync(elsewhere, training);
     const leads = /training: symbolic link that leads out of the folder$/;
@@ -262,7 +262,7 @@ describe('a cache that cannot be written', () => {
     [
       'a file is in the place of what revisions are',
       (at) => writeFileSync(at('refs'), ''),
-      /refs\/main: exists already \(EEXIST\)$/,
+      /refs: is not a folder$/,
     ],
   ];
   for (const [name, make, message] of cases) {

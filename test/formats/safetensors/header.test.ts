@@ -128,7 +128,6 @@ const REFUSED: readonly (readonly [name: string, content: Uint8Array, message: R
   ['pickle renamed', Buffer.from('\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.', 'latin1'), /header: this is a bare pickle, which is not read/],
   ['pickle of protocol 4', Buffer.from('\x80\x04\x95\x10\0\0\0\0\0\0\0}\x94.', 'latin1'), /header: this is a bare pickle/],
   ['GGUF renamed', Buffer.from('GGUF\x03\0\0\0\0\0\0\0\0\0\0\0', 'latin1'), /header: this is a GGUF file/],
-  ['Git LFS pointer', Buffer.from(`version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 8\n`), /this is a Git LFS pointer, run git lfs pull$/],
   ['web page', Buffer.from('<!DOCTYPE html><html><title>Log in</title></html>'), /header: this is an HTML page/],
   ['zeros', Buffer.alloc(1000), /header: wrong length, got 0/],
 ];
