@@ -20,6 +20,7 @@ import { type Engine, openEngine } from './engines/index.ts';
 import { checkManifest } from './manifest-reader.ts';
 import { encodeTexts } from './read-text.ts';
 import { folderOf, recordedArtifact } from './recorded-artifact.ts';
+import { assertSameConfig } from './same-config.ts';
 import { assertSameTokenizer } from './same-tokenizer.ts';
 
 export type { Comparison, RowMetrics } from '../verify/metrics.ts';
@@ -94,6 +95,7 @@ export async function verify(
   const reference = await inFormOf(artifact, source, options);
   for (const mismatch of tensorMismatches(reference, artifact))
     throw new PressError('verification', mismatch);
+  assertSameConfig(reference.config, artifact.config);
   const tokenizer = new Tokenizer(source.tokenizer);
   const ids = idsToCompare(tokenizer, options);
   const maxKld = options.maxKld ?? limitOf(artifact, options.passes);
