@@ -304,7 +304,7 @@ const DAMAGES: readonly (readonly [string, (folder: string) => void, RegExp, Fai
   [
     'an empty graph',
     (folder) => writeFileSync(path.join(folder, 'onnx', 'model_q4.onnx'), ''),
-    /graph: missing/,
+    /model_q4\.onnx: the file is empty$/,
   ],
   ['no tokenizer', (folder) => rmSync(path.join(folder, 'tokenizer.json')), /tokenizer\.json: missing/],
 ];
