@@ -1,8 +1,10 @@
 import { RE2JS, RE2JSException } from 're2js';
-import { usage } from './errors.ts';
+import { printable, usage } from './errors.ts';
 
 /** Patterns of people have tens of characters, and those that name tensors exactly fewer than 100. */
 const MAX_LENGTH = 1000;
+/** Of a pattern in a message, whose line is limited. */
+const MAX_SHOWN = 60;
 /** The deepest model has 5,120 matrices, each with an exact name of some 30 steps. */
 const MAX_STEPS = 250_000;
 
@@ -32,7 +34,7 @@ export class PatternList<T> {
 }
 
 function compile(source: string): RE2JS {
-  const shown = JSON.stringify(source);
+  const shown = printable(JSON.stringify(source), MAX_SHOWN);
   if (source.length > MAX_LENGTH) throw usage(`${shown} is too long`, `at most ${MAX_LENGTH} characters`);
   try {
     return RE2JS.compile(source, RE2JS.CASE_INSENSITIVE);

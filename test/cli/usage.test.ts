@@ -129,7 +129,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [
     ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--tensor-type', '[=q8_0'],
     2,
-    /^"\[" is no regular expression: it has a \[ without \]$/,
+    /^"\[" is not a regular expression: missing closing \]/,
   ],
   [
     ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--kv-b-rule', '2024'],

@@ -32,8 +32,9 @@ function pages(): string[] {
   );
 }
 
-/** What job engines and loops set. */
+/** What job engines, loops and scripts set. */
 const ENGINE = {
+  ...{ model: 'org/name', repo: 'org/other' },
   ...{ MODEL: 'org/name', TARGET: 'gguf:q4_k_m', SHARD: '1/4', JOBS: '--model org/name --to gguf:q4_k_m' },
   ...{
     SLURM_ARRAY_TASK_ID: '1',

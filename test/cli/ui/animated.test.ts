@@ -83,7 +83,7 @@ describe('the moving line', () => {
   it('escapes what would move the cursor', (t) => {
     const { screen, reporter } = onScreen(t, 80);
     reporter.progress({ kind: 'phase', name: 'a\x1b[2J\nb' });
-    assert.deepEqual(shown(screen), ['* a\\u{1b}[2J\\u{a}b']);
+    assert.deepEqual(shown(screen), ['* a\\u{1b}[2J\\nb']);
     reporter.progress({ kind: 'note', message: 'c\r\x9b1Ad\u202e' });
     assert.equal(screen.lines[0], '• c\\u{d}\\u{9b}1Ad\\u{202e}');
   });

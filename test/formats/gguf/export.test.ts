@@ -270,7 +270,7 @@ describe('planGguf with importances', () => {
     entries.delete('blk.1.ffn_up.weight');
     assert.deepEqual(plan({ entries, notes: ['as read'] }).notes, [
       'as read',
-      'plm.imatrix.gguf: token_embd.weight has 1 values for 256 columns: not used',
+      'plm.imatrix.gguf: token_embd.weight has 1 value for 256 columns: not used',
       'plm.imatrix.gguf: the model has no matrices for these entries: blk.9.attn_q.weight, output.weight, blk.0.attn_norm.weight',
       'plm.imatrix.gguf has no importances for blk.1.ffn_up.weight',
     ]);
