@@ -146,7 +146,15 @@ async function withAdapters(model: Model, adapters: readonly string[], access: S
   let merged = model;
   try {
     if (adapters.length > MAX_ADAPTERS) throw usage(`${adapters.length} adapters`, `at most ${MAX_ADAPTERS}`);
-    for (const spec of adapters) merged = mergeLora(merged, await openAdapterAt(spec, hubRun(access)));
+    for (const spec of adapters) {
+      const adapter = await openAdapterAt(spec, hubRun(access));
+      try {
+        merged = mergeLora(merged, adapter);
+      } catch (error) {
+        await closeModel(adapter);
+        throw error;
+      }
+    }
     return merged;
   } catch (error) {
     await closeModel(merged);
