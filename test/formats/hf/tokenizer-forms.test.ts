@@ -343,6 +343,11 @@ describe('chat templates of several files', () => {
     assert.deepEqual(read({}, { chat_template: { tool_use: 'T', default: 'D', rag: 'R' } }), expected);
   });
 
+  it('the last of one name in a list', () => {
+    const list = ['first', 'last'].map((template) => ({ name: 'default', template }));
+    assert.deepEqual(read({}, { chat_template: list }), { chatTemplate: 'last', named: [], notes: [] });
+  });
+
   it('files of their own count first', () => {
     const additionalChatTemplates = new Map([['tool_use', 'T']]);
     const config = { chat_template: [{ name: 'tool_use', template: 'old' }] };
