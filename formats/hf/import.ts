@@ -1,8 +1,8 @@
 import path from 'node:path';
 import { invalidInput, PressError, unsupported } from '../../src/core/errors.ts';
+import { ADAPTER_CONFIG } from '../../src/core/lora.ts';
 import { closeModel, type Model, type ModelCard, type SourceFile } from '../../src/core/model.ts';
 import { SourceFolder } from '../../src/io/source-folder.ts';
-import { ADAPTER_CONFIG } from '../peft/adapter.ts';
 import { parseCard } from './card.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { parseConfig } from './config.ts';
