@@ -6,6 +6,7 @@ import type { GenerationConfig, ModelCard } from '../../src/core/model.ts';
 import { GGUF_ARCHITECTURES, type GgufArchitecture } from './architecture.ts';
 import { decimalOf, type Fields } from './fields.ts';
 import { BETA_KEY } from './swiglu.ts';
+import { TOKENS_KEY } from './tokenizer.ts';
 
 /** LLAMA_MAX_LAYERS of llama.cpp. */
 const MAX_LAYERS = 512;
@@ -35,10 +36,10 @@ export function readConfig(fields: Fields, arch: GgufArchitecture): PlmConfig {
   if (arch === 'deepseek2') assertPlmInDeepseek2(fields, numHiddenLayers);
   const numAttentionHeads = headCount(fields, `${arch}.attention.head_count`);
   const cachedHeads = arch === 'plm' ? numAttentionHeads : 1;
-  const keyHeads = headCount(fields, `${arch}.attention.head_count_kv`);
-  if (keyHeads !== cachedHeads) {
-    throw notSupported(fields, `${arch}.attention.head_count_kv`, keyHeads, String(cachedHeads));
-  }
+  // As in llama.cpp, without the key there are as many as heads.
+  const keyHeadsKey = `${arch}.attention.head_count_kv`;
+  const keyHeads = fields.has(keyHeadsKey) ? headCount(fields, keyHeadsKey) : numAttentionHeads;
+  if (keyHeads !== cachedHeads) throw notSupported(fields, keyHeadsKey, keyHeads, String(cachedHeads));
   assertPlainRope(fields, arch);
   const qkRopeHeadDim = fields.count(`${arch}.rope.dimension_count`);
   if (qkRopeHeadDim % 2 !== 0) {
@@ -48,8 +49,10 @@ export function readConfig(fields: Fields, arch: GgufArchitecture): PlmConfig {
   // In deepseek2 the plain keys are the sizes of what is cached.
   const ofHead = arch === 'plm' ? '' : '_mla';
   const theta = `${arch}.rope.freq_base`;
+  const vocabulary = `${arch}.vocab_size`;
   return {
-    vocabSize: fields.count(`${arch}.vocab_size`),
+    // Likewise, without the key, the length of the list of tokens.
+    vocabSize: fields.has(vocabulary) ? fields.count(vocabulary) : fields.list(TOKENS_KEY, 'string').length,
     hiddenSize: fields.count(`${arch}.embedding_length`),
     numHiddenLayers,
     numAttentionHeads,
@@ -91,9 +94,14 @@ export function readBeta(fields: Fields): number {
   return beta;
 }
 
+/** One count, or a list of equal ones. */
 function headCount(fields: Fields, key: string): number {
-  if (fields.isList(key)) throw notSupported(fields, key, 'an array', 'one count for all layers');
-  return fields.count(key);
+  if (!fields.isList(key)) return fields.count(key);
+  const [first, ...more] = fields.counts(key);
+  if (first === undefined || more.some((count) => count !== first)) {
+    throw notSupported(fields, key, 'an array', 'one count for all layers');
+  }
+  return first;
 }
 
 function ffnWidths(fields: Fields, arch: GgufArchitecture, layers: number): readonly number[] {

@@ -23,6 +23,7 @@ const NORMALIZER_KEY = 'plmpress.tokenizer.normalizer';
  */
 const NORMALIZED_TOKENS_KEY = 'plmpress.tokenizer.normalized_tokens';
 
+export const TOKENS_KEY = 'tokenizer.ggml.tokens';
 const TEMPLATE_KEY = 'tokenizer.chat_template';
 const TEMPLATE_NAMES_KEY = 'tokenizer.chat_templates';
 
@@ -51,7 +52,7 @@ export function tokenizerKeys(tokenizer: TokenizerSpec, vocabSize: number): KeyV
   return [
     ...text('tokenizer.ggml.model', 'gpt2'),
     ...text('tokenizer.ggml.pre', tokenizer.preTokenizer),
-    ['tokenizer.ggml.tokens', { type: 'array', items: 'string', value: tokens }],
+    [TOKENS_KEY, { type: 'array', items: 'string', value: tokens }],
     ['tokenizer.ggml.token_type', { type: 'array', items: 'i32', value: types }],
     ['tokenizer.ggml.merges', { type: 'array', items: 'string', value: tokenizer.merges }],
     ...id('bos', tokenizer.bosTokenId),
@@ -96,9 +97,9 @@ function typeOf(token: AddedToken | undefined): number {
 export function readTokenizer(fields: Fields, vocabSize: number): TokenizerSpec {
   requireValue(fields, 'tokenizer.ggml.model', 'gpt2');
   requireValue(fields, 'tokenizer.ggml.pre', 'qwen2');
-  const texts = fields.list('tokenizer.ggml.tokens', 'string');
+  const texts = fields.list(TOKENS_KEY, 'string');
   const types = fields.list('tokenizer.ggml.token_type', 'i32');
-  requireLength(fields, 'tokenizer.ggml.tokens', texts.length, vocabSize);
+  requireLength(fields, TOKENS_KEY, texts.length, vocabSize);
   requireLength(fields, 'tokenizer.ggml.token_type', types.length, vocabSize);
   const used = types.findLastIndex((type) => type !== UNUSED) + 1;
   const tokens = texts.slice(0, used);
@@ -134,6 +135,8 @@ function readSpecialTokens(fields: Fields, tokens: readonly string[]): SpecialTo
     const key = `tokenizer.ggml.${name}_token_id`;
     const value = fields.optional(key, 'u32');
     if (value === undefined || value < tokens.length) return value;
+    // llama.cpp ignores ids beyond the vocabulary. No output depends on these two.
+    if (name === 'unknown' || name === 'padding') return undefined;
     throw fields.error(key, 'not in the vocabulary', { got: value, expected: `below ${tokens.length}` });
   };
   const roles = ['bos', 'eos', 'unknown', 'padding'] as const;

@@ -77,7 +77,7 @@ export function parseConfig(text: string, file: string): HfConfig {
     quantization: QUANTIZATION_FIELDS.flatMap((key) => config.at(key).optional() ?? []),
     bosTokenId: config.at('bos_token_id').optional()?.integer(0),
     eosTokenIds: tokenIds(config.at('eos_token_id')),
-    padTokenId: config.at('pad_token_id').optional()?.integer(0),
+    padTokenId: padTokenId(config.at('pad_token_id')),
     notes: [
       ...IGNORED_CODE.filter((key) => config.at(key).optional() !== undefined).map(
         (key) => `${file}: ${key} ignored, no code of a model is run`,
@@ -102,6 +102,12 @@ export function tokenIds(field: JsonField): readonly number[] {
   if (field.optional() === undefined) return [];
   const ids = Array.isArray(field.value) ? field.items(MAX_END_TOKENS) : [field];
   return ids.map((id) => id.integer(0));
+}
+
+/** As of Llama's first configurations, -1 is no token. */
+function padTokenId(field: JsonField): number | undefined {
+  const id = field.optional()?.integer(-1);
+  return id === -1 ? undefined : id;
 }
 
 function assertPlm(config: JsonField): void {

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { invalidInput, PressError, unsupported } from '../../src/core/errors.ts';
+import { ADAPTER_CONFIG } from '../../src/core/lora.ts';
 import { closeModel, type Model, type ModelCard, type SourceFile } from '../../src/core/model.ts';
 import { SourceFolder } from '../../src/io/source-folder.ts';
 import { parseCard } from './card.ts';
@@ -26,11 +27,17 @@ const CARD_FILE = 'README.md';
 /** Names of pickles; those that a container does not claim are training states, adapters and the like. */
 const PICKLE = /^(pytorch|adapter)_model.*\.bin$|\.(pt|pth|ckpt)$/i;
 
+/** Weights of other frameworks, by the names of their files. */
+const FOREIGN_WEIGHTS =
+  /^((weights|model).*\.npz|tf_model.*\.h5|flax_model.*\.msgpack|rust_model\.ot|openvino_model\.(xml|bin))$/;
+
 /** Whether `folder` looks like a checkpoint, complete or not; `readHfFolder` says what it lacks. */
 export function isHfFolder(folder: SourceFolder): boolean {
   return (
     [CONFIG_FILE, ...CONTAINERS.map(({ index }) => index)].some((name) => folder.has(name)) ||
-    [...folder.entries].some((name) => /\.safetensors$/i.test(name) || PICKLE.test(name))
+    [...folder.entries].some((name) =>
+      [/\.safetensors$/i, PICKLE, FOREIGN_WEIGHTS].some((pattern) => pattern.test(name)),
+    )
   );
 }
 
@@ -100,6 +107,9 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
       ...[...config.notes, ...quantizationLeftovers(config.quantization, table.tensors)],
       ...[...checkpoint.notes, ...headNotes, ...table.notes],
       ...[...generation.notes, ...tokenizer.notes, ...card.notes],
+      ...(folder.has(ADAPTER_CONFIG)
+        ? [`${ADAPTER_CONFIG} ignored: --adapter with this folder merges it`]
+        : []),
     ],
   };
 }
@@ -111,10 +121,14 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
 async function assertPlainAnyway(folder: SourceFolder, files: SourceFile[]): Promise<void> {
   const container = containerOf(folder);
   if (container !== undefined) assertPlainWeights(await openCheckpoint(folder, container, files));
+  else assertNotForeign(folder);
 }
 
-/** Weights of other frameworks, by the names of their files. */
-const FOREIGN_WEIGHTS = /^(weights.*\.npz|tf_model\.h5|flax_model\.msgpack|rust_model\.ot)$/;
+function assertNotForeign(folder: SourceFolder): void {
+  const file = [...folder.entries].sort().find((name) => FOREIGN_WEIGHTS.test(name));
+  if (file === undefined) return;
+  throw unsupported({ file, what: 'weights of another framework', expected: 'safetensors' });
+}
 
 /** Refuses folders without weights that are read. */
 function weightsContainer(folder: SourceFolder): Container {
@@ -126,10 +140,7 @@ function weightsContainer(folder: SourceFolder): Container {
     const what = 'pickles of other names than pytorch_model.bin are not read; convert to safetensors first';
     throw invalidInput({ file: pickle, what });
   }
-  const foreign = names.find((name) => FOREIGN_WEIGHTS.test(name));
-  if (foreign !== undefined) {
-    throw unsupported({ file: foreign, what: 'weights of another framework', expected: 'safetensors' });
-  }
+  assertNotForeign(folder);
   const { single, extension } = CONTAINERS[0]!;
   const other = names.find((name) => name.toLowerCase().endsWith(extension));
   const hint = other === undefined ? '' : `; if ${other} holds the weights, rename it`;

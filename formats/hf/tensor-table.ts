@@ -64,7 +64,7 @@ function bind(slot: TensorSlot, tensor: StoredTensor, files: readonly SourceFile
 }
 
 /** Buffers of rotary embeddings as older modeling code saved them. */
-const ROTARY_BUFFER = /\.rotary_emb\.(inv_freq|cos_cached|sin_cached)$/;
+const ROTARY_BUFFER = /\.rotary_emb\.((original_)?inv_freq|cos_cached|sin_cached)$/;
 
 /** Why a tensor outside the table does no harm; throws where it would. */
 function reasonToIgnore(name: string, tensor: StoredTensor): string {

@@ -22,6 +22,8 @@ const OPTIONAL = {
   chatTemplateJson: TEMPLATE_JSON,
 } as const;
 
+const isTemplate = (name: string) => name.toLowerCase().endsWith(TEMPLATE_ENDING);
+
 /** Tokenizers of other kinds. */
 const FOREIGN = /^(.*\.tiktoken|.*\.model|tekken\.json|vocab\.txt|spiece\.model)$/;
 
@@ -30,7 +32,7 @@ export function isTokenizerFile(path: string, has: (name: string) => boolean): b
   if (path === VOCABULARY_FILE || path === MERGES_FILE) return !has(TOKENIZER_FILE);
   const [folder, name, ...more] = path.split('/');
   if (name !== undefined) {
-    return folder === TEMPLATE_FOLDER && more.length === 0 && name.endsWith(TEMPLATE_ENDING);
+    return folder === TEMPLATE_FOLDER && more.length === 0 && isTemplate(name);
   }
   return path === TOKENIZER_FILE || Object.values<string>(OPTIONAL).includes(path);
 }
@@ -62,7 +64,7 @@ export async function readTokenizerFiles(folder: SourceFolder, read: ReadFile): 
 }
 
 async function readTemplates(folder: SourceFolder, read: ReadFile): Promise<Map<string, string>> {
-  const names = [...folder.entries].filter((name) => name.endsWith(TEMPLATE_ENDING)).sort();
+  const names = [...folder.entries].filter((name) => isTemplate(name)).sort();
   if (names.length > MAX_TEMPLATES) {
     const expected = `at most ${MAX_TEMPLATES}`;
     throw invalidInput({ file: TEMPLATE_FOLDER, what: 'too many templates', got: names.length, expected });

@@ -54,7 +54,7 @@ export function parseHfTokenizer(
   files: HfTokenizerFiles,
   ids: ConfigTokenIds,
 ): { spec: TokenizerSpec; notes: string[] } {
-  const config = parseJson(files.tokenizerConfig ?? '{}', 'tokenizer_config.json');
+  const config = parseJson(files.tokenizerConfig ?? '{}', 'tokenizer_config.json', { nonFinite: true });
   const map = parseJson(files.specialTokensMap ?? '{}', 'special_tokens_map.json');
   const addedIds = parseJson(files.addedTokens ?? '{}', 'added_tokens.json', { anyKey: true });
   // A vocabulary has at most one member for each row of the embedding.
@@ -76,7 +76,7 @@ export function parseHfTokenizer(
     added: vocabulary.added,
     normalizer: source.normalizer,
     preTokenizer: 'qwen2',
-    ...readSpecialTokens(config, map, vocabulary, ids, prefix),
+    ...readSpecialTokens(config, map, vocabulary, ids, prefix, notes),
     ...readChatTemplates(config, files, notes),
   };
   checkTokenizerSpec(spec, source.names);

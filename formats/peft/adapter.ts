@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { invalidInput, type PressError, unsupported } from '../../src/core/errors.ts';
-import type { LoraAdapter, LoraPair } from '../../src/core/lora.ts';
+import { ADAPTER_CONFIG, type LoraAdapter, type LoraPair } from '../../src/core/lora.ts';
 import { closeModel, type SourceFile } from '../../src/core/model.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
 import { FileTensor } from '../../src/io/file-tensor.ts';
@@ -12,7 +12,6 @@ import { readHeader } from '../safetensors/reader.ts';
 import { type AdapterConfig, parseAdapterConfig } from './config.ts';
 import { type AdapterPart, partOf } from './tensor-names.ts';
 
-export const ADAPTER_CONFIG = 'adapter_config.json';
 export const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
 const PICKLE = 'adapter_model.bin';
 /** Configurations are some kilobytes. */

@@ -23,10 +23,14 @@ export function replacedArtifacts(
   );
 }
 
-/** Whether `old` are the shards of a GGUF that `files` hold whole or in other shards. */
+/** Whether `old` is a GGUF, whole or in shards, that `files` hold otherwise. */
 function isOtherSplit([old = '']: readonly string[], [file = '']: readonly string[]): boolean {
-  const stem = splitStem(old);
-  return stem !== undefined && stem === (splitStem(file) ?? file.replace(/\.gguf$/, ''));
+  return stemOf(old) === stemOf(file);
+}
+
+/** What the name of a GGUF begins with, whole or in shards. */
+function stemOf(file: string): string {
+  return splitStem(file) ?? file.replace(/\.gguf$/, '');
 }
 
 /**

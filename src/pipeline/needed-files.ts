@@ -1,8 +1,9 @@
 import { siblingShardNames } from '../../formats/gguf/shards.ts';
 import { CONTAINERS } from '../../formats/hf/container.ts';
 import { isTokenizerFile } from '../../formats/hf/tokenizer-files.ts';
-import { ADAPTER_CONFIG, adapterAsSource } from '../../formats/peft/adapter.ts';
+import { adapterAsSource } from '../../formats/peft/adapter.ts';
 import { invalidInput, type PressError, usage } from '../core/errors.ts';
+import { ADAPTER_CONFIG } from '../core/lora.ts';
 import { MANIFEST_NAME } from './manifest.ts';
 
 /** A file in a listing, by its path with forward slashes. */

@@ -1,9 +1,9 @@
 import { open, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { MAGIC } from '../../formats/gguf/types.ts';
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, openAdapter } from '../../formats/peft/adapter.ts';
+import { ADAPTER_WEIGHTS, openAdapter } from '../../formats/peft/adapter.ts';
 import { invalidInput, localIo, PressError, unsupported, usage } from '../core/errors.ts';
-import type { LoraAdapter } from '../core/lora.ts';
+import { ADAPTER_CONFIG, type LoraAdapter } from '../core/lora.ts';
 import type { HubRun } from '../hub/run.ts';
 import { takeSnapshot } from '../hub/snapshot.ts';
 import { type FoundOnHub, findOnHub } from './open-hub.ts';

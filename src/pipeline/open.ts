@@ -4,10 +4,11 @@ import path from 'node:path';
 import { openGguf } from '../../formats/gguf/import.ts';
 import { hasHfWeights, isHfFolder, readHfFolder } from '../../formats/hf/import.ts';
 import { openOnnx } from '../../formats/onnx/import/open.ts';
-import { ADAPTER_CONFIG, adapterAsSource } from '../../formats/peft/adapter.ts';
+import { adapterAsSource } from '../../formats/peft/adapter.ts';
 import { isBundle } from '../../formats/webgpu/import/locate.ts';
 import { openBundle } from '../../formats/webgpu/import/open.ts';
 import { type Failure, invalidInput, localIo, PressError, usage } from '../core/errors.ts';
+import { ADAPTER_CONFIG } from '../core/lora.ts';
 import { closeModel, type Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
 import type { HubRun } from '../hub/run.ts';
@@ -146,7 +147,15 @@ async function withAdapters(model: Model, adapters: readonly string[], access: S
   let merged = model;
   try {
     if (adapters.length > MAX_ADAPTERS) throw usage(`${adapters.length} adapters`, `at most ${MAX_ADAPTERS}`);
-    for (const spec of adapters) merged = mergeLora(merged, await openAdapterAt(spec, hubRun(access)));
+    for (const spec of adapters) {
+      const adapter = await openAdapterAt(spec, hubRun(access));
+      try {
+        merged = mergeLora(merged, adapter);
+      } catch (error) {
+        await closeModel(adapter);
+        throw error;
+      }
+    }
     return merged;
   } catch (error) {
     await closeModel(merged);

@@ -22,6 +22,14 @@ const PATHS = [
     '.\\plm',
   ],
   ...['a=/scratch/x', '[/data/x]', 'see ~/notes'],
+  ...[
+    'run:/scratch/x',
+    'alice@host:/home/alice/x',
+    'host:~/x',
+    '$HOME/plm',
+    `\${HOME}/plm`,
+    '%USERPROFILE%\\plm',
+  ],
 ];
 const OTHERS = [
   ...[
@@ -41,6 +49,11 @@ const OTHERS = [
     'apache-2.0',
     'a~b',
     'profile: x',
+    'https://host:8080/a/b',
+    's3://bucket/a/b',
+    'base_model:finetune:org/name',
+    '$5/month',
+    '100%/50%',
     '1/2',
     'outputs/checkpoint-500',
     '/',

@@ -45,6 +45,9 @@ describe('what --force replaces', () => {
 
     await convert(source, output, '--to', 'gguf:f16', '--force');
     assert.deepEqual(ggufs(output).toSorted(), [...kept, 'plm-F16.gguf'].toSorted());
+
+    await convert(source, output, '--to', 'gguf:f16', '--shard-size', '64K', '--force');
+    assert.deepEqual(ggufs(output).toSorted(), [...kept, ...few].toSorted());
   });
 
   it('stays without --force, as another target, and as the source of the run', async (t) => {

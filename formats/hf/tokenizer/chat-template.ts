@@ -83,8 +83,9 @@ function* templatesOf(field: JsonField): Generator<[string, Found]> {
     ...{ template: template.string(), file: template.file, field: field.field },
   });
   if (Array.isArray(field.value)) {
-    for (const item of field.items(MAX_TEMPLATES))
-      yield [item.at('name').string(), entry(item.at('template'))];
+    const items = field.items(MAX_TEMPLATES).map((item) => [item.at('name').string(), item] as const);
+    // The last of one name, as in a dictionary that Transformers makes of them.
+    for (const [name, item] of new Map(items)) yield [name, entry(item.at('template'))];
   } else if (field.value instanceof Map) {
     for (const [name, template] of field.entries()) yield [name, entry(template)];
   } else yield [DEFAULT, entry(field)];

@@ -23,8 +23,8 @@ const STOP_TEXTS: readonly string[] = ['<|im_end|>', '<|endoftext|>'];
 /**
  * Ids of the tokens with a role. The texts in tokenizer_config.json count first, then those in
  * special_tokens_map.json, then the ids of config.json: the order of llama.cpp's converter. `prefix` is what a
- * post-processor puts before a text, if anything. Throws `invalid-input` for tokens that are not in the vocabulary,
- * `unsupported` where a text begins with another token than bos.
+ * post-processor puts before a text, if anything. Adds to `notes` what is ignored. Throws `invalid-input` for tokens that
+ * are not in the vocabulary, `unsupported` where a text begins with another token than bos.
  */
 export function readSpecialTokens(
   config: JsonField,
@@ -32,6 +32,7 @@ export function readSpecialTokens(
   vocabulary: Vocabulary,
   ids: ConfigTokenIds,
   prefix: Prefix | undefined,
+  notes: string[],
 ): SpecialTokens {
   checkConfigIds(ids, vocabulary);
   const named = (key: string) => {
@@ -45,8 +46,13 @@ export function readSpecialTokens(
     const what = 'puts another token than bos before a text';
     throw unsupported({ file, field, what, got: texts[0], expected: texts[1]! });
   }
+  if (prefix !== undefined && config.at('add_bos_token').value === false) {
+    notes.push(
+      `${config.file}: add_bos_token ignored, the post-processor of tokenizer.json puts bos before a text`,
+    );
+  }
   const eosTokenId = named('eos_token') ?? ids.eosTokenIds[0];
-  const padTokenId = named('pad_token') ?? ids.padTokenId;
+  const padTokenId = named('pad_token') ?? readPad(ids, vocabulary, notes);
   const unkTokenId = named('unk_token');
   const stops = [eosTokenId, ...ids.eosTokenIds, ...STOP_TEXTS.map((text) => vocabulary.ids.get(text))];
   return {
@@ -57,6 +63,17 @@ export function readSpecialTokens(
     stopTokenIds: [...new Set(stops.filter((id) => id !== undefined))].sort((a, b) => a - b),
     addBosToken: readAddBosToken(config, bosTokenId) || prefix !== undefined,
   };
+}
+
+/** No output depends on the padding, so a row of the embedding without a token may stand for it. */
+function readPad(
+  { padTokenId }: ConfigTokenIds,
+  { tokens }: Vocabulary,
+  notes: string[],
+): number | undefined {
+  if (padTokenId === undefined || tokens[padTokenId] !== undefined) return padTokenId;
+  notes.push(`config.json: pad_token_id ignored, row ${padTokenId} of the embedding has no token`);
+  return undefined;
 }
 
 /** A token that a post-processor puts before every text. */
@@ -73,9 +90,10 @@ function checkConfigIds(ids: ConfigTokenIds, { tokens }: Vocabulary): void {
     pad_token_id: [ids.padTokenId],
   };
   for (const [field, values] of Object.entries(roles)) {
-    const wrong = values.find((id) => id !== undefined && tokens[id] === undefined);
+    const end = field === 'pad_token_id' ? ids.vocabSize : tokens.length;
+    const wrong = values.find((id) => id !== undefined && id >= end);
     if (wrong === undefined) continue;
-    const expected = `below ${tokens.length}`;
+    const expected = `below ${end}`;
     // Both files name ends of a generation, and importers merge them.
     const file = field === 'eos_token_id' ? 'config.json or generation_config.json' : 'config.json';
     throw invalidInput({ file, field, what: 'not in the vocabulary', got: wrong, expected });

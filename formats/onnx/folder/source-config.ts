@@ -29,7 +29,7 @@ class Filter {
     const kept = new Map<string, JsonValue>();
     for (const [key, value] of members) {
       const isElsewhere = PLACE.test(key) && typeof value === 'string' && !REPOSITORY_ID.test(value);
-      if (isElsewhere || isPrivate(value)) this.hasDropped = true;
+      if (isElsewhere || isPrivate(key) || isPrivate(value)) this.hasDropped = true;
       else kept.set(key, this.#value(value));
     }
     return kept;

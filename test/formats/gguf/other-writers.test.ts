@@ -13,10 +13,16 @@ const u32 = (value: number): GgufValue => ({ type: 'u32', value });
 const i32 = (value: number): GgufValue => ({ type: 'i32', value });
 type Keys = Readonly<Record<string, GgufValue>>;
 
-/** The small model as a file with other keys beside its own. */
-async function openedWith(t: TestContext, keys: Keys, source: Partial<Model> = {}): Promise<Model> {
+/** The small model as a file with other keys beside its own, of which some are left out. */
+async function openedWith(
+  t: TestContext,
+  keys: Keys,
+  source: Partial<Model> = {},
+  leftOut: readonly string[] = [],
+): Promise<Model> {
   const [parts] = await partsOf(hollowModel(SMALL_PLM, source));
   for (const [key, value] of Object.entries(keys)) parts!.keys.set(key, value);
+  for (const key of leftOut) parts!.keys.delete(key);
   const model = await openGguf(writeFile(temporaryFolder(t), parts!));
   t.after(() => closeModel(model));
   return model;
@@ -41,6 +47,25 @@ describe('keys of other writers', () => {
       assert.deepEqual((await openedWith(t, Object.fromEntries(named))).config, SMALL_PLM);
     });
   }
+
+  it('counts that llama.cpp derives may be left out, and may stand there once a layer', async (t) => {
+    const [heads, keyHeads] = ['plm.attention.head_count', 'plm.attention.head_count_kv'];
+    const short = await openedWith(t, {}, {}, [keyHeads!, 'plm.vocab_size']);
+    assert.deepEqual(short.config, SMALL_PLM);
+    const value = Array<number>(SMALL_PLM.numHiddenLayers).fill(SMALL_PLM.numAttentionHeads);
+    const lists: Keys = {
+      [heads!]: { type: 'array', items: 'u32', value },
+      [keyHeads!]: { type: 'array', items: 'i32', value },
+    };
+    assert.deepEqual((await openedWith(t, lists)).config, SMALL_PLM);
+  });
+
+  it('a padding and an unknown token beyond the vocabulary are none', async (t) => {
+    const keys = { padding: u32(2 ** 32 - 1), unknown: u32(2 ** 32 - 1) };
+    const named = Object.entries(keys).map(([name, id]) => [`tokenizer.ggml.${name}_token_id`, id]);
+    const { padTokenId, unkTokenId } = (await openedWith(t, Object.fromEntries(named))).tokenizer;
+    assert.deepEqual([padTokenId, unkTokenId], [undefined, undefined]);
+  });
 
   it('sampling defaults mean what they mean in llama.cpp, whatever the type of a number', async (t) => {
     const sampling = (keys: Keys) => {

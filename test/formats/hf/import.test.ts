@@ -184,6 +184,7 @@ const DAMAGES: readonly Damage[] = [
   { name: 'no weights', damage: (file) => rmSync(file(WEIGHTS)), message: /^model\.safetensors: missing$/ },
   { name: 'safetensors of another name', damage: (file) => renameSync(file(WEIGHTS), file('model.fp16.safetensors')), message: /^model\.safetensors: missing; if model\.fp16\.safetensors holds the weights, rename it$/ },
   { name: 'weights of MLX as an archive of NumPy', damage: (file) => renameSync(file(WEIGHTS), file('weights.npz')), failure: 'unsupported', message: /^weights\.npz: weights of another framework, expected safetensors$/ },
+  { name: 'weights of MLX as an archive of NumPy, without config.json', damage: (file) => { renameSync(file(WEIGHTS), file('weights.npz')); rmSync(file('config.json')); }, failure: 'unsupported', message: /^weights\.npz: weights of another framework, expected safetensors$/ },
   { name: 'only a shard of PyTorch', damage: (file) => renameSync(file(WEIGHTS), file('pytorch_model-00001-of-00002.bin')), message: /^pytorch_model\.bin\.index\.json: missing$/ },
   ...['model.pt', 'model.pth', 'model.ckpt', 'adapter_model.bin', 'pytorch_model_00001.bin'].map((name) => ({
     name: `only ${name}`,

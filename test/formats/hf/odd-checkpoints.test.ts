@@ -197,6 +197,20 @@ const ACCEPTED: readonly Accepted[] = [
     ]),
     notes: ['model.layers.0.self_attn.rotary_emb.cos_cached ignored: a buffer that follows from rope_theta'],
   },
+  {
+    name: 'the buffer that Transformers keeps of the first frequencies',
+    change: add(['model.rotary_emb.original_inv_freq', { dtype: 'F32', bytes: new Uint8Array(4) }]),
+    notes: ['model.rotary_emb.original_inv_freq ignored: a buffer that follows from rope_theta'],
+  },
+  {
+    name: 'an adapter beside the weights',
+    change: (folder) => writeFileSync(path.join(folder, 'adapter_config.json'), '{"peft_type": "LORA"}'),
+    notes: ['adapter_config.json ignored: --adapter with this folder merges it'],
+  },
+  {
+    name: 'a padding of -1, which is none',
+    change: (folder) => writeTinyConfig(folder, { pad_token_id: -1 }),
+  },
   ...[
     { quantization_config: { quant_method: 'bitsandbytes', load_in_4bit: true } },
     { quantization_config: { quant_method: 'gptq', bits: 4 } },

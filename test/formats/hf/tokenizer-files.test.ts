@@ -43,10 +43,14 @@ describe('files of a tokenizer', () => {
       writeFileSync(path.join(folder, 'chat_template.jinja'), 'D');
       mkdirSync(path.join(folder, TEMPLATES));
       writeFileSync(path.join(folder, TEMPLATES, 'tool_use.jinja'), 'T');
+      writeFileSync(path.join(folder, TEMPLATES, 'RAG.JINJA'), 'R');
       writeFileSync(path.join(folder, TEMPLATES, 'notes.txt'), 'N');
     });
     assert.equal(tokenizer.chatTemplate, 'D');
-    assert.deepEqual(tokenizer.namedChatTemplates, [{ name: 'tool_use', template: 'T' }]);
+    assert.deepEqual(tokenizer.namedChatTemplates, [
+      { name: 'RAG', template: 'R' },
+      { name: 'tool_use', template: 'T' },
+    ]);
     assert.ok(files.some(({ name }) => name === `${TEMPLATES}/tool_use.jinja`));
   });
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { ConfigTokenIds } from '../../../formats/hf/tokenizer/special-tokens.ts';
 import { type HfTokenizerFiles, parseHfTokenizer } from '../../../formats/hf/tokenizer.ts';
 import type { TokenizerSpec } from '../../../src/core/tokenizer-spec.ts';
 import { Tokenizer } from '../../../src/tokenizer/tokenizer.ts';
@@ -16,7 +17,7 @@ import {
 
 // Expected ids are those of Transformers 5.18 with tokenizers 0.23.2 for the same files.
 
-const parse = (files: HfTokenizerFiles, ids = TOKEN_IDS) => parseHfTokenizer(files, ids);
+const parse = (files: HfTokenizerFiles, ids: ConfigTokenIds = TOKEN_IDS) => parseHfTokenizer(files, ids);
 const original = parse(TOKENIZER_FILES).spec;
 const BOS = '<|endoftext|>';
 const BYTE_LEVEL = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false };
@@ -54,6 +55,43 @@ describe('tokenizer.json that means the same', () => {
   it('a sequence of no normalizers is none', () => {
     const change: TokenizerChange = (t) => (t.normalizer = { type: 'Sequence', normalizers: [] });
     assert.equal(parse(changedTokenizer(change)).spec.normalizer, 'none');
+  });
+});
+
+describe('members of configurations that change no text', () => {
+  it('numbers that Python alone writes', () => {
+    const [endless, plain] = ['Infinity', '1024'].map((length) => {
+      const tokenizerConfig = TOKENIZER_FILES.tokenizerConfig!.replace(
+        /"model_max_length": \d+/,
+        `"model_max_length": ${length}`,
+      );
+      return parse({ ...TOKENIZER_FILES, tokenizerConfig });
+    });
+    assert.deepEqual(endless, plain);
+  });
+
+  it('a padding in a row of the embedding without a token', () => {
+    const { spec, notes } = parse(TOKENIZER_FILES, { ...TOKEN_IDS, padTokenId: 2040 });
+    assert.deepEqual(spec, original);
+    assert.deepEqual(notes, []);
+    const bare = changedTokenizer((_, c) => delete c.pad_token);
+    const without = parse(bare, { ...TOKEN_IDS, padTokenId: 2040 });
+    assert.equal(without.spec.padTokenId, undefined);
+    assert.deepEqual(without.notes, [
+      'config.json: pad_token_id ignored, row 2040 of the embedding has no token',
+    ]);
+  });
+
+  it('add_bos_token false beside a post-processor that puts bos, told in a note', () => {
+    const change: TokenizerChange = (t, c) => {
+      t.post_processor = template();
+      c.add_bos_token = false;
+    };
+    const { spec, notes } = parse(changedTokenizer(change));
+    assert.equal(spec.addBosToken, true);
+    assert.deepEqual(notes, [
+      'tokenizer_config.json: add_bos_token ignored, the post-processor of tokenizer.json puts bos before a text',
+    ]);
   });
 });
 
@@ -303,6 +341,11 @@ describe('chat templates of several files', () => {
     const expected = { chatTemplate: 'D', named: ['rag R', 'tool_use T'], notes: [] };
     assert.deepEqual(read({}, { chat_template: list }), expected);
     assert.deepEqual(read({}, { chat_template: { tool_use: 'T', default: 'D', rag: 'R' } }), expected);
+  });
+
+  it('the last of one name in a list', () => {
+    const list = ['first', 'last'].map((template) => ({ name: 'default', template }));
+    assert.deepEqual(read({}, { chat_template: list }), { chatTemplate: 'last', named: [], notes: [] });
   });
 
   it('files of their own count first', () => {

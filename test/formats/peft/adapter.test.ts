@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { openAdapter } from '../../../formats/peft/adapter.ts';
@@ -10,6 +11,7 @@ import { mergeLora } from '../../../src/passes/merge-lora.ts';
 import { withSource } from '../../../src/pipeline/open.ts';
 import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
 import { type AdapterTensor, adapterPair, writeAdapter } from '../../support/adapter-files.ts';
+import { changeHandles } from '../../support/file-handles.ts';
 import { SMALL_PLM } from '../../support/hollow-model.ts';
 import { HubServer } from '../../support/hub-server.ts';
 import { memoryModel } from '../../support/memory-model.ts';
@@ -502,6 +504,23 @@ describe('refuses', () => {
       failure: 'invalid-input',
       message: /shape of B A, got \[24,31\], expected \[24, 32\]/,
     });
+  });
+
+  it('no file stays open where an adapter does not fit', async (t) => {
+    const adapter = folderOf(t);
+    writeAdapter(adapter, adapterPair('model.layers.99.mlp.up_proj', [48, 32]));
+    const open = new Set<FileHandle>();
+    changeHandles(t, (handle) => {
+      const { close } = handle;
+      open.add(handle);
+      handle.close = () => {
+        open.delete(handle);
+        return close.call(handle);
+      };
+    });
+    const source = withSource(fixture('plm-tiny'), async () => {}, { adapters: [adapter] });
+    await assert.rejects(source, /the model has no such matrix/);
+    assert.equal(open.size, 0);
   });
 
   it('values that are not finite, and sums that are not', async (t) => {

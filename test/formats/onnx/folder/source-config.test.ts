@@ -25,6 +25,7 @@ const PRIVATE: readonly (readonly [name: string, members: string])[] = [
   ['a relative path of Windows', '"_name_or_path": "runs\\\\7"'],
   ['another field', '"tokenizer_file": "/home/alice/tok.json"'],
   ['a base model of an adapter', '"base_model_name_or_path": "/data/alice"'],
+  ['a name of a member', '"/home/alice/data": 1'],
   ['a longer text', '"comment": "trained from /home/alice/secret"'],
   ['a quantization that is gone', '"quantization_config": {"quant_method": "gptq", "dataset": "c4"}'],
   ['that of MLX', '"quantization": {"bits": 4}'],
