@@ -92,7 +92,7 @@ function parseEndpoint(text: string | undefined): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isPlain = url !== undefined && url.username === '' && url.search === '' && url.hash === '';
   if (isPlain && ['https:', 'http:'].includes(url.protocol)) return url.href.replace(/\/+$/, '');
-  throw usage('HF_ENDPOINT is no address of a server', HUB_ENDPOINT);
+  throw usage('HF_ENDPOINT is not an address of a server', HUB_ENDPOINT);
 }
 
 function parseTimeout(text: string | undefined): number {
@@ -118,7 +118,7 @@ function readToken(env: NodeJS.ProcessEnv, home: string): string | undefined {
     if (!stats.isFile() && !stats.isDirectory() && path.resolve(file) !== '/dev/null') {
       throw new PressError('local-io', {
         file,
-        what: 'is no regular file, from which a token could be read',
+        what: 'is not a regular file, so no token can be read from it',
       });
     }
     text = stats.isFile() && stats.size <= MAX_TOKEN_BYTES ? readFileSync(file, 'utf8').trim() : '';

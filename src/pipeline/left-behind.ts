@@ -50,8 +50,12 @@ export async function removeLeftBehind(
     (isGone ? removed : left).push(file.path);
   }
   return [
-    ...(removed.length > 0 ? [`removed what the replaced artifact alone had: ${firstNames(removed)}`] : []),
-    ...(left.length > 0 ? [`left from the replaced artifact, and in no record: ${firstNames(left)}`] : []),
+    ...(removed.length > 0
+      ? [`removed files that only the replaced artifact had: ${firstNames(removed)}`]
+      : []),
+    ...(left.length > 0
+      ? [`kept from the replaced artifact, but no longer listed in plmpress.json: ${firstNames(left)}`]
+      : []),
   ];
 }
 

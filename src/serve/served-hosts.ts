@@ -48,7 +48,7 @@ export class ServedHosts {
 export function assertListenHost(host: string): void {
   if (LISTEN.test(host)) return;
   throw usage(
-    `${JSON.stringify(host)} is no host to listen at`,
+    `${JSON.stringify(host)} is not a host to listen on`,
     'an address or a name; 0.0.0.0 for all of this machine',
   );
 }

@@ -13,11 +13,11 @@ const PROBE = fileURLToPath(new URL('./engine-probe.js', import.meta.url));
 const TIMEOUT_MS = 30_000;
 
 export async function checkOnnxRuntime(): Promise<Check> {
-  return checkEngine(ONNX_RUNTIME_PACKAGE, '`verify --engine onnxruntime` wants it');
+  return checkEngine(ONNX_RUNTIME_PACKAGE, '`verify --engine onnxruntime` needs it');
 }
 
 export async function checkDawn(): Promise<Check> {
-  return checkEngine(DAWN_PACKAGE, '`--device webgpu` wants it');
+  return checkEngine(DAWN_PACKAGE, '`--device webgpu` needs it');
 }
 
 /** An optional package: whether it is there, and whether it works. */
