@@ -3,9 +3,9 @@ import { PressError, usage } from '../core/errors.ts';
 import { optionWords, valuesOf } from './completion/words.ts';
 
 /**
- * Checks all paths of a command line. Throws `usage` for an empty one: it comes from a variable that a script has not
- * set, and never means the current folder. Throws `local-io` if the current folder has been removed: then relative
- * paths lead nowhere, and no thread can be started.
+ * Checks all paths of a command line. Throws `usage` for an empty one: it comes from a variable that a script
+ * has not set, and never means the current folder. Throws `local-io` if the current folder has been removed:
+ * then relative paths lead nowhere, and no thread can be started.
  */
 export function assertPathsUsable(command: Command): void {
   const options = command.options.filter((option) => optionWords(option).values === 'path');

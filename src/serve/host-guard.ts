@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener } from 'node:http';
 import { refuse } from './refuse.ts';
 import type { ServedHosts } from './served-hosts.ts';
 
-/** Lets only requests through that are for this server by their `Host`. `hosts` is asked when requests come. */
+/** Passes on only requests whose `Host` names this server. `hosts` is called for each request. */
 export function guardHosts(hosts: () => ServedHosts, answer: RequestListener): RequestListener {
   return (request, response) => {
     const host = hostOf(request);
@@ -14,7 +14,10 @@ export function guardHosts(hosts: () => ServedHosts, answer: RequestListener): R
   };
 }
 
-/** The one `Host` that a request must have (RFC 9112, section 3.2). An address in place of a path names another, as for a proxy. */
+/**
+ * The one `Host` that a request must have (RFC 9112, section 3.2). A full URL in place of a path is for a
+ * proxy.
+ */
 function hostOf({ headersDistinct, url }: IncomingMessage): string | undefined {
   const [host, ...more] = headersDistinct.host ?? [];
   return more.length === 0 && url!.startsWith('/') ? host : undefined;

@@ -45,8 +45,8 @@ export interface JudgeOptions {
 
 /**
  * Verifies artifacts, one after the other.
- * @throws PressError for a single artifact, what is wrong with it. Of several, each fault becomes the result of its
- * artifact, and the others are still verified.
+ * @throws PressError for a single artifact, what is wrong with it. Of several, each fault becomes the result
+ * of its artifact, and the others are still verified.
  */
 export async function judgeArtifacts(
   session: Session,

@@ -34,7 +34,10 @@ export interface VerifyTargetsOptions {
   readonly reports: boolean;
 }
 
-/** Compares what `convert` has written with its source. If the check is cut short, a note says which files stay. */
+/**
+ * Compares what `convert` has written with its source. If the check is cut short, a note says which files
+ * stay.
+ */
 export async function verifyTargets(
   session: Session,
   { model, targets, output, statistics }: Verifiable,

@@ -48,7 +48,9 @@ export class PhaseMeter {
     return Math.max(0, now - this.#start) / 1000;
   }
 
-  /** `convert: 1.23 GB of 3.65 GB, 34 %, 250 MB/s, 0:10 left`, in at most `columns`. The name is cut first. */
+  /**
+   * `convert: 1.23 GB of 3.65 GB, 34 %, 250 MB/s, 0:10 left`, in at most `columns`. The name is cut first.
+   */
   status(now: number, columns = Number.POSITIVE_INFINITY): string {
     const figures = this.#figures(now);
     if (figures === '') return cutToWidth(this.name, columns);

@@ -119,9 +119,9 @@ class AnimatedReporter implements Reporter {
 }
 
 /**
- * The event that a terminal has become narrower may come late. Until then the terminal cuts the line at its edge. The
- * cursor waits at the start of the line, so that echoed keys are overwritten, and a line that a narrower terminal has
- * wrapped is cleared as a whole.
+ * The event that a terminal has become narrower may come late. Until then the terminal cuts the line at its
+ * edge. The cursor waits at the start of the line, so that echoed keys are overwritten, and a line that a
+ * narrower terminal has wrapped is cleared as a whole.
  */
 const [NO_WRAP, WRAP] = ['\x1b[?7l', '\x1b[?7h'];
 

@@ -6,9 +6,9 @@ import type { OutputStream } from '../output.ts';
 const USUAL_COLUMNS = 80;
 
 /**
- * A terminal as ora needs it to redraw a single line. ora divides by the columns to count the lines of its text. That
- * never ends in a terminal of 0 columns, and is wrong once the width has changed. Here the text always counts as one
- * line, and the caller cuts it to `room`.
+ * A terminal as ora needs it to redraw a single line. ora divides by the columns to count the lines of its
+ * text. That never ends in a terminal of 0 columns, and is wrong once the width has changed. Here the text
+ * always counts as one line, and the caller cuts it to `room`.
  */
 export class TerminalLine extends Writable {
   readonly isTTY = true;

@@ -10,8 +10,8 @@ const STYLE = new RegExp(`(${ESCAPE}\\[\\d{1,2}m)`);
 const COMMAND = /(?<=^\s*)::|##(?=\w*\[)/g;
 
 /**
- * One line for a terminal or a log. Escapes only what could move the cursor, begin another line, turn the direction of
- * writing, or give a command to a CI runner. With `styled`, the colours of themes stay.
+ * One line for a terminal or a log. Escapes only what could move the cursor, begin another line, turn the
+ * direction of writing, or give a command to a CI runner. With `styled`, the colours of themes stay.
  */
 export function terminalLine(line: string, styled: boolean): string {
   const parts = styled ? line.split(STYLE) : [line];

@@ -268,8 +268,8 @@ export class SizeTooSmall extends PressError {
 }
 
 /**
- * Refuses sizes that no choice of schemes reaches. It compares plans only: nothing is read or measured. For narrower
- * FFNs the bound counts their weights in proportion, and `allocate` checks the exact size.
+ * Refuses sizes that no choice of schemes reaches. It compares plans only: nothing is read or measured. For
+ * narrower FFNs the bound counts their weights in proportion, and `allocate` checks the exact size.
  * @throws SizeTooSmall
  */
 export function assertSizesPossible(
