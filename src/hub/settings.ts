@@ -31,7 +31,7 @@ const MAX_TOKEN_BYTES = 16_384;
 /**
  * Reads HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_CACHE, HF_ASSETS_CACHE, HF_HUB_OFFLINE, HF_HUB_DISABLE_SYMLINKS,
  * HF_HUB_DOWNLOAD_TIMEOUT and their older names, as huggingface_hub does; what is empty counts as not set. Throws `usage` for
- * values that cannot be meant, `local-io` where the token's path is no file, and tells of a token nothing.
+ * values that are invalid, `local-io` if the token's path is not a file. No message holds a token.
  */
 export function hubSettings(env: NodeJS.ProcessEnv = process.env): HubSettings {
   const home = hubHome(env);
@@ -131,8 +131,8 @@ function readToken(env: NodeJS.ProcessEnv, home: string): string | undefined {
 }
 
 /**
- * What is no token would end up in a header: line breaks could forge others. Servers between this machine and the Hub have
- * tokens of their own kinds, so nothing else is asked of one.
+ * Checks that a token can stand in a header, where line breaks could forge other headers. Proxies have tokens
+ * of their own forms, so nothing else is checked.
  */
 function checkedToken(token: string, where: string): string {
   if (/^[\x21-\x7e]+$/.test(token)) return token;

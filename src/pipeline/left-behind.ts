@@ -31,7 +31,7 @@ function isOtherSplit([old = '']: readonly string[], [file = '']: readonly strin
 
 /**
  * Removes those of `files` from `folder` that are as the manifest of before says, by size and SHA-256, and are no
- * `inputs` of the run. Returns what a person should know. Nothing depends on what is left.
+ * `inputs` of the run. Returns notes for the user. Best effort: a file that stays does no harm.
  */
 export async function removeLeftBehind(
   folder: string,

@@ -2,7 +2,7 @@ import { siblingShardNames } from '../../formats/gguf/shards.ts';
 import { usage } from '../core/errors.ts';
 import { firstNames } from '../core/name-list.ts';
 
-/** GGUF files beside a model that are none: importance matrices, and projectors of images and drafts. */
+/** GGUF files beside a model that are not models: importance matrices, image projectors and drafts. */
 const COMPANION = /(^|[-_.])(imatrix|mmproj|mtp)([-_.]|$)/i;
 
 /**

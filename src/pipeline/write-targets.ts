@@ -103,7 +103,7 @@ export async function writeTargets(options: WriteOptions, fill: Fill): Promise<W
   }
 }
 
-/** What a run without --resume says of an interrupted one. */
+/** The note of a run without --resume on an interrupted one. */
 const WAITING = {
   same: `an interrupted conversion waits in ${STAGING_NAME}: --resume goes on with it`,
   other: `an interrupted conversion of something else waits in ${STAGING_NAME}: its own command goes on with it; delete the folder if nobody needs it`,
