@@ -163,7 +163,7 @@ export function readGeneration(fields: Fields): GenerationConfig {
   });
 }
 
-/** No model is refused for its card. */
+/** Keys of the model card. A malformed one never refuses the model. */
 export function readCard(fields: Fields): ModelCard {
   return withoutUndefined({
     license: fields.harmless('general.license'),

@@ -29,7 +29,7 @@ const ADAPTER =
   /\.(lora_(A|B|embedding_A|embedding_B|magnitude_vector)|base_layer|modules_to_save|original_module)\b/;
 
 /**
- * Refuses weights that are no plain matrices, by the names of the tensors that come with them, whatever
+ * Refuses weights that are not plain matrices, by the names of the tensors that come with them, whatever
  * config.json says.
  * @throws PressError `unsupported` naming the first such tensor and its kind.
  */

@@ -65,9 +65,9 @@ function assertLora(config: JsonField): void {
   const type = config.at('peft_type');
   if (type.value === undefined && config.object().has('lora_parameters')) {
     const { file } = config;
-    throw unsupported({ file, what: 'is of an adapter of MLX', expected: 'a LoRA of PEFT' });
+    throw unsupported({ file, what: 'belongs to an adapter of MLX', expected: 'a LoRA of PEFT' });
   }
-  if (type.string() !== 'LORA') throw refusal(type, 'is no LoRA', 'LORA');
+  if (type.string() !== 'LORA') throw refusal(type, 'is not a LoRA', 'LORA');
 }
 
 function assertMergeable(key: string, field: JsonField): void {

@@ -46,5 +46,5 @@ export function partOf(name: string): NamedPart | string | undefined {
   const known = PARTS[`${part}${weight}`];
   if (module !== undefined && known !== undefined) return { module, part: known };
   if (TRAINING_STATE.test(name)) return undefined;
-  return OTHERS.find(([ending]) => ending.test(name))?.[1] ?? 'is no part of a plain LoRA';
+  return OTHERS.find(([ending]) => ending.test(name))?.[1] ?? 'is not part of a plain LoRA';
 }

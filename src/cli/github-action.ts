@@ -134,7 +134,7 @@ async function append(file: string | undefined, text: string): Promise<void> {
   if (file) await appendFile(file, text);
 }
 
-/** As workflow commands want it; line breaks and control characters are shown. */
+/** Text escaped for workflow commands. Line breaks and control characters become visible. */
 function escapeCommand(text: string): string {
   return escapeControls(text).replace(/%/g, '%25');
 }

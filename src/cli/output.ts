@@ -34,12 +34,12 @@ export class Output {
     this.#closed = true;
   }
 
-  /** Whether a terminal shows what comes next behind what has been written. */
+  /** Whether the cursor of a terminal stands behind text, not at the start of a line. */
   get isMidLine(): boolean {
     return this.isTty && this.#isMidLine;
   }
 
-  /** Ends a line that a terminal shows. */
+  /** Ends an unfinished line of a terminal. */
   async endLine(): Promise<void> {
     if (this.isMidLine) await this.write('\n');
   }

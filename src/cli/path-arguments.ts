@@ -3,9 +3,9 @@ import { PressError, usage } from '../core/errors.ts';
 import { optionWords, valuesOf } from './completion/words.ts';
 
 /**
- * Checks what holds for all paths of a command line. Throws `usage` where one is empty, as it is when the variable of a script is not
- * set: nobody means the current folder by that. Throws `local-io` where the current folder has been removed: relative paths then lead
- * nowhere, and no thread can be started.
+ * Checks all paths of a command line. Throws `usage` for an empty one: it comes from a variable that a script
+ * has not set, and never means the current folder. Throws `local-io` if the current folder has been removed:
+ * then relative paths lead nowhere, and no thread can be started.
  */
 export function assertPathsUsable(command: Command): void {
   const options = command.options.filter((option) => optionWords(option).values === 'path');
@@ -20,7 +20,7 @@ export function assertPathsUsable(command: Command): void {
   if (options.length > 0 || places.includes(true)) assertCurrentFolder();
 }
 
-/** A value, several, or files with names. */
+/** For one value, a list of values, or a file with a name. */
 function hasEmpty(value: unknown): boolean {
   if (Array.isArray(value)) return value.some(hasEmpty);
   return value === '' || (value as { file?: unknown } | undefined)?.file === '';
@@ -30,7 +30,7 @@ function assertCurrentFolder(): void {
   try {
     process.cwd();
   } catch (cause) {
-    const what = 'the current folder has been removed: change to one that is there';
+    const what = 'the current folder has been removed: change to a folder that exists';
     throw new PressError('local-io', { what }, { cause });
   }
 }

@@ -113,14 +113,19 @@ export class Session {
     if (this.json && !this.#wroteJson) await this.writeJson({ error: { class: name, exitCode, message } });
   }
 
-  /** Terminals echo Ctrl-C as ^C: what comes next goes over it, or below the text that it stands behind. */
+  /**
+   * Terminals echo Ctrl-C as ^C. The next output overwrites it, or begins on a new line if text stands before
+   * it.
+   */
   #leaveEcho(): void {
     if (this.out.isMidLine) void this.out.endLine();
     else if (this.#stderr.isTTY) this.#stderr.write('\r');
   }
 }
 
-/** CI systems have terminals too, but nobody watches them move. One of 0 columns has not been given a size. */
+/**
+ * CI systems have terminals too, but nobody watches them. A terminal of 0 columns has not been given a size.
+ */
 function isAnimated({ stderr, env }: Io): boolean {
   const isCi = env.CI !== undefined && !['', '0', 'false'].includes(env.CI);
   return stderr.isTTY === true && Boolean(stderr.columns) && env.TERM !== 'dumb' && !isCi;

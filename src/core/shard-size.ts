@@ -9,6 +9,6 @@ export function oversizeNotes(files: readonly PlannedFile[], limit: number | und
   const which = larger.length === 1 ? '1 file is' : `${larger.length} files are`;
   const digits = (count: number) => count.toLocaleString('en-US');
   return [
-    `${which} larger than --shard-size, for no tensor is cut: ${name} has ${digits(bytes)} bytes instead of at most ${digits(limit)}`,
+    `${which} larger than --shard-size, because a tensor is never cut: ${name} has ${digits(bytes)} bytes instead of at most ${digits(limit)}`,
   ];
 }

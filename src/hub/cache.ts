@@ -70,7 +70,7 @@ export class RepositoryCache {
     }
   }
 
-  /** Whatever the system answers, what is done instead succeeds or tells what is wrong. */
+  /** On any error of the system, the alternative succeeds or reports what is wrong. */
   async #makeLink(target: string, at: string): Promise<boolean> {
     if (!this.#symlinks) return false;
     return symlink(target, at).then(
@@ -116,7 +116,7 @@ export class RepositoryCache {
     await keepListing(this.#listingPath(tree.revision), tree);
   }
 
-  /** The files of a commit that are there, where nothing tells which there are; undefined where none is. */
+  /** The files of a commit in the snapshot, for use without a listing; undefined if there are none. */
   async snapshotTree({ repository, revision }: HubOrigin): Promise<HubTree | undefined> {
     const root = this.snapshotPath({ revision });
     const names = await readdir(root, { recursive: true }).catch((): string[] => []);
@@ -131,7 +131,7 @@ export class RepositoryCache {
     return files.length === 0 ? undefined : { repository, revision, files, isPartial: true };
   }
 
-  /** Mends what an older plmpress has left in a place of huggingface_hub. */
+  /** Removes what an older plmpress has left in a folder of huggingface_hub. */
   async mend(): Promise<void> {
     await removeListsOf(this.#trees);
   }

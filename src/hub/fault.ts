@@ -1,6 +1,6 @@
 import { PressError, printable } from '../core/errors.ts';
 
-/** A server says or does what cannot be. */
+/** A server sends something invalid. */
 export function hubFault(file: string, what: string): PressError {
   return new PressError('network', { file, what });
 }
@@ -54,23 +54,23 @@ function isCertificate(code: string): boolean {
   return /CERT|SELF_SIGNED|UNABLE_TO_(GET|VERIFY)|HOSTNAME_MISMATCH|INVALID_CA|PATH_LENGTH/.test(code);
 }
 
-/** There is no such name, whenever one asks. */
+/** The host name does not exist, so a retry does not help. */
 const NO_HOST = new Set(['ENOTFOUND', 'EAI_NONAME', 'EAI_NODATA', 'EAI_FAIL', 'ENODATA']);
-/** Nobody answers there now: a server that restarts, or an address that is none. */
+/** No server answers now: it is restarting, or the address is wrong. */
 const NOBODY_THERE = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'EAI_AGAIN']);
-/** Tries, after the first, of a server that has never answered. */
+/** Retries for a server that has never answered. */
 const FIRST_TRIES = 2;
 
 /**
- * Whether another try may help. A server that has answered before (`isKnown`) comes back, and so does the network; what was
- * never there is a wrong address most likely. `tries`: further tries so far.
+ * Whether a retry may help. A server that has answered before (`isKnown`) probably comes back. One that has
+ * never answered is probably a wrong address. `tries`: retries so far.
  */
 export function mayPass(error: unknown, isKnown: boolean, tries: number): boolean {
   const { code = '', message } = causeOf(error);
-  // Of `fetch`, which makes no connection to ports of other protocols, and gives no code.
+  // `fetch` refuses ports of other protocols, without a code.
   if (message === 'bad port') return false;
   if (isCertificate(code) || ['EACCES', 'EPERM', 'ERR_INVALID_URL'].includes(code)) return false;
-  // A server that speaks no TLS, or another version.
+  // A server without TLS, or with another version of it.
   if (code.startsWith('ERR_SSL_') || code === 'EPROTO') return false;
   if (isKnown) return true;
   if (NO_HOST.has(code)) return false;

@@ -74,7 +74,7 @@ function parsePlace(spec: string, text: string): HubSource {
   const [first = ''] = text.split('/');
   const place = Object.hasOwn(KINDS, first) ? text.slice(first.length + 1) : text;
   if (place !== text && first !== 'models') {
-    throw usage(`${JSON.stringify(spec)} is ${KINDS[first]} on the Hub, and no model`, EXPECTED);
+    throw usage(`${JSON.stringify(spec)} is ${KINDS[first]} on the Hub, not a model`, EXPECTED);
   }
   const [, repository = '', revision = DEFAULT_REVISION, quantization, rest] =
     /^([^/@:]+\/[^/@:]+)(?:@(refs\/[^/:]+\/[^/:]+|[^/:]+))?(?::([^/]*))?(?:\/(.*))?$/s.exec(place) ?? [];
@@ -84,7 +84,7 @@ function parsePlace(spec: string, text: string): HubSource {
   const isOne = path === undefined || quantization === undefined;
   const isTag = quantization === undefined || QUANTIZATION.test(quantization);
   if (!fits || !isOne || !isTag || (path !== undefined && !isRepositoryPath(path))) {
-    throw usage(`${JSON.stringify(spec)} is no address on the Hub`, EXPECTED);
+    throw usage(`${JSON.stringify(spec)} is not an address on the Hub`, EXPECTED);
   }
   return {
     ...{ repository, revision: named },
@@ -105,7 +105,7 @@ function parsePage(spec: string, text: string, endpoint: string): HubSource | un
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol) || !hosts.includes(url.host)) {
     throw usage(
-      `${JSON.stringify(spec)} is no address on the Hub`,
+      `${JSON.stringify(spec)} is not an address on the Hub`,
       `${EXPECTED}; HF_ENDPOINT names another server`,
     );
   }
@@ -125,7 +125,7 @@ function parsePage(spec: string, text: string, endpoint: string): HubSource | un
 }
 
 function noModelPage(spec: string) {
-  return usage(`${JSON.stringify(spec)} is a page of the Hub, but of no model or file`, EXPECTED);
+  return usage(`${JSON.stringify(spec)} is a page of the Hub, but not of a model or file`, EXPECTED);
 }
 
 function decoded(text: string): string | undefined {

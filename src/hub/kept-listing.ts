@@ -17,7 +17,7 @@ export async function keepListing(file: string, { files }: HubTree): Promise<voi
     await createFolder(path.dirname(file));
     await replaceFile(file, Buffer.from(JSON.stringify({ version: VERSION, files })));
   } catch {
-    // It saves requests, and no more.
+    // A listing only saves requests.
   }
 }
 
@@ -51,8 +51,8 @@ async function readObject(file: string): Promise<Record<string, unknown>> {
 }
 
 /**
- * Removes the lists that older versions of plmpress kept in `trees`, before huggingface_hub kept objects there: it fails where it finds a list.
- * They may tell of a part of a commit only, and are of no more use.
+ * Removes the lists that plmpress 0.1 kept in `trees`. huggingface_hub keeps objects there and fails if it
+ * finds a list. The lists may cover only a part of a commit, so they are not used.
  */
 export async function removeListsOf(trees: string): Promise<void> {
   for (const name of await readdir(trees).catch((): string[] => [])) {

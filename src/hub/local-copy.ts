@@ -34,7 +34,7 @@ export async function copyToFolder(options: LocalCopyOptions): Promise<void> {
   const { settings, tree, files, folder } = options;
   const made = await createFolder(folder);
   try {
-    // Two pulls of one folder wait for each other; a conversion that is at work there is told of.
+    // Two pulls into one folder wait for each other. A conversion that runs there is an error.
     const turn = await waitForLock(path.join(folder, PULL_LOCK), folder, options);
     let lock: FileLock | undefined;
     try {
@@ -68,11 +68,11 @@ async function isThere({ folder, force, signal }: LocalCopyOptions, file: HubFil
   if (stats === undefined) return false;
   if (stats.isFile() && file.oid !== undefined && (await hasContent(at, file, signal))) return true;
   if (force && stats.isFile()) return false;
-  const what = stats.isFile() ? 'exists with another content; --force replaces it' : 'is no regular file';
+  const what = stats.isFile() ? 'exists with another content; --force replaces it' : 'is not a regular file';
   throw new PressError('local-io', { file: at, what });
 }
 
-/** Brings a file that the cache has, where nothing may be asked of the Hub. */
+/** Copies a file from the cache when offline. */
 async function copyFromCache(
   { settings, tree, signal }: LocalCopyOptions,
   file: HubFile,
@@ -91,7 +91,7 @@ async function copyFromCache(
   }
 }
 
-/** Whether a file has what is known of it: its content, or no more than its size. */
+/** Whether a file has its known hash, or, without a hash, its known size. */
 async function isSound(at: string, file: HubFile, signal?: AbortSignal): Promise<boolean> {
   if (file.oid !== undefined) return hasContent(at, file, signal);
   const stats = await stat(at).catch(() => undefined);

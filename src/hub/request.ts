@@ -46,7 +46,7 @@ export async function request(
   url: string,
   init: HubRequest = {},
 ): Promise<Answer> {
-  if (settings.offline) throw hubFault(file, 'is not asked for, since HF_HUB_OFFLINE is set');
+  if (settings.offline) throw hubFault(file, 'is not requested, since HF_HUB_OFFLINE is set');
   const { repeatable = true } = init;
   const retries = new Retries(settings.pauses, signal);
   let [tries, waited] = [0, 0];
@@ -113,7 +113,8 @@ async function follow(
     const location = headers.get('Location');
     if (!REDIRECTS.has(status) || location === null) return answer;
     answer.abort(new Error('redirected'));
-    if (!URL.canParse(location, url)) throw hubFault(file, 'is redirected to what is no address');
+    if (!URL.canParse(location, url))
+      throw hubFault(file, 'is redirected to something that is not an address');
     place.url = new URL(location, url);
   }
   throw hubFault(file, `is redirected more than ${MAX_REDIRECTS} times`);

@@ -31,7 +31,7 @@ const MAX_TOKEN_BYTES = 16_384;
 /**
  * Reads HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_CACHE, HF_ASSETS_CACHE, HF_HUB_OFFLINE, HF_HUB_DISABLE_SYMLINKS,
  * HF_HUB_DOWNLOAD_TIMEOUT and their older names, as huggingface_hub does; what is empty counts as not set. Throws `usage` for
- * values that cannot be meant, `local-io` where the token's path is no file, and tells of a token nothing.
+ * values that are invalid, `local-io` if the token's path is not a file. No message holds a token.
  */
 export function hubSettings(env: NodeJS.ProcessEnv = process.env): HubSettings {
   const home = hubHome(env);
@@ -92,7 +92,7 @@ function parseEndpoint(text: string | undefined): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isPlain = url !== undefined && url.username === '' && url.search === '' && url.hash === '';
   if (isPlain && ['https:', 'http:'].includes(url.protocol)) return url.href.replace(/\/+$/, '');
-  throw usage('HF_ENDPOINT is no address of a server', HUB_ENDPOINT);
+  throw usage('HF_ENDPOINT is not an address of a server', HUB_ENDPOINT);
 }
 
 function parseTimeout(text: string | undefined): number {
@@ -118,7 +118,7 @@ function readToken(env: NodeJS.ProcessEnv, home: string): string | undefined {
     if (!stats.isFile() && !stats.isDirectory() && path.resolve(file) !== '/dev/null') {
       throw new PressError('local-io', {
         file,
-        what: 'is no regular file, from which a token could be read',
+        what: 'is not a regular file, so no token can be read from it',
       });
     }
     text = stats.isFile() && stats.size <= MAX_TOKEN_BYTES ? readFileSync(file, 'utf8').trim() : '';
@@ -131,8 +131,8 @@ function readToken(env: NodeJS.ProcessEnv, home: string): string | undefined {
 }
 
 /**
- * What is no token would end up in a header: line breaks could forge others. Servers between this machine and the Hub have
- * tokens of their own kinds, so nothing else is asked of one.
+ * Checks that a token can stand in a header, where line breaks could forge other headers. Proxies have tokens
+ * of their own forms, so nothing else is checked.
  */
 function checkedToken(token: string, where: string): string {
   if (/^[\x21-\x7e]+$/.test(token)) return token;

@@ -10,7 +10,7 @@ export async function assertExists(path: string): Promise<void> {
   });
 }
 
-/** The path that was meant by one where nothing is: one name in it is replaced by another that is there and close. */
+/** A suggestion for a path that does not exist: one name in it is replaced by a similar name that does. */
 export async function nearestPath(missing: string): Promise<string | undefined> {
   const rest: string[] = [];
   for (let at = path.normalize(missing); ; at = path.dirname(at)) {

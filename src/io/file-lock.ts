@@ -11,22 +11,27 @@ import { readRegular } from './regular-file.ts';
 import { temporaryPath } from './temporary-file.ts';
 import { writeFully } from './write-fully.ts';
 
-/** Where there are no links, a lock is written right after it is created. One that stays unreadable for a second was left by a crash. */
+/**
+ * Without links, a lock is written right after it is created. One unreadable for a second was left by a
+ * crash.
+ */
 const POLLS = 20;
 const POLL_MILLISECONDS = 50;
 /** A lock takes some 200 bytes; what is larger is not one, and is not read. */
 const MAX_LOCK_BYTES = 1024;
 
 /**
- * Keeps other runs away from what it stands for. It is a file, so it works between any two processes that share the file
- * system. It names its process and the place where that number means something. Runs in the same place look whether the
- * process is there. Runs elsewhere, in another container or on another machine, cannot, and go by the time of the file,
- * which the holder renews.
+ * Excludes other runs from an output. It is a file, so it works between any two processes that share the file
+ * system. It names its process and the place in which that process number is valid. Runs in the same place
+ * check whether the process exists. Runs in another container or on another machine cannot, and go by the
+ * modification time of the file, which the holder renews.
  */
 export class FileLock {
-  /** When it was taken, in milliseconds by the clock of its file system, which need not be that of this machine. */
+  /**
+   * Time of taking it, in milliseconds by the clock of the file system, which may differ from this machine's.
+   */
   readonly since: number;
-  /** Runs that have ended without removing it, the last of whom had it before. */
+  /** Runs that ended without removing it; the last of them held it before. */
   readonly ended: readonly Holder[];
   readonly #path: string;
   readonly #content: string;
@@ -50,7 +55,8 @@ export class FileLock {
   static async acquire(lockPath: string, name: string): Promise<FileLock> {
     const key = randomBytes(8).toString('hex');
     const content = `${JSON.stringify({ ...(await ownIdentity()), ...ownPlace(), key })}\n`;
-    // The lock is whole before it gets its name: a run that is stopped right then has it all the same.
+    // The lock is complete before it gets its name, so a run that is stopped right then holds it all the
+    // same.
     const candidate = temporaryPath(lockPath);
     const ended: Holder[] = [];
     try {
@@ -74,27 +80,27 @@ export class FileLock {
   }
 
   /**
-   * Throws `locked` where another run has taken the lock over: after a clash of two takeovers, or a pause of this run that
-   * runs elsewhere took for its end.
+   * Throws `locked` if another run has taken the lock over: after two takeovers at once, or after a pause so
+   * long that a run elsewhere took this one for ended.
    */
   async assertHeld(): Promise<void> {
     if (await this.isHeld()) return;
     throw new PressError('locked', { file: this.#path, what: 'taken over by another run' });
   }
 
-  /** Whether the lock is still that of this run. */
+  /** Whether this run still holds the lock. */
   async isHeld(): Promise<boolean> {
     return holds(this.#path, this.#content);
   }
 
-  /** A lock that cannot be removed does no harm: it says that its process has ended. */
+  /** A lock that cannot be removed does no harm: others see that its process has ended. */
   async release(): Promise<void> {
     clearInterval(this.#timer);
     await this.#beat;
     if (await this.isHeld()) await unlink(this.#path).catch(() => undefined);
   }
 
-  /** A sign of life that fails is no reason to end: the run looks whether it holds the lock before it gives files their names. */
+  /** A failed renewal does not end the run: it checks the lock again before it gives files their names. */
   async #renew(): Promise<void> {
     await renew(this.#path, this.#content).catch(() => undefined);
     this.#beat = undefined;
@@ -106,18 +112,18 @@ async function holds(lockPath: string, content: string): Promise<boolean> {
   return found?.toString('latin1') === content;
 }
 
-/** Writes a lock once more, so that its time becomes the present one, if it still holds `content`. */
+/** Writes a lock again, if it still holds `content`, so that its time is the present. */
 async function renew(lockPath: string, content: string): Promise<void> {
   const handle = await open(lockPath, 'r+');
   try {
-    // No run ever changes a file to the lock of another: the one that is open stays that of this run.
+    // No run writes its lock into the file of another, so the open file stays that of this run.
     if ((await handle.readFile('latin1')) === content) await write(handle, content);
   } finally {
     await handle.close();
   }
 }
 
-/** Writes a file and returns what its file system takes for the present time, in milliseconds. */
+/** Writes a file and returns the present time by the clock of its file system, in milliseconds. */
 async function stamp(file: string, content: string, flags: 'wx' | 'r+'): Promise<number> {
   const handle = await open(file, flags);
   try {
@@ -130,7 +136,8 @@ async function stamp(file: string, content: string, flags: 'wx' | 'r+'): Promise
 
 async function write(handle: FileHandle, content: string): Promise<void> {
   await writeFully(handle, Buffer.from(content), 0);
-  // A network file system tells its own time only once it has the bytes; not all can be told to take them.
+  // A network file system sets its own time only once it has the bytes. Not all support fsync, which sends
+  // them.
   await handle.datasync().catch(() => undefined);
 }
 
@@ -140,7 +147,7 @@ async function claim(candidate: string, lockPath: string, content: string): Prom
     await link(candidate, lockPath);
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return;
-    // Many network and FUSE file systems know no links.
+    // Many network and FUSE file systems have no links.
     await create(lockPath, content);
   }
 }
@@ -167,14 +174,14 @@ async function lockFault(lockPath: string, name: string, error: unknown): Promis
     (stats) => stats.isDirectory(),
     () => false,
   );
-  // /proc says so of any name.
+  // /proc answers so for any name.
   if (codeOf(error) === 'ENOENT' && isThere) {
     return new PressError('local-io', { file: name, what: 'its file system takes no new files (ENOENT)' });
   }
   return localIo(name, error);
 }
 
-/** Without a place in locks of plmpress 0.1, which judged all of them by the process number alone. */
+/** Locks of plmpress 0.1 have no place: that version went by the process number alone. */
 type Holder = ProcessIdentity & { readonly [Fact in keyof Place]?: Place[Fact] | undefined };
 
 interface FoundLock {
@@ -185,7 +192,9 @@ interface FoundLock {
   readonly holder: Holder | undefined;
 }
 
-/** What messages call the holder of a lock; undefined where its run has ended. `now` tells the time of the file system. */
+/**
+ * Description of the holder for messages; undefined if its run has ended. `now` gives the file system's time.
+ */
 async function describeHolder(
   { holder, modified }: FoundLock,
   lockPath: string,
@@ -219,7 +228,7 @@ async function readLock(lockPath: string): Promise<FoundLock | undefined> {
 async function look(lockPath: string): Promise<FoundLock | undefined> {
   try {
     if (!isLock(await lstat(lockPath))) throw notLock(lockPath);
-    // Opened anew each time: then NFS asks the server what the file is now.
+    // Opened anew each time, so that NFS asks the server for the current file.
     const handle = await open(lockPath, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     try {
       const stats = await handle.stat();

@@ -13,12 +13,12 @@ export async function diskFull(file: string, folder: string, bytes: number): Pro
   return noSpace(file, bytes, (await freeBytes(folder)) ?? 0);
 }
 
-/** What is left for this user. Undefined on file systems that do not tell, or tell nothing that could be. */
+/** Free bytes for this user. Undefined if the file system reports none, or an impossible number. */
 export async function freeBytes(folder: string): Promise<number | undefined> {
   try {
     const { bavail, bsize } = await statfs(folder);
     const free = bavail * bsize;
-    // Mounts of object stores and of FUSE say 0 where they do not know. A disk that is full says so again when it is written.
+    // Mounts of object stores and of FUSE report 0 for unknown. A full disk fails again when it is written.
     return free > 0 ? free : undefined;
   } catch (error) {
     if (isRefusal(error)) return undefined;

@@ -186,7 +186,7 @@ function identityOf(stats: { dev: bigint; ino: bigint; size: bigint; mtimeNs: bi
 /** Codes of paths that lead nowhere. They are faults of the model's folder, not of the machine. */
 const MISSING = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
 
-/** The error for a path that could not be opened: its folder's fault where it leads to no file, else the machine's. */
+/** The error for a path that cannot be opened: invalid input if it is not a file, otherwise local I/O. */
 export function openFault(name: string, error: unknown): PressError {
   if (error instanceof NotRegular) return invalidInput({ file: name, what: error.message });
   const code = (error as NodeJS.ErrnoException).code ?? '';

@@ -42,7 +42,7 @@ export class Journal {
         const { size } = await handle.stat();
         const content = size > MAX_BYTES ? '\n' : await handle.readFile('latin1');
         const journal = new Journal(path, key, handle, content);
-        // What stays behind the end is written over, or does not count.
+        // Bytes that remain after the end are overwritten, or ignored.
         await unlessRefused(() => handle.truncate(journal.#end));
         return journal;
       } catch (error) {
@@ -54,7 +54,7 @@ export class Journal {
     }
   }
 
-  /** Whether the file at `path` may go once work called `key` is done: it is of that work, or holds nothing. Changes nothing. */
+  /** Whether the file at `path` belongs to the work called `key`, or is empty. Changes nothing. */
   static async isOf(path: string, key: string): Promise<boolean> {
     try {
       const stats = await lstat(path);

@@ -1,7 +1,7 @@
-/** Milliseconds between two signs of life of a run that holds a lock. */
+/** Milliseconds between two renewals of a lock by its holder. */
 export const BEAT = 15_000;
 /**
- * Milliseconds without a sign of life after which a run that cannot be asked counts as ended. Long beside pauses of a
- * machine, outages of a network, and the minute for which NFS keeps what it knows of a file.
+ * Milliseconds without a renewal after which a run that cannot be seen counts as ended. Longer than usual
+ * pauses of a machine, outages of a network, and the minute for which NFS caches attributes of a file.
  */
 export const LEASE = 300_000;

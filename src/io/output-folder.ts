@@ -4,8 +4,8 @@ import { localIo, PressError } from '../core/errors.ts';
 import { Refusals } from './refusals.ts';
 
 /**
- * Creates `folder` and its parents where missing. Returns those it made, innermost first. Throws local-io, after removing what it
- * has made.
+ * Creates `folder` and its missing parents. Returns those it made, innermost first. If it fails, it removes
+ * them and throws local-io.
  */
 export async function createFolder(folder: string): Promise<readonly string[]> {
   const missing: string[] = [];
@@ -15,7 +15,7 @@ export async function createFolder(folder: string): Promise<readonly string[]> {
     if (path.dirname(at) === at) break;
     at = path.dirname(at);
   }
-  // One by one: Node tries for ever to make folders where the system answers that their parent is missing, as in /proc.
+  // One by one: Node's recursive mkdir never ends where the system reports a missing parent, as in /proc.
   const made: string[] = [];
   try {
     for (const at of missing.reverse()) if (await makeFolder(at, folder)) made.unshift(at);
@@ -36,7 +36,7 @@ async function isFolder(at: string, label: string): Promise<boolean> {
   throw new PressError('local-io', { file: label, what: 'is not a folder' });
 }
 
-/** False where another run has been faster. */
+/** False if another run has made it first. */
 async function makeFolder(at: string, label: string): Promise<boolean> {
   try {
     await mkdir(at);
@@ -47,7 +47,7 @@ async function makeFolder(at: string, label: string): Promise<boolean> {
       if (await isFolder(at, label)) return false;
       throw new PressError('local-io', { file: label, what: 'is a symbolic link that leads nowhere' });
     }
-    // Its parent is there, but a kernel shows its own state in it.
+    // The parent exists, but is a file system of the kernel, such as /proc.
     if (code === 'ENOENT') {
       throw new PressError('local-io', {
         file: label,
@@ -70,8 +70,8 @@ export async function removeEmptyFolders(folders: readonly string[]): Promise<vo
 }
 
 /**
- * Makes the names in `folder` durable: a rename survives a power failure only after this. Where the file system does not do that,
- * `refusals` gets to know, and nothing is thrown.
+ * Makes the names in `folder` durable: a rename survives a power failure only after this. If the file system
+ * refuses that, it is recorded in `refusals` and nothing is thrown.
  */
 export async function syncFolder(folder: string, refusals = new Refusals()): Promise<void> {
   // Windows opens no folders, and keeps its names in a journal of its own.

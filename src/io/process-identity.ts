@@ -12,7 +12,7 @@ export async function ownIdentity(): Promise<ProcessIdentity> {
   return { pid: process.pid, started: (await processState(process.pid))?.started };
 }
 
-/** Whether a process of this place still runs. Where its start is unknown, a process of the same number counts as it. */
+/** Whether a process of this place still runs. If its start is unknown, any process of that number counts. */
 export async function isAlive({ pid, started }: ProcessIdentity): Promise<boolean> {
   if (!exists(pid)) return false;
   const now = await processState(pid);
@@ -20,12 +20,12 @@ export async function isAlive({ pid, started }: ProcessIdentity): Promise<boolea
   return !now.ended && (started === undefined || started === now.started);
 }
 
-/** Linux gives this number to the first namespace, and to no other. */
+/** The number that Linux gives to the initial PID namespace only. */
 const FIRST_NAMESPACE = 'pid:[4026531836]';
 
 /**
- * Whether a process of another namespace of this machine still runs. Undefined where this process cannot see it: only the first
- * namespace shows the processes of all, and those of other users only to root.
+ * Whether a process of another PID namespace of this machine still runs. Undefined if this process cannot see
+ * it: only the initial namespace shows the processes of all others, and those of other users only to root.
  */
 export async function isAliveInside(
   { started }: Pick<ProcessIdentity, 'started'>,
@@ -73,7 +73,7 @@ async function processState(pid: number): Promise<{ ended: boolean; started: str
 
 async function readStat(pid: number): Promise<string | undefined> {
   if (pid === process.pid) return readFile('/proc/self/stat', 'latin1');
-  // In a new namespace /proc may still be that of the old one, where the number is another process's.
+  // In a new namespace /proc may still show the old one, in which the number is that of another process.
   const isOurs = (await readlink('/proc/self')) === `${process.pid}`;
   return isOurs ? readFile(`/proc/${pid}/stat`, 'latin1') : undefined;
 }

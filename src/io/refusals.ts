@@ -1,19 +1,20 @@
 /**
- * Codes by which file systems say that they do not have an operation, or not for this user: mounts of object stores, network
- * drives and FUSE differ in which. An operation that has failed says EIO, ENOSPC, EDQUOT, ESTALE or the like.
+ * Codes of file systems that do not support an operation, or not for this user. Mounts of object stores,
+ * network drives and FUSE use different ones. An operation that has failed gives EIO, ENOSPC, EDQUOT, ESTALE
+ * or the like.
  */
 const REFUSED = new Set([
   ...['ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL', 'ENOTTY', 'EPERM', 'EACCES', 'EBADF', 'EISDIR'],
-  // ENOTSUPP of Linux, which should not leave the kernel, and has no name outside.
+  // ENOTSUPP, an internal code of Linux that has no name in user space.
   'Unknown system error -524',
 ]);
 
-/** Whether a file system has refused an operation, which then has changed nothing. */
+/** Whether the file system does not support an operation, which then has changed nothing. */
 export function isRefusal(error: unknown): boolean {
   return REFUSED.has((error as NodeJS.ErrnoException).code ?? '');
 }
 
-/** Runs an operation without which a file is whole all the same. False where the file system refuses it. Throws where it fails. */
+/** Runs an operation that a file can do without. False if the file system refuses it. Throws if it fails. */
 export async function unlessRefused(operation: () => Promise<unknown>): Promise<boolean> {
   try {
     await operation();
@@ -30,7 +31,7 @@ type Kind = 'permissions' | 'sync';
 export class Refusals {
   readonly #kinds = new Set<Kind>();
 
-  /** Runs an operation; that it was refused is kept. Throws where it fails. */
+  /** Runs an operation and records a refusal. Throws if it fails. */
   async allow(kind: Kind, operation: () => Promise<unknown>): Promise<void> {
     if (!(await unlessRefused(operation))) this.#kinds.add(kind);
   }

@@ -2,12 +2,12 @@ import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 
 /**
- * Opening a named pipe must not wait for a writer, nor a terminal become ours: such a wait can neither be ended nor interrupted.
- * Windows has neither flag.
+ * Opening a named pipe must not wait for a writer, since that can be neither ended nor interrupted, and
+ * opening a terminal must not make it ours. Windows has neither flag.
  */
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
-/** A path leads to something that is there, and is no regular file. */
+/** Something exists at a path, but is not a regular file. */
 export class NotRegular extends Error {}
 
 export interface RegularFile {
@@ -16,7 +16,7 @@ export interface RegularFile {
 }
 
 /**
- * Opens a file for reading, whatever the path leads to. This is the one place where files of people are opened.
+ * Opens a file for reading, whatever the path leads to. All files that users name are opened here.
  * @throws NotRegular where it is a folder, named pipe, socket or device; as `open` does.
  */
 export async function openRegular(path: string): Promise<RegularFile> {
@@ -36,7 +36,7 @@ export async function openRegular(path: string): Promise<RegularFile> {
 /** Reads a small file. Throws as `openRegular` does. */
 export async function readRegular(path: string): Promise<Buffer> {
   const { handle } = await openRegular(path);
-  // What has been read is what it was, whatever the system says at the end.
+  // The content is read already, so an error of close does not matter.
   return handle.readFile().finally(() => handle.close().catch(() => undefined));
 }
 

@@ -1,12 +1,12 @@
 import { lstat, rename, unlink } from 'node:fs/promises';
 import { temporaryPath } from './temporary-file.ts';
 
-/** What file systems say that rename nothing over a file. */
+/** Codes of file systems that do not rename over an existing file. */
 const NOT_OVER = ['EEXIST', 'EPERM'];
 
 /**
- * Gives a file the name of another, which goes. Where the file system does not replace files, the other makes room first: for a
- * moment nothing has the name.
+ * Renames a file over another. If the file system cannot replace files, the other is moved away first: then
+ * for a moment no file has the name.
  */
 export async function renameOver(from: string, to: string): Promise<void> {
   try {

@@ -8,8 +8,8 @@ import { readText, type TextFile } from './text-file.ts';
 /** How an entry is opened. */
 export interface OpenOptions {
   /**
-   * Refuse a file that has another name elsewhere (a hard link): nobody can tell whether that is outside of the folder. In the cache of
-   * the Hub, whose files are known by their hashes, it does not count.
+   * Refuse a file with several hard links: another name may lie outside of the folder. Not checked in the
+   * cache of the Hub, whose files are known by their hashes.
    */
   readonly refuseHardLinks?: boolean;
 }
@@ -35,8 +35,8 @@ export interface FolderSource {
 const HIDDEN = /^\./;
 
 /**
- * A model's folder. Files are opened by base name only. Where no entry has exactly the name that is asked for, the
- * only one that differs in case alone stands for it: disks and tools that ignore case change it.
+ * A model's folder. Files are opened by base name only. If no entry has exactly the requested name, the only
+ * entry that differs just in case is taken, since some disks and tools change the case.
  */
 export class SourceFolder {
   readonly name: string;
@@ -91,8 +91,8 @@ export class SourceFolder {
   }
 
   /**
-   * The folder of that name inside of this one; undefined where there is none. A link may lead elsewhere inside of what
-   * this one is held to, but not out of it.
+   * The folder of that name inside of this one; undefined if there is none. A link may lead elsewhere within
+   * the boundary of this folder, but not out of it.
    * @throws PressError invalid-input where a link leads out, local-io where the folder cannot be read.
    */
   async folder(name: string): Promise<SourceFolder | undefined> {
@@ -116,7 +116,7 @@ export class SourceFolder {
 }
 
 /**
- * Makes sure that what is at a path below a folder, with forward slashes, is in it: no link on the way leads out.
+ * Makes sure that a path below a folder, with forward slashes, stays in it: no link on the way leads out.
  * @throws PressError invalid-input where one does or nothing is there.
  */
 export async function assertInside(folder: string, below: string): Promise<void> {

@@ -28,9 +28,9 @@ export interface StagedFileOptions {
   readonly name: string;
   readonly bytes: number;
   readonly finalPath: string;
-  /** Where it lies until it is published, with what an earlier run may have left there. Left out: a fresh file. */
+  /** Its place until it is published; an earlier run may have left data there. Left out: a fresh file. */
   readonly staging?: string | undefined;
-  /** Takes what the file system refuses to do with it. */
+  /** Records what the file system refuses. */
   readonly refusals: Refusals;
 }
 
@@ -189,7 +189,7 @@ export class StagedFile {
   }
 }
 
-/** Makes a file `bytes` long; what it did not hold is zeros. */
+/** Sets the size of a file to `bytes`; new bytes are zeros. */
 async function setSize(handle: FileHandle, bytes: number): Promise<void> {
   try {
     await handle.truncate(bytes);

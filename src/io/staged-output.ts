@@ -55,7 +55,7 @@ export interface RecordFile {
 export interface StagedOutputOptions {
   /** Names the work: what a run has staged that does not complete stays for the next run of the same work. */
   readonly resume?: string;
-  /** Hears, once the files are there, what their file system does not do. */
+  /** Gets a note, once the files are there, on what their file system refused. */
   readonly progress?: Progress;
 }
 
@@ -129,7 +129,7 @@ export class StagedOutput {
     return this.#staging?.journal;
   }
 
-  /** What people should know of the file system, once the files are there. */
+  /** The note on the file system, once the files are there. */
   get remark(): string | undefined {
     return this.#complete ? this.#refusals.note(this.folder) : undefined;
   }
@@ -213,8 +213,8 @@ export class StagedOutput {
   }
 
   /**
-   * Undoes what has not been completed, but for what a later run goes on with. What another run may be at work with, since it
-   * has taken the lock over, is left to it. Best effort: nothing depends on it.
+   * Undoes what has not been completed, except what a later run continues with. If another run has taken the
+   * lock over, its files are left alone. Best effort: nothing depends on it.
    */
   async end(): Promise<void> {
     if (!this.#complete && !(await this.#lock.isHeld())) return this.#leave();
@@ -229,7 +229,7 @@ export class StagedOutput {
     if (!this.#complete) await removeEmptyFolders(this.#made.toReversed());
   }
 
-  /** Ends a run that has lost its lock. Its hidden files are its own, a staging folder is not. */
+  /** Ends a run that has lost its lock. It removes its own temporary files, but not the staging folder. */
   async #leave(): Promise<void> {
     for (const file of this.#files.values()) await (this.#staging ? file.keep() : file.discard());
     await this.#staging?.close();

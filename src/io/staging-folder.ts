@@ -103,7 +103,7 @@ export class StagingFolder {
 /** What the record is called here. */
 export const RECORD = 'record';
 
-/** What a run that does not go on with it finds in an output folder: nothing, work called `key`, or other work. */
+/** What an output folder holds of an interrupted run: nothing, work called `key`, or other work. */
 export async function findStaging(output: string, key: string): Promise<'nothing' | 'same' | 'other'> {
   const folder = path.join(output, STAGING_NAME);
   if (!(await isFolder(folder))) return 'nothing';

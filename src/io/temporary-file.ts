@@ -18,7 +18,7 @@ function shortPlace(): string {
   return ownPlace().place.slice(0, 8);
 }
 
-/** What the holder of a folder's lock knows. */
+/** What the holder of a folder's lock knows of earlier runs. */
 export interface Knowledge {
   /** When the lock was taken, in milliseconds by the clock of the file system. */
   readonly since: number;
@@ -27,12 +27,12 @@ export interface Knowledge {
 }
 
 /**
- * Removes temporary files in `folder` whose run has ended: its process is gone, its lock was taken over, or, where the process was
- * elsewhere, nothing has been written for a lease. The caller holds the folder's lock.
+ * Removes temporary files in `folder` whose run has ended: its process is gone, its lock was taken over, or,
+ * for a process elsewhere, the file has not changed for a lease. The caller holds the folder's lock.
  */
 export async function removeStaleTemporaries(folder: string, { since, ended }: Knowledge): Promise<void> {
   const names = await readdir(folder).catch((error) => {
-    // A folder that may be written, but not listed, has no temporary files that anybody could find.
+    // In a folder that may be written but not listed, temporary files cannot be found.
     if (error.code === 'EACCES') return [];
     throw localIo(folder, error);
   });

@@ -31,7 +31,7 @@ export async function readText(file: InputFile, maxBytes: number): Promise<TextF
     const foreign = isJson ? foreignContent(content) : undefined;
     if (foreign !== undefined) throw invalidInput({ file: name, what: foreign });
     const decoded = decodeUtf8(content, name);
-    // Editors of Windows put a byte order mark before JSON, where it stands for nothing.
+    // Editors of Windows put a byte order mark before JSON, where it has no meaning.
     const text = isJson ? decoded.replace(/^\ufeff/, '') : decoded;
     const digest = await file.sha256();
     return {

@@ -157,7 +157,7 @@ export async function openCompute({ threads, bytes, implementation }: ComputeOpt
 /** Node.js itself. */
 const BASE_BYTES = 64 << 20;
 
-/** Where a control group limits the memory, who takes more is killed without a word. */
+/** If a control group limits the memory, the kernel kills a process that takes more. */
 function assertFits(bytes: number, threads: number): void {
   const { memory, isConstrained } = machine();
   const needed = BASE_BYTES + taken + bytes;
@@ -169,7 +169,7 @@ function assertFits(bytes: number, threads: number): void {
   });
 }
 
-/** After the memory has been reserved, of which most of the address space goes. */
+/** Called after the memory is reserved, which takes most of the address space. */
 function assertAddressable(threads: number): void {
   const { addressSpace } = machine();
   const needed = (threads - 1) * THREAD_ADDRESS_BYTES;

@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import path from 'node:path';
 
-/** What this process may use of the machine: of a container, what it was given, not what its host has. */
+/** Resources that this process may use: in a container, those of the container, not of its host. */
 export interface Machine {
   readonly cores: number;
   /** Bytes of memory. */
   readonly memory: number;
-  /** Whether a control group limits the memory, so that who takes more is killed. */
+  /** Whether a control group limits the memory, so that a process that takes more is killed. */
   readonly isConstrained: boolean;
   /** Bytes of address space that are left under `ulimit -v`; infinite where there is no limit. */
   readonly addressSpace: number;

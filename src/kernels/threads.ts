@@ -12,7 +12,9 @@ const THREADS_SHARE = 1 / 8;
 /** To start a thread takes as long as to convert some 200,000 weights. */
 const WEIGHTS_PER_THREAD = 1 << 18;
 
-/** Threads for jobs over `tensors` where nobody says how many: as many as the cores, the memory and the work are worth. */
+/**
+ * Default number of threads for jobs over `tensors`: limited by the cores, the memory and the amount of work.
+ */
 export function defaultThreads(tensors: Iterable<Pick<Tensor, 'shape'>>): number {
   let weights = 0;
   for (const tensor of tensors) weights += elementCount(tensor);

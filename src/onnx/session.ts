@@ -16,7 +16,7 @@ import type { ReadInitializer } from './weight-request.ts';
 export interface SessionOptions {
   /** Reads an initializer whose data is external; it may be asked more than once. */
   readonly read: ReadInitializer;
-  /** Default: as many as cores, memory and the model are worth. */
+  /** Default: by cores, memory and model, see `defaultThreads`. */
   readonly threads?: number | undefined;
   /** Bytes of working memory allowed, for weights and products. Values between nodes come on top. */
   readonly maxMemory?: number;

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { invalidInput, unsupported } from '../core/errors.ts';
 import { MANIFEST_NAME, type ManifestArtifact } from './manifest.ts';
 
-/** Of files beside graphs, those that loaders ask for. */
+/** Files beside ONNX graphs that loaders read. */
 const COMPANIONS =
   /^(config|generation_config|plm_config|genai_config|tokenizer|tokenizer_config|special_tokens_map|chat_template)\.json$|^chat_template\.jinja$|^additional_chat_templates\/[\w-][\w.-]*\.jinja$/;
 
@@ -13,7 +13,7 @@ const NAMES: Readonly<Record<string, readonly RegExp[]>> = {
   webgpu: [/^[\w-][\w.-]*\/\w[\w.-]*\.(bin|css|html|js|json)$/],
 };
 
-/** By what the file that readers open is known; of a bundle, that is its page. */
+/** The ending of the file that readers open; for a bundle, its page. */
 const MAIN: Readonly<Record<string, string>> = { gguf: '.gguf', onnx: '.onnx', webgpu: '/index.html' };
 
 /**
@@ -37,9 +37,10 @@ function formatOf(target: string): string {
 }
 
 /**
- * Makes sure that a record names only files that an artifact of its format can have: whoever writes one could have any file of the
- * folder, such as `.env`, sent to the Hub.
- * @throws PressError invalid-input for another file; unsupported for a format that this version does not know.
+ * Checks that a record names only files that an artifact of its format can have. Otherwise a forged record
+ * could have any file of the folder, such as `.env`, sent to the Hub.
+ * @throws PressError invalid-input for another file; unsupported for a format that this version does not
+ * know.
  */
 export function assertOwnFiles({ target, files }: ManifestArtifact): void {
   const format = formatOf(target);

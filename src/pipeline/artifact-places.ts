@@ -12,7 +12,7 @@ import { assertAsRecorded, readManifest } from './manifest-reader.ts';
 
 /** What `plmpress.json` says of the files of one artifact. */
 export interface RecordedFiles {
-  /** Folder of the record, which paths of files begin in. */
+  /** Folder of the record. Paths of files are relative to it. */
   readonly folder: string;
   readonly artifact: ManifestArtifact;
   readonly files: readonly ManifestFile[];
@@ -22,7 +22,7 @@ export interface RecordedFiles {
 export interface ArtifactPlace {
   /** Path that opens it alone. */
   readonly place: string;
-  /** What people call it: its path in the folder that it was found in. */
+  /** Its name in messages: its path in the folder in which it was found. */
   readonly name: string;
   /** Undefined where no record names it. */
   readonly recorded: RecordedFiles | undefined;
@@ -32,13 +32,14 @@ export interface ArtifactPlace {
 export interface ArtifactPlaces {
   /** One at least. */
   readonly artifacts: readonly ArtifactPlace[];
-  /** Paths of models that lie in the folder as well and are none of them. */
+  /** Paths of other models in the folder, which the record does not name. */
   readonly leftOut: readonly string[];
 }
 
 /**
- * The artifacts of a folder: those that its record names, or, where it has none, those that are found there. A file, a checkpoint, a bundle and a
- * folder without any artifact mean themselves. With `checkpointFirst` a checkpoint does so although a record beside it names artifacts.
+ * The artifacts of a folder: those that its record names, or, without a record, those that are found. For a
+ * file, a checkpoint, a bundle or a folder without artifacts, the place itself. With `checkpointFirst`, also
+ * for a checkpoint beside a record that names artifacts.
  * @throws PressError as `readManifest` and `openedPath` do.
  */
 export async function artifactsAt(place: string, checkpointFirst = false): Promise<ArtifactPlaces> {
@@ -82,7 +83,7 @@ function recordedFiles(
   return { folder, artifact, files: files.filter((file) => own.has(file.path)) };
 }
 
-/** What is recorded for an artifact that is named by itself. */
+/** The record of an artifact that was given by its own path. */
 async function recordOf(place: string): Promise<RecordedFiles | undefined> {
   const resolved = path.resolve(place);
   for (const folder of await recordFolders(resolved)) {
@@ -102,7 +103,7 @@ async function recordFolders(place: string): Promise<string[]> {
   return isInside ? [parent, path.dirname(parent)] : [parent];
 }
 
-/** Whether files are those of an artifact of this name, a file or a folder. */
+/** Whether `files` belong to the artifact `name`, which is a file or a folder. */
 function holds(files: readonly string[], name: string): boolean {
   return files.some((file) => file === name || file.startsWith(`${name}/`));
 }
@@ -115,7 +116,7 @@ export async function isFolder(place: string): Promise<boolean> {
   );
 }
 
-/** How what is recorded is compared. */
+/** How files are compared with their record. */
 export interface CheckOptions {
   /** `sizes` reads nothing. */
   readonly by: 'sizes' | 'hashes';
@@ -166,7 +167,7 @@ function missing(file: string): PressError {
  * @throws PressError verification where its record shows that it is not as it was written.
  */
 export async function assertUndamaged(place: string): Promise<void> {
-  // A record that cannot be read tells nothing.
+  // A record that cannot be read is ignored here.
   const recorded = await recordOf(place).catch(() => undefined);
   if (recorded !== undefined) await checkRecorded(recorded, { by: 'hashes' });
 }

@@ -41,7 +41,10 @@ export interface CalibrateOptions {
   readonly contextLength?: number;
   /** Matrices, in every layer, whose inputs' second moments are gathered too. */
   readonly moments?: readonly MomentRole[];
-  /** Bytes of sums of second moments at a time; the texts are read again for those that do not fit. Default 256 MiB, or a quarter of the memory where that is less. */
+  /**
+   * Limit of the sums of second moments in memory, in bytes; the texts are read again for the rest. Default:
+   * 256 MiB, or a quarter of the memory if that is less.
+   */
   readonly momentBytes?: number;
   /** Keep the sums beside the output while the run lasts, and go on from those of a run that was interrupted. */
   readonly resume?: boolean;
@@ -50,14 +53,14 @@ export interface CalibrateOptions {
    * are no second moments.
    */
   readonly device?: CalibrationDevice;
-  /** Default: as many as cores, memory and the model are worth. Bytes do not depend on it. */
+  /** Default: by cores, memory and model, see `defaultThreads`. Bytes do not depend on it. */
   readonly threads?: number | undefined;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
 }
 
 const DEFAULT_MOMENT_BYTES = 256 << 20;
-/** Part of the memory that they may take by default. */
+/** Share of the memory that the sums may take by default. */
 const MOMENTS_SHARE = 1 / 4;
 /** Where a model runs. `webgpu`: on a GPU through Dawn, where the package webgpu is installed. */
 export const CALIBRATION_DEVICES = ['cpu', 'webgpu'] as const;

@@ -54,7 +54,10 @@ export class CalibrationKeeper {
     return (await this.#kept()).length > 0;
   }
 
-  /** Removes what runs for this output have left, of other options as well. Once the output is there. */
+  /**
+   * Removes what interrupted runs for this output have left, also with other options. Called once the output
+   * exists.
+   */
   async remove(): Promise<void> {
     for (const index of await this.#kept()) await this.#file(index).remove();
   }

@@ -6,7 +6,10 @@ import { type WriteOptions, type WrittenTargets, writeTargets } from './write-ta
 
 /** `targets` come from `planTargets(model, …)`. */
 export interface ConvertOptions extends WriteOptions {
-  /** Threads that transcode; default: as many as cores, memory and the model are worth. Bytes do not depend on it. */
+  /**
+   * Threads that transcode; default: by cores, memory and model, see `defaultThreads`. Bytes do not depend on
+   * it.
+   */
   readonly threads?: number | undefined;
   /** Most bytes that the process may hold. Bytes written do not depend on it. */
   readonly maxMemory?: number;

@@ -38,7 +38,7 @@ export interface ModelDiff {
 }
 
 export interface DiffOptions {
-  /** Default: as many as cores, memory and the model are worth. */
+  /** Default: by cores, memory and model, see `defaultThreads`. */
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal;
   readonly progress?: Progress;

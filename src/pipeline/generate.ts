@@ -19,7 +19,7 @@ export interface GenerateOptions {
   readonly sampler?: SamplerOptions;
   readonly attention?: AttentionForm;
   readonly ffn?: FfnForm;
-  /** Default: as many as cores, memory and the model are worth. */
+  /** Default: by cores, memory and model, see `defaultThreads`. */
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal;
   readonly progress?: Progress;

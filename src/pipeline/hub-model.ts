@@ -30,8 +30,8 @@ export function modelOnHub(tree: HubTree, { path, quantization }: HubSource): Ne
 }
 
 /**
- * The files of a model that have to be fetched. Where an index tells which files hold the weights, those of another set beside
- * them stay where they are.
+ * The files of a model that have to be fetched. If an index lists the files with the weights, weights of
+ * another set are not fetched.
  */
 export async function filesToFetch(
   run: HubRun,
@@ -52,7 +52,7 @@ export async function filesToFetch(
   });
 }
 
-/** Names in an index; undefined where it is damaged, of which its importer tells. */
+/** Names in an index; undefined if it is damaged, which its importer reports. */
 async function shardsOf(
   run: HubRun,
   tree: HubTree,

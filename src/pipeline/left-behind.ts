@@ -35,7 +35,7 @@ function stemOf(file: string): string {
 
 /**
  * Removes those of `files` from `folder` that are as the manifest of before says, by size and SHA-256, and are no
- * `inputs` of the run. Returns what a person should know. Nothing depends on what is left.
+ * `inputs` of the run. Returns notes for the user. Best effort: a file that stays does no harm.
  */
 export async function removeLeftBehind(
   folder: string,
@@ -54,8 +54,12 @@ export async function removeLeftBehind(
     (isGone ? removed : left).push(file.path);
   }
   return [
-    ...(removed.length > 0 ? [`removed what the replaced artifact alone had: ${firstNames(removed)}`] : []),
-    ...(left.length > 0 ? [`left from the replaced artifact, and in no record: ${firstNames(left)}`] : []),
+    ...(removed.length > 0
+      ? [`removed files that only the replaced artifact had: ${firstNames(removed)}`]
+      : []),
+    ...(left.length > 0
+      ? [`kept from the replaced artifact, but no longer listed in plmpress.json: ${firstNames(left)}`]
+      : []),
   ];
 }
 

@@ -8,7 +8,7 @@ export type { AttentionForm, FfnForm } from '../runtime/plm-runtime.ts';
 export interface LogitsOptions {
   readonly attention?: AttentionForm;
   readonly ffn?: FfnForm;
-  /** Default: as many as cores, memory and the model are worth. */
+  /** Default: by cores, memory and model, see `defaultThreads`. */
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal;
   readonly progress?: Progress;

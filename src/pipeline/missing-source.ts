@@ -3,7 +3,7 @@ import { HubRefusal, HubUnreachable } from '../hub/fault.ts';
 import { type HubSource, parseHubSource } from '../hub/hub-source.ts';
 import { exists, nearestPath } from '../io/existing-path.ts';
 
-/** Answers for what is not there, or may not be seen. */
+/** HTTP statuses for a repository that does not exist or may not be seen. */
 const UNSEEN = new Set([401, 403, 404]);
 
 /** Whether a spec has the form of an address, which is never a path. */
@@ -12,8 +12,8 @@ export function isAddress(spec: string): boolean {
 }
 
 /**
- * What a spec that is no path on this machine names on the Hub. What ends in a slash, or begins with a folder that is here,
- * is a path that has been mistyped, and is not asked of anybody.
+ * The place on the Hub that a spec names if it is not a path on this machine. A spec that ends in a slash or
+ * begins with an existing folder is a mistyped path, and no request is made for it.
  * @throws PressError `local-io` for paths, `usage` as `parseHubSource` does.
  */
 export async function hubSourceOf(spec: string, endpoint: string): Promise<HubSource> {
@@ -25,7 +25,10 @@ export async function hubSourceOf(spec: string, endpoint: string): Promise<HubSo
   throw new PressError('local-io', { file: spec, what: `no such file or folder${await meant(spec)}` });
 }
 
-/** The error where a spec that may be a path or an id leads to nothing: both readings, since only the user knows which. */
+/**
+ * The error for a spec that may be a path or an id and is neither: it names both, since only the user knows
+ * which.
+ */
 export async function neitherHereNorThere(spec: string, error: unknown): Promise<unknown> {
   const isUnseen = error instanceof HubRefusal && UNSEEN.has(error.status);
   if (isAddress(spec) || !(isUnseen || error instanceof HubUnreachable)) return error;

@@ -47,7 +47,7 @@ export function modelCard(options: CardOptions): string {
   ].join('\n')}\n`;
 }
 
-/** Where the weights are from: what the user says, the record, or else the card of the source, if that is a repository. */
+/** The base model: from the user, the record, or else the card of the source, if that names a repository. */
 export function baseModelOf({ manifest, source, baseModel }: CardOptions): string | undefined {
   return (
     baseModel ??
@@ -124,7 +124,7 @@ function licence({ license, licenseName }: ModelCard): string[] {
   ];
 }
 
-/** Whether `text` reads as a name, with nothing in it that Markdown or HTML know. */
+/** Whether `text` is a plain name, without any syntax of Markdown or HTML. */
 function isPhrase(text: string): boolean {
   return /^[\p{L}\p{N}](?!.*:\/)[\p{L}\p{M}\p{N} .,:/+_-]{0,95}$/u.test(text);
 }
@@ -134,7 +134,10 @@ function isWord(text: string): boolean {
   return /^[A-Za-z0-9][\w.+-]{0,95}$/.test(text);
 }
 
-/** Where a licence stands: an address of the web or a file of the repository. What else a source says would be a link to run. */
+/**
+ * The place of a licence: a web address or a file of the repository. Any other link, such as `javascript:`,
+ * is left out.
+ */
 function licenseAddress(text: string | undefined): string | undefined {
   return text !== undefined && /^(https?:\/\/[^\s\p{C}]+|[\w.-]+(\/[\w.-]+)*)$/u.test(text)
     ? text

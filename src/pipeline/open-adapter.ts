@@ -28,14 +28,18 @@ async function localFolder(spec: string): Promise<string | undefined> {
     if (stats.isDirectory()) return spec;
     if (stats.isFile() && (await isGguf(spec))) {
       const expected = 'the folder of PEFT that it was made of';
-      throw unsupported({ file: spec, what: 'is a GGUF, and adapters are not read from these', expected });
+      throw unsupported({
+        file: spec,
+        what: 'is a GGUF, and adapters are not read from GGUF files',
+        expected,
+      });
     }
   } catch (error) {
     if (error instanceof PressError) throw error;
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw localIo(spec, error);
   }
-  throw usage(`${path.basename(spec)} is no folder of an adapter`, `one with ${NEEDED.join(' and ')}`);
+  throw usage(`${path.basename(spec)} is not the folder of an adapter`, `one with ${NEEDED.join(' and ')}`);
 }
 
 async function isGguf(file: string): Promise<boolean> {

@@ -75,7 +75,7 @@ export async function localPlace(spec: string, access: SourceAccess = {}): Promi
   return fetchFromHub(await findOnHub(spec, hubRun(access)));
 }
 
-/** What exists on this machine wins over what is on the Hub. */
+/** A path on this machine takes precedence over the Hub. */
 async function isHere(spec: string): Promise<boolean> {
   return !isAddress(spec) && (await statOf(spec)) !== undefined;
 }
@@ -84,7 +84,9 @@ function hubRun({ env, progress, signal }: SourceAccess): HubRun {
   return { settings: hubSettings(env), ...(progress && { progress }), ...(signal && { signal }) };
 }
 
-/** Opens what is at a path. A file that its record shows to be damaged is told as such, whatever it has become. */
+/**
+ * Opens what is at a path. If it differs from its record, that is the error, whatever else is wrong with it.
+ */
 async function openLocal(place: string): Promise<Required<PlacedModel>> {
   const found = await onlyModel(place);
   try {
@@ -95,7 +97,7 @@ async function openLocal(place: string): Promise<Required<PlacedModel>> {
   }
 }
 
-/** What a damaged file may be taken for. */
+/** Failures that damage to a file may cause. */
 const DAMAGE: readonly Failure[] = ['invalid-input', 'unsupported'];
 
 async function openAt(place: string): Promise<Model> {

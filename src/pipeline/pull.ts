@@ -21,7 +21,10 @@ export interface PullOptions extends HubRun {
 export interface Pull extends HubOrigin {
   /** Where the files are, or would be. */
   readonly folder: string | undefined;
-  /** With the SHA-256 of what Git LFS keeps, the id of git's blob of others; offline without, where the cache does not tell. */
+  /**
+   * Each with its SHA-256 if Git LFS keeps it, else its git blob id; without either if the cache does not
+   * know it offline.
+   */
   readonly files: readonly HubFile[];
 }
 

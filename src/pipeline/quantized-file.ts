@@ -2,7 +2,7 @@ import { siblingShardNames } from '../../formats/gguf/shards.ts';
 import { usage } from '../core/errors.ts';
 import { firstNames } from '../core/name-list.ts';
 
-/** GGUF files beside a model that are none: importance matrices, and projectors of images and drafts. */
+/** GGUF files beside a model that are not models: importance matrices, image projectors and drafts. */
 const COMPANION = /(^|[-_.])(imatrix|mmproj|mtp)([-_.]|$)/i;
 
 /**
@@ -26,7 +26,8 @@ export function quantizedFile(
   if (found.length > 1) {
     throw usage(`${spec} may be ${firstNames(found)}`, `one of them, as hf://${repository}/${found[0]}`);
   }
-  if (models.length > 0) throw usage(`${spec} is no GGUF of the repository`, `one of ${firstNames(models)}`);
+  if (models.length > 0)
+    throw usage(`${spec} is not a GGUF of the repository`, `one of ${firstNames(models)}`);
   throw usage(
     `${spec}: the repository holds no GGUF`,
     `${repository}, which convert --to gguf:… makes one of`,

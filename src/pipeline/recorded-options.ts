@@ -75,7 +75,7 @@ function replayTensorTypes(values: readonly string[]): TargetOptions | undefined
   return { tensorTypes };
 }
 
-/** A pattern of a record that is none is a fault of the record, not of the command line. */
+/** An invalid pattern of a record is a fault of the record, not of the command line. */
 function assertPatterns(tensorTypes: readonly TensorType[]): void {
   try {
     new PatternList(tensorTypes.map(({ pattern, scheme }) => [pattern, scheme]));

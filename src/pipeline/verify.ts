@@ -44,7 +44,7 @@ export interface VerifyOptions {
   readonly attention?: AttentionForm;
   /** What computes the artifact. Default: built-in. */
   readonly engine?: Engine;
-  /** Default: as many as cores, memory and the model are worth. */
+  /** Default: by cores, memory and model, see `defaultThreads`. */
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal;
   readonly progress?: Progress;

@@ -67,7 +67,7 @@ export function slotBytes(tensors: readonly PlannedTensor[], limit: MemoryLimit)
   const { maxMemory, resident, threads, making = 0 } = limit;
   const base = resident + GROWTH_BYTES + (threads - 1) * THREAD_BYTES + making + sideBytes(tensors);
   const available = aligned(((maxMemory ?? machine().memory) - base) / SLOTS - SLOT_ALIGNMENT);
-  // What the machine gives is no promise to keep: where it is little, the smallest slots may do.
+  // The memory of the machine is not a limit that must be kept: if it is small, the smallest slots may do.
   if (maxMemory === undefined) return Math.max(Math.min(PREFERRED_SLOT_BYTES, available), smallest);
   if (available < smallest) {
     const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;

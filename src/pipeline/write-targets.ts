@@ -84,12 +84,12 @@ export async function writeTargets(options: WriteOptions, fill: Fill): Promise<W
       output,
       async (staged) => {
         if (staged.replacedOther) {
-          note('the interrupted conversion that was here was another one, and is gone');
+          note('the interrupted conversion in this folder was a different one and has been removed');
         }
         const written = await write(staged, job, fill);
         if (found === 'same') {
           await removeStaging(output);
-          note(`${STAGING_NAME} is gone: this run has completed what was interrupted`);
+          note(`${STAGING_NAME} has been removed: this run completed the interrupted conversion`);
         }
         return written;
       },
@@ -103,7 +103,7 @@ export async function writeTargets(options: WriteOptions, fill: Fill): Promise<W
   }
 }
 
-/** What a run without --resume says of an interrupted one. */
+/** The note of a run without --resume on an interrupted one. */
 const WAITING = {
   same: `an interrupted conversion waits in ${STAGING_NAME}: --resume goes on with it`,
   other: `an interrupted conversion of something else waits in ${STAGING_NAME}: its own command goes on with it; delete the folder if nobody needs it`,

@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener } from 'node:http';
 import { refuse } from './refuse.ts';
 import type { ServedHosts } from './served-hosts.ts';
 
-/** Lets only requests through that are for this server by their `Host`. `hosts` is asked when requests come. */
+/** Passes on only requests whose `Host` names this server. `hosts` is called for each request. */
 export function guardHosts(hosts: () => ServedHosts, answer: RequestListener): RequestListener {
   return (request, response) => {
     const host = hostOf(request);
@@ -10,11 +10,14 @@ export function guardHosts(hosts: () => ServedHosts, answer: RequestListener): R
     if (isAccepted) return answer(request, response);
     response.setHeader('X-Content-Type-Options', 'nosniff');
     if (isAccepted === undefined) return refuse(response, 400);
-    refuse(response, 403, 'this server has another name, which serve --host can give it');
+    refuse(response, 403, 'this server does not answer to that name; plmpress serve --host NAME permits it');
   };
 }
 
-/** The one `Host` that a request must have (RFC 9112, section 3.2). An address in place of a path names another, as for a proxy. */
+/**
+ * The one `Host` that a request must have (RFC 9112, section 3.2). A full URL in place of a path is for a
+ * proxy.
+ */
 function hostOf({ headersDistinct, url }: IncomingMessage): string | undefined {
   const [host, ...more] = headersDistinct.host ?? [];
   return more.length === 0 && url!.startsWith('/') ? host : undefined;

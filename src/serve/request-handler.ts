@@ -31,7 +31,7 @@ async function answer(root: string, request: IncomingMessage, response: ServerRe
   if (parts === undefined) return refuse(response, 400);
   if (parts.join() === '' && !isBundle(root)) {
     const names = bundlesIn(root);
-    // Not for ever: another bundle may join it.
+    // A temporary redirect, since another bundle may be added.
     return names.length === 1 ? redirect(response, 302, names[0]!) : sendList(request, response, names);
   }
   // A folder's page needs the slash at the end, or its relative links lead elsewhere.

@@ -24,7 +24,7 @@ export async function openServed(root: string, parts: readonly string[]): Promis
     const etag = `"${stats.size.toString(36)}-${stats.mtimeNs.toString(36)}"`;
     return { handle, path: file, size: Number(stats.size), etag };
   } catch {
-    // Missing, unreadable, no file, or gone in between: all the same to who asks.
+    // Missing, unreadable, not a file, or removed meanwhile: the client gets the same answer.
     return undefined;
   }
 }

@@ -6,7 +6,7 @@ const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
 LOOPBACK.addAddress('::1', 'ipv6');
 
-/** Of the addresses that stand for all of a machine. */
+/** Addresses that mean every interface of a machine. */
 const ALL = ['0.0.0.0', '::'];
 /** A name or an address with what may follow it; addresses of IPv6 stand in brackets. */
 const HOST_HEADER = /^(?:\[(?<v6>[0-9a-f:.]+)\]|(?<name>[a-z0-9._-]+))(?::(?<port>\d{1,5}))?$/i;
@@ -14,23 +14,23 @@ const HOST_HEADER = /^(?:\[(?<v6>[0-9a-f:.]+)\]|(?<name>[a-z0-9._-]+))(?::(?<por
 const LISTEN = /^[\w.:%-]+$/;
 
 /**
- * What browsers may call a server in the `Host` header. A page of another site can have its own name lead to this machine (DNS
- * rebinding): its requests then come with that name, and are refused. Addresses cannot be made to lead elsewhere.
+ * The names that a `Host` header may have. Another site can make its own name resolve to this machine (DNS
+ * rebinding). Its requests then carry that name and are refused. IP addresses cannot be redirected so.
  */
 export class ServedHosts {
   readonly #name: string;
   readonly #isAll: boolean;
 
-  /** `host`: what the server was told to listen at; `bound`: the address where it does. */
+  /** `host`: the value of `--host`; `bound`: the address on which the server listens. */
   constructor(host: string, bound: string) {
     this.#name = plainName(host);
     this.#isAll = ALL.includes(bound);
   }
 
   /**
-   * Whether a request that names `host`, with or without a port, is for this server: names of the loopback interface, and what the
-   * server was told to listen at; where that is all of the machine, every address and the name of the machine. Ports are not
-   * compared: forwarding changes them. Undefined for what is no host at all.
+   * Whether a request for `host`, with or without a port, is for this server. It answers to loopback names
+   * and to the value of `--host`; if that means every interface, to every address and the name of the
+   * machine. Ports are not compared, since forwarding changes them. Undefined if `host` is not a host at all.
    */
   accepts(host: string): boolean | undefined {
     const { v6, name, port } = HOST_HEADER.exec(host)?.groups ?? {};
@@ -42,13 +42,13 @@ export class ServedHosts {
 }
 
 /**
- * Makes sure that there is a host to listen at: Node takes an empty one for all of the machine.
- * @throws PressError usage where it is none.
+ * Checks the value of `--host`: Node takes an empty one to mean every interface.
+ * @throws PressError usage if it is not a host.
  */
 export function assertListenHost(host: string): void {
   if (LISTEN.test(host)) return;
   throw usage(
-    `${JSON.stringify(host)} is no host to listen at`,
+    `${JSON.stringify(host)} is not a host to listen on`,
     'an address or a name; 0.0.0.0 for all of this machine',
   );
 }

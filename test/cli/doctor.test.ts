@@ -93,7 +93,7 @@ describe('plmpress doctor', () => {
     assert.equal(wrong.code, 2);
     assert.deepEqual(wrong.find('Hub'), {
       ...{ name: 'Hub', state: 'problem', failure: 'usage' },
-      found: 'HF_ENDPOINT is no address of a server, expected https://huggingface.co',
+      found: 'HF_ENDPOINT is not an address of a server, expected https://huggingface.co',
       advice: 'set the variable right, or unset it',
     });
     const away = await examined(['--online'], { env: { ...env, HF_ENDPOINT: 'http://127.0.0.1:9' } });

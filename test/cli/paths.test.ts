@@ -210,7 +210,7 @@ describe('a current folder that has been removed', () => {
   ]) {
     it(`is told by ${argv[0]}`, async (t) => {
       failing(t);
-      await assertFails(argv, 4, /: the current folder has been removed: change to one that is there\n$/);
+      await assertFails(argv, 4, /: the current folder has been removed: change to a folder that exists\n$/);
     });
   }
 });

@@ -192,8 +192,8 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [['inspect', 'no-such-folder'], 4, /^no-such-folder: no such file or folder$/],
   [['inspect', './no/such'], 4, /no such file or folder/],
   [['inspect', 'no/such.gguf'], 4, /no such file or folder/],
-  [['pull', 'no-repository'], 2, /^"no-repository" is no repository, expected org\/name/],
-  [['push', 'x', '--repo', 'no-repository'], 2, /^"no-repository" is no repository/],
+  [['pull', 'no-repository'], 2, /^"no-repository" is not a repository, expected org\/name/],
+  [['push', 'x', '--repo', 'no-repository'], 2, /^"no-repository" is not a repository/],
   [
     ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--stream'],
     2,

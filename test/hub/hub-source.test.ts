@@ -86,19 +86,19 @@ describe('sources on the Hub', () => {
     it(`${spec} is a path`, () => assert.equal(parseHubSource(spec), undefined));
   }
   const elsewhere: readonly [spec: string, message: RegExp][] = [
-    ['datasets/org/name', /is a data set on the Hub, and no model, expected hf:/],
-    ['hf://spaces/org/name', /is a space on the Hub, and no model/],
-    ['https://huggingface.co/datasets/org/name/tree/main', /is a data set on the Hub, and no model/],
-    ['https://huggingface.co/org/name/discussions/3', /is a page of the Hub, but of no model or file/],
-    ['https://huggingface.co/api/models/org/name', /is a page of the Hub, but of no model or file/],
-    ['https://huggingface.co/gpt2', /is no address on the Hub/],
-    ['https://huggingface.co/', /is no address on the Hub/],
-    ['https://huggingface.co/org/name:Q4_K_M/x', /is a page of the Hub, but of no model or file/],
+    ['datasets/org/name', /is a data set on the Hub, not a model, expected hf:/],
+    ['hf://spaces/org/name', /is a space on the Hub, not a model/],
+    ['https://huggingface.co/datasets/org/name/tree/main', /is a data set on the Hub, not a model/],
+    ['https://huggingface.co/org/name/discussions/3', /is a page of the Hub, but not of a model or file/],
+    ['https://huggingface.co/api/models/org/name', /is a page of the Hub, but not of a model or file/],
+    ['https://huggingface.co/gpt2', /is not an address on the Hub/],
+    ['https://huggingface.co/', /is not an address on the Hub/],
+    ['https://huggingface.co/org/name:Q4_K_M/x', /is a page of the Hub, but not of a model or file/],
     ['https://example.com/org/name', /HF_ENDPOINT names another server$/],
-    ['s3://org/name', /is no address on the Hub/],
-    ['file:///org/name', /is no address on the Hub/],
+    ['s3://org/name', /is not an address on the Hub/],
+    ['file:///org/name', /is not an address on the Hub/],
     ['git@hf.co:org/name.git', /is an address of git/],
-    ['hf://org/name:', /is no address on the Hub/],
+    ['hf://org/name:', /is not an address on the Hub/],
   ];
   for (const [spec, message] of elsewhere) {
     it(`${spec} leads elsewhere`, () => {
@@ -119,7 +119,7 @@ describe('sources on the Hub', () => {
     it(`${spec} is refused`, () => {
       assert.throws(
         () => parseHubSource(spec),
-        pressFailure('usage', /is no address on the Hub, expected hf:/),
+        pressFailure('usage', /is not an address on the Hub, expected hf:/),
       );
     });
   }

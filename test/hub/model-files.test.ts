@@ -78,5 +78,5 @@ it('a quantization brings its GGUF, and names a source', async (t) => {
   );
   const none = await runCli(['inspect', 'org/m:Q6_K'], { env });
   assert.equal(none.code, 2);
-  assert.match(none.stderr, /org\/m:Q6_K is no GGUF of the repository, expected one of plm-tiny-Q8_0/);
+  assert.match(none.stderr, /org\/m:Q6_K is not a GGUF of the repository, expected one of plm-tiny-Q8_0/);
 });

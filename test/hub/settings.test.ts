@@ -73,7 +73,7 @@ describe('settings of the Hub', () => {
     execFileSync('mkfifo', [fifo]);
     assert.throws(
       () => hubSettings({ ...HOME, HF_TOKEN_PATH: fifo }),
-      pressFailure('local-io', /fifo: is no regular file, from which a token could be read$/),
+      pressFailure('local-io', /fifo: is not a regular file, so no token can be read from it$/),
     );
   });
 

@@ -211,7 +211,7 @@ describe('offline', () => {
     const run = { settings: testSettings(server, home, OFFLINE) };
     await assert.rejects(
       resolveRevision(run, REPOSITORY, 'main'),
-      pressFailure('network', /is not asked for, since HF_HUB_OFFLINE is set$/),
+      pressFailure('network', /is not requested, since HF_HUB_OFFLINE is set$/),
     );
     assert.deepEqual(server.seen, []);
   });

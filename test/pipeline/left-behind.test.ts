@@ -36,8 +36,11 @@ describe('what --force replaces', () => {
 
     const stderr = await convert(source, output, '--to', 'gguf:f16', '--shard-size', '64K', '--force');
     const kept = [many[1]!, 'mine-00001-of-00002.gguf'];
-    assert.match(stderr, /removed what the replaced artifact alone had: plm-F16-00001-of-/);
-    assert.match(stderr, new RegExp(`left from the replaced artifact, and in no record: ${many[1]}`));
+    assert.match(stderr, /removed files that only the replaced artifact had: plm-F16-00001-of-/);
+    assert.match(
+      stderr,
+      new RegExp(`kept from the replaced artifact, but no longer listed in plmpress.json: ${many[1]}`),
+    );
     const few = ggufs(output).filter((name) => !kept.includes(name));
     assert.ok(few.length > 1 && few.length < many.length);
     assert.deepEqual(recorded(output), few);
@@ -59,7 +62,7 @@ describe('what --force replaces', () => {
     assert.ok(shards.every((name) => existsSync(path.join(output, name))));
     const again = await convert(path.join(output, shards[0]!), output, '--to', 'gguf:f16', '--force');
     assert.ok(shards.every((name) => existsSync(path.join(output, name))));
-    assert.match(again, /left from the replaced artifact/);
+    assert.match(again, /kept from the replaced artifact/);
   });
 
   it('of graphs and bundles goes too', async (t) => {
@@ -93,7 +96,7 @@ describe('files over --shard-size', () => {
     it(`are told for ${target}, before anything is written`, async (t) => {
       const { source, output } = sourceAndOutput(t);
       const note =
-        /files are larger than --shard-size, for no tensor is cut: \S+ has [\d,]+ bytes instead of at most 1$/m;
+        /files are larger than --shard-size, because a tensor is never cut: \S+ has [\d,]+ bytes instead of at most 1$/m;
       assert.match(await convert(source, output, '--to', target, '--shard-size', '1', '--dry-run'), note);
       assert.doesNotMatch(
         await convert(source, output, '--to', target, '--shard-size', '1G', '--dry-run'),

@@ -41,9 +41,9 @@ describe('the GGUF that a quantization names', () => {
 
   it('is none of another, and no companion', () => {
     const none =
-      /^org\/name:Q4_K is no GGUF of the repository, expected one of m-BF16-00001-of-00002\.gguf, /;
+      /^org\/name:Q4_K is not a GGUF of the repository, expected one of m-BF16-00001-of-00002\.gguf, /;
     assert.throws(() => find('Q4_K'), pressFailure('usage', none));
-    assert.throws(() => find('F16'), pressFailure('usage', /is no GGUF/));
+    assert.throws(() => find('F16'), pressFailure('usage', /is not a GGUF/));
   });
 
   it('is not chosen among several', () => {

@@ -248,7 +248,9 @@ test('what another conversion has left goes, with a note', async (t) => {
   const bench = new Bench(t);
   await bench.interrupt();
   const { notes } = await bench.run({ targets: ['gguf:f16'] });
-  assert.deepEqual(notes, ['the interrupted conversion that was here was another one, and is gone']);
+  assert.deepEqual(notes, [
+    'the interrupted conversion in this folder was a different one and has been removed',
+  ]);
   assert.ok(!existsSync(bench.staging));
 });
 
@@ -271,7 +273,7 @@ describe('a run without --resume', () => {
     const { notes } = await bench.run({ resume: false });
     assert.deepEqual(notes, [
       'an interrupted conversion waits in .plmpress-resume: --resume goes on with it',
-      '.plmpress-resume is gone: this run has completed what was interrupted',
+      '.plmpress-resume has been removed: this run completed the interrupted conversion',
     ]);
     assert.ok(!existsSync(bench.staging));
     assert.deepEqual(treeDigests(bench.output), await bench.whole());

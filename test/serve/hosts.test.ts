@@ -99,7 +99,7 @@ test('a server of bundles refuses what is not for it', async (t) => {
     ['GET /manifest.json HTTP/1.0\r\nHost: 127.0.0.1:1\r\n', /^HTTP\/1\.1 200 /],
     [
       'GET /manifest.json HTTP/1.1\r\nHost: evil.example\r\n',
-      /^HTTP\/1\.1 403 .*\r\n\r\n403 Forbidden: this server has another name, .*\n$/s,
+      /^HTTP\/1\.1 403 .*\r\n\r\n403 Forbidden: this server does not answer to that name; .*\n$/s,
     ],
     ['HEAD / HTTP/1.1\r\nHost: evil.example:8765\r\n', /^HTTP\/1\.1 403 /],
     ['POST / HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 0\r\n', /^HTTP\/1\.1 403 /],
@@ -120,7 +120,7 @@ test('a server listens nowhere without a host', async (t) => {
   for (const host of ['', ' ', 'a b', 'http://localhost/', '\n']) {
     await assert.rejects(
       () => serveBundles(folder, { host, port: 0 }),
-      pressFailure('usage', /is no host to listen at, expected an address or a name/),
+      pressFailure('usage', /is not a host to listen on, expected an address or a name/),
     );
   }
 });

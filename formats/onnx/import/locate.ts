@@ -64,7 +64,7 @@ async function graphNames(folder: string): Promise<string[]> {
   const entries = await readdir(folder).catch((error) => {
     throw localIo(folder, error);
   });
-  // Hidden files are no graphs: macOS writes `._model.onnx` beside each on other file systems.
+  // Hidden files are not graphs: macOS writes `._model.onnx` beside each on other file systems.
   const names = entries.filter((name) => /^[^.].*\.onnx$/i.test(name)).sort();
   return names.filter((name) => !names.includes(ALIASES.get(name) ?? ''));
 }

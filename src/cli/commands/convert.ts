@@ -49,12 +49,12 @@ A tensor takes the first of these that is given: --token-embedding-type, the fir
 its GGUF name (blk.0.attn_q.weight), --plan or --target-size, --pure, the rule of the target. Vectors stay F32. Bundles of
 webgpu take the schemes q4, q8 and f16 there, and patterns that match in the names of checkpoints (self_attn.q_proj) as well.
 --gguf-arch deepseek2 makes files that run with a KV cache of a ninth of the bytes and with flash attention, but hold the
-first matrix of every FFN twice; docs/gguf.md tells when that pays.
+first matrix of every FFN twice; docs/gguf.md says when that pays.
 All targets are written, or none: files get their names when they are whole and on the disk, and a run that fails
-or is interrupted leaves the folder as it was. With --resume its finished tensors stay in .plmpress-resume there, until the
-same conversion is complete, and the same command goes on with them: each must have the hash of its bytes, and the source
-those that it was made of. With --verify files are complete before they are compared, and stay if that is interrupted. The
-same source and options give the same bytes everywhere.
+or is interrupted leaves the folder as it was. With --resume, finished tensors stay in .plmpress-resume in that
+folder until the same conversion is complete. The same command continues with them, after it has checked their
+hashes and those of the source. With --verify, files are complete before they are compared, and stay if the check
+is interrupted. The same source and options give the same bytes everywhere.
 
 Examples:
   plmpress convert checkpoint/ --to gguf:q8_0 -o out/ --verify
@@ -96,7 +96,7 @@ export function convertCommand(open: OpenSession): Command {
     )
     .option(
       '--shard-size <size>',
-      'split into files of at most this size, or of one tensor; of webgpu 32MiB in any case',
+      'split into files of at most this size, but never split a tensor; webgpu: 32MiB at most',
       parseSize,
     )
     .option('--strict', 'refuse instead of storing a tensor in another scheme than the target says')
@@ -149,7 +149,7 @@ export function convertCommand(open: OpenSession): Command {
     )
     .option(
       '--allow-requantize',
-      'take a quantized source, changed by passes and adapters or not, whose rounding errors add to those of the target',
+      'accept a quantized source, with or without passes and adapters: its rounding errors add to those of the target',
     )
     .optionsGroup('Run:')
     .option('--stream', 'read a source on the Hub while converting, with no copy on this machine')
@@ -157,13 +157,13 @@ export function convertCommand(open: OpenSession): Command {
     .option('--dry-run', 'plan with exact sizes, write nothing')
     .option(
       '--force',
-      'replace files that are there, and remove the shards of what was there that are left over',
+      'replace existing files, and remove shards of the replaced artifact that the new one lacks',
     )
     .option('--resume', 'keep what is done when the run is interrupted, and go on there in the next')
     .addOption(threadsOption())
     .option(
       '--max-memory <size>',
-      'most memory to take; default: what this machine, or its container, has',
+      'limit of memory; default: the memory of this machine or container',
       parseSize,
     )
     .optionsGroup('Check:')

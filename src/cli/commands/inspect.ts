@@ -18,8 +18,9 @@ import { renderFacts, renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';
 
 const HELP = `
-Reads headers only, so it is quick on models of any size, on the Hub as well. Of a folder with several artifacts each is told by
-its name: those that plmpress.json names, or, without it, all that are found; --json then prints {"artifacts": [...], "leftOut": [...]}.
+Reads headers only, so it is quick on models of any size, on the Hub as well. In a folder with several artifacts it
+describes each that plmpress.json names, or, without plmpress.json, each that is found; --json then prints
+{"artifacts": [...], "leftOut": [...]}.
 
 Examples:
   plmpress inspect checkpoint/
@@ -32,7 +33,7 @@ export function inspectCommand(open: OpenSession): Command {
     .addHelpText('after', HELP)
     .action(async (source: string) => {
       const session = open();
-      // A file is one model; what is on the Hub is read there, and has to be one.
+      // A file is one model. A source on the Hub is read there and must be one model.
       if (!(await isFolder(source))) return tell(session, await inspectSource(session, source));
       const { artifacts, leftOut } = await artifactsAt(source, true);
       for (const name of leftOut) {
@@ -45,7 +46,7 @@ export function inspectCommand(open: OpenSession): Command {
     });
 }
 
-/** Text of models may be long. */
+/** Longest text of a model that is shown. */
 const SHOWN = 80;
 
 function inspectSource({ access }: Session, source: string): Promise<Inspection> {
@@ -57,7 +58,7 @@ async function tell(session: Session, inspection: Inspection): Promise<void> {
   else await session.writeLines(describe(inspection, session.theme));
 }
 
-/** One of several artifacts: what it is, or why it cannot be told. */
+/** One of several artifacts: its description, or why it could not be read. */
 interface InspectedArtifact {
   readonly name: string;
   readonly target: string | undefined;
@@ -79,7 +80,7 @@ async function inspectArtifact(
   }
 }
 
-/** All that can be told, then the first refusal, whose class is the exit code. */
+/** Prints all descriptions, then throws the first refusal, whose class is the exit code. */
 async function tellAll(
   session: Session,
   inspected: readonly InspectedArtifact[],
@@ -145,7 +146,7 @@ function modelFacts({ name, format, files, bytes, bitsPerWeight, config, ...rest
     ['head', config.tieWordEmbeddings ? 'tied to the embedding' : 'a matrix of its own'],
     [
       'KV cache',
-      `${formatCounted(latent, 'byte')} a token latent, ${formatCount(expanded)} expanded (${(expanded / latent).toFixed(1)} times as many), in f16`,
+      `${formatCounted(latent, 'byte')} per token latent, ${formatCount(expanded)} expanded (${(expanded / latent).toFixed(1)} times as many), in f16`,
     ],
   ];
 }

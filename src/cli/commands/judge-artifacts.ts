@@ -19,10 +19,10 @@ import type { namedTexts } from './report-flags.ts';
 import { reportSection } from './verification-report.ts';
 import type { VerifyFlags } from './verify.ts';
 
-/** What `verify` has found out about one artifact. */
+/** The result of `verify` for one artifact. */
 export interface JudgedArtifact {
   readonly name: string;
-  /** By its record. */
+  /** The target that its record names. */
   readonly target: string | undefined;
   readonly passed: boolean;
   readonly failures: readonly string[];
@@ -31,7 +31,7 @@ export interface JudgedArtifact {
   /** Undefined where it was refused before it was compared. */
   readonly verification?: Verification;
   readonly refusal?: PressError;
-  /** Where a report is wanted. */
+  /** Present if a report was asked for. */
   readonly section?: Section;
 }
 
@@ -45,7 +45,8 @@ export interface JudgeOptions {
 
 /**
  * Verifies artifacts, one after the other.
- * @throws PressError what is wrong with a single artifact; of several that is what is found out about it, and the others follow.
+ * @throws PressError for a single artifact, what is wrong with it. Of several, each fault becomes the result
+ * of its artifact, and the others are still verified.
  */
 export async function judgeArtifacts(
   session: Session,
@@ -54,7 +55,7 @@ export async function judgeArtifacts(
 ): Promise<JudgedArtifact[]> {
   const { source, texts, flags } = options;
   const read = { maxTokens: flags.tokens, ...(texts && { texts: texts.map(({ text }) => text) }) };
-  // What is wrong with the texts is no fault of an artifact.
+  // A fault of the texts is not a fault of an artifact.
   idsToCompare(new Tokenizer(source.tokenizer), read);
   const judged: JudgedArtifact[] = [];
   for (const place of places) {
@@ -69,7 +70,7 @@ export async function judgeArtifacts(
   return judged;
 }
 
-/** Failures of one artifact; others are those of the run. */
+/** Failures that belong to one artifact. All others end the run. */
 const OF_ARTIFACTS: readonly PressError['failure'][] = ['verification', 'invalid-input', 'unsupported'];
 
 function refused({ name, recorded }: ArtifactPlace, refusal: PressError): JudgedArtifact {
@@ -91,7 +92,7 @@ async function judge(
   return withSource(
     place,
     async (artifact, at) => {
-      // Bundles tell the hashes of their files themselves.
+      // The manifest of a bundle has the hashes of its files.
       if (recorded === undefined) await checkFiles(at!, artifact);
       const verification = await verify(source, artifact, {
         ...{ passes: await recordedPasses(at!, artifact), maxTokens, attention, threads, signal, progress },

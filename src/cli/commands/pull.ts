@@ -16,13 +16,13 @@ interface PullFlags {
 }
 
 const HELP = `
-An ID is org/name, org/name@revision, or hf://org/name@revision/path for one of several models in a repository;
-org/name:Q4_K_M names the GGUF of that quantization, and the address of a page of the Hub does as well. Of a checkpoint,
-config, tokenizer and weights come, and nothing else. Every file must have the size and hash that the Hub lists; a transfer
-that breaks off goes on where it ended, in a later run too. The cache is the one of huggingface_hub.
+An ID is org/name, org/name@revision, or hf://org/name@revision/path for one of several models in a repository.
+org/name:Q4_K_M names the GGUF of that quantization. The address of a page of the Hub is an ID as well. Of a
+checkpoint, only config, tokenizer and weights are fetched. Every file must have the size and hash that the Hub
+lists. A transfer that breaks off continues where it ended, also in a later run. The cache is that of huggingface_hub.
 
-HF_TOKEN, HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE and HF_HUB_DOWNLOAD_TIMEOUT mean what they do there; offline,
-nothing is asked. The token goes to the endpoint and to no other server.
+HF_TOKEN, HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE and HF_HUB_DOWNLOAD_TIMEOUT mean what they mean for
+huggingface_hub; offline, no request is made. The token goes to the endpoint and to no other server.
 
 Examples:
   plmpress pull PLM-Team/PLM-1.8B-Instruct
@@ -41,7 +41,8 @@ export function pullCommand(open: OpenSession): Command {
       const session = open();
       const { env, signal, progress } = session;
       const source = parseHubSource(id, env.HF_ENDPOINT);
-      if (source === undefined) throw usage(`${JSON.stringify(id)} is no repository`, 'org/name[@revision]');
+      if (source === undefined)
+        throw usage(`${JSON.stringify(id)} is not a repository`, 'org/name[@revision]');
       const result = await pull({ ...flags, source, settings: hubSettings(env), signal, progress });
       if (session.json) await session.writeJson(result);
       else if (!session.quiet) await session.writeLines(describe(result, flags, session.theme));

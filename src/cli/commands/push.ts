@@ -69,7 +69,7 @@ export function pushCommand(open: OpenSession): Command {
 function repositoryOf(id: string, { HF_ENDPOINT }: NodeJS.ProcessEnv) {
   const source = parseHubSource(id, HF_ENDPOINT);
   if (source && source.path === undefined && source.quantization === undefined) return source;
-  throw usage(`${JSON.stringify(id)} is no repository`, 'org/name');
+  throw usage(`${JSON.stringify(id)} is not a repository`, 'org/name');
 }
 
 function describe(result: Push, theme: Theme): string[] {

@@ -26,6 +26,6 @@ export function ffnOption(): Option {
 export function threadsOption(): Option {
   return new Option(
     '--threads <n>',
-    'threads that compute; default: as many as cores, memory and the model are worth',
+    'number of threads; default: by the cores, the memory and the size of the model',
   ).argParser(parseInteger(1, MAX_THREADS));
 }

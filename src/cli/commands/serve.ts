@@ -42,7 +42,7 @@ export function serveCommand(open: OpenSession): Command {
             'browsers of other machines have no WebGPU on http: put a server with https before this one',
           );
         }
-        // A server has no end of its own: a signal does not interrupt its work, but is how it is stopped.
+        // A server runs until it is stopped, so a signal is its regular end and not an interruption.
         if (!session.signal.aborted) await once(session.signal, 'abort');
         session.note('stopped');
       } finally {

@@ -34,7 +34,10 @@ export interface VerifyTargetsOptions {
   readonly reports: boolean;
 }
 
-/** Compares what `convert` has written with its source. Where that cannot be done to the end, a note says what stays. */
+/**
+ * Compares what `convert` has written with its source. If the check is cut short, a note says which files
+ * stay.
+ */
 export async function verifyTargets(
   session: Session,
   { model, targets, output, statistics }: Verifiable,
@@ -66,7 +69,7 @@ export async function verifyTargets(
   return verified;
 }
 
-/** What is known of targets that have been written, and whose check has not come to its end. */
+/** The note on targets that were written, but whose check did not finish. */
 function describeRest(targets: readonly Target[], output: string): string {
   const files = targets.map(({ plan }) => path.join(output, plan.files[0]!.name));
   const are = targets.length === 1 ? 'is complete and stays, but is' : 'are complete and stay, but are';

@@ -34,12 +34,13 @@ export interface VerifyFlags extends RuntimeFlags {
 }
 
 const HELP = `
-If plmpress.json lies beside the artifact, the files must be those that convert has written. Of a folder, every artifact that
-plmpress.json names is verified, each by its name; without it, all that are found. Of several, one that fails sets the exit code
-to 6, and --json prints {"passed", "artifacts": [...], "leftOut": [...]} with the figures of each. Then every tensor is
-compared with its source, and both models run over the text: the source, a GGUF and the weights of a WebGPU bundle in the
-reference runtime, an ONNX graph node by node in an interpreter, or in ONNX Runtime. Files of a bundle must be those of its
-manifest, too. What an artifact of its schemes cannot show sets the exit code to 6.
+If plmpress.json lies beside the artifact, the files must have the hashes that it records; those of a bundle must
+also have the hashes of its manifest. Then every tensor is compared with its source, and both models run over the
+text: the source, a GGUF and the weights of a WebGPU bundle in the reference runtime, an ONNX graph node by node in
+an interpreter, or in ONNX Runtime. An error larger than the schemes of the artifact explain sets the exit code to 6.
+In a folder, every artifact that plmpress.json names is verified; without plmpress.json, every artifact that is
+found. If one of several fails, the exit code is 6. For several, --json prints {"passed", "artifacts": [...],
+"leftOut": [...]} with the figures of each.
 A report shows where bytes and errors are, by tensor, layer and position, as a page without scripts or as Markdown for the
 summary of a CI job.
 
@@ -133,7 +134,7 @@ function filesOf({ place, recorded }: ArtifactPlace): string[] {
   return recorded.files.map((file) => path.join(recorded.folder, ...file.path.split('/')));
 }
 
-/** Names of artifacts that nothing beside them tells the hash of; bundles have a manifest of their own. */
+/** Names of artifacts without a recorded hash. Bundles have a manifest of their own. */
 function unhashed(artifacts: readonly ArtifactPlace[], judged: readonly JudgedArtifact[]): string[] {
   return artifacts
     .filter(({ recorded }, index) => recorded === undefined && judged[index]!.format !== 'webgpu')

@@ -10,7 +10,7 @@ const RATE_SECONDS = 3;
 /** The first moments of a phase tell nothing about its end. */
 const ETA_AFTER_SECONDS = 1;
 
-/** An end that is further away than this is not known: the rate is that of a moment in which nothing went on. */
+/** A longer estimate is not shown: it comes from a moment in which nothing moved. */
 const MAX_ETA_SECONDS = 100 * 3600;
 
 /** Counts what a phase has done and tells rate and time left. Times are in milliseconds, as the caller has them. */
@@ -48,7 +48,9 @@ export class PhaseMeter {
     return Math.max(0, now - this.#start) / 1000;
   }
 
-  /** `convert: 1.23 GB of 3.65 GB, 34 %, 250 MB/s, 0:10 left`, in at most `columns`: the name is cut before figures are. */
+  /**
+   * `convert: 1.23 GB of 3.65 GB, 34 %, 250 MB/s, 0:10 left`, in at most `columns`. The name is cut first.
+   */
   status(now: number, columns = Number.POSITIVE_INFINITY): string {
     const figures = this.#figures(now);
     if (figures === '') return cutToWidth(this.name, columns);
@@ -86,7 +88,7 @@ export class PhaseMeter {
     const rate = this.#rate;
     if (!(rate > 0 && Number.isFinite(rate))) return undefined;
     if (this.#unit === 'bytes') return rate < 0.5 ? undefined : `${formatBytes(Math.round(rate))}/s`;
-    // Two decimals below one: what is slow is counted in layers or sizes, of which each takes seconds.
+    // Two decimals below one: slow phases count layers or sizes, each of which takes seconds.
     const shown = rate < 1 ? Number(rate.toFixed(2)) : Math.round(rate);
     if (shown === 0) return undefined;
     return this.#unit === undefined ? `${formatCount(shown)}/s` : `${formatCount(shown)} ${this.#unit}/s`;

@@ -9,7 +9,7 @@ import type { Theme } from './theme.ts';
 /** Tells people on stderr how far long work is. */
 export interface Reporter {
   readonly progress: Progress;
-  /** Ends what is shown, and writes nothing where nothing is; an event that advances a phase is lost then. */
+  /** Ends what is shown. Writes nothing if nothing is shown; then an event that advances a phase is lost. */
   stop(): void;
 }
 
@@ -95,13 +95,13 @@ class AnimatedReporter implements Reporter {
     if (this.#spinner.isSpinning) return;
     this.#spinner.start();
     this.#line.terminal.on('resize', this.#fit);
-    // However the process ends: its next words begin on a line without remains.
+    // However the process ends, its next output begins on a clean line.
     for (const end of ENDS) process.on(end, this.stop);
   }
 
   readonly #fit = (): void => this.#move(this.#now());
 
-  /** An idle spinner is left alone: stopping it again would move the cursor in a line that others write. */
+  /** An idle spinner is not stopped again: that would move the cursor in a line that others write. */
   #halt(): void {
     if (!this.#spinner.isSpinning) return;
     this.#spinner.stop();
@@ -119,12 +119,13 @@ class AnimatedReporter implements Reporter {
 }
 
 /**
- * A terminal that has become narrower may tell so late. Until then the line is cut off at its edge. The cursor waits at the
- * beginning, so that what keys echo is written over, and a line that a narrower terminal has wrapped is cleared as a whole.
+ * The event that a terminal has become narrower may come late. Until then the terminal cuts the line at its
+ * edge. The cursor waits at the start of the line, so that echoed keys are overwritten, and a line that a
+ * narrower terminal has wrapped is cleared as a whole.
  */
 const [NO_WRAP, WRAP] = ['\x1b[?7l', '\x1b[?7h'];
 
-/** Events of the process that come before it ends by itself. */
+/** Events of the process right before it ends by itself. */
 const ENDS = ['exit', 'uncaughtExceptionMonitor'];
 
 /** Logs of jobs show that the work goes on, without growing long. */

@@ -2,13 +2,13 @@ import { clearScreenDown, cursorTo } from 'node:readline';
 import { Writable } from 'node:stream';
 import type { OutputStream } from '../output.ts';
 
-/** What terminals have that do not tell their width. */
+/** Columns of a terminal that does not report its width. */
 const USUAL_COLUMNS = 80;
 
 /**
- * A terminal as ora needs it to move a single line. ora divides by the columns to count the lines that its text takes, which never
- * ends in a terminal of 0 columns and is wrong once the width has changed. Here its text takes one line, whatever the width:
- * who draws cuts it to `room`.
+ * A terminal as ora needs it to redraw a single line. ora divides by the columns to count the lines of its
+ * text. That never ends in a terminal of 0 columns, and is wrong once the width has changed. Here the text
+ * always counts as one line, and the caller cuts it to `room`.
  */
 export class TerminalLine extends Writable {
   readonly isTTY = true;
@@ -21,7 +21,7 @@ export class TerminalLine extends Writable {
     this.terminal = terminal;
   }
 
-  /** Columns that a line can take. The last stays free: what is written there makes some terminals begin a new line. */
+  /** Columns for a line. The last stays free: writing there makes some terminals begin a new line. */
   get room(): number {
     return Math.max(1, (this.terminal.columns || USUAL_COLUMNS) - 1);
   }
@@ -30,7 +30,7 @@ export class TerminalLine extends Writable {
     return cursorTo(this.terminal, column);
   }
 
-  /** All below, too: a line that was drawn before the terminal became narrower may take several now. */
+  /** Clears all below, too: a line drawn before the terminal became narrower may take several lines now. */
   clearLine(): boolean {
     return clearScreenDown(this.terminal);
   }

@@ -1,17 +1,17 @@
 import { escapeControls } from '../../core/format.ts';
 
-/** What themes put around text. */
+/** The escape character of the colours that themes put around text. */
 const ESCAPE = '\u001b';
 const STYLE = new RegExp(`(${ESCAPE}\\[\\d{1,2}m)`);
 /**
- * What runners of jobs take for a command when it stands in a log: `::error::` at the start of a line on GitHub, `##[…]` and `##vso[…]`
- * anywhere on GitHub and Azure.
+ * Text that CI runners take for a command in a log: `::error::` at the start of a line on GitHub, `##[…]` and
+ * `##vso[…]` anywhere on GitHub and Azure.
  */
 const COMMAND = /(?<=^\s*)::|##(?=\w*\[)/g;
 
 /**
- * One line for a terminal or a log, as it is but for what could move the cursor, begin another line, turn the direction of writing or
- * command a runner. With `styled`, the colours of themes stay.
+ * One line for a terminal or a log. Escapes only what could move the cursor, begin another line, turn the
+ * direction of writing, or give a command to a CI runner. With `styled`, the colours of themes stay.
  */
 export function terminalLine(line: string, styled: boolean): string {
   const parts = styled ? line.split(STYLE) : [line];
@@ -21,7 +21,7 @@ export function terminalLine(line: string, styled: boolean): string {
     .replace(COMMAND, (found) => `${found[0]}\\u{${found.charCodeAt(1).toString(16)}}`);
 }
 
-/** The same of a JSON document, whose strings JSON itself can escape. */
+/** The same for a JSON document, with the escapes of JSON strings. */
 export function terminalJson(text: string): string {
   return text
     .replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (character) => (character === '\n' ? character : jsonEscape(character)))

@@ -1,8 +1,8 @@
 const GRAPHEMES = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
-/** Take no column: marks that combine, and characters that only format. */
+/** Characters of no column: combining marks and format characters. */
 const INVISIBLE = /[\p{M}\p{Cf}\p{Cc}]/u;
-/** Take two (UAX #11, Wide and Fullwidth): scripts of East Asia and their punctuation, and emoji. Halfwidth forms take one. */
+/** Characters of two columns (UAX #11, Wide and Fullwidth): East Asian scripts and punctuation, and emoji. */
 const WIDE =
   /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Bopomofo}\p{Script=Yi}\p{Emoji_Presentation}\u3001-\u303e\uff01-\uff60\uffe0-\uffe6]|\ufe0f/u;
 const HALFWIDTH = /[\uff61-\uffdc\uffe8-\uffee]/u;
@@ -15,7 +15,7 @@ export function textWidth(text: string): number {
   return width;
 }
 
-/** The beginning of text that fits into `columns`, with an ellipsis where something is cut off. */
+/** Text cut to `columns`, with an ellipsis if something is cut off. */
 export function cutToWidth(text: string, columns: number): string {
   if (textWidth(text) <= columns) return text;
   let [kept, width] = ['', 0];

@@ -3,6 +3,7 @@ import { planGguf } from '../../../formats/gguf/export.ts';
 import type { TensorType } from '../../../formats/gguf/scheme-choice.ts';
 import { invalidInput, PressError, unsupported } from '../../core/errors.ts';
 import { type ExportPlan, type PlannedTensor, plannedBytes } from '../../core/export-plan.ts';
+import { formatCounted } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
 import type { Progress } from '../../core/progress.ts';
 import { fitsScheme, type SchemeName, schemeBytes } from '../../core/scheme.ts';
@@ -256,19 +257,19 @@ function schemesOf({ source }: PlannedTensor): readonly SchemeName[] {
   return fitsScheme(PROBE, columnCount(source)) ? SCHEMES : SCHEMES_OF_32;
 }
 
-/** The size that an artifact is to have cannot be. */
+/** The requested size of an artifact is impossible. */
 export class SizeTooSmall extends PressError {
   constructor(targetBytes: number, smallest: number) {
     super('usage', {
-      what: `a size of ${targetBytes} bytes is less than the smallest schemes take`,
-      expected: `at least ${smallest} bytes`,
+      what: `a size of ${formatCounted(targetBytes, 'byte')} is less than the smallest schemes need`,
+      expected: `at least ${formatCounted(smallest, 'byte')}`,
     });
   }
 }
 
 /**
- * Refuses sizes that no choice of schemes reaches, by plans alone: nothing is read or measured. With narrower FFNs the bound counts
- * their weights in proportion, and `allocate` says the rest.
+ * Refuses sizes that no choice of schemes reaches. It compares plans only: nothing is read or measured. For
+ * narrower FFNs the bound counts their weights in proportion, and `allocate` checks the exact size.
  * @throws SizeTooSmall
  */
 export function assertSizesPossible(

@@ -2,12 +2,12 @@ import { PressError } from '../../core/errors.ts';
 import { DAWN_PACKAGE, openAdapter } from '../engines/dawn.ts';
 import { loadOnnxRuntime, ONNX_RUNTIME_PACKAGE } from '../engines/onnxruntime.ts';
 
-/** What an engine said when it was tried out. */
+/** The result of trying an engine. */
 export type ProbeResult =
   | { readonly works: true; readonly detail?: string }
   | { readonly works: false; readonly what: string; readonly expected?: string };
 
-/** How each optional package is tried out. Returns what is worth saying of it. */
+/** How each optional package is tried. Returns a detail to show, if any. */
 const TRIALS: Readonly<Record<string, () => Promise<string | undefined>>> = {
   [ONNX_RUNTIME_PACKAGE]: async () => {
     await loadOnnxRuntime();

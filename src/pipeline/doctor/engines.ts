@@ -13,11 +13,11 @@ const PROBE = fileURLToPath(new URL('./engine-probe.js', import.meta.url));
 const TIMEOUT_MS = 30_000;
 
 export async function checkOnnxRuntime(): Promise<Check> {
-  return checkEngine(ONNX_RUNTIME_PACKAGE, '`verify --engine onnxruntime` wants it');
+  return checkEngine(ONNX_RUNTIME_PACKAGE, '`verify --engine onnxruntime` needs it');
 }
 
 export async function checkDawn(): Promise<Check> {
-  return checkEngine(DAWN_PACKAGE, '`--device webgpu` wants it');
+  return checkEngine(DAWN_PACKAGE, '`--device webgpu` needs it');
 }
 
 /** An optional package: whether it is there, and whether it works. */
@@ -33,7 +33,7 @@ async function checkEngine(name: string, use: string): Promise<Check> {
   return note(name, `${version}, ${what}`, `${use}${expected === undefined ? '' : ` with ${expected}`}`);
 }
 
-/** In a process of its own: drivers write to stderr as they please, and some crash. */
+/** Tries a package in a process of its own, since drivers write to stderr and some crash. */
 function tryOut(name: string): Promise<ProbeResult> {
   return new Promise((resolve) => {
     const child = fork(PROBE, [name], {
@@ -45,7 +45,7 @@ function tryOut(name: string): Promise<ProbeResult> {
       resolve(result as ProbeResult);
       child.kill('SIGKILL');
     });
-    // No test: a system that starts this process and no other.
+    // Not tested: a system that can start no further process.
     child.on('error', () => resolve({ works: false, what: 'cannot be tried in a process of its own' }));
     child.on('close', (code, signal) => {
       resolve({ works: false, what: `ends its process when it is tried (${signal ?? `code ${code}`})` });

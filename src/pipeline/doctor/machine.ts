@@ -32,6 +32,6 @@ export function checkNode(version = process.versions.node): Check {
   const [major = 0, minor = 0] = numbers(version);
   const [leastMajor = 0, leastMinor = 0] = numbers(NODE_RANGE);
   const isEnough = major > leastMajor || (major === leastMajor && minor >= leastMinor);
-  if (isEnough) return ok('Node.js', `${version}, plmpress wants ${NODE_RANGE}`);
+  if (isEnough) return ok('Node.js', `${version}, plmpress needs ${NODE_RANGE}`);
   return problem('Node.js', 'unsupported', version, `install Node.js ${NODE_RANGE} from https://nodejs.org/`);
 }

@@ -253,7 +253,7 @@ describe('convert and verify take --adapter', () => {
     [
       'adapter_model.safetensors',
       '{}',
-      { message: /is no folder of an adapter, expected one/, failure: 'usage' },
+      { message: /is not the folder of an adapter, expected one/, failure: 'usage' },
     ],
   ];
   for (const [name, content, expected] of near) {
@@ -307,7 +307,7 @@ const UNMERGEABLE: readonly (readonly [key: string, value: unknown, message: str
   ['alora_invocation_tokens', [2001, 10], 'invocation tokens'],
   ['modules_to_save', ['lm_head'], 'whole modules'],
   ['trainable_token_indices', [1], 'rows of the embedding'],
-  ['target_parameters', ['mlp.experts'], 'no linear layers'],
+  ['target_parameters', ['mlp.experts'], 'not linear layers'],
   ['bias', 'all', 'biases'],
   ['bias', 'lora_only', 'biases'],
   ['lora_bias', true, 'biases'],
@@ -322,7 +322,7 @@ const UNMERGEABLE: readonly (readonly [key: string, value: unknown, message: str
   ['rank_pattern', { '(q|k)_proj': 8 }, 'is a regular expression'],
   ['alpha_pattern', { '.*attn.*': 8 }, 'is a regular expression'],
   ...['IA3', 'ADALORA', 'VERA', 'LOHA', 'PROMPT_TUNING'].map(
-    (type) => ['peft_type', type, 'is no LoRA'] as const,
+    (type) => ['peft_type', type, 'is not a LoRA'] as const,
   ),
 ];
 
@@ -368,7 +368,7 @@ describe('refuses', () => {
     [
       'another kind',
       (f) => writeAdapter(f, PAIRS, { peft_type: 'IA3' }),
-      { message: /peft_type: is no LoRA, got "IA3"/, failure: 'unsupported' },
+      { message: /peft_type: is not a LoRA, got "IA3"/, failure: 'unsupported' },
     ],
     ...UNMERGEABLE.map(
       ([key, value, message]) =>
@@ -417,7 +417,7 @@ describe('refuses', () => {
     [
       'an adapter of MLX',
       (f) => writeAdapter(f, PAIRS, { peft_type: undefined, lora_parameters: { rank: 8 } }),
-      { message: /is of an adapter of MLX, expected a LoRA of PEFT/, failure: 'unsupported' },
+      { message: /belongs to an adapter of MLX, expected a LoRA of PEFT/, failure: 'unsupported' },
     ],
     [
       'a whole model',
