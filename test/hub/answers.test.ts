@@ -128,6 +128,36 @@ describe('the reason that a server gives for a refusal', () => {
       '<html>',
       /have not been accepted \(403\)$/,
     ],
+    [
+      'in the title of a page of a proxy',
+      403,
+      { 'Content-Type': 'text/html; charset=utf-8' },
+      '<html><head><TITLE>Blocked by\npolicy</TITLE></head><body>x</body></html>',
+      /: is refused \(403\); the server says: Blocked by policy$/,
+    ],
+    [
+      'of a body that is too large',
+      413,
+      { 'Content-Type': 'text/html' },
+      '<title>413 Request Entity Too Large</title>',
+      /: is larger than the server takes \(413\); the server says: 413 Request Entity Too Large$/,
+    ],
+    ['as FastAPI gives it', 451, {}, '{"detail":"not here"}', /\(451\); the server says: not here$/],
+    ['in an object', 403, {}, '{"error":{"message":"no"}}', /\(403\); the server says: no$/],
+    [
+      'as RFC 9457 gives it',
+      403,
+      { 'Content-Type': 'application/problem+json' },
+      '{"type":"about:blank","title":"Forbidden","detail":"blocked here"}',
+      /\(403\); the server says: Forbidden, blocked here$/,
+    ],
+    [
+      'as long as those of the Hub are',
+      403,
+      { 'X-Error-Message': `${'word '.repeat(33)}end.` },
+      '',
+      /\(403\); the server says: (word ){33}end\.$/,
+    ],
     ['in what is no JSON', 403, {}, '{', /have not been accepted \(403\)$/],
     ['in JSON of another kind', 403, {}, '[null,{"error":1}]', /have not been accepted \(403\)$/],
     [
@@ -142,7 +172,7 @@ describe('the reason that a server gives for a refusal', () => {
       403,
       {},
       JSON.stringify({ error: 'x'.repeat(2000) }),
-      /\(403\); the server says: x{110}…$/,
+      /\(403\); the server says: x{180}…$/,
     ],
     [
       'with what moves a cursor',
@@ -281,6 +311,20 @@ describe('a server that compresses on the way', () => {
     const [a, b] = outputs.map((output) => readFileSync(path.join(output, 'plm-tiny-Q8_0.gguf')));
     assert.ok(a!.equals(b!));
   });
+
+  for (const coding of ['none', 'aws-chunked', 'identity, utf-8']) {
+    it(`and says ${coding}, which changes nothing: a pull and a stream take it`, async (t) => {
+      const { server, home, take } = await start(t);
+      server.misbehaviours.push((request, response) => {
+        if (request.server === 'store' || isContent(request)) response.setHeader('Content-Encoding', coding);
+        return false;
+      });
+      const { code, stderr } = await runCli(['inspect', REPOSITORY], { env: server.env(home) });
+      assert.equal(code, 0, stderr);
+      const { folder } = await take();
+      for (const name of NEEDED) assert.deepEqual(readFileSync(path.join(folder!, name)), FILES[name]);
+    });
+  }
 
   it('in a way that nobody knows is told of', async (t) => {
     const { server, take } = await start(t);

@@ -114,6 +114,27 @@ describe('pull', () => {
     assert.deepEqual(files.map((file) => file.path).sort(), NEEDED);
   });
 
+  it('goes page by page where a mirror passes on addresses of the Hub, or such without its own path', async (t) => {
+    const addresses = [
+      ({ pathname, search }: URL) => `https://huggingface.co${pathname}${search}`,
+      ({ pathname, search }: URL) => `${pathname}${search}`,
+      ({ origin, search }: URL) => `${origin}/without/its/path${search}`,
+    ];
+    for (const address of addresses) {
+      const { server, take } = await start(t, { pageSize: 3 });
+      server.misbehaviours.push((_, response) => {
+        const setHeader = response.setHeader.bind(response);
+        response.setHeader = (name, value) => {
+          const [, link] = /^<(.*)>/.exec(String(value)) ?? [];
+          return setHeader(name, link ? `<${address(new URL(link))}>; rel="next"` : value);
+        };
+        return false;
+      });
+      const { files } = await take();
+      assert.deepEqual(files.map((file) => file.path).sort(), NEEDED);
+    }
+  });
+
   it('brings every file with --all, folders too', async (t) => {
     const { files, take } = await start(t);
     const { folder } = await take({ all: true });
