@@ -1,3 +1,4 @@
+import { askedPause } from './asked-pause.ts';
 import { wholeBody } from './body.ts';
 import { HubRefusal } from './fault.ts';
 import type { Answer } from './request.ts';
@@ -25,7 +26,6 @@ const BY_STATUS: Readonly<Record<number, string>> = {
   412: 'has changed meanwhile',
   413: 'is larger than the server takes',
   416: 'has fewer bytes than were asked for',
-  429: 'too many requests, try again later',
 };
 
 /** Of 403, where the server gives no reason. */
@@ -37,9 +37,15 @@ export async function refusal(settings: HubSettings, file: string, answer: Answe
   const reason = await reasonOf(settings, file, answer);
   const known = BY_CODE[headers.get('X-Error-Code') ?? ''];
   const what = (settings.token !== undefined && status === 401 && !known && 'refuses the token') || known;
-  const said = what ?? BY_STATUS[status] ?? (status === 403 && reason === '' ? FORBIDDEN : undefined);
+  const forbidden = status === 403 && reason === '' ? FORBIDDEN : undefined;
+  const said = what ?? BY_STATUS[status] ?? (status === 429 ? tooMany(headers) : forbidden);
   const words = said ?? (status < 500 ? 'is refused' : 'the server fails');
   return new HubRefusal(file, status, words, reason);
+}
+
+function tooMany(headers: Headers): string {
+  const pause = askedPause(headers);
+  return `too many requests, try again ${pause > 0 ? `in ${Math.ceil(pause / 1000)} s` : 'later'}`;
 }
 
 /** What the server says of its refusal; empty where it says nothing. */

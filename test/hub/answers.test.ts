@@ -69,6 +69,13 @@ describe('the reason that a server gives for a refusal', () => {
       '{"error":"No"}',
       /: is refused \(403\); the server says: No$/,
     ],
+    [
+      'of a wait that is longer than any',
+      429,
+      { RateLimit: '"api";r=0;t=900' },
+      '',
+      /: too many requests, try again in 900 s \(429\)$/,
+    ],
     ['as a list', 400, {}, '{"error":["a","b"]}', /: is refused \(400\); the server says: a, b$/],
     ['as Git LFS gives it', 422, {}, '{"message":"too large"}', /\(422\); the server says: too large$/],
     [
@@ -271,7 +278,7 @@ describe('rate limits', () => {
       response.setHeader('RateLimit', '"api";r=0;t=601');
       sendJson(response, 429, { error: 'rate limited' });
     });
-    const message = /too many requests, try again later \(429\); the server says: rate limited$/;
+    const message = /too many requests, try again in 601 s \(429\); the server says: rate limited$/;
     await assert.rejects(take(), pressFailure('network', message));
   });
 });

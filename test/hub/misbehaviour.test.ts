@@ -222,7 +222,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   },
   '429 for hours': {
     act: always(isTree, (response) => void response.writeHead(429, { 'Retry-After': '7200' }).end()),
-    message: /too many requests, try again later \(429\)$/,
+    message: /too many requests, try again in 7200 s \(429\)$/,
   },
   '500 for ever': {
     act: always(isWeights, (response) => void response.writeHead(500).end()),
