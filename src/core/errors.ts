@@ -102,7 +102,7 @@ function renderValue(value: unknown): string {
 
 function renderFault(fault: Fault): string {
   const parts = [fault.file, fault.field].filter((p) => p !== undefined).map((p) => printable(p, 120));
-  let what = printable(fault.what, 200);
+  let what = printable(fault.what, 280);
   if ('got' in fault) what += `, got ${renderValue(fault.got)}`;
   if (fault.expected !== undefined) what += `, expected ${printable(fault.expected, 120)}`;
   const line = [...parts, what].join(': ');

@@ -7,7 +7,7 @@ import { SentBlob } from './sent-blob.ts';
 /** A page of the largest listing takes a third of a megabyte, what stores answer up to 64 MB. */
 const MAX_JSON_BYTES = 16_000_000;
 const MAX_STORE_BYTES = 80_000_000;
-const LINK = /<([^>]*)>;\s*rel="?([^",;]+)"?/g;
+const NEXT_PAGE = /<([^>]*)>\s*;\s*rel="?next\b/i;
 
 /** Paths of requests that must not be made twice when nobody knows whether the first came through. */
 const ONCE = /\/commit\/[^/]+(\?.*)?$|\/api\/repos\/create$/;
@@ -17,7 +17,7 @@ export type OnSent = (path: string, bytes: number) => void;
 
 /**
  * A `fetch` for `@huggingface/hub`, which checks nothing of what servers say: bodies are bounded and must be the JSON that
- * was asked for, pages go on at the endpoint's origin only, and the token stays there. `name` is what messages call it.
+ * was asked for, pages go on at the address that was asked, and the token stays with its server. `name` is what messages call it.
  */
 export function apiFetch(run: HubRun, name: string, onSent?: OnSent): typeof fetch {
   const { settings } = run;
@@ -46,11 +46,11 @@ export function apiFetch(run: HubRun, name: string, onSent?: OnSent): typeof fet
       answer.abort(new Error('not JSON'));
       throw hubFault(name, `the server answers with ${type || 'no type'} instead of JSON`);
     }
-    assertLinks(origin, name, headers.get('Link'));
     const limit = isApi ? MAX_JSON_BYTES : MAX_STORE_BYTES;
     const bytes = await wholeBody(answer, name, { timeout: settings.timeout, limit });
     if (isJson) assertJson(name, bytes);
-    return new Response(status === 204 ? null : Uint8Array.from(bytes), { status, headers });
+    const seen = withOwnPages(headers, url);
+    return new Response(status === 204 ? null : Uint8Array.from(bytes), { status, headers: seen });
   };
 }
 
@@ -75,12 +75,19 @@ function sendable(
   return new SentBlob(blob, (bytes) => onSent(`${part} ${path}`, bytes));
 }
 
-/** The package follows these wherever they lead. */
-function assertLinks(origin: string, name: string, header: string | null): void {
-  for (const [, address = ''] of (header ?? '').matchAll(LINK)) {
-    const stays = URL.canParse(address) && new URL(address).origin === origin;
-    if (!stays) throw hubFault(name, 'the next page of the answer is on another server');
-  }
+/**
+ * The headers of an answer whose next page, if there is one, is at the address that was asked. The package goes wherever a
+ * link leads. A mirror may pass on a link of the Hub, or one that lacks its own path, and only the query tells the pages apart.
+ */
+function withOwnPages(given: Headers, url: string): Headers {
+  const headers = new Headers(given);
+  const address = NEXT_PAGE.exec(headers.get('Link') ?? '')?.[1];
+  headers.delete('Link');
+  if (address === undefined || !URL.canParse(address, url)) return headers;
+  const next = new URL(url);
+  next.search = new URL(address, url).search;
+  headers.set('Link', `<${next}>; rel="next"`);
+  return headers;
 }
 
 /** Every answer of the Hub is an object or a list; the package reads members of whatever comes. */

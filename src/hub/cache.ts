@@ -1,9 +1,10 @@
-import { copyFile, readdir, readlink, rename, stat, symlink, unlink } from 'node:fs/promises';
+import { copyFile, readdir, readlink, stat, symlink, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, PressError } from '../core/errors.ts';
 import type { HubOrigin } from '../core/model.ts';
 import { createFolder } from '../io/output-folder.ts';
 import { readRegular } from '../io/regular-file.ts';
+import { renameOver } from '../io/rename-over.ts';
 import { replaceFile } from '../io/replace-file.ts';
 import { temporaryPath } from '../io/temporary-file.ts';
 import { keepListing, keptListing, listingOfPython, removeListsOf } from './kept-listing.ts';
@@ -58,11 +59,11 @@ export class RepositoryCache {
     const temporary = temporaryPath(link);
     try {
       await createFolder(path.dirname(link));
-      if (await this.#makeLink(target, temporary)) await rename(temporary, link);
-      else if (isNew) await rename(blob, link);
+      if (await this.#makeLink(target, temporary)) await renameOver(temporary, link);
+      else if (isNew) await renameOver(blob, link);
       else {
         await copyFile(blob, temporary);
-        await rename(temporary, link);
+        await renameOver(temporary, link);
       }
     } catch (error) {
       await unlink(temporary).catch(() => undefined);

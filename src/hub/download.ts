@@ -1,10 +1,12 @@
 import type { Hash } from 'node:crypto';
-import { type FileHandle, open, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, open, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, PressError } from '../core/errors.ts';
 import type { HubOrigin } from '../core/model.ts';
 import { Retries } from '../core/retries.ts';
 import { syncFolder } from '../io/output-folder.ts';
+import { type Refusals, unlessRefused } from '../io/refusals.ts';
+import { renameOver } from '../io/rename-over.ts';
 import { writeFully } from '../io/write-fully.ts';
 import { LEAST_PROGRESS, piecesOf } from './body.ts';
 import { contentHash } from './content-hash.ts';
@@ -18,6 +20,8 @@ export interface DownloadOptions extends HubRun {
   readonly file: HubFile;
   /** Path that the file gets when it is whole and has its hash. Nobody else may be at work on it. */
   readonly destination: string;
+  /** Gets to know what the file system does not have, and the file is whole without. */
+  readonly refusals: Refusals;
   /** Takes the bytes that are there now: fewer than before where a transfer begins anew. */
   readonly onBytes?: (bytes: number) => void;
   /** Throws where the file must not get its name any more. */
@@ -61,11 +65,11 @@ export async function download(options: DownloadOptions): Promise<void> {
   }
   await options.confirm();
   try {
-    await rename(incomplete, destination);
+    await renameOver(incomplete, destination);
   } catch (error) {
     throw localIo(destination, error);
   }
-  await syncFolder(path.dirname(destination));
+  await syncFolder(path.dirname(destination), options.refusals);
 }
 
 /** The bytes of one file on their way to the disk, front to back. */
@@ -151,7 +155,7 @@ class Transfer {
   /** Makes the bytes durable and returns their hash in hex. */
   async seal(): Promise<string> {
     try {
-      await this.#handle.sync();
+      await this.#options.refusals.allow('sync', () => this.#handle.sync());
     } catch (error) {
       throw localIo(this.#name, error);
     }
@@ -217,7 +221,8 @@ class Transfer {
 
   async #restart(): Promise<void> {
     try {
-      await this.#handle.truncate(0);
+      // Where no size can be set, what comes is written over what was there: it is no shorter in the end.
+      await unlessRefused(() => this.#handle.truncate(0));
     } catch (error) {
       throw localIo(this.#name, error);
     }

@@ -1,9 +1,11 @@
-import { copyFile, lstat, realpath, rename, stat, unlink } from 'node:fs/promises';
+import { copyFile, lstat, realpath, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, PressError } from '../core/errors.ts';
 import { FileLock } from '../io/file-lock.ts';
 import { assertFreeSpace } from '../io/free-space.ts';
 import { createFolder, removeEmptyFolders } from '../io/output-folder.ts';
+import { Refusals } from '../io/refusals.ts';
+import { renameOver } from '../io/rename-over.ts';
 import { LOCK_NAME } from '../io/staged-output.ts';
 import { temporaryPath } from '../io/temporary-file.ts';
 import { RepositoryCache } from './cache.ts';
@@ -45,13 +47,16 @@ export async function copyToFolder(options: LocalCopyOptions): Promise<void> {
         folder,
         missing.reduce((sum, { bytes }) => sum + bytes, 0),
       );
+      const refusals = new Refusals();
       await inParallel(missing, options, async (file, signal, onBytes) => {
         const destination = await placeOf(folder, file);
         if (settings.offline) await copyFromCache(options, file, destination);
         if (settings.offline) return onBytes(file.bytes);
         const confirm = () => turn.assertHeld();
-        await download({ ...options, origin: tree, file, destination, signal, onBytes, confirm });
+        await download({ ...options, origin: tree, file, destination, refusals, signal, onBytes, confirm });
       });
+      const note = refusals.note(folder);
+      if (note !== undefined) options.progress?.({ kind: 'note', message: note });
     } finally {
       await lock?.release();
       await turn.release();
@@ -84,7 +89,7 @@ async function copyFromCache(
   try {
     await copyFile(cached, temporary);
     if (!(await isSound(temporary, file, signal))) throw hubFault(cached, 'changes while it is copied');
-    await rename(temporary, destination);
+    await renameOver(temporary, destination);
   } catch (error) {
     await unlink(temporary).catch(() => undefined);
     throw error instanceof PressError ? error : localIo(destination, error);

@@ -1,3 +1,4 @@
+import { askedPause } from './asked-pause.ts';
 import { wholeBody } from './body.ts';
 import { HubRefusal } from './fault.ts';
 import type { Answer } from './request.ts';
@@ -6,8 +7,8 @@ import type { HubSettings } from './settings.ts';
 /** Longest body of a refusal that is read, and milliseconds that it may take: the status alone says enough. */
 const MAX_REASON_BYTES = 16_384;
 const REASON_TIMEOUT = 2000;
-/** Longest reason that is shown. */
-const MAX_REASON_LENGTH = 110;
+/** Longest reason that is shown: those of the Hub take up to 170 characters, and a message has 300. */
+const MAX_REASON_LENGTH = 180;
 
 /** By `X-Error-Code`, which says more than the status: the Hub gives 401 for what is not there. */
 const BY_CODE: Readonly<Record<string, string>> = {
@@ -23,8 +24,8 @@ const BY_STATUS: Readonly<Record<number, string>> = {
   404: 'is not on the Hub, or HF_TOKEN may not see it',
   409: 'exists already or has changed meanwhile',
   412: 'has changed meanwhile',
+  413: 'is larger than the server takes',
   416: 'has fewer bytes than were asked for',
-  429: 'too many requests, try again later',
 };
 
 /** Of 403, where the server gives no reason. */
@@ -36,9 +37,15 @@ export async function refusal(settings: HubSettings, file: string, answer: Answe
   const reason = await reasonOf(settings, file, answer);
   const known = BY_CODE[headers.get('X-Error-Code') ?? ''];
   const what = (settings.token !== undefined && status === 401 && !known && 'refuses the token') || known;
-  const said = what ?? BY_STATUS[status] ?? (status === 403 && reason === '' ? FORBIDDEN : undefined);
+  const forbidden = status === 403 && reason === '' ? FORBIDDEN : undefined;
+  const said = what ?? BY_STATUS[status] ?? (status === 429 ? tooMany(headers) : forbidden);
   const words = said ?? (status < 500 ? 'is refused' : 'the server fails');
   return new HubRefusal(file, status, words, reason);
+}
+
+function tooMany(headers: Headers): string {
+  const pause = askedPause(headers);
+  return `too many requests, try again ${pause > 0 ? `in ${Math.ceil(pause / 1000)} s` : 'later'}`;
 }
 
 /** What the server says of its refusal; empty where it says nothing. */
@@ -61,6 +68,8 @@ function textsOf(type: string, body: string): string[] {
   // Stores answer as S3 does.
   if (/\bxml\b/.test(type)) return [/<Message>([^<]*)<\/Message>/.exec(body)?.[1] ?? ''];
   if (/^text\/plain\b/.test(type)) return [body];
+  // Proxies of companies and their filters answer with pages.
+  if (/^text\/html\b/.test(type)) return [/<title[^>]*>([^<]*)<\/title>/i.exec(body)?.[1] ?? ''];
   if (!/\bjson\b/.test(type)) return [];
   try {
     return textsOfJson(JSON.parse(body));
@@ -69,11 +78,14 @@ function textsOf(type: string, body: string): string[] {
   }
 }
 
-/** The Hub answers `error`, which may be a list, Git LFS `message`, some proxies `errors` with a `message` each. */
-function textsOfJson(value: unknown): string[] {
-  const { error, error_description, message, errors } = (value ?? {}) as Record<string, unknown>;
-  const listed = Array.isArray(errors)
-    ? errors.map((entry) => (entry as { message?: unknown } | null)?.message)
-    : [];
-  return [error, error_description, message, ...listed].flat().filter((text) => typeof text === 'string');
+/** Members in which servers say why: of the Hub, of Git LFS, of frameworks that mirrors are made with, of RFC 9457. */
+const REASONS = ['error', 'error_description', 'message', 'title', 'detail', 'errors'];
+
+/** A reason may be a text, a list of such, or an object that has it in a member of these names again. */
+function textsOfJson(value: unknown, depth = 2): string[] {
+  if (typeof value !== 'object' || value === null || depth === 0) return [];
+  const members = value as Record<string, unknown>;
+  return REASONS.flatMap((name) => [members[name]].flat()).flatMap((found) =>
+    typeof found === 'string' ? [found] : textsOfJson(found, depth - 1),
+  );
 }

@@ -81,19 +81,25 @@ export async function request(
 }
 
 /** Codings that Node takes off by itself, though nobody asked for one: proxies compress all the same. */
-const CODINGS = new Set(['', 'identity', 'gzip', 'x-gzip', 'deflate', 'br']);
+const KNOWN_CODINGS = new Set(['gzip', 'x-gzip', 'deflate', 'br']);
+/** What stores send that leaves the bytes as they are: Node takes off nothing then. */
+const NO_CODINGS = new Set(['', 'identity', 'none', 'utf-8', 'binary', 'aws-chunked']);
+
+function codingsOf({ headers }: Response): string[] {
+  const codings = (headers.get('Content-Encoding') ?? '').toLowerCase().split(',');
+  return codings.map((coding) => coding.trim()).filter((coding) => !NO_CODINGS.has(coding));
+}
 
 function asPlain(answer: Answer, file: string): Answer {
-  const codings = (answer.response.headers.get('Content-Encoding') ?? '').toLowerCase().split(',');
-  const unknown = codings.map((coding) => coding.trim()).find((coding) => !CODINGS.has(coding));
+  const unknown = codingsOf(answer.response).find((coding) => !KNOWN_CODINGS.has(coding));
   if (unknown === undefined) return answer;
   answer.abort(new Error('unknown coding'));
   throw hubFault(file, `the server compresses with ${unknown}, which was not asked for`);
 }
 
 /** Whether an answer was compressed on its way: its `Content-Length` is not that of the file. */
-export function isCompressed({ headers }: Response): boolean {
-  return !['', 'identity'].includes((headers.get('Content-Encoding') ?? '').trim().toLowerCase());
+export function isCompressed(response: Response): boolean {
+  return codingsOf(response).length > 0;
 }
 
 async function follow(

@@ -29,7 +29,7 @@ const PAUSES: readonly number[] = [500, 1000, 2000, 4000, 8000];
 const MAX_TOKEN_BYTES = 16_384;
 
 /**
- * Reads HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_CACHE, HF_ASSETS_CACHE, HF_HUB_OFFLINE, HF_HUB_DISABLE_SYMLINKS,
+ * Reads HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HUB_DISABLE_IMPLICIT_TOKEN, HF_HOME, HF_HUB_CACHE, HF_ASSETS_CACHE, HF_HUB_OFFLINE, HF_HUB_DISABLE_SYMLINKS,
  * HF_HUB_DOWNLOAD_TIMEOUT and their older names, as huggingface_hub does; what is empty counts as not set. Throws `usage` for
  * values that are invalid, `local-io` if the token's path is not a file. No message holds a token.
  */
@@ -96,7 +96,8 @@ function parseEndpoint(text: string | undefined): string {
 }
 
 function parseTimeout(text: string | undefined): number {
-  const seconds = Number(text || DEFAULT_TIMEOUT);
+  // Zero means the default, as for huggingface_hub.
+  const seconds = Number(text || DEFAULT_TIMEOUT) || (Number(text) === 0 ? DEFAULT_TIMEOUT : Number.NaN);
   if (seconds > 0 && seconds <= 86_400) return seconds;
   throw usage(`HF_HUB_DOWNLOAD_TIMEOUT is ${JSON.stringify(text)}`, 'seconds');
 }
@@ -106,6 +107,7 @@ function isTrue(text: string | undefined): boolean {
 }
 
 function readToken(env: NodeJS.ProcessEnv, home: string): string | undefined {
+  if (isTrue(env.HF_HUB_DISABLE_IMPLICIT_TOKEN)) return undefined;
   for (const name of ['HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN']) {
     const given = env[name]?.trim();
     if (given) return checkedToken(given, name);

@@ -2,10 +2,11 @@ import { lstat, open, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, type PressError } from '../core/errors.ts';
 import { createFolder } from '../io/output-folder.ts';
+import { Refusals } from '../io/refusals.ts';
 import { SourceFolder } from '../io/source-folder.ts';
 import { RepositoryCache } from './cache.ts';
 import { contentHash } from './content-hash.ts';
-import { download } from './download.ts';
+import { type DownloadOptions, download } from './download.ts';
 import { hubFault } from './fault.ts';
 import { type HubSource, printHubSource } from './hub-source.ts';
 import { remoteFolder } from './remote-folder.ts';
@@ -72,9 +73,12 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<string> {
   const missing: HubFile[] = [];
   for (const file of files) if (!(await isThere(cache, options, file))) missing.push(file);
   if (settings.offline && missing.length > 0) throw offline(`${tree.repository}/${missing[0]!.path}`);
+  const refusals = new Refusals();
   await inParallel(missing, options, (file, signal, onBytes) =>
-    bring(cache, { ...options, signal }, file, onBytes),
+    bring(cache, { ...options, refusals, signal }, file, onBytes),
   );
+  const note = refusals.note(settings.cache);
+  if (note !== undefined) options.progress?.({ kind: 'note', message: note });
   if (settings.offline) return cache.snapshotPath(tree);
   await cache.rememberTree(tree);
   await cache.rememberCommit(source.revision, tree.revision).catch((error) => {
@@ -138,7 +142,7 @@ export async function inParallel(
 /** Brings one file of a snapshot. Two runs share one transfer: the second waits, and finds what it needs. */
 async function bring(
   cache: RepositoryCache,
-  options: SnapshotOptions,
+  options: SnapshotOptions & Pick<DownloadOptions, 'refusals'>,
   file: HubFile,
   onBytes: (bytes: number) => void,
 ): Promise<void> {

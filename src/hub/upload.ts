@@ -61,7 +61,9 @@ export async function upload(options: UploadOptions): Promise<Upload> {
 /** Throws `network` where nothing can be sent to a repository, which shows before anything is read. */
 export function assertWritable({ offline, token }: HubSettings, repository: string): void {
   if (offline) throw hubFault(repository, 'cannot be changed, since HF_HUB_OFFLINE is set');
-  if (token === undefined) throw hubFault(repository, 'needs a token that may write: set HF_TOKEN');
+  if (token !== undefined) return;
+  const what = 'needs a token that may write: set HF_TOKEN, and not HF_HUB_DISABLE_IMPLICIT_TOKEN';
+  throw hubFault(repository, what);
 }
 
 /** Files of which a tree has another content, or none. */

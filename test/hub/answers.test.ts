@@ -69,6 +69,13 @@ describe('the reason that a server gives for a refusal', () => {
       '{"error":"No"}',
       /: is refused \(403\); the server says: No$/,
     ],
+    [
+      'of a wait that is longer than any',
+      429,
+      { RateLimit: '"api";r=0;t=900' },
+      '',
+      /: too many requests, try again in 900 s \(429\)$/,
+    ],
     ['as a list', 400, {}, '{"error":["a","b"]}', /: is refused \(400\); the server says: a, b$/],
     ['as Git LFS gives it', 422, {}, '{"message":"too large"}', /\(422\); the server says: too large$/],
     [
@@ -128,6 +135,36 @@ describe('the reason that a server gives for a refusal', () => {
       '<html>',
       /have not been accepted \(403\)$/,
     ],
+    [
+      'in the title of a page of a proxy',
+      403,
+      { 'Content-Type': 'text/html; charset=utf-8' },
+      '<html><head><TITLE>Blocked by\npolicy</TITLE></head><body>x</body></html>',
+      /: is refused \(403\); the server says: Blocked by policy$/,
+    ],
+    [
+      'of a body that is too large',
+      413,
+      { 'Content-Type': 'text/html' },
+      '<title>413 Request Entity Too Large</title>',
+      /: is larger than the server takes \(413\); the server says: 413 Request Entity Too Large$/,
+    ],
+    ['as FastAPI gives it', 451, {}, '{"detail":"not here"}', /\(451\); the server says: not here$/],
+    ['in an object', 403, {}, '{"error":{"message":"no"}}', /\(403\); the server says: no$/],
+    [
+      'as RFC 9457 gives it',
+      403,
+      { 'Content-Type': 'application/problem+json' },
+      '{"type":"about:blank","title":"Forbidden","detail":"blocked here"}',
+      /\(403\); the server says: Forbidden, blocked here$/,
+    ],
+    [
+      'as long as those of the Hub are',
+      403,
+      { 'X-Error-Message': `${'word '.repeat(33)}end.` },
+      '',
+      /\(403\); the server says: (word ){33}end\.$/,
+    ],
     ['in what is no JSON', 403, {}, '{', /have not been accepted \(403\)$/],
     ['in JSON of another kind', 403, {}, '[null,{"error":1}]', /have not been accepted \(403\)$/],
     [
@@ -142,7 +179,7 @@ describe('the reason that a server gives for a refusal', () => {
       403,
       {},
       JSON.stringify({ error: 'x'.repeat(2000) }),
-      /\(403\); the server says: x{110}…$/,
+      /\(403\); the server says: x{180}…$/,
     ],
     [
       'with what moves a cursor',
@@ -241,7 +278,7 @@ describe('rate limits', () => {
       response.setHeader('RateLimit', '"api";r=0;t=601');
       sendJson(response, 429, { error: 'rate limited' });
     });
-    const message = /too many requests, try again later \(429\); the server says: rate limited$/;
+    const message = /too many requests, try again in 601 s \(429\); the server says: rate limited$/;
     await assert.rejects(take(), pressFailure('network', message));
   });
 });
@@ -281,6 +318,20 @@ describe('a server that compresses on the way', () => {
     const [a, b] = outputs.map((output) => readFileSync(path.join(output, 'plm-tiny-Q8_0.gguf')));
     assert.ok(a!.equals(b!));
   });
+
+  for (const coding of ['none', 'aws-chunked', 'identity, utf-8']) {
+    it(`and says ${coding}, which changes nothing: a pull and a stream take it`, async (t) => {
+      const { server, home, take } = await start(t);
+      server.misbehaviours.push((request, response) => {
+        if (request.server === 'store' || isContent(request)) response.setHeader('Content-Encoding', coding);
+        return false;
+      });
+      const { code, stderr } = await runCli(['inspect', REPOSITORY], { env: server.env(home) });
+      assert.equal(code, 0, stderr);
+      const { folder } = await take();
+      for (const name of NEEDED) assert.deepEqual(readFileSync(path.join(folder!, name)), FILES[name]);
+    });
+  }
 
   it('in a way that nobody knows is told of', async (t) => {
     const { server, take } = await start(t);

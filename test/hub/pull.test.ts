@@ -18,7 +18,7 @@ import test, { describe, it, type TestContext } from 'node:test';
 import { scanCacheDir } from '@huggingface/hub';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
 import { type PullOptions, pull } from '../../src/pipeline/pull.ts';
-import { failEveryClose } from '../support/file-handles.ts';
+import { changeHandles, diskFailure, failEveryClose } from '../support/file-handles.ts';
 import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
 import { gitHash, HubServer, sha256, TOKEN } from '../support/hub-server.ts';
 import { pressFailure } from '../support/press-failure.ts';
@@ -112,6 +112,27 @@ describe('pull', () => {
     const { take } = await start(t, { pageSize: 3 });
     const { files } = await take();
     assert.deepEqual(files.map((file) => file.path).sort(), NEEDED);
+  });
+
+  it('goes page by page where a mirror passes on addresses of the Hub, or such without its own path', async (t) => {
+    const addresses = [
+      ({ pathname, search }: URL) => `https://huggingface.co${pathname}${search}`,
+      ({ pathname, search }: URL) => `${pathname}${search}`,
+      ({ origin, search }: URL) => `${origin}/without/its/path${search}`,
+    ];
+    for (const address of addresses) {
+      const { server, take } = await start(t, { pageSize: 3 });
+      server.misbehaviours.push((_, response) => {
+        const setHeader = response.setHeader.bind(response);
+        response.setHeader = (name, value) => {
+          const [, link] = /^<(.*)>/.exec(String(value)) ?? [];
+          return setHeader(name, link ? `<${address(new URL(link))}>; rel="next"` : value);
+        };
+        return false;
+      });
+      const { files } = await take();
+      assert.deepEqual(files.map((file) => file.path).sort(), NEEDED);
+    }
   });
 
   it('brings every file with --all, folders too', async (t) => {
@@ -304,6 +325,36 @@ test('EIO at each closing of a file is told, or of no account', async (t) => {
     for (const name of NEEDED) assert.deepEqual(readFileSync(path.join(folder!, name)), files[name]);
   });
   assert.ok(told >= NEEDED.length, `only ${told} are told`);
+});
+
+describe('a file system that confirms no file', () => {
+  for (const place of ['the cache', 'a folder']) {
+    it(`keeps what is pulled into ${place}, and one note says so; a failure is one`, async (t) => {
+      const { server, files, take } = await start(t);
+      const output = path.join(temporaryFolder(t), 'out');
+      let error: Error = Object.assign(new Error('EINVAL'), { code: 'EINVAL' });
+      changeHandles(t, (handle) => {
+        handle.sync = async () => {
+          throw error;
+        };
+      });
+      const notes: string[] = [];
+      const options: Partial<PullOptions> = {
+        ...(place === 'a folder' && { output }),
+        progress: (event) => event.kind === 'note' && notes.push(event.message),
+      };
+      const { folder } = await take(options);
+      for (const name of NEEDED) assert.deepEqual(readFileSync(path.join(folder!, name)), files[name]);
+      assert.equal(notes.length, 1);
+      assert.match(notes[0]!, /does not confirm that files are on the disk: the files are whole/);
+      error = diskFailure();
+      server.commit(REPOSITORY, { ...files, 'config.json': Buffer.from('{}') });
+      await assert.rejects(
+        take({ ...options, force: true }),
+        pressFailure('local-io', /config\.json: input\/output error/),
+      );
+    });
+  }
 });
 
 test('two runs at once share one transfer', async (t) => {

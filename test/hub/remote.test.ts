@@ -132,6 +132,30 @@ describe('a model on the Hub', () => {
     );
   });
 
+  const WITHOUT_LENGTH: readonly [name: string, (range: [number, number]) => [number, object, Buffer]][] = [
+    ['the whole in chunks', () => [200, {}, WEIGHTS]],
+    [
+      'a range of it does not say how much',
+      ([from, to]) => [206, { 'Content-Range': `bytes ${from}-${to}/*` }, WEIGHTS.subarray(from, to + 1)],
+    ],
+  ];
+  for (const [name, answer] of WITHOUT_LENGTH) {
+    it(`takes what tells no length: ${name}`, async (t) => {
+      const { server, open } = await start(t);
+      server.misbehaviours.push((request, response) => {
+        if (request.server !== 'store') return false;
+        const [, from = 0, to = 0] = /(\d+)-(\d+)/.exec(request.headers.range ?? '') ?? [];
+        const [status, headers, body] = answer([Number(from), Number(to)]);
+        response.writeHead(status, { ...headers }).write(body);
+        response.end();
+        return true;
+      });
+      const model = await open();
+      const weights = model.files.find(({ name }) => name === 'model.safetensors')!;
+      assert.equal(await weights.sha256(), sha256(WEIGHTS));
+    });
+  }
+
   it('refuses small files that are not those of the listing', async (t) => {
     const { server, open } = await start(t);
     server.misbehaviours.push((request, response) => {

@@ -63,6 +63,8 @@ describe('settings of the Hub', () => {
     assert.equal(token({ HF_TOKEN: ' \n', HUGGING_FACE_HUB_TOKEN: '\nhf_old\r\n' }), 'hf_old');
     writeFileSync(path.join(folder, 'other'), '\uFEFFhf_marked\r\n');
     assert.equal(token({ HF_TOKEN_PATH: path.join(folder, 'other') }), 'hf_marked');
+    assert.equal(token({ HF_TOKEN: 'hf_given', HF_HUB_DISABLE_IMPLICIT_TOKEN: '1' }), undefined);
+    assert.equal(token({ HF_TOKEN: 'hf_given', HF_HUB_DISABLE_IMPLICIT_TOKEN: '0' }), 'hf_given');
     // What servers between this machine and the Hub give out.
     const signed = 'eyJhbGciOi.eyJzdWIi+/.x_-~==';
     assert.equal(token({ HF_TOKEN: signed }), signed);
@@ -85,6 +87,11 @@ describe('settings of the Hub', () => {
     assert.ok(hubSettings({ ...HOME, HF_HUB_OFFLINE: '', TRANSFORMERS_OFFLINE: 'Yes' }).offline);
     assert.ok(!hubSettings({ ...HOME, HF_HUB_OFFLINE: '0', TRANSFORMERS_OFFLINE: '1' }).offline);
     assert.ok(!hubSettings({ ...HOME, HF_HUB_DISABLE_SYMLINKS: 'True' }).symlinks);
+  });
+
+  it('take the default for a timeout of zero', () => {
+    const timeout = (text: string) => hubSettings({ ...HOME, HF_HUB_DOWNLOAD_TIMEOUT: text }).timeout;
+    assert.deepEqual([timeout('0'), timeout(''), timeout('7')], [10_000, 10_000, 7000]);
   });
 
   it('take other endpoints', () => {
