@@ -3,8 +3,9 @@ import path from 'node:path';
 import { hasHfWeights } from '../../formats/hf/import.ts';
 import { isBundle } from '../../formats/webgpu/import/locate.ts';
 import { PressError } from '../core/errors.ts';
+import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
-import { SourceFolder } from '../io/source-folder.ts';
+import { assertInside, SourceFolder } from '../io/source-folder.ts';
 import { openedPath } from './artifact-file.ts';
 import { artifactsIn } from './folder-artifacts.ts';
 import { MANIFEST_NAME, type ManifestArtifact, type ManifestFile } from './manifest.ts';
@@ -24,6 +25,8 @@ export interface ArtifactPlace {
   readonly place: string;
   /** Its name in messages: its path in the folder in which it was found. */
   readonly name: string;
+  /** The folder that it was found in, which no link may lead out of. Undefined where it was named by itself. */
+  readonly folder?: string;
   /** Undefined where no record names it. */
   readonly recorded: RecordedFiles | undefined;
 }
@@ -66,7 +69,7 @@ export async function artifactsAt(place: string, checkpointFirst = false): Promi
     return { artifacts: [await alone(place)], leftOut: found.filter((name) => name !== '') };
   }
   const artifacts: ArtifactPlace[] = [];
-  for (const name of found) artifacts.push({ ...(await alone(path.join(place, name))), name });
+  for (const name of found) artifacts.push({ ...(await alone(path.join(place, name))), name, folder: place });
   return { artifacts, leftOut: [] };
 }
 
@@ -125,22 +128,31 @@ export interface CheckOptions {
 }
 
 /**
- * Compares the files of an artifact with the record.
- * @throws PressError verification where one is missing or is not as it was written.
+ * Makes sure that an artifact lies where it was found and compares its files with its record, where it has one.
+ * @throws PressError invalid-input where a link leads out of the folder; verification where a file is missing or is not as it was
+ * written.
  */
+export async function checkPlace(
+  { name, folder, recorded }: ArtifactPlace,
+  options: CheckOptions,
+): Promise<void> {
+  if (recorded !== undefined) await checkRecorded(recorded, options);
+  else if (folder !== undefined) await assertInside(folder, name);
+}
+
+/** Compares files with their record. Throws as `checkPlace` does. */
 export async function checkRecorded(
-  { folder, files }: RecordedFiles,
+  { folder, files }: Pick<RecordedFiles, 'folder' | 'files'>,
   { by, progress, signal }: CheckOptions,
 ): Promise<void> {
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   if (by === 'hashes') progress?.({ kind: 'phase', name: 'check files', total, unit: 'bytes' });
+  const root = await SourceFolder.open(folder);
   let done = 0;
   for (const file of files) {
     signal?.throwIfAborted();
-    const { dir, base } = path.posix.parse(file.path);
-    const at = path.join(folder, ...dir.split('/'));
-    if (!(await isThere(path.join(at, base)))) throw missing(file.path);
-    const input = await (await SourceFolder.open(at)).open(base, file.path);
+    if (!(await isThere(path.join(folder, ...file.path.split('/'))))) throw missing(file.path);
+    const input = await root.openPath(file.path);
     try {
       await assertAsRecorded(by === 'hashes' ? input : { name: input.name, bytes: input.bytes }, file);
     } finally {
@@ -170,4 +182,26 @@ export async function assertUndamaged(place: string): Promise<void> {
   // A record that cannot be read is ignored here.
   const recorded = await recordOf(place).catch(() => undefined);
   if (recorded !== undefined) await checkRecorded(recorded, { by: 'hashes' });
+}
+
+/**
+ * The same model, whose files throw verification when they are hashed and are not as the record beside them says: what is made of a
+ * damaged artifact would look whole. A record that cannot be read tells nothing.
+ */
+export function heldToRecord(model: Model, place: string): Model {
+  let reading: Promise<RecordedFiles | undefined> | undefined;
+  const files = model.files.map((file) => ({
+    name: file.name,
+    bytes: file.bytes,
+    sha256: async () => {
+      reading ??= recordOf(place).catch(() => undefined);
+      const entry = (await reading)?.files.find((listed) => listed.path === file.name);
+      const sha256 = await file.sha256();
+      if (entry !== undefined)
+        await assertAsRecorded({ name: file.name, bytes: file.bytes, sha256: async () => sha256 }, entry);
+      return sha256;
+    },
+    close: () => file.close(),
+  }));
+  return { ...model, files };
 }

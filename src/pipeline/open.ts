@@ -15,7 +15,7 @@ import type { HubRun } from '../hub/run.ts';
 import { hubSettings } from '../hub/settings.ts';
 import { assertInside, SourceFolder } from '../io/source-folder.ts';
 import { mergeLora } from '../passes/merge-lora.ts';
-import { assertUndamaged } from './artifact-places.ts';
+import { assertUndamaged, heldToRecord } from './artifact-places.ts';
 import { artifactsIn } from './folder-artifacts.ts';
 import { isAddress } from './missing-source.ts';
 import { openAdapterAt } from './open-adapter.ts';
@@ -90,7 +90,7 @@ function hubRun({ env, progress, signal }: SourceAccess): HubRun {
 async function openLocal(place: string): Promise<Required<PlacedModel>> {
   const found = await onlyModel(place);
   try {
-    return { model: await openAt(found), place: found };
+    return { model: heldToRecord(await openAt(found), found), place: found };
   } catch (error) {
     if (error instanceof PressError && DAMAGE.includes(error.failure)) await assertUndamaged(found);
     throw error;

@@ -10,8 +10,9 @@ import { openTree } from '../hub/snapshot.ts';
 import { assertWritable, type Upload, type UploadFile, upload } from '../hub/upload.ts';
 import { SourceFolder } from '../io/source-folder.ts';
 import { assertOwnFiles, openedPath } from './artifact-file.ts';
+import { checkRecorded } from './artifact-places.ts';
 import { MANIFEST_NAME, type Manifest } from './manifest.ts';
-import { checkManifest, readManifest } from './manifest-reader.ts';
+import { readManifest } from './manifest-reader.ts';
 import { CARD_MARK, modelCard } from './model-card.ts';
 import { openSource } from './open.ts';
 import { VERSION } from './version.ts';
@@ -92,24 +93,13 @@ async function checkedFiles(
   manifest: Manifest,
 ): Promise<UploadFile[]> {
   for (const artifact of manifest.artifacts) assertOwnFiles(artifact);
-  const root = await SourceFolder.open(folder);
-  const total = manifest.files.reduce((sum, { bytes }) => sum + bytes, 0);
-  progress?.({ kind: 'phase', name: 'check', total, unit: 'bytes' });
-  const files: UploadFile[] = [];
-  let done = 0;
-  for (const { path: name, bytes } of manifest.files) {
-    signal?.throwIfAborted();
-    const file = await root.openPath(name);
-    const from = path.resolve(folder, ...name.split('/'));
-    try {
-      await checkManifest(folder, file);
-    } finally {
-      await file.close();
-    }
-    done += bytes;
-    progress?.({ kind: 'advance', done, item: name });
-    files.push({ path: name, bytes, from });
-  }
+  await checkRecorded(
+    { folder, files: manifest.files },
+    { by: 'hashes', ...(progress && { progress }), ...(signal && { signal }) },
+  );
+  const files = manifest.files.map(({ path: name, bytes }) => {
+    return { path: name, bytes, from: path.resolve(folder, ...name.split('/')) };
+  });
   const record = path.resolve(folder, MANIFEST_NAME);
   const { size } = await stat(record);
   return [...files, { path: MANIFEST_NAME, bytes: size, from: record }];

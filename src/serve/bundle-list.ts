@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { escapeHtml } from '../core/html-text.ts';
 
@@ -10,10 +10,15 @@ export function isBundle(folder: string): boolean {
   return existsSync(path.join(folder, MANIFEST));
 }
 
-/** Names of the bundles in `folder`, sorted. */
+/** Names of the bundles in `folder`, sorted. Those that a link leads out to are not served, so they do not count. */
 export function bundlesIn(folder: string): string[] {
+  const root = realpathSync(folder) + path.sep;
   return readdirSync(folder)
-    .filter((name) => !name.startsWith('.') && isBundle(path.join(folder, name)))
+    .filter((name) => {
+      const inside = path.join(folder, name);
+      const isShown = !name.startsWith('.') && isBundle(inside);
+      return isShown && realpathSync(path.join(inside, MANIFEST)).startsWith(root);
+    })
     .sort();
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -281,6 +282,34 @@ describe('a command that takes one model', () => {
     ] as const) {
       assert.equal((await run(name)).code, code, name);
     }
+  });
+
+  it('makes nothing of weights that are not as recorded', async (t) => {
+    const out = folder(t);
+    flipBit(path.join(out, F16), -9);
+    flipBit(path.join(out, `${GRAPHS[1]}_data`), -9);
+    for (const [name, target] of [
+      [F16, 'gguf:q8_0'],
+      [GRAPHS[1]!, 'onnx:f16'],
+    ] as const) {
+      const again = path.join(out, 'again');
+      const argv = ['convert', path.join(out, name), '--to', target, '-o', again, '--quiet'];
+      const { code, stderr } = await runCli(argv);
+      assert.equal(code, 6, stderr);
+      assert.match(stderr, /: SHA-256 differs from plmpress\.json/);
+      assert.equal(existsSync(again), false);
+    }
+    rmSync(path.join(out, 'plmpress.json'));
+    const argv = [
+      'convert',
+      path.join(out, F16),
+      '--to',
+      'gguf:q8_0',
+      '-o',
+      path.join(out, 'again'),
+      '--quiet',
+    ];
+    assert.equal((await runCli(argv)).code, 0);
   });
 
   it('counts importances and adapters as no models', async (t) => {

@@ -202,7 +202,7 @@ describe('push refuses', () => {
   it('a folder without a record, and one that lacks a file', async (t) => {
     const { folder, push } = await start(t);
     rmSync(path.join(folder, 'plm-tiny-Q4_K_M.gguf'));
-    assert.match((await push()).stderr, /plm-tiny-Q4_K_M\.gguf: missing$/m);
+    assert.match((await push()).stderr, /plm-tiny-Q4_K_M\.gguf: is missing, and plmpress\.json names it$/m);
     rmSync(path.join(folder, 'plmpress.json'));
     const { code, stderr } = await push();
     assert.equal(code, 4);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { cpSync, linkSync, mkdirSync, readdirSync, renameSync, symlinkSync } from 'node:fs';
+import { cpSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { assertInside } from '../../src/io/source-folder.ts';
@@ -163,4 +163,31 @@ it('a path below a folder is inside of it', async (t) => {
     message: /^a\/outer: symbolic link that leads out of the folder$/,
   });
   await assertRejects(folder, () => assertInside(folder, 'a/none'), { message: /^a\/none: missing/ });
+});
+
+describe('a folder of artifacts, one of which a link leads out to,', () => {
+  for (const [from, name] of [
+    ['gguf', /\.gguf$/],
+    ['graph', /\.onnx$/],
+    ['bundle', /^webgpu-f16$/],
+  ] as const) {
+    for (const isRecorded of [true, false]) {
+      it(`is refused: ${from}, ${isRecorded ? 'with' : 'without'} a record`, async (t) => {
+        const scratch = temporaryFolder(t);
+        const [folder, elsewhere] = [path.join(scratch, 'm'), path.join(scratch, 'elsewhere')];
+        mkdirSync(elsewhere);
+        cpSync(path.join(made, from), folder, { recursive: true });
+        linked(name)(folder, elsewhere);
+        if (!isRecorded) rmSync(path.join(folder, 'plmpress.json'));
+        for (const argv of [
+          ['verify', folder, '--against', path.join(made, 'checkpoint'), '--tokens', '2'],
+          ['inspect', folder],
+        ]) {
+          const { code, stderr } = await runCli(argv);
+          assert.equal(code, 3, stderr);
+          assert.match(stderr, new RegExp(OUT));
+        }
+      });
+    }
+  }
 });

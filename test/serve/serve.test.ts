@@ -27,6 +27,9 @@ test('the server of bundles', async (t) => {
   writeFileSync(path.join(root, 'a<b', SHARD), '0123456789');
   symlinkSync(path.join(around, 'secret'), path.join(root, 'a<b', 'leak.txt'));
   symlinkSync(around, path.join(root, 'a<b', 'up'));
+  mkdirSync(path.join(around, 'beside'));
+  writeFileSync(path.join(around, 'beside', 'manifest.json'), '{}');
+  symlinkSync(path.join(around, 'beside'), path.join(root, 'led-out'));
   symlinkSync('page.js', path.join(root, 'a<b', 'inside.js'));
   const server = await serveBundles(root, LOCAL);
   t.after(() => server.close());
@@ -37,7 +40,7 @@ test('the server of bundles', async (t) => {
     const list = await (await get('')).text();
     assert.match(list, /<a href="a%3Cb\/">a&lt;b<\/a>/);
     assert.match(list, /<a href="other\/">other<\/a>/);
-    assert.doesNotMatch(list, /no-bundle/);
+    assert.doesNotMatch(list, /no-bundle|led-out/);
     const moved = await get('a%3Cb');
     assert.deepEqual([moved.status, moved.headers.get('location')], [301, '/a%3Cb/']);
     const page = await get('a%3Cb/');

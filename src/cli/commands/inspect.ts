@@ -8,7 +8,7 @@ import {
   formatParameters,
   visible,
 } from '../../core/format.ts';
-import { type ArtifactPlace, artifactsAt, checkRecorded, isFolder } from '../../pipeline/artifact-places.ts';
+import { type ArtifactPlace, artifactsAt, checkPlace, isFolder } from '../../pipeline/artifact-places.ts';
 import { type Inspection, inspect } from '../../pipeline/inspect.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { describeFailure } from '../failure.ts';
@@ -66,13 +66,11 @@ interface InspectedArtifact {
   readonly refusal?: PressError;
 }
 
-async function inspectArtifact(
-  session: Session,
-  { place, name, recorded }: ArtifactPlace,
-): Promise<InspectedArtifact> {
+async function inspectArtifact(session: Session, artifact: ArtifactPlace): Promise<InspectedArtifact> {
+  const { place, name, recorded } = artifact;
   const target = recorded?.artifact.target;
   try {
-    if (recorded !== undefined) await checkRecorded(recorded, { by: 'sizes' });
+    await checkPlace(artifact, { by: 'sizes' });
     return { name, target, inspection: await inspectSource(session, place) };
   } catch (refusal) {
     if (!(refusal instanceof PressError)) throw refusal;

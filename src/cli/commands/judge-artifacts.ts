@@ -1,7 +1,7 @@
 import { PressError } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
 import type { Statistics } from '../../core/statistics.ts';
-import { type ArtifactPlace, checkRecorded } from '../../pipeline/artifact-places.ts';
+import { type ArtifactPlace, checkPlace } from '../../pipeline/artifact-places.ts';
 import { runsFormat } from '../../pipeline/engines/index.ts';
 import { withSource } from '../../pipeline/open.ts';
 import {
@@ -82,13 +82,14 @@ function refused({ name, recorded }: ArtifactPlace, refusal: PressError): Judged
 
 async function judge(
   session: Session,
-  { place, name, recorded }: ArtifactPlace,
+  artifactPlace: ArtifactPlace,
   { source, statistics, texts, flags, reports, isOneOfSeveral }: JudgeOptions & { isOneOfSeveral: boolean },
 ): Promise<JudgedArtifact> {
   const { tokens: maxTokens, maxKld, attention, threads } = flags;
   const { signal, progress } = session;
   const wanted = flags.device === 'webgpu' ? 'webgpu' : flags.engine;
-  if (recorded !== undefined) await checkRecorded(recorded, { by: 'hashes', signal, progress });
+  const { place, name, recorded } = artifactPlace;
+  await checkPlace(artifactPlace, { by: 'hashes', signal, progress });
   return withSource(
     place,
     async (artifact, at) => {
