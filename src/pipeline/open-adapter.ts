@@ -1,4 +1,4 @@
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { MAGIC } from '../../formats/gguf/types.ts';
 import { ADAPTER_WEIGHTS, openAdapter } from '../../formats/peft/adapter.ts';
@@ -6,6 +6,7 @@ import { invalidInput, localIo, PressError, unsupported, usage } from '../core/e
 import { ADAPTER_CONFIG, type LoraAdapter } from '../core/lora.ts';
 import type { HubRun } from '../hub/run.ts';
 import { takeSnapshot } from '../hub/snapshot.ts';
+import { InputFile } from '../io/input-file.ts';
 import { type FoundOnHub, findOnHub } from './open-hub.ts';
 
 const NEEDED = [ADAPTER_CONFIG, ADAPTER_WEIGHTS];
@@ -23,32 +24,26 @@ export async function openAdapterAt(spec: string, run: HubRun): Promise<LoraAdap
 
 /** The path, if a folder is there; undefined where nothing is. */
 async function localFolder(spec: string): Promise<string | undefined> {
-  try {
-    const stats = await stat(spec);
-    if (stats.isDirectory()) return spec;
-    if (stats.isFile() && (await isGguf(spec))) {
-      const expected = 'the folder of PEFT that it was made of';
-      throw unsupported({
-        file: spec,
-        what: 'is a GGUF, and adapters are not read from GGUF files',
-        expected,
-      });
-    }
-  } catch (error) {
-    if (error instanceof PressError) throw error;
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+  const stats = await stat(spec).catch((error) => {
+    if (error.code === 'ENOENT') return undefined;
     throw localIo(spec, error);
+  });
+  if (stats === undefined || stats.isDirectory()) return stats && spec;
+  if (await isGguf(spec)) {
+    const what = 'is a GGUF, and adapters are not read from GGUF files';
+    throw unsupported({ file: spec, what, expected: 'the folder of PEFT that it was made of' });
   }
   throw usage(`${path.basename(spec)} is not the folder of an adapter`, `one with ${NEEDED.join(' and ')}`);
 }
 
-async function isGguf(file: string): Promise<boolean> {
-  const handle = await open(file);
+async function isGguf(place: string): Promise<boolean> {
+  const file = await InputFile.open(place, place);
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(MAGIC.length), 0, MAGIC.length, 0);
-    return buffer.toString('latin1', 0, bytesRead) === MAGIC;
+    const head = new Uint8Array(Math.min(file.bytes, MAGIC.length));
+    await file.readInto(head, 0);
+    return Buffer.from(head).toString('latin1') === MAGIC;
   } finally {
-    await handle.close();
+    await file.close();
   }
 }
 
