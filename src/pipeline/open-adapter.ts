@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { MAGIC } from '../../formats/gguf/types.ts';
 import { ADAPTER_WEIGHTS, openAdapter } from '../../formats/peft/adapter.ts';
-import { invalidInput, localIo, PressError, unsupported, usage } from '../core/errors.ts';
+import { invalidInput, localIo, unsupported, usage } from '../core/errors.ts';
 import { ADAPTER_CONFIG, type LoraAdapter } from '../core/lora.ts';
 import type { HubRun } from '../hub/run.ts';
 import { takeSnapshot } from '../hub/snapshot.ts';
