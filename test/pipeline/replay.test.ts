@@ -162,13 +162,13 @@ describe('a target is planned again from its record', () => {
           'a pattern that is no regular expression',
           '(',
           'invalid-input',
-          /^options\.tensorTypes: .* it has a \( without \)$/,
+          /^options\.tensorTypes: .* missing closing \)/,
         ],
         [
           'a pattern that repeats too much',
           '(a{999}){999}',
           'invalid-input',
-          /^options\.tensorTypes: .* repeats too much$/,
+          /^options\.tensorTypes: .* invalid repeat count/,
         ],
         ['a pattern with look-around', '(?!attn)ffn', 'invalid-input', /tensorTypes: .* no look-around/],
       ] as const

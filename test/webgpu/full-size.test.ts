@@ -43,8 +43,9 @@ it('layers of the size of PLM-1.8B in Chromium', { skip: NO_BROWSER }, async (t)
     // As which Chromium shows what WebGPU refuses.
     if (message.type() === 'warning') complaints.push(message.text());
   });
-  await page.goto(server.url);
   const url = `${server.url}${path.basename(folder)}/`;
+  // A document of the same origin that runs nothing itself.
+  await page.goto(`${url}manifest.json`);
   const call = `import('${url}runtime.js').then((runtime) =>
     (${runInPage.toString()})(runtime, '${url}', ${JSON.stringify(IDS)}))`;
   const result: Results & { readonly stats: ModelStats } = JSON.parse(await page.evaluate(call));

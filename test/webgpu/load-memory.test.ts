@@ -26,7 +26,8 @@ it('a bundle of 1 GiB takes little memory while it is loaded', {
   const url = `${server.url}${path.basename(folder)}/`;
   for (const from of ['the network into the cache', 'the cache']) {
     const page = await context.newPage();
-    await page.goto(server.url);
+    // A document of the same origin that runs nothing itself.
+    await page.goto(`${url}manifest.json`);
     const load = `import('${url}runtime.js').then(async (runtime) => {
       const model = await runtime.load('${url}', { contextLength: 16 });
       const { weightBytes } = await model.stats();
