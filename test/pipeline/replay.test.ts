@@ -159,7 +159,7 @@ describe('a target is planned again from its record', () => {
     ...(
       [
         [
-          'a pattern that is no regular expression',
+          'a pattern that is not a regular expression',
           '(',
           'invalid-input',
           /^options\.tensorTypes: .* missing closing \)/,

@@ -373,10 +373,10 @@ describe('planGguf refuses', () => {
     );
   });
 
-  it('a tensor type whose pattern is no regular expression (exit 2)', () => {
+  it('a tensor type whose pattern is not a regular expression (exit 2)', () => {
     const tensorTypes = [{ pattern: '(', scheme: 'Q8_0' }] as const;
     const plan = () => planGguf(hollowModel(SMALL_PLM), { recipe: 'q8_0', tensorTypes });
-    assert.throws(plan, failure(2, /^"\(" is no regular expression: it has a \( without \)$/));
+    assert.throws(plan, failure(2, /^"\(" is not a regular expression: missing closing \)/));
   });
 
   it('an unknown recipe (exit 2) with the names of all', () => {

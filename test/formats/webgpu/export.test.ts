@@ -173,7 +173,7 @@ describe('exceptions to the scheme', () => {
     );
     await assert.rejects(
       planTarget(hollowModel(SMALL_PLM), 'webgpu:q4', { tensorTypes: [{ pattern: '(', scheme: 'Q8_0' }] }),
-      pressFailure('usage', /^"\(" is no regular expression: it has a \( without \)$/),
+      pressFailure('usage', /^"\(" is not a regular expression: missing closing \)/),
     );
   });
 });
