@@ -63,7 +63,7 @@ describe('generate', () => {
       new RegExp(
         '^plmpress: load weights: 8\\.17 MB\n' +
           'plmpress: 12 tokens, [\\d.]+ tokens/s, ended by length\n' +
-          "plmpress: each token takes 4,352 bytes of KV cache and reads 100\\.0 % of the FFN's weights\n$",
+          "plmpress: per token: 4,352 bytes of KV cache, 100\\.0 % of the FFN's weights\n$",
       ),
     );
   });

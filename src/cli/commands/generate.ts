@@ -82,5 +82,5 @@ async function finish(session: Session, generation: Generation): Promise<void> {
   const rate = formatRate(tokensPerSecond);
   const speed = rate === undefined ? '' : ` ${rate} tokens/s,`;
   session.note(`${formatCounted(ids.length, 'token')},${speed} ended by ${stopReason}`);
-  session.note(`each token takes ${formatCounted(kvBytesPerToken, 'byte')} of KV cache and reads ${read}`);
+  session.note(`per token: ${formatCounted(kvBytesPerToken, 'byte')} of KV cache, ${read}`);
 }
