@@ -78,7 +78,7 @@ describe('plan', () => {
     assert.equal(JSON.parse(stdout).targets.length, 2);
     assert.match(
       stderr,
-      /^plmpress: error: gguf:f32 with 4096 tokens needs 8\.97 GB, raspberry-pi-5 has 7\.00 GB to use \(and 2 more\)\n$/,
+      /^plmpress: error: gguf:f32 with 4,096 tokens needs 8\.97 GB, raspberry-pi-5 has 7\.00 GB to use \(and 2 more\)\n$/,
     );
   });
 
