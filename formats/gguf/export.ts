@@ -70,7 +70,8 @@ export function planGguf(model: Model, options: GgufOptions): ExportPlan {
   const files = planFiles(stem, metadata, placements, options.shardSize);
   return {
     target: `gguf:${recipe.name}`,
-    ...{ files, fallbacks },
+    files,
+    fallbacks,
     notes: [...notes, ...archNotes(arch), ...oversizeNotes(files, options.shardSize)],
   };
 }

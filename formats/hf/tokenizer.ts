@@ -98,7 +98,9 @@ function readTokenizerJson(
   builder.addOrdinary(vocabulary);
   takeListed(root.at('added_tokens'), builder, rows);
   return {
-    ...{ normalizer, vocabulary, merges: readMerges(root.at('model').at('merges')) },
+    normalizer,
+    vocabulary,
+    merges: readMerges(root.at('model').at('merges')),
     postProcessor: root.at('post_processor'),
     names: { file, tokens: 'model.vocab', merges: 'model.merges' },
   };
@@ -115,7 +117,9 @@ function readVocabularyFiles(
   const vocabulary = parseJson(files.vocabulary ?? '{}', VOCABULARY_FILE, { anyKey: true, maxMembers });
   builder.addOrdinary(vocabulary);
   return {
-    ...{ normalizer: 'NFC', vocabulary, merges: parseMerges(files.merges ?? '') },
+    normalizer: 'NFC',
+    vocabulary,
+    merges: parseMerges(files.merges ?? ''),
     names: { file: `${VOCABULARY_FILE} and ${MERGES_FILE}`, tokens: VOCABULARY_FILE, merges: MERGES_FILE },
   };
 }

@@ -9,8 +9,11 @@ export function assertFormatVersion(field: JsonField, known: number): void {
   const version = field.integer(1);
   if (version > known) {
     throw unsupported({
-      ...{ file: field.file, field: field.field, what: 'the file was made by a newer version of plmpress' },
-      ...{ got: version, expected: `at most ${known}: update plmpress` },
+      file: field.file,
+      field: field.field,
+      what: 'the file was made by a newer version of plmpress',
+      got: version,
+      expected: `at most ${known}: update plmpress`,
     });
   }
   if (version < known) throw field.unexpected(`${known}`);

@@ -59,7 +59,10 @@ export async function download(options: DownloadOptions): Promise<void> {
     if (fresh || !transfer.resumed) {
       const kind = isLarge(file) ? 'SHA-256' : 'git hash';
       throw new PressError('network', {
-        ...{ file: name, what: `${kind} of what the server sends`, got: digest, expected: contentId(file) },
+        file: name,
+        what: `${kind} of what the server sends`,
+        got: digest,
+        expected: contentId(file),
       });
     }
   }

@@ -87,7 +87,8 @@ function parsePlace(spec: string, text: string): HubSource {
     throw usage(`${JSON.stringify(spec)} is not an address on the Hub`, EXPECTED);
   }
   return {
-    ...{ repository, revision: named },
+    repository,
+    revision: named,
     ...(path !== undefined && { path }),
     ...(quantization !== undefined && { quantization }),
   };

@@ -30,7 +30,8 @@ export function rewriteRows(
   let rewrite: Promise<RowRewrite> | undefined;
   return {
     ...source,
-    ...{ scheme: 'F32', roundedIn: roundedScheme(source) },
+    scheme: 'F32',
+    roundedIn: roundedScheme(source),
     rowStep: leastCommonMultiple(source.rowStep, groupRows),
     async readRows(range, into, signal) {
       rewrite ??= prepare(signal);
@@ -64,7 +65,8 @@ export function projectRows(
 ): Tensor {
   return {
     ...source,
-    ...{ scheme: 'F32', roundedIn: roundedScheme(source) },
+    scheme: 'F32',
+    roundedIn: roundedScheme(source),
     shape: [...source.shape.slice(0, -1), columns],
     async readRows(range, into, signal) {
       const project = await prepare(signal);
@@ -102,7 +104,8 @@ export async function* decodedRows(
 export function constantLike(source: Tensor, value: number): Tensor {
   return {
     ...source,
-    ...{ scheme: 'F32', roundedIn: undefined },
+    scheme: 'F32',
+    roundedIn: undefined,
     readRows(range, into) {
       const values = new Float32Array(range.count * columnCount(source)).fill(value);
       into.set(new Uint8Array(values.buffer));

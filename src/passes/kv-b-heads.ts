@@ -14,7 +14,9 @@ export function transposedKeyRows(kvB: Tensor, name: string, config: PlmConfig):
   const scheme = isFloat ? kvB.scheme : 'F32';
   const elementBytes = SCHEMES[scheme].blockBytes;
   return {
-    ...{ name, scheme, roundedIn: roundedScheme(kvB) },
+    name,
+    scheme,
+    roundedIn: roundedScheme(kvB),
     shape: [numAttentionHeads, kvLoraRank, qkNopeHeadDim],
     origin: kvB.origin,
     rowStep: kvLoraRank,
@@ -36,7 +38,9 @@ export function valueRows(kvB: Tensor, name: string, config: PlmConfig): Tensor 
   const { numAttentionHeads, kvLoraRank, qkNopeHeadDim, vHeadDim } = config;
   const bytes = rowBytes(kvB);
   return {
-    ...{ name, scheme: kvB.scheme, roundedIn: kvB.roundedIn },
+    name,
+    scheme: kvB.scheme,
+    roundedIn: kvB.roundedIn,
     shape: [numAttentionHeads, vHeadDim, kvLoraRank],
     origin: kvB.origin,
     rowStep: vHeadDim,

@@ -23,7 +23,9 @@ export function mergeLora(model: Model, adapter: LoraAdapter): Model {
     tensors.set(tensor.name, withAdapter(tensor, pair));
     const sum = `W + ${pair.scale} B A, rank ${rowCount(pair.a)}`;
     changes.push({
-      ...{ pass: NAME, subject: tensor.name, from: 'W' },
+      pass: NAME,
+      subject: tensor.name,
+      from: 'W',
       to: pair.lengths === undefined ? sum : `${sum}, rows of the lengths of DoRA`,
       reason: `adapter ${adapter.name}`,
     });

@@ -13,7 +13,8 @@ export function premultiplyQuery(query: Tensor, kB: Tensor, config: PlmConfig): 
   const headRows = kvLoraRank + rope;
   return {
     ...query,
-    ...{ scheme: 'F32', roundedIn: roundedScheme(query) ?? roundedScheme(kB) },
+    scheme: 'F32',
+    roundedIn: roundedScheme(query) ?? roundedScheme(kB),
     shape: [heads * headRows, columns],
     rowStep: headRows,
     async readRows(range, into, signal) {
@@ -42,7 +43,8 @@ export function premultiplyOutput(output: Tensor, vB: Tensor, config: PlmConfig)
   const { numAttentionHeads: heads, kvLoraRank, hiddenSize, vHeadDim } = config;
   return {
     ...output,
-    ...{ scheme: 'F32', roundedIn: roundedScheme(output) ?? roundedScheme(vB) },
+    scheme: 'F32',
+    roundedIn: roundedScheme(output) ?? roundedScheme(vB),
     shape: [hiddenSize, heads * kvLoraRank],
     async readRows(range, into, signal) {
       const rows = await readFloatRows(output, range, signal);

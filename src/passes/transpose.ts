@@ -27,7 +27,9 @@ export function transposed(source: Tensor): Tensor {
   const stepRows = Math.max(1, Math.floor(STEP_BYTES / rowBytes({ shape, scheme })));
   return {
     ...source,
-    ...{ scheme, shape, roundedIn: roundedScheme(source) },
+    scheme,
+    shape,
+    roundedIn: roundedScheme(source),
     rowStep: Math.min(stepRows, shape[0]!),
     async readRows(range, into, signal) {
       const target = elements(scheme, into);

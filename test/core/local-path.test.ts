@@ -4,7 +4,7 @@ import { holdsLocalPath } from '../../src/core/local-path.ts';
 
 const PATHS = [
   ...[
-    '/home/alice/plm',
+    '/srv/alice/plm',
     '/plm',
     '~/plm',
     '~alice/plm',
@@ -15,16 +15,16 @@ const PATHS = [
   ],
   ...[
     '\\\\server\\share',
-    'file:///home/alice',
+    'file:///srv/alice',
     'trained from /mnt/data/run-7',
-    '"/root/a b"',
+    '"/srv/a b"',
     '/домой/модель',
     '.\\plm',
   ],
   ...['a=/scratch/x', '[/data/x]', 'see ~/notes'],
   ...[
     'run:/scratch/x',
-    'alice@host:/home/alice/x',
+    'alice@host:/srv/alice/x',
     'host:~/x',
     '$HOME/plm',
     `\${HOME}/plm`,

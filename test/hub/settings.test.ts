@@ -33,20 +33,20 @@ describe('settings of the Hub', () => {
   });
 
   it('expand ~ and variables as Python does', () => {
-    const env = { HOME: '/home/me', SCRATCH: '/scratch', EMPTY: '' };
+    const env = { HOME: '/people/me', SCRATCH: '/scratch', EMPTY: '' };
     const cache = (more: NodeJS.ProcessEnv) => hubSettings({ ...env, ...more }).cache;
-    assert.equal(cache({ HF_HOME: '~/x' }), '/home/me/x/hub');
-    assert.equal(cache({ HF_HOME: '~' }), '/home/me/hub');
+    assert.equal(cache({ HF_HOME: '~/x' }), '/people/me/x/hub');
+    assert.equal(cache({ HF_HOME: '~' }), '/people/me/hub');
     assert.equal(cache({ HF_HOME: '$SCRATCH/x' }), '/scratch/x/hub');
     assert.equal(cache({ HF_HOME: `\${SCRATCH}/x` }), '/scratch/x/hub');
     assert.equal(cache({ HF_HUB_CACHE: '$SCRATCH$EMPTY/c' }), '/scratch/c');
-    assert.equal(cache({ HUGGINGFACE_HUB_CACHE: '~/c' }), '/home/me/c');
+    assert.equal(cache({ HUGGINGFACE_HUB_CACHE: '~/c' }), '/people/me/c');
     assert.equal(cache({ XDG_CACHE_HOME: '$SCRATCH' }), '/scratch/huggingface/hub');
     // What is not set stays, and so does a ~ inside.
     assert.equal(cache({ HF_HOME: `/a/$NOBODY/~/\${NO}` }), `/a/$NOBODY/~/\${NO}/hub`);
-    assert.equal(cache({ HF_HOME: '', HF_HUB_CACHE: '' }), '/home/me/.cache/huggingface/hub');
-    assert.equal(hubSettings({ ...env, HF_HOME: '~/x' }).assets, '/home/me/x/assets');
-    assert.equal(hubSettings({ ...env, HF_ASSETS_CACHE: '~/a' }).assets, '/home/me/a');
+    assert.equal(cache({ HF_HOME: '', HF_HUB_CACHE: '' }), '/people/me/.cache/huggingface/hub');
+    assert.equal(hubSettings({ ...env, HF_HOME: '~/x' }).assets, '/people/me/x/assets');
+    assert.equal(hubSettings({ ...env, HF_ASSETS_CACHE: '~/a' }).assets, '/people/me/a');
   });
 
   it('find the token as huggingface_hub does', (t) => {

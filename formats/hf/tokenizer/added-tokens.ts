@@ -70,8 +70,11 @@ function takeDecoder(decoder: JsonField, builder: VocabularyBuilder, notes: stri
     const known = builder.added(id);
     if (known !== undefined && known.content !== content) {
       throw invalidInput({
-        ...{ file: entry.file, field: entry.field, what: 'contradicts added_tokens of tokenizer.json' },
-        ...{ got: content, expected: JSON.stringify(known.content) },
+        file: entry.file,
+        field: entry.field,
+        what: 'contradicts added_tokens of tokenizer.json',
+        got: content,
+        expected: JSON.stringify(known.content),
       });
     }
     const special = entry.at('special').optional()?.boolean() ?? known?.special ?? false;
@@ -142,7 +145,10 @@ function takeNamed(named: Iterable<NamedToken>, builder: VocabularyBuilder, ids:
     };
     if (fits[role] === false) {
       throw invalidInput({
-        ...{ file: field.file, field: field.field, what: 'not in the vocabulary', got: text },
+        file: field.file,
+        field: field.field,
+        what: 'not in the vocabulary',
+        got: text,
         expected: 'a token of tokenizer.json or of added_tokens_decoder',
       });
     }
@@ -162,7 +168,10 @@ function flagsOf(
     const field = token.at(key).optional();
     if (!field?.boolean()) continue;
     throw unsupported({
-      ...{ file: field.file, field: field.field, what: 'way of matching an added token', got: true },
+      file: field.file,
+      field: field.field,
+      what: 'way of matching an added token',
+      got: true,
       expected: 'false',
     });
   }

@@ -80,7 +80,9 @@ export function readChatTemplates(
 function* templatesOf(field: JsonField): Generator<[string, Found]> {
   if (field.optional() === undefined) return;
   const entry = (template: JsonField): Found => ({
-    ...{ template: template.string(), file: template.file, field: field.field },
+    template: template.string(),
+    file: template.file,
+    field: field.field,
   });
   if (Array.isArray(field.value)) {
     const items = field.items(MAX_TEMPLATES).map((item) => [item.at('name').string(), item] as const);
@@ -96,7 +98,8 @@ function check(entry: Found): Found {
   if (template.length <= MAX_TEMPLATE_LENGTH) return entry;
   throw invalidInput({
     ...(field === undefined ? { file } : { file, field }),
-    ...{ what: 'template too long', got: template.length },
+    what: 'template too long',
+    got: template.length,
     expected: `at most ${MAX_TEMPLATE_LENGTH} characters`,
   });
 }

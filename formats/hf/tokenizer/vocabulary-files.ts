@@ -11,8 +11,11 @@ export function checkTokenizerClass(config: JsonField): void {
   const field = config.at('tokenizer_class').optional();
   if (field === undefined || CLASSES.includes(field.string())) return;
   throw unsupported({
-    ...{ file: field.file, field: field.field, what: 'class of a tokenizer without tokenizer.json' },
-    ...{ got: field.value, expected: `${CLASSES[0]}, or tokenizer.json as save_pretrained writes it` },
+    file: field.file,
+    field: field.field,
+    what: 'class of a tokenizer without tokenizer.json',
+    got: field.value,
+    expected: `${CLASSES[0]}, or tokenizer.json as save_pretrained writes it`,
   });
 }
 

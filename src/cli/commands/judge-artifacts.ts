@@ -96,7 +96,12 @@ async function judge(
       // The manifest of a bundle has the hashes of its files.
       if (recorded === undefined) await checkFiles(at!, artifact);
       const verification = await verify(source, artifact, {
-        ...{ passes: await recordedPasses(at!, artifact), maxTokens, attention, threads, signal, progress },
+        passes: await recordedPasses(at!, artifact),
+        maxTokens,
+        attention,
+        threads,
+        signal,
+        progress,
         engine: isOneOfSeveral && !runsFormat(wanted, artifact.format) ? 'builtin' : wanted,
         ...(statistics && { statistics }),
         ...(texts && { texts: texts.map(({ text }) => text) }),
@@ -105,8 +110,13 @@ async function judge(
       const { passed, failures } = verification;
       const section = reports && (await reportSection(at, source, artifact, verification, texts ?? []));
       return {
-        ...{ name, target: recorded?.artifact.target, passed, failures, verification },
-        ...{ format: artifact.format, ...(section && { section }) },
+        name,
+        target: recorded?.artifact.target,
+        passed,
+        failures,
+        verification,
+        format: artifact.format,
+        ...(section && { section }),
       };
     },
     session.access,

@@ -50,7 +50,10 @@ export async function verifyTargets(
       const spec = path.join(output, plan.files[0]!.name);
       await withSource(spec, async (artifact) => {
         const verification = await verify(model, artifact, {
-          ...{ passes, threads, signal, progress },
+          passes,
+          threads,
+          signal,
+          progress,
           ...(statistics && { statistics }),
           ...(maxKld !== undefined && { maxKld }),
           ...(texts && { texts: texts.map(({ text }) => text) }),

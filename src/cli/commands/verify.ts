@@ -102,7 +102,10 @@ export function verifyCommand(open: OpenSession): Command {
           };
           const writeReports = await openReports(read, flags.report, flags.force);
           const judged = await judgeArtifacts(session, places.artifacts, {
-            ...{ source, statistics, flags, reports: flags.report !== undefined },
+            source,
+            statistics,
+            flags,
+            reports: flags.report !== undefined,
             ...(texts && { texts: namedTexts(text, texts) }),
           });
           if (flags.report !== undefined) {

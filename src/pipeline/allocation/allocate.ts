@@ -248,7 +248,9 @@ function planWith(model: Model, { options, recipe }: PlanOptions, types: readonl
   const { tensorTypes = [], tokenEmbedding, ...rest } = options;
   const fixed = tokenEmbedding === undefined ? [] : [exactly('token_embd.weight', tokenEmbedding)];
   return planGguf(model, {
-    ...{ ...rest, recipe, tensorTypes: [...fixed, ...tensorTypes, ...types] },
+    ...rest,
+    recipe,
+    tensorTypes: [...fixed, ...tensorTypes, ...types],
     ...(model.importances && { imatrix: model.importances }),
   });
 }
