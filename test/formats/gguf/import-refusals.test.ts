@@ -130,6 +130,11 @@ const ROWS: readonly Row[] = [
     message: /layer_norm_rms_epsilon": out of range, got "NaN"/,
   },
   {
+    what: 'an FFN width below 1',
+    spoil: set('plm.feed_forward_length', { type: 'array', items: 'i32', value: [512, -1] }),
+    message: /"plm.feed_forward_length": out of range, got -1, expected at least 1/,
+  },
+  {
     what: 'an FFN width for one layer of two',
     spoil: set('plm.feed_forward_length', { type: 'array', items: 'u32', value: [512] }),
     message: /"plm.feed_forward_length": widths, got 1, expected 2/,
