@@ -136,14 +136,14 @@ it('a run in another container holds its folder, also while it is stopped', {
   skip: NO_NAMESPACES,
 }, async (t) => {
   const output = path.join(temporaryFolder(t), 'out');
-  // Stopped where it holds the lock and has begun to write.
-  const script = `
-    "$0" "$@" & run=$!
-    until ls "${output}"/.plm-tiny*.tmp-* > /dev/null 2>&1 || ! kill -0 $run; do sleep 0.01; done
-    kill -STOP $run; echo stopped; read -r _; kill -CONT $run; wait $run`;
   const command = ['convert', MODEL, '--to', 'gguf:q4_k_m', '--threads', '1', '--quiet', '-o', output];
-  const argv = ['--pid', '--fork', '--mount-proc', 'sh', '-c', script, process.execPath, BINARY, ...command];
-  const other = spawn('unshare', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const script = '"$0" "$@" & read -r _; kill -CONT $!; wait $!';
+  const namespace = ['--pid', '--fork', '--mount-proc', '--kill-child'];
+  const other = spawn('unshare', [...namespace, 'sh', '-c', script, process.execPath, BINARY, ...command], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, ...withModule('stopping-write') },
+  });
+  t.after(() => other.kill('SIGKILL'));
   const ended = once(other, 'exit');
   await once(other.stdout, 'data');
   const { code, stderr } = await runCli(command);
