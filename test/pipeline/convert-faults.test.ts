@@ -10,7 +10,7 @@ import { parseManifest } from '../../src/pipeline/manifest-reader.ts';
 import { openSource } from '../../src/pipeline/open.ts';
 import { planTarget } from '../../src/pipeline/target.ts';
 import { digestsOf, sha256, treeDigests } from '../support/digests.ts';
-import { type Fault, failEveryCall, NO_FAULTS } from '../support/faults.ts';
+import { type Fault, failEveryCall, NO_FAULTS, type Script } from '../support/faults.ts';
 import { failEveryClose } from '../support/file-handles.ts';
 import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -51,7 +51,7 @@ interface Bench {
   readonly output: string;
   /** What a clean run writes, by file name. */
   readonly clean: ReadonlyMap<string, string>;
-  readonly script: readonly string[];
+  readonly script: Script;
 }
 
 async function bench(t: TestContext): Promise<Bench> {
@@ -60,7 +60,7 @@ async function bench(t: TestContext): Promise<Bench> {
   writeRandomCheckpoint(source, { config: ONE_LAYER, seed: 2 });
   await convertHere(source, path.join(folder, 'clean'));
   const output = path.join(folder, 'out');
-  const script = [driver, source, output, TARGET, String(SHARD_SIZE)];
+  const script: Script = [driver, source, output, TARGET, String(SHARD_SIZE)];
   return { source, output, clean: digestsOf(path.join(folder, 'clean')), script };
 }
 

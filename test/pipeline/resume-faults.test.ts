@@ -11,7 +11,7 @@ import { parseManifest } from '../../src/pipeline/manifest-reader.ts';
 import { openSource } from '../../src/pipeline/open.ts';
 import { planTarget } from '../../src/pipeline/target.ts';
 import { digestsOf, sha256, treeDigests } from '../support/digests.ts';
-import { type Fault, failEveryCall, NO_FAULTS } from '../support/faults.ts';
+import { type Fault, failEveryCall, NO_FAULTS, type Script } from '../support/faults.ts';
 import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -51,7 +51,7 @@ async function bench(t: TestContext) {
   await convertHere(at('plm'), at('clean'));
   process.env.RESUME = '1';
   t.after(() => delete process.env.RESUME);
-  const script = [driver, at('plm'), at('out'), TARGET, String(SHARD_SIZE)];
+  const script: Script = [driver, at('plm'), at('out'), TARGET, String(SHARD_SIZE)];
   return { at, source: at('plm'), output: at('out'), clean: digestsOf(at('clean')), script };
 }
 

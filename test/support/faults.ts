@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { bundledScript } from './bundled-script.ts';
 
 /** Why system calls cannot be made to fail here; false where they can. */
 export const NO_FAULTS: string | false =
@@ -25,6 +26,9 @@ export interface Fault {
   readonly action: 'signal=KILL' | 'signal=INT' | 'error=ENOSPC' | 'error=EIO' | 'error=EACCES';
 }
 
+/** The path of a compiled script, then its arguments. */
+export type Script = readonly [file: string, ...argv: string[]];
+
 export interface FaultyRun {
   /** Whether the run came as far as the call. */
   readonly hit: boolean;
@@ -33,18 +37,16 @@ export interface FaultyRun {
   readonly stderr: string;
 }
 
-/** Runs a script of Node with fault number `nth` of its kind, counted from 1. */
-export async function runWithFault(
-  script: readonly string[],
-  { call, action }: Fault,
-  nth: number,
-): Promise<FaultyRun> {
+/** Runs a script with fault number `nth` of its kind, counted from 1. */
+export async function runWithFault(script: Script, { call, action }: Fault, nth: number): Promise<FaultyRun> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'plmpress-fault-'));
   const log = path.join(folder, 'log');
   try {
     const inject = `inject=${CALLS[call]}:${action}:when=${nth}`;
     const options = ['-f', '-qq', '-o', log, '-e', `trace=${CALLS[call]}`, '-e', inject];
-    const { status, stderr } = await execute('strace', [...options, process.execPath, ...script]);
+    const [file, ...argv] = script;
+    const command = [process.execPath, await bundledScript(file), ...argv];
+    const { status, stderr } = await execute('strace', [...options, ...command]);
     const hit = /\(INJECTED\)|killed by SIGKILL|--- SIGINT/.test(readFileSync(log, 'utf8'));
     return { hit, status, stderr };
   } finally {
@@ -77,7 +79,7 @@ const MAX_CALLS = 200;
  * the number of calls.
  */
 export async function failEveryCall(
-  script: readonly string[],
+  script: Script,
   fault: Fault,
   {
     before,

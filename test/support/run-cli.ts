@@ -44,6 +44,9 @@ class Collector extends Writable {
 
 export const BINARY = path.join(repoRoot, 'bin', 'plmpress.js');
 
+/** A run that hangs ends after so many milliseconds, so that its test can say so. */
+const SPAWN_TIMEOUT = 300_000;
+
 /** Runs the program in a process of its own. `onStderr` sees what has come so far and can send signals; `env` is added to the environment. */
 export function spawnCli(
   argv: readonly string[],
@@ -52,6 +55,7 @@ export function spawnCli(
 ): Promise<CliResult & { readonly signal: NodeJS.Signals | null }> {
   const child = spawn(process.execPath, [BINARY, ...argv], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: SPAWN_TIMEOUT,
     env: { ...process.env, ...env },
   });
   let [stdout, stderr] = ['', ''];

@@ -22,7 +22,6 @@ const LIMIT = 1e-3;
 const CLEAR_LEAD = 0.036;
 
 const POSITIONS = 64;
-const PROMPTS = 5;
 const TOKENS = 32;
 
 const SCHEMES = ['f16', 'q8', 'q4'] as const;
@@ -42,17 +41,17 @@ const BEGINNINGS = EVAL_TEXT.split(/(?<=\.)\s+/)
   .map((sentence) => sentence.split(/\s+/).slice(0, 6).join(' '))
   .filter((text) => text.length > 20);
 
-async function caseOf(folder: string): Promise<Case> {
+async function caseOf(folder: string, prompts: number): Promise<Case> {
   const bundle = await openBundle(folder);
   try {
     const ids = new Tokenizer(bundle.tokenizer).encode(EVAL_TEXT.slice(0, 1000)).slice(0, POSITIONS);
     const clear: { prompt: string; ids: readonly number[] }[] = [];
     for (const prompt of BEGINNINGS) {
-      if (clear.length === PROMPTS) break;
+      if (clear.length === prompts) break;
       const answer = await greedy(bundle, { prompt, tokens: TOKENS });
       if (answer.lead > CLEAR_LEAD && answer.ids.length === TOKENS) clear.push({ prompt, ids: answer.ids });
     }
-    assert.equal(clear.length, PROMPTS, 'too few prompts are continued without doubt');
+    assert.equal(clear.length, prompts, 'too few prompts are continued without doubt');
     const { selfTest } = bundle.manifest;
     return {
       job: { ids, prompts: clear.map(({ prompt }) => prompt), maxTokens: TOKENS },
@@ -89,9 +88,10 @@ export interface ServedBundle {
   readonly expression: string;
 }
 
-/** Holds a stack of WebGPU to the runtime: `run` does the job of a bundle of plm-tiny in each scheme. */
+/** Holds a stack of WebGPU to the runtime: `run` does the job of a bundle of plm-tiny in each scheme, which continues so many `prompts`. */
 export async function testStack(
   t: TestContext,
+  prompts: number,
   run: (t: TestContext, bundle: ServedBundle) => Promise<WebgpuJobResult>,
 ): Promise<void> {
   const output = temporaryFolder(t);
@@ -106,7 +106,7 @@ export async function testStack(
   const server = await serveBundles(output, { host: '127.0.0.1', port: 0 });
   t.after(() => server.close());
   for (const scheme of SCHEMES) {
-    const expected = await caseOf(path.join(output, `webgpu-${scheme}`));
+    const expected = await caseOf(path.join(output, `webgpu-${scheme}`), prompts);
     const url = `${server.url}webgpu-${scheme}/`;
     const { job } = expected;
     const expression = `(async () => {

@@ -5,7 +5,7 @@ import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { checkBundleFiles, openBundle } from '../../../formats/webgpu/import/open.ts';
 import { closeModel } from '../../../src/core/model.ts';
-import { failEveryCall, NO_FAULTS, runWithFault } from '../../support/faults.ts';
+import { failEveryCall, NO_FAULTS, runWithFault, type Script } from '../../support/faults.ts';
 import { BLOCKS_OF_32, writeRandomCheckpoint } from '../../support/random-checkpoint.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
@@ -20,7 +20,7 @@ test('a manifest of a bundle is true whenever the run that replaces it is killed
   skip: NO_FAULTS,
 }, async (t) => {
   const folder = temporaryFolder(t);
-  const script = (source: string, output: string) => {
+  const script = (source: string, output: string): Script => {
     const [from, to] = [path.join(folder, source), path.join(folder, output)];
     return [driver, from, to, 'webgpu:q4', SHARD_SIZE];
   };

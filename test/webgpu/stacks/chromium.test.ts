@@ -6,7 +6,7 @@ import { NO_WORKGROUP_ZEROS } from '../../support/workgroup-zeros.ts';
 
 it('bundles of plm-tiny in Chromium', { skip: NO_BROWSER }, async (t) => {
   const browser = await launchBrowser(t, [`--${NO_WORKGROUP_ZEROS}`]);
-  await testStack(t, async (_, { url, expression }) => {
+  await testStack(t, 5, async (_, { url, expression }) => {
     const page = await browser.newPage();
     // A document of the same origin that runs nothing itself.
     await page.goto(new URL('manifest.json', url).href);

@@ -5,7 +5,7 @@ import { runWebgpuJob } from '../../support/webgpu-job.ts';
 import { webgpuRuntime } from '../../support/webgpu-runtime.ts';
 
 it('bundles of plm-tiny in Dawn for Node', { skip: NO_DAWN }, (t) =>
-  testStack(t, async (t, { url, job }) =>
+  testStack(t, 2, async (t, { url, job }) =>
     runWebgpuJob(await webgpuRuntime(), url, job, await openDawn(t, ['subgroups'])),
   ),
 );

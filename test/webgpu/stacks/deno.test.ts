@@ -4,5 +4,5 @@ import { testStack } from '../../support/stack-test.ts';
 import type { WebgpuJobResult } from '../../support/webgpu-job.ts';
 
 it('bundles of plm-tiny in Deno, whose WebGPU is wgpu', { skip: NO_DENO }, (t) =>
-  testStack(t, async (_, { expression }) => (await evaluateInDeno(expression)) as WebgpuJobResult),
+  testStack(t, 2, async (_, { expression }) => (await evaluateInDeno(expression)) as WebgpuJobResult),
 );
