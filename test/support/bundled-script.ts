@@ -42,7 +42,7 @@ async function bundleScript(script: string): Promise<string> {
     format: 'esm',
     // Packages in CommonJS ask for modules of Node.
     banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+      js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);",
     },
     external: ['onnxruntime-node', 'webgpu'],
     logLevel: 'error',
