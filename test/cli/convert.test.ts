@@ -154,12 +154,12 @@ describe('convert', () => {
       '--token-embedding-type',
       'q8_0',
     ];
-    const { code, stdout } = await runCli([...argv, ...types, '--pure', '--kv-b-rule', '2025-03']);
-    assert.equal(code, 0);
+    const { code, stdout, stderr } = await runCli([...argv, ...types, '--kv-b-rule', '2025-03']);
+    assert.equal(code, 0, stderr);
     const { options, tensors } = JSON.parse(stdout).artifacts[0];
     assert.deepEqual(options, {
       ...{ recipe: 'q4_0', tokenEmbedding: 'Q8_0', tensorTypes: ['FFN_=F16', 'ffn_up=Q6_K'] },
-      ...{ pure: true, kvBRule: '2025-03' },
+      kvBRule: '2025-03',
     });
     const scheme = (name: string) => tensors.find((tensor: { name: string }) => tensor.name === name).scheme;
     assert.deepEqual(
@@ -168,6 +168,25 @@ describe('convert', () => {
       ),
       ['Q8_0', 'F16', 'F32', 'Q4_0'],
     );
+  });
+
+  it('tells which options change nothing in some targets, and what a dry run leaves out', async (t) => {
+    const output = path.join(temporaryFolder(t), 'out');
+    const argv = ['convert', TINY, '--to', 'gguf:q8_0', '--to', 'onnx:q4', '--to', 'webgpu:q4', '-o', output];
+    const options = [
+      ...['--pure', '--kv-b-rule', 'current', '--tensor-type', 'self_attn.q_proj=q8', '--cache', 'latent'],
+      ...['--verify', '--resume', '--pass', 'permute-rope', '--no-pass', 'absorb-mla', '--dry-run'],
+    ];
+    const { code, stderr } = await runCli([...argv, ...options.filter((word) => word !== '--kv-b-rule' && word !== 'current')]);
+    assert.equal(code, 7, 'the latent cache needs the pass');
+    const notes = stderr.split('\n').filter((line) => /nothing|targets/.test(line));
+    assert.deepEqual(notes, [
+      'plmpress: --cache is for onnx targets, not for gguf:q8_0, webgpu:q4',
+      'plmpress: --tensor-type is for gguf and webgpu targets, not for onnx:q4',
+      'plmpress: --pure is for gguf targets, not for onnx:q4, webgpu:q4',
+      'plmpress: --resume does nothing with --dry-run',
+      'plmpress: --verify does nothing with --dry-run',
+    ]);
   });
 
   it('--imatrix gives importances, records the file, and never writes over it', async (t) => {
@@ -180,7 +199,7 @@ describe('convert', () => {
       'output.weight': { sums: [1], count: 1 },
     };
     writeFileSync(imatrix, imatrixGguf(imatrixTensors(statistics)));
-    const argv = ['convert', TINY, '--to', 'gguf:q8_0', '--imatrix', imatrix, '--json'];
+    const argv = ['convert', TINY, '--to', 'gguf:q8_0', '--to', 'gguf:q4_1', '--imatrix', imatrix, '--json'];
     const { code, stdout, stderr } = await runCli([...argv, '-o', output]);
     assert.equal(code, 0, stderr);
     assert.deepEqual(JSON.parse(stdout).artifacts[0].options, {
@@ -257,7 +276,7 @@ describe('convert', () => {
     const argv = ['convert', TINY, '--to', 'gguf:f16', '-o', output];
     const { code, stderr } = await runCli(argv);
     assert.equal(code, 4);
-    assert.match(stderr, /^plmpress: error: plm-tiny-F16\.gguf: exists already; --force replaces it$/m);
+    assert.match(stderr, /^plmpress: error: plm-tiny-F16\.gguf: exists already in \S+\/out; --force replaces it$/m);
     assert.deepEqual(digestsOf(output), before);
     assert.equal((await runCli([...argv, '--force', '--quiet'])).code, 0);
     assert.notDeepEqual(digestsOf(output), before);
