@@ -1,4 +1,4 @@
-import { recipeNamed } from '../../formats/gguf/recipes.ts';
+import { type Rule, recipeNamed } from '../../formats/gguf/recipes.ts';
 import type { ExportPlan, TensorType } from '../core/export-plan.ts';
 import type { Model } from '../core/model.ts';
 import { parsePassRequest, readStatistics } from '../passes/run.ts';
@@ -40,19 +40,20 @@ export function idleOptions(model: Model, target: Target, options: TargetOptions
       idle.push({ option: 'withoutPasses', value, why: 'the pass does not run by itself there' });
     }
   }
-  if (pure && rulesOf(plan).length === 0) {
+  const rules = rulesOf(plan);
+  if (pure && rules?.length === 0) {
     idle.push({ option: 'pure', why: 'its recipe has one scheme' });
   }
-  if (kvBRule === '2025-03' && !rulesOf(plan).some(({ roles }) => roles?.includes('kv_b_proj'))) {
+  if (kvBRule === '2025-03' && rules?.every(({ roles }) => !roles?.includes('kv_b_proj'))) {
     idle.push({ option: 'kvBRule', why: 'its recipe has no rule for attn_kv_b' });
   }
   return idle;
 }
 
-/** Rules of the recipe of a GGUF; of other formats none. */
-function rulesOf({ target }: ExportPlan) {
+/** Rules of the recipe of a GGUF; other formats have none. */
+function rulesOf({ target }: ExportPlan): readonly Rule[] | undefined {
   const [, recipe] = /^gguf:(.+)$/.exec(target) ?? [];
-  return recipe === undefined ? [] : recipeNamed(recipe).rules;
+  return recipe === undefined ? undefined : recipeNamed(recipe).rules;
 }
 
 /** Whether activations change how weights are rounded. Importances of columns come from an imatrix where there is one. */
@@ -69,5 +70,7 @@ function weighs({ files }: ExportPlan): boolean {
 
 /** Bundles tell how often neurons fire. */
 function readsStatistics({ passes, plan }: Target, { allocation }: TargetOptions): boolean {
-  return readStatistics(passes) || plan.target.startsWith('webgpu:') || (allocation?.ffnWidths ?? []).length > 0;
+  return (
+    readStatistics(passes) || plan.target.startsWith('webgpu:') || (allocation?.ffnWidths ?? []).length > 0
+  );
 }

@@ -236,9 +236,15 @@ const IDLE_FILE = ['--statistics', 'none.gguf'];
 /** Options that would have no effect beside the others: the line behind `convert TINY -o x --to`, or a whole one. */
 const IDLE: readonly [line: readonly string[], message: RegExp][] = [
   ...[
-    [['gguf:q4_0', '--tensor-type', 'nosuch=q8_0'], /^--tensor-type nosuch=Q8_0 changes nothing in gguf:q4_0: /],
+    [
+      ['gguf:q4_0', '--tensor-type', 'nosuch=q8_0'],
+      /^--tensor-type nosuch=Q8_0 changes nothing in gguf:q4_0: /,
+    ],
     [['gguf:q4_0', '--tensor-type', 'attn_norm=q8_0'], /^--tensor-type attn_norm=Q8_0 changes nothing/],
-    [['webgpu:q4', '--tensor-type', 'nosuch=q8'], /^--tensor-type nosuch=Q8_0 changes nothing in webgpu:q4: /],
+    [
+      ['webgpu:q4', '--tensor-type', 'nosuch=q8'],
+      /^--tensor-type nosuch=Q8_0 changes nothing in webgpu:q4: /,
+    ],
     [
       ['gguf:q4_0', '--tensor-type', 'ffn_=q8_0', '--tensor-type', 'ffn_up=q4_k'],
       /^--tensor-type ffn_up=Q4_K changes nothing .*: it decides on no matrix that is left to it; leave it out$/,

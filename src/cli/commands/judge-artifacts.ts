@@ -2,8 +2,8 @@ import { PressError } from '../../core/errors.ts';
 import { visible } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
 import type { Statistics } from '../../core/statistics.ts';
-import { type ArtifactPlace, checkPlace } from '../../pipeline/artifact-places.ts';
 import { readStatistics } from '../../passes/run.ts';
+import { type ArtifactPlace, checkPlace } from '../../pipeline/artifact-places.ts';
 import { formatFault } from '../../pipeline/engines/index.ts';
 import { withSource } from '../../pipeline/open.ts';
 import {

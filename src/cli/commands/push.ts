@@ -67,7 +67,9 @@ export function pushCommand(open: OpenSession): Command {
       if (result.card === undefined)
         session.note('README.md of the repository stays: people have written it');
       if (baseModel && !result.wroteCard) {
-        session.note('--base-model changes nothing: it is for the card that plmpress writes, and there is one');
+        session.note(
+          '--base-model changes nothing: it is for the card that plmpress writes, and there is one',
+        );
       }
     });
 }

@@ -85,7 +85,8 @@ export class WidthAllocator {
       const requests = ffnWidth === undefined ? [] : [pruningTo(ffnWidth)];
       const { signal } = this.#options;
       const model = await runPasses(this.#reference, requests, signal && { signal });
-      if (ffnWidth !== undefined && hasSameWidths(model, this.#reference)) throw widthOfItsOwn(ffnWidth, model);
+      if (ffnWidth !== undefined && hasSameWidths(model, this.#reference))
+        throw widthOfItsOwn(ffnWidth, model);
       const smallest = planBytes(sizeBounds(model, this.#options).smallest);
       widths.push({ ffnWidth, model, smallest, passes: requests.map(printPassRequest) });
     }

@@ -17,7 +17,9 @@ export const ENGINES = ['builtin', 'onnxruntime', 'webgpu'] as const;
 export type Engine = (typeof ENGINES)[number];
 
 /** What each runs. */
-const FORMATS: Readonly<Record<Exclude<Engine, 'builtin'>, { readonly format: Model['format']; readonly what: string }>> = {
+const FORMATS: Readonly<
+  Record<Exclude<Engine, 'builtin'>, { readonly format: Model['format']; readonly what: string }>
+> = {
   onnxruntime: { format: 'onnx', what: 'the engine onnxruntime runs graphs of ONNX' },
   webgpu: { format: 'webgpu', what: 'WebGPU runs bundles of webgpu:SCHEME' },
 };
