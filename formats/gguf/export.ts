@@ -1,5 +1,5 @@
-import { type PressError, unsupported } from '../../src/core/errors.ts';
-import type { ExportPlan, Fallback, Feedback, PlannedFile } from '../../src/core/export-plan.ts';
+import { type PressError, unsupported, usage } from '../../src/core/errors.ts';
+import type { ExportPlan, Fallback, Feedback, PlannedFile, TensorType } from '../../src/core/export-plan.ts';
 import { fileStem } from '../../src/core/file-stem.ts';
 import type { Imatrix } from '../../src/core/imatrix.ts';
 import type { Model } from '../../src/core/model.ts';
@@ -8,7 +8,7 @@ import type { SchemeName } from '../../src/core/scheme.ts';
 import { oversizeNotes } from '../../src/core/shard-size.ts';
 import { roundedScheme, type Tensor } from '../../src/core/tensor.ts';
 import { calibratedRounding, type Quality } from '../../src/passes/calibrated-rounding.ts';
-import { hasGrid } from '../../src/schemes/index.ts';
+import { canEncode, hasGrid, WRITTEN_SCHEMES } from '../../src/schemes/index.ts';
 import { assertHolds, type GgufArchitecture } from './architecture.ts';
 import { contentsOf } from './contents.ts';
 import { matchImportances } from './importances.ts';
@@ -48,6 +48,7 @@ interface Placement extends TensorEntry {
 interface Placed {
   readonly placements: readonly Placement[];
   readonly fallbacks: readonly Fallback[];
+  readonly idleTypes: readonly TensorType[];
   readonly notes: readonly string[];
 }
 
@@ -55,14 +56,14 @@ interface Placed {
  * Plans a GGUF of llama.cpp's arch `plm` or `deepseek2`: metadata, tensor order and types of llama-quantize.
  * @throws PressError unsupported where the architecture cannot hold the model, where a pass of `ggufPasses` has not
  * run, where a scheme is useless without importances, without `allowRequantize` where a quantized tensor would change
- * its scheme, or with `strict` where a tensor would fall back; usage for an
- * unknown recipe or a pattern that is no regular expression; invalid-input for importances of another model.
+ * its scheme, or with `strict` where a tensor would fall back; usage for an unknown recipe, a pattern that is no regular
+ * expression or a scheme that can only be read; invalid-input for importances of another model.
  */
 export function planGguf(model: Model, options: GgufOptions): ExportPlan {
   const recipe = recipeNamed(options.recipe);
   const { arch = 'plm', imatrix, quality = 'fast', version } = options;
   assertHolds(arch, model.config);
-  const { placements, fallbacks, notes } = placeTensors(model, recipe, options);
+  const { placements, fallbacks, idleTypes, notes } = placeTensors(model, recipe, options);
   if (options.strict && fallbacks.length > 0) throw strictError(fallbacks[0]!);
   const metadata = modelMetadata(model, { arch, recipe, imatrix, quality, version });
   const infix = arch === 'plm' ? '' : `-${arch}`;
@@ -70,8 +71,7 @@ export function planGguf(model: Model, options: GgufOptions): ExportPlan {
   const files = planFiles(stem, metadata, placements, options.shardSize);
   return {
     target: `gguf:${recipe.name}`,
-    files,
-    fallbacks,
+    ...{ files, fallbacks, idleTypes },
     notes: [...notes, ...archNotes(arch), ...oversizeNotes(files, options.shardSize)],
   };
 }
@@ -97,6 +97,8 @@ function placeTensors(model: Model, recipe: Recipe, options: GgufOptions): Place
   const placed = contents.map(({ slot, name, source }) => {
     const { wanted, used } = chooser.choose(slot);
     if (used !== wanted) fallbacks.push(fallback(slot.name, wanted, used, slot.shape));
+    // No recipe names such a scheme: it was asked for.
+    if (used !== source.scheme && !canEncode(used)) throw unwritable(name, used);
     const rounded = roundedScheme(source);
     if (used !== source.scheme && rounded !== undefined && !allowRequantize) {
       throw requantizing(name, rounded, used);
@@ -117,7 +119,7 @@ function placeTensors(model: Model, recipe: Recipe, options: GgufOptions): Place
   if (imatrix !== undefined && unweighted.length > 0) {
     notes.push(`${imatrix.name} has no importances for ${firstNames(unweighted)}`);
   }
-  return { placements, fallbacks, notes };
+  return { placements, fallbacks, idleTypes: chooser.idleTypes, notes };
 }
 
 function fallback(tensor: string, wanted: SchemeName, used: SchemeName, shape: readonly number[]): Fallback {
@@ -133,6 +135,10 @@ function strictError({ tensor, wanted, used, reason }: Fallback): PressError {
 function requantizing(name: string, from: SchemeName, to: SchemeName): PressError {
   const what = `requantizing from ${from} to ${to} adds a second error; --allow-requantize permits it`;
   return unsupported({ field: `tensor "${name}"`, what });
+}
+
+function unwritable(name: string, scheme: SchemeName): PressError {
+  return usage(`${name} cannot be stored as ${scheme}, which is read only`, WRITTEN_SCHEMES.join(', '));
 }
 
 function importanceMissing(name: string, scheme: SchemeName): PressError {

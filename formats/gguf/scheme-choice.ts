@@ -1,16 +1,10 @@
+import type { TensorType } from '../../src/core/export-plan.ts';
 import { PatternList } from '../../src/core/name-pattern.ts';
 import type { Role, TensorSlot } from '../../src/core/names.ts';
 import { fitsScheme, SCHEMES, type SchemeName } from '../../src/core/scheme.ts';
 import { columnCount } from '../../src/core/tensor.ts';
 import { LAYER_RANGES } from './layer-ranges.ts';
 import type { Recipe, Rule } from './recipes.ts';
-
-/** A scheme for the tensors whose GGUF names a pattern finds. */
-export interface TensorType {
-  /** As `PatternList` takes it. */
-  readonly pattern: string;
-  readonly scheme: SchemeName;
-}
 
 /**
  * Which llama.cpp decides on `attn_kv_b`: that of today, which counts it among the matrices of values, or that of
@@ -24,7 +18,7 @@ export type KvBRule = (typeof KV_B_RULES)[number];
 export interface SchemeOptions {
   /** The embedding's scheme, before all else. */
   readonly tokenEmbedding?: SchemeName;
-  /** Before the recipe's rules; the first that matches wins. */
+  /** By GGUF names, before the recipe's rules; the first that matches wins. */
   readonly tensorTypes?: readonly TensorType[];
   /** Every other matrix in the base scheme of the recipe. */
   readonly pure?: boolean;
@@ -66,6 +60,11 @@ export class SchemeChooser {
     if (slot.shape.length < 2) return { wanted: 'F32', used: 'F32' };
     const wanted = this.#byUser(slot) ?? this.#byRecipe(slot);
     return { wanted, used: fittingScheme(wanted, columnCount(slot)) };
+  }
+
+  /** Those of the tensor types that have decided on no tensor. */
+  get idleTypes(): TensorType[] {
+    return (this.#options.tensorTypes ?? []).filter((_, index) => !this.#patterns.isUsed(index));
   }
 
   #byUser({ role, ggufName }: TensorSlot): SchemeName | undefined {

@@ -24,7 +24,7 @@ import { assertHolds, bundleModel } from './geometry.ts';
 import { bundleTensors } from './import/tensors.ts';
 import { manifestText } from './manifest-text.ts';
 import { memoryOf, requirementsOf } from './requirements.ts';
-import { type SchemeOptions, schemeChooser } from './scheme-choice.ts';
+import { SchemeChooser, type SchemeOptions } from './scheme-choice.ts';
 import { STORED_SCHEMES, webgpuSchemeNamed } from './schemes.ts';
 import type { SelfTester } from './self-tester.ts';
 import { Shards } from './shards.ts';
@@ -60,7 +60,7 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
   const { name: scheme } = webgpuSchemeNamed(options.scheme);
   const { config, tokenizer } = model;
   assertHolds(config);
-  const chosen = schemeChooser(scheme, options);
+  const chooser = new SchemeChooser(scheme, options);
   const shards = new Shards(options.shardSize);
   const calibrated = calibratedRounding(model, options.quality ?? 'fast');
   const roundingOf = (slot: TensorSlot, tensor: Tensor) => {
@@ -75,7 +75,7 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
   const tensors = plmTensors(config).map((slot): BundleTensor => {
     const source = model.tensors.get(slot.name)!;
     const layout = storedLayout(slot);
-    const stored = slot.shape.length === 1 ? 'f32' : chosen(slot);
+    const stored = slot.shape.length === 1 ? 'f32' : chooser.choose(slot);
     if (!options.allowRequantize) assertMayStore(slot, source, STORED_SCHEMES[stored]);
     const tensor = toStoredForm(slot, source);
     const rounds =
@@ -133,7 +133,7 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
       ...[vocabulary, runtime, ...page].map(({ name, bytes }) => wholeFile(`${folder}/${name}`, bytes)),
       ...shardFiles,
     ],
-    fallbacks: [],
+    ...{ fallbacks: [], idleTypes: chooser.idleTypes },
     notes: [
       ...calibrated.notes,
       ...(tokenizer.chatTemplate !== undefined && chat === undefined

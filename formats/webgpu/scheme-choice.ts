@@ -1,3 +1,4 @@
+import type { TensorType } from '../../src/core/export-plan.ts';
 import { PatternList } from '../../src/core/name-pattern.ts';
 import type { TensorSlot } from '../../src/core/names.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
@@ -8,23 +9,33 @@ export interface SchemeOptions {
   /** The embedding's scheme, before all else. */
   readonly tokenEmbedding?: SchemeName;
   /** Patterns that may match anywhere in a GGUF or Hugging Face name, in any case; the first that matches wins. */
-  readonly tensorTypes?: readonly { readonly pattern: string; readonly scheme: SchemeName }[];
+  readonly tensorTypes?: readonly TensorType[];
 }
 
-/**
- * Which scheme a matrix takes.
- * @throws PressError as `PatternList` does, and usage for a scheme that no matrix can have.
- */
-export function schemeChooser(
-  base: MatrixScheme,
-  { tokenEmbedding, tensorTypes = [] }: SchemeOptions,
-): (slot: TensorSlot) => MatrixScheme {
-  const embedding = tokenEmbedding && matrixSchemeOf(tokenEmbedding);
-  const patterns = new PatternList(
-    tensorTypes.map(({ pattern, scheme }) => [pattern, matrixSchemeOf(scheme)]),
-  );
-  return ({ role, name, ggufName }) => {
-    if (role === 'embed_tokens' && embedding !== undefined) return embedding;
-    return patterns.find(name, ggufName ?? name) ?? base;
-  };
+/** Chooses the schemes of matrices. */
+export class SchemeChooser {
+  readonly #base: MatrixScheme;
+  readonly #embedding: MatrixScheme | undefined;
+  readonly #types: readonly TensorType[];
+  readonly #patterns: PatternList<MatrixScheme>;
+
+  /** @throws PressError as `PatternList` does, and usage for a scheme that no matrix can have. */
+  constructor(base: MatrixScheme, { tokenEmbedding, tensorTypes = [] }: SchemeOptions) {
+    this.#base = base;
+    this.#embedding = tokenEmbedding && matrixSchemeOf(tokenEmbedding);
+    this.#types = tensorTypes;
+    this.#patterns = new PatternList(
+      tensorTypes.map(({ pattern, scheme }) => [pattern, matrixSchemeOf(scheme)]),
+    );
+  }
+
+  choose({ role, name, ggufName }: TensorSlot): MatrixScheme {
+    if (role === 'embed_tokens' && this.#embedding !== undefined) return this.#embedding;
+    return this.#patterns.find(name, ggufName ?? name) ?? this.#base;
+  }
+
+  /** Those of the tensor types that have decided on no matrix. */
+  get idleTypes(): TensorType[] {
+    return this.#types.filter((_, index) => !this.#patterns.isUsed(index));
+  }
 }

@@ -1,10 +1,13 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { InvalidArgumentError } from 'commander';
-import type { TensorType } from '../../formats/gguf/scheme-choice.ts';
+import type { TensorType } from '../core/export-plan.ts';
 import { SCHEMES, type SchemeName } from '../core/scheme.ts';
+import { knownPass } from '../passes/index.ts';
 import { type PassRequest, parsePassRequest } from '../passes/run.ts';
 import { MAX_PARTS, type Share } from '../pipeline/parts/share.ts';
+import { targetNamed } from '../pipeline/target.ts';
+import { WRITTEN_SCHEMES } from '../schemes/index.ts';
 
 /** Parsers of option values. They throw commander's error, which names the option. */
 
@@ -60,12 +63,12 @@ export function parseIds(text: string): number[] {
 /** What WebGPU bundles call schemes that they store otherwise. */
 const SCHEME_ALIASES: Readonly<Record<string, SchemeName>> = { Q4: 'Q4_0', Q8: 'Q8_0' };
 
-/** Name of a storage scheme in any case: `q8_0`, `Q4_K`; or `q4`, `q8`. */
+/** Name of a storage scheme, which a source at least may have, in any case: `q8_0`, `Q4_K`; or `q4`, `q8`. */
 export function parseScheme(text: string): SchemeName {
   const upper = text.toUpperCase();
   const name = Object.hasOwn(SCHEME_ALIASES, upper) ? SCHEME_ALIASES[upper]! : upper;
   if (Object.hasOwn(SCHEMES, name)) return name as SchemeName;
-  throw new InvalidArgumentError(`Expected a scheme: ${Object.keys(SCHEMES).join(', ')}.`);
+  throw new InvalidArgumentError(`Expected a scheme: ${WRITTEN_SCHEMES.join(', ')}.`);
 }
 
 /** A pattern with a scheme, `attn_q=q8_0`; repeatable. The pattern may hold `=`, a scheme's name does not. */
@@ -106,7 +109,28 @@ export function collectPass(
   text: string,
   previous: readonly (PassRequest | string)[] = [],
 ): (PassRequest | string)[] {
-  return [...previous, parsePassRequest(text)];
+  const request = parsePassRequest(text);
+  knownPass(request.name);
+  return [...previous, request];
+}
+
+/** The name of a pass to leave out, gathered with those to run. */
+export function collectPassName(
+  text: string,
+  previous: readonly (PassRequest | string)[] = [],
+): (PassRequest | string)[] {
+  return [...previous, knownPass(text).name];
+}
+
+/** A target, as it is typed. Throws `usage` for an unknown one. */
+export function parseTarget(text: string): string {
+  targetNamed(text);
+  return text;
+}
+
+/** Likewise; repeatable. */
+export function collectTarget(text: string, previous?: readonly string[]): string[] {
+  return collect(parseTarget(text), previous);
 }
 
 /** A share of a conversion: `1/3`. */

@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { usage } from '../core/errors.ts';
 import { VERSION } from '../pipeline/version.ts';
 import { calibrateCommand } from './commands/calibrate.ts';
 import { completionCommand } from './commands/completion.ts';
@@ -22,6 +23,7 @@ import { tokenizeCommand } from './commands/tokenize.ts';
 import { verifyCommand } from './commands/verify.ts';
 import type { OutputStream } from './output.ts';
 import { assertPathsUsable } from './path-arguments.ts';
+import { assertScopes } from './scoped-option.ts';
 import type { Io, Session } from './session.ts';
 
 /** Gives the session of this run. Options must have been parsed, so only actions may call it. */
@@ -75,7 +77,10 @@ export function buildProgram(io: Io, open: OpenSession, print: (text: string) =>
     .addCommand(planCommand(open))
     .addCommand(schemesCommand(open))
     .addCommand(passesCommand(open))
-    .hook('preAction', (_, command) => assertPathsUsable(command))
+    .hook('preAction', (_, command) => {
+      assertPathsUsable(command);
+      for (const note of assertScopes(command)) open().note(note);
+    })
     .helpCommand('help [command]', 'print the help of a command')
     .commandsGroup('Run:')
     .addCommand(generateCommand(open))
@@ -86,6 +91,7 @@ export function buildProgram(io: Io, open: OpenSession, print: (text: string) =>
     .addCommand(doctorCommand(open))
     .addCommand(completionCommand(open));
   for (const command of [program, ...program.commands]) {
+    demandLate(command);
     command
       .addHelpOption(new Option('-h, --help', 'print help').helpGroup('Options:'))
       .exitOverride()
@@ -99,6 +105,19 @@ export function buildProgram(io: Io, open: OpenSession, print: (text: string) =>
       });
   }
   return program;
+}
+
+/**
+ * Commander would tell of a missing option before an unknown one, which may be the missing one misspelled. Here required options
+ * are checked when all are known.
+ */
+function demandLate(command: Command): void {
+  const demanded = command.options.filter(({ mandatory }) => mandatory);
+  for (const option of demanded) option.makeOptionMandatory(false);
+  command.hook('preAction', () => {
+    const missing = demanded.find((option) => command.getOptionValue(option.attributeName()) === undefined);
+    if (missing !== undefined) throw usage(`required option '${missing.flags}' not specified`);
+  });
 }
 
 /** Lines longer than this are hard to read on any terminal. */

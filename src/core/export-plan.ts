@@ -111,6 +111,13 @@ export interface PlannedFile {
   readonly tensors: readonly PlannedTensor[];
 }
 
+/** A scheme that was asked for by a pattern of names. */
+export interface TensorType {
+  /** As `PatternList` takes it. */
+  readonly pattern: string;
+  readonly scheme: SchemeName;
+}
+
 /** A tensor that could not take the scheme that the recipe wanted. */
 export interface Fallback {
   readonly tensor: string;
@@ -125,6 +132,8 @@ export interface ExportPlan {
   readonly target: string;
   readonly files: readonly PlannedFile[];
   readonly fallbacks: readonly Fallback[];
+  /** Of the schemes that were asked for by name, those that no matrix takes. Left out: none were. */
+  readonly idleTypes?: readonly TensorType[];
   /** What the exporter ignored or assumed, one line each, for the person who converts. */
   readonly notes: readonly string[];
 }

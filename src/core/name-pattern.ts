@@ -15,6 +15,8 @@ const MAX_STEPS = 250_000;
  */
 export class PatternList<T> {
   readonly #entries: (readonly [pattern: RE2JS, value: T])[] = [];
+  /** Indices of entries that were the first to match. */
+  readonly #used = new Set<number>();
 
   /** @throws PressError usage for what is not a regular expression of RE2, and for patterns that are too large. */
   constructor(entries: Iterable<readonly [pattern: string, value: T]>) {
@@ -29,7 +31,15 @@ export class PatternList<T> {
 
   /** The value of the first pattern that matches one of the names; undefined where none does. */
   find(...names: readonly string[]): T | undefined {
-    return this.#entries.find(([pattern]) => names.some((name) => pattern.test(name)))?.[1];
+    const index = this.#entries.findIndex(([pattern]) => names.some((name) => pattern.test(name)));
+    if (index < 0) return undefined;
+    this.#used.add(index);
+    return this.#entries[index]![1];
+  }
+
+  /** Whether the entry at `index` has been what `find` returned. */
+  isUsed(index: number): boolean {
+    return this.#used.has(index);
   }
 }
 

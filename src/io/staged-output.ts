@@ -147,7 +147,7 @@ export class StagedOutput {
   async stage(files: readonly OutputFile[], options: ReplaceOptions): Promise<void> {
     this.#options = options;
     for (const [index, file] of files.entries()) await this.#takeBack(index, file);
-    for (const { name } of files) await assertReplaceable(this.#pathOf(name), name, this.#options);
+    for (const { name } of files) await assertReplaceable(this.#pathOf(name), this.#options);
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
     const there = (await this.#staging?.allocated(files.length)) ?? 0;
     await assertFreeSpace(this.folder, Math.max(0, bytes - there));
@@ -259,8 +259,7 @@ export class StagedOutput {
 
   async #publishFiles(record?: RecordFile): Promise<void> {
     // Other programs know no lock; a name may have been taken since the start.
-    for (const { name } of this.#files.values())
-      await assertReplaceable(this.#pathOf(name), name, this.#options);
+    for (const { name } of this.#files.values()) await assertReplaceable(this.#pathOf(name), this.#options);
     if (record !== undefined && record.meanwhile !== 'as it is') {
       await this.#makeRoom(record.name, record.meanwhile);
     }

@@ -1,3 +1,4 @@
+import { unknownName } from '../core/unknown-name.ts';
 import { absorbMla } from './absorb-mla.ts';
 import { dedupeTensors } from './dedupe-tensors.ts';
 import { foldNorms } from './fold-norms.ts';
@@ -26,4 +27,15 @@ export const PASSES: readonly Pass[] = [
 
 export function passNamed(name: string): Pass | undefined {
   return PASSES.find((pass) => pass.name === name);
+}
+
+/** Throws `usage`, with the names that there are, for one that no pass has. */
+export function knownPass(name: string): Pass {
+  const pass = passNamed(name);
+  if (pass !== undefined) return pass;
+  throw unknownName(
+    'pass',
+    name,
+    PASSES.map((known) => known.name),
+  );
 }

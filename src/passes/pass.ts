@@ -22,6 +22,8 @@ export interface Pass<Options extends PassOptions = PassOptions> {
   readonly defaults: Options;
   /** Whether the model computes something else afterwards. Left out where its logits stay, up to rounding. */
   readonly inexact?: true;
+  /** Whether it goes by `Model.statistics`, without which it cannot run. */
+  readonly readsStatistics?: true;
   /** Why the pass cannot run on a model, one reason each. Left out where it always can. */
   requires?(model: Model, options: Options): string[];
   run(model: Model, options: Options, context: PassContext): Model | Promise<Model>;

@@ -17,6 +17,7 @@ export const reorderNeurons = {
   name: NAME,
   summary: 'sort neurons of the FFN by how often, and with which others, they fire',
   defaults: { group: 32 },
+  readsStatistics: true,
   requires(model, { group }) {
     return [
       ...(Number.isInteger(group) && group >= 1 ? [] : [`group ${group} is no integer from 1 up`]),

@@ -1,8 +1,7 @@
 import { PressError, unsupported, usage } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import { plmTensors } from '../core/names.ts';
-import { unknownName } from '../core/unknown-name.ts';
-import { PASSES, passNamed } from './index.ts';
+import { knownPass, passNamed } from './index.ts';
 import type { Pass, PassContext, PassOptions } from './pass.ts';
 
 /** A pass and its options as a user writes them: `scale-ffn:alpha=0.5`. */
@@ -37,6 +36,11 @@ export function parsePassRequest(text: string): PassRequest {
   return { name, options };
 }
 
+/** Whether one of the passes, as text, goes by statistics. */
+export function readStatistics(passes: readonly string[]): boolean {
+  return passes.some((text) => passNamed(parsePassRequest(text).name)?.readsStatistics);
+}
+
 /** The request as text, options in the order of the pass. */
 export function printPassRequest({ name, options }: PassRequest): string {
   const list = Object.entries(options).map(([key, value]) => `${key}=${value}`);
@@ -60,29 +64,35 @@ export async function runPasses(
 
 /**
  * Runs a pass and holds it to its promise: the tensors of the model that comes out are those of its geometry.
- * @throws PressError usage for an unknown pass or option; unsupported where the pass cannot run on the model, with
- * the first of its reasons.
+ * @throws PressError as `assertPassRuns` does; unsupported where the pass leaves what it must not.
  */
 export async function runPass(model: Model, request: PassRequest, context: PassContext = {}): Promise<Model> {
-  const pass = passNamed(request.name);
-  if (pass === undefined) {
-    throw unknownName(
-      'pass',
-      request.name,
-      PASSES.map(({ name }) => name),
-    );
-  }
+  const { pass, options } = assertPassRuns(model, request);
+  const result = await pass.run(model, options, context);
+  if (result === model) return { ...model, notes: [...model.notes, `pass ${pass.name} finds nothing to do`] };
+  assertGeometry(pass, result);
+  const [broken] = pass.ensures?.(result, options) ?? [];
+  if (broken !== undefined) throw unsupported({ field: `pass ${pass.name}`, what: broken });
+  return result;
+}
+
+/**
+ * Finds the pass of a request, with its options.
+ * @throws PressError usage for an unknown pass or option; unsupported where the pass cannot run on the model, with the first of its
+ * reasons.
+ */
+export function assertPassRuns(
+  model: Model,
+  request: PassRequest,
+): { readonly pass: Pass; readonly options: PassOptions } {
+  const pass = knownPass(request.name);
   const options = valuesOf(pass, request);
   const [reason, ...more] = pass.requires?.(model, options) ?? [];
   if (reason !== undefined) {
     const others = more.length === 0 ? '' : ` (and ${more.length} more: ${more.join('; ')})`;
     throw unsupported({ field: `pass ${pass.name}`, what: `${reason}${others}` });
   }
-  const result = await pass.run(model, options, context);
-  assertGeometry(pass, result);
-  const [broken] = pass.ensures?.(result, options) ?? [];
-  if (broken !== undefined) throw unsupported({ field: `pass ${pass.name}`, what: broken });
-  return result;
+  return { pass, options };
 }
 
 function valuesOf({ name, defaults }: Pass, request: PassRequest): PassOptions {

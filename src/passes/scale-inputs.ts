@@ -30,6 +30,7 @@ export const scaleInputs = {
   name: NAME,
   summary: 'scale columns by the size of their inputs (AWQ), which norms and value rows take back',
   defaults: { alpha: 0.25 },
+  readsStatistics: true,
   requires(model, { alpha }) {
     const { config } = model;
     return [

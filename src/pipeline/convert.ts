@@ -1,8 +1,8 @@
 import { usage } from '../core/errors.ts';
 import type { Manifest } from './manifest.ts';
 import type { Target } from './target.ts';
-import { transcoder } from './transcoder.ts';
-import { type WriteOptions, type WrittenTargets, writeTargets } from './write-targets.ts';
+import { type Fill, transcoder } from './transcoder.ts';
+import { assertWritable, type WriteOptions, type WrittenTargets, writeTargets } from './write-targets.ts';
 
 /** `targets` come from `planTargets(model, …)`. */
 export interface ConvertOptions extends WriteOptions {
@@ -29,10 +29,27 @@ export interface ConvertResult extends Pick<WrittenTargets, 'files'> {
  * small. Whatever is thrown, the output folder is as it was, but for what `resume` keeps.
  */
 export async function convert(options: ConvertOptions): Promise<ConvertResult> {
-  const { model, targets, maxMemory, threads, progress, signal } = options;
+  const fill = openFill(options);
+  if (options.dryRun) {
+    const files = options.targets.flatMap(({ plan }) => plan.files);
+    return { files: files.map(({ name, bytes }) => ({ path: name, bytes })), manifest: undefined };
+  }
+  return writeTargets(options, fill);
+}
+
+/**
+ * Refuses what `convert` would refuse before it reads a weight, for those who have long work to do before it.
+ * @throws PressError as `convert` does.
+ */
+export async function assertConvertible(options: ConvertOptions): Promise<void> {
+  openFill(options);
+  if (!options.dryRun) await assertWritable(options);
+}
+
+function openFill({ model, targets, maxMemory, threads, progress, signal }: ConvertOptions): Fill {
   assertDistinct(targets);
   const files = targets.flatMap(({ plan }) => plan.files);
-  const fill = transcoder(
+  return transcoder(
     files.flatMap(({ tensors }) => tensors),
     {
       ...{ files: model.files, threads, maxMemory },
@@ -41,10 +58,6 @@ export async function convert(options: ConvertOptions): Promise<ConvertResult> {
       ...(signal && { signal }),
     },
   );
-  if (options.dryRun) {
-    return { files: files.map(({ name, bytes }) => ({ path: name, bytes })), manifest: undefined };
-  }
-  return writeTargets(options, fill);
 }
 
 /** Throws `usage` where two targets write one file. */

@@ -57,7 +57,16 @@ export async function generate(model: Model, options: GenerateOptions): Promise<
   if (promptIds.length > context) {
     throw usage(`the prompt has ${promptIds.length} tokens`, `at most ${context}, the context of the model`);
   }
-  const sampler = new Sampler(samplerOptions(model, options.sampler));
+  const choices = samplerOptions(model, options.sampler);
+  if (
+    choices.temperature === 0 &&
+    Object.keys(options.sampler ?? {}).some((name) => name !== 'temperature')
+  ) {
+    const message =
+      'the likeliest token is always taken: only a temperature above 0 samples, by seed, top-k and top-p';
+    progress?.({ kind: 'note', message });
+  }
+  const sampler = new Sampler(choices);
   const runtime = await PlmRuntime.open(model, {
     contextLength: Math.min(context, promptIds.length + maxTokens),
     ...(attention !== undefined && { attention }),

@@ -44,6 +44,8 @@ export interface Push {
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
   /** Text of the model card; undefined where one that people wrote stays. */
   readonly card: string | undefined;
+  /** Whether that text was written here, not by people. */
+  readonly wroteCard: boolean;
   /** Undefined after a dry run. */
   readonly upload: Upload | undefined;
 }
@@ -66,7 +68,8 @@ export async function push(options: PushOptions): Promise<Push> {
   }
   if (!dryRun) assertWritable(options.settings, repository);
   const files = await checkedFiles(options, manifest);
-  const card = await cardFor(options, manifest);
+  const own = await cardOf(folder);
+  const card = own ?? (await cardFor(options, manifest));
   const message = options.message ?? defaultMessage(manifest);
   if (card !== undefined) {
     const from = new TextEncoder().encode(card);
@@ -79,7 +82,8 @@ export async function push(options: PushOptions): Promise<Push> {
         ...(create && { create }),
       });
   const listed = files.map(({ path: name, bytes }) => ({ path: name, bytes }));
-  return { repository, branch, message, files: listed, card, upload: done };
+  const wroteCard = own === undefined && card !== undefined;
+  return { repository, branch, message, files: listed, card, wroteCard, upload: done };
 }
 
 function defaultMessage({ artifacts }: Manifest): string {
@@ -105,11 +109,15 @@ async function checkedFiles(
   return [...files, { path: MANIFEST_NAME, bytes: size, from: record }];
 }
 
-/** The card to send; undefined where the repository has one that people have written. */
+/** The card in the folder, if there is one. */
+async function cardOf(folder: string): Promise<string | undefined> {
+  const files = await SourceFolder.open(folder);
+  return files.has(CARD_FILE) ? (await files.readText(CARD_FILE, MAX_CARD_BYTES)).text : undefined;
+}
+
+/** The card to write; undefined where the repository has one that people have written. */
 async function cardFor(options: PushOptions, manifest: Manifest): Promise<string | undefined> {
   const { folder, repository, baseModel } = options;
-  const files = await SourceFolder.open(folder);
-  if (files.has(CARD_FILE)) return (await files.readText(CARD_FILE, MAX_CARD_BYTES)).text;
   const there = await cardThere(options);
   if (there !== undefined && !there.includes(CARD_MARK)) return undefined;
   const [first] = manifest.artifacts;

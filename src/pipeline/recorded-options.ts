@@ -1,7 +1,8 @@
 import { GGUF_ARCHITECTURES } from '../../formats/gguf/architecture.ts';
-import { KV_B_RULES, type TensorType } from '../../formats/gguf/scheme-choice.ts';
+import { KV_B_RULES } from '../../formats/gguf/scheme-choice.ts';
 import { CACHE_FORMS } from '../core/config.ts';
 import { invalidInput, PressError, unsupported } from '../core/errors.ts';
+import type { TensorType } from '../core/export-plan.ts';
 import { PatternList } from '../core/name-pattern.ts';
 import { SCHEMES, type SchemeName } from '../core/scheme.ts';
 import { QUALITIES } from '../passes/calibrated-rounding.ts';

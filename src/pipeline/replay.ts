@@ -39,6 +39,20 @@ export async function replayTarget(
   }
 }
 
+/**
+ * Refuses files that none of the records names: they would change nothing.
+ * @throws PressError usage
+ */
+export function assertFilesRecorded(
+  records: readonly RecordedTarget[],
+  paths: { readonly [Kind in keyof PlanningFiles]?: string },
+): void {
+  for (const kind of ['imatrix', 'statistics'] as const) {
+    if (paths[kind] === undefined || records.some(({ options }) => options[kind] !== undefined)) continue;
+    throw usage(`no artifact here was made with --${kind}; leave it out`);
+  }
+}
+
 /** All options but those that name files. */
 function optionsOf({ options, passes }: RecordedTarget): TargetOptions {
   const { recipe, scheme, graphs, imatrix, imatrixSha256, statistics, statisticsSha256, ...rest } = options;

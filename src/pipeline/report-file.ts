@@ -1,10 +1,9 @@
-import path from 'node:path';
 import { assertReplaceable, type ReplaceOptions } from '../io/replaceable.ts';
 import { writeFileWhole } from '../io/write-file.ts';
 
 /** Fails as writing them at the end would: who waits for a long run should know before. Throws `local-io`. */
 export async function assertReportFiles(files: readonly string[], options: ReplaceOptions): Promise<void> {
-  for (const file of files) await assertReplaceable(file, path.basename(file), options);
+  for (const file of files) await assertReplaceable(file, options);
 }
 
 /** Writes a report. @throws PressError as the commit protocol of src/io does. */

@@ -7,7 +7,7 @@ import { convert } from './convert.ts';
 import { MANIFEST_NAME, type Manifest, type ManifestArtifact, type ManifestFile } from './manifest.ts';
 import { readManifest } from './manifest-reader.ts';
 import { type RecordedInputs, type RecordedPaths, withRecordedSource } from './recorded-source.ts';
-import { replayTarget } from './replay.ts';
+import { assertFilesRecorded, replayTarget } from './replay.ts';
 import { type Target, withCompanions } from './target.ts';
 
 export interface ReproduceOptions extends RecordedPaths {
@@ -48,6 +48,7 @@ export interface ReproducedFile extends ManifestFile {
  */
 export async function reproduce(options: ReproduceOptions): Promise<ReproducedArtifact[]> {
   const { manifest, artifacts } = await readArtifacts(options.manifest, options.only);
+  assertFilesRecorded(artifacts, options);
   const { source } = artifacts[0]!;
   const other = artifacts.find((artifact) => JSON.stringify(artifact.source) !== JSON.stringify(source));
   if (other !== undefined) {

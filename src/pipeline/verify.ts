@@ -16,7 +16,7 @@ import { schemeLimits } from '../verify/scheme-limits.ts';
 import { type TensorError, tensorErrors, tensorMismatches } from '../verify/tensor-errors.ts';
 import { comparisonFault, defaultMaxKld, tensorFault } from '../verify/thresholds.ts';
 import { type PositionText, worstPositions } from '../verify/worst-positions.ts';
-import { type Engine, openEngine } from './engines/index.ts';
+import { assertRunsFormat, type Engine, openEngine } from './engines/index.ts';
 import { checkManifest } from './manifest-reader.ts';
 import { encodeTexts } from './read-text.ts';
 import { folderOf, recordedArtifact } from './recorded-artifact.ts';
@@ -84,13 +84,14 @@ export function withoutPositions({ positions: _, ...rest }: Verification): Omit<
 /**
  * Compares every tensor of an artifact with its source, then what both predict on a text.
  * @throws PressError verification where the two are not the same kind of model: another tokenizer, other tensors;
- * unsupported for schemes without decoder; invalid-input for texts of fewer than two tokens.
+ * unsupported for schemes without decoder and an engine that does not run the artifact; invalid-input for texts of fewer than two tokens.
  */
 export async function verify(
   source: Model,
   artifact: Model,
   options: VerifyOptions = {},
 ): Promise<Verification> {
+  assertRunsFormat(options.engine ?? 'builtin', artifact);
   assertSameTokenizer(source.tokenizer, artifact.tokenizer);
   const reference = await inFormOf(artifact, source, options);
   for (const mismatch of tensorMismatches(reference, artifact))

@@ -1,8 +1,10 @@
+import path from 'node:path';
 import { PressError } from '../core/errors.ts';
 import type { Making, PlannedFile, PlannedTensor, SealedFile } from '../core/export-plan.ts';
 import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
 import type { InputFile } from '../io/input-file.ts';
+import { assertReplaceable } from '../io/replaceable.ts';
 import {
   type FileDigest,
   type RecordFile,
@@ -61,6 +63,26 @@ export interface WrittenTargets {
   readonly manifest: Manifest;
 }
 
+/**
+ * Refuses an output folder whose files `writeTargets` may not replace.
+ * @throws PressError as `writeTargets` does.
+ */
+export async function assertWritable(options: WriteOptions): Promise<void> {
+  const { targets, output, force = false, resume = false } = options;
+  await readPrevious(output, force);
+  // An interrupted run may have got as far as the final names, and its files are taken back.
+  if (resume && (await findStaging(output, '')) !== 'nothing') return;
+  const inputs = await allInputs(options);
+  for (const { name } of targets.flatMap(({ plan }) => plan.files)) {
+    await assertReplaceable(path.join(output, name), { force, inputs });
+  }
+}
+
+/** Paths of all that is read. */
+export async function allInputs({ model, source, inputs = [] }: WriteOptions): Promise<string[]> {
+  return [...(await inputPaths(model, source)), ...inputs];
+}
+
 interface Job extends WriteOptions {
   /** Of all targets. */
   readonly files: readonly PlannedFile[];
@@ -110,10 +132,10 @@ const WAITING = {
 } as const;
 
 async function write(output: StagedOutput, job: Job, fill: Fill): Promise<WrittenTargets> {
-  const { model, source, targets, files, force = false, inputs = [] } = job;
+  const { model, targets, files, force = false } = job;
   const previous = await readPrevious(output.folder, force);
   const staged = files.map((file) => ({ ...file, isRecord: file.make !== undefined }));
-  const read = [...(await inputPaths(model, source)), ...inputs];
+  const read = await allInputs(job);
   await output.stage(staged, { force, inputs: read });
   const stored = await writeTensors(output, job, fill);
   const digests = await seal(output, job);

@@ -89,24 +89,11 @@ export class PlmRuntime {
    */
   static async open(model: Model, options: RuntimeOptions): Promise<PlmRuntime> {
     const { config } = model;
-    const {
-      contextLength,
-      attention = 'latent',
-      ffn = 'dense',
-      batch = DEFAULT_BATCH,
-      countsFirings = false,
-      statistics,
-      signal,
-    } = options;
+    const { contextLength, implementation, signal } = options;
     assertContext(config, contextLength);
     const threads = options.threads ?? defaultThreads(model.tensors.values());
-    const size = {
-      ...{ attention, ffn, contextLength, countsFirings, statistics },
-      batch: Math.min(batch, contextLength),
-    };
+    const size = sizeOf(options);
     const bytes = countBytes(model, size, threads, options.maxMemory);
-
-    const { implementation } = options;
     const compute = await openCompute({ threads, bytes, ...(implementation && { implementation }) });
     try {
       const placed = place(model, size, compute);
@@ -117,6 +104,13 @@ export class PlmRuntime {
       await compute.close();
       throw error;
     }
+  }
+
+  /** Bytes of working memory that `open` would take. */
+  static memoryBytes(model: Model, options: RuntimeOptions): number {
+    const counter = new AreaCounter();
+    place(model, sizeOf(options), counter);
+    return counter.bytes;
   }
 
   /** Positions filled so far: the position of the next token. */
@@ -246,6 +240,15 @@ export function assertContext({ maxPositionEmbeddings }: PlmConfig, contextLengt
 interface RuntimeSize extends ForwardSize {
   readonly ffn: FfnForm;
   readonly statistics: StatisticsRequest | undefined;
+}
+
+function sizeOf(options: RuntimeOptions): RuntimeSize {
+  const { contextLength, attention = 'latent', ffn = 'dense', batch = DEFAULT_BATCH } = options;
+  const { countsFirings = false, statistics } = options;
+  return {
+    ...{ attention, ffn, contextLength, countsFirings, statistics },
+    batch: Math.min(batch, contextLength),
+  };
 }
 
 interface Placed {

@@ -27,6 +27,8 @@ export interface Codec {
     count: number,
     importance?: Float32Array,
   ): void;
+  /** Whether `encode` goes by importances. */
+  readonly weighs?: true;
   /** Absent where codes of weights cannot be chosen one by one. */
   readonly grid?: CodeGrid;
 }

@@ -68,6 +68,16 @@ export function hasGrid(scheme: SchemeName): boolean {
   return BY_SCHEME[scheme].grid !== undefined;
 }
 
+/** Whether importances of columns change what is encoded. */
+export function weighsErrors(scheme: SchemeName): boolean {
+  return BY_SCHEME[scheme].weighs === true;
+}
+
+/** Schemes that can be written, by ggml type number. */
+export const WRITTEN_SCHEMES: readonly SchemeName[] = CODECS.filter(({ encode }) => encode !== undefined).map(
+  ({ scheme }) => scheme,
+);
+
 /** False for schemes that can only be read. */
 export function canEncode(scheme: SchemeName): boolean {
   return BY_SCHEME[scheme].encode !== undefined;

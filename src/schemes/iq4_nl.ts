@@ -16,6 +16,7 @@ const { fround } = Math;
  */
 export const iq4_nl: Codec = {
   scheme: 'IQ4_NL',
+  weighs: true,
   decode(source, sourceOffset, target, targetOffset, count) {
     const codes = new Uint8Array(BLOCK_SIZE);
     for (let i = 0; i < count; i += BLOCK_SIZE) {

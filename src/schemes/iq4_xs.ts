@@ -25,6 +25,7 @@ const { fround } = Math;
  */
 export const iq4_xs: Codec = {
   scheme: 'IQ4_XS',
+  weighs: true,
   decode(source, sourceOffset, target, targetOffset, count) {
     const codes = new Uint8Array(GROUP_SIZE);
     for (let i = 0; i < count; i += BLOCK_SIZE) {

@@ -32,6 +32,7 @@ const FIT: OffsetScheme = {
  */
 export const q2_k: Codec = {
   scheme: 'Q2_K',
+  weighs: true,
   decode(source, sourceOffset, target, targetOffset, count) {
     for (let i = 0; i < count; i += BLOCK_SIZE) {
       decodeBlock(source, sourceOffset + (i / BLOCK_SIZE) * BLOCK_BYTES, target, targetOffset + i);

@@ -27,6 +27,7 @@ const { fround } = Math;
  */
 export const q3_k: Codec = {
   scheme: 'Q3_K',
+  weighs: true,
   decode(source, sourceOffset, target, targetOffset, count) {
     for (let i = 0; i < count; i += BLOCK_SIZE) {
       decodeBlock(source, sourceOffset + (i / BLOCK_SIZE) * BLOCK_BYTES, target, targetOffset + i);

@@ -18,6 +18,7 @@ const CODE_LIMIT = 8;
  */
 export const q4_0: Codec = {
   scheme: 'Q4_0',
+  weighs: true,
   decode(source, sourceOffset, target, targetOffset, count) {
     const codes = new Uint8Array(BLOCK_SIZE);
     for (let i = 0; i < count; i += BLOCK_SIZE) {

@@ -24,6 +24,7 @@ const GROUPS: OffsetScheme = {
  */
 export const q4_k: Codec = {
   scheme: 'Q4_K',
+  weighs: true,
   decode(source, sourceOffset, target, targetOffset, count) {
     for (let i = 0; i < count; i += BLOCK_SIZE) {
       decodeBlock(source, sourceOffset + (i / BLOCK_SIZE) * BLOCK_BYTES, target, targetOffset + i);

@@ -20,6 +20,7 @@ const { fround } = Math;
  */
 export const q5_1: Codec = {
   scheme: 'Q5_1',
+  weighs: true,
   decode(source, sourceOffset, target, targetOffset, count) {
     const codes = new Uint8Array(BLOCK_SIZE);
     for (let i = 0; i < count; i += BLOCK_SIZE) {

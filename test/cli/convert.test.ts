@@ -148,26 +148,48 @@ describe('convert', () => {
     const argv = ['convert', TINY, '--to', 'gguf:q4_0', '-o', output, '--json', '--quiet'];
     const types = [
       '--tensor-type',
-      'FFN_=f16',
+      'ffn_up=f16',
       '--tensor-type',
-      'ffn_up=q6_k',
+      'FFN_=q6_k',
       '--token-embedding-type',
       'q8_0',
     ];
-    const { code, stdout } = await runCli([...argv, ...types, '--pure', '--kv-b-rule', '2025-03']);
-    assert.equal(code, 0);
+    const { code, stdout, stderr } = await runCli([...argv, ...types, '--kv-b-rule', '2025-03']);
+    assert.equal(code, 0, stderr);
     const { options, tensors } = JSON.parse(stdout).artifacts[0];
     assert.deepEqual(options, {
-      ...{ recipe: 'q4_0', tokenEmbedding: 'Q8_0', tensorTypes: ['FFN_=F16', 'ffn_up=Q6_K'] },
-      ...{ pure: true, kvBRule: '2025-03' },
+      ...{ recipe: 'q4_0', tokenEmbedding: 'Q8_0', tensorTypes: ['ffn_up=F16', 'FFN_=Q6_K'] },
+      kvBRule: '2025-03',
     });
     const scheme = (name: string) => tensors.find((tensor: { name: string }) => tensor.name === name).scheme;
     assert.deepEqual(
-      ['token_embd', 'blk.1.ffn_up', 'blk.0.ffn_norm', 'blk.3.attn_q'].map((name) =>
+      ['token_embd', 'blk.1.ffn_up', 'blk.1.ffn_down', 'blk.0.ffn_norm', 'blk.3.attn_q'].map((name) =>
         scheme(`${name}.weight`),
       ),
-      ['Q8_0', 'F16', 'F32', 'Q4_0'],
+      ['Q8_0', 'F16', 'Q6_K', 'F32', 'Q4_0'],
     );
+  });
+
+  it('tells which options change nothing in some targets, and what a dry run leaves out', async (t) => {
+    const output = path.join(temporaryFolder(t), 'out');
+    const { code, stderr } = await runCli([
+      ...['convert', TINY, '--to', 'gguf:q8_0', '--to', 'onnx:q4', '--to', 'webgpu:q4', '-o', output],
+      ...['--pure', '--tensor-type', 'self_attn.q_proj=q8', '--cache', 'latent'],
+      ...['--pass', 'dedupe-tensors', '--verify', '--resume', '--dry-run'],
+    ]);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(stderr.trimEnd().split('\n'), [
+      'plmpress: --cache is for onnx targets, not for gguf:q8_0, webgpu:q4',
+      'plmpress: --tensor-type is for gguf and webgpu targets, not for onnx:q4',
+      'plmpress: --pure is for gguf targets, not for onnx:q4, webgpu:q4',
+      'plmpress: --resume does nothing with --dry-run',
+      'plmpress: --verify does nothing with --dry-run',
+      'plmpress: --tensor-type self_attn.q_proj=Q8_0 changes nothing in gguf:q8_0: it decides on no matrix that is left to it',
+      'plmpress: --pure changes nothing in gguf:q8_0: its recipe has one scheme',
+      'plmpress: pass dedupe-tensors runs',
+      'plmpress: pass absorb-mla runs',
+      'plmpress: pass dedupe-tensors finds nothing to do',
+    ]);
   });
 
   it('--imatrix gives importances, records the file, and never writes over it', async (t) => {
@@ -180,13 +202,15 @@ describe('convert', () => {
       'output.weight': { sums: [1], count: 1 },
     };
     writeFileSync(imatrix, imatrixGguf(imatrixTensors(statistics)));
-    const argv = ['convert', TINY, '--to', 'gguf:q8_0', '--imatrix', imatrix, '--json'];
+    const argv = ['convert', TINY, '--to', 'gguf:q8_0', '--to', 'gguf:q4_1', '--imatrix', imatrix, '--json'];
     const { code, stdout, stderr } = await runCli([...argv, '-o', output]);
     assert.equal(code, 0, stderr);
-    assert.deepEqual(JSON.parse(stdout).artifacts[0].options, {
+    const [, artifact] = JSON.parse(stdout).artifacts;
+    assert.deepEqual(artifact.options, {
       ...{ recipe: 'q8_0', imatrix: 'plm-tiny-Q8_0.gguf' },
       imatrixSha256: sha256(imatrix),
     });
+    assert.match(stderr, /^plmpress: --imatrix changes nothing in gguf:q8_0: none of its matrices is /m);
     for (const note of [
       /Q8_0\.gguf: 1 entry has seen no activations, .* in blk\.1\.attn_q\.weight$/m,
       /Q8_0\.gguf: the model has no matrices for these entries: output\.weight$/m,
@@ -257,7 +281,10 @@ describe('convert', () => {
     const argv = ['convert', TINY, '--to', 'gguf:f16', '-o', output];
     const { code, stderr } = await runCli(argv);
     assert.equal(code, 4);
-    assert.match(stderr, /^plmpress: error: plm-tiny-F16\.gguf: exists already; --force replaces it$/m);
+    assert.match(
+      stderr,
+      /^plmpress: error: plm-tiny-F16\.gguf: exists already in \S+\/out; --force replaces it$/m,
+    );
     assert.deepEqual(digestsOf(output), before);
     assert.equal((await runCli([...argv, '--force', '--quiet'])).code, 0);
     assert.notDeepEqual(digestsOf(output), before);

@@ -17,6 +17,12 @@ function workplace(t: TestContext) {
   return { folder, text, plan: path.join(folder, 'plan.json') };
 }
 
+function short(folder: string): string {
+  const file = path.join(folder, 'short.txt');
+  writeFileSync(file, 'a');
+  return file;
+}
+
 const convert = (output: string, ...more: string[]) =>
   runCli(['convert', TINY, '--to', 'gguf:q4_k_m', '-o', output, '--quiet', ...more]);
 
@@ -48,9 +54,24 @@ describe('--target-size', () => {
     );
     assert.equal(tensor.scheme, 'F16');
 
-    const refused = await convert(path.join(folder, 'refused'), ...size);
-    assert.equal(refused.code, 4, refused.stderr);
-    assert.match(refused.stderr, /plan\.json/);
+    // What it could only end with is refused before anything is measured, which a phase would tell.
+    const late: [output: string, more: string[], message: RegExp][] = [
+      ['refused', size, /plan\.json: exists already in \S+; --force replaces it/],
+      ['first', size.slice(0, 4), /plm-tiny-Q4_K_M\.gguf: exists already in \S+first; --force replaces it/],
+      ['refused', [...size.slice(0, 4), '--max-memory', '50MB'], /the memory allowed is too small: 50 MB, /],
+      [
+        'refused',
+        [...size.slice(0, 2), '--text', short(folder)],
+        /tokens of text, got 1, expected at least 2/,
+      ],
+    ];
+    for (const [output, more, message] of late) {
+      const argv = ['convert', TINY, '--to', 'gguf:q4_k_m', '-o', path.join(folder, output), ...more];
+      const refused = await runCli(argv);
+      assert.ok([3, 4].includes(refused.code), refused.stderr);
+      assert.match(refused.stderr, message);
+      assert.doesNotMatch(refused.stderr, /measure/);
+    }
     assert.ok(!existsSync(path.join(folder, 'refused')));
   });
 

@@ -4,6 +4,8 @@ import path from 'node:path';
 import { Writable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { main } from '../../src/cli/main.ts';
+import { buildProgram } from '../../src/cli/program.ts';
+import { ScopedOption } from '../../src/cli/scoped-option.ts';
 import { VERSION } from '../../src/pipeline/version.ts';
 import { fixture } from '../support/paths.ts';
 import { runCli } from '../support/run-cli.ts';
@@ -66,6 +68,19 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [['plan', TINY, '--device', 'raspberrypi5'], 2, /device "raspberrypi5" \(Did you mean raspberry-pi-5\?\)/],
   [['convert', TINY, '--to', 'tflite', '-o', 'x'], 2, /^unknown target "tflite", expected gguf:/],
   [
+    ['convert', 'org/name', '--to', 'q4_k_m', '-o', 'x'],
+    2,
+    /^unknown target "q4_k_m" \(Did you mean gguf:q4_k_m\?\), expected gguf:/,
+  ],
+  [['plan', 'org/name', '--to', 'q4f16'], 2, /"q4f16" \(Did you mean onnx:q4f16\?\)/],
+  [
+    ['sweep', 'org/name', '--to', 'f16', '--sizes', '90%'],
+    2,
+    /\(Did you mean gguf:f16 or onnx:f16 or webgpu:f16\?\)/,
+  ],
+  [['matrix', '--model', 'a', '--to', 'GGUF:q4k'], 2, /"GGUF:q4k" \(Did you mean gguf:q4_k\?\)/],
+  [['convert', TINY, '--too', 'gguf:q8_0', '-o', 'x'], 2, /^unknown option '--too' \(Did you mean --to\?\)$/],
+  [
     ['convert', TINY, '--to', 'onnx:int8', '-o', 'x'],
     2,
     /unknown ONNX scheme "int8", expected f32, f16, q8, q4, q4f16/,
@@ -80,12 +95,12 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [
     ['convert', TINY, '--to', 'gguf:q4_k_m', '--save-plan', 'p', '-o', 'x'],
     2,
-    /--save-plan has nothing to write/,
+    /^--save-plan does nothing without --target-size: give that, or leave --save-plan out$/,
   ],
   [
     ['convert', TINY, '--to', 'gguf:q4_k_m', '--ffn-width', '512', '-o', 'x'],
     2,
-    /--ffn-width is for --target-size/,
+    /^--ffn-width does nothing without --target-size/,
   ],
   [
     ['convert', TINY, '--to', 'onnx:q4', '--target-size', '2MB', '-o', 'x'],
@@ -111,7 +126,11 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
     2,
     /'--report <file>' argument 'x\.pdf' is invalid\. Expected a file named \.html or \.md\.$/,
   ],
-  [['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--report', 'x.md'], 2, /--report tells of --verify/],
+  [
+    ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--report', 'x.md'],
+    2,
+    /^--report does nothing without --verify/,
+  ],
   [['verify', TINY, '--against', TINY, '--engine', 'onnxruntime'], 7, /runs graphs of ONNX/],
   [
     ['convert', TINY, '--to', 'gguf:f32', '-o', 'x', '--threads', '0'],
@@ -124,7 +143,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [
     ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--tensor-type', 'attn_q=q9'],
     2,
-    /'--tensor-type <regex=scheme>' argument 'attn_q=q9' is invalid\. Expected a scheme: F32, /,
+    /'--tensor-type <regex=scheme>' argument 'attn_q=q9' is invalid\. Expected a scheme: F32, .*, Q6_K, IQ4_NL, IQ4_XS, BF16, TQ1_0, TQ2_0, MXFP4\.$/,
   ],
   [
     ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--tensor-type', '[=q8_0'],
@@ -164,7 +183,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [
     ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--shard', '1/3', '--verify'],
     2,
-    /--verify has nothing to run after one part/,
+    /^--shard cannot be combined with --verify: one part cannot run; /,
   ],
   [['merge', 'no-such-folder', '--from', TINY, '-o', 'x'], 3, /^no-such-folder: missing \(ENOENT\)$/],
   [['merge', TINY, '--from', TINY, '-o', 'x'], 3, /holds no part of a conversion$/],
@@ -202,7 +221,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [
     ['convert', 'a/b', '--to', 'gguf:q8_0', '-o', 'x', '--stream', '--shard', '1/2'],
     2,
-    /^--stream takes no --shard/,
+    /^--shard cannot be combined with --stream: no part could tell /,
   ],
   [['inspect', path.join(TINY, 'model.safetensors')], 2, /part of a checkpoint, expected the folder/],
   [['inspect', path.join(TINY, 'tokenizer.json')], 2, /part of a checkpoint/],
@@ -210,6 +229,135 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [['inspect', path.join(TINY, 'config.json', 'x')], 4, /x: is not a folder \(ENOTDIR\)$/],
   [['inspect', fixture('text')], 3, /no model in this folder, expected config\.json and safetensors/],
 ];
+
+const IDLE_TEXT = ['--text', fixture('text', 'eval.txt')];
+const IDLE_FILE = ['--statistics', 'none.gguf'];
+
+/** Options that would have no effect beside the others: the line behind `convert TINY -o x --to`, or a whole one. */
+const IDLE: readonly [line: readonly string[], message: RegExp][] = [
+  ...[
+    [
+      ['gguf:q4_0', '--tensor-type', 'nosuch=q8_0'],
+      /^--tensor-type nosuch=Q8_0 changes nothing in gguf:q4_0: /,
+    ],
+    [['gguf:q4_0', '--tensor-type', 'attn_norm=q8_0'], /^--tensor-type attn_norm=Q8_0 changes nothing/],
+    [
+      ['webgpu:q4', '--tensor-type', 'nosuch=q8'],
+      /^--tensor-type nosuch=Q8_0 changes nothing in webgpu:q4: /,
+    ],
+    [
+      ['gguf:q4_0', '--tensor-type', 'ffn_=q8_0', '--tensor-type', 'ffn_up=q4_k'],
+      /^--tensor-type ffn_up=Q4_K changes nothing .*: it decides on no matrix that is left to it; leave it out$/,
+    ],
+    [
+      ['gguf:q4_0', '--token-embedding-type', 'q8_0', '--tensor-type', 'token_embd=q4_k'],
+      /^--tensor-type token_embd=Q4_K changes nothing/,
+    ],
+    [
+      ['gguf:q4_0', '--tensor-type', 'ffn_up=iq2_xxs'],
+      /^blk\.0\.ffn_up\.weight cannot be stored as IQ2_XXS, which is read only, expected F32, F16, Q4_0/,
+    ],
+    [['gguf:q4_0', '--token-embedding-type', 'iq3_s'], /^token_embd\.weight cannot be stored as IQ3_S/],
+    [['onnx:q4', '--tensor-type', 'ffn=q8_0'], /^--tensor-type is for gguf and webgpu targets/],
+    [['gguf:f16', '--quality', 'best'], /^--quality best changes nothing in gguf:f16: .*; leave it out$/],
+    [['onnx:q8', '--quality', 'best'], /^--quality best changes nothing in onnx:q8: none of its matrices /],
+    [['webgpu:f16', '--quality', 'best'], /^--quality best changes nothing in webgpu:f16/],
+    [
+      ['gguf:q4_0', ...IDLE_TEXT],
+      /^--text does nothing without --verify or --target-size: give one, or leave --text out$/,
+    ],
+    [['gguf:q4_0', '--max-kld', '1'], /^--max-kld does nothing without --verify/],
+    [
+      ['gguf:q4_0', '--no-pass', 'absorb-mla'],
+      /^--no-pass absorb-mla changes nothing in gguf:q4_0: the pass does not run by itself there; /,
+    ],
+    [['onnx:q4', '--cache', 'expanded', '--no-pass', 'absorb-mla'], /^--no-pass absorb-mla changes nothing/],
+    [
+      ['onnx:q4', '--pass', 'absorb-mla', '--no-pass', 'absorb-mla'],
+      /^--no-pass absorb-mla changes nothing in onnx:q4: --pass asks for it/,
+    ],
+    [['gguf:q4_0', '--no-pass', 'fold-norm'], /^unknown pass "fold-norm" \(Did you mean fold-norms\?\)/],
+    [['gguf:q4_0', '--cache', 'latent'], /^--cache is for onnx targets/],
+    [['onnx:q4', '--gguf-arch', 'plm'], /^--gguf-arch is for gguf targets/],
+    [['gguf:q4_0', '--pure', '--target-size', '2MB'], /^--pure cannot be combined with --target-size: /],
+    [['gguf:q4_k_m', '--pure', '--kv-b-rule', '2025-03'], /^--kv-b-rule cannot be combined with --pure: /],
+    [
+      ['gguf:q4_k_m', '--gguf-arch', 'deepseek2', '--kv-b-rule', '2025-03'],
+      /^--kv-b-rule cannot be combined with --gguf-arch deepseek2: /,
+    ],
+    [
+      ['gguf:q4_0', '--to', 'gguf:q4_k_m', '--target-size', '2MB'],
+      /^schemes are chosen by size for one GGUF, and gguf:q4_0 and gguf:q4_k_m would be the same$/,
+    ],
+    [
+      ['gguf:q4_0', '--tensor-type', '.=q8_0', '--target-size', '9MB'],
+      /^no scheme is left to choose by size: other options name those of all matrices$/,
+    ],
+  ].map(([line, message]): [readonly string[], RegExp] => [
+    ['convert', TINY, '-o', 'x', '--to', ...(line as string[])],
+    message as RegExp,
+  ]),
+  [
+    ['sweep', TINY, '--to', 'gguf:q4_0', '--sizes', '90%', '--quality', 'fast', ...IDLE_FILE],
+    /^--statistics does nothing without --quality best or --ffn-width/,
+  ],
+  [
+    ['sweep', TINY, '--to', 'gguf:q4_0', '--sizes', '90%', '--quality', 'fast', '--force'],
+    /^--force does nothing without --output or --report/,
+  ],
+  [['verify', TINY, '--against', TINY, '--force'], /^--force does nothing without --report/],
+  [
+    ['verify', TINY, '--against', TINY, '--engine', 'onnxruntime', '--device', 'webgpu'],
+    /^--engine cannot be combined with --device webgpu: /,
+  ],
+  [
+    ['calibrate', TINY, '-o', 'x', ...IDLE_TEXT, '--moments-memory', '1MB'],
+    /^--moments-memory does nothing without --second-moments/,
+  ],
+  [
+    ['calibrate', TINY, '-o', 'x', ...IDLE_TEXT, '--second-moments', 'all', '--device', 'webgpu'],
+    /^--second-moments cannot be combined with --device webgpu: /,
+  ],
+  [['pull', 'a/b', '--force'], /^--force does nothing without --output/],
+  ...['--seed', '--top-k', '--top-p'].map((flag): [readonly string[], RegExp] => [
+    ['generate', TINY, '--prompt', 'x', '--temperature', '0', flag, '1'],
+    new RegExp(`^${flag} cannot be combined with --temperature 0: that always takes the likeliest token$`),
+  ]),
+];
+
+describe('an option that would have no effect is refused:', () => {
+  for (const [argv, message] of IDLE) {
+    it(argv.map((word) => word.replace(TINY, 'plm-tiny').slice(0, 40)).join(' '), async () => {
+      const { code, stdout, stderr } = await runCli(argv);
+      assert.deepEqual([code, stdout], [2, ''], stderr);
+      assert.match(stderr, /^plmpress: error: [\x20-\x7e…]{1,300}\n$/, 'nothing comes before it');
+      assert.match(stderr.trimEnd().replace('plmpress: error: ', ''), message);
+    });
+  }
+
+  it('conditions name options and values that there are', () => {
+    const program = buildProgram(
+      { stdout: process.stdout, stderr: process.stderr, env: {} },
+      () => assert.fail('no command runs'),
+      () => {},
+    );
+    let conditions = 0;
+    for (const command of program.commands) {
+      for (const option of command.options) {
+        if (!(option instanceof ScopedOption)) continue;
+        const { needed, excluded, idle } = option;
+        for (const condition of [...needed, ...excluded.keys(), ...(idle === undefined ? [] : [idle])]) {
+          const [flag, value] = condition.split(' ');
+          const other = command.options.find(({ long }) => long === flag);
+          assert.ok(other, `${command.name()} ${flag}`);
+          if (other.argChoices && value) assert.ok(other.argChoices.includes(value), condition);
+          conditions++;
+        }
+      }
+    }
+    assert.ok(conditions > 20);
+  });
+});
 
 describe('a command line that fails', () => {
   for (const [argv, code, message] of FAILURES) {

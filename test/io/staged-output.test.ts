@@ -140,7 +140,7 @@ test('a name that content has given is not taken from another file without force
       await output.seal();
       await output.publish(RECORD);
     }),
-    /^PressError: a: exists already; --force replaces it$/,
+    /^PressError: a: exists already in \S+; --force replaces it$/,
   );
   assert.deepEqual(readdirSync(folder), ['a']);
   assert.equal(readFileSync(path.join(folder, 'a'), 'utf8'), 'old');
@@ -175,14 +175,14 @@ describe('names that are refused before anything is written', () => {
     [
       'a file, without force',
       (file) => writeFileSync(file, 'old'),
-      /^a: exists already; --force replaces it$/,
+      /^a: exists already in \S+; --force replaces it$/,
     ],
     ['a link', (file) => symlinkSync('elsewhere', file), /^a: is a symbolic link/, true],
-    ['a folder', (file) => mkdirSync(file), /^a: is there and is not a regular file$/, true],
+    ['a folder', (file) => mkdirSync(file), /^a: is in \S+ and is not a regular file$/, true],
     [
       'a named pipe',
       (file) => assert.equal(spawnSync('mkfifo', [file]).status, 0),
-      /^a: is there and is not a regular file$/,
+      /^a: is in \S+ and is not a regular file$/,
       true,
     ],
   ];

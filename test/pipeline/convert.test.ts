@@ -167,7 +167,7 @@ describe('what is in the output folder', () => {
     await run(source, output, ['gguf:q8_0']);
     const before = digestsOf(output);
     writeRandomCheckpoint(source, { config: ONE_LAYER, seed: 5 });
-    const message = new RegExp(`^${TARGET_FILE}: exists already; --force replaces it$`);
+    const message = new RegExp(`^${TARGET_FILE}: exists already in \\S+; --force replaces it$`);
     await assertRejects(output, () => run(source, output, ['gguf:q8_0']), { failure: 'local-io', message });
     await assertRejects(output, () => run(source, output, ['gguf:f16', 'gguf:q8_0']), {
       ...{ failure: 'local-io', message },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type SchemeName, schemeBytes } from '../../src/core/scheme.ts';
-import { CODECS, canEncode, codecOf } from '../../src/schemes/index.ts';
+import { CODECS, canEncode, codecOf, weighsErrors } from '../../src/schemes/index.ts';
 import { assertSameBytes } from '../support/blocks.ts';
 import { dequantize, floatRow, quantizeChunk } from '../support/ggml.ts';
 import { arbitraryBlocks, importances, WEIGHT_SAMPLES } from '../support/samples.ts';
@@ -59,9 +59,13 @@ for (const scheme of BLOCK_SCHEMES) {
     for (const [name, sample] of Object.entries(WEIGHT_SAMPLES)) {
       it(`gives ggml's bytes for ${name} weights, with and without importances`, () => {
         const source = sample(COUNT);
-        for (const importance of [undefined, importances(COLUMNS)]) {
+        const [plain, weighed] = [undefined, importances(COLUMNS)].map((importance) => {
           const theirs = quantizeChunk(scheme, source, ROWS, COLUMNS, importance);
           assertSameBytes(encode(scheme, source, importance), theirs, scheme);
+          return theirs;
+        });
+        if (name === 'Gaussian') {
+          assert.equal(weighsErrors(scheme), Buffer.compare(plain!, weighed!) !== 0);
         }
       });
     }

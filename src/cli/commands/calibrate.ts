@@ -22,6 +22,7 @@ import {
   parseSize,
 } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
+import { ScopedOption } from '../scoped-option.ts';
 import { threadsOption } from './runtime-flags.ts';
 
 interface CalibrateFlags {
@@ -65,15 +66,21 @@ export function calibrateCommand(open: OpenSession): Command {
       collectWeight,
     )
     .optionsGroup('Gather:')
-    .option(
-      '--second-moments <matrix>',
-      `gather products of every two channels that it reads: ${MOMENT_ROLES.join(', ')}, or all; repeatable`,
-      collectChoice([...MOMENT_ROLES, 'all'] as const),
+    .addOption(
+      new ScopedOption(
+        '--second-moments <matrix>',
+        `gather products of every two channels that it reads: ${MOMENT_ROLES.join(', ')}, or all; repeatable`,
+      )
+        .argParser(collectChoice([...MOMENT_ROLES, 'all'] as const))
+        .notWith('--device webgpu', 'a GPU gathers none here'),
     )
-    .option(
-      '--moments-memory <size>',
-      'memory for second moments; the texts are read once more for what is beyond; default: 256MiB',
-      parseSize,
+    .addOption(
+      new ScopedOption(
+        '--moments-memory <size>',
+        'memory for second moments; the texts are read once more for what is beyond; default: 256MiB',
+      )
+        .argParser(parseSize)
+        .needs('--second-moments'),
     )
     .optionsGroup('Run:')
     .addOption(

@@ -1,9 +1,9 @@
 import path from 'node:path';
 import type { GgufArchitecture } from '../../../formats/gguf/architecture.ts';
-import type { KvBRule, TensorType } from '../../../formats/gguf/scheme-choice.ts';
+import type { KvBRule } from '../../../formats/gguf/scheme-choice.ts';
 import type { CacheForm } from '../../core/config.ts';
 import { usage } from '../../core/errors.ts';
-import type { ExportPlan } from '../../core/export-plan.ts';
+import type { ExportPlan, TensorType } from '../../core/export-plan.ts';
 import type { SchemeName } from '../../core/scheme.ts';
 import type { Quality } from '../../passes/calibrated-rounding.ts';
 import type { PassRequest } from '../../passes/run.ts';
@@ -45,56 +45,6 @@ export interface ConvertFlags {
   readonly report?: string[];
   readonly force?: boolean;
   readonly resume?: boolean;
-}
-
-/** Options of one format beside targets of others would be forgotten in silence. */
-export function assertOptionsApply(flags: ConvertFlags): void {
-  const given: readonly [formats: readonly string[], options: Readonly<Record<string, boolean>>][] = [
-    [
-      ['gguf'],
-      {
-        '--gguf-arch': flags.ggufArch !== 'plm',
-        '--strict': flags.strict === true,
-        '--pure': flags.pure === true,
-        '--kv-b-rule': flags.kvBRule !== 'current',
-        '--target-size': flags.targetSize !== undefined,
-        '--plan': flags.plan !== undefined,
-      },
-    ],
-    [
-      ['gguf', 'webgpu'],
-      {
-        '--tensor-type': flags.tensorType !== undefined,
-        '--token-embedding-type': flags.tokenEmbeddingType !== undefined,
-      },
-    ],
-    [['gguf', 'onnx'], { '--imatrix': flags.imatrix !== undefined }],
-    [['onnx'], { '--cache': flags.cache !== 'latent' }],
-  ];
-  if (flags.shard !== undefined && flags.stream) {
-    throw usage('--stream takes no --shard: no part could tell that all of the source is what the Hub lists');
-  }
-  if (flags.shard !== undefined && flags.verify) {
-    throw usage('--verify has nothing to run after one part', '`plmpress verify` after `plmpress merge`');
-  }
-  if (flags.shard !== undefined && flags.resume) {
-    throw usage('--shard takes no --resume: a part that is lost is made again');
-  }
-  if (flags.report !== undefined && !flags.verify) throw usage('--report tells of --verify', '--verify');
-  if (flags.maxKld !== undefined && !flags.verify)
-    throw usage('--max-kld is a limit of --verify', '--verify');
-  if (flags.targetSize === undefined) {
-    if (flags.savePlan !== undefined) throw usage('--save-plan has nothing to write', '--target-size');
-    if (flags.ffnWidth !== undefined)
-      throw usage('--ffn-width is for --target-size', '--pass prune-ffn:width=N');
-  }
-  for (const [formats, options] of given) {
-    if (flags.to.some((target) => formats.some((format) => target.startsWith(`${format}:`)))) continue;
-    const option = Object.keys(options).find((name) => options[name]);
-    if (option === undefined) continue;
-    const targets = formats.map((format) => `--to ${format}:…`).join(' or ');
-    throw usage(`${option} is for ${formats.join(' and ')} targets`, targets);
-  }
 }
 
 /** What the flags say about targets, which all of them share. */

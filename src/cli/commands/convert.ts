@@ -11,17 +11,21 @@ import {
   readSchemePlan,
   writeSchemePlan,
 } from '../../pipeline/allocation/scheme-plan.ts';
-import { type ConvertOptions, convert } from '../../pipeline/convert.ts';
+import { assertConvertible, type ConvertOptions, convert } from '../../pipeline/convert.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
+import { assertPartWritable } from '../../pipeline/parts/convert-part.ts';
 import { readText } from '../../pipeline/read-text.ts';
 import { recordVerifications } from '../../pipeline/record-verification.ts';
-import { planTargets } from '../../pipeline/target.ts';
-import { withoutPositions } from '../../pipeline/verify.ts';
+import { formatsWith, planTargets, type Target, type TargetOptions } from '../../pipeline/target.ts';
+import { idsToCompare, withoutPositions } from '../../pipeline/verify.ts';
+import { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import {
   collect,
   collectInteger,
   collectPass,
+  collectPassName,
+  collectTarget,
   collectTensorType,
   parseNumber,
   parseScheme,
@@ -30,12 +34,14 @@ import {
 } from '../arguments.ts';
 import { peakRss } from '../peak-memory.ts';
 import type { OpenSession } from '../program.ts';
+import { ScopedOption } from '../scoped-option.ts';
 import type { Session } from '../session.ts';
 import { type Conversion, conversionLines, describePlan } from '../ui/conversion.ts';
 import { remarks } from '../ui/remarks.ts';
 import { runHints } from '../ui/run-hints.ts';
 import { summarizeVerification } from '../ui/verification.ts';
-import { assertNoReport, assertOptionsApply, type ConvertFlags, targetOptions } from './convert-flags.ts';
+import { assertNoReport, type ConvertFlags, targetOptions } from './convert-flags.ts';
+import { assertUsed } from './idle-flags.ts';
 import { namedTexts, openReports, reportOption } from './report-flags.ts';
 import { threadsOption } from './runtime-flags.ts';
 import { writePart } from './shard.ts';
@@ -67,24 +73,30 @@ export function convertCommand(open: OpenSession): Command {
   return new Command('convert')
     .description('convert a model into artifacts, with a record of all that was done in plmpress.json')
     .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
-    .requiredOption('--to <target>', 'what to write, as gguf:q8_0, onnx:q4 or webgpu:q4; repeatable', collect)
+    .requiredOption(
+      '--to <target>',
+      'what to write, as gguf:q8_0, onnx:q4 or webgpu:q4; repeatable',
+      collectTarget,
+    )
     .requiredOption('-o, --output <dir>', 'output folder')
     .optionsGroup('Artifact:')
     .addOption(
-      new Option(
+      new ScopedOption(
         '--gguf-arch <arch>',
         'what a GGUF is to llama.cpp: its arch for PLM, or one with a latent KV cache',
       )
         .choices(GGUF_ARCHITECTURES)
-        .default('plm'),
+        .default('plm')
+        .forTargets(formatsWith('ggufArch')),
     )
     .addOption(
-      new Option(
+      new ScopedOption(
         '--cache <form>',
         'what the KV cache of an ONNX graph holds: the latent, or keys and values of every head, nine times as much',
       )
         .choices(CACHE_FORMS)
-        .default('latent'),
+        .default('latent')
+        .forTargets(formatsWith('cache')),
     )
     .addOption(
       new Option(
@@ -99,38 +111,69 @@ export function convertCommand(open: OpenSession): Command {
       'split into files of at most this size, but never split a tensor; webgpu: 32MiB at most',
       parseSize,
     )
-    .option('--strict', 'refuse instead of storing a tensor in another scheme than the target says')
+    .addOption(
+      new ScopedOption(
+        '--strict',
+        'refuse instead of storing a tensor in another scheme than the target says',
+      ).forTargets(formatsWith('strict')),
+    )
     .option('--imatrix <file>', 'importances of columns, as llama-imatrix writes them (.gguf or .dat)')
     .option(
       '--statistics <file>',
       'what --quality best and passes such as prune-ffn go by, of `plmpress calibrate`',
     )
-    .option(
-      '--tensor-type <regex=scheme>',
-      'scheme of the matrices that match; repeatable',
-      collectTensorType,
-    )
-    .option('--token-embedding-type <scheme>', 'scheme of the embedding', parseScheme)
-    .option('--pure', 'every matrix in the base scheme of the target')
-    .option(
-      '--target-size <size>',
-      'choose the schemes of a GGUF, so that it is at most as large and diverges little, over --text',
-      parseSize,
-    )
-    .option(
-      '--ffn-width <n>',
-      'a width that --target-size may prune the FFN to, by --statistics; repeatable',
-      collectInteger(1),
-    )
-    .option('--save-plan <file>', 'write the schemes that --target-size has chosen')
-    .option('--plan <file>', 'take the schemes from such a file')
     .addOption(
-      new Option(
+      new ScopedOption('--tensor-type <regex=scheme>', 'scheme of the matrices that match; repeatable')
+        .argParser(collectTensorType)
+        .forTargets(formatsWith('tensorTypes')),
+    )
+    .addOption(
+      new ScopedOption('--token-embedding-type <scheme>', 'scheme of the embedding')
+        .argParser(parseScheme)
+        .forTargets(formatsWith('tokenEmbedding')),
+    )
+    .addOption(
+      new ScopedOption('--pure', 'every matrix in the base scheme of the target')
+        .forTargets(formatsWith('pure'))
+        .notWith('--target-size', 'that chooses the scheme of every matrix'),
+    )
+    .addOption(
+      new ScopedOption(
+        '--target-size <size>',
+        'choose the schemes of a GGUF, so that it is at most as large and diverges little, over --text',
+      )
+        .argParser(parseSize)
+        .forTargets(formatsWith('allocation')),
+    )
+    .addOption(
+      new ScopedOption(
+        '--ffn-width <n>',
+        'a width that --target-size may prune the FFN to, by --statistics; repeatable',
+      )
+        .argParser(collectInteger(1))
+        .needs('--target-size'),
+    )
+    .addOption(
+      new ScopedOption('--save-plan <file>', 'write the schemes that --target-size has chosen')
+        .needs('--target-size')
+        .idleWith('--dry-run'),
+    )
+    .addOption(
+      new ScopedOption('--plan <file>', 'take the schemes from such a file').forTargets(
+        formatsWith('allocation'),
+      ),
+    )
+    .addOption(
+      new ScopedOption(
         '--kv-b-rule <date>',
         'whose rule for attn_kv_b: that of llama.cpp today, or the one of PLM-Team’s own files',
       )
         .choices(KV_B_RULES)
-        .default('current'),
+        .default('current')
+        .forTargets(formatsWith('kvBRule'))
+        .notWith('--gguf-arch deepseek2', 'its files have no attn_kv_b')
+        .notWith('--pure', 'that gives attn_kv_b the base scheme')
+        .notWith('--target-size', 'that chooses the scheme of attn_kv_b'),
     )
     .option(
       '--pass <pass[:key=value,…]>',
@@ -139,7 +182,7 @@ export function convertCommand(open: OpenSession): Command {
     )
     .addOption(
       new Option('--no-pass <pass>', 'leave out a pass that the target asks for; repeatable').argParser(
-        collect,
+        collectPassName,
       ),
     )
     .option(
@@ -153,13 +196,24 @@ export function convertCommand(open: OpenSession): Command {
     )
     .optionsGroup('Run:')
     .option('--stream', 'read a source on the Hub while converting, with no copy on this machine')
-    .option('--shard <i/n>', 'do one of n parts, for `plmpress merge`: jobs of one conversion', parseShare)
+    .addOption(
+      new ScopedOption('--shard <i/n>', 'do one of n parts, for `plmpress merge`: jobs of one conversion')
+        .argParser(parseShare)
+        .notWith('--stream', 'no part could tell that all of the source is what the Hub lists')
+        .notWith('--verify', 'one part cannot run; `plmpress verify` checks what `plmpress merge` makes')
+        .notWith('--resume', 'a part that is lost is made again'),
+    )
     .option('--dry-run', 'plan with exact sizes, write nothing')
     .option(
       '--force',
       'replace existing files, and remove shards of the replaced artifact that the new one lacks',
     )
-    .option('--resume', 'keep what is done when the run is interrupted, and go on there in the next')
+    .addOption(
+      new ScopedOption(
+        '--resume',
+        'keep what is done when the run is interrupted, and go on there in the next',
+      ).idleWith('--dry-run'),
+    )
     .addOption(threadsOption())
     .option(
       '--max-memory <size>',
@@ -167,23 +221,33 @@ export function convertCommand(open: OpenSession): Command {
       parseSize,
     )
     .optionsGroup('Check:')
-    .option('--verify', 'compare the artifacts with the source afterwards; exit code 6 where they fail')
+    .addOption(
+      new ScopedOption(
+        '--verify',
+        'compare the artifacts with the source afterwards; exit code 6 where they fail',
+      ).idleWith('--dry-run'),
+    )
     .option('--no-verify', 'only read back what was written (default)')
-    .option(
-      '--max-kld <x>',
-      'most mean KLD in nats a token that --verify lets pass; default: by the coarsest scheme',
-      parseNumber(0),
+    .addOption(
+      new ScopedOption(
+        '--max-kld <x>',
+        'most mean KLD in nats a token that --verify lets pass; default: by the coarsest scheme',
+      )
+        .argParser(parseNumber(0))
+        .needs('--verify'),
     )
-    .option(
-      '--text <file>',
-      'text that --verify and --target-size read; repeatable; default: a short built-in text',
-      collect,
+    .addOption(
+      new ScopedOption(
+        '--text <file>',
+        'text that --verify and --target-size read; repeatable; default: a short built-in text',
+      )
+        .argParser(collect)
+        .needs('--verify', '--target-size'),
     )
-    .addOption(reportOption())
+    .addOption(reportOption().needs('--verify'))
     .addHelpText('after', HELP)
     .action((source: string, flags: ConvertFlags) => {
       const session = open();
-      assertOptionsApply(flags);
       return withStatistics(flags.statistics, (statistics) =>
         withSource(source, (model, place) => run(session, { source, place, model, statistics }, flags), {
           ...session.access,
@@ -228,19 +292,33 @@ async function run(
   const savePlan = dryRun ? undefined : flags.savePlan;
   if (savePlan !== undefined) await assertSchemePlanFile(savePlan, { force, inputs });
   const texts = flags.text && (await Promise.all(flags.text.map(readText)));
+  if (flags.verify) idsToCompare(new Tokenizer(model.tokenizer), { ...(texts && { texts }) });
   const allocation = flags.targetSize !== undefined && {
     ...{ targetBytes: flags.targetSize, threads, signal, progress: session.progress },
     ...(texts && { texts }),
+    ...(maxMemory !== undefined && { maxMemory }),
     ...(flags.ffnWidth && { ffnWidths: flags.ffnWidth }),
   };
   const schemePlan = flags.plan === undefined ? [] : await readSchemePlan(flags.plan, model);
   const options = await targetOptions(flags);
-  const targets = await planTargets(model, flags.to, {
+  const planning: TargetOptions = {
     ...{ ...options, signal, tensorTypes: [...(options.tensorTypes ?? []), ...schemePlan] },
     ...(statistics && { statistics }),
     ...(allocation && { allocation }),
+  };
+  const jobOf = (targets: readonly Target[]): ConvertOptions => ({
+    ...{ model, targets, output, force, threads, dryRun },
+    ...(place !== undefined && { source: place }),
+    ...(maxMemory !== undefined && { maxMemory }),
+    ...{ inputs, resume: flags.resume === true },
+    ...{ signal: session.signal, progress: session.progress },
   });
-  for (const { plan } of targets) assertNoReport(plan, output, flags.report);
+  const targets = await planTargets(model, flags.to, planning, async (drafts) => {
+    for (const note of assertUsed(model, drafts, planning, flags)) session.note(note);
+    for (const { plan } of drafts) assertNoReport(plan, output, flags.report);
+    if (flags.shard === undefined) await assertConvertible(jobOf(drafts));
+    else if (!dryRun) await assertPartWritable({ ...jobOf(drafts), share: flags.shard });
+  });
   for (const remark of remarks(model, targets)) session.note(remark);
   const chosen = targets.find(({ allocation }) => allocation !== undefined)?.allocation;
   // First, since it took longer than all that follows and may be used without it.
@@ -248,13 +326,7 @@ async function run(
     await writeSchemePlan(savePlan, chosen, { force, inputs });
     session.note(`the chosen schemes are in ${savePlan}`);
   }
-  const job: ConvertOptions = {
-    ...{ model, targets, output, force, threads, dryRun },
-    ...(place !== undefined && { source: place }),
-    ...(maxMemory !== undefined && { maxMemory }),
-    ...{ inputs, resume: flags.resume === true },
-    ...{ signal: session.signal, progress: session.progress },
-  };
+  const job = jobOf(targets);
   if (flags.shard !== undefined) return writePart(session, job, flags.shard, start);
   const { files, ...converted } = await convert(job);
   const seconds = (performance.now() - start) / 1000;

@@ -4,6 +4,7 @@ import { type FfnForm, type Generation, generate, type SamplerOptions } from '..
 import { withSource } from '../../pipeline/open.ts';
 import { parseInteger, parseNumber } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
+import { ScopedOption } from '../scoped-option.ts';
 import type { Session } from '../session.ts';
 import { attentionOption, ffnOption, type RuntimeFlags, threadsOption } from './runtime-flags.ts';
 
@@ -14,6 +15,7 @@ interface GenerateFlags extends RuntimeFlags, Omit<SamplerOptions, 'minP' | 'rep
 }
 
 const DEFAULT_TOKENS = 128;
+const GREEDY = ['--temperature 0', 'that always takes the likeliest token'] as const;
 
 const HELP = `
 Text comes as it is computed. Without --temperature and the like the model's own generation config counts, and without
@@ -31,9 +33,21 @@ export function generateCommand(open: OpenSession): Command {
     .option('-n, --tokens <n>', 'most tokens to generate', parseInteger(1), DEFAULT_TOKENS)
     .optionsGroup('Sample:')
     .option('--temperature <t>', '0 is greedy; default: of the model', parseNumber(0))
-    .option('--seed <s>', 'of the sampling; default: 0', parseInteger(0))
-    .option('--top-k <k>', 'sample from the k likeliest tokens; default: of the model', parseInteger(0))
-    .option('--top-p <p>', 'sample from this share of probability; default: of the model', parseNumber(0, 1))
+    .addOption(
+      new ScopedOption('--seed <s>', 'of the sampling; default: 0')
+        .argParser(parseInteger(0))
+        .notWith(...GREEDY),
+    )
+    .addOption(
+      new ScopedOption('--top-k <k>', 'sample from the k likeliest tokens; default: of the model')
+        .argParser(parseInteger(0))
+        .notWith(...GREEDY),
+    )
+    .addOption(
+      new ScopedOption('--top-p <p>', 'sample from this share of probability; default: of the model')
+        .argParser(parseNumber(0, 1))
+        .notWith(...GREEDY),
+    )
     .optionsGroup('Run:')
     .addOption(attentionOption())
     .addOption(ffnOption())

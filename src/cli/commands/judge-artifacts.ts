@@ -1,8 +1,10 @@
 import { PressError } from '../../core/errors.ts';
+import { visible } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
 import type { Statistics } from '../../core/statistics.ts';
+import { readStatistics } from '../../passes/run.ts';
 import { type ArtifactPlace, checkPlace } from '../../pipeline/artifact-places.ts';
-import { runsFormat } from '../../pipeline/engines/index.ts';
+import { formatFault } from '../../pipeline/engines/index.ts';
 import { withSource } from '../../pipeline/open.ts';
 import {
   checkFiles,
@@ -95,14 +97,20 @@ async function judge(
     async (artifact, at) => {
       // The manifest of a bundle has the hashes of its files.
       if (recorded === undefined) await checkFiles(at!, artifact);
+      const passes = await recordedPasses(at!, artifact);
+      if (statistics !== undefined && !readStatistics(passes)) {
+        session.note(`--statistics changes nothing for ${visible(name)}: none of its passes goes by them`);
+      }
+      const fault = isOneOfSeveral ? formatFault(wanted, artifact.format) : undefined;
+      if (fault !== undefined) session.note(`the built-in engine runs ${visible(name)}: ${fault}`);
       const verification = await verify(source, artifact, {
-        passes: await recordedPasses(at!, artifact),
+        passes,
         maxTokens,
         attention,
         threads,
         signal,
         progress,
-        engine: isOneOfSeveral && !runsFormat(wanted, artifact.format) ? 'builtin' : wanted,
+        engine: fault === undefined ? wanted : 'builtin',
         ...(statistics && { statistics }),
         ...(texts && { texts: texts.map(({ text }) => text) }),
         ...(maxKld !== undefined && { maxKld }),

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { jobMatrix } from '../../pipeline/job-matrix.ts';
 import { MAX_PARTS } from '../../pipeline/parts/share.ts';
-import { collect, parseInteger, parseSize } from '../arguments.ts';
+import { collect, collectTarget, parseInteger, parseSize } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
 
 interface MatrixFlags {
@@ -23,7 +23,7 @@ export function matrixCommand(open: OpenSession): Command {
   return new Command('matrix')
     .description('print the jobs of many conversions as JSON, as a matrix of GitHub Actions')
     .requiredOption('--model <source>', 'a source of `convert`; repeatable', collect)
-    .requiredOption('--to <target>', 'as `convert` takes it; repeatable', collect)
+    .requiredOption('--to <target>', 'as `convert` takes it; repeatable', collectTarget)
     .option('--target-size <size>', 'as `convert` takes it; repeatable', collectSize)
     .option('--shards <n>', 'parts of each conversion', parseInteger(1, MAX_PARTS))
     .addHelpText('after', HELP)

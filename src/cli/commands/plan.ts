@@ -1,12 +1,12 @@
 import { Command } from 'commander';
-import { PressError } from '../../core/errors.ts';
+import { PressError, usage } from '../../core/errors.ts';
 import { formatBytes, formatCount, formatCounted } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { DEVICES, type DeviceProfile, readDevices, selectDevices } from '../../pipeline/plan/devices.ts';
 import { type Prediction, predict } from '../../pipeline/plan/predict.ts';
 import { planTargets } from '../../pipeline/target.ts';
-import { collect, parseInteger } from '../arguments.ts';
+import { collect, collectTarget, parseInteger } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
 import { predictionLines } from '../ui/prediction.ts';
 
@@ -35,7 +35,11 @@ export function planCommand(open: OpenSession): Command {
   return new Command('plan')
     .description('predict what targets cost on devices: bytes, FLOPs, memory, tokens a second')
     .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
-    .option('--to <target>', `what to plan; repeatable; default: ${DEFAULT_TARGETS.join(', ')}`, collect)
+    .option(
+      '--to <target>',
+      `what to plan; repeatable; default: ${DEFAULT_TARGETS.join(', ')}`,
+      collectTarget,
+    )
     .optionsGroup('Device:')
     .option('--device <device>', 'where it is to run; repeatable; default: every known device', collect)
     .option('--device-file <file>', 'more devices, as JSON')
@@ -64,8 +68,16 @@ export function planCommand(open: OpenSession): Command {
 }
 
 async function devicesOf({ device, deviceFile }: PlanFlags): Promise<readonly DeviceProfile[]> {
-  const known = deviceFile === undefined ? DEVICES : [...DEVICES, ...(await readDevices(deviceFile))];
-  return device === undefined ? known : selectDevices(known, device);
+  const more = deviceFile === undefined ? [] : await readDevices(deviceFile);
+  if (device === undefined) return [...DEVICES, ...more];
+  const selected = selectDevices([...DEVICES, ...more], device);
+  if (deviceFile !== undefined && !more.some((other) => selected.includes(other))) {
+    throw usage(
+      `--device names none of the devices in ${deviceFile}`,
+      more.map(({ name }) => name).join(', '),
+    );
+  }
+  return selected;
 }
 
 function misfits({ targets, context }: Prediction): string[] {

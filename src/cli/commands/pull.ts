@@ -5,6 +5,7 @@ import { parseHubSource } from '../../hub/hub-source.ts';
 import { hubSettings } from '../../hub/settings.ts';
 import { type Pull, pull } from '../../pipeline/pull.ts';
 import type { OpenSession } from '../program.ts';
+import { ScopedOption } from '../scoped-option.ts';
 import { renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';
 
@@ -35,7 +36,11 @@ export function pullCommand(open: OpenSession): Command {
     .option('-o, --output <dir>', 'put the files into a folder instead of the cache')
     .option('--all', 'every file of the repository, not only what its model needs')
     .option('--dry-run', 'list the files, fetch nothing')
-    .option('--force', 'replace files in the folder that have another content')
+    .addOption(
+      new ScopedOption('--force', 'replace files in the folder that have another content')
+        .needs('--output')
+        .idleWith('--dry-run'),
+    )
     .addHelpText('after', HELP)
     .action(async (id: string, flags: PullFlags) => {
       const session = open();

@@ -5,6 +5,7 @@ import { parseHubSource } from '../../hub/hub-source.ts';
 import { hubSettings } from '../../hub/settings.ts';
 import { type Push, push } from '../../pipeline/push.ts';
 import type { OpenSession } from '../program.ts';
+import { ScopedOption } from '../scoped-option.ts';
 import { renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';
 
@@ -41,7 +42,9 @@ export function pushCommand(open: OpenSession): Command {
         'private',
       ]),
     )
-    .option('--pr', 'open a pull request instead of changing the branch')
+    .addOption(
+      new ScopedOption('--pr', 'open a pull request instead of changing the branch').idleWith('--dry-run'),
+    )
     .option('--message <text>', 'of the commit')
     .option('--base-model <id>', 'what the artifacts are of, where their source was not on the Hub')
     .option('--dry-run', 'show the commit and the card, send nothing')
@@ -63,6 +66,11 @@ export function pushCommand(open: OpenSession): Command {
       else if (!session.quiet) await session.writeLines(describe(result, session.theme));
       if (result.card === undefined)
         session.note('README.md of the repository stays: people have written it');
+      if (baseModel && !result.wroteCard) {
+        session.note(
+          '--base-model changes nothing: it is for the card that plmpress writes, and there is one',
+        );
+      }
     });
 }
 

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError } from 'commander';
 import type { Model } from '../../core/model.ts';
 import { inputPaths } from '../../pipeline/input-paths.ts';
 import { assertReportFiles, writeReportFile } from '../../pipeline/report-file.ts';
@@ -7,14 +7,15 @@ import { VERSION } from '../../pipeline/version.ts';
 import { renderMarkdown } from '../../report/markdown.ts';
 import { renderPage } from '../../report/page.ts';
 import type { Report } from '../../report/panel.ts';
+import { ScopedOption } from '../scoped-option.ts';
 
 const RENDERERS: Readonly<Record<string, (report: Report) => string>> = {
   '.html': renderPage,
   '.md': renderMarkdown,
 };
 
-export function reportOption(): Option {
-  return new Option(
+export function reportOption(): ScopedOption {
+  return new ScopedOption(
     '--report <file>',
     'write plots and tables, as a page (.html) or Markdown (.md); repeatable',
   ).argParser(collectReport);

@@ -13,8 +13,9 @@ import { readText } from '../../pipeline/read-text.ts';
 import { type SweepPoint, type SweepSize, sweep } from '../../pipeline/sweep.ts';
 import { SweepFile } from '../../pipeline/sweep-file.ts';
 import { sweepSection } from '../../report/sweep-section.ts';
-import { collect, collectInteger, parseInteger, parseSize } from '../arguments.ts';
+import { collect, collectInteger, parseInteger, parseSize, parseTarget } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
+import { ScopedOption } from '../scoped-option.ts';
 import type { Session } from '../session.ts';
 import { sweepTable } from '../ui/sweep.ts';
 import { namedTexts, openReports, reportOption } from './report-flags.ts';
@@ -49,13 +50,18 @@ export function sweepCommand(open: OpenSession): Command {
   return new Command('sweep')
     .description('choose the schemes of a GGUF for several sizes, and tell what each costs')
     .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
-    .requiredOption('--to <gguf:recipe>', 'what to write, as gguf:q4_k_m')
+    .requiredOption('--to <gguf:recipe>', 'what to write, as gguf:q4_k_m', parseTarget)
     .requiredOption('--sizes <sizes>', 'sizes separated by commas: 700MB,900MB or 60%,80%,100%', parseSizes)
     .optionsGroup('Round:')
     .addOption(
       new Option('--quality <quality>', 'how weights are rounded').choices(QUALITIES).default('best'),
     )
-    .option('--statistics <file>', 'second moments, as `plmpress calibrate` writes them, for --quality best')
+    .addOption(
+      new ScopedOption(
+        '--statistics <file>',
+        'second moments, as `plmpress calibrate` writes them, for --quality best and --ffn-width',
+      ).needs('--quality best', '--ffn-width'),
+    )
     .option('--imatrix <file>', 'importances of columns')
     .option('--ffn-width <n>', 'a width that the FFN may be pruned to; repeatable', collectInteger(1))
     .optionsGroup('Choose and judge:')
@@ -65,12 +71,23 @@ export function sweepCommand(open: OpenSession): Command {
     .optionsGroup('Keep:')
     .option('-o, --output <file>', 'JSON file that keeps the points')
     .addOption(reportOption())
-    .option('--force', 'replace a file that is of something else, and reports')
+    .addOption(
+      new ScopedOption('--force', 'replace a file that is of something else, and reports').needs(
+        '--output',
+        '--report',
+      ),
+    )
     .optionsGroup('Run:')
     .addOption(threadsOption())
     .addHelpText('after', HELP)
     .action((source: string, flags: SweepFlags) => {
       const session = open();
+      if (flags.quality === 'best' && flags.statistics === undefined) {
+        throw usage(
+          '--quality best goes by --statistics',
+          '`plmpress calibrate --second-moments …`, or --quality fast',
+        );
+      }
       return withStatistics(flags.statistics, (statistics) =>
         withSource(
           source,
@@ -101,12 +118,6 @@ interface Input {
 
 async function run(session: Session, { place, model, statistics }: Input, flags: SweepFlags): Promise<void> {
   const { to: target, sizes, quality, threads, ffnWidth: ffnWidths = [], tokens } = flags;
-  if (quality === 'best' && statistics === undefined) {
-    throw usage(
-      '--quality best goes by --statistics',
-      '`plmpress calibrate --second-moments …`, or --quality fast',
-    );
-  }
   const { text = [], evalText = [] } = flags;
   const writeReports = await openReports(
     {

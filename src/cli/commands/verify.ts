@@ -12,6 +12,7 @@ import { DEFAULT_VERIFY_TOKENS, type Verification, withoutPositions } from '../.
 import { collect, parseInteger, parseNumber } from '../arguments.ts';
 import { describeFailure } from '../failure.ts';
 import type { OpenSession } from '../program.ts';
+import { ScopedOption } from '../scoped-option.ts';
 import type { Session } from '../session.ts';
 import type { Theme } from '../ui/theme.ts';
 import { verificationStrips, verificationTable, worstTensorTable } from '../ui/verification.ts';
@@ -68,12 +69,13 @@ export function verifyCommand(open: OpenSession): Command {
     )
     .optionsGroup('Run:')
     .addOption(
-      new Option(
+      new ScopedOption(
         '--engine <engine>',
         'what computes the artifact; onnxruntime where it is installed beside plmpress',
       )
         .choices(['builtin', 'onnxruntime'])
-        .default('builtin'),
+        .default('builtin')
+        .notWith('--device webgpu', 'there a bundle runs with its own kernels'),
     )
     .addOption(
       new Option(
@@ -87,7 +89,7 @@ export function verifyCommand(open: OpenSession): Command {
     .addOption(threadsOption())
     .optionsGroup('Report:')
     .addOption(reportOption())
-    .option('--force', 'replace reports that are there')
+    .addOption(new ScopedOption('--force', 'replace reports that are there').needs('--report'))
     .addHelpText('after', HELP)
     .action(async (artifactSpec: string, flags: VerifyFlags) => {
       const session = open();

@@ -1,7 +1,7 @@
 import type { Argument, Command, Option } from 'commander';
-import { SCHEMES } from '../../core/scheme.ts';
 import { PASSES } from '../../passes/index.ts';
 import { DEVICES } from '../../pipeline/plan/devices.ts';
+import { WRITTEN_SCHEMES } from '../../schemes/index.ts';
 import { TARGETS } from '../targets.ts';
 
 /** Words that may stand in a place; `path` where that is for a file or folder, undefined where nobody can know. */
@@ -43,7 +43,7 @@ const PLACES: Readonly<Record<string, Values>> = {
   ),
   target: TARGET_NAMES,
   gguf: TARGET_NAMES.filter((target) => target.startsWith('gguf:')),
-  scheme: Object.keys(SCHEMES).map((name) => name.toLowerCase()),
+  scheme: WRITTEN_SCHEMES.map((name) => name.toLowerCase()),
   pass: PASSES.map(({ name }) => name),
   device: DEVICES.map(({ name }) => name),
 };

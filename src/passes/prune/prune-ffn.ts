@@ -25,6 +25,7 @@ export const pruneFfn = {
   summary: 'remove neurons of the FFN, the least needed first, and let the others make up for them',
   inexact: true,
   defaults: PRUNE_DEFAULTS,
+  readsStatistics: true,
   requires(model, options) {
     return [...optionFaults(options), ...statisticsFaults(model), ...repairFaults(model, options)];
   },

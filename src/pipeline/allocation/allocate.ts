@@ -1,35 +1,19 @@
-import { SAMPLE_TEXT } from '../../../calibration/sample-text.ts';
-import { planGguf } from '../../../formats/gguf/export.ts';
-import type { TensorType } from '../../../formats/gguf/scheme-choice.ts';
-import { invalidInput, PressError, unsupported } from '../../core/errors.ts';
-import { type ExportPlan, type PlannedTensor, plannedBytes } from '../../core/export-plan.ts';
-import { formatCounted } from '../../core/format.ts';
+import type { ExportPlan, PlannedTensor, TensorType } from '../../core/export-plan.ts';
+import { plannedBytes } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
 import type { Progress } from '../../core/progress.ts';
-import { fitsScheme, type SchemeName, schemeBytes } from '../../core/scheme.ts';
+import type { SchemeName } from '../../core/scheme.ts';
 import { columnCount } from '../../core/tensor.ts';
-import { machine } from '../../kernels/machine.ts';
 import { PlmRuntime } from '../../runtime/plm-runtime.ts';
-import { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import { compareEngines, defaultContext } from '../../verify/compare.ts';
 import { RememberedLogits } from '../../verify/remembered-logits.ts';
-import { encodeTexts } from '../read-text.ts';
-import type { TargetOptions } from '../target.ts';
+import { CANDIDATES, exactly, type PlanOptions, planWith, probeOf, schemesOf } from './candidates.ts';
 import { type Choice, type Choices, chooseSchemes, totalOf } from './choose.ts';
+import { measuredIds } from './measured-ids.ts';
+import { rememberedBudget } from './measuring-memory.ts';
 import { errorsOf, matricesOf, type RoundOptions, roundedModel, roundedTensor } from './round.ts';
+import { planBytes, SizeTooSmall } from './size-bounds.ts';
 
-/** What a matrix may be stored in, where its rows are whole blocks of 256. */
-const SCHEMES: readonly SchemeName[] = ['Q2_K', 'Q3_K', 'IQ4_XS', 'Q4_K', 'Q5_K', 'Q6_K', 'Q8_0'];
-/** And where they are not. */
-const SCHEMES_OF_32: readonly SchemeName[] = ['Q4_0', 'IQ4_NL', 'Q5_0', 'Q5_1', 'Q8_0'];
-/** Coarse enough to be seen in the logits, fine enough that errors still add up. */
-const PROBE: SchemeName = 'Q3_K';
-const PROBE_OF_32: SchemeName = 'Q4_0';
-
-/** Logits of the source that are kept, lest they be computed for every tensor; and the part of the memory that they may take. */
-const REMEMBERED_BYTES = 512e6;
-const REMEMBERED_SHARE = 1 / 4;
-const DEFAULT_TOKENS = 2048;
 /** A prediction that is off by more is made anew. */
 const TRUSTED = 1.25;
 
@@ -43,14 +27,13 @@ export interface AllocationRequest extends RoundOptions {
   /** What the costs of tensors are measured over. Default: a short built-in text. */
   readonly texts?: readonly string[];
   readonly maxTokens?: number;
+  /** Most bytes that the process may hold. */
+  readonly maxMemory?: number;
 }
 
-export interface AllocatorOptions extends Omit<AllocationRequest, 'targetBytes' | 'ffnWidths'> {
+export interface AllocatorOptions extends PlanOptions, Omit<AllocationRequest, 'targetBytes' | 'ffnWidths'> {
   /** What the divergence is measured from. Left out: the model whose schemes are chosen. */
   readonly reference?: Model;
-  readonly recipe: string;
-  /** Of the target. Schemes that they name for tensors are kept. */
-  readonly options: TargetOptions;
 }
 
 export interface AllocatedTensor {
@@ -90,18 +73,13 @@ export class SchemeAllocator {
 
   /**
    * `prepared`: as passes have left it. Close the allocator when done.
-   * @throws PressError unsupported for another architecture than `plm`; invalid-input for fewer than two tokens of text.
+   * @throws PressError invalid-input for fewer than two tokens of text.
    */
   static async open(prepared: Model, options: AllocatorOptions): Promise<SchemeAllocator> {
-    const { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_TOKENS, threads, reference = prepared } = options;
-    const { arch = 'plm' } = options.options;
-    if (arch !== 'plm')
-      throw unsupported({ what: 'choice of schemes by size', got: arch, expected: 'arch plm' });
-    const ids = encodeTexts(new Tokenizer(prepared.tokenizer), texts, maxTokens);
-    if (ids.length < 2)
-      throw invalidInput({ what: 'tokens of text', got: ids.length, expected: 'at least 2' });
+    const { threads, reference = prepared } = options;
+    const ids = measuredIds(prepared, options);
     const runtime = await PlmRuntime.open(reference, { contextLength: defaultContext(reference), threads });
-    const budget = Math.min(REMEMBERED_BYTES, machine().memory * REMEMBERED_SHARE);
+    const budget = rememberedBudget(options.maxMemory);
     const logits = new RememberedLogits(runtime, reference.config.vocabSize, ids.length, budget);
     const allocator = new SchemeAllocator(prepared, options, logits, ids);
     if (reference !== prepared) allocator.#base = await allocator.#kldOf(prepared);
@@ -135,7 +113,7 @@ export class SchemeAllocator {
    */
   async allocate(targetBytes: number): Promise<Allocation> {
     this.#errors ??= await this.#measureErrors();
-    this.#costs ??= await this.#measureCosts((columns) => (fitsScheme(PROBE, columns) ? PROBE : PROBE_OF_32));
+    this.#costs ??= await this.#measureCosts(probeOf);
     return this.#choose(choicesBy(this.#errors, this.#costs), targetBytes);
   }
 
@@ -151,10 +129,9 @@ export class SchemeAllocator {
   /** Squared relative errors and bytes, by tensor and scheme. */
   async #measureErrors(): Promise<Errors> {
     const errors = new Map<string, Map<SchemeName, { error: number; bytes: number }>>();
-    const schemes = [...SCHEMES, ...SCHEMES_OF_32.filter((scheme) => !SCHEMES.includes(scheme))];
     const { progress } = this.#options;
-    progress?.({ kind: 'phase', name: 'measure errors', total: schemes.length });
-    for (const [index, scheme] of schemes.entries()) {
+    progress?.({ kind: 'phase', name: 'measure errors', total: CANDIDATES.length });
+    for (const [index, scheme] of CANDIDATES.entries()) {
       progress?.({ kind: 'advance', done: index, item: scheme });
       const matrices = matricesOf(this.#planIn([{ pattern: '', scheme }])).filter(
         (tensor) => tensor.scheme === scheme && schemesOf(tensor).includes(scheme),
@@ -195,7 +172,7 @@ export class SchemeAllocator {
       const chosen = chooseSchemes(choices, targetBytes - overhead);
       if (chosen === undefined) throw new SizeTooSmall(targetBytes, overhead + leastBytes(choices));
       const plan = this.#planIn([...chosen].map(([name, { scheme }]) => exactly(name, scheme)));
-      const bytes = plan.files.reduce((sum, file) => sum + file.bytes, 0);
+      const bytes = planBytes(plan);
       if (bytes <= targetBytes) {
         return {
           tensors: [...chosen].map(([name, { scheme, bytes, cost }]) => ({ name, scheme, bytes, cost })),
@@ -241,68 +218,6 @@ export class SchemeAllocator {
   }
 }
 
-type PlanOptions = Pick<AllocatorOptions, 'recipe' | 'options'>;
-
-/** Schemes that were asked for by name come first. */
-function planWith(model: Model, { options, recipe }: PlanOptions, types: readonly TensorType[]): ExportPlan {
-  const { tensorTypes = [], tokenEmbedding, ...rest } = options;
-  const fixed = tokenEmbedding === undefined ? [] : [exactly('token_embd.weight', tokenEmbedding)];
-  return planGguf(model, {
-    ...rest,
-    recipe,
-    tensorTypes: [...fixed, ...tensorTypes, ...types],
-    ...(model.importances && { imatrix: model.importances }),
-  });
-}
-
-function schemesOf({ source }: PlannedTensor): readonly SchemeName[] {
-  return fitsScheme(PROBE, columnCount(source)) ? SCHEMES : SCHEMES_OF_32;
-}
-
-/** The requested size of an artifact is impossible. */
-export class SizeTooSmall extends PressError {
-  constructor(targetBytes: number, smallest: number) {
-    super('usage', {
-      what: `a size of ${formatCounted(targetBytes, 'byte')} is less than the smallest schemes need`,
-      expected: `at least ${formatCounted(smallest, 'byte')}`,
-    });
-  }
-}
-
-/**
- * Refuses sizes that no choice of schemes reaches. It compares plans only: nothing is read or measured. For
- * narrower FFNs the bound counts their weights in proportion, and `allocate` checks the exact size.
- * @throws SizeTooSmall
- */
-export function assertSizesPossible(
-  sizes: readonly number[],
-  model: Model,
-  options: PlanOptions,
-  ffnWidths: readonly number[] = [],
-): void {
-  const types = matricesOf(planWith(model, options, [])).map((tensor) => {
-    const columns = columnCount(tensor.source);
-    const bytes = (scheme: SchemeName) => schemeBytes(scheme, columns);
-    return exactly(
-      tensor.name,
-      schemesOf(tensor).reduce((least, scheme) => (bytes(scheme) < bytes(least) ? scheme : least)),
-    );
-  });
-  const plan = planWith(model, options, types);
-  const whole = plan.files.reduce((sum, { bytes }) => sum + bytes, 0);
-  const ffn = matricesOf(plan).filter(({ name }) => FFN_MATRIX.test(name));
-  const ffnBytes = ffn.reduce((sum, tensor) => sum + plannedBytes(tensor), 0);
-  const narrowest = Math.min(
-    1,
-    ...ffnWidths.map((width) => width / Math.max(...model.config.intermediateSizes)),
-  );
-  const smallest = Math.ceil(whole - (1 - narrowest) * ffnBytes);
-  const tooSmall = sizes.find((size) => size < smallest);
-  if (tooSmall !== undefined) throw new SizeTooSmall(tooSmall, smallest);
-}
-
-const FFN_MATRIX = /\.ffn_(up|down)\./;
-
 function leastBytes(choices: Choices): number {
   const least = [...choices.values()].map((options) => Math.min(...options.map(({ bytes }) => bytes)));
   return least.reduce((a, b) => a + b, 0);
@@ -326,9 +241,4 @@ function choicesBy(errors: Errors, costs: Costs): Choices {
       return [name, options];
     }),
   );
-}
-
-/** The scheme of one tensor, by its whole GGUF name. */
-export function exactly(name: string, scheme: SchemeName): TensorType {
-  return { pattern: `^${name.replaceAll('.', '\\.')}$`, scheme };
 }

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { TensorType } from '../../../formats/gguf/scheme-choice.ts';
+import type { TensorType } from '../../core/export-plan.ts';
 import { assertFormatVersion } from '../../core/format-version.ts';
 import { parseJson } from '../../core/json.ts';
 import type { Model } from '../../core/model.ts';
@@ -10,7 +10,8 @@ import { assertReplaceable, type ReplaceOptions } from '../../io/replaceable.ts'
 import { readTextFile } from '../../io/text-file.ts';
 import { writeFileWhole } from '../../io/write-file.ts';
 import { canEncode } from '../../schemes/index.ts';
-import { type Allocation, exactly } from './allocate.ts';
+import type { Allocation } from './allocate.ts';
+import { exactly } from './candidates.ts';
 
 const SCHEMA = 'plmpress-scheme-plan';
 const VERSION = 1;
@@ -44,7 +45,7 @@ export async function readSchemePlan(file: string, model: Model): Promise<Tensor
 
 /** Makes sure that a plan can be written, before long work. @throws PressError local-io where its file may not be replaced. */
 export function assertSchemePlanFile(file: string, options: ReplaceOptions): Promise<void> {
-  return assertReplaceable(file, path.basename(file), options);
+  return assertReplaceable(file, options);
 }
 
 /** Writes a plan that `readSchemePlan` reads. @throws PressError as the commit protocol of src/io does. */

@@ -1,5 +1,5 @@
-import { isOnnxArtifact } from '../../../formats/onnx/import/open.ts';
-import { isBundleArtifact } from '../../../formats/webgpu/import/open.ts';
+import { isOnnxArtifact, type OnnxArtifact } from '../../../formats/onnx/import/open.ts';
+import type { BundleArtifact } from '../../../formats/webgpu/import/open.ts';
 import { unsupported } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
 import { PlmRuntime, type RuntimeOptions } from '../../runtime/plm-runtime.ts';
@@ -16,9 +16,24 @@ export const ENGINES = ['builtin', 'onnxruntime', 'webgpu'] as const;
 
 export type Engine = (typeof ENGINES)[number];
 
-/** Whether an engine can run artifacts of this format. */
-export function runsFormat(engine: Engine, format: Model['format']): boolean {
-  return engine === 'builtin' || format === (engine === 'webgpu' ? 'webgpu' : 'onnx');
+/** What each runs. */
+const FORMATS: Readonly<
+  Record<Exclude<Engine, 'builtin'>, { readonly format: Model['format']; readonly what: string }>
+> = {
+  onnxruntime: { format: 'onnx', what: 'the engine onnxruntime runs graphs of ONNX' },
+  webgpu: { format: 'webgpu', what: 'WebGPU runs bundles of webgpu:SCHEME' },
+};
+
+/** Why an engine cannot run artifacts of this format, if so. */
+export function formatFault(engine: Engine, format: Model['format']): string | undefined {
+  if (engine === 'builtin' || FORMATS[engine].format === format) return undefined;
+  return FORMATS[engine].what;
+}
+
+/** @throws PressError unsupported where the engine cannot run artifacts of this format. */
+export function assertRunsFormat(engine: Engine, { format }: Model): void {
+  const fault = formatFault(engine, format);
+  if (fault !== undefined) throw unsupported({ what: fault, got: format });
 }
 
 /** @throws PressError unsupported where the engine cannot run such an artifact or is not installed. */
@@ -30,10 +45,8 @@ export async function openEngine(
   if (engine === 'builtin') {
     return isOnnxArtifact(model) ? openInterpreter(model, options) : PlmRuntime.open(model, options);
   }
-  if (engine === 'onnxruntime') {
-    if (isOnnxArtifact(model)) return openOnnxRuntime(model, options);
-    throw unsupported({ what: 'the engine onnxruntime runs graphs of ONNX', got: model.format });
-  }
-  if (isBundleArtifact(model)) return openWebgpu(model, options);
-  throw unsupported({ what: 'WebGPU runs bundles of webgpu:SCHEME', got: model.format });
+  assertRunsFormat(engine, model);
+  return engine === 'onnxruntime'
+    ? openOnnxRuntime(model as OnnxArtifact, options)
+    : openWebgpu(model as BundleArtifact, options);
 }

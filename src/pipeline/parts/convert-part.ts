@@ -2,11 +2,12 @@ import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { PressError } from '../../core/errors.ts';
 import type { PlannedTensor } from '../../core/export-plan.ts';
+import { assertReplaceable } from '../../io/replaceable.ts';
 import { type StagedOutput, withStagedOutput } from '../../io/staged-output.ts';
 import { assertDistinct, type ConvertOptions } from '../convert.ts';
-import { inputPaths } from '../input-paths.ts';
 import { readBack } from '../read-back.ts';
 import { type Fill, transcoder } from '../transcoder.ts';
+import { allInputs } from '../write-targets.ts';
 import { describeJob } from './job.ts';
 import {
   encodePart,
@@ -56,6 +57,17 @@ export async function convertPart(options: ConvertPartOptions): Promise<ConvertP
   return { ...result, record };
 }
 
+/**
+ * Refuses an output folder whose files `convertPart` may not replace, for those who have long work to do before it.
+ * @throws PressError `local-io`
+ */
+export async function assertPartWritable(options: ConvertPartOptions): Promise<void> {
+  const { model, share, output, force = false } = options;
+  const stem = partStem(model.name, share);
+  if (!force) await assertAbsent(output, stem + RECORD_END);
+  await assertReplaceable(path.join(output, stem + ROWS_END), { force, inputs: await allInputs(options) });
+}
+
 /** A tensor as the rows of a part hold it. */
 function asRows({ tensor: { packing: _, ...tensor }, offset }: SharedTensor): PlannedTensor {
   return { ...tensor, offset };
@@ -68,10 +80,10 @@ interface Job extends ConvertPartOptions {
 }
 
 async function write(output: StagedOutput, job: Job): Promise<PartRecord> {
-  const { model, source, targets, inputs = [], force = false, share, tensors, rows, fill, signal } = job;
+  const { model, targets, force = false, share, tensors, rows, fill, signal } = job;
   const name = partStem(model.name, share) + RECORD_END;
   if (!force) await assertAbsent(output.folder, name);
-  await output.stage([rows], { force, inputs: [...(await inputPaths(model, source)), ...inputs] });
+  await output.stage([rows], { force, inputs: await allInputs(job) });
   const planned = tensors.map(asRows);
   const write = (bytes: Uint8Array, offset: number) => output.write(rows.name, bytes, offset);
   const stored = await fill(planned.map((tensor) => ({ tensor, write })));
@@ -93,5 +105,6 @@ async function assertAbsent(folder: string, file: string): Promise<void> {
     () => true,
     () => false,
   );
-  if (isThere) throw new PressError('local-io', { file, what: 'exists already; --force replaces it' });
+  if (isThere)
+    throw new PressError('local-io', { file, what: `exists already in ${folder}; --force replaces it` });
 }

@@ -4,7 +4,7 @@ import { type PlannedTensor, plannedRows } from '../../core/export-plan.ts';
 import type { Progress } from '../../core/progress.ts';
 import type { InputFile } from '../../io/input-file.ts';
 import { type RecordedInputs, type RecordedPaths, withRecordedSource } from '../recorded-source.ts';
-import { replayTarget } from '../replay.ts';
+import { assertFilesRecorded, replayTarget } from '../replay.ts';
 import type { StoredTensor } from '../stored-tensor.ts';
 import { type Target, withCompanions } from '../target.ts';
 import type { Fill } from '../transcoder.ts';
@@ -40,6 +40,7 @@ export async function merge(options: MergeOptions): Promise<WrittenTargets> {
   const parts = await findParts(options.parts);
   const { job } = parts[0]!.record;
   if (job.version !== VERSION) throw mismatch(parts[0]!, 'is of another version', job.version, VERSION);
+  assertFilesRecorded(job.targets, options);
   return withRecordedSource(job.source, options, 'recorded', async (inputs) => {
     const targets = await planAgain(job, inputs, signal);
     if (planDigest(targets) !== job.plan)

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type { Progress } from '../../../src/core/progress.ts';
 import { SchemeAllocator } from '../../../src/pipeline/allocation/allocate.ts';
+import { draftBySize } from '../../../src/pipeline/allocation/draft.ts';
 import { planTarget, type Target, type TargetOptions } from '../../../src/pipeline/target.ts';
 import { SMALL_PLM } from '../../support/hollow-model.ts';
 import { memoryModel } from '../../support/memory-model.ts';
@@ -10,6 +12,9 @@ import { statisticsOver } from '../../support/statistics.ts';
 const MODEL = memoryModel(SMALL_PLM);
 const TEXT = 'Through the fence, between the curling flower spaces, I could see them hitting. '.repeat(3);
 const REQUEST = { threads: 1, texts: [TEXT] };
+
+/** Measuring would begin with a phase. */
+const assertUnmeasured: Progress = (event) => assert.notEqual(event.kind, 'phase');
 
 const bytesOf = ({ plan }: Target) => plan.files.reduce((sum, { bytes }) => sum + bytes, 0);
 
@@ -54,6 +59,11 @@ describe('schemes chosen by size', () => {
       planTarget(MODEL, 'gguf:q4_k_m', { statistics, allocation }),
       pressFailure('usage', /is less than the smallest schemes need, expected at least [\d,]+ bytes$/),
     );
+    const asItIs = { ...allocation, targetBytes: 1e9, ffnWidths: [500], progress: assertUnmeasured };
+    await assert.rejects(
+      planTarget(MODEL, 'gguf:q4_k_m', { statistics, allocation: asItIs }),
+      pressFailure('usage', /^a width of 500 leaves the FFN as it is, expected less than 512, /),
+    );
     const pruned = await planTarget(MODEL, 'gguf:q4_k_m', {
       statistics,
       allocation: { ...allocation, ffnWidths: [256] },
@@ -62,6 +72,28 @@ describe('schemes chosen by size', () => {
     assert.deepEqual(pruned.passes, ['prune-ffn:width=256']);
     assert.deepEqual(pruned.model.config.intermediateSizes, [256, 256]);
     assert.equal(pruned.allocation!.ffnWidth, 256);
+  });
+
+  it('are refused before anything is measured where they cannot end well', () => {
+    const draft = (changes: object) =>
+      draftBySize(MODEL, { recipe: 'q4_k_m', options: {} }, { ...REQUEST, targetBytes: 1e9, ...changes });
+    assert.throws(
+      () => draft({ maxMemory: 1e6 }),
+      pressFailure('local-io', /^the memory allowed is too small: 1 MB, expected at least \d+ MB$/),
+    );
+    assert.throws(
+      () => draft({ ffnWidths: [256] }),
+      pressFailure('unsupported', /^pass prune-ffn: needs statistics/),
+    );
+    const notes: string[] = [];
+    const progress: Progress = (event) => {
+      if (event.kind === 'note') notes.push(event.message);
+    };
+    const { files } = draft({ progress });
+    assert.equal(notes.length, 1);
+    assert.match(notes[0]!, /^a size of 1\.00 GB is more than the largest schemes take, \d\.\d+ MB$/);
+    draft({ progress, targetBytes: files[0]!.bytes });
+    assert.equal(notes.length, 1, 'the smallest size can be');
   });
 
   it('need a text of two tokens', async () => {

@@ -341,7 +341,10 @@ describe('parts of a conversion', () => {
   it('are replaced only with force', async () => {
     const again = () => job.parts(3);
     await assertRejects(three[0]!, again, {
-      ...{ failure: 'local-io', message: /^plm-part-1-of-3\.json: exists already; --force replaces it$/ },
+      ...{
+        failure: 'local-io',
+        message: /^plm-part-1-of-3\.json: exists already in \S+; --force replaces it$/,
+      },
     });
     assert.deepEqual(readdirSync(three[0]!).sort(), ['plm-part-1-of-3.bin', 'plm-part-1-of-3.json']);
   });

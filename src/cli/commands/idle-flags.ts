@@ -1,0 +1,54 @@
+import { usage } from '../../core/errors.ts';
+import type { Model } from '../../core/model.ts';
+import { type IdleOption, idleOptions } from '../../pipeline/idle-options.ts';
+import type { Target, TargetOptions } from '../../pipeline/target.ts';
+import type { ConvertFlags } from './convert-flags.ts';
+
+/** What asks for nothing that is not so anyway: llama-quantize takes both for every recipe. */
+const HARMLESS: readonly IdleOption['option'][] = ['pure', 'kvBRule'];
+
+/**
+ * Throws `usage` for a flag that changes nothing in any of the targets. Returns notes on those that change nothing in some, or
+ * that need not.
+ */
+export function assertUsed(
+  model: Model,
+  targets: readonly Target[],
+  options: TargetOptions,
+  flags: ConvertFlags,
+): string[] {
+  const idle = new Map<string, { option: IdleOption; targets: string[] }>();
+  for (const target of targets) {
+    for (const option of idleOptions(model, target, options)) {
+      const flag = flagOf(option, flags);
+      if (flag === undefined) continue;
+      const known = idle.get(flag) ?? { option, targets: [] };
+      idle.set(flag, { option, targets: [...known.targets, target.plan.target] });
+    }
+  }
+  return [...idle].map(([flag, { option, targets: unchanged }]) => {
+    const what = `${flag} changes nothing in ${unchanged.join(', ')}: ${option.why}`;
+    if (unchanged.length === targets.length && !HARMLESS.includes(option.option)) {
+      throw usage(`${what}; leave it out`);
+    }
+    return what;
+  });
+}
+
+/** As it is typed; undefined for what a plan file has asked for. */
+function flagOf(idle: IdleOption, { tensorType = [] }: ConvertFlags): string | undefined {
+  switch (idle.option) {
+    case 'quality':
+      return '--quality best';
+    case 'kvBRule':
+      return '--kv-b-rule';
+    case 'withoutPasses':
+      return `--no-pass ${idle.value}`;
+    case 'tensorTypes': {
+      const { pattern, scheme } = idle.value;
+      return tensorType.includes(idle.value) ? `--tensor-type ${pattern}=${scheme}` : undefined;
+    }
+    default:
+      return `--${idle.option}`;
+  }
+}

@@ -1,0 +1,21 @@
+import { SAMPLE_TEXT } from '../../../calibration/sample-text.ts';
+import { invalidInput } from '../../core/errors.ts';
+import type { Model } from '../../core/model.ts';
+import { Tokenizer } from '../../tokenizer/tokenizer.ts';
+import { encodeTexts } from '../read-text.ts';
+import type { AllocationRequest } from './allocate.ts';
+
+const DEFAULT_TOKENS = 2048;
+
+/**
+ * Tokens that the costs of tensors are measured over.
+ * @throws PressError invalid-input for fewer than two.
+ */
+export function measuredIds(
+  { tokenizer }: Model,
+  { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_TOKENS }: Pick<AllocationRequest, 'texts' | 'maxTokens'>,
+): readonly number[] {
+  const ids = encodeTexts(new Tokenizer(tokenizer), texts, maxTokens);
+  if (ids.length < 2) throw invalidInput({ what: 'tokens of text', got: ids.length, expected: 'at least 2' });
+  return ids;
+}
