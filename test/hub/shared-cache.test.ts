@@ -292,7 +292,7 @@ describe('a Hub that cannot be reached', () => {
       assert.equal(code, 0, stderr);
       assert.match(
         stderr,
-        /note: PLM-Team\/plm-tiny@main: cannot be reached: bad port; the copy in the cache/,
+        /^plmpress: PLM-Team\/plm-tiny@main: cannot be reached: bad port; the copy in the cache is used, /m,
       );
     }
   });
