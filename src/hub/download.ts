@@ -75,6 +75,19 @@ export async function download(options: DownloadOptions): Promise<void> {
   await syncFolder(path.dirname(destination), options.refusals);
 }
 
+/** Bytes that a file at this destination still takes: what an earlier run has brought is there. */
+export async function bytesLeft(file: HubFile, destination: string): Promise<number> {
+  return Math.max(0, file.bytes - (await sizeOf(`${destination}${INCOMPLETE}`)));
+}
+
+/** 0 where nothing is. */
+function sizeOf(file: string): Promise<number> {
+  return stat(file).then(
+    ({ size }) => size,
+    () => 0,
+  );
+}
+
 /** The bytes of one file on their way to the disk, front to back. */
 class Transfer {
   /** Whether some of the bytes are from an earlier run or from several connections. */
@@ -107,10 +120,7 @@ class Transfer {
   static async open(options: DownloadOptions, name: string, incomplete: string): Promise<Transfer> {
     const { file } = options;
     try {
-      const known = await stat(incomplete).then(
-        ({ size }) => size,
-        () => 0,
-      );
+      const known = await sizeOf(incomplete);
       const handle = await open(incomplete, known > 0 && known <= file.bytes ? 'r+' : 'w+');
       try {
         const hash = contentHash(file);
@@ -196,9 +206,9 @@ class Transfer {
 
   /** Begins anew where an answer does not go on where the last one ended, or is of another content. */
   async #align(answer: Answer): Promise<void> {
-    const { response, abort } = answer;
+    const { response, etags, abort } = answer;
     const { headers, status } = response;
-    const etag = headers.get('X-Linked-ETag') ?? headers.get('ETag') ?? undefined;
+    const etag = etags[0] ?? etags[1] ?? undefined;
     const isOther = this.#etag !== undefined && etag !== this.#etag;
     this.#etag = etag;
     const start = status === 206 ? Number(/^bytes (\d+)-/.exec(headers.get('Content-Range') ?? '')?.[1]) : 0;

@@ -9,7 +9,7 @@ import { renameOver } from '../io/rename-over.ts';
 import { LOCK_NAME } from '../io/staged-output.ts';
 import { temporaryPath } from '../io/temporary-file.ts';
 import { RepositoryCache } from './cache.ts';
-import { download } from './download.ts';
+import { bytesLeft, download } from './download.ts';
 import { hubFault } from './fault.ts';
 import type { HubRun } from './run.ts';
 import { hasContent, inParallel, offline } from './snapshot.ts';
@@ -43,10 +43,9 @@ export async function copyToFolder(options: LocalCopyOptions): Promise<void> {
       lock = await FileLock.acquire(path.join(folder, LOCK_NAME), folder);
       const missing: HubFile[] = [];
       for (const file of files) if (!(await isThere(options, file))) missing.push(file);
-      await assertFreeSpace(
-        folder,
-        missing.reduce((sum, { bytes }) => sum + bytes, 0),
-      );
+      let bytes = 0;
+      for (const file of missing) bytes += await bytesLeft(file, path.join(folder, ...file.path.split('/')));
+      await assertFreeSpace(folder, bytes);
       const refusals = new Refusals();
       await inParallel(missing, options, async (file, signal, onBytes) => {
         const destination = await placeOf(folder, file);

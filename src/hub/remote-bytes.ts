@@ -4,7 +4,7 @@ import { Retries } from '../core/retries.ts';
 import type { ByteSource } from '../io/input-file.ts';
 import { LEAST_PROGRESS, piecesOf } from './body.ts';
 import { hubFault, unreachable } from './fault.ts';
-import { isCompressed, request } from './request.ts';
+import { type Answer, isCompressed, request } from './request.ts';
 import type { HubRun } from './run.ts';
 import { contentId, contentUrl, type HubFile, isLarge } from './tree.ts';
 
@@ -35,6 +35,8 @@ export class RemoteBytes implements ByteSource {
   #end = 0;
   #last: Promise<unknown> = Promise.resolve();
   readonly #retries: Retries;
+  /** What servers have called the content. */
+  #etags: Answer['etags'] = [null, null];
   /** Bytes that have come since the last failure. */
   #came = 0;
 
@@ -135,15 +137,35 @@ export class RemoteBytes implements ByteSource {
     // Servers that make answers on the way may know no ranges: what comes first is passed over.
     const isWhole = status === 200 && (length === null || Number(length) === this.bytes);
     const ranges = [`${range}/${this.bytes}`, `${range}/*`];
-    const isRange = status === 206 && ranges.includes(given.get('Content-Range') ?? '');
+    const contentRange = given.get('Content-Range') ?? '';
+    const isRange = status === 206 && ranges.includes(contentRange);
     if (!isWhole && !isRange) {
       answer.abort(new Error('another range'));
-      throw hubFault(this.#name, `the server does not answer the range ${ranges[0]} (${status})`);
+      const size = /\/(\d+)$/.exec(contentRange)?.[1];
+      const isOther = size !== undefined && Number(size) !== this.bytes;
+      const has = isOther ? `; it has ${size} bytes, ${this.bytes} are listed` : '';
+      throw hubFault(this.#name, `the server does not answer the range ${ranges[0]} (${status})${has}`);
     }
+    this.#assertSame(answer);
     const pieces = piecesOf(answer, settings.timeout);
     this.#pieces = isWhole ? passOver(pieces, offset) : pieces;
     this.#position = offset;
     this.#end = isWhole ? this.bytes : end;
+  }
+
+  /** Of some ranges the hash of the whole is never known. */
+  #assertSame({ etags: [linked, own], abort }: Answer): void {
+    const [linkedBefore, ownBefore] = this.#etags;
+    this.#etags = [linked ?? linkedBefore, own ?? ownBefore];
+    for (const [got, expected] of [
+      [linked, linkedBefore],
+      [own, ownBefore],
+    ]) {
+      if (got == null || expected == null || got === expected) continue;
+      abort(new Error('another content'));
+      const what = 'changes on the server while it is read: its ETag';
+      throw new PressError('network', { file: this.#name, what, got, expected });
+    }
   }
 
   async #drop(): Promise<void> {

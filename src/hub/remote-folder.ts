@@ -12,9 +12,9 @@ import { contentId, contentUrl, type HubFile, type HubTree, isLarge } from './tr
 /** Git keeps larger ones in LFS on the Hub. */
 const MAX_GIT_BLOB = 64_000_000;
 
-/** A folder of a repository whose files are read where they are; `path` is that of the folder, none for the root. */
-export function remoteFolder(run: HubRun, tree: HubTree, path?: string): SourceFolder {
-  return new SourceFolder(new RemoteFolder(run, tree, path === undefined ? '' : `${path}/`));
+/** A folder of a repository whose files are read where they are; `path` is that of the folder, empty for the root. */
+export function remoteFolder(run: HubRun, tree: HubTree, path = ''): SourceFolder {
+  return new SourceFolder(new RemoteFolder(run, tree, path === '' ? '' : `${path}/`));
 }
 
 class RemoteFolder implements FolderSource {
@@ -49,11 +49,25 @@ class RemoteFolder implements FolderSource {
   async open(name: string, label: string): Promise<InputFile> {
     const file = this.#files.get(name)!;
     if (isLarge(file)) return new InputFile(label, new RemoteBytes(this.#run, this.origin, file));
-    return new InputFile(label, await this.#fetch(file));
+    return new InputFile(label, this.#whole(file));
+  }
+
+  /** A small file, which is fetched when it is read. */
+  #whole(file: HubFile): ByteSource {
+    let content: Promise<Buffer> | undefined;
+    return {
+      bytes: file.bytes,
+      read: async (into, offset) => {
+        content ??= this.#fetch(file);
+        return (await content).copy(into, 0, offset);
+      },
+      confirm: async () => {},
+      close: async () => {},
+    };
   }
 
   /** Git's hash is none that reading computes: small files are taken whole and compared here. */
-  async #fetch(file: HubFile): Promise<ByteSource> {
+  async #fetch(file: HubFile): Promise<Buffer> {
     const { settings } = this.#run;
     const name = `${this.origin.repository}/${file.path}`;
     const answer = await request(this.#run, name, contentUrl(settings, this.origin, file), {
@@ -66,11 +80,6 @@ class RemoteFolder implements FolderSource {
       const what = 'git hash of what the server sends';
       throw new PressError('network', { file: name, what, got, expected: contentId(file) });
     }
-    return {
-      bytes: content.length,
-      read: async (into, offset) => content.copy(into, 0, offset),
-      confirm: async () => {},
-      close: async () => {},
-    };
+    return content;
   }
 }

@@ -18,6 +18,8 @@ export interface HubRequest {
 /** An answer whose body has not been read. */
 export interface Answer {
   readonly response: Response;
+  /** What the Hub calls the content that it leads to a store for, and what the server calls what it sends. */
+  readonly etags: readonly [linked: string | null, own: string | null];
   /** Aborted when the connection is, from either side of this program. */
   readonly signal: AbortSignal;
   /** Ends the connection. */
@@ -110,14 +112,18 @@ async function follow(
   init: HubRequest,
   signal: AbortSignal | undefined,
 ): Promise<Answer> {
+  let linked: string | null = null;
   for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
     const { url } = place;
     assertAddress(settings, file, url);
     const answer = await send(settings, url, init, signal);
     answering.add(url.origin);
     const { status, headers } = answer.response;
+    linked ??= headers.get('X-Linked-ETag');
     const location = headers.get('Location');
-    if (!REDIRECTS.has(status) || location === null) return answer;
+    if (!REDIRECTS.has(status) || location === null) {
+      return { ...answer, etags: [linked, headers.get('ETag')] };
+    }
     answer.abort(new Error('redirected'));
     if (!URL.canParse(location, url))
       throw hubFault(file, 'is redirected to something that is not an address');
@@ -132,7 +138,7 @@ async function send(
   url: URL,
   init: HubRequest,
   signal: AbortSignal | undefined,
-): Promise<Answer> {
+): Promise<Omit<Answer, 'etags'>> {
   const { method = 'GET', body } = init;
   const connection = new AbortController();
   const abort = (reason: unknown) => connection.abort(reason);

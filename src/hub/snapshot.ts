@@ -1,12 +1,13 @@
 import { lstat, open, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, type PressError } from '../core/errors.ts';
+import { assertFreeSpace } from '../io/free-space.ts';
 import { createFolder } from '../io/output-folder.ts';
 import { Refusals } from '../io/refusals.ts';
 import { SourceFolder } from '../io/source-folder.ts';
 import { RepositoryCache } from './cache.ts';
 import { contentHash } from './content-hash.ts';
-import { type DownloadOptions, download } from './download.ts';
+import { bytesLeft, type DownloadOptions, download } from './download.ts';
 import { hubFault } from './fault.ts';
 import { type HubSource, printHubSource } from './hub-source.ts';
 import { remoteFolder } from './remote-folder.ts';
@@ -73,6 +74,7 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<string> {
   const missing: HubFile[] = [];
   for (const file of files) if (!(await isThere(cache, options, file))) missing.push(file);
   if (settings.offline && missing.length > 0) throw offline(`${tree.repository}/${missing[0]!.path}`);
+  if (missing.length > 0) await assertRoom(cache, options, missing);
   const refusals = new Refusals();
   await inParallel(missing, options, (file, signal, onBytes) =>
     bring(cache, { ...options, refusals, signal }, file, onBytes),
@@ -86,6 +88,23 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<string> {
     if (missing.length > 0) throw error;
   });
   return cache.snapshotPath(tree);
+}
+
+/** @throws PressError `local-io` where the file system of the cache has too little space left for these files. */
+async function assertRoom(
+  cache: RepositoryCache,
+  { settings }: HubRun,
+  files: readonly HubFile[],
+): Promise<void> {
+  let bytes = 0;
+  for (const file of files) {
+    const blob = cache.blobPath(file);
+    const stats = await stat(blob).catch(() => undefined);
+    // Another commit may have the same content.
+    if (stats?.size !== file.bytes) bytes += await bytesLeft(file, blob);
+  }
+  await createFolder(settings.cache);
+  await assertFreeSpace(settings.cache, bytes);
 }
 
 async function isThere(

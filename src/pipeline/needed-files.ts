@@ -1,7 +1,12 @@
+import { posix } from 'node:path';
 import { siblingShardNames } from '../../formats/gguf/shards.ts';
 import { CONTAINERS } from '../../formats/hf/container.ts';
 import { isTokenizerFile } from '../../formats/hf/tokenizer-files.ts';
+import { GRAPH_FOLDER } from '../../formats/onnx/folder/graph-file.ts';
+import { graphPlace, graphsAmong, isOfOtherGraph } from '../../formats/onnx/import/locate.ts';
 import { adapterAsSource } from '../../formats/peft/adapter.ts';
+import { MANIFEST_FILE } from '../../formats/webgpu/file-names.ts';
+import { holdsBundle, isBundleAmong } from '../../formats/webgpu/import/locate.ts';
 import { invalidInput, type PressError, usage } from '../core/errors.ts';
 import { ADAPTER_CONFIG } from '../core/lora.ts';
 import { MANIFEST_NAME } from './manifest.ts';
@@ -13,10 +18,6 @@ interface Listed {
 
 /** Files of a checkpoint beside its weights and its tokenizer. */
 const COMPANIONS = new Set(['config.json', 'generation_config.json', 'README.md']);
-const BUNDLE_MANIFEST = 'manifest.json';
-const GRAPHS = 'onnx/';
-const GRAPH = /^(onnx\/)?[^./][^/]*\.onnx$/i;
-const BUNDLE_IN_FOLDER = /^webgpu[^/]*\/manifest\.json$/;
 
 /** The model of a repository: the files that opening it takes, and where it is among them. */
 export interface NeededFiles<File extends Listed> {
@@ -24,6 +25,8 @@ export interface NeededFiles<File extends Listed> {
   /** Path in the repository, of a file or a folder; left out: the root. */
   readonly path?: string;
   readonly format: 'checkpoint' | 'gguf' | 'onnx' | 'bundle';
+  /** Paths of graphs. Several come together, since they share config and tokenizer; one of them is the model. */
+  readonly graphs?: readonly string[];
 }
 
 /**
@@ -48,7 +51,7 @@ function modelFiles<File extends Listed>(
   path?: string,
 ): NeededFiles<File> {
   const file = listed.find((entry) => entry.path === path);
-  if (file !== undefined) return filesOf(repository, listed, file);
+  if (file !== undefined) return filesOf(listed, file);
   const prefix = path === undefined ? '' : `${path}/`;
   const inside = listed.filter((entry) => entry.path.startsWith(prefix));
   const flat = inside.filter((entry) => !entry.path.includes('/', prefix.length));
@@ -71,21 +74,27 @@ function modelFiles<File extends Listed>(
     });
     return { files, ...at, format: 'checkpoint' };
   }
+  const names = flat.map(nameOf);
+  const folders = entriesOfFolders(inside.map(nameOf));
   const ggufs = firstShards(ggufModels(flat));
-  const bundles = inside
-    .filter((entry) => BUNDLE_IN_FOLDER.test(nameOf(entry)))
-    .map((entry) => entry.path.slice(0, -BUNDLE_MANIFEST.length - 1));
-  const graphs = inside.filter((entry) => GRAPH.test(nameOf(entry))).map((entry) => entry.path);
-  const choices = [...ggufs.map((entry) => entry.path), ...graphs, ...bundles];
+  const graphs = graphsAmong(names, folders.get(GRAPH_FOLDER) ?? []).map((graph) => `${prefix}${graph}`);
+  const bundles = [...folders].filter(([name, entries]) => isBundleAmong(name, entries));
+  const isBundle = holdsBundle(names);
+  const choices = [
+    ...(isBundle ? [`${prefix}${MANIFEST_FILE}`] : []),
+    ...ggufs.map((entry) => entry.path),
+    ...graphs,
+    ...bundles.map(([name]) => `${prefix}${name}`),
+  ];
   // Graphs come together: they share config and tokenizer.
-  if (choices.length > Math.max(1, graphs.length)) throw ambiguous(repository, choices);
-  if (ggufs[0] !== undefined) return filesOf(repository, listed, ggufs[0]);
-  if (bundles[0] !== undefined) return modelFiles(repository, listed, bundles[0]);
-  if (flat.some((entry) => nameOf(entry) === BUNDLE_MANIFEST))
-    return { files: inside, ...at, format: 'bundle' };
-  if (inside.some((entry) => entry.path.endsWith('.onnx'))) {
-    const files = inside.filter((entry) => flat.includes(entry) || nameOf(entry).startsWith(GRAPHS));
-    return { files, ...at, format: 'onnx' };
+  if (choices.length > Math.max(1, graphs.length)) throw severalModels(repository, choices);
+  if (isBundle) return { files: flat, ...at, format: 'bundle' };
+  if (ggufs[0] !== undefined) return filesOf(listed, ggufs[0]);
+  if (bundles[0] !== undefined) return modelFiles(repository, listed, choices[0]);
+  if (graphs.length > 0) {
+    const isBeside = (name: string) => !name.includes('/') || name.startsWith(`${GRAPH_FOLDER}/`);
+    const files = inside.filter((entry) => isBeside(nameOf(entry)));
+    return { files, ...at, format: 'onnx', graphs };
   }
   if (flat.some((entry) => nameOf(entry) === ADAPTER_CONFIG)) {
     throw adapterAsSource(repository, path === undefined ? repository : `hf://${repository}/${path}`);
@@ -106,30 +115,43 @@ function ggufModels<File extends Listed>(files: readonly File[]): readonly File[
   return models.length === 0 ? all : models;
 }
 
+/** The names of what lies in folders, by the names of these. */
+function entriesOfFolders(paths: readonly string[]): Map<string, string[]> {
+  const folders = new Map<string, string[]>();
+  for (const path of paths) {
+    const [folder = '', entry, deeper] = path.split('/');
+    if (entry === undefined || deeper !== undefined) continue;
+    const entries = folders.get(folder);
+    if (entries === undefined) folders.set(folder, [entry]);
+    else entries.push(entry);
+  }
+  return folders;
+}
+
+/** Whether a file holds weights of a checkpoint or a GGUF, as far as its name tells. */
+function isWeights(name: string): boolean {
+  return /\.gguf$/i.test(name) || CONTAINERS.some(({ extension }) => name.endsWith(extension));
+}
+
 /** What one named file needs beside itself. */
-function filesOf<File extends Listed>(
-  repository: string,
-  listed: readonly File[],
-  file: File,
-): NeededFiles<File> {
-  const folder = file.path.slice(0, file.path.lastIndexOf('/') + 1);
-  const name = file.path.slice(folder.length);
+function filesOf<File extends Listed>(listed: readonly File[], file: File): NeededFiles<File> {
+  const { dir, base: name } = posix.parse(file.path);
+  const beside = listed.filter((entry) => posix.parse(entry.path).dir === dir);
   if (/\.gguf$/i.test(name)) {
     const names = new Set(siblingShardNames(name) ?? [name]);
-    const files = listed.filter(
-      (entry) => entry.path.startsWith(folder) && names.has(entry.path.slice(folder.length)),
-    );
+    const files = beside.filter((entry) => names.has(posix.basename(entry.path)));
     return { files, path: file.path, format: 'gguf' };
   }
   if (/\.onnx$/i.test(name)) {
-    // Config and tokenizer lie beside the folder of graphs.
-    const root = folder.endsWith(GRAPHS) ? folder.slice(0, -GRAPHS.length) : folder;
-    const files = listed.filter(
-      (entry) => entry.path.startsWith(folder) || !entry.path.slice(root.length).includes('/'),
-    );
-    return { files: files.filter((entry) => entry.path.startsWith(root)), path: file.path, format: 'onnx' };
+    const { root } = graphPlace(file.path, posix);
+    const names = new Set(beside.map((entry) => posix.basename(entry.path)));
+    const files = listed.filter((entry) => {
+      const { dir: folder, base } = posix.parse(entry.path);
+      return folder === dir ? !isOfOtherGraph(base, name, names) : folder === root && !isWeights(base);
+    });
+    return { files, path: file.path, format: 'onnx', graphs: [file.path] };
   }
-  if (name === BUNDLE_MANIFEST) return modelFiles(repository, listed, folder.slice(0, -1));
+  if (name === MANIFEST_FILE) return { files: beside, path: file.path, format: 'bundle' };
   throw usage(`${file.path} is a part of a model`, 'the folder that holds it');
 }
 
@@ -141,7 +163,8 @@ function firstShards<File extends Listed>(files: readonly File[]): File[] {
   });
 }
 
-function ambiguous(repository: string, choices: readonly string[]): PressError {
+/** The error for a repository in which a model has to be named. */
+export function severalModels(repository: string, choices: readonly string[]): PressError {
   return usage(
     `${repository} holds ${choices.length} models: ${choices.join(', ')}`,
     `one of them, as hf://${repository}/${choices[0]!}`,

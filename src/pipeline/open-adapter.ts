@@ -4,6 +4,7 @@ import { MAGIC } from '../../formats/gguf/types.ts';
 import { ADAPTER_WEIGHTS, openAdapter } from '../../formats/peft/adapter.ts';
 import { invalidInput, localIo, unsupported, usage } from '../core/errors.ts';
 import { ADAPTER_CONFIG, type LoraAdapter } from '../core/lora.ts';
+import { orFromCache } from '../hub/or-from-cache.ts';
 import type { HubRun } from '../hub/run.ts';
 import { takeSnapshot } from '../hub/snapshot.ts';
 import { InputFile } from '../io/input-file.ts';
@@ -19,7 +20,7 @@ const NEEDED = [ADAPTER_CONFIG, ADAPTER_WEIGHTS];
 export async function openAdapterAt(spec: string, run: HubRun): Promise<LoraAdapter> {
   const folder = await localFolder(spec);
   if (folder !== undefined) return openAdapter(folder);
-  return openAdapter(await fetchAdapter(await findOnHub(spec, run)));
+  return openAdapter(await orFromCache(run, async (run) => fetchAdapter(await findOnHub(spec, run))));
 }
 
 /** The path, if a folder is there; undefined where nothing is. */

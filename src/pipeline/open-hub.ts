@@ -1,14 +1,20 @@
-import path from 'node:path';
+import path, { posix } from 'node:path';
 import { readGgufModel } from '../../formats/gguf/import.ts';
 import { readHfFolder } from '../../formats/hf/import.ts';
+import { graphPlace } from '../../formats/onnx/import/locate.ts';
+import { readOnnxModel } from '../../formats/onnx/import/open.ts';
+import { MANIFEST_FILE } from '../../formats/webgpu/file-names.ts';
+import { readBundleModel } from '../../formats/webgpu/import/open.ts';
 import type { Model } from '../core/model.ts';
 import type { HubSource } from '../hub/hub-source.ts';
 import { remoteFolder } from '../hub/remote-folder.ts';
 import type { HubRun } from '../hub/run.ts';
 import { openTree, takeSnapshot } from '../hub/snapshot.ts';
-import type { HubTree } from '../hub/tree.ts';
+import type { HubFile, HubTree } from '../hub/tree.ts';
+import type { SourceFolder } from '../io/source-folder.ts';
 import { filesToFetch, modelOnHub } from './hub-model.ts';
 import { hubSourceOf, neitherHereNorThere } from './missing-source.ts';
+import { type NeededFiles, severalModels } from './needed-files.ts';
 
 /** A source on the Hub, and the commit that it means. */
 export interface FoundOnHub {
@@ -42,16 +48,52 @@ export async function fetchFromHub({ run, source, tree }: FoundOnHub): Promise<s
 }
 
 /**
- * Opens a checkpoint or a GGUF where it is on the Hub: of weights, ranges are read when they are needed. Undefined for
- * graphs and bundles, which are opened from files, and offline.
+ * Makes sure that a source on the Hub means one model.
+ * @throws PressError `usage` where it means several graphs; and as `modelOnHub` does.
+ */
+export function assertOneModel({ source, tree }: FoundOnHub): void {
+  oneModel(tree, source);
+}
+
+function oneModel(tree: HubTree, source: HubSource): NeededFiles<HubFile> {
+  const model = modelOnHub(tree, source);
+  const { graphs = [] } = model;
+  if (graphs.length > 1) throw severalModels(tree.repository, graphs);
+  return model;
+}
+
+/**
+ * Opens a model where it is on the Hub: of weights, ranges are read when they are needed. Undefined offline.
+ * @throws PressError as `assertOneModel` and the importers do.
  */
 export async function openOnHub({ run, source, tree }: FoundOnHub): Promise<Model | undefined> {
   if (run.settings.offline) return undefined;
-  const { path: inside, format } = modelOnHub(tree, source);
-  if (format === 'checkpoint') return readHfFolder(remoteFolder(run, tree, inside));
-  if (format !== 'gguf') return undefined;
-  const { dir, base } = path.posix.parse(inside!);
-  const folder = remoteFolder(run, tree, dir === '' ? undefined : dir);
-  const model = await readGgufModel(base, (name) => folder.open(name));
-  return { ...model, ...(folder.origin && { origin: folder.origin }) };
+  const model = await openNeeded(oneModel(tree, source), tree, (folder) => remoteFolder(run, tree, folder));
+  const { repository, revision } = tree;
+  return { ...model, origin: { repository, revision } };
+}
+
+async function openNeeded(
+  { path: place = '', format, graphs = [] }: NeededFiles<HubFile>,
+  { revision }: HubTree,
+  folderAt: (path: string) => SourceFolder,
+): Promise<Model> {
+  switch (format) {
+    case 'checkpoint':
+      return readHfFolder(folderAt(place));
+    case 'gguf': {
+      const { dir, base } = posix.parse(place);
+      const folder = folderAt(dir);
+      return readGgufModel(base, (name) => folder.open(name));
+    }
+    case 'onnx': {
+      const { root, graph } = graphPlace(graphs[0]!, posix);
+      return readOnnxModel(folderAt(root), graph);
+    }
+    case 'bundle': {
+      const folder = posix.basename(place) === MANIFEST_FILE ? posix.parse(place).dir : place;
+      // The folder of a commit in the cache has its name.
+      return readBundleModel(folderAt(folder), posix.basename(folder) || revision);
+    }
+  }
 }

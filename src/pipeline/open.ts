@@ -11,6 +11,7 @@ import { type Failure, invalidInput, localIo, PressError, usage } from '../core/
 import { ADAPTER_CONFIG } from '../core/lora.ts';
 import { closeModel, type Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
+import { orFromCache } from '../hub/or-from-cache.ts';
 import type { HubRun } from '../hub/run.ts';
 import { hubSettings } from '../hub/settings.ts';
 import { assertInside, SourceFolder } from '../io/source-folder.ts';
@@ -19,7 +20,7 @@ import { assertUndamaged, heldToRecord } from './artifact-places.ts';
 import { artifactsIn } from './folder-artifacts.ts';
 import { isAddress } from './missing-source.ts';
 import { openAdapterAt } from './open-adapter.ts';
-import { fetchFromHub, findOnHub, openOnHub } from './open-hub.ts';
+import { assertOneModel, fetchFromHub, findOnHub, openOnHub } from './open-hub.ts';
 
 /** Each stacks lazy tensors upon those of the one before, as passes do. */
 const MAX_ADAPTERS = 100;
@@ -58,12 +59,15 @@ interface PlacedModel {
 
 async function openPlaced(spec: string, access: SourceAccess): Promise<PlacedModel> {
   if (await isHere(spec)) return openLocal(spec);
-  const found = await findOnHub(spec, hubRun(access));
-  const model = access.remote ? await openOnHub(found) : undefined;
-  if (model !== undefined) return { model };
-  const opened = await openLocal(await fetchFromHub(found));
-  const { repository, revision } = found.tree;
-  return { ...opened, model: { origin: { repository, revision }, ...opened.model } };
+  return orFromCache(hubRun(access), async (run) => {
+    const found = await findOnHub(spec, run);
+    const model = access.remote ? await openOnHub(found) : undefined;
+    if (model !== undefined) return { model };
+    assertOneModel(found);
+    const opened = await openLocal(await fetchFromHub(found));
+    const { repository, revision } = found.tree;
+    return { ...opened, model: { origin: { repository, revision }, ...opened.model } };
+  });
 }
 
 /**
@@ -72,7 +76,7 @@ async function openPlaced(spec: string, access: SourceAccess): Promise<PlacedMod
  */
 export async function localPlace(spec: string, access: SourceAccess = {}): Promise<string> {
   if (await isHere(spec)) return spec;
-  return fetchFromHub(await findOnHub(spec, hubRun(access)));
+  return orFromCache(hubRun(access), async (run) => fetchFromHub(await findOnHub(spec, run)));
 }
 
 /** A path on this machine takes precedence over the Hub. */

@@ -1,6 +1,7 @@
 import type { HubOrigin } from '../core/model.ts';
 import type { HubSource } from '../hub/hub-source.ts';
 import { copyToFolder } from '../hub/local-copy.ts';
+import { orFromCache } from '../hub/or-from-cache.ts';
 import type { HubRun } from '../hub/run.ts';
 import { openTree, takeSnapshot } from '../hub/snapshot.ts';
 import type { HubFile } from '../hub/tree.ts';
@@ -33,7 +34,11 @@ export interface Pull extends HubOrigin {
  * repository lists, those too that were there before.
  * @throws PressError `network`, `local-io` as src/hub does; and as `modelOnHub` does.
  */
-export async function pull(options: PullOptions): Promise<Pull> {
+export function pull(options: PullOptions): Promise<Pull> {
+  return orFromCache(options, (run) => pullOnce({ ...options, ...run }));
+}
+
+async function pullOnce(options: PullOptions): Promise<Pull> {
   const { source, output, force = false, all = false, dryRun = false } = options;
   const tree = await openTree(options, source);
   const files = all ? tree.files : await filesToFetch(options, tree, modelOnHub(tree, source));

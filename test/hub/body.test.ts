@@ -17,6 +17,7 @@ test('an aborted answer ends the loop over its body, even where the body does no
   );
   const answer = {
     response: new Response(body),
+    etags: [null, null] as const,
     signal: connection.signal,
     abort: (reason: unknown) => connection.abort(reason),
   };

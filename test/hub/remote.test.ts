@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { after, before, describe, it, type TestContext } from 'node:test';
 import { openHfFolder } from '../../formats/hf/import.ts';
 import { closeModel } from '../../src/core/model.ts';
 import { byteLength, columnCount, rowBytes, rowCount } from '../../src/core/tensor.ts';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
 import { openTree } from '../../src/hub/snapshot.ts';
+import { openSource } from '../../src/pipeline/open.ts';
 import { openOnHub } from '../../src/pipeline/open-hub.ts';
 import { checkpointFiles, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
-import { HubServer, sendBytes, sha256 } from '../support/hub-server.ts';
+import { HubServer, type Misbehaviour, sendBytes, sha256 } from '../support/hub-server.ts';
 import { fixture } from '../support/paths.ts';
 import { pressFailure } from '../support/press-failure.ts';
 import { runCli } from '../support/run-cli.ts';
@@ -17,6 +19,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const FILES = checkpointFiles();
 const WEIGHTS = FILES['model.safetensors']!;
+const LONGER = Buffer.concat([WEIGHTS, Buffer.alloc(8)]);
 
 async function start(t: TestContext) {
   const server = await HubServer.start(t);
@@ -30,6 +33,21 @@ async function start(t: TestContext) {
     return model;
   };
   return { server, commit, home, open };
+}
+
+function fromStore(answer: (...of: Parameters<Misbehaviour>) => unknown): Misbehaviour {
+  return (...of) => {
+    if (of[0].server === 'store') answer(...of);
+    return of[0].server === 'store';
+  };
+}
+
+/** All files below a folder, with their paths there. */
+function filesIn(folder: string): [string, Buffer][] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => path.join(parentPath, name))
+    .map((file) => [path.relative(folder, file).split(path.sep).join('/'), readFileSync(file)]);
 }
 
 /** Bytes that the store has sent, by the ranges that were asked for. */
@@ -109,7 +127,7 @@ describe('a model on the Hub', () => {
     flipped[8_000_000]! ^= 1;
     server.misbehaviours.push((request, response) => {
       if (request.server !== 'store') return false;
-      sendBytes(request, response, flipped);
+      sendBytes(request, response, flipped, WEIGHTS);
       return true;
     });
     const weights = model.files.find(({ name }) => name === 'model.safetensors')!;
@@ -118,6 +136,40 @@ describe('a model on the Hub', () => {
       pressFailure('network', /model\.safetensors: SHA-256 of what the server sends, got/),
     );
   });
+
+  const CHANGES: readonly [name: string, change: (server: HubServer) => Misbehaviour, message: RegExp][] = [
+    [
+      'the ETag of the store',
+      () => fromStore((request, response) => sendBytes(request, response, WEIGHTS, Buffer.from('other'))),
+      /model\.safetensors: changes on the server while it is read: its ETag, got ".+", expected/,
+    ],
+    [
+      'the ETag of the Hub',
+      ({ store }) =>
+        (request, response) => {
+          if (request.server === 'store') return false;
+          const Location = `${store}/${sha256(WEIGHTS)}`;
+          response.writeHead(302, { Location, 'X-Linked-ETag': '"other"' }).end();
+          return true;
+        },
+      /model\.safetensors: changes on the server while it is read: its ETag, got ".*other.*", expected/,
+    ],
+    [
+      'the size',
+      () => fromStore((request, response) => sendBytes(request, response, LONGER, WEIGHTS)),
+      /does not answer the range bytes \d+-\d+\/8170080 \(206\); it has 8170088 bytes, 8170080 are listed$/,
+    ],
+  ];
+  for (const [name, change, message] of CHANGES) {
+    it(`tells that ${name} changes between two ranges`, async (t) => {
+      const { server, open } = await start(t);
+      const model = await open();
+      server.misbehaviours.push(change(server));
+      const embedding = model.tensors.get('model.embed_tokens.weight')!;
+      const reading = embedding.readRows({ first: 2000, count: 1 }, new Uint8Array(rowBytes(embedding)));
+      await assert.rejects(reading, pressFailure('network', message));
+    });
+  }
 
   it('refuses servers that know no ranges', async (t) => {
     const { server, open } = await start(t);
@@ -185,6 +237,9 @@ describe('commands take a repository for a source', () => {
     const output = (name: string) => path.join(home, name);
     const convert = (source: string, name: string, ...flags: string[]) =>
       runCli(['convert', source, '--to', 'gguf:q4_k_m', '-o', output(name), ...flags], { env });
+    const planned = await convert(REPOSITORY, 'planned', '--dry-run', '--json');
+    assert.ok(bytesAsked(server) <= 300_000, 'a plan takes headers only');
+    assert.deepEqual(readdirSync(home), []);
     const streamed = await convert(REPOSITORY, 'streamed', '--stream');
     assert.deepEqual([streamed.code, streamed.stderr.includes('error')], [0, false], streamed.stderr);
     assert.equal(existsSync(path.join(home, 'hub')), false, 'a stream leaves no copy');
@@ -193,6 +248,8 @@ describe('commands take a repository for a source', () => {
     assert.equal((await convert(snapshot, 'folder')).code, 0);
     const files = readdirSync(output('streamed')).sort();
     assert.deepEqual(files, ['plm-tiny-Q4_K_M.gguf', 'plmpress.json']);
+    const [gguf] = JSON.parse(planned.stdout).files;
+    assert.equal(statSync(path.join(output('streamed'), gguf.path)).size, gguf.bytes);
     for (const name of ['cached', 'folder']) {
       for (const file of files) {
         const [a, b] = [output('streamed'), output(name)].map((folder) =>
@@ -237,6 +294,132 @@ describe('commands take a repository for a source', () => {
     const token = await runCli(['inspect', REPOSITORY], { env: { ...env, HF_TOKEN: 'hf_a\nb: c' } });
     assert.equal(token.code, 2);
     assert.ok(!token.stderr.includes('b: c'));
+  });
+});
+
+describe('artifacts on the Hub are read by their heads', () => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'plmpress-artifacts-'));
+  const [onnx, bundles] = [path.join(folder, 'onnx'), path.join(folder, 'bundles')];
+  before(async () => {
+    for (const [output, target] of [
+      [onnx, 'onnx:q4'],
+      [bundles, 'webgpu:q4'],
+    ]) {
+      const argv = ['convert', fixture('plm-tiny'), '--to', target!, '-o', output!, '--threads', '1'];
+      assert.equal((await runCli(argv)).code, 0);
+    }
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  async function serve(t: TestContext, ...folders: readonly string[]) {
+    const server = await HubServer.start(t);
+    const files = folders.flatMap(filesIn);
+    server.commit('org/m', Object.fromEntries(files));
+    const home = temporaryFolder(t);
+    const run = (...argv: readonly string[]) => runCli(argv, { env: server.env(home) });
+    const asked = () => server.contentRequests().map(({ url }) => url.replace(/^.*\/resolve\/[^/]+\//, ''));
+    return { server, files: new Map(files), home, run, asked };
+  }
+
+  const HEADS = ['generation_config.json', 'onnx/model_q4.onnx', 'tokenizer.json', 'tokenizer_config.json'];
+  const CASES = [
+    { name: 'a graph', folder: onnx, local: onnx, heads: HEADS, target: 'onnx:f16' },
+    {
+      name: 'a bundle',
+      folder: bundles,
+      local: path.join(bundles, 'webgpu-q4'),
+      heads: ['webgpu-q4/manifest.json', 'webgpu-q4/vocabulary.json'],
+      target: 'gguf:q8_0',
+    },
+  ];
+  for (const { name, folder, local, heads, target } of CASES) {
+    it(`${name}: inspect, tokenize and plan ask for no weights, and tell what they do of a copy`, async (t) => {
+      const { server, files, home, run, asked } = await serve(t, folder);
+      const env = server.env(temporaryFolder(t));
+      assert.equal((await runCli(['pull', 'org/m'], { env })).code, 0);
+      for (const [command, ...rest] of [['inspect'], ['tokenize', 'Call me'], ['plan', '--to', target]]) {
+        server.seen.length = 0;
+        const remote = await run(command!, 'org/m', ...rest, '--json');
+        assert.deepEqual([remote.code, remote.stderr], [0, ''], command);
+        const copy = { env: { ...env, HF_HUB_OFFLINE: '1' } };
+        assert.equal(remote.stdout, (await runCli([command!, 'org/m', ...rest, '--json'], copy)).stdout);
+        assert.deepEqual(asked().sort(), heads);
+        // Ranges of the graph; of all else nothing is in the store.
+        assert.equal(bytesAsked(server), files.get('onnx/model_q4.onnx')?.length ?? 0);
+      }
+      assert.deepEqual(readdirSync(home), []);
+    });
+
+    it(`${name}: weights are those of the folder`, async (t) => {
+      const { server, home } = await serve(t, folder);
+      const [remote, here] = [
+        await openSource('org/m', { env: server.env(home), remote: true }),
+        await openSource(local),
+      ];
+      t.after(() => Promise.all([closeModel(remote), closeModel(here)]));
+      assert.deepEqual(
+        remote.files.map(({ name, bytes }) => [name, bytes]),
+        here.files.map(({ name, bytes }) => [name, bytes]),
+      );
+      assert.deepEqual(remote.origin, { repository: 'org/m', revision: server.head('org/m') });
+      const embedding = [remote, here].map((model) => model.tensors.get('model.embed_tokens.weight')!);
+      const [left, right] = await Promise.all(
+        embedding.map(async (tensor) => {
+          const row = new Uint8Array(rowBytes(tensor));
+          await tensor.readRows({ first: 100, count: 1 }, row);
+          return row;
+        }),
+      );
+      assert.deepEqual(left, right);
+      assert.deepEqual(readdirSync(home), []);
+    });
+
+    it(`${name}: convert does not stream it, and finds that without weights`, async (t) => {
+      const { home, run, asked } = await serve(t, folder);
+      const output = path.join(home, 'out');
+      const { code, stderr } = await run('convert', 'org/m', '--to', 'gguf:q8_0', '--stream', '-o', output);
+      assert.equal(code, 2);
+      assert.match(stderr, /--stream is for checkpoints and GGUF files on the Hub/);
+      assert.deepEqual(asked().sort(), heads);
+    });
+  }
+
+  it('a graph must have the hash that is listed', async (t) => {
+    const { server, files, run } = await serve(t, onnx);
+    const graph = files.get('onnx/model_q4.onnx')!;
+    const other = Buffer.from(graph);
+    // In the text of the metadata, at the end.
+    other[other.length - 3]! ^= 1;
+    server.misbehaviours.push(fromStore((request, response) => sendBytes(request, response, other)));
+    const { code, stderr } = await run('inspect', 'org/m');
+    assert.equal(code, 5);
+    assert.match(stderr, /org\/m\/onnx\/model_q4\.onnx: SHA-256 of what the server sends, got/);
+  });
+
+  it('several are named, and none is fetched', async (t) => {
+    const both = await serve(t, onnx, bundles);
+    const second = await serve(t, onnx);
+    const names = [...second.files.keys()].filter((name) => name.startsWith('onnx/'));
+    const more = names.map((name) => [name.replace('_q4', '_fp16'), second.files.get(name)!]);
+    second.server.commit('org/m', Object.fromEntries([...second.files, ...more]));
+    for (const [{ run, asked }, other] of [
+      [both, 'webgpu-q4'],
+      [second, 'onnx/model_q4.onnx'],
+    ] as const) {
+      const first = other === 'webgpu-q4' ? 'onnx/model_q4.onnx' : 'onnx/model_fp16.onnx';
+      for (const argv of [
+        ['inspect', 'org/m'],
+        ['diff', 'org/m', fixture('plm-tiny')],
+      ]) {
+        const { code, stderr } = await run(...argv);
+        assert.equal(code, 2);
+        const models = `org/m holds 2 models: ${first}, ${other}, expected one of them, as hf://org/m/${first}`;
+        assert.equal(stderr, `plmpress: error: ${models}\n`);
+      }
+      assert.deepEqual(asked(), []);
+    }
+    const { code, stdout } = await both.run('inspect', 'hf://org/m/webgpu-q4/manifest.json', '--json');
+    assert.deepEqual([code, JSON.parse(stdout).format], [0, 'webgpu']);
   });
 });
 

@@ -15,6 +15,7 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { closeModel } from '../../src/core/model.ts';
+import type { Progress } from '../../src/core/progress.ts';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
 import { openTree } from '../../src/hub/snapshot.ts';
 import { resolveRevision } from '../../src/hub/tree.ts';
@@ -22,6 +23,7 @@ import { openSource } from '../../src/pipeline/open.ts';
 import { type PullOptions, pull } from '../../src/pipeline/pull.ts';
 import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
 import { gitHash, HubServer, sha256 } from '../support/hub-server.ts';
+import { fixture } from '../support/paths.ts';
 import { pressFailure } from '../support/press-failure.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
 import { runCli } from '../support/run-cli.ts';
@@ -271,6 +273,84 @@ describe('offline', () => {
     await assert.rejects(take(OFFLINE), pressFailure('network', damaged));
     assert.ok(existsSync(blob));
   });
+});
+
+describe('a Hub that cannot be reached', () => {
+  const NOTE = /the copy in the cache is used, which may be older/;
+  const UNREACHABLE = { HF_ENDPOINT: 'http://127.0.0.1:1' };
+
+  it('is no matter where the cache has all, and a note says so', async (t) => {
+    const { server, home, take } = await start(t);
+    await take();
+    const env = { ...server.env(home), ...UNREACHABLE };
+    for (const argv of [
+      ['inspect', REPOSITORY],
+      ['diff', REPOSITORY, fixture('plm-tiny')],
+      ['pull', REPOSITORY],
+    ]) {
+      const { code, stderr } = await runCli(argv, { env });
+      assert.equal(code, 0, stderr);
+      assert.match(
+        stderr,
+        /^plmpress: PLM-Team\/plm-tiny@main: cannot be reached: bad port; the copy in the cache is used, /m,
+      );
+    }
+  });
+
+  it('is the error where the cache lacks something', async (t) => {
+    const { server, home, commit, root, take } = await start(t);
+    await take();
+    rmSync(path.join(root, 'snapshots', commit, 'tokenizer.json'));
+    const { code, stderr } = await runCli(['generate', REPOSITORY, '--prompt', 'Call'], {
+      env: { ...server.env(home), ...UNREACHABLE },
+    });
+    assert.equal(code, 5);
+    assert.match(stderr, /^plmpress: error: PLM-Team\/plm-tiny: no such path here, and the .*: bad port\n$/);
+  });
+
+  it('may also fail by itself, but not refuse', async (t) => {
+    const { server, take } = await start(t);
+    await take();
+    let status = 503;
+    server.misbehaviours.push((_, response) => {
+      response.writeHead(status).end();
+      return true;
+    });
+    const notes: string[] = [];
+    const progress: Progress = (event) => event.kind === 'note' && notes.push(event.message);
+    assert.equal((await take({}, { progress })).files.length, NEEDED.length);
+    assert.match(notes.join('\n'), NOTE);
+    status = 403;
+    await assert.rejects(take(), pressFailure('network', /is not allowed with this token/));
+  });
+});
+
+describe('a disk that is too small', () => {
+  for (const place of ['the cache', 'a folder']) {
+    it(`for what comes into ${place} is told before it comes, and what has come counts`, async (t) => {
+      const { server, root, take } = await start(t);
+      setBuiltin(t, fs, 'statfs', (async () => ({
+        bavail: 1000,
+        bsize: 4096,
+      })) as unknown as typeof fs.statfs);
+      const output = path.join(temporaryFolder(t), 'out');
+      const changes = place === 'a folder' ? { output } : {};
+      await assert.rejects(
+        take({}, changes),
+        pressFailure('local-io', /(hub|out): no space left: needs 8\.2 MB, has 4\.1 MB$/),
+      );
+      assert.deepEqual(server.contentRequests(), []);
+      const weights = FILES['model.safetensors']!;
+      const whole =
+        place === 'a folder'
+          ? path.join(output, 'model.safetensors')
+          : path.join(root, 'blobs', sha256(weights));
+      mkdirSync(path.dirname(whole), { recursive: true });
+      writeFileSync(`${whole}.plmpress.incomplete`, weights.subarray(0, 5_000_000));
+      await take({}, changes);
+      assert.ok(existsSync(whole));
+    });
+  }
 });
 
 describe('a cache that nobody can write to', { skip: NO_PERMISSIONS }, () => {

@@ -17,6 +17,7 @@ interface Case {
   readonly needed: readonly string[];
   /** Where the model is; left out: as `path`. */
   readonly at?: string;
+  readonly graphs?: readonly string[];
 }
 
 const CASES: readonly Case[] = [
@@ -99,9 +100,38 @@ const CASES: readonly Case[] = [
     needed: [...BASICS, ...GRAPHS],
   },
   {
+    name: 'one graph by name, without the others and their weights, and without other models',
+    files: [
+      ...BASICS,
+      ...GRAPHS,
+      ...['onnx/model_q4.onnx_data_1', 'onnx/model.onnx', 'onnx/model.onnx_data', 'onnx/shared.bin'],
+      ...['model.safetensors', 'a.gguf', 'other/model_q4.onnx'],
+    ],
+    path: 'onnx/model_q4.onnx',
+    needed: [...BASICS, ...GRAPHS, 'onnx/model_q4.onnx_data_1', 'onnx/shared.bin'],
+  },
+  {
+    name: 'a graph by its second name, whose weights have the first',
+    files: [
+      'onnx/model.onnx',
+      'onnx/model_quantized.onnx',
+      'onnx/model_quantized.onnx_data',
+      'onnx/model_q8.onnx',
+    ],
+    path: 'onnx/model_q8.onnx',
+    needed: ['onnx/model_quantized.onnx', 'onnx/model_quantized.onnx_data', 'onnx/model_q8.onnx'],
+  },
+  {
+    name: 'a graph that has two names',
+    files: [...BASICS, 'onnx/model_quantized.onnx', 'onnx/model_quantized.onnx_data', 'onnx/model_q8.onnx'],
+    needed: [...BASICS, 'onnx/model_quantized.onnx', 'onnx/model_quantized.onnx_data', 'onnx/model_q8.onnx'],
+    graphs: ['onnx/model_quantized.onnx'],
+  },
+  {
     name: 'several graphs, which share config and tokenizer',
     files: [...BASICS, ...GRAPHS, 'onnx/model_q8.onnx'],
     needed: [...BASICS, ...GRAPHS, 'onnx/model_q8.onnx'],
+    graphs: ['onnx/model_q4.onnx', 'onnx/model_q8.onnx'],
   },
   { name: 'the only bundle', files: BUNDLE, needed: BUNDLE, at: 'webgpu' },
   { name: 'a bundle in its folder', files: [...BUNDLE, 'a.gguf'], path: 'webgpu', needed: BUNDLE },
@@ -110,16 +140,28 @@ const CASES: readonly Case[] = [
     files: BUNDLE,
     path: 'webgpu/manifest.json',
     needed: BUNDLE,
-    at: 'webgpu',
+  },
+  {
+    name: 'a bundle of another name, by its vocabulary',
+    files: ['page/manifest.json', 'page/vocabulary.json', 'app/manifest.json'],
+    needed: ['page/manifest.json', 'page/vocabulary.json'],
+    at: 'page',
+  },
+  {
+    name: 'a bundle that is the repository, beside other models, by its manifest',
+    files: ['manifest.json', 'vocabulary.json', 'onnx/model.onnx', 'docs/a.png'],
+    path: 'manifest.json',
+    needed: ['manifest.json', 'vocabulary.json'],
   },
 ];
 
 describe('files that a model needs', () => {
-  for (const { name, files, path, needed, at = path } of CASES) {
+  for (const { name, files, path, needed, at = path, graphs } of CASES) {
     it(name, () => {
       const found = neededFiles('org/name', listed(files), path);
       assert.deepEqual(found.files.map((file) => file.path).sort(), [...needed].sort());
       assert.equal(found.path, at);
+      if (graphs !== undefined) assert.deepEqual(found.graphs, graphs);
     });
   }
   const refused: readonly [files: string[], path: string | undefined, failure: Failure, message: RegExp][] = [
@@ -154,6 +196,13 @@ describe('files that a model needs', () => {
       'usage',
       /holds 2 models: webgpu-q4, webgpu-q8, expected one of them, as hf:\/\/org\/name\/webgpu-q4$/,
     ],
+    [
+      ['manifest.json', 'vocabulary.json', 'onnx/model.onnx', 'webgpu-q4/manifest.json'],
+      undefined,
+      'usage',
+      /holds 3 models: manifest\.json, onnx\/model\.onnx, webgpu-q4, expected one of them, as hf:\/\/org\/name\/manifest\.json$/,
+    ],
+    [['sub/onnx/model.onnx'], undefined, 'invalid-input', /no model in this repository/],
     [['a.gguf'], 'none', 'invalid-input', /no model in this repository/],
     [
       [...BASICS, 'model.safetensors'],

@@ -352,15 +352,20 @@ function preupload(response: ServerResponse, body: Buffer): void {
   sendJson(response, 200, { files: modes });
 }
 
-/** Bytes, or the range of them that is asked for. */
-export function sendBytes(seen: SeenRequest, response: ServerResponse, bytes: Buffer): unknown {
+/** Bytes, or the range of them that is asked for, with the ETag of `named`. */
+export function sendBytes(
+  seen: SeenRequest,
+  response: ServerResponse,
+  bytes: Buffer,
+  named = bytes,
+): unknown {
   const range = /^bytes=(\d+)-(\d*)$/.exec(seen.headers.range ?? '');
   const start = Number(range?.[1] ?? 0);
   const end = Math.min(bytes.length, range?.[2] ? Number(range[2]) + 1 : bytes.length);
   if (start >= bytes.length && start > 0) return void response.writeHead(416).end();
   response.writeHead(range ? 206 : 200, {
     'Content-Type': 'application/octet-stream',
-    ...{ 'Content-Length': end - start, ETag: `"${sha256(bytes).slice(0, 32)}"` },
+    ...{ 'Content-Length': end - start, ETag: `"${sha256(named).slice(0, 32)}"` },
     ...(range && { 'Content-Range': `bytes ${start}-${end - 1}/${bytes.length}` }),
   });
   response.end(bytes.subarray(start, end));

@@ -19,7 +19,7 @@ export class OnnxSequences {
     { graphPath }: Pick<OnnxArtifact, 'graphPath'>,
     { provider = 'cpu', ...options }: OpenOptions & { readonly provider?: Provider } = {},
   ): Promise<OnnxSequences> {
-    return new OnnxSequences(await createSession(graphPath, provider, options));
+    return new OnnxSequences(await createSession(graphPath!, provider, options));
   }
 
   /** Logits after every token, all tokens at once. */

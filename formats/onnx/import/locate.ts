@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
-import path from 'node:path';
+import path, { type PlatformPath } from 'node:path';
 import { invalidInput, localIo, usage } from '../../../src/core/errors.ts';
 import { graphAlias } from '../export.ts';
 import { GRAPH_FOLDER, graphFileName } from '../folder/graph-file.ts';
@@ -9,9 +9,7 @@ import { ONNX_SCHEMES } from '../schemes.ts';
 export interface OnnxPlace {
   /** The folder of config and tokenizer. */
   readonly root: string;
-  /** The folder of the graph and its weights: `root` itself or `onnx` in it. */
-  readonly graphs: string;
-  /** File name of the graph. */
+  /** Path of the graph there, with forward slashes; its weights lie beside it. */
   readonly graph: string;
 }
 
@@ -23,20 +21,22 @@ export async function locateOnnx(spec: string): Promise<OnnxPlace> {
   const stats = await stat(spec).catch((error) => {
     throw localIo(spec, error);
   });
-  if (!stats.isDirectory()) return placeOf(path.dirname(path.resolve(spec)), path.basename(spec));
+  if (!stats.isDirectory()) return graphPlace(path.resolve(spec));
   const [graph, ...others] = await graphPaths(spec);
   if (graph === undefined) throw invalidInput({ file: spec, what: 'no .onnx file in this folder' });
   if (others.length > 0) {
     const names = [graph, ...others].join(', ');
     throw usage(`${spec} holds ${others.length + 1} graphs, name one of them: ${names}`);
   }
-  const file = path.resolve(spec, graph);
-  return placeOf(path.dirname(file), path.basename(file));
+  return graphPlace(path.resolve(spec, graph));
 }
 
-function placeOf(graphs: string, graph: string): OnnxPlace {
-  const root = path.basename(graphs) === GRAPH_FOLDER ? path.dirname(graphs) : graphs;
-  return { root, graphs, graph };
+/** The place of a graph, by its path: config and tokenizer lie beside it, or beside its folder where that is `onnx`. */
+export function graphPlace(file: string, { parse }: PlatformPath = path): OnnxPlace {
+  const { dir, base: graph } = parse(file);
+  const outer = parse(dir);
+  if (outer.base !== GRAPH_FOLDER) return { root: dir, graph };
+  return { root: outer.dir, graph: `${GRAPH_FOLDER}/${graph}` };
 }
 
 /** Second names of graphs, by which folders that hold their first ones do not count. */
@@ -56,14 +56,31 @@ export async function graphPaths(folder: string): Promise<string[]> {
     (stats) => stats.isDirectory(),
     () => false,
   );
-  const inside = isThere ? await graphNames(inner) : [];
-  return [...(await graphNames(folder)), ...inside.map((name) => `${GRAPH_FOLDER}/${name}`)];
+  return graphsAmong(await entriesOf(folder), isThere ? await entriesOf(inner) : []);
 }
 
-async function graphNames(folder: string): Promise<string[]> {
-  const entries = await readdir(folder).catch((error) => {
+function entriesOf(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error) => {
     throw localIo(folder, error);
   });
+}
+
+/** As `graphPaths`, by the names of what lies in the folder and in `onnx` there. */
+export function graphsAmong(names: readonly string[], inner: readonly string[]): string[] {
+  return [...graphNames(names), ...graphNames(inner).map((name) => `${GRAPH_FOLDER}/${name}`)];
+}
+
+/**
+ * Whether the file `name` beside the graph `graph` is another graph or holds weights of one, as far as names tell: those
+ * of `<graph>` are in `<graph>_data`, `<graph>_data_1` and so on. `names`: all that lies there.
+ */
+export function isOfOtherGraph(name: string, graph: string, names: ReadonlySet<string>): boolean {
+  const [, owner] = /^(.+\.onnx)(?:_data(?:_\d+)?)?$/i.exec(name) ?? [];
+  if (owner === undefined || !names.has(owner)) return false;
+  return (ALIASES.get(owner) ?? owner) !== (ALIASES.get(graph) ?? graph);
+}
+
+function graphNames(entries: readonly string[]): string[] {
   // Hidden files are not graphs: macOS writes `._model.onnx` beside each on other file systems.
   const names = entries.filter((name) => /^[^.].*\.onnx$/i.test(name)).sort();
   return names.filter((name) => !names.includes(ALIASES.get(name) ?? ''));

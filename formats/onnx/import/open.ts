@@ -13,7 +13,7 @@ import { parseHfTokenizer } from '../../hf/tokenizer.ts';
 import { decodeModel } from '../decode.ts';
 import { readPlmConfig } from '../folder/plm-config.ts';
 import { METADATA } from '../metadata.ts';
-import { locateOnnx, type OnnxPlace } from './locate.ts';
+import { locateOnnx } from './locate.ts';
 import { GraphWeights, type OpenData } from './weights.ts';
 
 /** Graphs of 512 layers with 64 heads that are each multiplied alone take 60 MB. */
@@ -26,8 +26,8 @@ export interface OnnxArtifact extends Model {
   readonly format: 'onnx';
   readonly graph: OnnxModel;
   readonly cache: CacheForm;
-  /** Where the graph lies, for engines that open files by themselves. */
-  readonly graphPath: string;
+  /** Where the graph lies, for engines that open files by themselves. Left out where it is not on this machine. */
+  readonly graphPath?: string;
   /** Fills `into` with the bytes of an initializer. */
   readonly readInitializer: (initializer: Initializer, into: Uint8Array) => Promise<void>;
 }
@@ -42,10 +42,16 @@ export function isOnnxArtifact(model: Model): model is OnnxArtifact {
  * @throws PressError invalid-input for malformed files, unsupported for graphs of others, usage where a folder holds several.
  */
 export async function openOnnx(spec: string): Promise<OnnxArtifact> {
-  const place = await locateOnnx(spec);
+  const { root, graph } = await locateOnnx(spec);
+  const artifact = await readOnnxModel(await SourceFolder.open(root), graph);
+  return { ...artifact, graphPath: path.join(root, ...graph.split('/')) };
+}
+
+/** As `openOnnx`, by the folder of config and tokenizer and the path of the graph there, with forward slashes. */
+export async function readOnnxModel(root: SourceFolder, graph: string): Promise<OnnxArtifact> {
   const files: SourceFile[] = [];
   try {
-    return await readArtifact(place, files);
+    return await readArtifact(root, graph, files);
   } catch (error) {
     await closeModel({ files });
     throw error;
@@ -53,13 +59,14 @@ export async function openOnnx(spec: string): Promise<OnnxArtifact> {
 }
 
 async function readArtifact(
-  { root, graphs, graph: name }: OnnxPlace,
+  outer: SourceFolder,
+  graphPath: string,
   files: SourceFile[],
 ): Promise<OnnxArtifact> {
-  const outer = await SourceFolder.open(root);
-  const folder = graphs === root ? outer : await outer.folder(path.basename(graphs));
-  if (folder === undefined) throw invalidInput({ file: path.basename(graphs), what: 'missing' });
-  const prefix = graphs === root ? '' : `${path.basename(graphs)}/`;
+  const { dir, base: name } = path.posix.parse(graphPath);
+  const folder = dir === '' ? outer : await outer.folder(dir);
+  if (folder === undefined) throw invalidInput({ file: dir, what: 'missing' });
+  const prefix = dir === '' ? '' : `${dir}/`;
   const open = async (entry: string, options?: OpenOptions): Promise<InputFile> => {
     const file = await folder.open(entry, `${prefix}${entry}`, options);
     files.push(file);
@@ -106,7 +113,7 @@ async function readArtifact(
   const { metadata } = graph;
   const [license, baseModels] = [metadata[METADATA.license], metadata[METADATA.baseModels]];
   return {
-    ...{ graph, cache, graphPath: path.join(graphs, name) },
+    ...{ graph, cache },
     ...{ readInitializer: (initializer, into) => readInitializer(initializer, into, data) },
     format: 'onnx',
     name: metadata[METADATA.name] ?? outer.name,
@@ -143,6 +150,8 @@ async function wholeFile(file: InputFile): Promise<Uint8Array> {
   await file.readInto(bytes, 0);
   const what = bytes.length === 0 ? 'the file is empty' : foreignContent(bytes);
   if (what !== undefined) throw invalidInput({ file: file.name, what });
+  // It was read whole, so its hash costs nothing: a file of the Hub must have the one that is listed.
+  await file.sha256();
   return bytes;
 }
 

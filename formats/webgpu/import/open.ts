@@ -34,18 +34,26 @@ export function isBundleArtifact(model: Model): model is BundleArtifact {
  */
 export async function openBundle(spec: string): Promise<BundleArtifact> {
   const folder = await bundleFolder(spec);
+  return readBundleModel(await SourceFolder.open(folder), path.basename(folder));
+}
+
+/** As `openBundle`, by the folder and what names of its files begin with. */
+export async function readBundleModel(folder: SourceFolder, name: string): Promise<BundleArtifact> {
   const files: SourceFile[] = [];
   try {
-    return await readBundle(folder, files);
+    return await readBundle(folder, name, files);
   } catch (error) {
     await closeModel({ files });
     throw error;
   }
 }
 
-async function readBundle(resolved: string, files: SourceFile[]): Promise<BundleArtifact> {
-  const folder = await SourceFolder.open(resolved);
-  const labelOf = (name: string) => `${path.basename(resolved)}/${name}`;
+async function readBundle(
+  folder: SourceFolder,
+  folderName: string,
+  files: SourceFile[],
+): Promise<BundleArtifact> {
+  const labelOf = (name: string) => `${folderName}/${name}`;
   const text = await folder.readText(MANIFEST_FILE, MAX_MANIFEST_BYTES, labelOf(MANIFEST_FILE));
   files.push(text);
   const manifest = parseBundleManifest(text.text, text.name);

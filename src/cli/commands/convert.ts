@@ -252,10 +252,15 @@ export function convertCommand(open: OpenSession): Command {
         withSource(source, (model, place) => run(session, { source, place, model, statistics }, flags), {
           ...session.access,
           ...(flags.adapter && { adapters: flags.adapter }),
-          remote: flags.stream === true,
+          remote: flags.stream === true || readsHeadsOnly(flags),
         }),
       );
     });
+}
+
+/** Whether a plan is all that is wanted, and no weights are measured for it. */
+function readsHeadsOnly({ dryRun = false, targetSize }: ConvertFlags): boolean {
+  return dryRun && targetSize === undefined;
 }
 
 interface Input {
@@ -274,8 +279,7 @@ async function run(
 ): Promise<void> {
   const start = performance.now();
   // Offline, a model that would be read from the Hub is read from the cache.
-  const isWhole = place === source || ['onnx', 'webgpu'].includes(model.format);
-  if (flags.stream && place !== undefined && isWhole) {
+  if (flags.stream && (place === source || ['onnx', 'webgpu'].includes(model.format))) {
     throw usage('--stream is for checkpoints and GGUF files on the Hub', 'org/name[@revision]');
   }
   const { output, threads, maxMemory, dryRun = false, force = false } = flags;

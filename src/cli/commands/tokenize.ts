@@ -6,7 +6,7 @@ import { renderTable } from '../ui/table.ts';
 import { tokenText } from '../ui/token-text.ts';
 
 const HELP = `
-Of a model on the Hub only config and tokenizer are read.
+Of a model on the Hub only heads and the tokenizer are read.
 
 Examples:
   plmpress tokenize checkpoint/ "Call me"

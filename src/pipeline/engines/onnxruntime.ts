@@ -14,6 +14,7 @@ export async function openOnnxRuntime(
   { graph, graphPath }: OnnxArtifact,
   { threads }: { readonly threads?: number | undefined },
 ): Promise<GraphDecoder<Tensor>> {
+  if (graphPath === undefined) throw new Error('a graph that is not on this machine is not run');
   const { InferenceSession: Session, Tensor: OrtTensor } = await loadOnnxRuntime();
   let session: InferenceSession;
   try {

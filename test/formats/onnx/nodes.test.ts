@@ -40,7 +40,7 @@ async function withAllValues({ graph, graphPath }: OnnxArtifact): Promise<Infere
     .filter((name) => !declared.has(name))
     .map((name): ValueInfo => ({ name, type: types.get(name)!.type, shape: undefined }));
   const all = { ...graph, graph: { ...graph.graph, outputs: [...graph.graph.outputs, ...outputs] } };
-  const file = path.join(path.dirname(graphPath), 'all-values.onnx');
+  const file = path.join(path.dirname(graphPath!), 'all-values.onnx');
   writeFileSync(file, encodeModel(all));
   return InferenceSession.create(file, { graphOptimizationLevel: 'disabled', logSeverityLevel: 3 });
 }

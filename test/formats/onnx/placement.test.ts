@@ -17,7 +17,7 @@ const SHARED_NODES = { latent: 21, expanded: 20 };
 /** Where ONNX Runtime runs a graph when it has a GPU; a copy between the two is a node of its own. */
 async function placed(t: TestContext, config: PlmConfig, { scheme, cache }: Form) {
   const artifact = await openExported(t, await exportOnnx(t, memoryModel(config), scheme, { cache }));
-  const { CPUExecutionProvider: cpu = [], ...others } = await placement(t, artifact.graphPath, 'webgpu');
+  const { CPUExecutionProvider: cpu = [], ...others } = await placement(t, artifact.graphPath!, 'webgpu');
   assert.deepEqual(Object.keys(others), ['WebGpuExecutionProvider']);
   const gpu = others.WebGpuExecutionProvider!;
   return { cpu, gpu, copies: gpu.filter(({ op }) => op.startsWith('Memcpy')).map(({ op }) => op) };
