@@ -334,6 +334,40 @@ describe('pull refuses, and leaves nothing wrong', () => {
   }
 });
 
+test('what has another hash is fetched once more only where it came in parts', async (t) => {
+  const { server, take } = await start(t);
+  const whole = REFUSALS['wrong bytes']!;
+  server.misbehaviours.push(whole.act);
+  await assert.rejects(take(), pressFailure('network', whole.message));
+  assert.equal(server.seen.filter(isWeights).length, 1);
+  server.misbehaviours.length = 0;
+  server.seen.length = 0;
+  // The ETag tells that the part is of another content: it is dropped before its hash could tell.
+  server.misbehaviours.push(
+    firstTimes(1, isWeights, (response, request) => {
+      response.setHeader('ETag', '"other"');
+      return sendPart(response, request, FLIPPED, 4_500_000);
+    }),
+  );
+  await take();
+  assert.deepEqual(
+    server.seen.filter(isWeights).map(({ headers }) => headers.range === undefined),
+    [true, false, false],
+  );
+});
+
+test('a commit that is asked for is the one that comes', async (t) => {
+  const { server, home } = await start(t);
+  server.misbehaviours.push(
+    always(isRevision, (response) => sendJson(response, 200, { _id: 1, id: 'x', sha: 'b'.repeat(40) })),
+  );
+  const source = parseHubSource(`${REPOSITORY}@${'a'.repeat(40)}`)!;
+  await assert.rejects(
+    pull({ settings: testSettings(server, home), source }),
+    pressFailure('network', /the Hub names no commit for this revision$/),
+  );
+});
+
 test('an abort ends the wait for the next try', async () => {
   const controller = new AbortController();
   const next = new Retries([1_000_000], controller.signal).again();
