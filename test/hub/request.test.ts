@@ -60,7 +60,10 @@ for (const [repeatable, tries] of [
   test(`a request that may ${repeatable ? '' : 'not '}be made twice, and whose answer is 500`, async (t) => {
     let asked = 0;
     setGlobal(t, 'fetch', async () => new Response(null, { status: ++asked === 1 ? 500 : 200 }));
-    const settings = { ...hubSettings({ HF_ENDPOINT: 'https://hub.example', HOME: '/nonexistent' }), pauses: [1] };
+    const settings = {
+      ...hubSettings({ HF_ENDPOINT: 'https://hub.example', HOME: '/nonexistent' }),
+      pauses: [1],
+    };
     const answer = request({ settings }, 'x', 'https://hub.example/x', { repeatable });
     await (repeatable ? answer : assert.rejects(answer, pressFailure('network', /\(500\)$/)));
     assert.equal(asked, tries);
@@ -70,7 +73,10 @@ for (const [repeatable, tries] of [
 test('a commit that the server is too busy for is asked for again', async (t) => {
   let asked = 0;
   setGlobal(t, 'fetch', async () => new Response(null, { status: ++asked === 1 ? 429 : 200 }));
-  const settings = { ...hubSettings({ HF_ENDPOINT: 'https://hub.example', HOME: '/nonexistent' }), pauses: [1] };
+  const settings = {
+    ...hubSettings({ HF_ENDPOINT: 'https://hub.example', HOME: '/nonexistent' }),
+    pauses: [1],
+  };
   await request({ settings }, 'x', 'https://hub.example/x', { repeatable: false });
   assert.equal(asked, 2);
 });
@@ -81,7 +87,10 @@ test('only commits and repositories are not made twice', async (t) => {
     asked.push(pathname);
     return new Response(null, { status: 500 });
   });
-  const settings = { ...hubSettings({ HF_ENDPOINT: 'https://hub.example', HOME: '/nonexistent' }), pauses: [1] };
+  const settings = {
+    ...hubSettings({ HF_ENDPOINT: 'https://hub.example', HOME: '/nonexistent' }),
+    pauses: [1],
+  };
   const ask = apiFetch({ settings }, 'x');
   for (const way of ['/api/models/a/b/commit/main', '/api/repos/create', '/api/models/a/b/preupload/main'])
     await assert.rejects(ask(`https://hub.example${way}`, { method: 'POST', body: '{}' }));

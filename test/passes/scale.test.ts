@@ -29,16 +29,13 @@ describe('scales', () => {
 
   it('of scale-inputs make columns of large inputs large, and the norm before them small', async () => {
     const after = await runPass(model, parsePassRequest('scale-inputs:alpha=0.5'));
+    // The inputs of q_proj are those of kv_a_proj.
     const matrices = [
-      ['input_layernorm', 'self_attn.q_proj', 'blk.0.attn_q.weight'],
+      ['input_layernorm', 'self_attn.q_proj', 'blk.0.attn_kv_a_mqa.weight'],
       ['post_attention_layernorm', 'mlp.up_proj', 'blk.0.ffn_up.weight'],
     ] as const;
-    for (const [norm, matrix, statistic] of matrices) {
-      // up_proj has no moments, q_proj takes those that kv_a_proj shares.
-      const known = model.statistics!.meanSquares;
-      const squares = [
-        ...known.get(matrix === 'self_attn.q_proj' ? 'blk.0.attn_kv_a_mqa.weight' : statistic)!,
-      ];
+    for (const [norm, matrix, inputs] of matrices) {
+      const squares = [...model.statistics!.meanSquares.get(inputs)!];
       const mean = geometricMean(squares);
       const [gamma, scaledGamma] = [await valuesOf(model, norm), await valuesOf(after, norm)];
       const [weights, scaled] = [await valuesOf(model, matrix), await valuesOf(after, matrix)];

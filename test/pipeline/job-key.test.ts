@@ -23,12 +23,16 @@ test('a conversion is another one with other options or passes, though the plan 
 test('a conversion is another one of another source', async () => {
   const file = { name: 'model.safetensors', bytes: 3, sha256: () => assert.fail(), close: async () => {} };
   const keys = await Promise.all(
-    [{}, { name: 'other' }, { format: 'gguf' as const }, { files: [file] }, { files: [{ ...file, bytes: 4 }] }].map(
-      async (change) => {
-        const model = hollowModel(SMALL_PLM, change);
-        return jobKey(model, await planTargets(hollowModel(SMALL_PLM), ['gguf:q8_0']));
-      },
-    ),
+    [
+      {},
+      { name: 'other' },
+      { format: 'gguf' as const },
+      { files: [file] },
+      { files: [{ ...file, bytes: 4 }] },
+    ].map(async (change) => {
+      const model = hollowModel(SMALL_PLM, change);
+      return jobKey(model, await planTargets(hollowModel(SMALL_PLM), ['gguf:q8_0']));
+    }),
   );
   assert.equal(new Set(keys).size, keys.length);
 });

@@ -328,7 +328,10 @@ describe('working memory', () => {
   });
 
   it('counts coefficients of feedback, and the second moments that they are made of', () => {
-    const fed = (columns: number) => ({ ...tensor, feedback: { columns, coefficients: () => assert.fail() } });
+    const fed = (columns: number) => ({
+      ...tensor,
+      feedback: { columns, coefficients: () => assert.fail() },
+    });
     const tensors = [tensor, fed(100), fed(99)];
     // f32 of 100 * 99 / 2 pairs, f64 of 100 * 101 / 2, in whole cache lines.
     assert.deepEqual([feedbackBytes(tensors), triangleBytes(tensors)], [19_840, 40_448]);

@@ -132,6 +132,9 @@ describe('chunks', () => {
     // A row takes 128 and 68 bytes; 15 of them fit, 12 are a multiple of 4 and 6.
     await errorsOf(stepped(reference, 4), stepped(artifact, 6), { budget: 15 * 196 });
     assert.deepEqual(ranges, ['0+12', '0+12', '12+12', '12+12', '24+12', '24+12', '36+4', '36+4']);
+    ranges.length = 0;
+    await errorsOf(stepped(reference, 4), stepped(artifact, 6), { budget: 30 * 196 });
+    assert.deepEqual(ranges, ['0+24', '0+24', '24+16', '24+16']);
   });
 });
 
@@ -190,6 +193,16 @@ describe('the place that is named', () => {
       }
     });
   }
+});
+
+it('a block that was copied may not be off by one code', async () => {
+  const ones = new Float32Array(2 * 128).fill(1);
+  const bytes = await storedBytes(memoryTensor(NAME, [2, 128], ones, 'Q8_0'));
+  const reference = storedTensor(NAME, [2, 128], bytes.slice(), 'Q8_0');
+  // Code 3 of block 1 of row 1.
+  bytes[34 * 5 + 2 + 3]!--;
+  const { exact, failed } = await errorsOf(reference, storedTensor(NAME, [2, 128], bytes, 'Q8_0'));
+  assert.deepEqual([exact, failed!.row, failed!.column, failed!.limit], [true, 1, 35, 0]);
 });
 
 it('of several weights that are off by most the first is named', async () => {

@@ -66,9 +66,9 @@ export const HUB_MUTATIONS: readonly Mutation[] = [
   },
   {
     file: 'src/hub/download.ts',
-    from: 'start !== this.#filled || isOther',
-    to: 'start !== this.#filled',
-    breaks: 'halves of two contents become one file',
+    from: 'this.resumed = filled > 0;',
+    to: 'this.resumed = false;',
+    breaks: 'what an earlier run has kept counts for good, though it is wrong',
     tests: ['hub/misbehaviour'],
   },
   {

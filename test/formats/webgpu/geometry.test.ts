@@ -45,7 +45,12 @@ describe('the geometry of a bundle', () => {
     });
     assert.deepEqual(plmConfig(model), CONFIG);
     const { ffnBias: _, ...plain } = CONFIG;
-    const changed: PlmConfig = { ...plain, qLoraRank: undefined, ropeInterleave: false, tieWordEmbeddings: false };
+    const changed: PlmConfig = {
+      ...plain,
+      qLoraRank: undefined,
+      ropeInterleave: false,
+      tieWordEmbeddings: false,
+    };
     assert.deepEqual(plmConfig(bundleModel(changed)), changed);
   });
 
