@@ -4,7 +4,7 @@ import path from 'node:path';
 import test, { describe, it } from 'node:test';
 import { MUTATIONS } from '../bench/mutate/index.ts';
 import { type Mutation, mutated } from '../bench/mutate/mutation.ts';
-import { tryMutations } from '../bench/mutate/try-mutations.ts';
+import { tryMutations, type Verdict } from '../bench/mutate/try-mutations.ts';
 import { repoRoot } from './support/paths.ts';
 
 describe('mutations', () => {
@@ -45,8 +45,15 @@ const PLANTED: Mutation = {
 
 test('a mutation that no test minds is told from one that a test minds', async () => {
   const harmless = { ...PLANTED, to: 'return LOCAL_PATH.exec(text) !== null;' };
-  const killedBy: (string | undefined)[] = [];
-  for await (const verdict of tryMutations([PLANTED, harmless])) killedBy.push(verdict.killedBy);
-  assert.match(killedBy[0]!, /^core\/local-path: /);
-  assert.equal(killedBy[1], undefined);
+  const verdicts: Verdict[] = [];
+  for await (const verdict of tryMutations([PLANTED, harmless])) verdicts.push(verdict);
+  assert.deepEqual(
+    verdicts.map(({ mutation, killed }) => [mutation, killed]),
+    [
+      [PLANTED, true],
+      [harmless, false],
+    ],
+  );
+  assert.match(verdicts[0]!.failures.join(), /^core\/local-path: /);
+  assert.deepEqual(verdicts[1]!.failures, []);
 });

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { build, type Plugin } from 'esbuild';
@@ -18,6 +18,8 @@ export class Checkout {
 
   static async open(): Promise<Checkout> {
     const folder = await mkdtemp(path.join(tmpdir(), 'plmpress-mutate-'));
+    // Tests of permissions are other users for a while.
+    await chmod(folder, 0o755);
     for (const name of await readdir(repoRoot)) {
       const [from, to] = [path.join(repoRoot, name), path.join(folder, name)];
       if (COPIED.includes(name)) await cp(from, to, { recursive: true });

@@ -11,11 +11,10 @@ const chosen = MUTATIONS.filter(
 for (const mutation of chosen) mutated(mutation);
 
 let survived = 0;
-for await (const { mutation, killedBy } of tryMutations(chosen)) {
-  if (killedBy === undefined) survived++;
-  const verdict = killedBy === undefined ? 'SURVIVED' : 'killed  ';
-  const by = killedBy === undefined ? '' : ` (${killedBy})`;
-  process.stdout.write(`${verdict} ${mutation.file}: ${mutation.breaks}${by}\n`);
+for await (const { mutation, killed, failures } of tryMutations(chosen)) {
+  if (!killed) survived++;
+  const told = failures.length === 0 ? '' : ` (${failures.join('; ')})`;
+  process.stdout.write(`${killed ? 'killed  ' : 'SURVIVED'} ${mutation.file}: ${mutation.breaks}${told}\n`);
 }
 process.stdout.write(`${chosen.length - survived} killed, ${survived} survived\n`);
 process.exitCode = survived === 0 ? 0 : 1;

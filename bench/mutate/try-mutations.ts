@@ -1,44 +1,36 @@
 import { Checkout } from './checkout.ts';
 import type { Mutation } from './mutation.ts';
 
-/** What became of a mutation: the test that failed; undefined where none did. */
+/** What became of a mutation. */
 export interface Verdict {
   readonly mutation: Mutation;
-  readonly killedBy: string | undefined;
+  /** Whether a test has failed that passes without the mutation. */
+  readonly killed: boolean;
+  /** Tests that have failed with it, and whether they fail anyway, one line each. */
+  readonly failures: readonly string[];
 }
 
-/**
- * Makes one mutation after the other in a copy of what is built, and runs the tests that should catch it. Throws where a
- * test fails without the mutation too.
- */
+/** Makes one mutation after the other in a copy of what is built, and runs the tests that should catch it. */
 export async function* tryMutations(mutations: readonly Mutation[]): AsyncGenerator<Verdict> {
   const checkout = await Checkout.open();
-  const sound = new Set<string>();
+  /** By test file, the test that fails without any mutation. */
+  const broken = new Map<string, string | undefined>();
   try {
     for (const mutation of mutations) {
-      const failure = await checkout.with(mutation, () => firstFailure(checkout, mutation.tests));
-      if (failure !== undefined && !sound.has(failure.file)) {
-        const failed = await checkout.test(failure.file);
-        if (failed !== undefined) throw new Error(`${failure.file} fails without any mutation: ${failed}`);
-        sound.add(failure.file);
+      const failures: string[] = [];
+      let killed = false;
+      for (const file of mutation.tests) {
+        const failed = await checkout.with(mutation, () => checkout.test(file));
+        if (failed === undefined) continue;
+        if (!broken.has(file)) broken.set(file, await checkout.test(file));
+        const anyway = broken.get(file);
+        killed = anyway === undefined;
+        failures.push(killed ? `${file}: ${failed}` : `${file}: ${anyway}, also without the mutation`);
+        if (killed) break;
       }
-      yield { mutation, killedBy: failure && `${failure.file}: ${failure.test}` };
+      yield { mutation, killed, failures };
     }
   } finally {
     await checkout.close();
   }
-}
-
-interface Failure {
-  /** As `Mutation.tests` has it. */
-  readonly file: string;
-  readonly test: string;
-}
-
-async function firstFailure(checkout: Checkout, tests: readonly string[]): Promise<Failure | undefined> {
-  for (const file of tests) {
-    const test = await checkout.test(file);
-    if (test !== undefined) return { file, test };
-  }
-  return undefined;
 }

@@ -201,8 +201,11 @@ it('a block that was copied may not be off by one code', async () => {
   const reference = storedTensor(NAME, [2, 128], bytes.slice(), 'Q8_0');
   // Code 3 of block 1 of row 1.
   bytes[34 * 5 + 2 + 3]!--;
-  const { exact, failed } = await errorsOf(reference, storedTensor(NAME, [2, 128], bytes, 'Q8_0'));
-  assert.deepEqual([exact, failed!.row, failed!.column, failed!.limit], [true, 1, 35, 0]);
+  const error = await errorsOf(reference, storedTensor(NAME, [2, 128], bytes, 'Q8_0'));
+  assert.deepEqual([error.exact, error.failed!.row, error.failed!.column], [true, 1, 35]);
+  const { what, expected } = tensorFault(error)!;
+  assert.match(what, /^relative RMS error of Q8_0, the first row beyond its limit at row 1, block 1 /);
+  assert.equal(expected, 'at most 0.00');
 });
 
 it('of several weights that are off by most the first is named', async () => {

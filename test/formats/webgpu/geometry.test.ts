@@ -59,8 +59,8 @@ describe('the geometry of a bundle', () => {
       { scheme: 'q4', rows: 3, columns: 64 },
       { scheme: 'f16', rows: 5, columns: 10 },
     ] as const;
-    // Codes of 4 bits, and an f16 for each 32 of them.
-    const weights = 3 * (32 + 2 * 2) + 5 * 20;
+    // Codes of 4 bits, and an f16 for each 32 of them; rows of f16 are padded to 32 columns.
+    const weights = 3 * (32 + 2 * 2) + 5 * 64;
     // Two layers of 15 + 18 values in f16.
     const token = 2 * (15 + 18) * 2;
     assert.deepEqual(memoryOf(CONFIG, planes), [
