@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { diff } from '../../src/pipeline/diff.ts';
+import { SMALL_PLM } from '../support/hollow-model.ts';
+import { memoryModel, memoryTensor, tensorValues, withTensors } from '../support/memory-model.ts';
 import { fixture } from '../support/paths.ts';
 import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -15,6 +18,18 @@ describe('diff', () => {
     const json = JSON.parse((await runCli(['diff', TINY, TINY, '--json'])).stdout);
     const changes = { a: [], b: [] };
     assert.deepEqual(json, { same: true, fields: [], tensors: [], equalTensors: 38, changes });
+  });
+
+  it('tells a tensor of the same scheme in which one weight differs', async () => {
+    const a = memoryModel(SMALL_PLM);
+    const norm = a.tensors.get('model.norm.weight')!;
+    const values = await tensorValues(norm);
+    const lost = Math.abs(values[7]!);
+    values[7] = 0;
+    const b = withTensors(a, memoryTensor(norm.name, norm.shape, values));
+    const { same, tensors, equalTensors } = await diff(a, b, { threads: 1 });
+    assert.deepEqual([same, tensors.length, equalTensors], [false, 1, a.tensors.size - 1]);
+    assert.deepEqual([tensors[0]!.name, tensors[0]!.error!.maxAbs], [norm.name, lost]);
   });
 
   it('of a checkpoint and its artifact tells schemes and errors', async (t) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { piecesOf } from '../../src/hub/body.ts';
+import { piecesOf, wholeBody } from '../../src/hub/body.ts';
+import { pressFailure } from '../support/press-failure.ts';
 
 test('an aborted answer ends the loop over its body, even where the body does not tell', async () => {
   const connection = new AbortController();
@@ -26,4 +27,16 @@ test('an aborted answer ends the loop over its body, even where the body does no
   const next = pieces.next();
   connection.abort(new Error('the disk is full'));
   await assert.rejects(next, { message: 'the disk is full' });
+});
+
+test('a body may have as many bytes as the limit, and not one more', async () => {
+  const bodyOf = (bytes: number) => {
+    const connection = new AbortController();
+    const { signal } = connection;
+    const abort = (reason: unknown) => connection.abort(reason);
+    const answer = { response: new Response(new Uint8Array(bytes)), signal, abort };
+    return wholeBody(answer, 'x.json', { timeout: 60_000, limit: 10 });
+  };
+  assert.equal((await bodyOf(10)).length, 10);
+  await assert.rejects(bodyOf(11), pressFailure('network', /^x\.json: answers with more than 10 bytes$/));
 });

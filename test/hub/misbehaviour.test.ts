@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { ServerResponse } from 'node:http';
 import path from 'node:path';
 import test, { describe, it, type TestContext } from 'node:test';
@@ -332,6 +332,37 @@ describe('pull refuses, and leaves nothing wrong', () => {
       for (const file of NEEDED) assert.deepEqual(readFileSync(path.join(folder!, file)), FILES[file]);
     });
   }
+});
+
+test('what comes whole with another hash is asked for once', async (t) => {
+  const { server, take } = await start(t);
+  const whole = REFUSALS['wrong bytes']!;
+  server.misbehaviours.push(whole.act);
+  await assert.rejects(take(), pressFailure('network', whole.message));
+  assert.equal(server.seen.filter(isWeights).length, 1);
+});
+
+test('what an earlier run has kept is fetched anew where it is not the beginning of the file', async (t) => {
+  const { server, home, take } = await start(t);
+  const blobs = path.join(home, 'hub', 'models--PLM-Team--plm-tiny', 'blobs');
+  mkdirSync(blobs, { recursive: true });
+  writeFileSync(path.join(blobs, `${sha256(WEIGHTS)}.plmpress.incomplete`), Buffer.alloc(1000));
+  const { folder } = await take();
+  for (const file of NEEDED) assert.deepEqual(readFileSync(path.join(folder!, file)), FILES[file]);
+  const ranges = server.seen.filter(isWeights).map(({ headers }) => headers.range);
+  assert.deepEqual(ranges, ['bytes=1000-', undefined]);
+});
+
+test('a commit that is asked for is the one that comes', async (t) => {
+  const { server, home } = await start(t);
+  server.misbehaviours.push(
+    always(isRevision, (response) => sendJson(response, 200, { _id: 1, id: 'x', sha: 'b'.repeat(40) })),
+  );
+  const source = parseHubSource(`${REPOSITORY}@${'a'.repeat(40)}`)!;
+  await assert.rejects(
+    pull({ settings: testSettings(server, home), source }),
+    pressFailure('network', /the Hub names no commit for this revision$/),
+  );
 });
 
 test('an abort ends the wait for the next try', async () => {

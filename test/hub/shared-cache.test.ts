@@ -17,6 +17,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { closeModel } from '../../src/core/model.ts';
 import type { Progress } from '../../src/core/progress.ts';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
+import { keepListing, keptListing } from '../../src/hub/kept-listing.ts';
 import { openTree } from '../../src/hub/snapshot.ts';
 import { resolveRevision } from '../../src/hub/tree.ts';
 import { openSource } from '../../src/pipeline/open.ts';
@@ -116,6 +117,16 @@ describe('the cache that tools of the Hub share', () => {
       assert.deepEqual((await take()).files.map((file) => file.path).sort(), NEEDED);
     });
   }
+});
+
+it('a listing that plmpress keeps comes back, unless a later version has kept it', async (t) => {
+  const file = path.join(temporaryFolder(t), 'listings', 'x.json');
+  const origin = { repository: REPOSITORY, revision: 'a'.repeat(40) };
+  const files = [{ path: 'config.json', bytes: 3, oid: 'b'.repeat(40) }];
+  await keepListing(file, { ...origin, files });
+  assert.deepEqual(await keptListing(file, origin), { ...origin, files });
+  writeFileSync(file, JSON.stringify({ version: 2, files }));
+  assert.equal(await keptListing(file, origin), undefined);
 });
 
 /** What a disk or a system without symbolic links answers, and huggingface_hub where it is told to make none. */

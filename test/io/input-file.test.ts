@@ -127,6 +127,18 @@ test('a file that changes while it is read', async (t) => {
       await assertRejects(path.dirname(filePath), () => file.sha256(), expected);
     });
   }
+  await t.test('is replaced by an equal file of the same age', async (t) => {
+    const filePath = path.join(temporaryFolder(t), 'weights');
+    for (const name of [filePath, `${filePath}.new`]) {
+      writeFileSync(name, CONTENT);
+      utimesSync(name, 1, 1);
+    }
+    const file = await InputFile.open(filePath, 'weights');
+    t.after(() => file.close());
+    renameSync(`${filePath}.new`, filePath);
+    const expected: Rejection = { message: /^weights: changed while reading$/ };
+    await assertRejects(path.dirname(filePath), () => file.sha256(), expected);
+  });
   await t.test('a short read is never taken for a full one', async (t) => {
     const { file, filePath } = await openContent(t);
     truncateSync(filePath, 1000);
@@ -192,6 +204,17 @@ test('text files', async (t) => {
     assert.equal(file.text, '{"é": "😀"}');
     assert.equal(file.bytes, 14);
     assert.equal(await file.sha256(), digestOf(Buffer.from(file.text)));
+  });
+  await t.test('may be as large as the limit', async () => {
+    write('x'.repeat(100));
+    assert.equal((await read()).bytes, 100);
+  });
+  await t.test('keep a byte order mark, but for JSON', async () => {
+    write('\ufeff{}');
+    assert.equal((await read()).text, '{}');
+    const other = path.join(folder, 'x.txt');
+    writeFileSync(other, '\ufeffx');
+    assert.equal((await readTextFile(other, 'x.txt', 100)).text, '\ufeffx');
   });
   const rows: readonly (readonly [name: string, content: string | Uint8Array, message: RegExp])[] = [
     ['larger than the limit', 'x'.repeat(101), /^x\.json: too large, got 101, expected at most 100 bytes$/],

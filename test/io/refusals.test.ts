@@ -88,6 +88,14 @@ describe('what a file system does not have is no reason to lose a file', () => {
     }
   }
 
+  it('a small file that does not get to the disk does not get its name', async (t) => {
+    const folder = usedFolder(t);
+    refuse(t, 'EIO', 'sync');
+    const file = path.join(folder, 'a');
+    await assert.rejects(replaceFile(file, Buffer.from('new')), pressFailure('local-io', /EIO/));
+    assert.deepEqual(contentOf(folder), ['old', 'old']);
+  });
+
   it('several are told in one note', async (t) => {
     const folder = usedFolder(t);
     refuse(t, 'ENOTSUP', 'chmod', 'sync');

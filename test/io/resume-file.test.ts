@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, linkSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { Journal } from '../../src/io/journal.ts';
 import { ResumeFile } from '../../src/io/resume-file.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -49,5 +50,43 @@ describe('a file to go on from', () => {
       failure: 'local-io',
     });
     await assert.rejects(new ResumeFile(folder).load('work', blank()), { failure: 'local-io' });
+  });
+});
+
+describe('a journal', () => {
+  /** What a journal of `key` has kept, after `texts` have been appended. */
+  async function kept(place: string, key: string, ...texts: string[]): Promise<readonly string[]> {
+    const journal = await Journal.open(place, key);
+    for (const text of texts) await journal.append(text);
+    await journal.close();
+    return journal.found;
+  }
+
+  it('gives back what was appended, up to the first line that is torn or damaged', async (t) => {
+    const place = path.join(temporaryFolder(t), 'journal');
+    assert.deepEqual(await kept(place, 'work', 'a', 'b'), []);
+    appendFileSync(place, readFileSync(place).subarray(0, 30));
+    assert.deepEqual(await kept(place, 'work', 'c'), ['a', 'b']);
+    const whole = readFileSync(place, 'latin1');
+    writeFileSync(place, whole.replace(' b\n', ' x\n'));
+    assert.deepEqual(await kept(place, 'work'), ['a']);
+    assert.equal(readFileSync(place, 'latin1'), whole.slice(0, whole.indexOf('\n') + 1));
+  });
+
+  it('of other work counts for nothing', async (t) => {
+    const place = path.join(temporaryFolder(t), 'journal');
+    await kept(place, 'work', 'a');
+    assert.deepEqual([await Journal.isOf(place, 'work'), await Journal.isOf(place, 'other')], [true, false]);
+    assert.deepEqual(await kept(place, 'other', 'b'), []);
+    assert.deepEqual(await kept(place, 'other'), ['b']);
+  });
+
+  it('is not written to where the file has another name too', async (t) => {
+    const folder = temporaryFolder(t);
+    const [place, mine] = [path.join(folder, 'journal'), path.join(folder, 'mine')];
+    writeFileSync(mine, 'mine');
+    linkSync(mine, place);
+    assert.deepEqual(await kept(place, 'work', 'a'), []);
+    assert.equal(readFileSync(mine, 'utf8'), 'mine');
   });
 });

@@ -4,8 +4,9 @@ import { planGguf } from '../../formats/gguf/export.ts';
 import type { Model } from '../../src/core/model.ts';
 import { plmTensors } from '../../src/core/names.ts';
 import type { Moments, Statistics } from '../../src/core/statistics.ts';
+import { calibratedRounding } from '../../src/passes/calibrated-rounding.ts';
 import { factor } from '../../src/passes/cholesky.ts';
-import { feedbackOf } from '../../src/passes/feedback.ts';
+import { feedbackOf, shareOfChance } from '../../src/passes/feedback.ts';
 import { roundedModel } from '../../src/pipeline/allocation/round.ts';
 import { SMALL_PLM } from '../support/hollow-model.ts';
 import { memoryModel, memoryTensor, tensorValues } from '../support/memory-model.ts';
@@ -85,6 +86,38 @@ describe('coefficients of error feedback', () => {
       const coefficients = await feedbackOf(momentsOf(inputs, size)).coefficients(factor);
       assert.ok(coefficients.every(Number.isFinite), `${coefficients}`);
     }
+  });
+});
+
+describe('what calibration says of rounding', () => {
+  const slots = new Map(plmTensors(SMALL_PLM).map((slot) => [slot.ggufName, slot]));
+  const [query, embedding] = ['blk.0.attn_q.weight', 'token_embd.weight'].map((name) => slots.get(name)!);
+  const squares = new Float32Array(256).map((_, i) => i % 2);
+  const known = {
+    ...madeUpStatistics(SMALL_PLM),
+    ...{ tokens: 768, meanSquares: new Map([['blk.0.attn_q.weight', squares]]) },
+  };
+  const imatrix = { name: 'x.gguf', sha256: '', datasets: [], chunks: 1, notes: [] };
+
+  it('draws mean squares towards their mean, as if 256 tokens more had been read', () => {
+    const { importances } = calibratedRounding({ ...memoryModel(SMALL_PLM), statistics: known }, 'best');
+    // A quarter of the way to 0.5.
+    const drawn = importances(query!)!;
+    assert.deepEqual([...new Set(drawn)], [0.125, 0.875]);
+    const padded = importances(query!, 288)!;
+    assert.deepEqual([padded.length, padded[255], padded[256]], [288, 0.875, 0]);
+  });
+
+  it('weighs matrices by an imatrix as it is, and no embedding', () => {
+    const entries = new Map([...slots.values()].flatMap(({ ggufName }) => [[ggufName!, squares] as const]));
+    const importancesOf = { ...imatrix, entries };
+    const rounding = calibratedRounding({ ...memoryModel(SMALL_PLM), importances: importancesOf }, 'fast');
+    assert.equal(rounding.importances(query!), squares);
+    assert.equal(rounding.importances(embedding!), undefined);
+  });
+
+  it('trusts correlations the less the fewer tokens there are', () => {
+    assert.deepEqual([shareOfChance(256, 768), shareOfChance(256, 0)], [0.25, 1]);
   });
 });
 

@@ -7,8 +7,24 @@ import { closeModel } from '../../src/core/model.ts';
 import type { ProgressEvent } from '../../src/core/progress.ts';
 import { calibrate } from '../../src/pipeline/calibrate.ts';
 import { CalibrationKeeper } from '../../src/pipeline/calibration-keeper.ts';
+import { SMALL_PLM } from '../support/hollow-model.ts';
+import { memoryModel } from '../support/memory-model.ts';
 import { writeRandomCheckpoint } from '../support/random-checkpoint.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+
+it('a limit of tokens is one of all texts together', async (t) => {
+  const text = 'Call me Ishmael. ';
+  const { tokens } = await calibrate({
+    ...{
+      model: memoryModel(SMALL_PLM),
+      source: 'memory',
+      output: path.join(temporaryFolder(t), 'x'),
+      threads: 1,
+    },
+    ...{ texts: ['a', 'b'].map((name) => ({ name, text })), maxTokens: text.length + 3 },
+  });
+  assert.equal(tokens, text.length + 3);
+});
 
 describe('calibration that is interrupted', () => {
   it('goes on only with the same model, texts and options', async (t) => {

@@ -13,8 +13,13 @@ import {
   mergeManifest,
 } from '../../src/pipeline/manifest.ts';
 import { checkManifest, parseManifest, readManifest } from '../../src/pipeline/manifest-reader.ts';
+import { recordVerifications } from '../../src/pipeline/record-verification.ts';
+import type { Verification } from '../../src/pipeline/verify.ts';
 import { assertRejects } from '../support/rejects.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+
+/** Of `printf 'Call me Ishmael.' | sha256sum`. */
+const SHA_OF_ISHMAEL = '458f3ceeeec730139693560ecf66c9c22d9c7bc7dcb0599e8e10b667dfeac043';
 
 const SHA = (digit: string) => digit.repeat(64);
 
@@ -218,6 +223,24 @@ test('a folder that is a file has no manifest', async (t) => {
   await assertRejects(folder, () => readManifest(path.join(folder, 'file')), {
     failure: 'local-io',
     message,
+  });
+});
+
+test('what verifying has found is recorded for the artifact of the run', async (t) => {
+  const folder = temporaryFolder(t);
+  const others = [artifact('gguf:q8_0', 'a.gguf'), artifact('gguf:f16', 'c.gguf')];
+  const before = mergeManifest(ONE, others, [file('a.gguf'), file('c.gguf')]);
+  writeFileSync(path.join(folder, MANIFEST_NAME), encodeManifest(before));
+  const kld = { mean: 0.25, median: 0.125, p99: 2, max: 3 };
+  const found = { tokens: 7, kld, top1: 0.75 } as Verification;
+  const texts = ['Call me Ishmael.'];
+  await recordVerifications(folder, [file('a.gguf')], [{ target: 'gguf:q8_0', verification: found }], texts);
+  const { artifacts } = (await readManifest(folder))!;
+  const recorded = new Map(artifacts.map(({ files, verification }) => [files[0], verification]));
+  assert.deepEqual([recorded.get('b.gguf'), recorded.get('c.gguf')], [undefined, undefined]);
+  assert.deepEqual(recorded.get('a.gguf'), {
+    ...{ tokens: 7, meanKld: 0.25, top1: 0.75 },
+    texts: [SHA_OF_ISHMAEL],
   });
 });
 

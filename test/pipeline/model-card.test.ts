@@ -108,6 +108,12 @@ describe('model card', () => {
     assert.ok(parseCard(text).tags!.includes('imatrix'));
   });
 
+  it('tells that a GGUF of arch plm needs flash attention to be off', () => {
+    const text = card();
+    assert.match(text, /^With llama\.cpp\. Flash attention must be off, as its architecture `plm` aborts/m);
+    assert.match(text, /^llama-cli --hf-repo me\/plm --hf-file PLM-1\.8B-Q4_K_M\.gguf -fa off$/m);
+  });
+
   it('keeps names from becoming markup', () => {
     const name = '<img src=x onerror=alert(1)>|`*\n# x';
     const text = card({

@@ -7,7 +7,14 @@ import { type SchemeName, schemeBytes } from '../../src/core/scheme.ts';
 import { rowCount, type Tensor } from '../../src/core/tensor.ts';
 import { openCompute } from '../../src/kernels/compute.ts';
 import { assertTranscodable, type TranscodeOptions, transcode } from '../../src/pipeline/transcode.ts';
-import { importanceBytes, SLOTS, slotBytes } from '../../src/pipeline/working-memory.ts';
+import {
+  feedbackBytes,
+  importanceBytes,
+  SLOTS,
+  sideBytes,
+  slotBytes,
+  triangleBytes,
+} from '../../src/pipeline/working-memory.ts';
 import { codecOf } from '../../src/schemes/index.ts';
 import { assertSameBytes } from '../support/blocks.ts';
 import { quantizeChunk } from '../support/ggml.ts';
@@ -318,6 +325,18 @@ describe('working memory', () => {
     assert.equal(importanceBytes([tensor, weighted(1), weighted(1000), weighted(999)]), 4032);
     const most = slotBytes([tensor], { ...limit, maxMemory: 168e6 });
     assert.equal(slotBytes([weighted(48)], { ...limit, maxMemory: 168e6 + 192 }), most);
+  });
+
+  it('counts coefficients of feedback, and the second moments that they are made of', () => {
+    const fed = (columns: number) => ({
+      ...tensor,
+      feedback: { columns, coefficients: () => assert.fail() },
+    });
+    const tensors = [tensor, fed(100), fed(99)];
+    // f32 of 100 * 99 / 2 pairs, f64 of 100 * 101 / 2, in whole cache lines.
+    assert.deepEqual([feedbackBytes(tensors), triangleBytes(tensors)], [19_840, 40_448]);
+    assert.equal(sideBytes(tensors), 19_840 + 40_448);
+    assert.equal(sideBytes([tensor]), 0);
   });
 
   it('says how much it needs', () => {

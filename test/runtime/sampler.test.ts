@@ -35,6 +35,8 @@ describe('which tokens can be drawn', () => {
     ['top-k beyond the vocabulary', { topK: 9 }, [0, 1, 2, 3, 4]],
     ['top-p 0: still one', { topP: 0 }, [1]],
     ['top-p 0.5: 0.4 is too little, 0.4 + 0.3 is enough', { topP: 0.5 }, [1, 3]],
+    ['top-p 0.3995: 0.4 is enough', { topP: 0.3995 }, [1]],
+    ['top-p 0.4005: 0.4 is too little', { topP: 0.4005 }, [1, 3]],
     ['top-p 0.8: 0.4 + 0.3 + 0.15', { topP: 0.8 }, [1, 3, 4]],
     ['min-p 0.3: at least 0.12', { minP: 0.3 }, [1, 3, 4]],
     ['min-p 1: the likeliest', { minP: 1 }, [1]],

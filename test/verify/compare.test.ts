@@ -9,7 +9,9 @@ import type { SchemeName } from '../../src/core/scheme.ts';
 import { PlmRuntime } from '../../src/runtime/plm-runtime.ts';
 import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 import { compareModels } from '../../src/verify/compare.ts';
+import type { LogitsEngine } from '../../src/verify/engine.ts';
 import type { RowMetrics } from '../../src/verify/metrics.ts';
+import { RememberedLogits } from '../../src/verify/remembered-logits.ts';
 import { comparisonFault, defaultMaxKld } from '../../src/verify/thresholds.ts';
 import { SMALL_PLM } from '../support/hollow-model.ts';
 import { memoryModel, memoryTensor, tensorValues, withTensors } from '../support/memory-model.ts';
@@ -96,6 +98,21 @@ describe('two models over the same tokens', () => {
     await assert.rejects(compareModels(reference, reference, IDS, { signal }), { name: 'AbortError' });
   });
 
+  it('the limit is that of the coarsest matrices', async () => {
+    const { tensors } = memoryModel(CONFIG, { scheme: 'Q8_0' });
+    // As src/verify/scheme-limits.ts has them.
+    assert.equal(defaultMaxKld(tensors), 5e-3);
+    const coarse = memoryModel(CONFIG, { scheme: 'Q4_0' }).tensors.get('model.embed_tokens.weight')!;
+    assert.equal(defaultMaxKld(new Map([...tensors, [coarse.name, coarse]])), 0.5);
+  });
+
+  it('a divergence that is no number does not pass', async () => {
+    const comparison = await compareModels(reference, reference, IDS, { threads: 1 });
+    const kld = { ...comparison.kld, mean: Number.NaN };
+    assert.equal(comparisonFault({ ...comparison, kld }, 10)?.what, 'mean KLD');
+    assert.equal(comparisonFault(comparison, 0), undefined);
+  });
+
   it('refuses other vocabularies and less than two tokens', async () => {
     const other = memoryModel({ ...CONFIG, vocabSize: 65 });
     await assert.rejects(
@@ -116,6 +133,67 @@ describe('two models over the same tokens', () => {
     await assert.rejects(
       compareModels(reference, reference, IDS, { threads: 1, maxMemory: maxMemory - 1 }),
       pressFailure('local-io', /working memory/),
+    );
+  });
+});
+
+describe('logits that are asked for again', () => {
+  /** Counts tokens, and writes their logits into one row, as engines may. */
+  class CountingEngine implements LogitsEngine {
+    readonly memoryBytes = 100;
+    computed = 0;
+    readonly #row = new Float32Array(4);
+
+    reset(): void {}
+
+    async *logits(ids: readonly number[]): AsyncGenerator<Float32Array> {
+      for (const id of ids) {
+        this.computed++;
+        yield this.#row.fill(id);
+      }
+    }
+
+    async close(): Promise<void> {}
+  }
+
+  const WINDOWS = [[3, 1], [4]];
+  const BYTES = 3 * 4 * 4;
+
+  async function read(logits: RememberedLogits): Promise<number[]> {
+    const rows: Float32Array[] = [];
+    logits.rewind();
+    for (const window of WINDOWS) for await (const row of logits.logits(window)) rows.push(row.slice());
+    return rows.map((row) => row[3]!);
+  }
+
+  it('are computed once where they fit, and each time where they do not', async () => {
+    for (const [budget, computed] of [
+      [BYTES, 3],
+      [BYTES - 1, 6],
+    ]) {
+      const engine = new CountingEngine();
+      const logits = new RememberedLogits(engine, 4, 3, budget!);
+      assert.deepEqual(
+        [await read(logits), await read(logits)],
+        [
+          [3, 1, 4],
+          [3, 1, 4],
+        ],
+      );
+      assert.equal(engine.computed, computed);
+      assert.equal(logits.memoryBytes, 100 + (computed === 3 ? BYTES : 0));
+    }
+  });
+
+  it('are whole after a reading that was broken off', async () => {
+    const logits = new RememberedLogits(new CountingEngine(), 4, 3, BYTES);
+    for await (const _ of logits.logits(WINDOWS[0]!)) break;
+    assert.deepEqual(
+      [await read(logits), await read(logits)],
+      [
+        [3, 1, 4],
+        [3, 1, 4],
+      ],
     );
   });
 });

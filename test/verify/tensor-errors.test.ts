@@ -132,6 +132,9 @@ describe('chunks', () => {
     // A row takes 128 and 68 bytes; 15 of them fit, 12 are a multiple of 4 and 6.
     await errorsOf(stepped(reference, 4), stepped(artifact, 6), { budget: 15 * 196 });
     assert.deepEqual(ranges, ['0+12', '0+12', '12+12', '12+12', '24+12', '24+12', '36+4', '36+4']);
+    ranges.length = 0;
+    await errorsOf(stepped(reference, 4), stepped(artifact, 6), { budget: 30 * 196 });
+    assert.deepEqual(ranges, ['0+24', '0+24', '24+16', '24+16']);
   });
 });
 
@@ -192,15 +195,46 @@ describe('the place that is named', () => {
   }
 });
 
+it('a block that was copied may not be off by one code', async () => {
+  const ones = new Float32Array(2 * 128).fill(1);
+  const bytes = await storedBytes(memoryTensor(NAME, [2, 128], ones, 'Q8_0'));
+  const reference = storedTensor(NAME, [2, 128], bytes.slice(), 'Q8_0');
+  // Code 3 of block 1 of row 1.
+  bytes[34 * 5 + 2 + 3]!--;
+  const error = await errorsOf(reference, storedTensor(NAME, [2, 128], bytes, 'Q8_0'));
+  assert.deepEqual([error.exact, error.failed!.row, error.failed!.column], [true, 1, 35]);
+  const { what, expected } = tensorFault(error)!;
+  assert.match(what, /^relative RMS error of Q8_0, the first row beyond its limit at row 1, block 1 /);
+  assert.equal(expected, 'at most 0.00');
+});
+
+it('of several weights that are off by most the first is named', async () => {
+  const ones = new Float32Array(2 * 128).fill(1);
+  const bytes = await storedBytes(memoryTensor(NAME, [2, 128], ones, 'Q8_0'));
+  // The scale of block 2 of row 1.
+  bytes.fill(0, 34 * 6, 34 * 6 + 2);
+  const { failed } = await errorsOf(
+    memoryTensor(NAME, [2, 128], ones, 'BF16'),
+    storedTensor(NAME, [2, 128], bytes, 'Q8_0'),
+  );
+  assert.deepEqual([failed!.row, failed!.column, failed!.block], [1, 64, 2]);
+});
+
 describe('models', () => {
   const tensor = (name: string, shape: number[]) => memoryTensor(name, shape, new Float32Array(32).fill(1));
 
   it('names what does not match, and compares the rest', async () => {
-    const reference = modelOf(tensor('a', [4, 8]), tensor('b', [4, 8]), tensor('c', [4, 8]));
-    const artifact = modelOf(tensor('b', [8, 4]), tensor('c', [4, 8]), tensor('d', [4, 8]));
+    const reference = modelOf(...['a', 'b', 'c', 'e', 'f'].map((name) => tensor(name, [4, 8])));
+    const artifact = modelOf(
+      ...[tensor('b', [8, 4]), tensor('c', [4, 8]), tensor('d', [4, 8])],
+      ...[tensor('e', [2, 8]), tensor('f', [4, 4])],
+    );
     assert.deepEqual(
       [...tensorMismatches(reference, artifact)].map(({ field, what }) => `${field}: ${what}`),
-      ['a: tensor is missing in the artifact', 'b: shape', 'd: tensor is not in the reference'],
+      [
+        ...['a: tensor is missing in the artifact', 'b: shape', 'e: shape', 'f: shape'],
+        'd: tensor is not in the reference',
+      ],
     );
     const compared: string[] = [];
     for await (const { name } of tensorErrors(reference, artifact, { threads: 1 })) compared.push(name);

@@ -4,7 +4,8 @@ import { ggufPasses } from '../../../formats/gguf/architecture.ts';
 import { type GgufOptions, planGguf } from '../../../formats/gguf/export.ts';
 import { readGguf } from '../../../formats/gguf/reader.ts';
 import type { SchemeOptions } from '../../../formats/gguf/scheme-choice.ts';
-import { siblingShardNames } from '../../../formats/gguf/shards.ts';
+import { layoutShards, siblingShardNames } from '../../../formats/gguf/shards.ts';
+import { type KeyValue, layoutGguf } from '../../../formats/gguf/writer.ts';
 import type { PlmConfig } from '../../../src/core/config.ts';
 import { PressError } from '../../../src/core/errors.ts';
 import type { PlannedFile } from '../../../src/core/export-plan.ts';
@@ -420,6 +421,19 @@ describe('planGguf with shards', () => {
       plan.files.flatMap(({ tensors }) => tensors.map(({ name }) => name)),
       whole.tensors.map(({ name }) => name),
     );
+  });
+
+  it('exceeds no size by a byte, wherever that falls', () => {
+    const metadata: KeyValue[] = [['a', { type: 'string', value: 'b' }]];
+    const entries = Array.from({ length: 12 }, (_, i) => {
+      return { name: `t${i}`, scheme: 'F32', shape: [3, 5 + i] } as const;
+    });
+    for (let size = 700; size < 1000; size++) {
+      const shards = layoutShards(metadata, entries, size);
+      assert.ok(shards.some((shard) => shard.entries.length > 1));
+      for (const shard of shards.filter((each) => each.entries.length > 1))
+        assert.ok(layoutGguf(shard.metadata, shard.entries).bytes <= size, `${size}`);
+    }
   });
 
   it('makes each complete in itself, with the model’s keys in the first only', async () => {

@@ -48,6 +48,11 @@ describe('keys of other writers', () => {
     });
   }
 
+  it('a file without a theta has that of llama.cpp', async (t) => {
+    const { config } = await openedWith(t, {}, {}, ['plm.rope.freq_base']);
+    assert.deepEqual(config, { ...SMALL_PLM, ropeTheta: 10_000 });
+  });
+
   it('counts that llama.cpp derives may be left out, and may stand there once a layer', async (t) => {
     const [heads, keyHeads] = ['plm.attention.head_count', 'plm.attention.head_count_kv'];
     const short = await openedWith(t, {}, {}, [keyHeads!, 'plm.vocab_size']);

@@ -60,6 +60,15 @@ test('opens plm-tiny', async (t) => {
   }
 });
 
+test('stop tokens are those of config.json and of generation_config.json', async (t) => {
+  const folder = temporaryFolder(t);
+  writeTinyCheckpoint(folder);
+  writeFileSync(path.join(folder, 'generation_config.json'), JSON.stringify({ eos_token_id: [2001, 2002] }));
+  const { tokenizer } = await openModel(t, folder);
+  // 2000 is <|endoftext|>, at which every text ends.
+  assert.deepEqual([...tokenizer.stopTokenIds].sort(), [2000, 2001, 2002]);
+});
+
 test('tensors give their rows', async (t) => {
   const folder = temporaryFolder(t);
   writeTinyCheckpoint(folder);

@@ -4,11 +4,12 @@ import { rowStart } from '../../../src/passes/cholesky.ts';
 import { leastSquares } from '../../../src/passes/prune/least-squares.ts';
 import { rateBound } from '../../../src/passes/prune/measure.ts';
 import { Repairs } from '../../../src/passes/prune/repairs.ts';
+import { rankingOf, type Score, scoresOf } from '../../../src/passes/prune/scores.ts';
 import { chooseWidths } from '../../../src/passes/prune/widths.ts';
 import { SMALL_PLM } from '../../support/hollow-model.ts';
 import { memoryModel } from '../../support/memory-model.ts';
 import { gaussian } from '../../support/samples.ts';
-import { correlatedStatistics } from '../../support/statistics.ts';
+import { correlatedStatistics, madeUpStatistics } from '../../support/statistics.ts';
 
 /** Second moments of `n` correlated channels over `tokens` made-up tokens. */
 function moments(n: number, tokens: number): number[][] {
@@ -68,6 +69,8 @@ it('a repair that was dropped is solved for again, once for all that ask in turn
   const found = repairs.of(pruned);
   assert.deepEqual(await found, leastSquares(triangle, 3, 1, 0.02));
   assert.equal(repairs.of(pruned), found);
+  const other = await repairs.of({ ...pruned, layer: 0, kept: Int32Array.of(0, 3), removed });
+  assert.equal(other.correction.length, 2);
 });
 
 describe('the bound of a rate', () => {
@@ -75,6 +78,29 @@ describe('the bound of a rate', () => {
     assert.ok(Math.abs(rateBound(0, 1000) - 2.7e-3) < 2e-5);
     assert.ok(rateBound(50, 1000) > 0.05 && rateBound(50, 1000) < 0.065);
     assert.equal(rateBound(1000, 1000), 1);
+  });
+});
+
+describe('scores of neurons', () => {
+  const made = madeUpStatistics(SMALL_PLM).neurons[0]!;
+  const neurons = {
+    ...made,
+    firings: Float32Array.of(3, 1, 2),
+    means: Float32Array.of(1, 0, 1.5),
+    meanSquares: Float32Array.of(2, 4, 3),
+  };
+  const columnSquares = Float64Array.of(9, 1, 2);
+  const expected: readonly [score: Score, values: number[]][] = [
+    ['firing', [3, 1, 2]],
+    ['wanda', [18, 4, 6]],
+    ['fluctuation', [9, 4, 1.5]],
+  ];
+  for (const [score, values] of expected) {
+    it(score, () => assert.deepEqual([...scoresOf(score, neurons, columnSquares, 0)], values));
+  }
+
+  it('rank the least needed first, of equal ones the lower index', () => {
+    assert.deepEqual([...rankingOf(Float64Array.of(3, 1, 2, 1))], [1, 3, 2, 0]);
   });
 });
 

@@ -38,12 +38,37 @@ describe('schemes chosen by size', () => {
     }
   });
 
-  it('cost less than the recipe of the same size, and are recorded', async () => {
+  it('never take a byte more than is allowed', async (t) => {
+    const allocator = await SchemeAllocator.open(MODEL, { recipe: 'q4_k_m', options: {}, ...REQUEST });
+    t.after(() => allocator.close());
+    const { bytes: all } = await allocator.allocate(1e9);
+    // What is chosen first has room for all but the headers.
+    for (const less of [1, 1024]) {
+      const { bytes } = await allocator.allocate(all - less);
+      assert.ok(bytes <= all - less, `${bytes} of ${all - less}`);
+    }
+  });
+
+  it('are chosen anew where they were predicted badly, and only where that is better', async (t) => {
+    const allocator = await SchemeAllocator.open(MODEL, { recipe: 'q4_k_m', options: {}, ...REQUEST });
+    t.after(() => allocator.close());
+    const whole = bytesOf(await planTarget(MODEL, 'gguf:q4_k_m'));
+    const poor = await allocator.allocate(Math.floor(0.7 * whole));
+    assert.equal(await allocator.repair(poor, whole), poor);
+    const better = await allocator.repair({ ...poor, predictedKld: 0.5 * poor.measuredKld }, whole);
+    assert.ok(better.measuredKld < 0.8 * poor.measuredKld && better.bytes <= whole);
+    const best = { ...poor, predictedKld: 1e-10, measuredKld: 1e-9 };
+    assert.equal(await allocator.repair(best, whole), best);
+  });
+
+  it('cost less than the recipe of the same size, and are recorded', async (t) => {
+    const repair = t.mock.method(SchemeAllocator.prototype, 'repair');
     const recipe = await planTarget(MODEL, 'gguf:q4_k_m');
     const chosen = await planTarget(MODEL, 'gguf:q4_k_m', {
       allocation: { ...REQUEST, targetBytes: bytesOf(recipe) },
     });
     assert.ok(bytesOf(chosen) <= bytesOf(recipe));
+    assert.equal(repair.mock.callCount(), 1);
     const schemes = chosen.plan.files[0]!.tensors.filter(({ source }) => source.shape.length > 1).map(
       ({ name, scheme }) => `^${name.replaceAll('.', '\\.')}$=${scheme}`,
     );

@@ -23,6 +23,17 @@ describe('genai_config.json', () => {
     assert.equal(decoder.filename, 'onnx/model_q4.onnx');
     assert.deepEqual([decoder.num_key_value_heads, decoder.head_size], [1, 136]);
     assert.deepEqual([decoder.num_attention_heads, decoder.num_hidden_layers], [4, 2]);
+    // As the graph has them: docs/onnx.md.
+    assert.deepEqual(decoder.inputs, {
+      ...{ input_ids: 'input_ids', attention_mask: 'attention_mask', position_ids: 'position_ids' },
+      past_key_names: 'past_key_values.%d.key',
+      past_value_names: 'past_key_values.%d.value',
+    });
+    assert.deepEqual(decoder.outputs, {
+      logits: 'logits',
+      present_key_names: 'present.%d.key',
+      present_value_names: 'present.%d.value',
+    });
   });
 
   it('samples as generation_config.json does, up to the whole context', () => {
