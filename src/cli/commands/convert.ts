@@ -17,7 +17,7 @@ import { withStatistics } from '../../pipeline/open-statistics.ts';
 import { readText } from '../../pipeline/read-text.ts';
 import { recordVerifications } from '../../pipeline/record-verification.ts';
 import { planTargets } from '../../pipeline/target.ts';
-import { withoutPositions } from '../../pipeline/verify.ts';
+import { outcomeOf, withoutPositions } from '../../pipeline/verify.ts';
 import {
   collect,
   collectInteger,
@@ -34,7 +34,7 @@ import type { Session } from '../session.ts';
 import { type Conversion, conversionLines, describePlan } from '../ui/conversion.ts';
 import { remarks } from '../ui/remarks.ts';
 import { runHints } from '../ui/run-hints.ts';
-import { summarizeVerification } from '../ui/verification.ts';
+import { outcomeText, summarizeVerification } from '../ui/verification.ts';
 import { assertNoReport, assertOptionsApply, type ConvertFlags, targetOptions } from './convert-flags.ts';
 import { namedTexts, openReports, reportOption } from './report-flags.ts';
 import { threadsOption } from './runtime-flags.ts';
@@ -293,8 +293,8 @@ async function run(
   } else if (!session.quiet) {
     await session.writeLines(conversionLines(conversion, session.theme));
     for (const { target, verification } of verifications ?? []) {
-      const { passed } = verification;
-      const verdict = passed ? session.theme.good('verified') : session.theme.bad('failed');
+      const outcome = outcomeOf(verification);
+      const verdict = outcomeText(outcome === 'passed' ? 'verified' : outcome, session.theme);
       await session.writeLines([`${verdict} ${target}: ${summarizeVerification(verification)}`]);
     }
   }
