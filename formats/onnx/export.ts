@@ -1,5 +1,4 @@
 import type { CacheForm } from '../../src/core/config.ts';
-import { rotation } from '../../src/core/elementary/rotation.ts';
 import type { ExportPlan, PlannedFile } from '../../src/core/export-plan.ts';
 import type { Model } from '../../src/core/model.ts';
 import { plmTensors } from '../../src/core/names.ts';
@@ -18,7 +17,7 @@ import { type CacheShape, GRAPH_FOLDER, type GraphFile, graphFileName } from './
 import { type FloatType, GraphBuilder } from './graph/builder.ts';
 import { latentCacheWidths } from './graph/latent-attention.ts';
 import { addPlm } from './graph/plm.ts';
-import { type RopeTables, ropeAngles } from './graph/rope.ts';
+import { type RopeTables, ropeTables } from './graph/rope.ts';
 import { graphMetadata } from './metadata.ts';
 import { type OnnxScheme, onnxSchemeNamed } from './schemes.ts';
 import type { Calibration } from './weights/placer.ts';
@@ -112,16 +111,15 @@ export function graphAlias(scheme: string): string {
 }
 
 function placeRope(placer: Placer, { config }: Model, type: FloatType): RopeTables {
-  const angles = ropeAngles(config);
+  const tables = ropeTables(config);
   const shape = [config.maxPositionEmbeddings, config.qkRopeHeadDim / 2];
-  const place = (name: string, of: (angle: number) => number) => {
-    const values = Float32Array.from(angles, of);
+  const place = (name: string, values: Float32Array) => {
     const stored = type === 'float' ? values : Uint16Array.from(values, toHalf);
     return placer.computed(name, type, shape, new Uint8Array(stored.buffer));
   };
   return {
-    cos: place('rope.cos', (angle) => rotation(angle).cos),
-    sin: place('rope.sin', (angle) => rotation(angle).sin),
+    cos: place('rope.cos', tables.cos),
+    sin: place('rope.sin', tables.sin),
   };
 }
 

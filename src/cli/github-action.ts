@@ -6,6 +6,7 @@ import { Writable } from 'node:stream';
 import { escapeControls } from '../core/format.ts';
 import { escapeMarkdown } from '../core/markdown-text.ts';
 import { MANIFEST_NAME } from '../pipeline/manifest.ts';
+import { outcomeOf } from '../pipeline/verify.ts';
 import { main } from './main.ts';
 import type { Io } from './session.ts';
 
@@ -20,6 +21,7 @@ interface Converted {
 
 interface VerifiedArtifact {
   readonly passed: boolean;
+  readonly maxKld?: number;
   readonly failures: readonly string[];
   readonly kld: { readonly mean: number };
   readonly top1: number;
@@ -105,8 +107,9 @@ function summary(
   const rows = artifacts.map(({ target, files: own }) => {
     const found = verifications[target];
     const figures = found ? [found.kld.mean.toPrecision(3), `${(100 * found.top1).toFixed(2)} %`] : ['', ''];
-    const verdict = found === undefined ? '' : found.passed ? 'passed' : '**failed**';
-    return [escapeMarkdown(target), bytesOf(own).toLocaleString('en-US'), ...figures, verdict];
+    const outcome = found && outcomeOf(found);
+    const verdict = outcome === 'failed' ? '**failed**' : outcome;
+    return [escapeMarkdown(target), bytesOf(own).toLocaleString('en-US'), ...figures, verdict ?? ''];
   });
   return [
     ...failures.map((failure) => `**failed** ${escapeMarkdown(failure)}`),

@@ -1,7 +1,9 @@
 import { SAMPLE_TEXT } from '../../calibration/sample-text.ts';
+import { checkCompanions } from '../../formats/onnx/import/companions.ts';
+import { checkGraphHyperparameters } from '../../formats/onnx/import/graph-hyperparameters.ts';
 import { isOnnxArtifact, type OnnxArtifact } from '../../formats/onnx/import/open.ts';
 import { checkBundleFiles, isBundleArtifact } from '../../formats/webgpu/import/open.ts';
-import { invalidInput, PressError } from '../core/errors.ts';
+import { type Fault, invalidInput, PressError } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import { plmTensors, type TensorSlot } from '../core/names.ts';
 import type { Progress } from '../core/progress.ts';
@@ -11,8 +13,8 @@ import { parsePassRequest, runPasses } from '../passes/run.ts';
 import type { AttentionForm } from '../runtime/plm-runtime.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { compareModels, defaultContext } from '../verify/compare.ts';
+import { ACTIVATION_KLD } from '../verify/kld-limits.ts';
 import type { Comparison, RowMetrics } from '../verify/metrics.ts';
-import { schemeLimits } from '../verify/scheme-limits.ts';
 import { type TensorError, tensorErrors, tensorMismatches } from '../verify/tensor-errors.ts';
 import { comparisonFault, defaultMaxKld, tensorFault } from '../verify/thresholds.ts';
 import { type PositionText, worstPositions } from '../verify/worst-positions.ts';
@@ -20,6 +22,7 @@ import { assertRunsFormat, type Engine, openEngine } from './engines/index.ts';
 import { checkManifest } from './manifest-reader.ts';
 import { encodeTexts } from './read-text.ts';
 import { folderOf, recordedArtifact } from './recorded-artifact.ts';
+import { assertSameChat } from './same-chat.ts';
 import { assertSameConfig } from './same-config.ts';
 import { assertSameTokenizer } from './same-tokenizer.ts';
 
@@ -33,8 +36,8 @@ export interface VerifyOptions {
   /** Most tokens of it. Default 2048. */
   readonly maxTokens?: number;
   /**
-   * Most mean KLD in nats a token. Default: what the artifact's coarsest scheme may cost, or no limit where a pass has
-   * changed what the model computes.
+   * Most mean KLD in nats per token. Default: what the artifact's coarsest scheme may cost. There is no limit where that has
+   * none, or where a pass has changed what the model computes.
    */
   readonly maxKld?: number;
   /** What those passes went by. */
@@ -62,7 +65,7 @@ export interface Verification extends Comparison {
   readonly passed: boolean;
   /** What did not pass, one printable line each, the whole before its parts. */
   readonly failures: readonly string[];
-  /** Undefined where there is no limit. */
+  /** Undefined where there is no limit: then the KLD is a figure, and the other checks alone have passed. */
   readonly maxKld: number | undefined;
   /** What computed the artifact, and of graphs how many tokens a second. */
   readonly engine: { readonly name: Engine; readonly tokensPerSecond?: number };
@@ -74,6 +77,14 @@ export interface Verification extends Comparison {
   readonly positions: readonly RowMetrics[];
   /** Those where the two part most, worst first. */
   readonly worst: readonly PositionText[];
+}
+
+/** What a verification comes to. `compared`: no check has failed, and the KLD was measured without a limit. */
+export type Outcome = 'passed' | 'compared' | 'failed';
+
+export function outcomeOf({ passed, maxKld }: { passed: boolean; maxKld?: number | undefined }): Outcome {
+  if (!passed) return 'failed';
+  return maxKld === undefined ? 'compared' : 'passed';
 }
 
 /** What scripts get: all but the single positions, which are as many as tokens. */
@@ -92,14 +103,19 @@ export async function verify(
   options: VerifyOptions = {},
 ): Promise<Verification> {
   assertRunsFormat(options.engine ?? 'builtin', artifact);
-  assertSameTokenizer(source.tokenizer, artifact.tokenizer);
+  assertSameTokenizer(source, artifact);
   const reference = await inFormOf(artifact, source, options);
   for (const mismatch of tensorMismatches(reference, artifact))
     throw new PressError('verification', mismatch);
   assertSameConfig(reference.config, artifact.config);
+  if (isOnnxArtifact(artifact)) {
+    await checkGraphHyperparameters(artifact);
+    await checkCompanions(artifact, reference);
+  }
+  if (isBundleArtifact(artifact)) assertSameChat(source, artifact);
   const tokenizer = new Tokenizer(source.tokenizer);
   const ids = idsToCompare(tokenizer, options);
-  const maxKld = options.maxKld ?? limitOf(artifact, options.passes);
+  const maxKld = options.maxKld ?? limitOf(artifact, reference);
 
   const running = runOptions(options);
   const slots = new Map(plmTensors(reference.config).map((slot) => [slot.name, slot]));
@@ -131,7 +147,8 @@ export async function verify(
   });
 
   const faults = [
-    maxKld === undefined ? undefined : comparisonFault(comparison, maxKld),
+    comparisonFault(comparison, maxKld),
+    isOnnxArtifact(artifact) ? await graphFault(artifact, ids, options) : undefined,
     ...tensors.map((error) => {
       const fault = tensorFault(error);
       const holder = error.failed?.kind === 'reference' ? expected : stored;
@@ -182,17 +199,40 @@ function runOptions({ threads, signal, progress }: VerifyOptions) {
 }
 
 /** Pruning costs what it costs; only who asked for it knows what it may. */
-function limitOf(artifact: Model, passes: readonly string[] = []): number | undefined {
-  const isExact = passes.every((text) => !passNamed(parsePassRequest(text).name)?.inexact);
-  if (!isExact) return undefined;
+function limitOf(artifact: Model, { changes }: Model): number | undefined {
+  if (changes.some(({ pass }) => passNamed(pass)?.inexact)) return undefined;
   const stored = defaultMaxKld(artifact.stored?.tensors ?? artifact.tensors);
-  return isOnnxArtifact(artifact) ? Math.max(stored, activationKld(artifact)) : stored;
+  return stored !== undefined && isOnnxArtifact(artifact)
+    ? Math.max(stored, activationKld(artifact))
+    : stored;
 }
 
-/** Most mean KLD to expect of activations that a graph keeps in fewer bits than f32. */
+/** Tokens that a graph is held to its own weights over: two runs, so that its caches take part. */
+const GRAPH_TOKENS = 64;
+
+/** Why a graph computes something else than its own weights do in the reference runtime, if so. */
+async function graphFault(
+  artifact: OnnxArtifact,
+  ids: readonly number[],
+  options: VerifyOptions,
+): Promise<Fault | undefined> {
+  const running = runOptions(options);
+  const comparison = await compareModels(artifact, artifact, ids.slice(0, GRAPH_TOKENS), {
+    ...running,
+    openArtifact: (size) => openEngine(artifact, 'builtin', { ...running, ...size }),
+  });
+  const fault = comparisonFault(comparison, activationKld(artifact));
+  return fault && { ...fault, what: 'mean KLD of the graph from the model that its weights are' };
+}
+
+/** Operators that round what they multiply to 8 bits, in the graphs of the exporter. */
+const BYTE_PRODUCTS: readonly string[] = ['DynamicQuantizeMatMul', 'MatMulNBits'];
+
+/** Most mean KLD to expect of what a graph rounds: its activations, to halves or to 8 bits, or nothing. */
 function activationKld({ graph }: OnnxArtifact): number {
-  const isHalf = graph.graph.inputs.some(({ type }) => type === 'float16');
-  return isHalf ? schemeLimits('BF16').meanKld : 0;
+  const { inputs, nodes } = graph.graph;
+  if (nodes.some(({ opType }) => BYTE_PRODUCTS.includes(opType))) return ACTIVATION_KLD.bytes;
+  return inputs.some(({ type }) => type === 'float16') ? ACTIVATION_KLD.half : ACTIVATION_KLD.float;
 }
 
 /** The source with weights in the form of the artifact's, with which each tensor is compared. */

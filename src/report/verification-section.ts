@@ -8,7 +8,7 @@ import {
 } from '../core/format.ts';
 import { elementCount } from '../core/tensor.ts';
 import type { Lineage } from '../pipeline/lineage.ts';
-import type { Verification } from '../pipeline/verify.ts';
+import { type Outcome, outcomeOf, type Verification } from '../pipeline/verify.ts';
 import { lineageFacts } from './lineage-facts.ts';
 import type { Measure, Panel, Section } from './panel.ts';
 import { firingPanel } from './panels/firing.ts';
@@ -20,12 +20,13 @@ import { worstPositionsPanel } from './panels/worst-positions.ts';
 
 /** All that a verification has found out about one artifact, which people call `title`. */
 export function verificationSection(title: string, verification: Verification, lineage: Lineage): Section {
-  const { passed, failures, tokens, tensors, contextLength } = verification;
+  const { failures, tokens, tensors, contextLength } = verification;
+  const outcome = outcomeOf(verification);
   return {
-    ...{ title, passed, failures },
-    verdict: passed
-      ? `It still is its source, over ${formatCounted(tokens, 'token')}.`
-      : 'It differs from its source by more than its schemes explain.',
+    ...{ title, failures },
+    // A figure without a limit is judged by who reads it.
+    ...(outcome !== 'compared' && { passed: outcome === 'passed' }),
+    verdict: `${VERDICTS[outcome]}, over ${formatCounted(tokens, 'token')}.`,
     measures: measures(verification),
     panels: [
       sizesPanel(tensors),
@@ -45,6 +46,12 @@ export function verificationSection(title: string, verification: Verification, l
   };
 }
 
+const VERDICTS: Readonly<Record<Outcome, string>> = {
+  passed: 'It still is its source',
+  compared: 'Its tensors, hyperparameters and tokenizer pass; its divergence was measured without a limit',
+  failed: 'It differs from its source by more than its schemes explain',
+};
+
 /** An artifact that could not be compared, for what `failures` say. */
 export function refusalSection(title: string, failures: readonly string[]): Section {
   const verdict = 'It could not be compared with its source.';
@@ -60,7 +67,9 @@ function measures({ kld, maxKld, top1, ppl, maxAbsError, tensors }: Verification
       name: 'mean KLD',
       value: formatSmall(kld.mean),
       remark:
-        maxKld === undefined ? 'nats a token, no limit' : `nats a token, at most ${formatSmall(maxKld)}`,
+        maxKld === undefined
+          ? 'nats a token, no limit asked'
+          : `nats a token, at most ${formatSmall(maxKld)}`,
     },
     {
       name: 'median KLD',

@@ -1,23 +1,24 @@
 import type { Fault } from '../core/errors.ts';
 import { bitsPerWeight } from '../core/scheme.ts';
 import type { Tensor } from '../core/tensor.ts';
+import { kldLimit } from './kld-limits.ts';
 import type { Comparison } from './metrics.ts';
 import { schemeLimits } from './scheme-limits.ts';
 import type { FailedPlace, TensorError } from './tensor-pair.ts';
 
-/** The most mean KLD to expect of an artifact that stores these tensors: the limit of its coarsest matrices. */
-export function defaultMaxKld(tensors: ReadonlyMap<string, Tensor>): number {
+/** The most mean KLD to expect of an artifact that stores these tensors: the limit of its coarsest matrices, if they have one. */
+export function defaultMaxKld(tensors: ReadonlyMap<string, Tensor>): number | undefined {
   const schemes = [...tensors.values()]
     .filter((tensor) => tensor.shape.length > 1)
     .map((tensor) => tensor.scheme);
   const coarsest = schemes.reduce((a, b) => (bitsPerWeight(b) < bitsPerWeight(a) ? b : a));
-  return schemeLimits(coarsest).meanKld;
+  return kldLimit(coarsest);
 }
 
-/** Why a comparison does not pass, if so. */
-export function comparisonFault(comparison: Comparison, maxKld: number): Fault | undefined {
-  const { mean } = comparison.kld;
-  return exceeds(mean, maxKld) ? { what: 'mean KLD', ...figures(mean, maxKld) } : undefined;
+/** Why a comparison does not pass, if so. Without a limit, numbers that are not finite do not. */
+export function comparisonFault({ kld: { mean } }: Comparison, maxKld?: number): Fault | undefined {
+  if (maxKld !== undefined && exceeds(mean, maxKld)) return { what: 'mean KLD', ...figures(mean, maxKld) };
+  return Number.isFinite(mean) ? undefined : { what: 'mean KLD', got: mean, expected: 'a number' };
 }
 
 /**

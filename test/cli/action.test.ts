@@ -126,7 +126,7 @@ describe('the GitHub action', () => {
     assert.ok(Number(outputs.kld) > 0 && Number(outputs.kld) < 0.01);
     assert.ok(Number(outputs.top1) > 0.9);
     assert.match(readFileSync(outputs.report!, 'utf8'), /^<!doctype html>/i);
-    assert.match(summary, /\| gguf:q4_k_m \| 2,709,472 \| 0\.00\d+ \| 9\d\.\d\d % \| passed \|/);
+    assert.match(summary, /\| gguf:q4_k_m \| 2,709,472 \| 0\.00\d+ \| 9\d\.\d\d % \| compared \|/);
     assert.match(summary, /\| onnx:q8 \| [\d,]+ \| 0\.00\d+ \| 9\d\.\d\d % \| passed \|/);
     assert.match(summary, /```mermaid\nxychart-beta/);
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { PlmConfig } from '../../src/core/config.ts';
+import type { TokenizerSpec } from '../../src/core/tokenizer-spec.ts';
 import { verify } from '../../src/pipeline/verify.ts';
 import { SMALL_PLM } from '../support/hollow-model.ts';
 import { memoryModel } from '../support/memory-model.ts';
@@ -28,4 +29,33 @@ it('hyperparameters that differ in less than F32 holds are the same', async () =
   const source = memoryModel(SMALL_PLM);
   const stored = { ...SMALL_PLM, rmsNormEps: Math.fround(SMALL_PLM.rmsNormEps) };
   assert.deepEqual((await verify(source, { ...source, config: stored }, { maxTokens: 16 })).failures, []);
+});
+
+describe('an artifact with another tokenizer than its source fails by its member', () => {
+  const source = memoryModel(SMALL_PLM);
+  const changes: readonly [member: string, change: Partial<TokenizerSpec>][] = [
+    ['eos_token', { eosTokenId: 259 }],
+    ['bos_token', { bosTokenId: 259 }],
+    ['stop_tokens', { stopTokenIds: [258] }],
+    ['chat_template', { chatTemplate: '{{ messages }}' }],
+    ['normalizer', { normalizer: 'none' }],
+    ['normalized_tokens', { added: source.tokenizer.added.map((token) => ({ ...token, normalized: true })) }],
+  ];
+  for (const [member, change] of changes) {
+    it(member, () =>
+      assert.rejects(
+        verify(source, { ...source, tokenizer: { ...source.tokenizer, ...change } }),
+        pressFailure(
+          'verification',
+          new RegExp(`^tokenizer ${member}\\[\\d\\]: the artifact has another tokenizer`),
+        ),
+      ),
+    );
+  }
+
+  it('but for a GGUF, which may have no normalizer', async () => {
+    const tokenizer = { ...source.tokenizer, normalizer: 'none' as const };
+    const artifact = { ...source, format: 'gguf' as const, tokenizer };
+    assert.deepEqual((await verify(source, artifact, { maxTokens: 16 })).failures, []);
+  });
 });

@@ -115,6 +115,18 @@ describe('Markdown', () => {
     assert.ok(markdown.includes('&#60;img src=x onerror=alert(1)&#62;'));
   });
 
+  it('does not say that an artifact passed whose KLD had no limit', () => {
+    const section = verificationSection(
+      'x',
+      verificationOf(SMALL_PLM, { maxKld: undefined }),
+      lineageOf('x'),
+    );
+    const markdown = renderMarkdown({ title: 'x', version: '1.2.3', sections: [section] });
+    assert.doesNotMatch(markdown, /passed|still is its source/);
+    assert.match(markdown, /tokenizer pass; its divergence was measured without a limit, over 600 tokens/);
+    assert.match(markdown, /nats a token, no limit asked/);
+  });
+
   it('has charts and leaves numbers as they are', () => {
     const markdown = renderMarkdown(reportOf('x'));
     assert.equal(markdown.match(/^```mermaid$/gm)!.length, 4);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Model } from '../../src/core/model.ts';
-import type { SchemeName } from '../../src/core/scheme.ts';
+import { type SchemeName, schemeBytes } from '../../src/core/scheme.ts';
 import { rowBytes, type Tensor } from '../../src/core/tensor.ts';
 import { CODECS } from '../../src/schemes/index.ts';
 import {
@@ -263,6 +263,23 @@ describe('rounding passes', () => {
         assert.equal(tensorFault(error), undefined);
       });
     }
+  }
+});
+
+describe('a tensor of zeros in place of weights does not pass', () => {
+  const next = gaussian(13);
+  const values = floats(4 * 512, () => 0.02 * next());
+  const reference = memoryTensor(NAME, [4, 512], values);
+  for (const { scheme } of CODECS) {
+    it(scheme, async () => {
+      const zeros = storedTensor(NAME, [4, 512], new Uint8Array(schemeBytes(scheme, values.length)), scheme);
+      for (const weighed of [false, true]) {
+        const artifact = { ...modelOf(zeros), weighed };
+        for await (const error of tensorErrors(modelOf(reference), artifact, { threads: 1 })) {
+          assert.ok(tensorFault(error), `weighed: ${weighed}`);
+        }
+      }
+    });
   }
 });
 

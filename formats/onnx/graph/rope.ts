@@ -1,4 +1,5 @@
 import type { PlmConfig } from '../../../src/core/config.ts';
+import { rotation } from '../../../src/core/elementary/rotation.ts';
 import { ropeFrequencies } from '../../../src/core/rope.ts';
 import { type GraphBuilder, int } from './builder.ts';
 import type { GraphInputs } from './inputs.ts';
@@ -22,14 +23,20 @@ export function addRope(
   });
 }
 
-/** Angles of every position, as the runtime computes them: in f64, pair after pair. */
-export function ropeAngles({ maxPositionEmbeddings, qkRopeHeadDim, ropeTheta }: PlmConfig): Float64Array {
+/** Cosines and sines of every position, pair after pair, rounded to f32. The runtime computes its own in f64. */
+export function ropeTables({ maxPositionEmbeddings, qkRopeHeadDim, ropeTheta }: PlmConfig): {
+  readonly cos: Float32Array;
+  readonly sin: Float32Array;
+} {
   const pairs = qkRopeHeadDim / 2;
-  const angles = new Float64Array(maxPositionEmbeddings * pairs);
+  const cos = new Float32Array(maxPositionEmbeddings * pairs);
+  const sin = new Float32Array(maxPositionEmbeddings * pairs);
   for (const [pair, frequency] of ropeFrequencies(ropeTheta, qkRopeHeadDim).entries()) {
     for (let position = 0; position < maxPositionEmbeddings; position++) {
-      angles[position * pairs + pair] = position * frequency;
+      const turned = rotation(position * frequency);
+      cos[position * pairs + pair] = turned.cos;
+      sin[position * pairs + pair] = turned.sin;
     }
   }
-  return angles;
+  return { cos, sin };
 }

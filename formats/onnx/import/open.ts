@@ -30,6 +30,8 @@ export interface OnnxArtifact extends Model {
   readonly graphPath?: string;
   /** Fills `into` with the bytes of an initializer. */
   readonly readInitializer: (initializer: Initializer, into: Uint8Array) => Promise<void>;
+  /** Text of a JSON file in its folder; undefined where there is none. */
+  readonly readBeside: (name: string) => Promise<string | undefined>;
 }
 
 export function isOnnxArtifact(model: Model): model is OnnxArtifact {
@@ -113,8 +115,11 @@ async function readArtifact(
   const { metadata } = graph;
   const [license, baseModels] = [metadata[METADATA.license], metadata[METADATA.baseModels]];
   return {
-    ...{ graph, cache },
-    ...{ readInitializer: (initializer, into) => readInitializer(initializer, into, data) },
+    graph,
+    cache,
+    readInitializer: (initializer, into) => readInitializer(initializer, into, data),
+    readBeside: async (entry) =>
+      outer.has(entry) ? (await outer.readText(entry, MAX_CONFIG_BYTES)).text : undefined,
     format: 'onnx',
     name: metadata[METADATA.name] ?? outer.name,
     config: config.plm,

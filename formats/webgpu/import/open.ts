@@ -93,7 +93,11 @@ async function readBundle(
       manifest.tensors,
       manifest.shards.map(({ file }) => shards.get(file)!),
     ),
-    tokenizer: parseVocabulary(vocabulary.text, vocabulary.name, config.vocabSize),
+    tokenizer: {
+      ...parseVocabulary(vocabulary.text, vocabulary.name, config.vocabSize),
+      // What the runtime stops at.
+      stopTokenIds: manifest.generation.stop_token_ids,
+    },
     generation: generationConfig(manifest),
     weighed: manifest.quality !== undefined,
     ...{ card: {}, files, changes: [], notes: [] },

@@ -18,7 +18,7 @@ import { assertPartWritable } from '../../pipeline/parts/convert-part.ts';
 import { readText } from '../../pipeline/read-text.ts';
 import { recordVerifications } from '../../pipeline/record-verification.ts';
 import { formatsWith, planTargets, type Target, type TargetOptions } from '../../pipeline/target.ts';
-import { idsToCompare, withoutPositions } from '../../pipeline/verify.ts';
+import { idsToCompare, outcomeOf, withoutPositions } from '../../pipeline/verify.ts';
 import { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import {
   collect,
@@ -39,7 +39,7 @@ import type { Session } from '../session.ts';
 import { type Conversion, conversionLines, describePlan } from '../ui/conversion.ts';
 import { remarks } from '../ui/remarks.ts';
 import { runHints } from '../ui/run-hints.ts';
-import { summarizeVerification } from '../ui/verification.ts';
+import { outcomeText, summarizeVerification } from '../ui/verification.ts';
 import { assertNoReport, type ConvertFlags, targetOptions } from './convert-flags.ts';
 import { assertUsed } from './idle-flags.ts';
 import { namedTexts, openReports, reportOption } from './report-flags.ts';
@@ -369,8 +369,8 @@ async function run(
   } else if (!session.quiet) {
     await session.writeLines(conversionLines(conversion, session.theme));
     for (const { target, verification } of verifications ?? []) {
-      const { passed } = verification;
-      const verdict = passed ? session.theme.good('verified') : session.theme.bad('failed');
+      const outcome = outcomeOf(verification);
+      const verdict = outcomeText(outcome === 'passed' ? 'verified' : outcome, session.theme);
       await session.writeLines([`${verdict} ${target}: ${summarizeVerification(verification)}`]);
     }
   }

@@ -3,7 +3,7 @@ import type { Model } from '../../core/model.ts';
 import type { Statistics } from '../../core/statistics.ts';
 import { withSource } from '../../pipeline/open.ts';
 import type { Target } from '../../pipeline/target.ts';
-import { type Verification, verify } from '../../pipeline/verify.ts';
+import { outcomeOf, type Verification, verify } from '../../pipeline/verify.ts';
 import type { Section } from '../../report/panel.ts';
 import type { Session } from '../session.ts';
 import type { namedTexts } from './report-flags.ts';
@@ -65,7 +65,7 @@ export async function verifyTargets(
   } catch (error) {
     if (verified.length < targets.length) session.note(describeRest(targets.slice(verified.length), output));
     for (const { target, verification } of verified) {
-      session.note(`${target} is verified: it ${verification.passed ? 'passed' : 'failed'}`);
+      session.note(`${target} was checked before: ${outcomeOf(verification)}`);
     }
     throw error;
   }

@@ -8,14 +8,25 @@ import type { Engine } from '../../pipeline/engines/index.ts';
 import { localPlace, withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
 import { readText } from '../../pipeline/read-text.ts';
-import { DEFAULT_VERIFY_TOKENS, type Verification, withoutPositions } from '../../pipeline/verify.ts';
+import {
+  DEFAULT_VERIFY_TOKENS,
+  outcomeOf,
+  type Verification,
+  withoutPositions,
+} from '../../pipeline/verify.ts';
 import { collect, parseInteger, parseNumber } from '../arguments.ts';
 import { describeFailure } from '../failure.ts';
 import type { OpenSession } from '../program.ts';
 import { ScopedOption } from '../scoped-option.ts';
 import type { Session } from '../session.ts';
 import type { Theme } from '../ui/theme.ts';
-import { verificationStrips, verificationTable, worstTensorTable } from '../ui/verification.ts';
+import {
+  OTHER_CHECKS,
+  outcomeText,
+  verificationStrips,
+  verificationTable,
+  worstTensorTable,
+} from '../ui/verification.ts';
 import { type JudgedArtifact, judgeArtifacts } from './judge-artifacts.ts';
 import { namedTexts, openReports, type ReportInputs, reportOption } from './report-flags.ts';
 import { attentionOption, type RuntimeFlags, threadsOption } from './runtime-flags.ts';
@@ -39,6 +50,8 @@ If plmpress.json lies beside the artifact, the files must have the hashes that i
 also have the hashes of its manifest. Then every tensor is compared with its source, and both models run over the
 text: the source, a GGUF and the weights of a WebGPU bundle in the reference runtime, an ONNX graph node by node in
 an interpreter, or in ONNX Runtime. An error larger than the schemes of the artifact explain sets the exit code to 6.
+Hyperparameters, tokenizer, stop tokens and chat template must be those of the source. Where the KLD has no limit, it
+is a figure: the result is "compared", not "passed".
 In a folder, every artifact that plmpress.json names is verified; without plmpress.json, every artifact that is
 found. If one of several fails, the exit code is 6. For several, --json prints {"passed", "artifacts": [...],
 "leftOut": [...]} with the figures of each.
@@ -64,7 +77,7 @@ export function verifyCommand(open: OpenSession): Command {
     .option('--tokens <n>', 'most tokens of it', parseInteger(2), DEFAULT_VERIFY_TOKENS)
     .option(
       '--max-kld <x>',
-      'most mean KLD in nats a token; default: by the coarsest scheme, none where neurons were pruned',
+      'most mean KLD in nats per token; default: by the coarsest scheme, none below 5 bits or where neurons were pruned',
       parseNumber(0),
     )
     .optionsGroup('Run:')
@@ -158,8 +171,6 @@ async function tell(session: Session, verification: Verification): Promise<void>
   if (!passed) await session.fail(verificationFailure(failures));
 }
 
-type Verdict = Pick<Verification, 'passed' | 'failures'> & Partial<Pick<Verification, 'tokens'>>;
-
 /** The result of several: each artifact by its name. */
 async function tellAll(
   session: Session,
@@ -170,17 +181,18 @@ async function tellAll(
   if (session.json) await session.writeJson({ passed, artifacts: judged.map(toJson), leftOut });
   else if (!session.quiet) {
     const { theme } = session;
-    for (const { name, target, verification, ...verdict } of judged) {
+    for (const { name, target, verification, failures } of judged) {
       await session.writeLines([
         theme.bold(visible(target === undefined ? name : `${name} (${target})`)),
         ...(verification ? figureLines(verification, theme) : []),
-        ...verdictLines({ ...verdict, ...(verification && { tokens: verification.tokens }) }, theme),
+        ...(verification ? verdictLines(verification, theme) : failureLines(failures, theme)),
         '',
       ]);
     }
     await session.writeLines(
       judged.map(
-        ({ name, passed }) => `${passed ? theme.good('passed') : theme.bad('failed')} ${visible(name)}`,
+        ({ name, verification }) =>
+          `${outcomeText(verification ? outcomeOf(verification) : 'failed', theme)} ${visible(name)}`,
       ),
     );
   }
@@ -211,9 +223,15 @@ function figureLines(verification: Verification, theme: Theme): string[] {
   ];
 }
 
-function verdictLines({ passed, failures, tokens }: Verdict, theme: Theme): string[] {
-  if (passed) return [`${theme.good('passed')} over ${formatCounted(tokens ?? 0, 'token')}`];
-  return failures.map((failure) => `${theme.bad('failed')} ${failure}`);
+function verdictLines(verification: Verification, theme: Theme): string[] {
+  const outcome = outcomeOf(verification);
+  if (outcome === 'failed') return failureLines(verification.failures, theme);
+  const line = `${outcomeText(outcome, theme)} over ${formatCounted(verification.tokens, 'token')}`;
+  return [outcome === 'passed' ? line : `${line}: the KLD has no limit; ${OTHER_CHECKS}`];
+}
+
+function failureLines(failures: readonly string[], theme: Theme): string[] {
+  return failures.map((failure) => `${outcomeText('failed', theme)} ${failure}`);
 }
 
 /** The first failure of several. */

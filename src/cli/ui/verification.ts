@@ -5,21 +5,37 @@ import {
   formatRate,
   formatSmall,
 } from '../../core/format.ts';
-import { relativeError, type TensorError, type Verification } from '../../pipeline/verify.ts';
+import {
+  type Outcome,
+  outcomeOf,
+  relativeError,
+  type TensorError,
+  type Verification,
+} from '../../pipeline/verify.ts';
 import { logHistogram } from '../../report/histogram.ts';
 import { strip } from './strip.ts';
 import { renderFacts, renderTable } from './table.ts';
 import type { Theme } from './theme.ts';
 
+/** What a command says of a check, in the colour that it has. */
+export function outcomeText(word: Outcome | 'verified', theme: Theme): string {
+  if (word === 'compared') return theme.bold(word);
+  return word === 'failed' ? theme.bad(word) : theme.good(word);
+}
+
+/** What has passed where the KLD has no limit. */
+export const OTHER_CHECKS = 'tensors, hyperparameters and tokenizer pass';
+
 /** One line of figures. */
 export function summarizeVerification(verification: Verification): string {
   const { tokens, kld, maxKld, top1, ppl } = verification;
-  return [
+  const figures = [
     `mean KLD ${formatSmall(kld.mean)} (${limitText(maxKld)})`,
     `top-1 ${formatPercent(top1)}`,
     `perplexity ${formatPerplexity(ppl.reference)} -> ${formatPerplexity(ppl.artifact)}`,
     formatCounted(tokens, 'token'),
   ].join(', ');
+  return outcomeOf(verification) === 'compared' ? `${figures}; ${OTHER_CHECKS}` : figures;
 }
 
 export function verificationTable(verification: Verification, theme: Theme): string[] {
@@ -96,5 +112,5 @@ function byLayer(tensors: Verification['tensors']): number[] {
 }
 
 function limitText(maxKld: number | undefined): string {
-  return maxKld === undefined ? 'no limit' : `at most ${formatSmall(maxKld)}`;
+  return maxKld === undefined ? 'no limit asked' : `at most ${formatSmall(maxKld)}`;
 }
