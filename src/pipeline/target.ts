@@ -5,7 +5,6 @@ import type { SchemeOptions } from '../../formats/gguf/scheme-choice.ts';
 import { onnxPasses } from '../../formats/onnx/architecture.ts';
 import { planOnnx } from '../../formats/onnx/export.ts';
 import type { GraphFile } from '../../formats/onnx/folder/graph-file.ts';
-import { companionFiles } from '../../formats/onnx/folder/index.ts';
 import { onnxSchemeNamed } from '../../formats/onnx/schemes.ts';
 import { readAssets } from '../../formats/webgpu/assets.ts';
 import { planBundle } from '../../formats/webgpu/export.ts';
@@ -25,6 +24,7 @@ import {
   exactly,
 } from './allocation/allocate.ts';
 import { type AllocatedModel, WidthAllocator } from './allocation/width-allocator.ts';
+import { withCompanions } from './graph-folder.ts';
 import type { ManifestOptions } from './manifest.ts';
 import { type OptionName, recordOptions } from './recorded-options.ts';
 import { assertSameGeometry } from './same-geometry.ts';
@@ -215,31 +215,6 @@ export async function planTargets(
   const planned: Target[] = [];
   for (const target of targets) planned.push(await planTarget(model, target, options));
   return withCompanions(planned);
-}
-
-/**
- * Adds to the first target that is a graph the files that tell of all graphs. They depend on which those are, and on their order;
- * where there are several, it records them.
- */
-export function withCompanions(targets: readonly Target[]): Target[] {
-  const graphs = targets.filter(({ graph }) => graph !== undefined);
-  const [first] = graphs;
-  if (first === undefined) return [...targets];
-  const { files, notes } = companionFiles(
-    first.model,
-    graphs.map(({ graph }) => graph!),
-  );
-  const planned = files.map(({ name, text }) => {
-    const bytes = new TextEncoder().encode(text);
-    return { name, bytes: bytes.length, head: [{ offset: 0, bytes }], tensors: [] };
-  });
-  const { plan, options } = first;
-  const whole: Target = {
-    ...first,
-    plan: { ...plan, files: [...plan.files, ...planned], notes: [...plan.notes, ...notes] },
-    options: { ...options, ...(graphs.length > 1 && { graphs: graphs.map(({ plan }) => plan.target) }) },
-  };
-  return targets.map((target) => (target === first ? whole : target));
 }
 
 function recordedFiles({ imatrix, statistics }: TargetOptions): ManifestOptions {
