@@ -148,7 +148,7 @@ function assertSameFolder(artifact: ManifestArtifact, model: Model, first: Targe
   const { target } = artifact;
   throw new PressError('local-io', {
     file: GRAPH_LIST,
-    what: `cannot serve ${target} in this folder too, made ${made}: add --to ${target}, or choose another folder`,
+    what: `cannot also serve ${target}, which is in this folder and was made ${made}: add --to ${target}, or choose another folder`,
   });
 }
 

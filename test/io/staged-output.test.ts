@@ -417,15 +417,18 @@ test('temporary files and folders of killed runs are removed, all others stay', 
 
 test('what a run with --resume has left goes where nobody can go on with it', async (t) => {
   const folder = usedFolder(t);
-  const states: [isRecordThere: boolean, lines: string[], stays: boolean][] = [
-    [false, [], false],
-    [false, ['x'], false],
-    [true, ['x'], true],
+  // Nothing finished, something finished, all with its name, all but the record.
+  const states: [lines: string[], isSealed: boolean, isRecordThere: boolean, stays: boolean][] = [
+    [[], false, false, false],
+    [['x'], false, false, true],
+    [['x'], true, false, false],
+    [['x'], true, true, true],
   ];
-  for (const [isRecordThere, lines, stays] of states) {
+  for (const [lines, isSealed, isRecordThere, stays] of states) {
+    rmSync(path.join(folder, STAGING_NAME), { recursive: true, force: true });
     const staging = await StagingFolder.open(folder, 'work');
     for (const line of lines) await staging.journal.append(line);
-    await staging.seal(['0'.repeat(64)], '1'.repeat(64));
+    if (isSealed) await staging.seal(['0'.repeat(64)], '1'.repeat(64));
     await staging.close();
     if (isRecordThere) writeFileSync(staging.pathOf('record'), '');
     assert.equal(await findStaging(folder, 'work'), stays ? 'same' : 'nothing');

@@ -108,10 +108,9 @@ describe('graphs of several runs in one folder', () => {
     const { dtype, use_external_data_format: files } = config['transformers.js_config'];
     return { dtype, files };
   };
-  const targets = (folder: string): string[] =>
-    JSON.parse(readFileSync(path.join(folder, 'plmpress.json'), 'utf8')).artifacts.map(
-      ({ target }: { target: string }) => target,
-    );
+  const artifacts = (folder: string): { target: string; options: { graphs?: string[] } }[] =>
+    JSON.parse(readFileSync(path.join(folder, 'plmpress.json'), 'utf8')).artifacts;
+  const targets = (folder: string) => artifacts(folder).map(({ target }) => target);
 
   it('make the folder that one run makes, which begins with the targets of the last', async (t) => {
     const { source, output } = sourceAndOutput(t);
@@ -133,7 +132,13 @@ describe('graphs of several runs in one folder', () => {
     }
     await convert(source, output, '--to', 'onnx:q8', '--shard-size', '64K', '--force');
     assert.equal(listed(output).dtype, 'q8');
-    assert.deepEqual(targets(output), ['onnx:q4', 'onnx:q8']);
+    assert.deepEqual(
+      artifacts(output).map(({ target, options }) => [target, options.graphs]),
+      [
+        ['onnx:q4', undefined],
+        ['onnx:q8', ['onnx:q8', 'onnx:q4']],
+      ],
+    );
   });
 
   it('stay known where a run is killed while files get their names', { skip: NO_FAULTS }, async (t) => {
@@ -163,7 +168,7 @@ describe('graphs of several runs in one folder', () => {
     for (const [argv, made] of rows) {
       const { code, stderr } = await runCli(['convert', ...argv, '--to', 'onnx:q4', '-o', output, '--force']);
       assert.equal(code, 4, stderr);
-      const told = `config.json: cannot serve onnx:q8 in this folder too, made ${made}: add --to onnx:q8, or choose another folder`;
+      const told = `config.json: cannot also serve onnx:q8, which is in this folder and was made ${made}: add --to onnx:q8, or choose another folder`;
       assert.ok(stderr.includes(`plmpress: error: ${told}\n`), stderr);
       assert.deepEqual(treeDigests(output), before);
     }
