@@ -6,10 +6,13 @@ import { createFolder } from '../io/output-folder.ts';
 import { readRegular } from '../io/regular-file.ts';
 import { renameOver } from '../io/rename-over.ts';
 import { replaceFile } from '../io/replace-file.ts';
-import { temporaryPath } from '../io/temporary-file.ts';
+import { removeStaleTemporaries, temporaryPath } from '../io/temporary-file.ts';
 import { keepListing, keptListing, listingOfPython, removeListsOf } from './kept-listing.ts';
 import type { HubSettings } from './settings.ts';
 import { COMMIT, contentId, type HubFile, type HubTree, isContentId } from './tree.ts';
+
+/** Age, in milliseconds, at which temporary files of other machines are left-overs. Their clocks may differ. */
+const DAY = 24 * 60 * 60 * 1000;
 
 /**
  * The part of the cache that holds one repository, in the layout that all tools of the Hub share: `blobs/<oid>`,
@@ -132,9 +135,19 @@ export class RepositoryCache {
     return files.length === 0 ? undefined : { repository, revision, files, isPartial: true };
   }
 
-  /** Removes what an older plmpress has left in a folder of huggingface_hub. */
+  /**
+   * Removes what an older plmpress has left in a folder of huggingface_hub, and temporary files of runs that were killed,
+   * which other tools would take for files of a snapshot or for revisions. Best effort.
+   */
   async mend(): Promise<void> {
     await removeListsOf(this.#trees);
+    const roots = ['snapshots', 'refs'].map((name) => path.join(this.#root, name));
+    for (const root of [...roots, this.#locks, this.#listings]) {
+      const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
+      for (const folder of new Set(entries.map(({ parentPath }) => parentPath))) {
+        await removeStaleTemporaries(folder, { since: Date.now() - DAY, ended: [] }).catch(() => undefined);
+      }
+    }
   }
 
   get #trees(): string {

@@ -1,12 +1,11 @@
 import { copyFile, lstat, realpath, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, PressError } from '../core/errors.ts';
-import { FileLock } from '../io/file-lock.ts';
 import { assertFreeSpace } from '../io/free-space.ts';
+import { TURN_NAME, withLockedFolder } from '../io/locked-folder.ts';
 import { createFolder, removeEmptyFolders } from '../io/output-folder.ts';
 import { Refusals } from '../io/refusals.ts';
 import { renameOver } from '../io/rename-over.ts';
-import { LOCK_NAME } from '../io/staged-output.ts';
 import { temporaryPath } from '../io/temporary-file.ts';
 import { RepositoryCache } from './cache.ts';
 import { bytesLeft, download } from './download.ts';
@@ -15,9 +14,6 @@ import type { HubRun } from './run.ts';
 import { hasContent, inParallel, offline } from './snapshot.ts';
 import type { HubFile, HubTree } from './tree.ts';
 import { waitForLock } from './wait-for-lock.ts';
-
-/** Held while files are pulled into a folder. */
-const PULL_LOCK = '.plmpress-pull.lock';
 
 export interface LocalCopyOptions extends HubRun {
   readonly tree: HubTree;
@@ -37,27 +33,26 @@ export async function copyToFolder(options: LocalCopyOptions): Promise<void> {
   const made = await createFolder(folder);
   try {
     // Two pulls into one folder wait for each other. A conversion that runs there is an error.
-    const turn = await waitForLock(path.join(folder, PULL_LOCK), folder, options);
-    let lock: FileLock | undefined;
+    const turn = await waitForLock(path.join(folder, TURN_NAME), folder, options);
     try {
-      lock = await FileLock.acquire(path.join(folder, LOCK_NAME), folder);
-      const missing: HubFile[] = [];
-      for (const file of files) if (!(await isThere(options, file))) missing.push(file);
-      let bytes = 0;
-      for (const file of missing) bytes += await bytesLeft(file, path.join(folder, ...file.path.split('/')));
-      await assertFreeSpace(folder, bytes);
-      const refusals = new Refusals();
-      await inParallel(missing, options, async (file, signal, onBytes) => {
-        const destination = await placeOf(folder, file);
-        if (settings.offline) await copyFromCache(options, file, destination);
-        if (settings.offline) return onBytes(file.bytes);
-        const confirm = () => turn.assertHeld();
-        await download({ ...options, origin: tree, file, destination, refusals, signal, onBytes, confirm });
+      await withLockedFolder(folder, async () => {
+        const missing: HubFile[] = [];
+        for (const file of files) if (!(await isThere(options, file))) missing.push(file);
+        let bytes = 0;
+        for (const file of missing) bytes += await bytesLeft(file, path.join(folder, ...file.path.split('/')));
+        await assertFreeSpace(folder, bytes);
+        const refusals = new Refusals();
+        await inParallel(missing, options, async (file, signal, onBytes) => {
+          const destination = await placeOf(folder, file);
+          if (settings.offline) await copyFromCache(options, file, destination);
+          if (settings.offline) return onBytes(file.bytes);
+          const confirm = () => turn.assertHeld();
+          await download({ ...options, origin: tree, file, destination, refusals, signal, onBytes, confirm });
+        });
+        const note = refusals.note(folder);
+        if (note !== undefined) options.progress?.({ kind: 'note', message: note });
       });
-      const note = refusals.note(folder);
-      if (note !== undefined) options.progress?.({ kind: 'note', message: note });
     } finally {
-      await lock?.release();
       await turn.release();
     }
   } catch (error) {
@@ -78,13 +73,13 @@ async function isThere({ folder, force, signal }: LocalCopyOptions, file: HubFil
 
 /** Copies a file from the cache when offline. */
 async function copyFromCache(
-  { settings, tree, signal }: LocalCopyOptions,
+  { settings, tree, folder, signal }: LocalCopyOptions,
   file: HubFile,
   destination: string,
 ): Promise<void> {
   const cached = new RepositoryCache(settings, tree.repository).filePath(tree, file);
   if (!(await isSound(cached, file, signal))) throw offline(`${tree.repository}/${file.path}`);
-  const temporary = temporaryPath(destination);
+  const temporary = temporaryPath(path.join(folder, path.basename(destination)));
   try {
     await copyFile(cached, temporary);
     if (!(await isSound(temporary, file, signal))) throw hubFault(cached, 'changes while it is copied');

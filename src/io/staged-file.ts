@@ -28,13 +28,15 @@ export interface StagedFileOptions {
   readonly name: string;
   readonly bytes: number;
   readonly finalPath: string;
-  /** Its place until it is published; an earlier run may have left data there. Left out: a fresh file. */
+  /** Where it lies until it is published: a folder on the file system of `finalPath`. */
+  readonly folder: string;
+  /** Its place there, instead of a fresh one; an earlier run may have left data there. */
   readonly staging?: string | undefined;
   /** Records what the file system refuses. */
   readonly refusals: Refusals;
 }
 
-/** A file under a temporary name beside its final one, of its final size from the start. Holes are zeros. */
+/** A file under a temporary name until it gets its final one, of its final size from the start. Holes are zeros. */
 export class StagedFile {
   readonly bytes: number;
   #name: string;
@@ -61,8 +63,8 @@ export class StagedFile {
   }
 
   static async create(options: StagedFileOptions): Promise<StagedFile> {
-    const { name, bytes, finalPath, staging } = options;
-    const temporary = staging ?? temporaryPath(finalPath);
+    const { name, bytes, finalPath, folder, staging } = options;
+    const temporary = staging ?? temporaryPath(path.join(folder, path.basename(finalPath)));
     let handle: FileHandle;
     try {
       handle = await (staging === undefined ? open(temporary, FRESH, TEMPORARY_MODE) : openOwn(staging));

@@ -1,22 +1,20 @@
 import { createHash } from 'node:crypto';
-import { lstat, readFile, realpath, rename, unlink } from 'node:fs/promises';
+import { lstat, open, readFile, realpath, rename, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, PressError } from '../core/errors.ts';
 import type { Progress } from '../core/progress.ts';
-import { FileLock } from './file-lock.ts';
+import type { FileLock } from './file-lock.ts';
 import { assertFreeSpace } from './free-space.ts';
 import { InputFile } from './input-file.ts';
 import type { Journal } from './journal.ts';
+import { withLockedFolder } from './locked-folder.ts';
 import { createFolder, removeEmptyFolders, syncFolder } from './output-folder.ts';
 import { Refusals } from './refusals.ts';
 import { replaceFile } from './replace-file.ts';
 import { assertReplaceable, type ReplaceOptions } from './replaceable.ts';
 import { type ReadBackOptions, StagedFile, type StagedFileOptions } from './staged-file.ts';
-import { RECORD, StagingFolder } from './staging-folder.ts';
+import { RECORD, removeIdleStaging, StagingFolder } from './staging-folder.ts';
 import { removeStaleTemporaries, temporaryPath } from './temporary-file.ts';
-
-/** Of the file that keeps other runs out of an output folder. */
-export const LOCK_NAME = '.plmpress.lock';
 
 export interface OutputFile {
   /** Relative to the output folder, with forward slashes. */
@@ -71,9 +69,8 @@ export async function withStagedOutput<T>(
 ): Promise<T> {
   const made = await createFolder(folder);
   try {
-    const lock = await FileLock.acquire(path.join(folder, LOCK_NAME), folder);
-    try {
-      await removeStaleTemporaries(folder, lock);
+    return await withLockedFolder(folder, async (lock) => {
+      if (resume === undefined) await removeIdleStaging(folder);
       const staging = resume === undefined ? undefined : await StagingFolder.open(folder, resume);
       const output = new StagedOutput(folder, made, lock, staging);
       try {
@@ -84,9 +81,7 @@ export async function withStagedOutput<T>(
       } finally {
         await output.end();
       }
-    } finally {
-      await lock.release();
-    }
+    });
   } catch (error) {
     await removeEmptyFolders(made);
     throw error;
@@ -94,8 +89,9 @@ export async function withStagedOutput<T>(
 }
 
 /**
- * The files of one run: stage, write, seal, publish. Until `publish` only hidden temporary files exist; at every
- * instant after, a final name leads to nothing, to the old file or to the whole new one.
+ * The files of one run: stage, write, seal, publish. Until `publish` only hidden temporary files exist, all in the folder
+ * itself, where a run that is killed leaves nothing that the next one does not find; at every instant after, a final name
+ * leads to nothing, to the old file or to the whole new one.
  */
 export class StagedOutput {
   readonly folder: string;
@@ -148,11 +144,11 @@ export class StagedOutput {
     this.#options = options;
     for (const [index, file] of files.entries()) await this.#takeBack(index, file);
     for (const { name } of files) await assertReplaceable(this.#pathOf(name), this.#options);
+    await this.#assertSubfolders(new Set(files.flatMap(({ name }) => foldersOf(name))));
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
     const there = (await this.#staging?.allocated(files.length)) ?? 0;
     await assertFreeSpace(this.folder, Math.max(0, bytes - there));
     for (const [index, { name, bytes, nameOf, isRecord }] of files.entries()) {
-      await this.#openSubfolders(name);
       const file = await this.#create({ name, bytes, staging: this.#staging?.pathOf(index) });
       this.#files.set(name, file);
       if (nameOf !== undefined) this.#namers.set(name, nameOf);
@@ -240,6 +236,7 @@ export class StagedOutput {
     return StagedFile.create({
       ...options,
       finalPath: this.#pathOf(options.name),
+      folder: this.folder,
       refusals: this.#refusals,
     });
   }
@@ -260,6 +257,7 @@ export class StagedOutput {
   async #publishFiles(record?: RecordFile): Promise<void> {
     // Other programs know no lock; a name may have been taken since the start.
     for (const { name } of this.#files.values()) await assertReplaceable(this.#pathOf(name), this.#options);
+    for (const { name } of this.#files.values()) await this.#openSubfolders(name);
     if (record !== undefined && record.meanwhile !== 'as it is') {
       await this.#makeRoom(record.name, record.meanwhile);
     }
@@ -273,7 +271,7 @@ export class StagedOutput {
   /** Puts a record that is there aside, for good unless the run fails before it has replaced anything. */
   async #makeRoom(name: string, meanwhile: 'nothing' | Uint8Array): Promise<void> {
     const at = this.#pathOf(name);
-    const aside = temporaryPath(at);
+    const aside = temporaryPath(path.join(this.folder, path.basename(at)));
     try {
       if (meanwhile === 'nothing') await rename(at, aside);
       else await replaceFile(aside, await readFile(at));
@@ -320,22 +318,55 @@ export class StagedOutput {
     });
   }
 
+  /** Throws `local-io` where files could not get their names in `folders` of the output folder at the end. */
+  async #assertSubfolders(folders: Iterable<string>): Promise<void> {
+    for (const label of folders) {
+      const folder = this.#pathOf(label);
+      const stats = await lstat(folder).catch((error) => {
+        if (error.code !== 'ENOENT') throw localIo(label, error);
+      });
+      if (stats === undefined) continue;
+      if (stats.isSymbolicLink()) throw refusal(label, 'is a symbolic link');
+      if (!stats.isDirectory()) throw refusal(label, 'is not a folder');
+      await tryMove(this.folder, folder).catch((error) => {
+        throw localIo(label, error);
+      });
+    }
+  }
+
   /** Creates the folders between the output folder and the file. */
   async #openSubfolders(name: string): Promise<void> {
     const root = await realpath(this.folder);
-    const parents = name.split('/').slice(0, -1);
-    for (let depth = 1; depth <= parents.length; depth++) {
-      const parts = parents.slice(0, depth);
-      const folder = path.join(this.folder, ...parts);
+    for (const label of foldersOf(name)) {
+      const folder = this.#pathOf(label);
       if (this.#touched.has(folder)) continue;
       this.#made.push(...(await createFolder(folder)));
       // A link could lead the files anywhere.
-      const isInside = (await realpath(folder)) === path.join(root, ...parts);
-      if (!isInside) throw refusal(parts.join('/'), 'is a symbolic link');
+      const isInside = (await realpath(folder)) === path.join(root, ...label.split('/'));
+      if (!isInside) throw refusal(label, 'is a symbolic link');
       this.#touched.add(folder);
       await removeStaleTemporaries(folder, this.#lock);
     }
   }
+}
+
+/** The folders that a file lies in, outermost first. */
+function foldersOf(name: string): string[] {
+  const parents = name.split('/').slice(0, -1);
+  return parents.map((_, index) => parents.slice(0, index + 1).join('/'));
+}
+
+/** Does what happens to files at the end. Permissions and mounts show no other way. */
+async function tryMove(from: string, to: string): Promise<void> {
+  const probe = temporaryPath(path.join(from, 'probe'));
+  const moved = path.join(to, path.basename(probe));
+  const handle = await open(probe, 'wx');
+  await handle.close();
+  await rename(probe, moved).catch(async (error) => {
+    await unlink(probe).catch(() => undefined);
+    throw error;
+  });
+  await unlink(moved);
 }
 
 function refusal(file: string, what: string): PressError {

@@ -1,11 +1,13 @@
-import { lstat, mkdir, rm } from 'node:fs/promises';
+import { lstat, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, PressError } from '../core/errors.ts';
 import { Journal } from './journal.ts';
+import { temporaryPath } from './temporary-file.ts';
 
 /** The folder in an output folder that holds what an interrupted run has done. */
 export const STAGING_NAME = '.plmpress-resume';
 const JOURNAL_NAME = 'journal';
+const SEALS_NAME = 'seals';
 
 /**
  * Where the files of a run lie until they are whole, if a later run is to go on with them: under numbers, so that nothing
@@ -52,7 +54,7 @@ export class StagingFolder {
     }
     const journal = await Journal.open(path.join(folder, JOURNAL_NAME), key);
     try {
-      const seals = await Journal.open(path.join(folder, 'seals'), key);
+      const seals = await Journal.open(path.join(folder, SEALS_NAME), key);
       return new StagingFolder(folder, journal, seals, replacedOther);
     } catch (error) {
       await journal.close();
@@ -96,23 +98,52 @@ export class StagingFolder {
   /** Closes and removes it. Best effort: nothing depends on it. */
   async remove(): Promise<void> {
     await this.close();
-    await rm(this.#folder, { recursive: true, force: true }).catch(() => undefined);
+    await removeWhole(this.#folder);
   }
 }
 
 /** What the record is called here. */
 export const RECORD = 'record';
+/** The line of the seals that comes last, after its digest. */
+const SEALED_RECORD = new RegExp(`^[0-9a-f]{64} ${RECORD} [0-9a-f]{64}$`, 'm');
 
-/** What an output folder holds of an interrupted run: nothing, work called `key`, or other work. */
+/** What an output folder holds of an interrupted run that can go on: nothing, work called `key`, or other work. */
 export async function findStaging(output: string, key: string): Promise<'nothing' | 'same' | 'other'> {
   const folder = path.join(output, STAGING_NAME);
-  if (!(await isFolder(folder))) return 'nothing';
+  if (!(await isFolder(folder)) || (await isIdle(folder))) return 'nothing';
   return (await Journal.isOf(path.join(folder, JOURNAL_NAME), key)) ? 'same' : 'other';
 }
 
 /** Removes it. Best effort: nothing depends on it. The caller holds the lock of the folder. */
 export async function removeStaging(output: string): Promise<void> {
-  await rm(path.join(output, STAGING_NAME), { recursive: true, force: true }).catch(() => undefined);
+  await removeWhole(path.join(output, STAGING_NAME));
+}
+
+/**
+ * Removes that of a run that was killed before it had finished anything, or after it had finished all. Best effort, as
+ * `removeStaging`. The caller holds the lock of the folder.
+ */
+export async function removeIdleStaging(output: string): Promise<void> {
+  const folder = path.join(output, STAGING_NAME);
+  if ((await isFolder(folder)) && (await isIdle(folder))) await removeStaging(output);
+}
+
+/** Whether nobody can go on with what a staging folder holds. */
+async function isIdle(folder: string): Promise<boolean> {
+  const journal = await lstat(path.join(folder, JOURNAL_NAME)).catch(() => undefined);
+  if (journal === undefined || journal.size === 0) return true;
+  const seals = await readFile(path.join(folder, SEALS_NAME), 'latin1').catch(() => '');
+  return SEALED_RECORD.test(seals) && !(await exists(path.join(folder, RECORD)));
+}
+
+/** Removes a folder so that none with a part of its content can be found under its name. Best effort. */
+async function removeWhole(folder: string): Promise<void> {
+  const aside = temporaryPath(folder);
+  const gone = await rename(folder, aside).then(
+    () => aside,
+    () => folder,
+  );
+  await rm(gone, { recursive: true, force: true }).catch(() => undefined);
 }
 
 function isFolder(folder: string): Promise<boolean> {

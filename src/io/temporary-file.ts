@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { lstat, readdir, unlink } from 'node:fs/promises';
+import { lstat, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo } from '../core/errors.ts';
 import { LEASE } from './lease.ts';
@@ -8,7 +8,7 @@ import { isAlive } from './process-identity.ts';
 
 const PATTERN = /^\..+\.tmp-(?<pid>\d+)-(?<place>[0-9a-f]{8})[0-9a-f]{8}$/s;
 
-/** A fresh hidden path beside `finalPath`: a rename is atomic only within one folder's file system. */
+/** A fresh hidden path beside `finalPath`: a rename is atomic only within one file system. */
 export function temporaryPath(finalPath: string): string {
   const { dir, base } = path.parse(finalPath);
   return path.join(dir, `.${base}.tmp-${process.pid}-${shortPlace()}${randomBytes(4).toString('hex')}`);
@@ -18,16 +18,16 @@ function shortPlace(): string {
   return ownPlace().place.slice(0, 8);
 }
 
-/** What the holder of a folder's lock knows of earlier runs. */
+/** What is known of earlier runs. */
 export interface Knowledge {
-  /** When the lock was taken, in milliseconds by the clock of the file system. */
+  /** In milliseconds by the clock of the file system: when the lock of the folder was taken. */
   readonly since: number;
   /** Runs that are known to have ended. */
   readonly ended: readonly { readonly pid: number; readonly place?: string | undefined }[];
 }
 
 /**
- * Removes temporary files in `folder` whose run has ended: its process is gone, its lock was taken over, or,
+ * Removes temporary files and folders in `folder` whose run has ended: its process is gone, its lock was taken over, or,
  * for a process elsewhere, the file has not changed for a lease. The caller holds the folder's lock.
  */
 export async function removeStaleTemporaries(folder: string, { since, ended }: Knowledge): Promise<void> {
@@ -47,7 +47,7 @@ export async function removeStaleTemporaries(folder: string, { since, ended }: K
         place === shortPlace()
           ? !(await isAlive({ pid: Number(pid), started: undefined }))
           : isOfEnded || since - mtimeMs >= LEASE;
-      if (isStale) await unlink(file);
+      if (isStale) await rm(file, { recursive: true, force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw localIo(folder, error);
     }

@@ -1,5 +1,7 @@
 import { usage } from '../core/errors.ts';
+import { besideEarlier } from './graph-folder.ts';
 import type { Manifest } from './manifest.ts';
+import { readManifest } from './manifest-reader.ts';
 import type { Target } from './target.ts';
 import { type Fill, transcoder } from './transcoder.ts';
 import { assertWritable, type WriteOptions, type WrittenTargets, writeTargets } from './write-targets.ts';
@@ -30,10 +32,7 @@ export interface ConvertResult extends Pick<WrittenTargets, 'files'> {
  */
 export async function convert(options: ConvertOptions): Promise<ConvertResult> {
   const fill = openFill(options);
-  if (options.dryRun) {
-    const files = options.targets.flatMap(({ plan }) => plan.files);
-    return { files: files.map(({ name, bytes }) => ({ path: name, bytes })), manifest: undefined };
-  }
+  if (options.dryRun) return { files: await plannedFiles(options), manifest: undefined };
   return writeTargets(options, fill);
 }
 
@@ -58,6 +57,13 @@ function openFill({ model, targets, maxMemory, threads, progress, signal }: Conv
       ...(signal && { signal }),
     },
   );
+}
+
+/** What would be written. */
+async function plannedFiles({ targets, model, output }: ConvertOptions): Promise<ConvertResult['files']> {
+  const previous = await readManifest(output).catch(() => undefined);
+  const beside = await besideEarlier(targets, model, output, previous);
+  return beside.targets.flatMap(({ plan }) => plan.files.map(({ name, bytes }) => ({ path: name, bytes })));
 }
 
 /** Throws `usage` where two targets write one file. */

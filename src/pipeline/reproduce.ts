@@ -1,14 +1,15 @@
-import { mkdtemp, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { invalidInput, localIo, unsupported, usage } from '../core/errors.ts';
+import { invalidInput, unsupported, usage } from '../core/errors.ts';
 import type { Progress } from '../core/progress.ts';
 import { assertExists } from '../io/existing-path.ts';
+import { withTemporaryFolder } from '../io/temporary-folder.ts';
 import { convert } from './convert.ts';
+import { type FolderGraph, GRAPH_LIST, recordedGraph, withCompanions } from './graph-folder.ts';
 import { MANIFEST_NAME, type Manifest, type ManifestArtifact, type ManifestFile } from './manifest.ts';
 import { readManifest } from './manifest-reader.ts';
 import { type RecordedInputs, type RecordedPaths, withRecordedSource } from './recorded-source.ts';
 import { assertFilesRecorded, replayTarget } from './replay.ts';
-import { type Target, withCompanions } from './target.ts';
+import type { Target } from './target.ts';
 
 export interface ReproduceOptions extends RecordedPaths {
   /** Path of a plmpress.json, or of its folder. */
@@ -98,10 +99,7 @@ function folderOf(manifest: string): string {
   return path.basename(manifest) === MANIFEST_NAME ? path.dirname(manifest) : manifest;
 }
 
-/** The file of an ONNX folder by which its graphs are found. */
-const COMPANION = 'config.json';
-
-/** The files beside graphs belong to the first of their run, which records the others. */
+/** The files beside graphs belong to the first of the last run, which records the others. */
 async function planAgain(
   artifact: ManifestArtifact,
   manifest: Manifest,
@@ -109,11 +107,11 @@ async function planAgain(
   signal: AbortSignal | undefined,
 ): Promise<Target> {
   const target = await replayTarget(inputs.model, artifact, inputs, signal);
-  if (!artifact.files.includes(COMPANION)) return target;
+  if (target.graph === undefined || !artifact.files.includes(GRAPH_LIST)) return target;
   const { graphs = [] } = artifact.options;
   if (!Array.isArray(graphs))
     throw unsupported({ file: MANIFEST_NAME, field: 'options.graphs', what: 'is no list' });
-  const others: Target[] = [];
+  const others: FolderGraph[] = [];
   for (const name of graphs.slice(1)) {
     const other = manifest.artifacts.find((known) => known.target === name);
     if (other === undefined)
@@ -123,25 +121,17 @@ async function planAgain(
         what: 'no such artifact',
         got: name,
       });
-    others.push(await replayTarget(inputs.model, other, inputs, signal));
+    others.push(recordedGraph(other, target.graph.cache));
   }
-  return withCompanions([target, ...others])[0]!;
+  return withCompanions([target], others)[0]!;
 }
 
-async function withOutput<T>(
+function withOutput<T>(
   { manifest, output }: ReproduceOptions,
   use: (folder: string) => Promise<T>,
 ): Promise<T> {
   if (output !== undefined) return use(output);
-  const parent = folderOf(manifest);
-  const folder = await mkdtemp(path.join(parent, '.plmpress-reproduce-')).catch((error) => {
-    throw localIo(parent, error);
-  });
-  try {
-    return await use(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  return withTemporaryFolder(folderOf(manifest), 'plmpress-reproduce', use);
 }
 
 function compare(artifact: ManifestArtifact, before: Manifest, after: Manifest): ReproducedArtifact {

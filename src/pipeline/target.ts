@@ -5,7 +5,6 @@ import type { SchemeOptions } from '../../formats/gguf/scheme-choice.ts';
 import { onnxPasses } from '../../formats/onnx/architecture.ts';
 import { planOnnx } from '../../formats/onnx/export.ts';
 import type { GraphFile } from '../../formats/onnx/folder/graph-file.ts';
-import { companionFiles } from '../../formats/onnx/folder/index.ts';
 import { ONNX_SCHEMES, onnxSchemeNamed } from '../../formats/onnx/schemes.ts';
 import { readAssets } from '../../formats/webgpu/assets.ts';
 import { planBundle } from '../../formats/webgpu/export.ts';
@@ -23,6 +22,7 @@ import type { Allocation, AllocationRequest } from './allocation/allocate.ts';
 import { exactly } from './allocation/candidates.ts';
 import { draftBySize } from './allocation/draft.ts';
 import { type AllocatedModel, WidthAllocator } from './allocation/width-allocator.ts';
+import { withCompanions } from './graph-folder.ts';
 import type { ManifestOptions } from './manifest.ts';
 import { type OptionName, recordOptions } from './recorded-options.ts';
 import { assertSameGeometry } from './same-geometry.ts';
@@ -275,31 +275,6 @@ export async function planTargets(
     planned.push(await chooseBySize(targets[index]!, draft, options));
   }
   return withCompanions(planned);
-}
-
-/**
- * Adds to the first target that is a graph the files that tell of all graphs. They depend on which those are, and on their order;
- * where there are several, it records them.
- */
-export function withCompanions(targets: readonly Target[]): Target[] {
-  const graphs = targets.filter(({ graph }) => graph !== undefined);
-  const [first] = graphs;
-  if (first === undefined) return [...targets];
-  const { files, notes } = companionFiles(
-    first.model,
-    graphs.map(({ graph }) => graph!),
-  );
-  const planned = files.map(({ name, text }) => {
-    const bytes = new TextEncoder().encode(text);
-    return { name, bytes: bytes.length, head: [{ offset: 0, bytes }], tensors: [] };
-  });
-  const { plan, options } = first;
-  const whole: Target = {
-    ...first,
-    plan: { ...plan, files: [...plan.files, ...planned], notes: [...plan.notes, ...notes] },
-    options: { ...options, ...(graphs.length > 1 && { graphs: graphs.map(({ plan }) => plan.target) }) },
-  };
-  return targets.map((target) => (target === first ? whole : target));
 }
 
 function recordedFiles({ imatrix, statistics }: TargetOptions): ManifestOptions {

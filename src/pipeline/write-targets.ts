@@ -1,7 +1,9 @@
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { PressError } from '../core/errors.ts';
 import type { Making, PlannedFile, PlannedTensor, SealedFile } from '../core/export-plan.ts';
 import type { Model } from '../core/model.ts';
+import { firstNames } from '../core/name-list.ts';
 import type { Progress } from '../core/progress.ts';
 import type { InputFile } from '../io/input-file.ts';
 import { assertReplaceable } from '../io/replaceable.ts';
@@ -12,6 +14,7 @@ import {
   withStagedOutput,
 } from '../io/staged-output.ts';
 import { findStaging, removeStaging, STAGING_NAME } from '../io/staging-folder.ts';
+import { besideEarlier } from './graph-folder.ts';
 import { inputPaths } from './input-paths.ts';
 import { removeLeftBehind, replacedArtifacts } from './left-behind.ts';
 import {
@@ -69,7 +72,8 @@ export interface WrittenTargets {
  */
 export async function assertWritable(options: WriteOptions): Promise<void> {
   const { targets, output, force = false, resume = false } = options;
-  await readPrevious(output, force);
+  // The run itself tells of a record that it replaces.
+  await readPrevious(output, force, () => {});
   // An interrupted run may have got as far as the final names, and its files are taken back.
   if (resume && (await findStaging(output, '')) !== 'nothing') return;
   const inputs = await allInputs(options);
@@ -95,12 +99,10 @@ interface Job extends WriteOptions {
  */
 export async function writeTargets(options: WriteOptions, fill: Fill): Promise<WrittenTargets> {
   const { model, targets, output, resume = false, progress, signal } = options;
-  const files = targets.flatMap(({ plan }) => plan.files);
   const note = (message: string) => progress?.({ kind: 'note', message });
   const key = jobKey(model, targets);
   const found = resume ? 'nothing' : await findStaging(output, key);
   if (found !== 'nothing') note(WAITING[found]);
-  const job = { ...options, files };
   try {
     return await withStagedOutput(
       output,
@@ -108,7 +110,7 @@ export async function writeTargets(options: WriteOptions, fill: Fill): Promise<W
         if (staged.replacedOther) {
           note('the interrupted conversion in this folder was a different one and has been removed');
         }
-        const written = await write(staged, job, fill);
+        const written = await write(staged, options, fill);
         if (found === 'same') {
           await removeStaging(output);
           note(`${STAGING_NAME} has been removed: this run completed the interrupted conversion`);
@@ -131,45 +133,58 @@ const WAITING = {
   other: `an interrupted conversion of something else waits in ${STAGING_NAME}: its own command goes on with it; delete the folder if nobody needs it`,
 } as const;
 
-async function write(output: StagedOutput, job: Job, fill: Fill): Promise<WrittenTargets> {
-  const { model, targets, files, force = false } = job;
-  const previous = await readPrevious(output.folder, force);
+async function write(output: StagedOutput, options: WriteOptions, fill: Fill): Promise<WrittenTargets> {
+  const { model, force = false, progress } = options;
+  const note = (message: string) => progress?.({ kind: 'note', message });
+  const found = await readPrevious(output.folder, force, note);
+  const recorded = found === 'malformed' ? undefined : found;
+  const { previous, targets, kept, notes } = await besideEarlier(
+    options.targets,
+    model,
+    output.folder,
+    recorded,
+  );
+  const files = targets.flatMap(({ plan }) => plan.files);
+  const job: Job = { ...options, targets, files };
   const staged = files.map((file) => ({ ...file, isRecord: file.make !== undefined }));
   const read = await allInputs(job);
   await output.stage(staged, { force, inputs: read });
+  for (const message of notes) note(message);
   const stored = await writeTensors(output, job, fill);
   const digests = await seal(output, job);
   const names = new Map([...digests].map(([planned, { name }]) => [planned, name]));
   const written = files.map(({ name }) => fileOf(digests.get(name)!));
   const described = await describeSource(model);
   const artifacts = targets.map((target) => describeArtifact(target, described, stored, names));
-  const known = previous === 'malformed' ? undefined : previous;
-  const replaced = known === undefined ? [] : replacedArtifacts(known, artifacts, force);
+  const replaced = previous === undefined ? [] : replacedArtifacts(previous, artifacts, force);
   const manifest = mergeManifest(
-    known && withoutArtifacts(known, replaced),
+    previous && withoutArtifacts(previous, replaced),
     artifacts,
     // Files of equal content may have one name.
     [...new Map(written.map((file) => [file.path, file])).values()],
   );
   job.signal?.throwIfAborted();
   const content = encodeManifest(manifest);
-  await output.publish({ name: MANIFEST_NAME, content, meanwhile: meanwhile(previous, written) });
-  if (known !== undefined) {
-    const alone = filesOfNoOther(known, replaced, manifest);
-    for (const message of await removeLeftBehind(output.folder, alone, read)) {
-      job.progress?.({ kind: 'note', message });
-    }
+  await output.publish({ name: MANIFEST_NAME, content, meanwhile: meanwhile(found, previous, written) });
+  if (recorded !== undefined) {
+    const alone = filesOfNoOther(recorded, [...replaced, ...kept], manifest);
+    for (const message of await removeLeftBehind(output.folder, alone, read)) note(message);
+  }
+  const other = kept.filter((graph) => !isDeepStrictEqual(graph.source.files, described.files));
+  if (other.length > 0) {
+    note(`graphs here that were made from other weights: ${firstNames(other.map(({ target }) => target))}`);
   }
   return { files: written.map(({ path, bytes }) => ({ path, bytes })), manifest };
 }
 
-/** What may be said of the folder while `written` take the places of other files. */
+/** What may be said of the folder, instead of `found`, while `written` take the places of other files. */
 function meanwhile(
-  previous: Manifest | undefined | 'malformed',
+  found: Manifest | undefined | 'malformed',
+  previous: Manifest | undefined,
   written: readonly ManifestFile[],
 ): RecordFile['meanwhile'] {
-  if (previous === 'malformed') return 'nothing';
-  if (previous === undefined || !describesAny(previous, written)) return 'as it is';
+  if (found === 'malformed') return 'nothing';
+  if (found === undefined || previous === undefined || !describesAny(found, written)) return 'as it is';
   const rest = withoutFiles(previous, written);
   return rest.artifacts.length === 0 ? 'nothing' : encodeManifest(rest);
 }
@@ -181,14 +196,19 @@ function fileOf({ name, bytes, sha256 }: FileDigest): ManifestFile {
 /** A manifest that is malformed, or of a newer plmpress. */
 const UNREADABLE: readonly PressError['failure'][] = ['invalid-input', 'unsupported'];
 
-/** With `force`, a manifest that cannot be understood does not stop the run: it will be replaced. */
-async function readPrevious(folder: string, force: boolean): Promise<Manifest | undefined | 'malformed'> {
+/** With `force`, a manifest that cannot be understood does not stop the run: it will be replaced, and a note says so. */
+async function readPrevious(
+  folder: string,
+  force: boolean,
+  note: (message: string) => void,
+): Promise<Manifest | undefined | 'malformed'> {
   try {
     return await readManifest(folder);
   } catch (error) {
     const isUnreadable = error instanceof PressError && UNREADABLE.includes(error.failure);
-    if (force && isUnreadable) return 'malformed';
-    throw error;
+    if (!force || !isUnreadable) throw error;
+    note(`the record cannot be read; a new one will list only what this run writes: ${error.message}`);
+    return 'malformed';
   }
 }
 

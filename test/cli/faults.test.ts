@@ -162,6 +162,29 @@ describe('a file that takes long to make', { skip: NO_FAULTS }, () => {
   }
 });
 
+describe('what SIGKILL leaves', { skip: NO_FAULTS }, () => {
+  const jobs: Readonly<Record<string, (at: (...names: string[]) => string) => readonly string[]>> = {
+    'a bundle': (at) => ['convert', at('plm'), '--to', 'webgpu:q8', '-o', at('out')],
+    reproduce: (at) => ['reproduce', at('out'), '--from', at('plm')],
+  };
+  for (const [name, argv] of Object.entries(jobs)) {
+    it(`of ${name} goes with the next run in the folder, whatever it makes`, async (t) => {
+      const at = model(t);
+      await runCli(['convert', at('plm'), '--to', 'gguf:q8_0', '-o', at('out')]);
+      const before = treeDigests(at('out'));
+      const fault = { call: 'write', action: 'signal=KILL' } as const;
+      const run = await runWithFault([BINARY, ...argv(at), '--threads', '1', '--quiet'], fault, 8);
+      assert.ok(run.hit && run.status === null, run.stderr);
+      assert.ok(treeDigests(at('out')).size > before.size + 1, 'more than the lock is left');
+      await runCli(['convert', at('plm'), '--to', 'gguf:q4_0', '-o', at('out')]);
+      await runCli(['convert', at('plm'), '--to', 'gguf:q4_0', '-o', at('clean')]);
+      await runCli(['convert', at('plm'), '--to', 'gguf:q8_0', '-o', at('clean')]);
+      assert.deepEqual(treeDigests(at('out')), treeDigests(at('clean')));
+      assert.deepEqual(readdirSync(at('out')).sort(), readdirSync(at('clean')).sort(), 'no folder either');
+    });
+  }
+});
+
 describe('pull, at every call', { skip: NO_FAULTS }, () => {
   async function start(t: TestContext) {
     const at = model(t);

@@ -114,7 +114,7 @@ describe('reproduce', () => {
     await convert('several', '--to', 'onnx:f16', '--force');
     const { artifacts } = await run('reproduce', output('several'), '--from', TINY);
     const targets = artifacts.map(({ target }: { target: string }) => target);
-    assert.deepEqual(targets, ['gguf:q4_0', 'onnx:f16', 'onnx:q8']);
+    assert.deepEqual(targets, ['gguf:q4_0', 'onnx:f16', 'onnx:q4', 'onnx:q8']);
     const one = await run('reproduce', output('several'), '--from', TINY, '--only', 'onnx/model_fp16.onnx');
     assert.deepEqual([one.artifacts.length, one.artifacts[0].target], [1, 'onnx:f16']);
   });

@@ -17,7 +17,9 @@ import path from 'node:path';
 import test, { describe, it, type TestContext } from 'node:test';
 import { scanCacheDir } from '@huggingface/hub';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
+import { temporaryPath } from '../../src/io/temporary-file.ts';
 import { type PullOptions, pull } from '../../src/pipeline/pull.ts';
+import { deadPid } from '../support/dead-pid.ts';
 import { changeHandles, diskFailure, failEveryClose } from '../support/file-handles.ts';
 import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
 import { gitHash, HubServer, sha256, TOKEN } from '../support/hub-server.ts';
@@ -295,6 +297,20 @@ describe('a cache that cannot be written', () => {
       await assert.rejects(take(), pressFailure('local-io', message));
     });
   }
+});
+
+test('temporary files of runs that were killed go from the cache and from folders', async (t) => {
+  const { home, commit, take } = await start(t);
+  const output = path.join(temporaryFolder(t), 'out');
+  const left = path.basename(temporaryPath('config.json')).replace(`-${process.pid}-`, `-${deadPid()}-`);
+  const root = path.join(home, 'hub', 'models--PLM-Team--plm-tiny');
+  await take();
+  await take({ output });
+  const places = [path.join(root, 'snapshots', commit), path.join(root, 'refs'), output];
+  for (const place of places) writeFileSync(path.join(place, left), '');
+  await take();
+  await take({ output });
+  for (const place of places) assert.ok(!existsSync(path.join(place, left)), place);
 });
 
 describe('offline', () => {

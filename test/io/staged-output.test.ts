@@ -19,14 +19,10 @@ import {
 import path from 'node:path';
 import test, { describe, it, type TestContext } from 'node:test';
 import { LEASE } from '../../src/io/lease.ts';
+import { LOCK_NAME, TURN_NAME } from '../../src/io/locked-folder.ts';
 import type { ReplaceOptions } from '../../src/io/replaceable.ts';
-import {
-  LOCK_NAME,
-  type RecordFile,
-  type StagedOutput,
-  withStagedOutput,
-} from '../../src/io/staged-output.ts';
-import { STAGING_NAME } from '../../src/io/staging-folder.ts';
+import { type RecordFile, type StagedOutput, withStagedOutput } from '../../src/io/staged-output.ts';
+import { findStaging, STAGING_NAME, StagingFolder } from '../../src/io/staging-folder.ts';
 import { temporaryPath } from '../../src/io/temporary-file.ts';
 import { deadPid } from '../support/dead-pid.ts';
 import { pressFailure } from '../support/press-failure.ts';
@@ -68,8 +64,11 @@ test('files appear whole, with their planned size, and hidden until then', async
     await output.write('a', Buffer.from('xyz'), 4);
     await output.write('a', Buffer.from('ab'), 0);
     await output.write('sub/b', Buffer.from('123'), 0);
-    assert.deepEqual(visible(folder), ['sub']);
-    assert.deepEqual(visible(path.join(folder, 'sub')), []);
+    assert.deepEqual(
+      visible(folder),
+      [],
+      'and all in one folder, where the next run finds what a killed one has left',
+    );
     const content = 'ab\0\0xyz\0\0\0';
     const pieces: number[] = [];
     const digests = await output.seal({ onRead: (bytes) => pieces.push(bytes) });
@@ -205,6 +204,24 @@ describe('names that are refused before anything is written', () => {
     await assertRejects(folder, run, { failure: 'local-io', message: /^a: is an input of this run/ });
   });
 
+  it('a file in a subfolder that is none', async (t) => {
+    const folder = usedFolder(t);
+    const run = () => withStagedOutput(folder, (output) => output.stage([{ name: 'a/b', bytes: 1 }], FRESH));
+    await assertRejects(folder, run, { failure: 'local-io', message: /^a: is not a folder$/ });
+  });
+
+  it('a file in a subfolder that cannot be written into', { skip: NO_PERMISSIONS }, async (t) => {
+    const folder = usedFolder(t);
+    mkdirSync(path.join(folder, 'sub'));
+    chmodSync(path.dirname(folder), 0o755);
+    chmodSync(folder, 0o777);
+    chmodSync(path.join(folder, 'sub'), 0o555);
+    const stage = () =>
+      withStagedOutput(folder, (output) => output.stage([{ name: 'sub/b', bytes: 1 }], FRESH));
+    const message = /^sub: permission denied \(EACCES\)$/;
+    await assertRejects(folder, () => asUnprivileged(stage), { failure: 'local-io', message });
+  });
+
   it('a file in a subfolder that is a link', async (t) => {
     const folder = usedFolder(t);
     const elsewhere = path.join(path.dirname(folder), 'elsewhere');
@@ -330,13 +347,6 @@ describe('output folders that cannot be used', () => {
     await assert.rejects(run, pressFailure('local-io', message));
   });
 
-  it('one where a folder has the name of a temporary file of a killed run', async (t) => {
-    const folder = usedFolder(t);
-    mkdirSync(path.join(folder, temporaryOf(deadPid())));
-    const run = () => withStagedOutput(folder, async () => {});
-    await assertRejects(folder, run, { failure: 'local-io', message: /out: is a folder \(EISDIR\)$/ });
-  });
-
   for (const name of ['journal', 'seals', '0']) {
     it(`one where a folder is in the place of ${name} of an interrupted run`, async (t) => {
       const folder = usedFolder(t);
@@ -383,7 +393,7 @@ test('a folder that was there stays, and so does what others put into a new one'
   assert.deepEqual(readdirSync(made), ['note']);
 });
 
-test('temporary files of killed runs are removed, all others stay', async (t) => {
+test('temporary files and folders of killed runs are removed, all others stay', async (t) => {
   const folder = usedFolder(t);
   const dead = deadPid();
   const key = '0123456789abcdef';
@@ -395,10 +405,36 @@ test('temporary files of killed runs are removed, all others stay', async (t) =>
   ];
   const silent = `.x.gguf.tmp-${process.pid}-${key}`;
   for (const name of [...stay, temporaryOf(dead), silent]) writeFileSync(path.join(folder, name), '');
+  const inside = temporaryOf(dead);
+  mkdirSync(path.join(folder, inside));
+  writeFileSync(path.join(folder, inside, 'x'), '');
+  writeFileSync(path.join(folder, TURN_NAME), JSON.stringify({ pid: dead, started: '1', key: 'x' }));
   const then = new Date(Date.now() - LEASE - 1000);
   for (const name of [silent, own]) utimesSync(path.join(folder, name), then, then);
   await withStagedOutput(folder, async () => {});
   assert.deepEqual(readdirSync(folder).sort(), [...stay, 'a'].sort());
+});
+
+test('what a run with --resume has left goes where nobody can go on with it', async (t) => {
+  const folder = usedFolder(t);
+  // Nothing finished, something finished, all with its name, all but the record.
+  const states: [lines: string[], isSealed: boolean, isRecordThere: boolean, stays: boolean][] = [
+    [[], false, false, false],
+    [['x'], false, false, true],
+    [['x'], true, false, false],
+    [['x'], true, true, true],
+  ];
+  for (const [lines, isSealed, isRecordThere, stays] of states) {
+    rmSync(path.join(folder, STAGING_NAME), { recursive: true, force: true });
+    const staging = await StagingFolder.open(folder, 'work');
+    for (const line of lines) await staging.journal.append(line);
+    if (isSealed) await staging.seal(['0'.repeat(64)], '1'.repeat(64));
+    await staging.close();
+    if (isRecordThere) writeFileSync(staging.pathOf('record'), '');
+    assert.equal(await findStaging(folder, 'work'), stays ? 'same' : 'nothing');
+    await withStagedOutput(folder, async () => {});
+    assert.deepEqual(readdirSync(folder).sort(), [...(stays ? [STAGING_NAME] : []), 'a']);
+  }
 });
 
 for (const resume of [undefined, 'work']) {

@@ -17,7 +17,7 @@ import path from 'node:path';
 import test, { describe, it, type TestContext } from 'node:test';
 import { closeModel, type Model } from '../../src/core/model.ts';
 import type { ProgressEvent } from '../../src/core/progress.ts';
-import { LOCK_NAME } from '../../src/io/staged-output.ts';
+import { LOCK_NAME } from '../../src/io/locked-folder.ts';
 import { temporaryPath } from '../../src/io/temporary-file.ts';
 import { type ConvertOptions, type ConvertResult, convert } from '../../src/pipeline/convert.ts';
 import { MANIFEST_NAME } from '../../src/pipeline/manifest.ts';

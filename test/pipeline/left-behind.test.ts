@@ -1,9 +1,20 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { writeRandomCheckpoint } from '../support/random-checkpoint.ts';
-import { runCli } from '../support/run-cli.ts';
+import { treeDigests } from '../support/digests.ts';
+import { NO_FAULTS, runWithFault } from '../support/faults.ts';
+import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
+import { BINARY, runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 function sourceAndOutput(t: TestContext) {
@@ -88,6 +99,108 @@ describe('what --force replaces', () => {
     renameSync(path.join(output, first!), path.join(source, 'elsewhere.gguf'));
     await convert(source, output, '--to', 'gguf:f16', '--shard-size', '64K', '--force');
     assert.ok(existsSync(path.join(source, 'elsewhere.gguf')));
+  });
+});
+
+describe('graphs of several runs in one folder', () => {
+  const listed = (folder: string) => {
+    const config = JSON.parse(readFileSync(path.join(folder, 'config.json'), 'utf8'));
+    const { dtype, use_external_data_format: files } = config['transformers.js_config'];
+    return { dtype, files };
+  };
+  const artifacts = (folder: string): { target: string; options: { graphs?: string[] } }[] =>
+    JSON.parse(readFileSync(path.join(folder, 'plmpress.json'), 'utf8')).artifacts;
+  const targets = (folder: string) => artifacts(folder).map(({ target }) => target);
+
+  it('make the folder that one run makes, which begins with the targets of the last', async (t) => {
+    const { source, output } = sourceAndOutput(t);
+    const once = path.join(path.dirname(output), 'once');
+    const twice = ['--to', 'onnx:q4', '--to', 'onnx:q8', '--shard-size', '64K'];
+    await convert(source, output, '--to', 'onnx:q8', '--shard-size', '64K');
+    const planned = await runCli([
+      ...['convert', source, '-o', output, '--to', 'onnx:q4', '--shard-size', '64K', '--dry-run', '--json'],
+    ]);
+    await convert(source, output, '--to', 'onnx:q4', '--shard-size', '64K', '--force');
+    await convert(source, once, ...twice);
+    assert.deepEqual(treeDigests(output), treeDigests(once));
+    const { dtype, files } = listed(output);
+    assert.equal(dtype, 'q4');
+    assert.deepEqual(Object.keys(files), ['model_q4.onnx', 'model_quantized.onnx']);
+    assert.ok(files['model_quantized.onnx'] > 1);
+    for (const { path: name, bytes } of JSON.parse(planned.stdout).files) {
+      assert.equal(statSync(path.join(output, name)).size, bytes, name);
+    }
+    await convert(source, output, '--to', 'onnx:q8', '--shard-size', '64K', '--force');
+    assert.equal(listed(output).dtype, 'q8');
+    assert.deepEqual(
+      artifacts(output).map(({ target, options }) => [target, options.graphs]),
+      [
+        ['onnx:q4', undefined],
+        ['onnx:q8', ['onnx:q8', 'onnx:q4']],
+      ],
+    );
+  });
+
+  it('stay known where a run is killed while files get their names', { skip: NO_FAULTS }, async (t) => {
+    const { source, output } = sourceAndOutput(t);
+    await convert(source, output, '--to', 'onnx:q8');
+    const argv = ['convert', source, '-o', output, '--to', 'onnx:q4', '--force'];
+    const fault = { call: 'rename', action: 'signal=KILL' } as const;
+    await runWithFault([BINARY, ...argv, '--threads', '1'], fault, 4);
+    assert.deepEqual(targets(output), ['onnx:q8']);
+    assert.ok(!recorded(output).includes('config.json'), 'which is about to be replaced');
+    await convert(source, output, '--to', 'onnx:q4', '--force');
+    assert.deepEqual(Object.keys(listed(output).files), ['model_q4.onnx', 'model_quantized.onnx']);
+    assert.deepEqual(targets(output), ['onnx:q4', 'onnx:q8']);
+  });
+
+  it('are refused where one config.json cannot be of all, before anything is written', async (t) => {
+    const { source, output } = sourceAndOutput(t);
+    await convert(source, output, '--to', 'onnx:q8');
+    const before = treeDigests(output);
+    const other = path.join(path.dirname(output), 'other');
+    writeRandomCheckpoint(other, { config: { ...BLOCKS_OF_32, vocab_size: 2080 } });
+    const rows: [argv: string[], made: string][] = [
+      [[other], 'from another source'],
+      [[source, '--cache', 'expanded'], 'with another --cache'],
+      [[source, '--pass', 'fold-norms'], 'with other passes'],
+    ];
+    for (const [argv, made] of rows) {
+      const { code, stderr } = await runCli(['convert', ...argv, '--to', 'onnx:q4', '-o', output, '--force']);
+      assert.equal(code, 4, stderr);
+      const told = `config.json: cannot also serve onnx:q8, which is in this folder and was made ${made}: add --to onnx:q8, or choose another folder`;
+      assert.ok(stderr.includes(`plmpress: error: ${told}\n`), stderr);
+      assert.deepEqual(treeDigests(output), before);
+    }
+    await convert(other, output, '--to', 'onnx:q4', '--to', 'onnx:q8', '--force');
+    await convert(other, output, '--to', 'gguf:f16');
+  });
+
+  it('are named where nothing lists them any more, or their weights are others', async (t) => {
+    const { source, output } = sourceAndOutput(t);
+    const record = path.join(output, 'plmpress.json');
+    await convert(source, output, '--to', 'onnx:q4', '--to', 'onnx:q8');
+    writeRandomCheckpoint(source, { seed: 7 });
+    const others = await convert(source, output, '--to', 'onnx:q8', '--force');
+    assert.match(others, /^plmpress: graphs here that were made from other weights: onnx:q4$/m);
+    rmSync(path.join(output, 'onnx', 'model_q4.onnx_data'));
+    const gone = await convert(source, output, '--to', 'onnx:q8', '--force');
+    assert.match(gone, /^plmpress: graphs whose files are missing, which are not listed any more: onnx:q4$/m);
+    assert.deepEqual(targets(output), ['onnx:q8']);
+    writeFileSync(record, readFileSync(record, 'utf8').replace('"schemaVersion": 1', '"schemaVersion": 2'));
+    const refused = await runCli(['convert', source, '-o', output, '--to', 'gguf:f16']);
+    assert.equal(refused.code, 7, refused.stderr);
+    const newer = await convert(source, output, '--to', 'gguf:f16', '--force');
+    assert.match(
+      newer,
+      /^plmpress: the record cannot be read; a new one will list only what this run writes: plmpress\.json: schemaVersion/m,
+    );
+    const untold = await convert(source, output, '--to', 'onnx:f16', '--force');
+    assert.match(
+      untold,
+      /^plmpress: graphs that neither config\.json nor plmpress\.json will list: onnx\/model_q4\.onnx, onnx\/model_quantized\.onnx$/m,
+    );
+    assert.deepEqual(targets(output), ['gguf:f16', 'onnx:f16']);
   });
 });
 

@@ -61,6 +61,8 @@ or is interrupted leaves the folder as it was. With --resume, finished tensors s
 folder until the same conversion is complete. The same command continues with them, after it has checked their
 hashes and those of the source. With --verify, files are complete before they are compared, and stay if the check
 is interrupted. The same source and options give the same bytes everywhere.
+ONNX graphs of several runs can share a folder if source, passes and --cache are the same. A later run needs --force,
+since it replaces config.json, which then lists all graphs.
 
 Examples:
   plmpress convert checkpoint/ --to gguf:q8_0 -o out/ --verify
