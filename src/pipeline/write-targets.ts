@@ -119,7 +119,7 @@ async function write(output: StagedOutput, job: Job, fill: Fill): Promise<Writte
   const digests = await seal(output, job);
   const names = new Map([...digests].map(([planned, { name }]) => [planned, name]));
   const written = files.map(({ name }) => fileOf(digests.get(name)!));
-  const described = await describeSource(model);
+  const described = await describeSource(model, job.signal);
   const artifacts = targets.map((target) => describeArtifact(target, described, stored, names));
   const known = previous === 'malformed' ? undefined : previous;
   const replaced = known === undefined ? [] : replacedArtifacts(known, artifacts, force);

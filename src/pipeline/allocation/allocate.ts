@@ -93,14 +93,14 @@ export class SchemeAllocator {
    * @throws PressError unsupported for another architecture than `plm`; invalid-input for fewer than two tokens of text.
    */
   static async open(prepared: Model, options: AllocatorOptions): Promise<SchemeAllocator> {
-    const { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_TOKENS, threads, reference = prepared } = options;
+    const { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_TOKENS, reference = prepared, signal } = options;
     const { arch = 'plm' } = options.options;
     if (arch !== 'plm')
       throw unsupported({ what: 'choice of schemes by size', got: arch, expected: 'arch plm' });
-    const ids = encodeTexts(new Tokenizer(prepared.tokenizer), texts, maxTokens);
+    const ids = await encodeTexts(new Tokenizer(prepared.tokenizer), texts, maxTokens, signal);
     if (ids.length < 2)
       throw invalidInput({ what: 'tokens of text', got: ids.length, expected: 'at least 2' });
-    const runtime = await PlmRuntime.open(reference, { contextLength: defaultContext(reference), threads });
+    const runtime = await openRuntime(reference, options);
     const budget = Math.min(REMEMBERED_BYTES, machine().memory * REMEMBERED_SHARE);
     const logits = new RememberedLogits(runtime, reference.config.vocabSize, ids.length, budget);
     const allocator = new SchemeAllocator(prepared, options, logits, ids);
@@ -225,10 +225,10 @@ export class SchemeAllocator {
 
   /** Mean KLD from the reference. */
   async #kldOf(model: Model): Promise<number> {
-    const contextLength = defaultContext(model);
-    const artifact = await PlmRuntime.open(model, { contextLength, threads: this.#options.threads });
+    const artifact = await openRuntime(model, this.#options);
     try {
       this.#reference.rewind();
+      const { contextLength } = artifact;
       const { kld } = await compareEngines(this.#reference, artifact, this.#ids, { contextLength });
       return kld.mean;
     } finally {
@@ -239,6 +239,13 @@ export class SchemeAllocator {
   #planIn(types: readonly TensorType[]): ExportPlan {
     return planWith(this.#model, this.#options, types);
   }
+}
+
+function openRuntime(model: Model, { threads, signal }: RoundOptions): Promise<PlmRuntime> {
+  return PlmRuntime.open(model, {
+    ...{ contextLength: defaultContext(model), threads },
+    ...(signal && { signal }),
+  });
 }
 
 type PlanOptions = Pick<AllocatorOptions, 'recipe' | 'options'>;
