@@ -91,7 +91,8 @@ export class Compute extends SharedViews {
   async runInTurns<K extends KernelName>(kernel: K, job: Job<K>, turns: Turns): Promise<void> {
     const { tiles, tileWork } = KERNELS[kernel] as KernelInfo;
     const count = tiles(job);
-    const piece = Math.ceil((this.threads * TURN_WORK) / Math.max(1, tileWork(job)));
+    // One tile at least for each thread.
+    const piece = this.threads * Math.ceil(TURN_WORK / Math.max(1, tileWork(job)));
     for (let first = 0; first < count; first += piece) {
       this.runTiles(kernel, job, first, Math.min(first + piece, count));
       await turns.offer();

@@ -58,8 +58,8 @@ const JOBS: Readonly<Record<string, readonly (readonly [phase: string, line: str
     ['second moments', 'plm --text text -o new --second-moments all --moments-memory 1'],
   ],
   sweep: [
-    ['measure errors', 'plm --to gguf:q4_0 --sizes 300KB --quality fast --text text -o new'],
-    ['compare', 'plm --to gguf:q4_0 --sizes 300KB --quality fast --text text -o new'],
+    ['measure errors', 'plm --to gguf:q4_0 --sizes 300KB --quality fast --text text --tokens 16 -o new'],
+    ['compare', 'plm --to gguf:q4_0 --sizes 300KB --quality fast --text text --tokens 16 -o new'],
   ],
   reproduce: [['convert', 'out --from plm -o new']],
   merge: [['merge', 'parts/1 parts/2 --from plm -o new']],
@@ -123,7 +123,7 @@ describe('a first signal ends', () => {
   for (const [command, ways] of Object.entries(JOBS)) {
     for (const [phase, line] of ways) {
       it(`${command} ${line}: ${phase}`, async () => {
-        assertInterrupted(await interruptAt(phase, [command, ...words(line)]));
+        assertInterrupted(await interruptAt(phase, [command, ...words(line), '--threads', '1']));
         assert.deepEqual(treeDigests(folder), inputs);
       });
     }
@@ -139,7 +139,7 @@ describe('a first signal ends', () => {
   });
 });
 
-it('a second signal ends a process at once that is too busy to hear it', async (t) => {
+it('a second signal ends a process at once that is too busy to hear it', { timeout: 60_000 }, async (t) => {
   const program = fileURLToPath(new URL('../support/busy-once-interrupted.js', import.meta.url));
   for (const [first, second] of [
     ['SIGINT', 'SIGINT'],
