@@ -33,6 +33,13 @@ describe('schemes chosen by size', () => {
     }
   });
 
+  it('are not measured once the signal says so', async () => {
+    const signal = AbortSignal.abort();
+    await assert.rejects(SchemeAllocator.open(MODEL, { recipe: 'q4_k_m', options: {}, ...REQUEST, signal }), {
+      name: 'AbortError',
+    });
+  });
+
   it('cost less than the recipe of the same size, and are recorded', async () => {
     const recipe = await planTarget(MODEL, 'gguf:q4_k_m');
     const chosen = await planTarget(MODEL, 'gguf:q4_k_m', {
