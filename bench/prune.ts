@@ -46,7 +46,7 @@ export async function* benchPrune(argv: readonly string[]): AsyncGenerator<Measu
     );
     const divergences = await withStatistics(output, (statistics) =>
       withSource(SOURCE, async (model) => {
-        const ids = encodeTexts(new Tokenizer(model.tokenizer), [text('eval')], Number(values.tokens));
+        const ids = await encodeTexts(new Tokenizer(model.tokenizer), [text('eval')], Number(values.tokens));
         const means: number[] = [];
         for (const options of CASES) {
           const request = parsePassRequest(`prune-ffn:ratio=${values.ratio},${options}`);

@@ -56,7 +56,7 @@ export async function* benchQuality(argv: readonly string[]): AsyncGenerator<Mea
     const measured: Measurement[] = [];
     await withStatistics(statisticsFile, (statistics) =>
       withSource(SOURCE, async (model) => {
-        const ids = encodeTexts(
+        const ids = await encodeTexts(
           new Tokenizer(model.tokenizer),
           [readFileSync(values.eval, 'utf8')],
           Number(values.tokens),

@@ -20,20 +20,20 @@ export interface Interruption {
   dispose(): void;
 }
 
-/** Listens for SIGINT and SIGTERM. The first lets work clean up, the second ends the process at once. */
+/**
+ * Listens for SIGINT and SIGTERM. The first lets work clean up, the second ends the process at once. That is the default of the
+ * system, which needs no turn of a thread that may be busy: the first signal gives both back to it.
+ */
 export function listenForInterruption(): Interruption {
   const controller = new AbortController();
-  const onSignal = (signal: NodeJS.Signals) => {
-    const name = signal as InterruptSignal;
-    if (controller.signal.aborted) process.exit(EXIT_CODES[name]);
-    controller.abort(new Interrupted(name));
-  };
   const names = Object.keys(EXIT_CODES) as InterruptSignal[];
-  for (const name of names) process.on(name, onSignal);
-  return {
-    signal: controller.signal,
-    dispose() {
-      for (const name of names) process.off(name, onSignal);
-    },
+  const onSignal = (signal: NodeJS.Signals) => {
+    dispose();
+    controller.abort(new Interrupted(signal as InterruptSignal));
   };
+  const dispose = () => {
+    for (const name of names) process.off(name, onSignal);
+  };
+  for (const name of names) process.on(name, onSignal);
+  return { signal: controller.signal, dispose };
 }

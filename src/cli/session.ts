@@ -56,9 +56,10 @@ export class Session {
     signal.addEventListener('abort', () => this.#leaveEcho(), { once: true });
   }
 
-  get progress(): Progress {
-    return this.#reporter.progress;
-  }
+  /** Tells remarks alone once the run is interrupted: a moving line hides the cursor, and a second signal would leave it so. */
+  readonly progress: Progress = (event) => {
+    if (!this.signal.aborted || event.kind === 'note') this.#reporter.progress(event);
+  };
 
   /** How commands open their sources. */
   get access(): SourceAccess {
@@ -118,6 +119,7 @@ export class Session {
    * it.
    */
   #leaveEcho(): void {
+    this.#reporter.stop();
     if (this.out.isMidLine) void this.out.endLine();
     else if (this.#stderr.isTTY) this.#stderr.write('\r');
   }

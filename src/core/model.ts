@@ -10,8 +10,8 @@ export interface SourceFile {
   /** Name relative to the source folder, never a path of the machine. */
   readonly name: string;
   readonly bytes: number;
-  /** SHA-256 in hex. Free if the file has been read once front to back; reads what is missing otherwise. */
-  sha256(): Promise<string>;
+  /** SHA-256 in hex. Free if the file has been read once front to back; reads what is missing otherwise, and ends by `signal`. */
+  sha256(signal?: AbortSignal): Promise<string>;
   close(): Promise<void>;
 }
 

@@ -39,7 +39,8 @@ export async function copyToFolder(options: LocalCopyOptions): Promise<void> {
         const missing: HubFile[] = [];
         for (const file of files) if (!(await isThere(options, file))) missing.push(file);
         let bytes = 0;
-        for (const file of missing) bytes += await bytesLeft(file, path.join(folder, ...file.path.split('/')));
+        for (const file of missing)
+          bytes += await bytesLeft(file, path.join(folder, ...file.path.split('/')));
         await assertFreeSpace(folder, bytes);
         const refusals = new Refusals();
         await inParallel(missing, options, async (file, signal, onBytes) => {

@@ -72,10 +72,11 @@ export class InputFile implements SourceFile {
     }
   }
 
-  async sha256(): Promise<string> {
+  async sha256(signal?: AbortSignal): Promise<string> {
     if (this.#hashed < this.bytes) {
       const chunk = new Uint8Array(Math.min(HASH_CHUNK, this.bytes - this.#hashed));
       while (this.#hashed < this.bytes) {
+        signal?.throwIfAborted();
         await this.readInto(chunk.subarray(0, this.bytes - this.#hashed), this.#hashed);
       }
     }

@@ -2,10 +2,11 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import { localIo, PressError, unsupported } from '../core/errors.ts';
+import type { Turns } from '../core/turns.ts';
 import { type GridName, gridOf } from '../schemes/grids.ts';
 import { Control, type Execute } from './control.ts';
 import { executor, type Workplace } from './executor.ts';
-import { type Job, KERNELS, type KernelName } from './jobs.ts';
+import { type Job, type JobFields, KERNELS, type KernelInfo, type KernelName } from './jobs.ts';
 import { ALIGNMENT, arenaStart, GRIDS, MAX_PAGES, PAGE_BYTES, SCRATCH_BYTES } from './layout.ts';
 import { machine } from './machine.ts';
 import { type Pointer, SharedViews } from './memory.ts';
@@ -25,6 +26,8 @@ export interface ComputeOptions {
 
 /** Work (in multiply-adds) worth claiming at once: some microseconds against a contended atomic. */
 const CLAIM_WORK = 1 << 15;
+/** Work of each thread between two turns: some tens of milliseconds, but for encoders that search. */
+const TURN_WORK = 1 << 24;
 /** Some 20 microseconds of one thread: below this waking the others costs more than they save. */
 const SHARED_WORK = 1 << 19;
 
@@ -80,21 +83,37 @@ export class Compute extends SharedViews {
    * its target schemes with `canEncode` never sees; `local-io` once a thread has died.
    */
   run<K extends KernelName>(kernel: K, job: Job<K>): void {
+    const { tiles } = KERNELS[kernel] as KernelInfo;
+    this.runTiles(kernel, job, 0, tiles(job));
+  }
+
+  /** Runs a job as `run` does, but for turns that are given between some of its tiles. Nothing else may run until it is done. */
+  async runInTurns<K extends KernelName>(kernel: K, job: Job<K>, turns: Turns): Promise<void> {
+    const { tiles, tileWork } = KERNELS[kernel] as KernelInfo;
+    const count = tiles(job);
+    // One tile at least for each thread.
+    const piece = this.threads * Math.ceil(TURN_WORK / Math.max(1, tileWork(job)));
+    for (let first = 0; first < count; first += piece) {
+      this.runTiles(kernel, job, first, Math.min(first + piece, count));
+      await turns.offer();
+    }
+  }
+
+  private runTiles(kernel: KernelName, job: JobFields, first: number, end: number): void {
     if (this.closed) throw new Error(`kernel ${kernel} run after close`);
     if (this.lost !== undefined) throw this.lost;
-    const { tiles, tileWork, scratch } = KERNELS[kernel] as (typeof KERNELS)['matmul'];
-    const fields = job as Job<'matmul'>;
-    const needed = 4 * (scratch?.(fields) ?? 0);
+    const { tileWork, scratch } = KERNELS[kernel] as KernelInfo;
+    const needed = 4 * (scratch?.(job) ?? 0);
     if (needed > SCRATCH_BYTES) {
       throw unsupported({
         what: `kernel ${kernel} needs ${needed} bytes of scratch`,
         expected: `at most ${SCRATCH_BYTES}`,
       });
     }
-    const count = tiles(fields);
-    const work = Math.max(1, tileWork(fields));
+    const count = end - first;
+    const work = Math.max(1, tileWork(job));
     const grain = Math.ceil(CLAIM_WORK / work);
-    this.control.prepare(kernel, fields, count, grain);
+    this.control.prepare(kernel, job, { first, end, grain });
     const shared = this.workers.length > 0 && count > grain && count * work > SHARED_WORK;
     if (shared) this.control.publish(this.workers.length);
     this.control.takePart(this.execute);

@@ -1,4 +1,4 @@
-import { KERNELS, type KernelName } from './jobs.ts';
+import { type JobFields, KERNELS, type KernelName } from './jobs.ts';
 import { CONTROL_FAILURE, CONTROL_FAILURE_BYTES, CONTROL_FIELDS, CONTROL_WORDS } from './layout.ts';
 import type { SharedViews } from './memory.ts';
 
@@ -9,7 +9,7 @@ export type Execute = (kernel: KernelName, first: number, end: number) => void;
 const GENERATION = 0;
 const PENDING = 1;
 const NEXT_TILE = 2;
-const TILES = 3;
+const END_TILE = 3;
 const GRAIN = 4;
 const KERNEL = 5;
 const FAILED = 6;
@@ -27,6 +27,12 @@ const SPINS = 2000;
  */
 const PATIENCE = 60;
 
+interface Tiles {
+  readonly first: number;
+  readonly end: number;
+  readonly grain: number;
+}
+
 /** The block in shared memory through which the caller hands a job to the workers. */
 export class Control {
   private readonly words: Int32Array<SharedArrayBuffer>;
@@ -39,16 +45,16 @@ export class Control {
     this.failure = views.bytes(CONTROL_FAILURE, CONTROL_FAILURE_BYTES);
   }
 
-  /** Writes a job. Only while no worker is at work. */
-  prepare(kernel: KernelName, job: Readonly<Record<string, number>>, tiles: number, grain: number): void {
+  /** Writes a job, of which tiles `first` .. `end` - 1 are to be run, `grain` at once. Only while no worker is at work. */
+  prepare(kernel: KernelName, job: JobFields, { first, end, grain }: Tiles): void {
     KERNELS[kernel].fields.forEach((field, index) => {
       this.fields[index] = job[field]!;
     });
     this.words[KERNEL] = KERNEL_NAMES.indexOf(kernel);
-    this.words[TILES] = tiles;
+    this.words[END_TILE] = end;
     this.words[GRAIN] = grain;
     this.words[FAILED] = 0;
-    Atomics.store(this.words, NEXT_TILE, 0);
+    Atomics.store(this.words, NEXT_TILE, first);
   }
 
   /** Wakes `workers` workers for the prepared job. */
@@ -71,13 +77,13 @@ export class Control {
   /** Claims tiles until none are left. Never throws: a failure is noted for the caller and ends the job. */
   takePart(execute: Execute): void {
     const kernel = KERNEL_NAMES[this.words[KERNEL]!]!;
-    const tiles = this.words[TILES]!;
+    const end = this.words[END_TILE]!;
     const grain = this.words[GRAIN]!;
     try {
       for (;;) {
         const first = Atomics.add(this.words, NEXT_TILE, grain);
-        if (first >= tiles) return;
-        execute(kernel, first, Math.min(first + grain, tiles));
+        if (first >= end) return;
+        execute(kernel, first, Math.min(first + grain, end));
       }
     } catch (error) {
       this.fail(error);
@@ -116,7 +122,7 @@ export class Control {
     const kept = message.subarray(0, CONTROL_FAILURE_BYTES);
     this.failure.set(kept);
     this.words[FAILURE_LENGTH] = kept.length;
-    Atomics.store(this.words, NEXT_TILE, this.words[TILES]!);
+    Atomics.store(this.words, NEXT_TILE, this.words[END_TILE]!);
   }
 
   /** Blocks until a word may have another value than `value`: spins for a moment, then sleeps. False after `milliseconds`. */

@@ -252,7 +252,7 @@ export const KERNELS = {
   },
 } as const satisfies Record<string, KernelInfo>;
 
-interface KernelInfo {
+export interface KernelInfo {
   readonly fields: readonly string[];
   /** Number of independent tiles of a job. */
   readonly tiles: (job: JobFields) => number;
@@ -262,7 +262,7 @@ interface KernelInfo {
   readonly scratch?: (job: JobFields) => number;
 }
 
-type JobFields = Readonly<Record<string, number>>;
+export type JobFields = Readonly<Record<string, number>>;
 
 export type KernelName = keyof typeof KERNELS;
 

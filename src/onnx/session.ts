@@ -1,4 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
+import { giveTurn } from '../core/turns.ts';
 import { Call } from './call.ts';
 import { checkModel } from './check.ts';
 import { isFixed } from './extent.ts';
@@ -99,9 +99,8 @@ export class OnnxSession {
 
   async #runSteps(steps: readonly Step[], values: Values): Promise<void> {
     for (const step of steps) {
-      // Kernels block this thread; between nodes signals get their turn.
-      await setImmediate();
-      this.#signal?.throwIfAborted();
+      // Kernels block this thread.
+      await giveTurn(this.#signal);
       this.#runStep(step, values);
       for (const name of step.frees) values.delete(name);
     }

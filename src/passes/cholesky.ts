@@ -1,10 +1,17 @@
+import { Turns } from '../core/turns.ts';
+
 /**
  * Factors the first `count` rows of a lower triangle of second moments, C + lambda I = L L^T, in place, and returns lambda:
- * `damping` times the mean of the diagonal (GPTQ, arXiv 2210.17323, section 3.3).
+ * `damping` times the mean of the diagonal (GPTQ, arXiv 2210.17323, section 3.3). Ends by `signal`.
  */
-export function factorInPlace(triangle: Float64Array, count: number, damping: number): number {
+export async function factorInPlace(
+  triangle: Float64Array,
+  count: number,
+  damping: number,
+  signal?: AbortSignal,
+): Promise<number> {
   const lambda = damp(triangle, count, damping);
-  factor(triangle, count, leastPivot(lambda));
+  await factor(triangle, count, leastPivot(lambda), signal);
   return lambda;
 }
 
@@ -23,13 +30,23 @@ export function leastPivot(lambda: number): number {
   return 1e-12 * lambda;
 }
 
-/** Factors the first `count` rows into L L^T, in place. What rounding leaves of a pivot is `least` at least. */
-export function factor(triangle: Float64Array, count: number, least: number): void {
+/**
+ * Factors the first `count` rows into L L^T, in place. What rounding leaves of a pivot is `least` at least. Ends by
+ * `signal`.
+ */
+export async function factor(
+  triangle: Float64Array,
+  count: number,
+  least: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  const turns = new Turns(signal);
   for (let i = 0; i < count; i++) {
     const row = rowStart(i);
     solveRow(triangle, row, i);
     const rest = triangle[row + i]! - dot(triangle, row, row, i);
     triangle[row + i] = Math.sqrt(Math.max(rest, least));
+    await turns.offer();
   }
 }
 

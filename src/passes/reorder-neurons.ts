@@ -2,6 +2,7 @@ import type { Change } from '../core/model.ts';
 import { layerTensorName } from '../core/names.ts';
 import { type NeuronStatistics, SAMPLE_WORDS } from '../core/statistics.ts';
 import { columnCount } from '../core/tensor.ts';
+import { Turns } from '../core/turns.ts';
 import { type Activations, selectNeurons, statisticsFaults, statisticsOf } from './activations.ts';
 import { projectRows } from './float-rows.ts';
 import { gatherRows } from './gather-rows.ts';
@@ -24,13 +25,14 @@ export const reorderNeurons = {
       ...statisticsFaults(model),
     ];
   },
-  run(model, { group }) {
+  async run(model, { group }, { signal }) {
     const { neurons } = statisticsOf(model);
+    const turns = new Turns(signal);
     const tensors = new Map(model.tensors);
     const changes: Change[] = [];
     let activations: Activations = model;
     for (const [layer, statistics] of neurons.entries()) {
-      const order = orderOf(statistics, group);
+      const order = await orderOf(statistics, group, turns);
       const [up, down] = (['up_proj', 'down_proj'] as const).map(
         (role) => tensors.get(layerTensorName(role, layer))!,
       );
@@ -55,7 +57,11 @@ function changeOf(subject: string): Change {
  * The most active neuron that is left leads a group; of those left the ones follow that share most of its firings, by the
  * Jaccard index over the sampled tokens.
  */
-function orderOf({ firings, fired }: NeuronStatistics, group: number): Int32Array {
+async function orderOf(
+  { firings, fired }: NeuronStatistics,
+  group: number,
+  turns: Turns,
+): Promise<Int32Array> {
   const left = [...firings.keys()].sort((a, b) => firings[b]! - firings[a]! || a - b);
   const order: number[] = [];
   while (left.length > 0) {
@@ -66,6 +72,7 @@ function orderOf({ firings, fired }: NeuronStatistics, group: number): Int32Arra
     order.push(leader, ...followers);
     const taken = new Set(followers);
     left.splice(0, left.length, ...left.filter((index) => !taken.has(index)));
+    await turns.offer();
   }
   return Int32Array.from(order);
 }

@@ -154,7 +154,11 @@ export async function checkRecorded(
     if (!(await isThere(path.join(folder, ...file.path.split('/'))))) throw missing(file.path);
     const input = await root.openPath(file.path);
     try {
-      await assertAsRecorded(by === 'hashes' ? input : { name: input.name, bytes: input.bytes }, file);
+      await assertAsRecorded(
+        by === 'hashes' ? input : { name: input.name, bytes: input.bytes },
+        file,
+        signal,
+      );
     } finally {
       await input.close();
     }
@@ -193,10 +197,10 @@ export function heldToRecord(model: Model, place: string): Model {
   const files = model.files.map((file) => ({
     name: file.name,
     bytes: file.bytes,
-    sha256: async () => {
+    sha256: async (signal?: AbortSignal) => {
       reading ??= recordOf(place).catch(() => undefined);
       const entry = (await reading)?.files.find((listed) => listed.path === file.name);
-      const sha256 = await file.sha256();
+      const sha256 = await file.sha256(signal);
       if (entry !== undefined)
         await assertAsRecorded({ name: file.name, bytes: file.bytes, sha256: async () => sha256 }, entry);
       return sha256;

@@ -96,7 +96,7 @@ export interface Calibration {
 export async function calibrate(options: CalibrateOptions): Promise<Calibration> {
   const { model, texts, output, force = false, threads, signal, progress, moments = [] } = options;
   const { device = 'cpu' } = options;
-  const encoded = encodeAll(model, texts, options.maxTokens ?? Infinity);
+  const encoded = await encodeAll(model, texts, options.maxTokens ?? Infinity, signal);
   const size = options.contextLength ?? chunkSize(model);
   const chunks = encoded.flatMap((text) => cutChunks(text, size));
   const tokens = encoded.reduce((sum, { ids }) => sum + ids.length, 0);
@@ -188,12 +188,19 @@ async function writeTensor(
 
 type EncodedText = Chunk & { readonly name: string };
 
-function encodeAll(model: Model, texts: readonly CalibrationText[], maxTokens: number): EncodedText[] {
+async function encodeAll(
+  model: Model,
+  texts: readonly CalibrationText[],
+  maxTokens: number,
+  signal: AbortSignal | undefined,
+): Promise<EncodedText[]> {
   const tokenizer = new Tokenizer(model.tokenizer);
+  const encoded: EncodedText[] = [];
   let left = maxTokens;
-  return texts.map(({ name, text, weight = 1 }) => {
-    const ids = encodeTexts(tokenizer, [text], left);
+  for (const { name, text, weight = 1 } of texts) {
+    const ids = await encodeTexts(tokenizer, [text], left, signal);
     left -= ids.length;
-    return { name, ids, weight };
-  });
+    encoded.push({ name, ids, weight });
+  }
+  return encoded;
 }

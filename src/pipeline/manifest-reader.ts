@@ -56,11 +56,12 @@ export async function readManifest(folder: string): Promise<Manifest | undefined
 export async function checkManifest(
   folder: string,
   file: Pick<SourceFile, 'name' | 'bytes' | 'sha256'>,
+  signal?: AbortSignal,
 ): Promise<ManifestArtifact | undefined> {
   const manifest = await readManifest(folder);
   const entry = manifest?.files.find((listed) => listed.path === file.name);
   if (manifest === undefined || entry === undefined) return undefined;
-  await assertAsRecorded(file, entry);
+  await assertAsRecorded(file, entry, signal);
   return manifest.artifacts.find((artifact) => artifact.files.includes(file.name));
 }
 
@@ -71,6 +72,7 @@ export async function checkManifest(
 export async function assertAsRecorded(
   file: Pick<SourceFile, 'name' | 'bytes'> & Partial<Pick<SourceFile, 'sha256'>>,
   entry: ManifestFile,
+  signal?: AbortSignal,
 ): Promise<void> {
   const differs = (what: string, got: string | number, expected: string) =>
     new PressError('verification', {
@@ -80,7 +82,7 @@ export async function assertAsRecorded(
       expected,
     });
   if (file.bytes !== entry.bytes) throw differs('size', file.bytes, `${entry.bytes} bytes`);
-  const sha256 = await file.sha256?.();
+  const sha256 = await file.sha256?.(signal);
   if (sha256 !== undefined && sha256 !== entry.sha256) throw differs('SHA-256', sha256, entry.sha256);
 }
 

@@ -84,10 +84,10 @@ export interface Manifest {
 }
 
 /** The source as manifests describe it. Reads what nobody has read so far, and fails where a file has changed. */
-export async function describeSource(model: Model): Promise<ManifestSource> {
+export async function describeSource(model: Model, signal?: AbortSignal): Promise<ManifestSource> {
   const files: { name: string; bytes: number; sha256: string }[] = [];
   for (const file of model.files) {
-    files.push({ name: file.name, bytes: file.bytes, sha256: await file.sha256() });
+    files.push({ name: file.name, bytes: file.bytes, sha256: await file.sha256(signal) });
   }
   const { format, name, origin } = model;
   return { format, name, ...(origin && { origin: originOf(origin) }), files };

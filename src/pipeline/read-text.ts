@@ -1,4 +1,5 @@
 import { invalidInput } from '../core/errors.ts';
+import { Turns } from '../core/turns.ts';
 import { assertExists } from '../io/existing-path.ts';
 import { readTextFile } from '../io/text-file.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -17,13 +18,23 @@ export async function readText(file: string): Promise<string> {
 /** Characters a piece: whole paragraphs mostly, and short enough that even a hostile one is soon encoded. */
 const PIECE_LENGTH = 8192;
 
-/** At most `maxTokens` ids of the texts. They are encoded piece by piece, so that what is not needed costs nothing. */
-export function encodeTexts(tokenizer: Tokenizer, texts: readonly string[], maxTokens: number): number[] {
+/**
+ * At most `maxTokens` ids of the texts. They are encoded piece by piece, so that what is not needed costs nothing. Ends by
+ * `signal`.
+ */
+export async function encodeTexts(
+  tokenizer: Tokenizer,
+  texts: readonly string[],
+  maxTokens: number,
+  signal?: AbortSignal,
+): Promise<number[]> {
   const ids: number[] = [];
+  const turns = new Turns(signal);
   for (const text of texts) {
     for (const piece of textPieces(text, PIECE_LENGTH)) {
       if (ids.length >= maxTokens) return ids.slice(0, maxTokens);
       ids.push(...tokenizer.encode(piece));
+      await turns.offer();
     }
   }
   return ids.slice(0, maxTokens);

@@ -45,7 +45,7 @@ export function withRecordedSource<T>(
     withSource(
       from ?? hubSpec(recorded),
       async (opened, place) => {
-        const model = await asRecorded(opened, recorded, weights);
+        const model = await asRecorded(opened, recorded, weights, access?.signal);
         const importances = imatrix === undefined ? undefined : await readImatrix(imatrix);
         return use({
           model,
@@ -69,6 +69,7 @@ async function asRecorded(
   { origin: _, ...model }: Model,
   recorded: ManifestSource,
   weights: 'read' | 'recorded',
+  signal: AbortSignal | undefined,
 ): Promise<Model> {
   const { format, name, origin } = recorded;
   if (model.format !== format) throw differs(name, 'is of another format', model.format, format);
@@ -84,7 +85,7 @@ async function asRecorded(
       files.push({ name: file, bytes, sha256: async () => sha256, close: () => found.close() });
       continue;
     }
-    const digest = await found.sha256();
+    const digest = await found.sha256(signal);
     if (digest !== sha256) throw differs(file, 'SHA-256 differs from the record', digest, sha256);
     files.push(found);
   }

@@ -18,7 +18,8 @@ const TOLERANCE = 0.02;
 export const selfTest: SelfTester = {
   bytes: (model) => streamedBytes(model, promptLength(model)),
   async compute(model, { threads, signal, progress }) {
-    const prompt = encodeTexts(new Tokenizer(model.tokenizer), [SAMPLE_TEXT], promptLength(model));
+    const tokenizer = new Tokenizer(model.tokenizer);
+    const prompt = await encodeTexts(tokenizer, [SAMPLE_TEXT], promptLength(model), signal);
     const options = { threads, ...(signal && { signal }), ...(progress && { progress }) };
     return selfTestOf(prompt, await streamedLogits(model, prompt, options));
   },

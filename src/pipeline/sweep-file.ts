@@ -21,9 +21,14 @@ export class SweepFile {
    * `inputs`: everything beside the model that points depend on, as text.
    * @throws PressError local-io where the file is of something else, without `force`; and as `readTextFile` does.
    */
-  static async open(file: string, model: Model, inputs: string, force: boolean): Promise<SweepFile> {
+  static async open(
+    file: string,
+    model: Model,
+    inputs: string,
+    { force, signal }: { readonly force: boolean; readonly signal?: AbortSignal },
+  ): Promise<SweepFile> {
     const hash = createHash('sha256').update(VERSION).update(inputs).update(JSON.stringify(model.changes));
-    for (const source of model.files) hash.update(await source.sha256());
+    for (const source of model.files) hash.update(await source.sha256(signal));
     const key = hash.digest('hex');
     return new SweepFile(file, key, await readPoints(file, key, force));
   }

@@ -47,13 +47,15 @@ export async function* sweep(model: Model, sweeping: SweepOptions): AsyncGenerat
   const { target, sizes, options, evalTexts, known, ffnWidths = [], ...request } = sweeping;
   const recipe = /^gguf:(.+)$/.exec(target)?.[1];
   if (recipe === undefined) throw usage(`sizes cannot be swept of ${target}`, 'gguf:RECIPE');
-  const { model: prepared, plan } = await planTarget(model, target, options);
+  const { texts = [SAMPLE_TEXT], evalTokens = DEFAULT_EVAL_TOKENS, threads, signal, progress } = request;
+  const planning = { ...options, ...(signal && { signal }) };
+  const { model: prepared, plan } = await planTarget(model, target, planning);
   const whole = planBytes(plan);
   const bytesOf = (size: SweepSize) => ('bytes' in size ? size.bytes : Math.floor(size.share * whole));
   assertSizesPossible(sizes.map(bytesOf), sizeBounds(prepared, { recipe, options }), prepared, ffnWidths);
   for (const width of ffnWidths) assertPassRuns(prepared, pruningTo(width));
-  const { texts = [SAMPLE_TEXT], evalTokens = DEFAULT_EVAL_TOKENS, threads, signal, progress } = request;
-  const ids = encodeTexts(new Tokenizer(model.tokenizer), evalTexts ?? texts, evalTokens);
+  const tokenizer = new Tokenizer(model.tokenizer);
+  const ids = await encodeTexts(tokenizer, evalTexts ?? texts, evalTokens, signal);
   const allocator = new WidthAllocator(prepared, ffnWidths, { ...request, recipe, options, texts });
   try {
     for (const size of sizes) {
@@ -71,6 +73,7 @@ export async function* sweep(model: Model, sweeping: SweepOptions): AsyncGenerat
       const rounded = await roundedModel(allocated, chosen, { threads, ...(signal && { signal }) });
       const comparison = await compareModels(prepared, rounded, ids, {
         threads,
+        ...(signal && { signal }),
         ...(progress && { progress }),
       });
       yield { targetBytes, allocation, comparison };

@@ -167,7 +167,7 @@ async function draftTarget(model: Model, target: string, options: TargetOptions)
   const printed = passes.map(printPassRequest);
   const planned =
     name === 'gguf' && options.allocation !== undefined
-      ? { plan: draftBySize(prepared, { recipe, options }, options.allocation) }
+      ? { plan: await draftBySize(prepared, { recipe, options }, options.allocation) }
       : await format.plan(prepared, recipe, options, printed);
   return {
     ...{ model: prepared, passes: printed, ...planned },

@@ -4,7 +4,9 @@ import { type Factor, type PlannedTensor, plannedRows } from '../core/export-pla
 import type { Progress } from '../core/progress.ts';
 import { SCHEMES, type SchemeName, schemeBytes } from '../core/scheme.ts';
 import { columnCount, type RowRange, rowBytes, rowRanges } from '../core/tensor.ts';
+import { Turns } from '../core/turns.ts';
 import type { Compute, Pointer } from '../kernels/compute.ts';
+import type { Job, KernelName } from '../kernels/jobs.ts';
 import { canEncode, codecOf } from '../schemes/index.ts';
 import { usableImportances } from '../schemes/usable-importances.ts';
 import { factorTriangle } from './factor-triangle.ts';
@@ -73,7 +75,8 @@ export async function transcode(
     chunks.push(...chunksOf(transfer, slotBytes, ledger?.find(transfer.tensor)));
   }
   const slots = Array.from({ length: SLOTS }, () => new Slot(compute, compute.alloc(slotBytes)));
-  const side = new SideArea(compute, transfers, signal);
+  const turns = new Turns(signal);
+  const side = new SideArea(compute, transfers, turns, signal);
   const slotOf = (index: number) => slots[index % SLOTS]!;
   const stored = new Map<PlannedTensor, StoredTensor>();
   const news = new Outbox(ledger);
@@ -106,7 +109,7 @@ export async function transcode(
         slotOf(index + 1).read(next, signal);
       }
       if (known !== undefined) continue;
-      slot.transcode(chunk, await side.of(tensor));
+      await slot.transcode(chunk, await side.of(tensor), turns);
       const badRow = sum.addStatistics(slot.statistics(chunk));
       if (badRow !== undefined) throw notFinite(chunk, badRow, slot, options.files);
       slot.write(chunk);
@@ -200,15 +203,22 @@ class SideArea {
   readonly #importance: Pointer;
   readonly #factor: Pointer;
   readonly #triangle: Pointer;
+  readonly #turns: Turns;
   readonly #signal: AbortSignal | undefined;
   #holds: Partial<Pick<PlannedTensor, 'scheme' | 'importance' | 'feedback'>> = {};
 
-  constructor(compute: Compute, transfers: readonly Transfer[], signal: AbortSignal | undefined) {
+  constructor(
+    compute: Compute,
+    transfers: readonly Transfer[],
+    turns: Turns,
+    signal: AbortSignal | undefined,
+  ) {
     const tensors = transfers.map(({ tensor }) => tensor);
     this.#compute = compute;
     this.#importance = compute.alloc(importanceBytes(tensors));
     this.#factor = compute.alloc(feedbackBytes(tensors));
     this.#triangle = compute.alloc(triangleBytes(tensors));
+    this.#turns = turns;
     this.#signal = signal;
   }
 
@@ -230,10 +240,10 @@ class SideArea {
   }
 
   /** Passes know no threads: they hand over what they want factored. */
-  readonly #factored: Factor = (triangle, size, least) => {
+  readonly #factored: Factor = async (triangle, size, least) => {
     const shared = this.#compute.doubles(this.#triangle, triangle.length);
     shared.set(triangle);
-    factorTriangle(this.#compute, this.#triangle, size, least);
+    await factorTriangle(this.#compute, this.#triangle, size, least, this.#turns);
     triangle.set(shared);
   };
 }
@@ -262,8 +272,7 @@ class Slot {
     this.#start(writeRows(chunk, chunk.range.first, this.target(chunk)));
   }
 
-  /** Blocks until all threads have done their part. */
-  transcode(chunk: Chunk, { importance, factor }: Side): void {
+  async transcode(chunk: Chunk, { importance, factor }: Side, turns: Turns): Promise<void> {
     const { source, scheme } = chunk.tensor;
     const columns = columnCount(source);
     const rows = chunk.range.count;
@@ -272,10 +281,12 @@ class Slot {
     const [sourceRowBytes, targetRowBytes] = [rowBytes(source), schemeBytes(scheme, columns)];
     const target = this.#targetAt(chunk);
     const job = { source: this.#at, sourceScheme, sourceRowBytes, target, targetRowBytes, rows, columns };
-    if (factor !== 0) this.#compute.run('roundWithFeedback', { ...job, targetScheme, importance, factor });
-    else if (chunk.tensor.byRow) this.#compute.run('quantizeByRow', job);
-    else this.#compute.run('transcode', { ...job, targetScheme, importance });
-    this.#compute.run('difference', {
+    const run = <K extends KernelName>(kernel: K, fields: Job<K>) =>
+      this.#compute.runInTurns(kernel, fields, turns);
+    if (factor !== 0) await run('roundWithFeedback', { ...job, targetScheme, importance, factor });
+    else if (chunk.tensor.byRow) await run('quantizeByRow', job);
+    else await run('transcode', { ...job, targetScheme, importance });
+    await run('difference', {
       ...{ a: this.#at, aScheme: sourceScheme, aRowBytes: sourceRowBytes },
       ...{ b: target, bScheme: targetScheme, bRowBytes: targetRowBytes },
       ...{ rows, columns, out: this.#statisticsAt(chunk) },

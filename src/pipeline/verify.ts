@@ -114,7 +114,7 @@ export async function verify(
   }
   if (isBundleArtifact(artifact)) assertSameChat(source, artifact);
   const tokenizer = new Tokenizer(source.tokenizer);
-  const ids = idsToCompare(tokenizer, options);
+  const ids = await idsToCompare(tokenizer, options);
   const maxKld = options.maxKld ?? limitOf(artifact, reference);
 
   const running = runOptions(options);
@@ -169,11 +169,12 @@ export async function verify(
  * Tokens that two models are compared over.
  * @throws PressError invalid-input where texts have fewer than two.
  */
-export function idsToCompare(
+export async function idsToCompare(
   tokenizer: Tokenizer,
-  { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_VERIFY_TOKENS }: Pick<VerifyOptions, 'texts' | 'maxTokens'>,
-): readonly number[] {
-  const ids = encodeTexts(tokenizer, texts, maxTokens);
+  options: Pick<VerifyOptions, 'texts' | 'maxTokens' | 'signal'>,
+): Promise<readonly number[]> {
+  const { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_VERIFY_TOKENS, signal } = options;
+  const ids = await encodeTexts(tokenizer, texts, maxTokens, signal);
   if (ids.length < 2) throw invalidInput({ what: 'tokens of text', got: ids.length, expected: 'at least 2' });
   return ids;
 }
@@ -182,10 +183,10 @@ export function idsToCompare(
  * Compares the files of an artifact with the manifest beside them, if there is one.
  * @throws PressError verification where a file is not as it was written.
  */
-export async function checkFiles(spec: string, artifact: Model): Promise<void> {
+export async function checkFiles(spec: string, artifact: Model, signal?: AbortSignal): Promise<void> {
   const folder = await folderOf(spec, artifact);
-  for (const file of artifact.files) await checkManifest(folder, file);
-  if (isBundleArtifact(artifact)) await checkBundleFiles(artifact);
+  for (const file of artifact.files) await checkManifest(folder, file, signal);
+  if (isBundleArtifact(artifact)) await checkBundleFiles(artifact, signal);
 }
 
 /** Passes that a bundle, or the manifest beside an artifact, records for it; none where there is no manifest. */
@@ -247,7 +248,7 @@ async function inFormOf(
   if (artifact.config.ropeInterleave && !model.config.ropeInterleave) missing.push('permute-rope');
   const { kvBForm } = artifact.config;
   if (kvBForm !== undefined && model.config.kvBForm === undefined) missing.push(`absorb-mla:form=${kvBForm}`);
-  return runPasses(model, missing.map(parsePassRequest));
+  return runPasses(model, missing.map(parsePassRequest), signal && { signal });
 }
 
 /** The file that a tensor begins in. */

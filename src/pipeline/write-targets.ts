@@ -154,7 +154,7 @@ async function write(output: StagedOutput, options: WriteOptions, fill: Fill): P
   const digests = await seal(output, job);
   const names = new Map([...digests].map(([planned, { name }]) => [planned, name]));
   const written = files.map(({ name }) => fileOf(digests.get(name)!));
-  const described = await describeSource(model);
+  const described = await describeSource(model, job.signal);
   const artifacts = targets.map((target) => describeArtifact(target, described, stored, names));
   const replaced = previous === undefined ? [] : replacedArtifacts(previous, artifacts, force);
   const manifest = mergeManifest(

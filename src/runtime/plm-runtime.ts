@@ -1,8 +1,8 @@
-import { setImmediate } from 'node:timers/promises';
 import type { PlmConfig } from '../core/config.ts';
 import { invalidInput, PressError, usage } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
+import { giveTurn } from '../core/turns.ts';
 import { type Compute, openCompute } from '../kernels/compute.ts';
 import { arenaStart, MAX_PAGES, PAGE_BYTES } from '../kernels/layout.ts';
 import { defaultThreads } from '../kernels/threads.ts';
@@ -136,7 +136,10 @@ export class PlmRuntime {
     for await (const batch of this.#append(ids)) {
       for (let row = 0; row < batch.tokens; ) {
         const rows = this.#forward.logits(batch, row);
-        yield* rows;
+        for (const logits of rows) {
+          yield logits;
+          await giveTurn(this.#signal);
+        }
         row += rows.length;
       }
     }
@@ -201,9 +204,8 @@ export class PlmRuntime {
       const part = tokens.subarray(first, first + this.#batch);
       const batch = this.#forward.embed(this.#compute, part, this.#position, this.#sums);
       for (let layer = 0; layer < this.config.numHiddenLayers; layer++) {
-        // Kernels block this thread; between layers signals and progress get their turn.
-        await setImmediate();
-        this.#signal?.throwIfAborted();
+        // Kernels block this thread.
+        await giveTurn(this.#signal);
         this.#forward.layer(batch, layer);
       }
       this.#forward.sumHead(batch);

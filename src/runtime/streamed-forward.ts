@@ -1,8 +1,8 @@
-import { setImmediate } from 'node:timers/promises';
 import type { Model } from '../core/model.ts';
 import { modelTensorName } from '../core/names.ts';
 import type { Progress } from '../core/progress.ts';
 import { byteLength, type RowRange, rowBytes, rowCount, rowRanges, type Tensor } from '../core/tensor.ts';
+import { giveTurn } from '../core/turns.ts';
 import { type Compute, openCompute } from '../kernels/compute.ts';
 import type { Pointer } from '../kernels/memory.ts';
 import { defaultThreads } from '../kernels/threads.ts';
@@ -137,8 +137,8 @@ class Stream {
       await loadWeights(this.#compute, placements, signal, undefined);
       forward.layer(batch, layer);
       for (const { tensor } of placements) this.#advance(byteLength(tensor), tensor.name);
-      // Kernels block this thread; between layers signals and progress get their turn.
-      await setImmediate();
+      // Kernels block this thread.
+      await giveTurn(signal);
     }
     return this.#head(batch, forward.headInput(batch));
   }

@@ -177,7 +177,7 @@ describe('calibration', () => {
   it('sums what plm-tiny is multiplied with, as f64 code does', async (t) => {
     const model = await openSource(fixture('plm-tiny'));
     t.after(() => closeModel(model));
-    const ids = encodeTexts(new Tokenizer(model.tokenizer), [fixtureText('calibration')], 120);
+    const ids = await encodeTexts(new Tokenizer(model.tokenizer), [fixtureText('calibration')], 120);
     const names = ggufNames(model.config);
     const expected = new Map<string, Float64Array>();
     await oracleLogits(model, ids, {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { piecesOf, wholeBody } from '../../src/hub/body.ts';
+import type { Answer } from '../../src/hub/request.ts';
 import { pressFailure } from '../support/press-failure.ts';
 
 test('an aborted answer ends the loop over its body, even where the body does not tell', async () => {
@@ -34,7 +35,8 @@ test('a body may have as many bytes as the limit, and not one more', async () =>
     const connection = new AbortController();
     const { signal } = connection;
     const abort = (reason: unknown) => connection.abort(reason);
-    const answer = { response: new Response(new Uint8Array(bytes)), signal, abort };
+    const response = new Response(new Uint8Array(bytes));
+    const answer: Answer = { response, etags: [null, null], signal, abort };
     return wholeBody(answer, 'x.json', { timeout: 60_000, limit: 10 });
   };
   assert.equal((await bodyOf(10)).length, 10);

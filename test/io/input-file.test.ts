@@ -41,6 +41,15 @@ async function openContent(t: TestContext): Promise<{ file: InputFile; filePath:
   return { file, filePath };
 }
 
+test('the digest of what nobody has read ends by a signal', async (t) => {
+  const { file } = await openContent(t);
+  const controller = new AbortController();
+  const digest = file.sha256(controller.signal);
+  controller.abort();
+  await assert.rejects(digest, { name: 'AbortError' });
+  assert.equal(await file.sha256(), digestOf(CONTENT));
+});
+
 test('the digest is right whatever has been read before', async (t) => {
   const size = CONTENT.length;
   // biome-ignore format: rows of a table

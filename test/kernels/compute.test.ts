@@ -5,12 +5,14 @@ import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import workerThreads, { Worker } from 'node:worker_threads';
 import type { PressError } from '../../src/core/errors.ts';
+import { Turns } from '../../src/core/turns.ts';
 import { Compute, openCompute } from '../../src/kernels/compute.ts';
 import { Control } from '../../src/kernels/control.ts';
 import type { Job } from '../../src/kernels/jobs.ts';
 import { arenaStart } from '../../src/kernels/layout.ts';
 import { SharedViews } from '../../src/kernels/memory.ts';
 import { pressFailure } from '../support/press-failure.ts';
+import { floats, uniform } from '../support/samples.ts';
 import { setBuiltin } from '../support/set-builtin.ts';
 
 const MIB = 2 ** 20;
@@ -90,7 +92,7 @@ describe('failures of kernels', () => {
     const [caller, worker] = [new Control(new SharedViews(buffer)), new Control(new SharedViews(buffer))];
     const noTokens = { x: 0, xTokenStride: 0, y: 0, yTokenStride: 0, columns: 0, tokens: 0 };
     const executed: number[] = [];
-    caller.prepare('add', noTokens, 10, 1);
+    caller.prepare('add', noTokens, { first: 0, end: 10, grain: 1 });
     worker.takePart((_kernel, first) => {
       if (first === 2) throw new Error(`tile ${first} is broken: ${'x'.repeat(2000)}`);
       executed.push(first);
@@ -98,9 +100,37 @@ describe('failures of kernels', () => {
     caller.takePart((_kernel, first) => executed.push(first));
     assert.deepEqual(executed, [0, 1]);
     assert.match(caller.failureMessage() ?? '', /^tile 2 is broken: x+$/);
-    caller.prepare('add', noTokens, 10, 1);
+    caller.prepare('add', noTokens, { first: 0, end: 10, grain: 1 });
     assert.equal(caller.failureMessage(), undefined);
   });
+});
+
+it('a job with turns between its tiles has the results of one without', async () => {
+  // Enough for two pieces of three threads.
+  const [rows, columns, tokens] = [1 << 15, 64, 31];
+  for (const threads of [1, 3]) {
+    const compute = await openCompute({ threads, bytes: 16 * MIB });
+    const job: Job<'matmul'> = {
+      ...{ weights: compute.alloc(4 * rows * columns), scheme: 0, rowBytes: 4 * columns, rows, columns },
+      ...{ batch: 1, weightsBatchBytes: 0, x: compute.alloc(4 * tokens * columns), xTokenStride: columns },
+      ...{
+        xBatchStride: 0,
+        y: compute.alloc(4 * tokens * rows),
+        yTokenStride: rows,
+        yBatchStride: 0,
+        tokens,
+      },
+    };
+    compute.floats(job.weights, rows * columns).set(floats(rows * columns, uniform(1)));
+    compute.floats(job.x, tokens * columns).set(floats(tokens * columns, uniform(2)));
+    const y = compute.floats(job.y, tokens * rows);
+    compute.run('matmul', job);
+    const expected = y.slice();
+    y.fill(0);
+    await compute.runInTurns('matmul', job, new Turns(undefined));
+    assert.ok(y.every((value, i) => value === expected[i]));
+    await compute.close();
+  }
 });
 
 describe('a worker that dies', () => {

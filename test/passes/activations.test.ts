@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { closeModel, type Model } from '../../src/core/model.ts';
-import { parsePassRequest, runPasses } from '../../src/passes/run.ts';
+import { parsePassRequest, runPass, runPasses } from '../../src/passes/run.ts';
 import { openSource } from '../../src/pipeline/open.ts';
+import { assertEndsAtTurn } from '../support/ends-at-turn.ts';
+import { SMALL_PLM } from '../support/hollow-model.ts';
+import { memoryModel } from '../support/memory-model.ts';
 import { fixture } from '../support/paths.ts';
-import { fixtureText, statisticsOver } from '../support/statistics.ts';
+import { fixtureText, madeUpStatistics, statisticsOver } from '../support/statistics.ts';
 
 const TEXT = fixtureText('calibration', 2000);
 
@@ -67,4 +70,9 @@ describe('importances and statistics stay those of the model after', () => {
       assert.equal(knows, !passes.includes('rotate-latent'));
     });
   }
+});
+
+it('reorder-neurons ends between two groups', async (t) => {
+  const model = { ...memoryModel(SMALL_PLM), statistics: madeUpStatistics(SMALL_PLM) };
+  await assertEndsAtTurn(t, (signal) => runPass(model, parsePassRequest('reorder-neurons'), { signal }));
 });

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { Turns } from '../../src/core/turns.ts';
 import { openCompute } from '../../src/kernels/compute.ts';
 import { factor } from '../../src/passes/cholesky.ts';
 import { factorTriangle } from '../../src/pipeline/factor-triangle.ts';
+import { assertEndsAtTurn } from '../support/ends-at-turn.ts';
 import { gaussian } from '../support/samples.ts';
 
 /** X X^T of a random X with half as many columns as rows, and a small diagonal. */
@@ -22,7 +24,7 @@ it('factors as the plain code does, with the same bits on any number of threads'
   for (const size of [1, 7, 8, 130, 300]) {
     const matrix = singular(size);
     const expected = matrix.slice();
-    factor(expected, size, 1e-12);
+    await factor(expected, size, 1e-12);
     const results: Float64Array[] = [];
     for (const [threads, implementation] of [
       [1, 'wasm'],
@@ -32,7 +34,7 @@ it('factors as the plain code does, with the same bits on any number of threads'
       const compute = await openCompute({ threads, bytes: matrix.byteLength + 64, implementation });
       const triangle = compute.alloc(matrix.byteLength);
       compute.doubles(triangle, matrix.length).set(matrix);
-      factorTriangle(compute, triangle, size, 1e-12);
+      await factorTriangle(compute, triangle, size, 1e-12, new Turns(undefined));
       results.push(compute.doubles(triangle, matrix.length).slice());
       await compute.close();
     }
@@ -47,4 +49,12 @@ it('factors as the plain code does, with the same bits on any number of threads'
       );
     }
   }
+});
+
+it('ends between two rows', async (t) => {
+  const matrix = singular(16);
+  const compute = await openCompute({ threads: 1, bytes: matrix.byteLength + 64 });
+  const triangle = compute.alloc(matrix.byteLength);
+  await assertEndsAtTurn(t, (signal) => factorTriangle(compute, triangle, 16, 1e-12, new Turns(signal)));
+  await compute.close();
 });

@@ -5,6 +5,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { parseHfTokenizer } from '../../formats/hf/tokenizer.ts';
 import { encodeTexts, readText, textPieces } from '../../src/pipeline/read-text.ts';
 import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
+import { assertEndsAtTurn } from '../support/ends-at-turn.ts';
 import { guardTime } from '../support/guard-time.ts';
 import { assertRejects, type Rejection } from '../support/rejects.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -54,8 +55,13 @@ describe('a text is read as it is', () => {
       assert.equal(pieces.join(''), text);
       assert.ok(pieces.every((piece) => piece.length <= 8192 && !/\p{Surrogate}/u.test(piece)));
       const assertLinear = guardTime();
-      assert.equal(tokenizer.decode(encodeTexts(tokenizer, [text], Number.POSITIVE_INFINITY)), text);
+      assert.equal(tokenizer.decode(await encodeTexts(tokenizer, [text], Number.POSITIVE_INFINITY)), text);
       assertLinear();
     });
   }
+
+  it('and its encoding ends between two pieces', async (t) => {
+    const text = 'Call me Ishmael.\n'.repeat(1000);
+    await assertEndsAtTurn(t, (signal) => encodeTexts(tokenizer, [text], Number.POSITIVE_INFINITY, signal));
+  });
 });

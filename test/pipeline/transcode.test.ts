@@ -17,6 +17,7 @@ import {
 } from '../../src/pipeline/working-memory.ts';
 import { codecOf } from '../../src/schemes/index.ts';
 import { assertSameBytes } from '../support/blocks.ts';
+import { assertEndsAtTurn } from '../support/ends-at-turn.ts';
 import { quantizeChunk } from '../support/ggml.ts';
 import { memoryTensor } from '../support/memory-tensor.ts';
 import { floats, gaussian, importances } from '../support/samples.ts';
@@ -271,6 +272,15 @@ describe('failures end reads and writes under way', () => {
       kind === 'advance' && controller.abort(new Error('interrupted'));
     const options = { slot: slotOf(10), signal: controller.signal, progress };
     await assert.rejects(run([gaussianTensor(1, 'BF16')], 'Q8_0', options), /^Error: interrupted$/);
+  });
+
+  it('of an abort in the midst of a chunk', async (t) => {
+    const compute = await openCompute({ threads: 1, bytes: SLOTS * slotOf(ROWS) });
+    const tensor = { source: gaussianTensor(1, 'BF16'), name: 'w', scheme: 'Q8_0', offset: 0 } as const;
+    const options = { compute, slotBytes: slotOf(ROWS), files: FILES };
+    const write = async () => {};
+    await assertEndsAtTurn(t, (signal) => transcode([{ tensor, write }], { ...options, signal }));
+    await compute.close();
   });
 });
 

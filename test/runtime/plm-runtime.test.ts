@@ -252,6 +252,19 @@ describe('the sequence', () => {
     await assert.rejects(PlmRuntime.open(model, options), { name: 'AbortError' });
   });
 
+  it('hears a signal between two rows of logits', async () => {
+    const controller = new AbortController();
+    const options = { contextLength: 32, threads: 1, signal: controller.signal };
+    const runtime = await PlmRuntime.open(model, options);
+    let rows = 0;
+    const read = async () => {
+      for await (const _ of runtime.logits(IDS)) if (rows++ === 0) setImmediate(() => controller.abort());
+    };
+    await assert.rejects(read(), { name: 'AbortError' });
+    assert.equal(rows, 1);
+    await runtime.close();
+  });
+
   it('tells how many bytes of weights are loaded', async () => {
     const events: ProgressEvent[] = [];
     const progress = (event: ProgressEvent) => events.push(event);

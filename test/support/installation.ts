@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
+import { npmInstall } from './npm-install.ts';
 import { repoRoot } from './paths.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -31,27 +32,11 @@ export function packInto(folder: string): string {
   return path.join(folder, filename);
 }
 
-/** What npm says where a registry cannot be asked. */
-const UNREACHABLE = /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|ENOTCACHED)\b/;
-
 /** Installs the packed package into an empty folder; a reason where no registry can be reached. */
 export async function installPackage(t: TestContext): Promise<Installation | string> {
   const folder = temporaryFolder(t);
-  writeFileSync(path.join(folder, 'package.json'), '{ "private": true }');
-  const install = [
-    'install',
-    '--omit=dev',
-    '--ignore-scripts',
-    '--prefer-offline',
-    '--no-audit',
-    '--no-fund',
-  ];
-  const { status, stderr } = spawnSync('npm', [...install, packInto(folder)], {
-    ...{ cwd: folder, encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'] },
-  });
-  const [unreachable] = UNREACHABLE.exec(stderr) ?? [];
-  if (status !== 0 && unreachable) return `no registry of npm can be reached (${unreachable})`;
-  if (status !== 0) throw new Error(stderr);
+  const unreachable = npmInstall(folder, ['--omit=dev', packInto(folder)]);
+  if (unreachable !== undefined) return unreachable;
   const modules = path.join(folder, 'node_modules');
   const lock = JSON.parse(readFileSync(path.join(modules, '.package-lock.json'), 'utf8'));
   const packages = Object.entries(lock.packages as Record<string, { hasInstallScript?: boolean }>).map(

@@ -14,15 +14,17 @@ export interface CliWorld {
   readonly env?: NodeJS.ProcessEnv;
   /** Both streams are terminals. They never move: the environment says CI. */
   readonly tty?: boolean;
+  /** Sees all that has come on stderr so far. */
+  readonly onStderr?: (text: string) => void;
 }
 
 /** Runs a command line in this process. */
 export async function runCli(
   argv: readonly string[],
-  { env = {}, tty = false }: CliWorld = {},
+  { env = {}, tty = false, onStderr }: CliWorld = {},
 ): Promise<CliResult> {
   const stdout = new Collector(tty);
-  const stderr = new Collector(tty);
+  const stderr = new Collector(tty, onStderr);
   const code = await main(argv, { stdout, stderr, env: { CI: '1', ...env } });
   return { code, stdout: stdout.text, stderr: stderr.text };
 }
@@ -31,13 +33,17 @@ class Collector extends Writable {
   readonly isTTY: boolean;
   text = '';
 
-  constructor(isTty: boolean) {
+  readonly #onText: (text: string) => void;
+
+  constructor(isTty: boolean, onText: (text: string) => void = () => {}) {
     super({ decodeStrings: false });
     this.isTTY = isTty;
+    this.#onText = onText;
   }
 
   override _write(chunk: string, _encoding: BufferEncoding, done: () => void): void {
     this.text += chunk;
+    this.#onText(this.text);
     done();
   }
 }

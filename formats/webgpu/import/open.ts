@@ -118,14 +118,17 @@ async function assertContent(file: SourceFile, entry: BundleFile): Promise<void>
  * Compares all files of a bundle with its manifest.
  * @throws PressError verification where one is not as it was written.
  */
-export async function checkBundleFiles({ files, manifest }: BundleArtifact): Promise<void> {
+export async function checkBundleFiles(
+  { files, manifest }: BundleArtifact,
+  signal?: AbortSignal,
+): Promise<void> {
   const digests = new Map(
     [manifest.runtime, manifest.tokenizer, ...manifest.shards].map(({ file, sha256 }) => [file, sha256]),
   );
   for (const file of files) {
     const expected = digests.get(path.basename(file.name));
     if (expected === undefined) continue;
-    const got = await file.sha256();
+    const got = await file.sha256(signal);
     if (got !== expected) throw differsFromManifest(file.name, 'SHA-256', got, expected);
   }
 }

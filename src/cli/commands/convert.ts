@@ -298,7 +298,9 @@ async function run(
   const savePlan = dryRun ? undefined : flags.savePlan;
   if (savePlan !== undefined) await assertSchemePlanFile(savePlan, { force, inputs });
   const texts = flags.text && (await Promise.all(flags.text.map(readText)));
-  if (flags.verify) idsToCompare(new Tokenizer(model.tokenizer), { ...(texts && { texts }) });
+  if (flags.verify) {
+    await idsToCompare(new Tokenizer(model.tokenizer), { signal: session.signal, ...(texts && { texts }) });
+  }
   const allocation = flags.targetSize !== undefined && {
     ...{ targetBytes: flags.targetSize, threads, signal, progress: session.progress },
     ...(texts && { texts }),

@@ -56,9 +56,12 @@ export async function judgeArtifacts(
   options: JudgeOptions,
 ): Promise<JudgedArtifact[]> {
   const { source, texts, flags } = options;
-  const read = { maxTokens: flags.tokens, ...(texts && { texts: texts.map(({ text }) => text) }) };
+  const read = {
+    ...{ maxTokens: flags.tokens, signal: session.signal },
+    ...(texts && { texts: texts.map(({ text }) => text) }),
+  };
   // A fault of the texts is not a fault of an artifact.
-  idsToCompare(new Tokenizer(source.tokenizer), read);
+  await idsToCompare(new Tokenizer(source.tokenizer), read);
   const judged: JudgedArtifact[] = [];
   for (const place of places) {
     try {
@@ -96,7 +99,7 @@ async function judge(
     place,
     async (artifact, at) => {
       // The manifest of a bundle has the hashes of its files.
-      if (recorded === undefined) await checkFiles(at!, artifact);
+      if (recorded === undefined) await checkFiles(at!, artifact, signal);
       const passes = await recordedPasses(at!, artifact);
       if (statistics !== undefined && !readStatistics(passes)) {
         session.note(`--statistics changes nothing for ${visible(name)}: none of its passes goes by them`);

@@ -140,7 +140,9 @@ async function run(session: Session, { place, model, statistics }: Input, flags:
   const kept =
     flags.output === undefined
       ? undefined
-      : await SweepFile.open(flags.output, model, inputs, flags.force ?? false);
+      : await SweepFile.open(flags.output, model, inputs, {
+          ...{ force: flags.force ?? false, signal: session.signal },
+        });
   const points: SweepPoint[] = [];
   const found = sweep(model, {
     ...{ target, sizes, threads, ffnWidths, signal: session.signal, progress: session.progress },

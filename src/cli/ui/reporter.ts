@@ -50,6 +50,8 @@ class AnimatedReporter implements Reporter {
       stream: this.#line,
       isEnabled: true,
       color: colors ? 'cyan' : false,
+      // To hide the cursor ora listens to signals, and then a second one would not end a busy process.
+      hideCursor: false,
       // Discarding stdin would put the terminal into raw mode, where Ctrl-C is no signal.
       discardStdin: false,
     });
@@ -93,6 +95,7 @@ class AnimatedReporter implements Reporter {
     const status = this.#meter!.status(now, this.#line.room - SPINNER_COLUMNS);
     this.#spinner.text = `${NO_WRAP}${status}${WRAP}\r`;
     if (this.#spinner.isSpinning) return;
+    this.#line.write(HIDE_CURSOR);
     this.#spinner.start();
     this.#line.terminal.on('resize', this.#fit);
     // However the process ends, its next output begins on a clean line.
@@ -105,6 +108,7 @@ class AnimatedReporter implements Reporter {
   #halt(): void {
     if (!this.#spinner.isSpinning) return;
     this.#spinner.stop();
+    this.#line.write(SHOW_CURSOR);
     this.#line.terminal.off('resize', this.#fit);
     for (const end of ENDS) process.off(end, this.stop);
   }
@@ -124,6 +128,7 @@ class AnimatedReporter implements Reporter {
  * narrower terminal has wrapped is cleared as a whole.
  */
 const [NO_WRAP, WRAP] = ['\x1b[?7l', '\x1b[?7h'];
+const [HIDE_CURSOR, SHOW_CURSOR] = ['\x1b[?25l', '\x1b[?25h'];
 
 /** Events of the process right before it ends by itself. */
 const ENDS = ['exit', 'uncaughtExceptionMonitor'];

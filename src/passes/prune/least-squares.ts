@@ -1,3 +1,4 @@
+import { Turns } from '../../core/turns.ts';
 import { factorInPlace, rowStart, solveRow } from '../cholesky.ts';
 
 /** What the kept columns take over from the removed ones, and what cannot be taken over. */
@@ -14,10 +15,17 @@ export interface Repair {
  * Solves for the repair of a layer by a Cholesky factorization in place. `triangle` holds the second moments C = E[h h^T] of
  * the kept neurons, then of the removed ones: a lower triangle row by row. Its rows of removed neurons hold, up to
  * column `kept`, L_RK afterwards, where C_RK (C_KK + lambda I)^-1 C_KR = L_RK L_RK^T. lambda is `damping` times the mean
- * of the diagonal of C_KK (SlimGPT, arXiv 2412.18110, section 3.2; FASP, arXiv 2501.09412).
+ * of the diagonal of C_KK (SlimGPT, arXiv 2412.18110, section 3.2; FASP, arXiv 2501.09412). Ends by `signal`.
  */
-export function leastSquares(triangle: Float64Array, kept: number, removed: number, damping: number): Repair {
-  const lambda = factorInPlace(triangle, kept, damping);
+export async function leastSquares(
+  triangle: Float64Array,
+  kept: number,
+  removed: number,
+  damping: number,
+  signal?: AbortSignal,
+): Promise<Repair> {
+  const lambda = await factorInPlace(triangle, kept, damping, signal);
+  const turns = new Turns(signal);
   const correction = new Float32Array(removed * kept);
   const solution = new Float64Array(kept);
   for (let r = 0; r < removed; r++) {
@@ -31,6 +39,7 @@ export function leastSquares(triangle: Float64Array, kept: number, removed: numb
       for (let k = 0; k < j; k++) solution[k]! -= value * triangle[lower + k]!;
     }
     correction.set(solution, r * kept);
+    await turns.offer();
   }
   return { correction, lambda };
 }

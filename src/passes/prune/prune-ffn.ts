@@ -177,7 +177,7 @@ async function measuredLoss(
   const triangle = await moments.triangle([...kept, ...removed], signal);
   const loss: Loss = { down, neurons, kept, removed, triangle, bias: compensation === 'bias' };
   if (compensation !== 'least-squares') return relativeLoss(loss, signal);
-  const repair = leastSquares(triangle, kept.length, removed.length, layer.damping);
+  const repair = await leastSquares(triangle, kept.length, removed.length, layer.damping, signal);
   repairs.keep(layer.layer, repair);
   return relativeLoss({ ...loss, repair }, signal);
 }

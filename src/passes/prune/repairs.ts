@@ -44,5 +44,5 @@ async function solve(
 ): Promise<Repair> {
   const moments = statistics.moments.get(layerGgufName('down_proj', layer)!)!;
   const triangle = await moments.triangle([...kept, ...removed], signal);
-  return leastSquares(triangle, kept.length, removed.length, damping);
+  return leastSquares(triangle, kept.length, removed.length, damping, signal);
 }

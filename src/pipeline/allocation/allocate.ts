@@ -76,9 +76,9 @@ export class SchemeAllocator {
    * @throws PressError invalid-input for fewer than two tokens of text.
    */
   static async open(prepared: Model, options: AllocatorOptions): Promise<SchemeAllocator> {
-    const { threads, reference = prepared } = options;
-    const ids = measuredIds(prepared, options);
-    const runtime = await PlmRuntime.open(reference, { contextLength: defaultContext(reference), threads });
+    const { reference = prepared } = options;
+    const ids = await measuredIds(prepared, options);
+    const runtime = await openRuntime(reference, options);
     const budget = rememberedBudget(options.maxMemory);
     const logits = new RememberedLogits(runtime, reference.config.vocabSize, ids.length, budget);
     const allocator = new SchemeAllocator(prepared, options, logits, ids);
@@ -202,10 +202,10 @@ export class SchemeAllocator {
 
   /** Mean KLD from the reference. */
   async #kldOf(model: Model): Promise<number> {
-    const contextLength = defaultContext(model);
-    const artifact = await PlmRuntime.open(model, { contextLength, threads: this.#options.threads });
+    const artifact = await openRuntime(model, this.#options);
     try {
       this.#reference.rewind();
+      const { contextLength } = artifact;
       const { kld } = await compareEngines(this.#reference, artifact, this.#ids, { contextLength });
       return kld.mean;
     } finally {
@@ -216,6 +216,14 @@ export class SchemeAllocator {
   #planIn(types: readonly TensorType[]): ExportPlan {
     return planWith(this.#model, this.#options, types);
   }
+}
+
+function openRuntime(model: Model, { threads, signal }: RoundOptions): Promise<PlmRuntime> {
+  return PlmRuntime.open(model, {
+    contextLength: defaultContext(model),
+    threads,
+    ...(signal && { signal }),
+  });
 }
 
 function leastBytes(choices: Choices): number {

@@ -15,12 +15,17 @@ import { pruningTo } from './width-allocator.ts';
  * measured, which takes long.
  * @throws PressError as `sizeBounds`, `assertSizesPossible`, `assertPassRuns`, `measuredIds` and `assertMeasurable` do.
  */
-export function draftBySize(model: Model, options: PlanOptions, request: AllocationRequest): ExportPlan {
+export async function draftBySize(
+  model: Model,
+  options: PlanOptions,
+  request: AllocationRequest,
+): Promise<ExportPlan> {
   const { targetBytes, ffnWidths = [], progress } = request;
   const bounds = sizeBounds(model, options);
   assertSizesPossible([targetBytes], bounds, model, ffnWidths);
   for (const width of ffnWidths) assertPassRuns(model, pruningTo(width));
-  assertMeasurable(model, matricesOf(bounds.smallest), measuredIds(model, request).length, request);
+  const ids = await measuredIds(model, request);
+  assertMeasurable(model, matricesOf(bounds.smallest), ids.length, request);
   const most = planBytes(bounds.largest);
   if (targetBytes > most) {
     const message = `a size of ${formatBytes(targetBytes)} is more than the largest schemes take, ${formatBytes(most)}`;

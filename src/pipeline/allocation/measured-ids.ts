@@ -11,11 +11,15 @@ const DEFAULT_TOKENS = 2048;
  * Tokens that the costs of tensors are measured over.
  * @throws PressError invalid-input for fewer than two.
  */
-export function measuredIds(
+export async function measuredIds(
   { tokenizer }: Model,
-  { texts = [SAMPLE_TEXT], maxTokens = DEFAULT_TOKENS }: Pick<AllocationRequest, 'texts' | 'maxTokens'>,
-): readonly number[] {
-  const ids = encodeTexts(new Tokenizer(tokenizer), texts, maxTokens);
+  {
+    texts = [SAMPLE_TEXT],
+    maxTokens = DEFAULT_TOKENS,
+    signal,
+  }: Pick<AllocationRequest, 'texts' | 'maxTokens' | 'signal'>,
+): Promise<readonly number[]> {
+  const ids = await encodeTexts(new Tokenizer(tokenizer), texts, maxTokens, signal);
   if (ids.length < 2) throw invalidInput({ what: 'tokens of text', got: ids.length, expected: 'at least 2' });
   return ids;
 }

@@ -90,7 +90,7 @@ async function write(output: StagedOutput, job: Job): Promise<PartRecord> {
   await readBack(output, [rows], job);
   const record: PartRecord = {
     ...{ schema: PART_SCHEMA, schemaVersion: PART_VERSION, part: { number: share.number, of: share.of } },
-    job: await describeJob(model, targets),
+    job: await describeJob(model, targets, signal),
     tensors: tensors.map(({ file, tensor: { name } }, index) => ({
       ...{ file, name, ...stored.get(planned[index]!)! },
     })),

@@ -16,10 +16,14 @@ export interface PartJob {
 }
 
 /** Reads what nobody has read of the source so far. */
-export async function describeJob(model: Model, targets: readonly Target[]): Promise<PartJob> {
+export async function describeJob(
+  model: Model,
+  targets: readonly Target[],
+  signal?: AbortSignal,
+): Promise<PartJob> {
   return {
     version: VERSION,
-    source: await describeSource(model),
+    source: await describeSource(model, signal),
     targets: targets.map(({ plan, options, passes }) => ({ target: plan.target, options, passes })),
     plan: planDigest(targets),
   };

@@ -6,6 +6,7 @@ import { rateBound } from '../../../src/passes/prune/measure.ts';
 import { Repairs } from '../../../src/passes/prune/repairs.ts';
 import { rankingOf, type Score, scoresOf } from '../../../src/passes/prune/scores.ts';
 import { chooseWidths } from '../../../src/passes/prune/widths.ts';
+import { assertEndsAtTurn } from '../../support/ends-at-turn.ts';
 import { SMALL_PLM } from '../../support/hollow-model.ts';
 import { memoryModel } from '../../support/memory-model.ts';
 import { gaussian } from '../../support/samples.ts';
@@ -26,11 +27,11 @@ function moments(n: number, tokens: number): number[][] {
 const packed = (matrix: number[][]) => Float64Array.from(matrix.flatMap((row, i) => row.slice(0, i + 1)));
 
 describe('least squares', () => {
-  it('solves A (C_KK + lambda I) = C_RK, and leaves L_RK L_RK^T = A C_KR', () => {
+  it('solves A (C_KK + lambda I) = C_RK, and leaves L_RK L_RK^T = A C_KR', async () => {
     const [kept, removed] = [13, 5];
     const c = moments(kept + removed, 60);
     const triangle = packed(c);
-    const { correction, lambda } = leastSquares(triangle, kept, removed, 0.02);
+    const { correction, lambda } = await leastSquares(triangle, kept, removed, 0.02);
     const trace = c.slice(0, kept).reduce((sum, row, i) => sum + row[i]!, 0);
     assert.ok(Math.abs(lambda - (0.02 * trace) / kept) < 1e-12);
     const a = (r: number, k: number) => correction[r * kept + k]!;
@@ -49,14 +50,22 @@ describe('least squares', () => {
     }
   });
 
-  it('takes over nothing from and for neurons that never fire', () => {
+  it('takes over nothing from and for neurons that never fire', async () => {
     const c = moments(6, 40);
     for (const dead of [1, 5]) for (let i = 0; i < 6; i++) [c[dead]![i], c[i]![dead]] = [0, 0];
-    const { correction } = leastSquares(packed(c), 4, 2, 0.01);
+    const { correction } = await leastSquares(packed(c), 4, 2, 0.01);
     for (let k = 0; k < 4; k++) assert.equal(correction[4 + k], 0);
     assert.equal(correction[1], 0);
-    const { correction: silent } = leastSquares(new Float64Array(21), 4, 2, 0.01);
+    const { correction: silent } = await leastSquares(new Float64Array(21), 4, 2, 0.01);
     assert.deepEqual([...silent], new Array(8).fill(0));
+  });
+
+  it('end while they factor, and while they solve', async (t) => {
+    const solve = (kept: number, removed: number) => (signal: AbortSignal) =>
+      leastSquares(packed(moments(kept + removed, 9)), kept, removed, 0.01, signal);
+    await assertEndsAtTurn(t, solve(3, 1));
+    // After the turn of the one row that is kept.
+    await assertEndsAtTurn(t, solve(1, 3), 2);
   });
 });
 
@@ -67,7 +76,7 @@ it('a repair that was dropped is solved for again, once for all that ask in turn
   const triangle = await statistics.moments.get('blk.1.ffn_down.weight')!.triangle([0, 2, 3, 1]);
   const repairs = new Repairs();
   const found = repairs.of(pruned);
-  assert.deepEqual(await found, leastSquares(triangle, 3, 1, 0.02));
+  assert.deepEqual(await found, await leastSquares(triangle, 3, 1, 0.02));
   assert.equal(repairs.of(pruned), found);
   const other = await repairs.of({ ...pruned, layer: 0, kept: Int32Array.of(0, 3), removed });
   assert.equal(other.correction.length, 2);

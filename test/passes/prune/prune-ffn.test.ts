@@ -10,12 +10,19 @@ import { openSource } from '../../../src/pipeline/open.ts';
 import { encodeTexts } from '../../../src/pipeline/read-text.ts';
 import { Tokenizer } from '../../../src/tokenizer/tokenizer.ts';
 import { compareModels } from '../../../src/verify/compare.ts';
+import { assertEndsAtTurn } from '../../support/ends-at-turn.ts';
+import { SMALL_PLM } from '../../support/hollow-model.ts';
 import { openInLlama } from '../../support/llama.ts';
 import { logitsOf } from '../../support/logits.ts';
-import { memoryTensor, tensorValues, withTensors } from '../../support/memory-model.ts';
+import { memoryModel, memoryTensor, tensorValues, withTensors } from '../../support/memory-model.ts';
 import { fixture } from '../../support/paths.ts';
 import { pressFailure } from '../../support/press-failure.ts';
-import { fixtureText, madeUpStatistics, statisticsOver } from '../../support/statistics.ts';
+import {
+  correlatedStatistics,
+  fixtureText,
+  madeUpStatistics,
+  statisticsOver,
+} from '../../support/statistics.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { writePlan } from '../../support/write-plan.ts';
 
@@ -33,7 +40,7 @@ const calibrated = async (t: TestContext, model: Model, characters = 20_000): Pr
 const prune = (model: Model, options: string) => runPass(model, parsePassRequest(`prune-ffn:${options}`));
 
 async function divergence(reference: Model, pruned: Model, tokens = 1024): Promise<number> {
-  const ids = encodeTexts(new Tokenizer(reference.tokenizer), [fixtureText('eval')], tokens);
+  const ids = await encodeTexts(new Tokenizer(reference.tokenizer), [fixtureText('eval')], tokens);
   return (await compareModels(reference, pruned, ids)).kld.mean;
 }
 
@@ -226,4 +233,10 @@ describe('prune-ffn', () => {
     const others = { ...model, statistics: madeUpStatistics({ ...model.config, intermediateSizes: [1024] }) };
     await fails(others, 'ratio=0.5', /made-up is of another model/);
   });
+});
+
+it('prune-ffn ends while it fits the neurons that stay', async (t) => {
+  const model = { ...memoryModel(SMALL_PLM), statistics: correlatedStatistics(SMALL_PLM) };
+  const request = parsePassRequest('prune-ffn:ratio=0.5,multiple=1');
+  await assertEndsAtTurn(t, (signal) => runPass(model, request, { signal }));
 });

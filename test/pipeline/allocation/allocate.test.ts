@@ -38,6 +38,13 @@ describe('schemes chosen by size', () => {
     }
   });
 
+  it('are not measured once the signal says so', async () => {
+    const signal = AbortSignal.abort();
+    await assert.rejects(SchemeAllocator.open(MODEL, { recipe: 'q4_k_m', options: {}, ...REQUEST, signal }), {
+      name: 'AbortError',
+    });
+  });
+
   it('never take a byte more than is allowed', async (t) => {
     const allocator = await SchemeAllocator.open(MODEL, { recipe: 'q4_k_m', options: {}, ...REQUEST });
     t.after(() => allocator.close());
@@ -99,25 +106,25 @@ describe('schemes chosen by size', () => {
     assert.equal(pruned.allocation!.ffnWidth, 256);
   });
 
-  it('are refused before anything is measured where they cannot end well', () => {
+  it('are refused before anything is measured where they cannot end well', async () => {
     const draft = (changes: object) =>
       draftBySize(MODEL, { recipe: 'q4_k_m', options: {} }, { ...REQUEST, targetBytes: 1e9, ...changes });
-    assert.throws(
-      () => draft({ maxMemory: 1e6 }),
+    await assert.rejects(
+      draft({ maxMemory: 1e6 }),
       pressFailure('local-io', /^the memory allowed is too small: 1 MB, expected at least \d+ MB$/),
     );
-    assert.throws(
-      () => draft({ ffnWidths: [256] }),
+    await assert.rejects(
+      draft({ ffnWidths: [256] }),
       pressFailure('unsupported', /^pass prune-ffn: needs statistics/),
     );
     const notes: string[] = [];
     const progress: Progress = (event) => {
       if (event.kind === 'note') notes.push(event.message);
     };
-    const { files } = draft({ progress });
+    const { files } = await draft({ progress });
     assert.equal(notes.length, 1);
     assert.match(notes[0]!, /^a size of 1\.00 GB is more than the largest schemes take, \d\.\d+ MB$/);
-    draft({ progress, targetBytes: files[0]!.bytes });
+    await draft({ progress, targetBytes: files[0]!.bytes });
     assert.equal(notes.length, 1, 'the smallest size can be');
   });
 
