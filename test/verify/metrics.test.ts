@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { compareRows, type RowMetrics, summarize } from '../../src/verify/metrics.ts';
+import { comparisonFault } from '../../src/verify/thresholds.ts';
 
 const { log } = Math;
 
@@ -112,9 +113,13 @@ describe('all positions', () => {
     near(kld.p99, 2.98);
   });
 
-  it('an infinite position makes mean and max infinite, not the median', () => {
-    const { kld } = summarize([metrics(1), metrics(Infinity), metrics(2)]);
+  it('an infinite position makes mean and max infinite, not the median, and no limit passes it', () => {
+    const comparison = summarize([metrics(1), metrics(Infinity), metrics(2)]);
+    const { kld } = comparison;
     assert.deepEqual([kld.mean, kld.median, kld.max], [Infinity, 2, Infinity]);
+    const fault = { what: 'mean KLD', got: Infinity, expected: 'a number' };
+    assert.deepEqual(comparisonFault(comparison), fault);
+    assert.equal(comparisonFault(summarize([metrics(1), metrics(2)])), undefined);
   });
 
   it('agreement is a share, the error a maximum', () => {
