@@ -30,7 +30,9 @@ const EXPANSION_MACS = HEADS * kvLoraRank * (qkNopeHeadDim + vHeadDim);
 /** Figures that follow from the geometry of PLM-1.8B and from sizes of schemes: no weight is read, nothing may be off. */
 export const GEOMETRY_SOURCES: Readonly<Record<string, Source>> = {
   /** `plm-1.8b FIELD…` of its config. */
-  'plm-1.8b': exact((fields) => fields.map((field) => Number(PLM_1_8B[field as keyof PlmConfig]))),
+  'plm-1.8b': exact((fields) =>
+    fields.map((field) => Number([PLM_1_8B[field as keyof PlmConfig]].flat()[0])),
+  ),
   /** `size TARGET [OPTION…]`: GB of the tensors of PLM-1.8B. */
   size: exact(async (args) => [weightBytes(await planned(args)) / 1e9]),
   /** `read TARGET [OPTION…]`: GB that a token reads behind a full context, weights and cache. */
