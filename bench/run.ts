@@ -14,7 +14,6 @@ import { benchPrune } from './prune.ts';
 import { benchQuality } from './quality.ts';
 import { benchQuantize } from './quantize.ts';
 import { benchScale } from './scale.ts';
-import { benchSweep } from './sweep.ts';
 import { benchWebgpu } from './webgpu.ts';
 
 /**
@@ -32,7 +31,6 @@ const BENCHES: Readonly<Record<string, (argv: readonly string[]) => AsyncGenerat
   prefill: benchPrefill,
   prune: benchPrune,
   scale: benchScale,
-  sweep: benchSweep,
   webgpu: benchWebgpu,
 };
 

@@ -61,6 +61,10 @@ describe('what counts as a figure', () => {
         [8, '0.24'],
       ],
     );
+    assert.deepEqual(loose('a stray ` and 5 s\n\nor ` 6 s'), [
+      [1, '5'],
+      [3, '6'],
+    ]);
     assert.deepEqual(loose('takes 5s<!-- a comment, 7 --> and 4.5x'), [
       [1, '5'],
       [1, '4.5'],

@@ -22,7 +22,7 @@ export interface Figures {
 /** What is no prose: blocks and spans of code, targets of links, addresses. Formulas and settings are written as code. */
 const CODE = [
   /^( *)(```+)[^\n]*\n[\s\S]*?\n\1\2 *$/gm,
-  /(`+)(?!`)[\s\S]*?[^`]\1(?!`)/g,
+  /(`+)(?!`)(?:(?!\n\s*\n)[\s\S])*?[^`]\1(?!`)/g,
   /\]\([^)\s]*\)/g,
   /\bhttps?:\/\/\S+/g,
 ] as const;
@@ -32,7 +32,7 @@ const CODE = [
  * codes, years, widths in bits, the number of an item in a list.
  */
 const NAMES = [
-  /\b(?:Node|Transformers|transformers\.js|ONNX Runtime|huggingface_hub|protobufjs|Safari|llama\.cpp|node-llama-cpp)\s\d[\d.]*/g,
+  /\b(?:Node|Transformers|transformers\.js|ONNX Runtime|huggingface_hub|protobufjs|Safari|node-llama-cpp)\s\d[\d.]*/g,
   /\b[Vv]ersions?\s\d[\d.]*/g,
   /\b(?:Opset|IR|arXiv|Apache|Raspberry Pi|Snapdragon|Gen)\s\d[\d.]*/g,
   /\bcodes?\s\d(?:\s(?:and|or)\s\d)*/g,

@@ -48,13 +48,6 @@ export const RECORDED_SOURCES: Readonly<Record<string, Source>> = {
   /** `quality-ratio RECIPE LEVER`. */
   'quality-ratio': exact(([recipe = '', lever = '']) => [ratio(rounded(recipe, lever))]),
 
-  /** `sweep SHARE`: the share in %, bytes, mean KLD, that by the one of the recipe, and the width of the FFN. */
-  sweep: exact(([share]) => {
-    const row = lastRun('sweep', `${share} %`);
-    const [, bytes, width] = /(\d+) bytes, FFN (\d+)/.exec(row.what)!;
-    return [Number(share), Number(bytes), row.ours, ratio(row), Number(width)];
-  }),
-
   /** `prune CASE`: mean KLD. */
   prune: exact(([options = '']) => [lastRun('prune', options).ours]),
 
