@@ -23,6 +23,7 @@ import type { Measurement } from './measure.ts';
 const FIXTURES = fileURLToPath(new URL('../../fixtures', import.meta.url));
 const SOURCE = path.join(FIXTURES, 'plm-tiny');
 const RECIPES = ['q3_k_m', 'q4_k_m', 'q5_k_m'];
+const TOKENS = 8192;
 const CONTEXT = 256;
 const THREADS = 2;
 const RESAMPLES = 2000;
@@ -39,7 +40,7 @@ export async function* benchQuality(argv: readonly string[]): AsyncGenerator<Mea
     options: {
       calibration: { type: 'string', default: text('calibration') },
       eval: { type: 'string', default: text('eval') },
-      tokens: { type: 'string', default: '8192' },
+      tokens: { type: 'string', default: String(TOKENS) },
     },
   });
   const folder = mkdtempSync(path.join(tmpdir(), 'plmpress-bench-'));

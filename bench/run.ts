@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { appendFileSync, existsSync, mkdirSync } from 'node:fs';
 import { cpus } from 'node:os';
 import path from 'node:path';
@@ -55,10 +56,11 @@ function save({ what, ours, baseline, unit }: Measurement): void {
   const folder = fileURLToPath(new URL('../../bench/results', import.meta.url));
   const file = path.join(folder, `${name}.csv`);
   mkdirSync(folder, { recursive: true });
-  if (!existsSync(file)) appendFileSync(file, 'date,processor,node,what,ours,baseline,unit,ratio\n');
+  if (!existsSync(file)) appendFileSync(file, 'date,commit,processor,node,what,ours,baseline,unit,ratio\n');
   const date = new Date().toISOString().slice(0, 10);
   const row = [
     date,
+    commit(folder),
     processor,
     process.versions.node,
     what,
@@ -70,6 +72,12 @@ function save({ what, ours, baseline, unit }: Measurement): void {
     /[,"]/.test(cell) ? `"${cell}"` : cell,
   );
   appendFileSync(file, `${quoted.join(',')}\n`);
+}
+
+/** Of the code that was measured, with `-dirty` where files differ from it. */
+function commit(cwd: string): string {
+  const argv = ['describe', '--always', '--dirty', '--abbrev=10', '--exclude=*'];
+  return execFileSync('git', argv, { cwd, encoding: 'utf8' }).trim();
 }
 
 /** Two decimals, or three digits of what is small. */
