@@ -1,6 +1,7 @@
 import { absorbMla } from './absorb-mla.ts';
 import { dedupeTensors } from './dedupe-tensors.ts';
 import { foldNorms } from './fold-norms.ts';
+import { joinKvB } from './join-kv-b.ts';
 import type { Pass } from './pass.ts';
 import { permuteRope } from './permute-rope.ts';
 import { pruneFfn } from './prune/prune-ffn.ts';
@@ -22,6 +23,7 @@ export const PASSES: readonly Pass[] = [
   scaleInputs,
   scaleFfn,
   absorbMla,
+  joinKvB,
 ];
 
 export function passNamed(name: string): Pass | undefined {

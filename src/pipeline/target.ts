@@ -9,6 +9,7 @@ import { companionFiles } from '../../formats/onnx/folder/index.ts';
 import { onnxSchemeNamed } from '../../formats/onnx/schemes.ts';
 import { readAssets } from '../../formats/webgpu/assets.ts';
 import { planBundle } from '../../formats/webgpu/export.ts';
+import { bundlePasses } from '../../formats/webgpu/geometry.ts';
 import { webgpuSchemeNamed } from '../../formats/webgpu/schemes.ts';
 import type { CacheForm } from '../core/config.ts';
 import { usage } from '../core/errors.ts';
@@ -122,7 +123,7 @@ const FORMATS: Readonly<Record<string, Format>> = {
     options: ['cache', 'quality', 'shardSize'],
   },
   webgpu: {
-    passes: () => [],
+    passes: bundlePasses,
     plan: async (model, scheme, options, passes) => {
       const assets = await readAssets();
       return { plan: planBundle(model, { scheme, version: VERSION, ...options, passes, assets, selfTest }) };

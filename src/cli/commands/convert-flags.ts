@@ -47,9 +47,12 @@ export interface ConvertFlags {
   readonly resume?: boolean;
 }
 
-/** Options of one format beside targets of others would be forgotten in silence. */
+/** Whether options that are for targets of some formats are given, by name. */
+export type FormatOptions = readonly [formats: readonly string[], given: Readonly<Record<string, boolean>>];
+
+/** Throws `usage` for options of one format beside targets of others, which would be forgotten in silence. */
 export function assertOptionsApply(flags: ConvertFlags): void {
-  const given: readonly [formats: readonly string[], options: Readonly<Record<string, boolean>>][] = [
+  const given: readonly FormatOptions[] = [
     [
       ['gguf'],
       {
@@ -88,12 +91,17 @@ export function assertOptionsApply(flags: ConvertFlags): void {
     if (flags.ffnWidth !== undefined)
       throw usage('--ffn-width is for --target-size', '--pass prune-ffn:width=N');
   }
+  assertFormatsAsked(flags.to, given);
+}
+
+/** Throws `usage` for the first option whose formats none of the targets has. */
+export function assertFormatsAsked(targets: readonly string[], given: readonly FormatOptions[]): void {
   for (const [formats, options] of given) {
-    if (flags.to.some((target) => formats.some((format) => target.startsWith(`${format}:`)))) continue;
+    if (targets.some((target) => formats.some((format) => target.startsWith(`${format}:`)))) continue;
     const option = Object.keys(options).find((name) => options[name]);
     if (option === undefined) continue;
-    const targets = formats.map((format) => `--to ${format}:…`).join(' or ');
-    throw usage(`${option} is for ${formats.join(' and ')} targets`, targets);
+    const expected = formats.map((format) => `--to ${format}:…`).join(' or ');
+    throw usage(`${option} is for ${formats.join(' and ')} targets`, expected);
   }
 }
 

@@ -1,0 +1,23 @@
+import { Option } from 'commander';
+import { GGUF_ARCHITECTURES } from '../../../formats/gguf/architecture.ts';
+import { CACHE_FORMS } from '../../core/config.ts';
+
+/** `--gguf-arch`, by which GGUF targets differ in bytes and in the cache that runs them. */
+export function ggufArchOption(): Option {
+  return new Option(
+    '--gguf-arch <arch>',
+    'what a GGUF is to llama.cpp: its arch for PLM, or one with a latent KV cache',
+  )
+    .choices(GGUF_ARCHITECTURES)
+    .default('plm');
+}
+
+/** `--cache`, by which ONNX targets do. */
+export function cacheOption(): Option {
+  return new Option(
+    '--cache <form>',
+    'what the KV cache of an ONNX graph holds: the latent, or keys and values of every head, nine times as much',
+  )
+    .choices(CACHE_FORMS)
+    .default('latent');
+}
