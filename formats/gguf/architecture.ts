@@ -23,6 +23,7 @@ export function ggufPasses(
   const needs = {
     'permute-rope': !config.ropeInterleave,
     'absorb-mla': config.kvBForm === undefined,
+    'join-kv-b': config.kvBForm === 'split',
   };
   return PRESETS[`gguf, arch ${arch}`].filter((name) => needs[name]);
 }
@@ -53,13 +54,12 @@ export function assertHolds(arch: GgufArchitecture, config: PlmConfig): void {
   if (arch === 'deepseek2' && FOREIGN_LAYERS.includes(layers)) {
     throw refuse('num_hidden_layers', `with ${layers} layers is another model to llama.cpp`);
   }
-  if (arch === 'plm' && config.kvBForm === 'split') {
-    throw refuse('kv_b_proj', 'holds it as one matrix, and this model has its parts');
-  }
   const [missing] = ggufPasses({ config }, arch);
   if (missing === 'permute-rope') {
     throw refuse('rope_interleave', `rotates pairs (2i, 2i + 1); run the pass ${missing} first`);
   }
   if (missing === 'absorb-mla')
     throw refuse('kv_b_proj', `holds its two parts; run the pass ${missing} first`);
+  if (missing === 'join-kv-b')
+    throw refuse('kv_b_proj', `holds it as one matrix; run the pass ${missing} first`);
 }

@@ -4,10 +4,12 @@ import { fileStem } from '../../src/core/file-stem.ts';
 import type { Imatrix } from '../../src/core/imatrix.ts';
 import type { Model } from '../../src/core/model.ts';
 import { firstNames } from '../../src/core/name-list.ts';
+import { assertRoundsOnce } from '../../src/core/requantize.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
 import { oversizeNotes } from '../../src/core/shard-size.ts';
-import { roundedScheme, type Tensor } from '../../src/core/tensor.ts';
+import type { Tensor } from '../../src/core/tensor.ts';
 import { calibratedRounding, type Quality } from '../../src/passes/calibrated-rounding.ts';
+import { isJoined } from '../../src/passes/join-kv-b.ts';
 import { canEncode, hasGrid, WRITTEN_SCHEMES } from '../../src/schemes/index.ts';
 import { assertHolds, type GgufArchitecture } from './architecture.ts';
 import { contentsOf } from './contents.ts';
@@ -44,6 +46,10 @@ interface Placement extends TensorEntry {
   readonly importance: Float32Array | undefined;
   readonly feedback: Feedback | undefined;
 }
+
+/** Blocks of k_b run across the rows of kv_b. */
+const KEEPS_PARTS =
+  '--gguf-arch deepseek2 keeps the blocks of its parts, --tensor-type attn_kv_b=f32 their values';
 
 interface Placed {
   readonly placements: readonly Placement[];
@@ -99,9 +105,9 @@ function placeTensors(model: Model, recipe: Recipe, options: GgufOptions): Place
     if (used !== wanted) fallbacks.push(fallback(slot.name, wanted, used, slot.shape));
     // No recipe names such a scheme: it was asked for.
     if (used !== source.scheme && !canEncode(used)) throw unwritable(name, used);
-    const rounded = roundedScheme(source);
-    if (used !== source.scheme && rounded !== undefined && !allowRequantize) {
-      throw requantizing(name, rounded, used);
+    if (!allowRequantize) {
+      const instead = isJoined(model, slot.name) ? KEEPS_PARTS : undefined;
+      assertRoundsOnce(source, used, { name, instead });
     }
     const rounds = used !== source.scheme && isQuantized(used);
     // With an imatrix as llama-quantize has it: nothing stands in for entries that it lacks.
@@ -130,11 +136,6 @@ function fallback(tensor: string, wanted: SchemeName, used: SchemeName, shape: r
 function strictError({ tensor, wanted, used, reason }: Fallback): PressError {
   const what = `cannot be stored as ${wanted} and --strict forbids ${used}: ${reason}`;
   return unsupported({ field: `tensor "${tensor}"`, what });
-}
-
-function requantizing(name: string, from: SchemeName, to: SchemeName): PressError {
-  const what = `requantizing from ${from} to ${to} adds a second error; --allow-requantize permits it`;
-  return unsupported({ field: `tensor "${name}"`, what });
 }
 
 function unwritable(name: string, scheme: SchemeName): PressError {

@@ -1,7 +1,9 @@
-import { invalidInput } from '../../src/core/errors.ts';
+import { exponentOf } from '../../src/core/elementary/binary-exponent.ts';
+import { invalidInput, unsupported } from '../../src/core/errors.ts';
 import { columnCount, rowBytes, type Tensor } from '../../src/core/tensor.ts';
 import { rewriteRows } from '../../src/passes/float-rows.ts';
 import { codecOf } from '../../src/schemes/index.ts';
+import { hasBlockScales, multiplyBlocks } from '../../src/schemes/power-of-two.ts';
 
 /**
  * Arch deepseek2 computes silu(gate x) * (up x) where a PLM computes relu(up x)^2. With gate = beta^2 up and an input
@@ -27,9 +29,22 @@ export function gateName(up: string): string {
   return up.replace('ffn_up', 'ffn_gate');
 }
 
-/** The gate that goes with `up`. */
+/**
+ * The gate that goes with `up`. Blocks keep their codes, and their scales are multiplied, so that no weight is rounded again.
+ * @throws PressError, when rows are read, unsupported where a scale exceeds its f16.
+ */
 export function gateOf(up: Tensor, beta: number): Tensor {
-  return scaled(up, beta ** 2);
+  if (!hasBlockScales(up.scheme)) return scaled(up, beta ** 2);
+  const exponent = 2 * exponentOf(beta);
+  return {
+    ...up,
+    async readRows(range, into, signal) {
+      await up.readRows(range, into, signal);
+      if (multiplyBlocks(up.scheme, into, exponent)) return;
+      const what = `${beta ** 2} times a scale of ${up.scheme} is too large for a gate of arch deepseek2`;
+      throw unsupported({ field: up.name, what });
+    },
+  };
 }
 
 /** The norm before the FFN, for inputs divided by beta. */

@@ -4,7 +4,7 @@ import { PRESETS } from '../../src/passes/presets.ts';
 
 /** Passes of the preset of a cache form that a model still needs, by name. */
 export function onnxPasses({ config }: { readonly config: PlmConfig }, cache: CacheForm): string[] {
-  const needs = { 'absorb-mla': config.kvBForm === undefined };
+  const needs = { 'absorb-mla': config.kvBForm === undefined, 'join-kv-b': config.kvBForm === 'split' };
   return PRESETS[`onnx, ${cache} cache`].filter((name) => needs[name]);
 }
 
@@ -22,6 +22,7 @@ export function assertHolds(cache: CacheForm, config: PlmConfig): void {
     throw refuse('holds its two parts; run the pass absorb-mla first');
   }
   if (cache === 'expanded' && config.kvBForm !== undefined) {
-    throw refuse('holds it as one matrix, and this model has its parts');
+    const hint = config.kvBForm === 'split' ? 'run the pass join-kv-b first' : 'leave out absorb-mla';
+    throw refuse(`holds it as one matrix, and this model is ${config.kvBForm}; ${hint}`);
   }
 }

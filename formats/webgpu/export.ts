@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
-import { unsupported } from '../../src/core/errors.ts';
 import type { ExportPlan, PlannedFile, SealedFile } from '../../src/core/export-plan.ts';
 import type { GenerationConfig, HubOrigin, Model } from '../../src/core/model.ts';
 import { plmTensors, type TensorSlot } from '../../src/core/names.ts';
-import type { SchemeName } from '../../src/core/scheme.ts';
+import { assertRoundsOnce } from '../../src/core/requantize.ts';
 import { describesGeometry } from '../../src/core/statistics.ts';
-import { columnCount, roundedScheme, type Tensor } from '../../src/core/tensor.ts';
+import { columnCount, type Tensor } from '../../src/core/tensor.ts';
 import { calibratedRounding, type Quality } from '../../src/passes/calibrated-rounding.ts';
 import {
   BUNDLE_SCHEMA,
@@ -76,7 +75,10 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
     const source = model.tensors.get(slot.name)!;
     const layout = storedLayout(slot);
     const stored = slot.shape.length === 1 ? 'f32' : chooser.choose(slot);
-    if (!options.allowRequantize) assertMayStore(slot, source, STORED_SCHEMES[stored]);
+    if (!options.allowRequantize) {
+      const along = layout.layout === 'neurons' ? ' by neurons' : '';
+      assertRoundsOnce(source, STORED_SCHEMES[stored], { along });
+    }
     const tensor = toStoredForm(slot, source);
     const rounds =
       layout.layout === 'rows' &&
@@ -141,16 +143,6 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
         : []),
     ],
   };
-}
-
-/** Blocks that run along other rows, or are of another scheme, are rounded a second time. */
-function assertMayStore(slot: TensorSlot, tensor: Tensor, to: SchemeName): void {
-  const { name, scheme } = tensor;
-  const from = roundedScheme(tensor);
-  const turns = storedLayout(slot).layout === 'neurons';
-  if (from === undefined || to === 'F32' || (scheme === to && !turns)) return;
-  const what = `requantizing from ${from} to ${to}${turns ? ' by neurons' : ''} adds a second error; --allow-requantize permits it`;
-  throw unsupported({ field: `tensor "${name}"`, what });
 }
 
 function wholeFile(name: string, bytes: Uint8Array): PlannedFile {

@@ -1,6 +1,13 @@
 import type { PlmConfig } from '../../src/core/config.ts';
 import { unsupported } from '../../src/core/errors.ts';
+import { PRESETS } from '../../src/passes/presets.ts';
 import type { BundleModel } from '../../src/webgpu/manifest.ts';
+
+/** Passes of the preset of bundles that a model still needs, by name. */
+export function bundlePasses({ config }: { readonly config: PlmConfig }): string[] {
+  const needs = { 'join-kv-b': config.kvBForm === 'split' };
+  return PRESETS.webgpu.filter((name) => needs[name]);
+}
 
 /** @throws PressError unsupported for models whose kv_b_proj a pass has taken apart: the runtime absorbs it by itself. */
 export function assertHolds({ kvBForm }: PlmConfig): void {

@@ -3,6 +3,7 @@ import { type LayerRole, layerGgufName, layerTensorName } from '../core/names.ts
 import type { Tensor } from '../core/tensor.ts';
 import { type Activations, hasActivations, scaleInputs } from './activations.ts';
 import { constantLike, readFloats } from './float-rows.ts';
+import { jointKvBFaults } from './join-kv-b.ts';
 import { type Pass, withChanges } from './pass.ts';
 import { scaleColumns } from './scale.ts';
 
@@ -21,8 +22,7 @@ export const foldNorms = {
   name: NAME,
   summary: 'multiply the scales of the norms inside layers into the projections behind them',
   defaults: {},
-  requires: (model) =>
-    model.config.kvBForm !== undefined ? ['the model has no kv_b_proj: run it before absorb-mla'] : [],
+  requires: ({ config }) => jointKvBFaults(config),
   async run(model, _, { signal }) {
     const tensors = new Map(model.tensors);
     const changes: Change[] = [];

@@ -2,6 +2,7 @@ import { unknownName } from '../core/unknown-name.ts';
 import { absorbMla } from './absorb-mla.ts';
 import { dedupeTensors } from './dedupe-tensors.ts';
 import { foldNorms } from './fold-norms.ts';
+import { joinKvB } from './join-kv-b.ts';
 import type { Pass } from './pass.ts';
 import { permuteRope } from './permute-rope.ts';
 import { pruneFfn } from './prune/prune-ffn.ts';
@@ -23,6 +24,7 @@ export const PASSES: readonly Pass[] = [
   scaleInputs,
   scaleFfn,
   absorbMla,
+  joinKvB,
 ];
 
 export function passNamed(name: string): Pass | undefined {

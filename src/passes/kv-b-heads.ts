@@ -1,6 +1,6 @@
 import type { PlmConfig } from '../core/config.ts';
-import { SCHEMES } from '../core/scheme.ts';
-import { roundedScheme, rowBytes, type Tensor } from '../core/tensor.ts';
+import { SCHEMES, type SchemeName } from '../core/scheme.ts';
+import { columnCount, type RowRange, roundedScheme, rowBytes, type Tensor } from '../core/tensor.ts';
 import { codecOf } from '../schemes/index.ts';
 
 /**
@@ -52,6 +52,50 @@ export function valueRows(kvB: Tensor, name: string, config: PlmConfig): Tensor 
       }
     },
   };
+}
+
+/**
+ * kv_b_proj [heads * (nope + v), kv_lora_rank] of its parts, the inverse of the two above. Floats of one scheme keep it; all
+ * else is decoded to F32, for blocks of k_b_proj run across rows of kv_b_proj. Read by whole heads, of which one of each part
+ * is held beside the caller's memory.
+ */
+export function joinedRows(kB: Tensor, vB: Tensor, name: string, config: PlmConfig): Tensor {
+  const { numAttentionHeads, kvLoraRank, qkNopeHeadDim, vHeadDim } = config;
+  const scheme = kB.scheme === vB.scheme && SCHEMES[kB.scheme].blockSize === 1 ? kB.scheme : 'F32';
+  const elementBytes = SCHEMES[scheme].blockBytes;
+  const rows = rowsOfHead(config);
+  return {
+    name,
+    scheme,
+    roundedIn: roundedScheme(kB) ?? roundedScheme(vB),
+    shape: [numAttentionHeads * rows, kvLoraRank],
+    origin: kB.origin,
+    rowStep: rows,
+    async readRows(range, into, signal) {
+      for (let read = 0; read < range.count / rows; read++) {
+        const head = range.first / rows + read;
+        const [keys, values] = [
+          await rowsIn(scheme, kB, { first: head * kvLoraRank, count: kvLoraRank }, signal),
+          await rowsIn(scheme, vB, { first: head * vHeadDim, count: vHeadDim }, signal),
+        ];
+        const target = into.subarray(read * rows * kvLoraRank * elementBytes);
+        transpose(keys, target, { rows: kvLoraRank, columns: qkNopeHeadDim, elementBytes });
+        target.set(values, keys.length);
+      }
+    },
+  };
+}
+
+/** Rows in their own scheme, or decoded to F32. */
+async function rowsIn(
+  scheme: SchemeName,
+  tensor: Tensor,
+  range: RowRange,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  const stored = new Uint8Array(range.count * rowBytes(tensor));
+  await tensor.readRows(range, stored, signal);
+  return scheme === tensor.scheme ? stored : decoded(tensor, stored, range.count * columnCount(tensor));
 }
 
 /** Nope rows, then v rows. */

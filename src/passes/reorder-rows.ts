@@ -9,10 +9,7 @@ import { leastCommonMultiple } from './float-rows.ts';
 export function reorderRows(source: Tensor, groupRows: number, sourceRow: (row: number) => number): Tensor {
   const bytes = rowBytes(source);
   return {
-    name: source.name,
-    scheme: source.scheme,
-    shape: source.shape,
-    origin: source.origin,
+    ...source,
     rowStep: leastCommonMultiple(source.rowStep, groupRows),
     async readRows(range, into, signal) {
       await source.readRows(range, into, signal);

@@ -5,6 +5,7 @@ import { columnCount, rowCount, type Tensor } from '../core/tensor.ts';
 import { type Activations, forgetInputs } from './activations.ts';
 import { constantLike, readFloats, rewriteRows } from './float-rows.ts';
 import { rotate, signsOf } from './hadamard.ts';
+import { jointKvBFaults } from './join-kv-b.ts';
 import { type Pass, withChanges } from './pass.ts';
 
 const NAME = 'rotate-latent';
@@ -20,10 +21,7 @@ export const rotateLatent = {
   defaults: { seed: 1 },
   requires(model, { seed }) {
     const isSeed = Number.isInteger(seed) && seed >= 0 && seed < 2 ** 31;
-    return [
-      ...(isSeed ? [] : [`seed ${seed} is no integer from 0 up`]),
-      ...(model.config.kvBForm !== undefined ? ['the model has no kv_b_proj: run it before absorb-mla'] : []),
-    ];
+    return [...(isSeed ? [] : [`seed ${seed} is no integer from 0 up`]), ...jointKvBFaults(model.config)];
   },
   run(model, { seed }) {
     const { kvLoraRank, numHiddenLayers } = model.config;

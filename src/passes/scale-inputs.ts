@@ -8,6 +8,7 @@ import {
   statisticsFaults,
   statisticsOf,
 } from './activations.ts';
+import { jointKvBFaults } from './join-kv-b.ts';
 import { type Pass, withChanges } from './pass.ts';
 import { balancingScales, scaleColumns, scaleRows } from './scale.ts';
 
@@ -35,7 +36,7 @@ export const scaleInputs = {
     const { config } = model;
     return [
       ...(alpha >= 0 && alpha <= 1 ? [] : [`alpha ${alpha} is not between 0 and 1`]),
-      ...(config.kvBForm === undefined ? [] : ['the model has no kv_b_proj: run it before absorb-mla']),
+      ...jointKvBFaults(config),
       ...statisticsFaults(model),
     ];
   },

@@ -1,6 +1,7 @@
 import type { Model } from '../core/model.ts';
 import type { Progress } from '../core/progress.ts';
 import type { SchemeName } from '../core/scheme.ts';
+import { inOneKvBForm } from '../passes/kv-b-form.ts';
 import { tensorErrors } from '../verify/tensor-errors.ts';
 import { relativeError, type TensorError } from './verify.ts';
 
@@ -44,13 +45,17 @@ export interface DiffOptions {
   readonly progress?: Progress;
 }
 
-/** Compares two models: geometry, tokenizer, metadata, and every tensor weight by weight. */
+/**
+ * Compares two models: geometry, tokenizer, metadata, and every tensor weight by weight. Where only one of them has kv_b_proj
+ * taken apart, that of the other is compared part by part.
+ */
 export async function diff(a: Model, b: Model, options: DiffOptions = {}): Promise<ModelDiff> {
   const fields = [...differences(described(a), described(b), '')];
+  const [left, right] = await inOneKvBForm(a, b);
   const errors = new Map<string, TensorError>();
-  for await (const error of tensorErrors(a, b, options)) errors.set(error.name, error);
-  const names = [...new Set([...a.tensors.keys(), ...b.tensors.keys()])];
-  const all = names.map((name) => describeTensor(name, a, b, errors.get(name)));
+  for await (const error of tensorErrors(left, right, options)) errors.set(error.name, error);
+  const names = [...new Set([...left.tensors.keys(), ...right.tensors.keys()])];
+  const all = names.map((name) => describeTensor(name, left, right, errors.get(name)));
   const tensors = all.filter((tensor) => !isEqual(tensor));
   return {
     same: fields.length === 0 && tensors.length === 0,

@@ -8,6 +8,7 @@ import type { GraphFile } from '../../formats/onnx/folder/graph-file.ts';
 import { ONNX_SCHEMES, onnxSchemeNamed } from '../../formats/onnx/schemes.ts';
 import { readAssets } from '../../formats/webgpu/assets.ts';
 import { planBundle } from '../../formats/webgpu/export.ts';
+import { bundlePasses } from '../../formats/webgpu/geometry.ts';
 import { WEBGPU_SCHEMES, webgpuSchemeNamed } from '../../formats/webgpu/schemes.ts';
 import type { CacheForm } from '../core/config.ts';
 import { type PressError, usage } from '../core/errors.ts';
@@ -119,7 +120,7 @@ const FORMATS: Readonly<Record<string, Format>> = {
     options: ['cache', 'quality', 'shardSize'],
   },
   webgpu: {
-    passes: () => [],
+    passes: bundlePasses,
     plan: async (model, scheme, options, passes) => {
       const assets = await readAssets();
       return { plan: planBundle(model, { scheme, version: VERSION, ...options, passes, assets, selfTest }) };

@@ -9,6 +9,7 @@ import { plmTensors, type TensorSlot } from '../core/names.ts';
 import type { Progress } from '../core/progress.ts';
 import type { Statistics } from '../core/statistics.ts';
 import { passNamed } from '../passes/index.ts';
+import { inKvBForm } from '../passes/kv-b-form.ts';
 import { parsePassRequest, runPasses } from '../passes/run.ts';
 import type { AttentionForm } from '../runtime/plm-runtime.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -244,11 +245,13 @@ async function inFormOf(
 ): Promise<Model> {
   const known = { ...source, ...(statistics && { statistics }) };
   const model = await runPasses(known, passes.map(parsePassRequest), signal && { signal });
-  const missing: string[] = [];
-  if (artifact.config.ropeInterleave && !model.config.ropeInterleave) missing.push('permute-rope');
-  const { kvBForm } = artifact.config;
-  if (kvBForm !== undefined && model.config.kvBForm === undefined) missing.push(`absorb-mla:form=${kvBForm}`);
-  return runPasses(model, missing.map(parsePassRequest), signal && { signal });
+  const permutes = artifact.config.ropeInterleave && !model.config.ropeInterleave;
+  const permuted = await runPasses(
+    model,
+    permutes ? [parsePassRequest('permute-rope')] : [],
+    signal && { signal },
+  );
+  return inKvBForm(permuted, artifact.config.kvBForm, signal);
 }
 
 /** The file that a tensor begins in. */

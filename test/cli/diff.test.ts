@@ -53,6 +53,26 @@ describe('diff', () => {
     assert.match(stdout, /^38 tensors differ, 0 are equal in scheme and weights$/m);
   });
 
+  it('compares kv_b with its parts, whichever side has them', async (t) => {
+    const output = path.join(temporaryFolder(t), 'out');
+    await runCli(['convert', TINY, '--to', 'gguf:bf16', '--gguf-arch', 'deepseek2', '-o', output, '--quiet']);
+    for (const sides of [
+      [TINY, output],
+      [output, TINY],
+    ]) {
+      const { fields, tensors, equalTensors } = JSON.parse(
+        (await runCli(['diff', ...sides, '--json'])).stdout,
+      );
+      assert.ok(fields.some(({ field }: { field: string }) => field === 'config.kvBForm'));
+      // Norms are F32 in GGUF; the 25 matrices of the checkpoint are equal, and kv_b_proj counts as two.
+      assert.equal(equalTensors, 25 + 4);
+      for (const { name, error } of tensors) {
+        assert.match(name, /norm/);
+        assert.deepEqual(error, { relativeRms: 0, maxAbs: 0 });
+      }
+    }
+  });
+
   it('reads what passes have changed from plmpress.json', async (t) => {
     const output = path.join(temporaryFolder(t), 'out');
     const argv = ['convert', TINY, '--to', 'gguf:f32', '-o', output, '--quiet', '--pass'];

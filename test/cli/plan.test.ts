@@ -71,6 +71,23 @@ describe('plan', () => {
     assert.deepEqual([code, JSON.parse(stdout).targets[0].weightBytes], [0, 1_497_921_536]);
   });
 
+  it('--gguf-arch and --cache plan what convert writes with them', async (t) => {
+    const source = hollowGguf(t);
+    const planned = async (...argv: string[]) => {
+      const { code, stdout, stderr } = await runCli(['plan', source, ...argv, '--json']);
+      assert.equal(code, 0, stderr);
+      const { weightBytes, cache, kvBytesPerToken } = JSON.parse(stdout).targets[0];
+      return [weightBytes, cache, kvBytesPerToken];
+    };
+    const deepseek2 = ['--to', 'gguf:q8_0', '--gguf-arch', 'deepseek2'];
+    assert.deepEqual(await planned(...deepseek2), [2_510_413_824, 'latent', 36_864]);
+    const expanded = ['--to', 'onnx:f16', '--cache', 'expanded'];
+    assert.deepEqual(await planned(...expanded), [3_650_916_352, 'expanded', 327_680]);
+    const { code, stderr } = await runCli(['plan', source, '--to', 'onnx:q4', '--gguf-arch', 'deepseek2']);
+    assert.equal(code, 2);
+    assert.match(stderr, /--gguf-arch is for gguf targets, expected --to gguf:…/);
+  });
+
   it('--must-fit fails where something does not fit, after the prediction', async (t) => {
     const argv = ['plan', hollowGguf(t), '--to', 'gguf:bf16', '--to', 'gguf:f32', '--must-fit', '--json'];
     const { code, stdout, stderr } = await runCli(argv);

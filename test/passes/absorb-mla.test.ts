@@ -5,11 +5,12 @@ import type { Model } from '../../src/core/model.ts';
 import { parameterCount, plmTensors } from '../../src/core/names.ts';
 import { elementCount, rowBytes, rowRanges, type Tensor } from '../../src/core/tensor.ts';
 import { absorbMla } from '../../src/passes/absorb-mla.ts';
+import { joinKvB } from '../../src/passes/join-kv-b.ts';
 import { parsePassRequest, runPass } from '../../src/passes/run.ts';
 import { verify } from '../../src/pipeline/verify.ts';
 import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/hollow-model.ts';
 import { logitsOf } from '../support/logits.ts';
-import { memoryModel, storedBytes, tensorValues } from '../support/memory-model.ts';
+import { memoryModel, storedBytes, tensorValues, withTensors } from '../support/memory-model.ts';
 import { pressFailure } from '../support/press-failure.ts';
 
 const CONFIG: PlmConfig = {
@@ -124,6 +125,59 @@ describe('absorb-mla', () => {
   }
 });
 
+describe('join-kv-b', () => {
+  const split = (model: Model) => absorbMla.run(model, { form: 'split' });
+
+  for (const scheme of ['F32', 'F16', 'BF16'] as const) {
+    it(`gives the bytes of kv_b_proj in ${scheme} again, in ranges of any size`, async () => {
+      const model = memoryModel(CONFIG, { scheme });
+      const joined = joinKvB.run(split(model));
+      assert.deepEqual(joined.config, CONFIG);
+      assert.deepEqual([...joined.tensors.keys()], [...model.tensors.keys()]);
+      const { roundedIn, ...made } = tensor(joined, KV_B);
+      assert.deepEqual([made.scheme, made.shape, roundedIn], [scheme, tensor(model, KV_B).shape, undefined]);
+      for (const budget of [1, 3000, 1 << 20]) {
+        assert.deepEqual(await inRanges(made, budget), Buffer.from(await storedBytes(tensor(model, KV_B))));
+      }
+    });
+  }
+
+  it('decodes parts in blocks, which have been rounded, and parts of two schemes', async () => {
+    const model = memoryModel(CONFIG, { scheme: 'Q8_0' });
+    const joined = tensor(joinKvB.run(split(model)), KV_B);
+    assert.deepEqual([joined.scheme, joined.roundedIn], ['F32', 'Q8_0']);
+    assert.deepEqual(await tensorValues(joined), await tensorValues(tensor(model, KV_B)));
+    const [f16, bf16] = [memoryModel(CONFIG, { scheme: 'F16' }), memoryModel(CONFIG, { scheme: 'BF16' })];
+    const mixed = withTensors(split(f16), tensor(split(bf16), V_B));
+    const both = tensor(joinKvB.run(mixed), KV_B);
+    assert.deepEqual([both.scheme, both.roundedIn], ['F32', undefined]);
+    const [head, nope] = [CONFIG.qkNopeHeadDim + CONFIG.vHeadDim, CONFIG.qkNopeHeadDim];
+    const [a, b] = [await tensorValues(tensor(f16, KV_B)), await tensorValues(tensor(bf16, KV_B))];
+    const expected = a.map((value, i) => (Math.floor(i / CONFIG.kvLoraRank) % head < nope ? value : b[i]!));
+    assert.deepEqual(await tensorValues(both), expected);
+  });
+
+  it('leaves models with kv_b_proj as they are, and says what it did to others', () => {
+    const model = memoryModel(CONFIG);
+    assert.equal(joinKvB.run(model), model);
+    const { changes } = joinKvB.run(split(model));
+    assert.deepEqual(
+      changes.slice(3).map(({ pass, subject, from }) => [pass, subject, from]),
+      ['model.layers.0.self_attn.kv_b_proj.weight', KV_B, 'config'].map((subject) => [
+        ...['join-kv-b', subject, 'k_b_proj and v_b_proj'],
+      ]),
+    );
+  });
+
+  it('is what verify does to a source in parts', async () => {
+    const model = memoryModel(CONFIG);
+    const { passed, tensors } = await verify(split(model), model, { threads: 1, maxTokens: 64 });
+    assert.ok(passed);
+    assert.ok(tensors.some(({ name }) => name === KV_B));
+    assert.ok(tensors.every(({ maxAbsError }) => maxAbsError === 0));
+  });
+});
+
 describe('absorb-mla:form=premultiplied', () => {
   const O = 'model.layers.1.self_attn.o_proj.weight';
   const premultiply = (model: Model) => absorbMla.run(model, { form: 'premultiplied' });
@@ -213,6 +267,10 @@ describe('absorb-mla:form=premultiplied', () => {
     const refused = (message: RegExp) => pressFailure('unsupported', message);
     await assert.rejects(run(model, 'joint'), refused(/form "joint" is none of split, premultiplied$/));
     await assert.rejects(run(split, 'premultiplied'), refused(/kv_b_proj is split already$/));
+    const folded = () => runPass(split, parsePassRequest('fold-norms'));
+    await assert.rejects(folded, refused(/the model has no kv_b_proj: run join-kv-b first$/));
+    const joined = () => runPass(made, parsePassRequest('join-kv-b'));
+    await assert.rejects(joined, refused(/kv_b_proj has been multiplied into q and o_proj$/));
     await assert.rejects(run(made, 'split'), refused(/kv_b_proj is premultiplied already$/));
     for (const pass of ['fold-norms', 'rotate-latent']) {
       const later = () => runPass(made, parsePassRequest(pass));

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type SchemeName, schemeBytes } from '../../src/core/scheme.ts';
+import { SCHEMES, type SchemeName, schemeBytes } from '../../src/core/scheme.ts';
 import { CODECS, canEncode, codecOf, weighsErrors } from '../../src/schemes/index.ts';
+import { hasBlockScales, multiplyBlocks } from '../../src/schemes/power-of-two.ts';
 import { assertSameBytes } from '../support/blocks.ts';
 import { dequantize, floatRow, quantizeChunk } from '../support/ggml.ts';
 import { arbitraryBlocks, importances, WEIGHT_SAMPLES } from '../support/samples.ts';
@@ -53,6 +54,28 @@ for (const scheme of BLOCK_SCHEMES) {
       const count = 1024 * 256;
       const source = arbitraryBlocks(scheme, schemeBytes(scheme, count));
       assert.deepEqual(bits(decode(scheme, source, count)), bits(dequantize(scheme, source, count)));
+    });
+    it('multiplies blocks by powers of two without rounding a weight, or tells that a scale overflows', () => {
+      assert.equal(hasBlockScales(scheme), scheme !== 'IQ1_M');
+      if (!hasBlockScales(scheme)) return;
+      const [count, blockCount] = [schemeBytes(scheme, 256), 256];
+      const blocks = arbitraryBlocks(scheme, count * blockCount);
+      let multiplied = 0;
+      for (let at = 0; at < blocks.length; at += count) {
+        const block = blocks.subarray(at, at + count);
+        const before = dequantize(scheme, block, 256);
+        for (const exponent of [1, 12]) {
+          const product = block.slice();
+          if (!multiplyBlocks(scheme, product, exponent)) continue;
+          multiplied++;
+          const expected = before.map((value) => value * 2 ** exponent);
+          assert.deepEqual(dequantize(scheme, product, 256), expected);
+        }
+      }
+      assert.ok(multiplied > blockCount / 4, `${multiplied}`);
+      const largest = new Uint8Array(SCHEMES[scheme].blockBytes).fill(0x7b);
+      if (scheme === 'MXFP4') largest[0] = 253;
+      assert.equal(multiplyBlocks(scheme, largest, 2), false);
     });
     if (!canEncode(scheme)) return;
 

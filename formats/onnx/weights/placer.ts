@@ -1,7 +1,7 @@
-import { unsupported } from '../../../src/core/errors.ts';
 import type { Feedback, Packing } from '../../../src/core/export-plan.ts';
+import { assertRoundsOnce } from '../../../src/core/requantize.ts';
 import { SCHEMES, type SchemeName, schemeBytes } from '../../../src/core/scheme.ts';
-import { columnCount, roundedScheme, rowCount, type Tensor } from '../../../src/core/tensor.ts';
+import { columnCount, rowCount, type Tensor } from '../../../src/core/tensor.ts';
 import type { ElementType, ExternalData } from '../../../src/onnx/graph.ts';
 import { initializerBytes } from '../../../src/onnx/value-type.ts';
 import { padToBlocks } from '../../../src/passes/whole-blocks.ts';
@@ -70,8 +70,9 @@ export class Placer {
     const { name } = tensor;
     const known = this.#packed.get(name);
     if (known !== undefined) return known;
-    this.#assertMayRound(tensor, scheme, byRow);
     const source = padToBlocks(tensor, SCHEMES[scheme].blockSize);
+    const roundsRows = byRow && !(source.scheme === scheme && source.oneScalePerRow);
+    if (!this.#allowRequantize) assertRoundsOnce(tensor, scheme, roundsRows ? { along: ' by rows' } : {});
     const isPlain = source.scheme === scheme || byRow;
     const importance = isPlain ? undefined : this.#calibration.importances(tensor, columnCount(source));
     const rounds = source.scheme !== scheme && scheme === 'Q4_0';
@@ -89,7 +90,7 @@ export class Placer {
         };
         file.tensors.push({
           ...{ source, name, scheme, offset: places[0]!.offset, packing },
-          ...(byRow && { byRow }),
+          ...(roundsRows && { byRow }),
           ...(importance && { importance }),
           ...(feedback && { feedback }),
         });
@@ -107,14 +108,6 @@ export class Placer {
       this.graph.external(name, type, shape, place!);
     });
     return name;
-  }
-
-  #assertMayRound(tensor: Tensor, to: SchemeName, byRow: true | undefined): void {
-    const { name, scheme } = tensor;
-    const from = roundedScheme(tensor);
-    if (from === undefined || this.#allowRequantize || (scheme === to && !byRow)) return;
-    const what = `requantizing from ${from} to ${to}${byRow ? ' by rows' : ''} adds a second error; --allow-requantize permits it`;
-    throw unsupported({ field: `tensor "${name}"`, what });
   }
 }
 

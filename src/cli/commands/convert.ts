@@ -1,7 +1,5 @@
 import { Command, Option } from 'commander';
-import { GGUF_ARCHITECTURES } from '../../../formats/gguf/architecture.ts';
 import { KV_B_RULES } from '../../../formats/gguf/scheme-choice.ts';
-import { CACHE_FORMS } from '../../core/config.ts';
 import { usage } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
 import type { Statistics } from '../../core/statistics.ts';
@@ -41,6 +39,7 @@ import { remarks } from '../ui/remarks.ts';
 import { runHints } from '../ui/run-hints.ts';
 import { outcomeText, summarizeVerification } from '../ui/verification.ts';
 import { assertNoReport, type ConvertFlags, targetOptions } from './convert-flags.ts';
+import { cacheOption, ggufArchOption } from './format-flags.ts';
 import { assertUsed } from './idle-flags.ts';
 import { namedTexts, openReports, reportOption } from './report-flags.ts';
 import { threadsOption } from './runtime-flags.ts';
@@ -82,24 +81,8 @@ export function convertCommand(open: OpenSession): Command {
     )
     .requiredOption('-o, --output <dir>', 'output folder')
     .optionsGroup('Artifact:')
-    .addOption(
-      new ScopedOption(
-        '--gguf-arch <arch>',
-        'what a GGUF is to llama.cpp: its arch for PLM, or one with a latent KV cache',
-      )
-        .choices(GGUF_ARCHITECTURES)
-        .default('plm')
-        .forTargets(formatsWith('ggufArch')),
-    )
-    .addOption(
-      new ScopedOption(
-        '--cache <form>',
-        'what the KV cache of an ONNX graph holds: the latent, or keys and values of every head, nine times as much',
-      )
-        .choices(CACHE_FORMS)
-        .default('latent')
-        .forTargets(formatsWith('cache')),
-    )
+    .addOption(ggufArchOption())
+    .addOption(cacheOption())
     .addOption(
       new Option(
         '--quality <quality>',

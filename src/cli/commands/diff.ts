@@ -10,7 +10,8 @@ import type { Theme } from '../ui/theme.ts';
 import { threadsOption } from './runtime-flags.ts';
 
 const HELP = `
-Every weight is compared, decoded where schemes differ. Errors are those of b against a.
+Every weight is compared, decoded where schemes differ; kv_b also with the k_b and v_b that artifacts may hold in its place.
+Errors are those of b against a.
 
 Examples:
   plmpress diff checkpoint/ out/

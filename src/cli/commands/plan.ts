@@ -1,4 +1,6 @@
 import { Command } from 'commander';
+import type { GgufArchitecture } from '../../../formats/gguf/architecture.ts';
+import type { CacheForm } from '../../core/config.ts';
 import { PressError, usage } from '../../core/errors.ts';
 import { formatBytes, formatCount, formatCounted } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
@@ -9,6 +11,7 @@ import { planTargets } from '../../pipeline/target.ts';
 import { collect, collectTarget, parseInteger } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
 import { predictionLines } from '../ui/prediction.ts';
+import { cacheOption, ggufArchOption } from './format-flags.ts';
 
 interface PlanFlags {
   readonly to?: string[];
@@ -16,6 +19,8 @@ interface PlanFlags {
   readonly deviceFile?: string;
   readonly context?: number;
   readonly mustFit?: boolean;
+  readonly ggufArch: GgufArchitecture;
+  readonly cache: CacheForm;
 }
 
 /** From nearly exact to the smallest that most would still use. */
@@ -29,6 +34,7 @@ Reads headers only, so it is quick on models of any size.
 
 Examples:
   plmpress plan checkpoint/ --device raspberry-pi-5 --context 1024
+  plmpress plan checkpoint/ --to gguf:q4_k_m --gguf-arch deepseek2 --device phone
   plmpress plan PLM-Team/PLM-1.8B-Instruct --to gguf:q4_k_m --to onnx:q4 --must-fit`;
 
 export function planCommand(open: OpenSession): Command {
@@ -40,6 +46,8 @@ export function planCommand(open: OpenSession): Command {
       `what to plan; repeatable; default: ${DEFAULT_TARGETS.join(', ')}`,
       collectTarget,
     )
+    .addOption(ggufArchOption())
+    .addOption(cacheOption())
     .optionsGroup('Device:')
     .option('--device <device>', 'where it is to run; repeatable; default: every known device', collect)
     .option('--device-file <file>', 'more devices, as JSON')
@@ -53,10 +61,12 @@ export function planCommand(open: OpenSession): Command {
     .action(async (source: string, flags: PlanFlags) => {
       const session = open();
       const devices = await devicesOf(flags);
-      const { to = DEFAULT_TARGETS, context, mustFit } = flags;
+      const { to = DEFAULT_TARGETS, context, mustFit, ggufArch: arch, cache } = flags;
+      if (flags.to === undefined && cache !== 'latent')
+        throw usage('--cache is for onnx targets, not for the default ones', '--to onnx:…');
       const predicting = async (model: Model) => {
         // Sizes are the same however the source is stored.
-        const targets = await planTargets(model, to, { allowRequantize: true });
+        const targets = await planTargets(model, to, { arch, cache, allowRequantize: true });
         return predict(model, targets, { devices, ...(context !== undefined && { context }) });
       };
       const prediction = await withSource(source, predicting, { ...session.access, remote: true });

@@ -91,7 +91,7 @@ function targetCost(target: Target, context: number, devices: readonly DevicePro
   const fileBytes = plan.files.reduce((sum, file) => sum + file.bytes, 0);
   const weightBytes = storedBytes(plan);
   const kvBytes = context * kvBytesPerToken;
-  const overheadBytes = fileBytes - weightBytes + computeBytes(config, context);
+  const overheadBytes = fileBytes - weightBytes + computeBytes(target, context);
   const peakBytes = weightBytes + kvBytes + overheadBytes;
   const flops = (length: number) => 2 * decodeMacs(config, cache, length);
   return {
@@ -110,7 +110,10 @@ function targetCost(target: Target, context: number, devices: readonly DevicePro
   };
 }
 
-/** llama.cpp keeps the keys and values of arch plm expanded, in f16; graphs keep what they compute with; bundles the latent in f16. */
+/**
+ * llama.cpp keeps the keys and values of arch plm expanded and the latent of deepseek2, in f16; graphs keep what they compute
+ * with; bundles the latent in f16.
+ */
 function cacheOf({
   graph,
   plan,
@@ -118,7 +121,8 @@ function cacheOf({
   model: { config },
 }: Target): Pick<TargetCost, 'cache' | 'kvBytesPerToken'> {
   if (graph === undefined) {
-    const cache = plan.target.startsWith('webgpu:') ? 'latent' : 'expanded';
+    const isLatent = plan.target.startsWith('webgpu:') || options.ggufArch === 'deepseek2';
+    const cache = isLatent ? 'latent' : 'expanded';
     return { cache, kvBytesPerToken: kvCacheBytesPerToken(config, cache) };
   }
   const cache = options.cache === 'expanded' ? 'expanded' : 'latent';
@@ -131,14 +135,26 @@ function storedBytes({ files }: ExportPlan): number {
 }
 
 /**
- * What llama.cpp reserves for the activations of one batch while it reads a prompt: the larger of its last step (the
- * logits) and of an attention without flash attention (queries, keys, values, scores and mask), each beside some
- * rows of the hidden size. For PLM-1.8B it is right to 4 MiB from 256 to 16,384 tokens.
+ * What llama.cpp reserves for the activations of one batch while it reads a prompt: the larger of its last step (the logits)
+ * and of an attention, each beside some rows of the hidden size. For PLM-1.8B it is right to 4 MiB from 256 to 16,384 tokens.
  */
-function computeBytes(config: PlmConfig, context: number): number {
-  const { hiddenSize, vocabSize, numAttentionHeads: heads } = config;
+function computeBytes({ model: { config }, options }: Target, context: number): number {
+  const { hiddenSize, vocabSize } = config;
   const logits = 3 * hiddenSize + vocabSize;
-  const projections = heads * (2 * qkHeadDim(config) + config.vHeadDim);
-  const attention = 4 * hiddenSize + projections + (heads + 1) * context;
+  const attention =
+    options.ggufArch === 'deepseek2' ? flashAttention(config, context) : plainAttention(config, context);
   return F32_BYTES * Math.min(BATCH, context) * Math.max(logits, attention);
+}
+
+/** Values a token of an attention without flash attention: hidden rows, queries, keys, values, scores, mask. */
+function plainAttention(config: PlmConfig, context: number): number {
+  const { hiddenSize, numAttentionHeads: heads, vHeadDim } = config;
+  return 4 * hiddenSize + heads * (2 * qkHeadDim(config) + vHeadDim) + (heads + 1) * context;
+}
+
+/** The same of flash attention over the latent: queries before and after W_UK^T, the attended latent, values, a mask in f16. */
+function flashAttention(config: PlmConfig, context: number): number {
+  const { hiddenSize, numAttentionHeads: heads, kvLoraRank, qkRopeHeadDim, vHeadDim } = config;
+  const ofHead = qkHeadDim(config) + 2 * kvLoraRank + qkRopeHeadDim + vHeadDim;
+  return 3 * hiddenSize + heads * ofHead + context / 2;
 }

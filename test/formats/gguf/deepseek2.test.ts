@@ -12,8 +12,11 @@ import { openHfFolder } from '../../../formats/hf/import.ts';
 import { kvCacheElements } from '../../../src/core/config.ts';
 import type { ExportPlan } from '../../../src/core/export-plan.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
+import { elementCount } from '../../../src/core/tensor.ts';
 import { absorbMla } from '../../../src/passes/absorb-mla.ts';
 import { parsePassRequest, runPasses } from '../../../src/passes/run.ts';
+import { predict } from '../../../src/pipeline/plan/predict.ts';
+import { planTarget } from '../../../src/pipeline/target.ts';
 import { verify } from '../../../src/pipeline/verify.ts';
 import { partsOf, writeFile } from '../../support/gguf-parts.ts';
 import { headerOf } from '../../support/hollow-gguf.ts';
@@ -22,7 +25,7 @@ import { randomImatrix } from '../../support/imatrix-files.ts';
 import { openInLlama } from '../../support/llama.ts';
 import { llamaQuantize } from '../../support/llama-quantize.ts';
 import { logitsOf } from '../../support/logits.ts';
-import { memoryModel, storedBytes } from '../../support/memory-model.ts';
+import { memoryModel, memoryTensor, storedBytes } from '../../support/memory-model.ts';
 import { fixture } from '../../support/paths.ts';
 import { pressFailure } from '../../support/press-failure.ts';
 import { BLOCKS_OF_32, BLOCKS_OF_256, writeRandomCheckpoint } from '../../support/random-checkpoint.ts';
@@ -95,6 +98,15 @@ describe('llama.cpp runs plm-tiny as arch deepseek2', () => {
         const [cells, keys, values] = (cache ?? []).slice(1).map(Number);
         const latent = (2 * CONTEXT * kvCacheElements(model.config, 'latent')) / 2 ** 20;
         assert.deepEqual([cells, keys, values], [CONTEXT, Number(latent.toFixed(2)), 0]);
+        if (!flashAttention) return;
+        // What plan predicts beside weights and cache, up to two rows of the hidden size.
+        const target = await planTarget(model, `gguf:${recipe}`, { arch: 'deepseek2' });
+        const { fileBytes, weightBytes, overheadBytes } = predict(model, [target], { context: CONTEXT })
+          .targets[0]!;
+        const predicted = (overheadBytes - (fileBytes - weightBytes)) / 2 ** 20;
+        const reserved = Number(/compute buffer size = +([\d.]+) MiB/.exec(log)![1]);
+        const slack = (4 * CONTEXT * 2 * model.config.hiddenSize) / 2 ** 20;
+        assert.ok(Math.abs(predicted - reserved) <= slack, `${predicted} MiB, llama.cpp has ${reserved}`);
       });
     }
   }
@@ -143,6 +155,43 @@ describe('a GGUF of arch deepseek2', () => {
     const { passed, failures, tensors } = await verify(model, back, { threads: 1, maxTokens: 64 });
     assert.ok(passed, failures.join('\n'));
     assert.ok(tensors.every(({ maxAbsError }) => maxAbsError === 0));
+  });
+});
+
+describe('a GGUF of arch deepseek2 as a source', () => {
+  for (const options of [
+    { recipe: 'bf16' },
+    { recipe: 'q8_0' },
+    { recipe: 'q4_k_m' },
+    { recipe: 'mxfp4_moe', pure: true },
+  ]) {
+    it(`of itself: the same bytes in ${options.recipe}, with nothing rounded again`, async (t) => {
+      const folder = temporaryFolder(t);
+      const [first] = await writePlan(await plan(await tiny(t), options), path.join(folder, 'first'));
+      const back = await opened(t, openGguf(first!));
+      const [second] = await writePlan(await plan(back, options), path.join(folder, 'second'));
+      assert.ok(readFileSync(first!).equals(readFileSync(second!)));
+    });
+  }
+
+  it('ends where a scale of the gate exceeds f16', async () => {
+    const { tensors, ...rest } = absorbMla.run(memoryModel(SMALL_PLM), { form: 'split' });
+    const name = 'model.layers.0.mlp.up_proj.weight';
+    const { shape } = tensors.get(name)!;
+    const values = new Float32Array(elementCount({ shape })).fill(127 * 16);
+    const model = {
+      ...rest,
+      tensors: new Map([...tensors, [name, memoryTensor(name, shape, values, 'Q8_0')]]),
+    };
+    const [file] = planGguf(model, { recipe: 'q8_0', arch: 'deepseek2' }).files;
+    const gate = file!.tensors.find((tensor) => tensor.name === 'blk.0.ffn_gate.weight')!;
+    await assert.rejects(
+      storedBytes(gate.source),
+      pressFailure(
+        'unsupported',
+        /^model\.layers\.0\.mlp\.up_proj\.weight: 4096 times a scale of Q8_0 is too large/,
+      ),
+    );
   });
 });
 
@@ -258,10 +307,13 @@ describe('a GGUF of arch deepseek2 for PLM-1.8B', () => {
     );
   });
 
-  it('is refused as a source of arch plm (exit 7)', () => {
+  it('is refused by arch plm where join-kv-b has not run (exit 7)', () => {
     assert.throws(
       () => planGguf(model, { recipe: 'q8_0' }),
-      pressFailure('unsupported', /^kv_b_proj: GGUF arch plm holds it as one matrix/),
+      pressFailure(
+        'unsupported',
+        /^kv_b_proj: GGUF arch plm holds it as one matrix; run the pass join-kv-b first/,
+      ),
     );
   });
 });

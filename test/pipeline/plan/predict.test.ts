@@ -74,6 +74,21 @@ describe('the figures of PLM-1.8B', () => {
     assert.ok(fileBytes > (await predicted('q8_0')).fileBytes);
   });
 
+  it('arch deepseek2: the latent in f16, and what llama.cpp reserves with flash attention', async () => {
+    const cost = await predicted('q8_0', { arch: 'deepseek2' });
+    const { weightBytes, cache, kvBytesPerToken, fileBytes, overheadBytes } = cost;
+    assert.deepEqual([weightBytes, cache, kvBytesPerToken], [2_510_413_824, 'latent', 36_864]);
+    // llama.cpp v0.5.0 has 304.75 MiB, with 2 rows of the hidden size where the formula has 3.
+    assert.equal((overheadBytes - (fileBytes - weightBytes)) / 2 ** 20, 308.75);
+    // Without a long vocabulary attention decides: llama.cpp has 31.76 MiB.
+    const widths = { hiddenSize: 768, numAttentionHeads: 6, kvLoraRank: 320, qkNopeHeadDim: 96 };
+    const heads = { qkRopeHeadDim: 32, vHeadDim: 160, vocabSize: 2000, maxPositionEmbeddings: 16_384 };
+    const model = hollowModel({ ...PLM_1_8B, ...widths, ...heads });
+    const target = await planTarget(model, 'gguf:f16', { arch: 'deepseek2' });
+    const odd = predict(model, [target]).targets[0]!;
+    assert.equal((odd.overheadBytes - (odd.fileBytes - odd.weightBytes)) / 2 ** 20, 31.75);
+  });
+
   it('peak memory is weights, cache and overhead', async () => {
     const cost = await predicted('q8_0', {}, 1000);
     const { fileBytes, weightBytes, kvBytes, overheadBytes, peakBytes } = cost;
