@@ -32,9 +32,10 @@ const CODE = [
  * codes, years, widths in bits, the number of an item in a list.
  */
 const NAMES = [
-  /\b(?:Node|Transformers|transformers\.js|ONNX Runtime|huggingface_hub|protobufjs|Safari|node-llama-cpp)\s\d[\d.]*/g,
+  /\bNode\s\d[\d.]*(?:,\s\d+)*(?:\sand\s\d+)?/g,
+  /\b(?:Transformers|transformers\.js|ONNX Runtime|huggingface_hub|protobufjs|Safari|node-llama-cpp)\s\d[\d.]*/g,
   /\b[Vv]ersions?\s\d[\d.]*/g,
-  /\b(?:Opset|IR|arXiv|Apache|Raspberry Pi|Snapdragon|Gen)\s\d[\d.]*/g,
+  /\b(?:Opset|IR|IEEE|arXiv|Apache|Raspberry Pi|Snapdragon|Gen)\s\d[\d.]*/g,
   /\bcodes?\s\d(?:\s(?:and|or)\s\d)*/g,
   /\b(?:January|February|March|April|May|June|July|August|September|October|November|December)\s\d{4}/g,
   /(?<![\w.])\d+[ -]bits?\b/g,
