@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
 import test from 'node:test';
 import { apiFetch } from '../../src/hub/api-fetch.ts';
+import { download } from '../../src/hub/download.ts';
 import { request } from '../../src/hub/request.ts';
 import { hubSettings } from '../../src/hub/settings.ts';
+import { Refusals } from '../../src/io/refusals.ts';
 import { TOKEN } from '../support/hub-server.ts';
 import { pressFailure } from '../support/press-failure.ts';
 import { setGlobal } from '../support/set-global.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 test('the token goes to no other server, though a caller has put it into headers', async (t) => {
   const asked: [url: string, token: string | null][] = [];
@@ -41,6 +47,20 @@ test('nothing goes from https to http', async (t) => {
     pressFailure('network', /^config\.json: leads from https to http:$/),
   );
   assert.deepEqual(asked, [{ url: 'https://hub.example/config.json', token: `Bearer ${TOKEN}` }]);
+});
+
+test('a file gets its name only while the lock is held', async (t) => {
+  setGlobal(t, 'fetch', async () => new Response('there'));
+  const settings = hubSettings({ HF_ENDPOINT: 'https://hub.example', HOME: '/nonexistent' });
+  const file = { path: 'x', bytes: 5, oid: createHash('sha256').update('there').digest('hex') };
+  const origin = { repository: 'a/b', revision: 'a'.repeat(40) };
+  for (const isHeld of [false, true]) {
+    const destination = path.join(temporaryFolder(t), 'x');
+    const confirm = () => (isHeld ? Promise.resolve() : Promise.reject(new Error('taken over')));
+    const work = download({ settings, origin, file, destination, refusals: new Refusals(), confirm });
+    await (isHeld ? work : assert.rejects(work, { message: 'taken over' }));
+    assert.equal(existsSync(destination), isHeld);
+  }
 });
 
 test('five redirects are followed', async (t) => {

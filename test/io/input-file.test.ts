@@ -319,3 +319,14 @@ test('links of a folder', async (t) => {
     await assertRejects(snapshot, readDamaged, { failure: 'verification', message: damaged });
   });
 });
+
+test('a name in another case is taken where it is the only one', async (t) => {
+  const folder = temporaryFolder(t);
+  for (const name of ['Config.JSON', 'README.md', 'readme.MD']) writeFileSync(path.join(folder, name), '{}');
+  const opened = await SourceFolder.open(folder);
+  const names = ['config.json', 'README.md', 'ReadMe.md', 'Readme.md.txt'];
+  assert.deepEqual(
+    names.map((name) => opened.has(name)),
+    [true, true, false, false],
+  );
+});

@@ -6,6 +6,7 @@ import test, { describe, it, type TestContext } from 'node:test';
 import { assertFreeSpace, freeBytes } from '../../src/io/free-space.ts';
 import { replaceFile } from '../../src/io/replace-file.ts';
 import { type StagedOutput, withStagedOutput } from '../../src/io/staged-output.ts';
+import { STAGING_NAME } from '../../src/io/staging-folder.ts';
 import { changeHandles } from '../support/file-handles.ts';
 import { pressFailure } from '../support/press-failure.ts';
 import { setBuiltin } from '../support/set-builtin.ts';
@@ -114,6 +115,24 @@ describe('what a file system does not have is no reason to lose a file', () => {
     assert.equal((await write(folder, 'new')).length, 1);
     assert.deepEqual(contentOf(folder), ['new\0', '{}']);
   });
+});
+
+test('a staged file that did not get to the disk is not sealed, and no later run goes on with it', async (t) => {
+  const folder = path.join(temporaryFolder(t), 'out');
+  const files = () => readdirSync(path.join(folder, STAGING_NAME)).filter((name) => /^\d+$/.test(name));
+  refuse(t, 'EIO', 'sync');
+  const run = withStagedOutput(
+    folder,
+    async (output) => {
+      await output.journal!.append('x');
+      await output.stage([{ name: 'a', bytes: 1 }], { force: false, inputs: [] });
+      assert.deepEqual(files(), ['0']);
+      await output.seal();
+    },
+    { resume: 'work' },
+  );
+  await assert.rejects(run, pressFailure('local-io', /^a: .*EIO/));
+  assert.deepEqual(files(), []);
 });
 
 test('a staged file that is too long and cannot be cut is not used', async (t) => {

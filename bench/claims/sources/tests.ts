@@ -17,8 +17,10 @@ export const TEST_SOURCES: Readonly<Record<string, Source>> = {
   }),
   /** `llama RECIPE`: mean KL of llama.cpp from ours, and both perplexities. */
   llama: {
-    measure: async ([recipe]) =>
-      numbersOf(await diagnostic('formats/gguf/llama.test.js', recipe!, 'perplexity')),
+    measure: async ([recipe]) => {
+      const said = await saidBy('formats/gguf/llama.test.js', `gguf:${recipe}: `);
+      return (said.match(/\d+(?:\.\d+)?(?:e[+-]?\d+)?/g) ?? []).map(Number);
+    },
     tolerance: LLAMA_TOLERANCE,
     slow: 3,
   },
@@ -26,13 +28,12 @@ export const TEST_SOURCES: Readonly<Record<string, Source>> = {
 
 const outputs = new Map<string, Promise<string>>();
 
-/** What a test says beside its verdict: the line under the test of this name that has this word. */
-async function diagnostic(file: string, test: string, word: string): Promise<string> {
+/** What a test says beside its verdict, on the line with these words, behind them. */
+async function saidBy(file: string, words: string): Promise<string> {
   const lines = (await (outputs.get(file) ?? run(file))).split('\n');
-  const start = lines.findIndex((line) => line.includes(`ok `) && line.includes(` - ${test}`));
-  const found = lines.slice(start).find((line) => line.includes(word));
-  if (start < 0 || found === undefined) throw new Error(`${file} says no ${word} of ${test}`);
-  return found;
+  const line = lines.find((text) => text.includes(words));
+  if (line === undefined) throw new Error(`${file} does not say ${words}`);
+  return line.slice(line.indexOf(words) + words.length);
 }
 
 function run(file: string): Promise<string> {
@@ -40,8 +41,4 @@ function run(file: string): Promise<string> {
   const output = promisify(execFile)(process.execPath, argv, { maxBuffer: 1e8 }).then(({ stdout }) => stdout);
   outputs.set(file, output);
   return output;
-}
-
-function numbersOf(line: string): number[] {
-  return (line.match(/\d+(?:\.\d+)?(?:e[+-]?\d+)?/g) ?? []).map(Number);
 }

@@ -76,7 +76,7 @@ export const HUB_MUTATIONS: readonly Mutation[] = [
     from: 'await options.confirm();',
     to: '',
     breaks: 'a run that has lost its lock gives a file its name',
-    tests: ['hub/two-pulls'],
+    tests: ['hub/request'],
   },
   {
     file: 'src/hub/download.ts',

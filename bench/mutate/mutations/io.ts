@@ -69,14 +69,14 @@ export const IO_MUTATIONS: readonly Mutation[] = [
     from: 'if (this.#isUnsure) return this.discard();',
     to: '',
     breaks: 'a file that could not be made durable stays for the next run',
-    tests: ['pipeline/resume-faults'],
+    tests: ['io/refusals'],
   },
   {
     file: 'src/io/staged-file.ts',
     from: "await this.#refusals.allow('sync', () => this.#handle.sync());",
     to: '',
     breaks: 'files get their names before they are on the disk',
-    tests: ['io/staged-output', 'pipeline/convert-faults'],
+    tests: ['io/refusals'],
   },
   {
     file: 'src/io/write-fully.ts',
@@ -146,6 +146,6 @@ export const IO_MUTATIONS: readonly Mutation[] = [
     from: 'bytes - there)',
     to: 'there - bytes)',
     breaks: 'a full disk is found in the middle of the work',
-    tests: ['io/staged-output', 'pipeline/convert-faults'],
+    tests: ['io/staged-output'],
   },
 ];

@@ -139,7 +139,7 @@ export const PASSES_MUTATIONS: readonly Mutation[] = [
     from: 'tensor.scheme} ',
     to: 'tensor.rowStep} ',
     breaks: 'matrices of one shape and several schemes become one',
-    tests: ['passes/exact'],
+    tests: ['passes/dedupe-tensors'],
   },
   {
     file: 'src/passes/cholesky.ts',

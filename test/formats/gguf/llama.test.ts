@@ -151,7 +151,8 @@ describe('llama.cpp runs plm-tiny', () => {
       const predicted = positions - windows.length;
       const [a, b] = [Math.exp(ourLoss / predicted), Math.exp(theirLoss / predicted)];
       const kl = sum / positions;
-      t.diagnostic(`mean KL ${kl.toExponential(2)}, perplexity ${a.toFixed(3)} ours, ${b.toFixed(3)} theirs`);
+      const perplexities = `perplexity ${a.toFixed(3)} ours, ${b.toFixed(3)} theirs`;
+      t.diagnostic(`gguf:${recipe}: mean KL ${kl.toExponential(2)}, ${perplexities}`);
       assert.ok(kl <= (isFloat ? MAX_FLOAT_KL : MAX_BLOCK_KL), `mean KL ${kl}`);
       assert.ok(Math.abs(b / a - 1) < MAX_PERPLEXITY_DIFFERENCE, `perplexity ${a} ours, ${b} theirs`);
     });
