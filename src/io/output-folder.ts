@@ -27,7 +27,7 @@ export async function createFolder(folder: string): Promise<readonly string[]> {
 }
 
 /** Whether a folder is at `at`; false where nothing is. Throws local-io, naming `label`, where something else is. */
-async function isFolder(at: string, label: string): Promise<boolean> {
+export async function isFolder(at: string, label: string): Promise<boolean> {
   const stats = await stat(at).catch((error) => {
     if (error.code === 'ENOENT') return undefined;
     throw localIo(label, error);

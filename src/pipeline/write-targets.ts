@@ -6,6 +6,7 @@ import type { Model } from '../core/model.ts';
 import { firstNames } from '../core/name-list.ts';
 import type { Progress } from '../core/progress.ts';
 import type { InputFile } from '../io/input-file.ts';
+import { isFolder } from '../io/output-folder.ts';
 import { assertReplaceable } from '../io/replaceable.ts';
 import {
   type FileDigest,
@@ -72,6 +73,7 @@ export interface WrittenTargets {
  */
 export async function assertWritable(options: WriteOptions): Promise<void> {
   const { targets, output, force = false, resume = false } = options;
+  if (!(await isFolder(path.resolve(output), output))) return;
   // The run itself tells of a record that it replaces.
   await readPrevious(output, force, () => {});
   // An interrupted run may have got as far as the final names, and its files are taken back.

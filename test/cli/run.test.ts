@@ -109,7 +109,10 @@ describe('generate', () => {
     assert.equal(promptIds[0], 2001);
     assert.ok(ids.length <= 1);
     const seeded = await runCli([...argv.filter((flag) => flag !== '--quiet'), '--seed', '1']);
-    assert.match(seeded.stderr, /^plmpress: the likeliest token is always taken: only a temperature above 0 /m);
+    assert.match(
+      seeded.stderr,
+      /^plmpress: the likeliest token is always taken: only a temperature above 0 /m,
+    );
   });
 
   it('samples by the seed', async () => {

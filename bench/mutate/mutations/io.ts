@@ -53,14 +53,14 @@ export const IO_MUTATIONS: readonly Mutation[] = [
   {
     file: 'src/io/replaceable.ts',
     from: 'other?.dev === stats.dev && other.ino === stats.ino',
-    to: 'input === path',
+    to: 'input === file',
     breaks: 'an input is replaced under another name that it has',
     tests: ['io/staged-output'],
   },
   {
     file: 'src/io/replaceable.ts',
-    from: 'await lstat(path, { bigint: true })',
-    to: 'await stat(path, { bigint: true })',
+    from: 'await lstat(file, { bigint: true })',
+    to: 'await stat(file, { bigint: true })',
     breaks: 'a link is taken for the file behind it',
     tests: ['io/staged-output'],
   },
