@@ -13,7 +13,7 @@ test('matrices of the same bytes in different schemes are not the same', async (
     storedTensor(second!, shape, bytes, 'BF16'),
   ];
   const model = withTensors(memoryModel(SMALL_PLM), half, brain);
-  assert.equal(await runPass(model, parsePassRequest('dedupe-tensors')), model);
+  assert.deepEqual((await runPass(model, parsePassRequest('dedupe-tensors'))).changes, []);
   const twin = withTensors(model, { ...half, name: second! });
   const { changes } = await runPass(twin, parsePassRequest('dedupe-tensors'));
   assert.deepEqual(

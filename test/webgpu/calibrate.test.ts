@@ -175,7 +175,7 @@ describe('calibrate --device webgpu', { skip: NO_DAWN }, () => {
       const error = distance(Float64Array.from(squares), Float64Array.from(expected!.entries.get(name)!));
       assert.ok(error <= CACHE_ERROR, `${name}: ${error}`);
     }
-    const targets = ['--to', 'gguf:q4_k_m', '--to', 'onnx:q4'];
+    const targets = ['--to', 'gguf:q4_k_m', '--to', 'onnx:q4', '--pass', 'scale-inputs'];
     await run('convert', source, ...targets, '--imatrix', gpu, '--statistics', gpu, '-o', folder);
   });
 
