@@ -13,7 +13,8 @@ export function bundlePasses({ config }: { readonly config: PlmConfig }): string
 export function assertHolds({ kvBForm }: PlmConfig): void {
   if (kvBForm === undefined) return;
   const what = `a WebGPU bundle holds kv_b_proj as checkpoints do, and this model is ${kvBForm}`;
-  throw unsupported({ what, expected: 'a source without absorb-mla' });
+  const expected = kvBForm === 'split' ? 'the pass join-kv-b first' : 'a source without absorb-mla';
+  throw unsupported({ what, expected });
 }
 
 /** Geometry in the terms of manifests. */

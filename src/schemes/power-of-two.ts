@@ -30,7 +30,7 @@ const HALVES: Partial<Record<SchemeName, readonly number[]>> = {
 /** Largest exponent of a block of MXFP4: 255 stands for NaN. */
 const MAX_EXPONENT = 254;
 
-/** Whether `multiplyBlocks` knows the scheme. It leaves out floats, which are multiplied as numbers, and IQ1_M, which nothing writes. */
+/** Whether `multiplyBlocks` knows the scheme: all of blocks but IQ1_M, which nothing writes. */
 export function hasBlockScales(scheme: SchemeName): boolean {
   return scheme === 'MXFP4' || HALVES[scheme] !== undefined;
 }

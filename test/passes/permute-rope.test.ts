@@ -191,3 +191,9 @@ describe('reorderRows', () => {
     assert.deepEqual(await rows(outer, 1), [6, 7, 0, 1, 2, 3, 8, 9, 10, 11, 4, 5]);
   });
 });
+
+it('keeps what is known of the rounding of rows: it moves them only', () => {
+  const known = { ...numberedTensor('w', [8, 2]), roundedIn: 'Q8_0', oneScalePerRow: true } as const;
+  const { roundedIn, oneScalePerRow } = reorderRows(known, 4, (row) => row ^ 1);
+  assert.deepEqual([roundedIn, oneScalePerRow], ['Q8_0', true]);
+});

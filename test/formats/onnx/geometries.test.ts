@@ -76,7 +76,7 @@ describe('a graph is not planned (exit 7) for', () => {
       'the parts of kv_b_proj with expanded cache',
       'expanded',
       { kvBForm: 'split' },
-      /^kv_b_proj: a graph with expanded cache holds it as one matrix, and this model has its parts$/,
+      /^kv_b_proj: a graph with expanded cache holds it as one matrix, and this model is split; run the pass join-kv-b first$/,
     ],
   ] as const;
   for (const [what, cache, changes, message] of REFUSED) {
