@@ -232,8 +232,13 @@ describe('reproduce', () => {
         /wide: is not the imatrix that gguf:q4_k_m/,
       ],
       [[...right, '--adapter', adapter], 6, /adapter_config\.json: is no file of the recorded source/],
+      [
+        [...right, '--statistics', statistics],
+        2,
+        /no artifact here was made with --statistics; leave it out$/m,
+      ],
       [[...right, '--only', 'other.gguf'], 2, /no artifact in plmpress\.json has a file "other\.gguf"/],
-      [[...right, '-o', made], 4, /plm-tiny-Q4_K_M\.gguf: exists already/],
+      [[...right, '-o', made], 4, /plm-tiny-Q4_K_M\.gguf: exists already in \S+\/refusals; /],
     ];
     for (const [flags, code, message] of rows) {
       const result = await runCli(['reproduce', path.join(made, 'plmpress.json'), '--quiet', ...flags]);

@@ -108,6 +108,8 @@ describe('generate', () => {
     const { promptIds, ids } = JSON.parse((await runCli(argv)).stdout);
     assert.equal(promptIds[0], 2001);
     assert.ok(ids.length <= 1);
+    const seeded = await runCli([...argv.filter((flag) => flag !== '--quiet'), '--seed', '1']);
+    assert.match(seeded.stderr, /^plmpress: the likeliest token is always taken: only a temperature above 0 /m);
   });
 
   it('samples by the seed', async () => {

@@ -174,8 +174,9 @@ describe('push', () => {
 
   it('shows the commit and the card in a dry run, and changes nothing', async (t) => {
     const { server, push } = await start(t);
-    const { code, stdout } = await push('--create', 'private', '--dry-run');
+    const { code, stdout, stderr } = await push('--create', 'private', '--pr', '--dry-run');
     assert.equal(code, 0);
+    assert.match(stderr, /^plmpress: --pr does nothing with --dry-run$/m);
     assert.match(stdout, /would commit \d+ files of .* to me\/plm-tiny-pressed@main: Add gguf:q4_k_m/);
     assert.match(stdout, /\| \[plm-tiny-Q4_K_M\.gguf\]/);
     assert.ok(!server.has(REPOSITORY));

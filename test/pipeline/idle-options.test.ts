@@ -19,7 +19,7 @@ describe('options that change nothing in a target', () => {
   for (const [target, isIdle] of [
     ['gguf:f16', true],
     ['gguf:q8_0', true],
-    ['gguf:tq2_0', true]
+    ['gguf:tq2_0', true],
     ['gguf:q6_k', false],
     ['gguf:q4_1', false],
     ['gguf:iq4_nl', false],

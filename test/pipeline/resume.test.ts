@@ -376,5 +376,5 @@ test('--resume is refused beside --shard', async () => {
     '1/2',
     '--resume',
   ]);
-  assert.deepEqual([code, stderr.split(':')[2]?.trim()], [2, '--shard takes no --resume']);
+  assert.deepEqual([code, stderr.split(':')[2]?.trim()], [2, '--shard cannot be combined with --resume']);
 });

@@ -56,6 +56,7 @@ its GGUF name (blk.0.attn_q.weight), --plan or --target-size, --pure, the rule o
 webgpu take the schemes q4, q8 and f16 there, and patterns that match in the names of checkpoints (self_attn.q_proj) as well.
 --gguf-arch deepseek2 makes files that run with a KV cache of a ninth of the bytes and with flash attention, but hold the
 first matrix of every FFN twice; docs/gguf.md says when that pays.
+An option that would change nothing is refused; where it changes nothing in some of the targets, a note says so.
 All targets are written, or none: files get their names when they are whole and on the disk, and a run that fails
 or is interrupted leaves the folder as it was. With --resume, finished tensors stay in .plmpress-resume in that
 folder until the same conversion is complete. The same command continues with them, after it has checked their
