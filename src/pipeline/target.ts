@@ -93,7 +93,7 @@ interface Format {
   readonly unrecorded?: readonly UnrecordedOption[];
 }
 
-/** How to choose what bytes depend on: the choice is recorded. */
+/** `strict` only refuses, and of `allocation` the schemes are recorded that it has chosen. */
 type UnrecordedOption = 'strict' | 'allocation';
 
 const FORMATS: Readonly<Record<string, Format>> = {

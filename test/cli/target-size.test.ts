@@ -86,6 +86,7 @@ describe('--target-size', () => {
       [{ ...good, tensors: { 'blk.0.attn_q.weight': 'Q4_X' } }, /a scheme, such as Q4_K/],
       [{ ...good, tensors: { 'blk.0.attn_q.weight': 4 } }, /blk\.0\.attn_q\.weight/],
       [{ ...good, tensors: [] }, /tensors/],
+      [good, /plan\.json: tensors: .*a scheme of one matrix at least/],
     ];
     for (const [content, message, expected = 3] of rows) {
       writeFileSync(plan, JSON.stringify(content));

@@ -4,6 +4,7 @@ import type { Model } from '../../core/model.ts';
 import { fitsScheme, type SchemeName } from '../../core/scheme.ts';
 import { columnCount } from '../../core/tensor.ts';
 import type { TargetOptions } from '../target.ts';
+import { VERSION } from '../version.ts';
 
 /** What a matrix may be stored in, where its rows are whole blocks of 256. */
 const SCHEMES: readonly SchemeName[] = ['Q2_K', 'Q3_K', 'IQ4_XS', 'Q4_K', 'Q5_K', 'Q6_K', 'Q8_0'];
@@ -32,7 +33,7 @@ export function probeOf(columns: number): SchemeName {
   return fitsScheme(PROBE, columns) ? PROBE : PROBE_OF_32;
 }
 
-/** Schemes that were asked for by name come first. */
+/** The file as it would be written, to the byte. Schemes that were asked for by name come first. */
 export function planWith(
   model: Model,
   { options, recipe }: PlanOptions,
@@ -42,7 +43,7 @@ export function planWith(
   const fixed = tokenEmbedding === undefined ? [] : [exactly('token_embd.weight', tokenEmbedding)];
   return planGguf(model, {
     ...rest,
-    recipe,
+    ...{ recipe, version: VERSION },
     tensorTypes: [...fixed, ...tensorTypes, ...types],
     ...(model.importances && { imatrix: model.importances }),
   });

@@ -33,7 +33,9 @@ export async function readSchemePlan(file: string, model: Model): Promise<Tensor
       ggufName !== undefined && shape.length > 1 ? [ggufName] : [],
     ),
   );
-  return [...root.at('tensors').entries()].map(([tensor, scheme]) => {
+  const entries = [...root.at('tensors').entries()];
+  if (entries.length === 0) throw root.at('tensors').unexpected('a scheme of one matrix at least');
+  return entries.map(([tensor, scheme]) => {
     if (!matrices.has(tensor)) throw scheme.unexpected('a scheme of a matrix that the model has');
     const known = scheme.string();
     if (!Object.hasOwn(SCHEMES, known) || !canEncode(known as SchemeName)) {

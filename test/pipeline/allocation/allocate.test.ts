@@ -128,6 +128,18 @@ describe('schemes chosen by size', () => {
     assert.equal(notes.length, 1, 'the smallest size can be');
   });
 
+  it('count every byte of the header, that of the origin included', async () => {
+    const origin = { repository: 'org/plm', revision: 'ab'.repeat(20) };
+    const model = { ...MODEL, origin };
+    const { files } = draftBySize(
+      model,
+      { recipe: 'q4_k_m', options: {} },
+      { ...REQUEST, targetBytes: 1e9 },
+    );
+    const tensorTypes = [{ pattern: '', scheme: 'Q2_K' }] as const;
+    assert.equal(files[0]!.bytes, bytesOf(await planTarget(model, 'gguf:q4_k_m', { tensorTypes })));
+  });
+
   it('need a text of two tokens', async () => {
     const allocation = { threads: 1, texts: ['a'], targetBytes: 1e6 };
     await assert.rejects(
