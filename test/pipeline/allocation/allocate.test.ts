@@ -131,7 +131,7 @@ describe('schemes chosen by size', () => {
   it('count every byte of the header, that of the origin included', async () => {
     const origin = { repository: 'org/plm', revision: 'ab'.repeat(20) };
     const model = { ...MODEL, origin };
-    const { files } = draftBySize(
+    const { files } = await draftBySize(
       model,
       { recipe: 'q4_k_m', options: {} },
       { ...REQUEST, targetBytes: 1e9 },
