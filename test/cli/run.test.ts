@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync } from 'node:fs';
+import path from 'node:path';
 import { describe, it } from 'node:test';
 import { fixture } from '../support/paths.ts';
 import { runCli } from '../support/run-cli.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const TINY = fixture('plm-tiny');
 
@@ -108,11 +110,15 @@ describe('generate', () => {
     const { promptIds, ids } = JSON.parse((await runCli(argv)).stdout);
     assert.equal(promptIds[0], 2001);
     assert.ok(ids.length <= 1);
-    const seeded = await runCli([...argv.filter((flag) => flag !== '--quiet'), '--seed', '1']);
-    assert.match(
-      seeded.stderr,
-      /^plmpress: the likeliest token is always taken: only a temperature above 0 /m,
-    );
+  });
+
+  it('tells that a seed does nothing where nothing asks for samples', async (t) => {
+    const model = path.join(temporaryFolder(t), 'model');
+    cpSync(TINY, model, { recursive: true });
+    rmSync(path.join(model, 'generation_config.json'));
+    const { code, stderr } = await runCli(['generate', model, '--prompt', 'The', '-n', '1', '--seed', '1']);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /^plmpress: the likeliest token is always taken: only a temperature above 0 /m);
   });
 
   it('samples by the seed', async () => {
