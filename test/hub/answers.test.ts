@@ -252,6 +252,7 @@ describe('rate limits', () => {
     [{ RateLimit: 'limit=500, remaining=0, reset=12' }, 12],
     [{ RateLimit: 'limit=500, remaining=9, reset=12' }, 0],
     [{ RateLimit: '"api";r=0;t=5', 'Retry-After': '9' }, 9],
+    [{ RateLimit: '"api";r=0;t=55', 'Retry-After': '9' }, 55],
     [{ 'RateLimit-Remaining': '0', 'RateLimit-Reset': '30' }, 30],
     [{ 'RateLimit-Remaining': '4', 'RateLimit-Reset': '30' }, 0],
   ];
