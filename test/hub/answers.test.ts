@@ -285,12 +285,15 @@ describe('rate limits', () => {
 });
 
 describe('a server that compresses on the way', () => {
+  const SMALL = NEEDED.filter((name) => !name.endsWith('.safetensors'));
   const CODINGS = { gzip: gzipSync, br: brotliCompressSync, deflate: deflateSync } as const;
   for (const [coding, compress] of Object.entries(CODINGS)) {
     it(coding, async (t) => {
       const { server, take } = await start(t);
+      // Not when it is asked for: the client, in this process, would see a server that says nothing for so long.
+      const bodies = Object.fromEntries(SMALL.map((name) => [name, compress(FILES[name]!)]));
       answer(server, isSmall, (response, { url }) => {
-        const body = compress(FILES[url.split('/').at(-1)!]!);
+        const body = bodies[url.split('/').at(-1)!]!;
         response.writeHead(200, { 'Content-Encoding': coding, 'Content-Length': body.length }).end(body);
       });
       const { folder } = await take();

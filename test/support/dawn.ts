@@ -7,6 +7,8 @@ import { NO_WORKGROUP_ZEROS } from './workgroup-zeros.ts';
 /** Why Dawn has no GPU here; false where it has. */
 export const NO_DAWN: string | false = NO_GPU !== false && NO_GPU.replace('onnxruntime has', 'Dawn has');
 
+const ADAPTER = (globals as { readonly GPUAdapter: { readonly prototype: GPUAdapter } }).GPUAdapter.prototype;
+
 /** Devices do not keep it, and what waits for a GPU aborts the process once it has been collected. */
 let dawn: GPU | undefined;
 
@@ -16,13 +18,18 @@ export async function openDawn(
   requiredFeatures: GPUFeatureName[] = [],
   flags = [NO_WORKGROUP_ZEROS],
 ): Promise<GPUDevice> {
+  const adapter = await openAdapter(flags);
+  const device = await adapter.requestDevice({ requiredFeatures });
+  t.after(() => device.destroy());
+  return device;
+}
+
+async function openAdapter(flags: string[]): Promise<GPUAdapter> {
   useSoftwareGpu();
   dawn ??= create(flags);
   const adapter = await dawn.requestAdapter();
   if (adapter === null) throw new Error('Dawn finds no adapter');
-  const device = await adapter.requestDevice({ requiredFeatures });
-  t.after(() => device.destroy());
-  return device;
+  return adapter;
 }
 
 /** Makes the GPU in software the only one that this process finds. */
@@ -32,11 +39,23 @@ export function useSoftwareGpu(): void {
   process.env.XDG_RUNTIME_DIR ??= os.tmpdir();
 }
 
+/**
+ * From now on all adapters give one device, which nobody destroys: what it has compiled it keeps. Workgroup memory does not begin
+ * with zeros there.
+ */
+export function shareDevice(): void {
+  let shared: Promise<GPUDevice> | undefined;
+  const { requestDevice } = ADAPTER;
+  ADAPTER.requestDevice = async (wanted) => {
+    shared ??= openAdapter([NO_WORKGROUP_ZEROS]).then((adapter) => requestDevice.call(adapter, wanted));
+    return withMembers(await shared, { destroy() {} });
+  };
+}
+
 /** Until the test ends, adapters give `change` of the devices that they would give. */
 export function changeDevices(t: TestContext, change: (device: GPUDevice) => GPUDevice): void {
-  const { prototype } = (globals as { readonly GPUAdapter: { readonly prototype: GPUAdapter } }).GPUAdapter;
-  const { requestDevice } = prototype;
-  t.mock.method(prototype, 'requestDevice', async function (this: GPUAdapter, wanted: GPUDeviceDescriptor) {
+  const { requestDevice } = ADAPTER;
+  t.mock.method(ADAPTER, 'requestDevice', async function (this: GPUAdapter, wanted: GPUDeviceDescriptor) {
     return change(await requestDevice.call(this, wanted));
   });
 }

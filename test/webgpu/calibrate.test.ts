@@ -8,7 +8,14 @@ import { absorbMla } from '../../src/passes/absorb-mla.ts';
 import { openDeviceStatistics } from '../../src/pipeline/engines/webgpu-statistics.ts';
 import { readImatrix } from '../../src/pipeline/read-imatrix.ts';
 import { type ActivationStatistics, SITES, type Site } from '../../src/runtime/activation-sums.ts';
-import { changeDevices, NO_DAWN, useSoftwareGpu, withLimits, withMembers } from '../support/dawn.ts';
+import {
+  changeDevices,
+  NO_DAWN,
+  shareDevice,
+  useSoftwareGpu,
+  withLimits,
+  withMembers,
+} from '../support/dawn.ts';
 import { SMALL_PLM } from '../support/hollow-model.ts';
 import { memoryModel, withTensors } from '../support/memory-model.ts';
 import { ODD_PLM } from '../support/odd-plm.ts';
@@ -20,6 +27,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 import { withoutPackage } from '../support/without-package.ts';
 
 before(useSoftwareGpu);
+before(shareDevice);
 
 /** Batches that are full, have a rest, and are a single token. */
 const CHUNKS = [

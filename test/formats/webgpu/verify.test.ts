@@ -7,7 +7,7 @@ import { openEngine } from '../../../src/pipeline/engines/index.ts';
 import { openSource } from '../../../src/pipeline/open.ts';
 import { verify } from '../../../src/pipeline/verify.ts';
 import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
-import { changeDevices, NO_DAWN, useSoftwareGpu, withMembers } from '../../support/dawn.ts';
+import { changeDevices, NO_DAWN, shareDevice, useSoftwareGpu, withMembers } from '../../support/dawn.ts';
 import { sha256 } from '../../support/digests.ts';
 import { memoryModel } from '../../support/memory-model.ts';
 import { ODD_PLM } from '../../support/odd-plm.ts';
@@ -107,6 +107,7 @@ it('a damaged block that all hashes agree with is found', async (t) => {
 
 describe('the engine webgpu', { skip: NO_DAWN }, () => {
   before(useSoftwareGpu);
+  before(shareDevice);
   const source = memoryModel(ODD_PLM);
 
   it('computes what the source does', async (t) => {
