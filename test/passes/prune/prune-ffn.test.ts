@@ -202,7 +202,10 @@ describe('dead neurons', () => {
 describe('prune-ffn', () => {
   it('takes a width or a budget too, and says what a layer of its own width cannot become', async (t) => {
     const model = await calibrated(t, await tiny(t), 3000);
-    assert.deepEqual((await prune(model, 'width=512,compensation=none')).config.intermediateSizes, [512, 512, 512, 512]);
+    assert.deepEqual(
+      (await prune(model, 'width=512,compensation=none')).config.intermediateSizes,
+      [512, 512, 512, 512],
+    );
     const pruned = await prune(model, 'budget=0.01,widths=layer,multiple=32,compensation=none');
     const widths = pruned.config.intermediateSizes;
     assert.ok(new Set(widths).size > 1 && widths.every((width) => width % 32 === 0), `${widths}`);
