@@ -37,7 +37,7 @@ import {
 import { assertRejects } from '../support/rejects.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { tinyPlm } from '../support/tiny-checkpoint.ts';
-import { writePlan } from '../support/write-plan.ts';
+import { writePlanPlainly } from '../support/write-plan.ts';
 
 const ONE_LAYER = { ...BLOCKS_OF_32, num_hidden_layers: 1 };
 /** Folder name of the source, from which the model gets its name. */
@@ -89,7 +89,7 @@ describe('files are those of the plan, written by the plain codecs', () => {
       const [source, output] = [path.join(folder, NAME), path.join(folder, 'out')];
       const { files, manifest } = await run(source, output, [target], rest);
       const expected = await withModel(source, async (model) =>
-        writePlan((await planTarget(model, target, rest)).plan, path.join(folder, 'expected')),
+        writePlanPlainly((await planTarget(model, target, rest)).plan, path.join(folder, 'expected')),
       );
       const digests = digestsOf(output);
       for (const file of expected) assert.equal(digests.get(path.basename(file)), sha256(file));

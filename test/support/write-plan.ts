@@ -4,28 +4,60 @@ import path from 'node:path';
 import type { ExportPlan, PlannedTensor } from '../../src/core/export-plan.ts';
 import { schemeBytes } from '../../src/core/scheme.ts';
 import { columnCount, rowBytes, rowRanges } from '../../src/core/tensor.ts';
+import { openCompute } from '../../src/kernels/compute.ts';
+import { transcode } from '../../src/pipeline/transcode.ts';
+import type { Transfer } from '../../src/pipeline/transfer.ts';
+import { SLOTS, sideBytes } from '../../src/pipeline/working-memory.ts';
 import { codecOf } from '../../src/schemes/index.ts';
 
-/**
- * Writes a plan with the plain codecs, one thread and no commit protocol: an executor to test exporters with,
- * independent of the pipeline. Returns the paths of the files.
- */
-export async function writePlan(plan: Pick<ExportPlan, 'files'>, folder: string): Promise<string[]> {
+type Plan = Pick<ExportPlan, 'files'>;
+
+/** Bytes of a chunk of rows, a multiple of `SLOT_ALIGNMENT`. */
+const CHUNK = 8e6;
+
+/** Writes a plan with the kernels and no commit protocol. Returns the paths of the files. */
+export function writePlan(plan: Plan, folder: string): Promise<string[]> {
+  return writeFiles(plan, folder, async (tensors, write) => {
+    const compute = await openCompute({ threads: 1, bytes: SLOTS * CHUNK + sideBytes(tensors) });
+    try {
+      const transfers = tensors.map((tensor) => ({ tensor, write }));
+      await transcode(transfers, { compute, slotBytes: CHUNK, files: [] });
+    } finally {
+      await compute.close();
+    }
+  });
+}
+
+/** The same with the plain codecs: an executor that is independent of the pipeline. */
+export function writePlanPlainly(plan: Plan, folder: string): Promise<string[]> {
+  return writeFiles(plan, folder, async (tensors, write) => {
+    for (const tensor of tensors) {
+      let { offset } = tensor;
+      for await (const rows of transcodedRows(tensor)) {
+        await write(rows, offset);
+        offset += rows.length;
+      }
+    }
+  });
+}
+
+async function writeFiles(
+  plan: Plan,
+  folder: string,
+  writeTensors: (tensors: readonly PlannedTensor[], write: Transfer['write']) => Promise<void>,
+): Promise<string[]> {
   mkdirSync(folder, { recursive: true });
   const paths: string[] = [];
   for (const file of plan.files) {
     const filePath = path.join(folder, file.name);
     const handle = await open(filePath, 'wx');
+    const write = async (bytes: Uint8Array, offset: number) => {
+      await handle.write(bytes, 0, bytes.length, offset);
+    };
     try {
       await handle.truncate(file.bytes);
-      for (const { offset, bytes } of file.head) await handle.write(bytes, 0, bytes.length, offset);
-      for (const tensor of file.tensors) {
-        let offset = tensor.offset;
-        for await (const rows of transcodedRows(tensor)) {
-          await handle.write(rows, 0, rows.length, offset);
-          offset += rows.length;
-        }
-      }
+      for (const { offset, bytes } of file.head) await write(bytes, offset);
+      await writeTensors(file.tensors, write);
     } finally {
       await handle.close();
     }
