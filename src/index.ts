@@ -45,3 +45,5 @@ export {
   type VerifyOptions,
   verify,
 } from './pipeline/verify.ts';
+export { type PressOutcome, press } from './press/press.ts';
+export type { PressRequest } from './press/request.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { remarks } from '../../src/cli/ui/remarks.ts';
+import { remarks } from '../../src/press/remarks.ts';
 import { absorbMla } from '../../src/passes/absorb-mla.ts';
 import { planTarget } from '../../src/pipeline/target.ts';
 import { digestsOf, sha256 } from '../support/digests.ts';

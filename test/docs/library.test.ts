@@ -17,6 +17,7 @@ const TSC = path.join(repoRoot, 'node_modules', '.bin', 'tsc');
 /** What the examples print, in their order. That of a sweep takes a minute: others run sweeps. */
 const PRINTED: readonly (RegExp | undefined)[] = [
   /^plm-tiny 4\d{6} \d+$/,
+  /^plm-tiny-Q8_0\.gguf 4\d{6}\n(\S+ \d+\n)+gguf:q8_0 \d\S*\nonnx:q4 \d\S*$/,
   /^gguf:q8_0 4\d{6}\ngguf:q4_k_m 2\d{6}\ntrue \d\S* (1|0\.9\d*)$/,
   /^$/,
   undefined,

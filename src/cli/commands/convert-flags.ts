@@ -1,15 +1,12 @@
-import path from 'node:path';
 import type { GgufArchitecture } from '../../../formats/gguf/architecture.ts';
 import type { KvBRule } from '../../../formats/gguf/scheme-choice.ts';
 import type { CacheForm } from '../../core/config.ts';
-import { usage } from '../../core/errors.ts';
-import type { ExportPlan, TensorType } from '../../core/export-plan.ts';
+import type { TensorType } from '../../core/export-plan.ts';
 import type { SchemeName } from '../../core/scheme.ts';
 import type { Quality } from '../../passes/calibrated-rounding.ts';
 import type { PassRequest } from '../../passes/run.ts';
 import type { Share } from '../../pipeline/parts/share.ts';
-import { readImatrix } from '../../pipeline/read-imatrix.ts';
-import type { TargetOptions } from '../../pipeline/target.ts';
+import type { PressRequest } from '../../press/request.ts';
 
 /** What `convert` is asked for, as commander hands it over. */
 export interface ConvertFlags {
@@ -47,39 +44,49 @@ export interface ConvertFlags {
   readonly resume?: boolean;
 }
 
-/** What the flags say about targets, which all of them share. */
-export async function targetOptions(flags: ConvertFlags): Promise<TargetOptions> {
-  const {
-    shardSize,
-    strict = false,
-    tensorType = [],
-    tokenEmbeddingType,
-    pure = false,
-    kvBRule,
-    ggufArch,
-    cache,
-    quality,
-    allowRequantize = false,
-    pass = [],
-  } = flags;
+/** What the flags ask for. */
+export function pressRequest(source: string, flags: ConvertFlags): PressRequest {
   return {
-    ...{ arch: ggufArch, cache, quality, strict, pure, kvBRule, allowRequantize, tensorTypes: tensorType },
-    passes: pass.filter((entry) => typeof entry !== 'string'),
-    withoutPasses: pass.filter((entry) => typeof entry === 'string'),
-    ...(shardSize !== undefined && { shardSize }),
-    ...(tokenEmbeddingType !== undefined && { tokenEmbedding: tokenEmbeddingType }),
-    ...(flags.imatrix !== undefined && { imatrix: await readImatrix(flags.imatrix) }),
+    source,
+    targets: flags.to,
+    output: flags.output,
+    options: targetOptions(flags),
+    adapters: flags.adapter,
+    imatrix: flags.imatrix,
+    statistics: flags.statistics,
+    texts: flags.text,
+    targetSize: flags.targetSize,
+    ffnWidths: flags.ffnWidth,
+    savePlan: flags.savePlan,
+    plan: flags.plan,
+    stream: flags.stream,
+    share: flags.shard,
+    dryRun: flags.dryRun,
+    force: flags.force,
+    resume: flags.resume,
+    threads: flags.threads,
+    maxMemory: flags.maxMemory,
+    verify: flags.verify,
+    maxKld: flags.maxKld,
+    reports: flags.report,
   };
 }
 
-/** A bundle has a page of its own. */
-export function assertNoReport(
-  { target, files }: ExportPlan,
-  output: string,
-  reports: readonly string[] = [],
-): void {
-  const taken = reports.find((report) =>
-    files.some(({ name }) => path.resolve(output, name) === path.resolve(report)),
-  );
-  if (taken !== undefined) throw usage(`--report and ${target} both write ${taken}`);
+function targetOptions(flags: ConvertFlags): PressRequest['options'] {
+  const { cache, quality, kvBRule, strict = false, pure = false, allowRequantize = false } = flags;
+  const { shardSize, tokenEmbeddingType: tokenEmbedding, tensorType: tensorTypes = [], pass = [] } = flags;
+  return {
+    arch: flags.ggufArch,
+    cache,
+    quality,
+    strict,
+    pure,
+    kvBRule,
+    allowRequantize,
+    tensorTypes,
+    passes: pass.filter((entry) => typeof entry !== 'string'),
+    withoutPasses: pass.filter((entry) => typeof entry === 'string'),
+    ...(shardSize !== undefined && { shardSize }),
+    ...(tokenEmbedding !== undefined && { tokenEmbedding }),
+  };
 }

@@ -1,23 +1,10 @@
 import { Command, Option } from 'commander';
 import { KV_B_RULES } from '../../../formats/gguf/scheme-choice.ts';
-import { usage } from '../../core/errors.ts';
-import type { Model } from '../../core/model.ts';
-import type { Statistics } from '../../core/statistics.ts';
 import { QUALITIES } from '../../passes/calibrated-rounding.ts';
-import {
-  assertSchemePlanFile,
-  readSchemePlan,
-  writeSchemePlan,
-} from '../../pipeline/allocation/scheme-plan.ts';
-import { assertConvertible, type ConvertOptions, convert } from '../../pipeline/convert.ts';
-import { withSource } from '../../pipeline/open.ts';
-import { withStatistics } from '../../pipeline/open-statistics.ts';
-import { assertPartWritable } from '../../pipeline/parts/convert-part.ts';
-import { readText } from '../../pipeline/read-text.ts';
-import { recordVerifications } from '../../pipeline/record-verification.ts';
-import { formatsWith, planTargets, type Target, type TargetOptions } from '../../pipeline/target.ts';
-import { idsToCompare, outcomeOf, withoutPositions } from '../../pipeline/verify.ts';
-import { Tokenizer } from '../../tokenizer/tokenizer.ts';
+import { formatsWith } from '../../pipeline/target.ts';
+import { outcomeOf, withoutPositions } from '../../pipeline/verify.ts';
+import { type PressOutcome, press } from '../../press/press.ts';
+import type { PressRequest } from '../../press/request.ts';
 import {
   collect,
   collectInteger,
@@ -34,19 +21,16 @@ import { peakRss } from '../peak-memory.ts';
 import type { OpenSession } from '../program.ts';
 import { ScopedOption } from '../scoped-option.ts';
 import type { Session } from '../session.ts';
-import { type Conversion, conversionLines, describePlan } from '../ui/conversion.ts';
-import { remarks } from '../ui/remarks.ts';
+import { conversionLines, describePlan } from '../ui/conversion.ts';
 import { runHints } from '../ui/run-hints.ts';
+import type { Theme } from '../ui/theme.ts';
 import { outcomeText, summarizeVerification } from '../ui/verification.ts';
-import { assertNoReport, type ConvertFlags, targetOptions } from './convert-flags.ts';
+import { type ConvertFlags, pressRequest } from './convert-flags.ts';
 import { cacheOption, ggufArchOption } from './format-flags.ts';
-import { assertUsed } from './idle-flags.ts';
-import { namedTexts, openReports, reportOption } from './report-flags.ts';
+import { reportOption } from './report-flags.ts';
 import { threadsOption } from './runtime-flags.ts';
-import { writePart } from './shard.ts';
-import { reportTitle } from './verification-report.ts';
+import { tellPart } from './shard.ts';
 import { verificationFailure } from './verify.ts';
-import { verifyTargets } from './verify-targets.ts';
 
 const HELP = `
 Sizes are 500M, 3.5GB (decimal) or 512MiB (binary). \`plmpress schemes\` lists the targets and schemes.
@@ -232,143 +216,55 @@ export function convertCommand(open: OpenSession): Command {
     )
     .addOption(reportOption().needs('--verify'))
     .addHelpText('after', HELP)
-    .action((source: string, flags: ConvertFlags) => {
-      const session = open();
-      return withStatistics(flags.statistics, (statistics) =>
-        withSource(source, (model, place) => run(session, { source, place, model, statistics }, flags), {
-          ...session.access,
-          ...(flags.adapter && { adapters: flags.adapter }),
-          remote: flags.stream === true || readsHeadsOnly(flags),
-        }),
-      );
-    });
+    .action((source: string, flags: ConvertFlags) => run(open(), pressRequest(source, flags)));
 }
 
-/** Whether a plan is all that is wanted, and no weights are measured for it. */
-function readsHeadsOnly({ dryRun = false, targetSize }: ConvertFlags): boolean {
-  return dryRun && targetSize === undefined;
-}
-
-interface Input {
-  /** As the user named it. */
-  readonly source: string;
-  /** Path of the source, if it is on this machine. */
-  readonly place: string | undefined;
-  readonly model: Model;
-  readonly statistics: Statistics | undefined;
-}
-
-async function run(
-  session: Session,
-  { source, place, model, statistics }: Input,
-  flags: ConvertFlags,
-): Promise<void> {
-  const start = performance.now();
-  // Offline, a model that would be read from the Hub is read from the cache.
-  if (flags.stream && (place === source || ['onnx', 'webgpu'].includes(model.format))) {
-    throw usage('--stream is for checkpoints and GGUF files on the Hub', 'org/name[@revision]');
+async function run(session: Session, request: PressRequest): Promise<void> {
+  const outcome = await press(request, session.access);
+  if (outcome.part !== undefined) {
+    await tellPart(session, request.share!, outcome.part, outcome.seconds);
+    return;
   }
-  const { output, threads, maxMemory, dryRun = false, force = false } = flags;
-  const { signal } = session;
-  const inputs = [flags.imatrix, flags.statistics, flags.plan].filter((file) => file !== undefined);
-  const writeReports = await openReports(
-    {
-      models: [[model, place]],
-      files: [...inputs, ...(flags.text ?? [])],
-    },
-    flags.report,
-    force,
-  );
-  const savePlan = dryRun ? undefined : flags.savePlan;
-  if (savePlan !== undefined) await assertSchemePlanFile(savePlan, { force, inputs });
-  const texts = flags.text && (await Promise.all(flags.text.map(readText)));
-  if (flags.verify) {
-    await idsToCompare(new Tokenizer(model.tokenizer), { signal: session.signal, ...(texts && { texts }) });
-  }
-  const allocation = flags.targetSize !== undefined && {
-    ...{ targetBytes: flags.targetSize, threads, signal, progress: session.progress },
-    ...(texts && { texts }),
-    ...(maxMemory !== undefined && { maxMemory }),
-    ...(flags.ffnWidth && { ffnWidths: flags.ffnWidth }),
-  };
-  const schemePlan = flags.plan === undefined ? [] : await readSchemePlan(flags.plan, model);
-  const options = await targetOptions(flags);
-  const planning: TargetOptions = {
-    ...{ ...options, signal, tensorTypes: [...(options.tensorTypes ?? []), ...schemePlan] },
-    ...(statistics && { statistics }),
-    ...(allocation && { allocation }),
-  };
-  const jobOf = (targets: readonly Target[]): ConvertOptions => ({
-    ...{ model, targets, output, force, threads, dryRun },
-    ...(place !== undefined && { source: place }),
-    ...(maxMemory !== undefined && { maxMemory }),
-    ...{ inputs, resume: flags.resume === true },
-    ...{ signal: session.signal, progress: session.progress },
-  });
-  const targets = await planTargets(model, flags.to, planning, async (drafts) => {
-    for (const note of assertUsed(model, drafts, planning, flags)) session.note(note);
-    for (const { plan } of drafts) assertNoReport(plan, output, flags.report);
-    if (flags.shard === undefined) await assertConvertible(jobOf(drafts));
-    else if (!dryRun) await assertPartWritable({ ...jobOf(drafts), share: flags.shard });
-  });
-  for (const remark of remarks(model, targets)) session.note(remark);
-  const chosen = targets.find(({ allocation }) => allocation !== undefined)?.allocation;
-  // First, since it took longer than all that follows and may be used without it.
-  if (savePlan !== undefined && chosen !== undefined) {
-    await writeSchemePlan(savePlan, chosen, { force, inputs });
-    session.note(`the chosen schemes are in ${savePlan}`);
-  }
-  const job = jobOf(targets);
-  if (flags.shard !== undefined) return writePart(session, job, flags.shard, start);
-  const { files, ...converted } = await convert(job);
-  const seconds = (performance.now() - start) / 1000;
-  const verifications =
-    flags.verify && !dryRun
-      ? await verifyTargets(
-          session,
-          { model, targets, output, statistics },
-          {
-            ...{ threads, reports: flags.report !== undefined },
-            ...(texts && { texts: namedTexts(flags.text, texts) }),
-            ...(flags.maxKld !== undefined && { maxKld: flags.maxKld }),
-          },
-        )
-      : undefined;
-  if (verifications !== undefined && flags.report !== undefined) {
-    const sections = verifications.flatMap(({ section }) => section ?? []);
-    await writeReports(reportTitle(model), sections);
-  }
-
-  const manifest = verifications
-    ? await recordVerifications(output, files, verifications, texts)
-    : converted.manifest;
-  const conversion: Conversion = { model, targets, files, manifest, seconds, peakRss: peakRss() };
-  if (session.json) {
-    await session.writeJson({
-      ...(manifest ?? { dryRun, files, artifacts: targets.map(describePlan) }),
-      ...{ seconds, peakRss: conversion.peakRss },
-      ...(chosen && { allocation: chosen }),
-      ...(verifications && {
-        verifications: Object.fromEntries(
-          verifications.map(({ target, verification }) => [target, withoutPositions(verification)]),
-        ),
-      }),
-    });
-  } else if (!session.quiet) {
-    await session.writeLines(conversionLines(conversion, session.theme));
-    for (const { target, verification } of verifications ?? []) {
-      const outcome = outcomeOf(verification);
-      const verdict = outcomeText(outcome === 'passed' ? 'verified' : outcome, session.theme);
-      await session.writeLines([`${verdict} ${target}: ${summarizeVerification(verification)}`]);
-    }
-  }
-  const failed = new Set(
-    verifications?.filter(({ verification }) => !verification.passed).map(({ target }) => target),
-  );
-  const sound = targets.filter(({ plan }) => !failed.has(plan.target));
-  if (manifest !== undefined) for (const hint of runHints(sound, output, flags.ggufArch)) session.note(hint);
-  const failures = (verifications ?? []).flatMap(({ target, verification }) =>
+  if (session.json) await session.writeJson(toJson(outcome));
+  else if (!session.quiet) await session.writeLines(outcomeLines(outcome, session.theme));
+  for (const hint of hints(outcome, request)) session.note(hint);
+  const failures = (outcome.verifications ?? []).flatMap(({ target, verification }) =>
     verification.failures.map((failure) => `${target}: ${failure}`),
   );
   if (failures.length > 0) await session.fail(verificationFailure(failures));
+}
+
+function toJson({ targets, files, manifest, seconds, allocation, verifications }: PressOutcome) {
+  return {
+    ...(manifest ?? { dryRun: true, files, artifacts: targets.map(describePlan) }),
+    seconds,
+    peakRss: peakRss(),
+    ...(allocation && { allocation }),
+    ...(verifications && {
+      verifications: Object.fromEntries(
+        verifications.map(({ target, verification }) => [target, withoutPositions(verification)]),
+      ),
+    }),
+  };
+}
+
+function outcomeLines(outcome: PressOutcome, theme: Theme): string[] {
+  return [
+    ...conversionLines({ ...outcome, peakRss: peakRss() }, theme),
+    ...(outcome.verifications ?? []).map(({ target, verification }) => {
+      const found = outcomeOf(verification);
+      const verdict = outcomeText(found === 'passed' ? 'verified' : found, theme);
+      return `${verdict} ${target}: ${summarizeVerification(verification)}`;
+    }),
+  ];
+}
+
+/** How to run what is sound. */
+function hints({ targets, manifest, verifications = [] }: PressOutcome, request: PressRequest): string[] {
+  if (manifest === undefined) return [];
+  const failed = new Set(
+    verifications.filter(({ verification }) => !verification.passed).map(({ target }) => target),
+  );
+  const sound = targets.filter(({ plan }) => !failed.has(plan.target));
+  return runHints(sound, request.output, request.options?.arch ?? 'plm');
 }

@@ -13,12 +13,12 @@ import {
   type Verification,
   verify,
 } from '../../pipeline/verify.ts';
+import { type NamedText, textsOf } from '../../press/named-text.ts';
+import { reportSection } from '../../press/report-section.ts';
 import type { Section } from '../../report/panel.ts';
 import { refusalSection } from '../../report/verification-section.ts';
 import { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import type { Session } from '../session.ts';
-import type { namedTexts } from './report-flags.ts';
-import { reportSection } from './verification-report.ts';
 import type { VerifyFlags } from './verify.ts';
 
 /** The result of `verify` for one artifact. */
@@ -40,7 +40,7 @@ export interface JudgedArtifact {
 export interface JudgeOptions {
   readonly source: Model;
   readonly statistics: Statistics | undefined;
-  readonly texts?: ReturnType<typeof namedTexts>;
+  readonly texts?: readonly NamedText[];
   readonly flags: VerifyFlags;
   readonly reports: boolean;
 }
@@ -58,7 +58,7 @@ export async function judgeArtifacts(
   const { source, texts, flags } = options;
   const read = {
     ...{ maxTokens: flags.tokens, signal: session.signal },
-    ...(texts && { texts: texts.map(({ text }) => text) }),
+    ...(texts && { texts: textsOf(texts) }),
   };
   // A fault of the texts is not a fault of an artifact.
   await idsToCompare(new Tokenizer(source.tokenizer), read);
@@ -115,7 +115,7 @@ async function judge(
         progress,
         engine: fault === undefined ? wanted : 'builtin',
         ...(statistics && { statistics }),
-        ...(texts && { texts: texts.map(({ text }) => text) }),
+        ...(texts && { texts: textsOf(texts) }),
         ...(maxKld !== undefined && { maxKld }),
       });
       const { passed, failures } = verification;

@@ -1,18 +1,7 @@
 import path from 'node:path';
 import { InvalidArgumentError } from 'commander';
-import type { Model } from '../../core/model.ts';
-import { inputPaths } from '../../pipeline/input-paths.ts';
-import { assertReportFiles, writeReportFile } from '../../pipeline/report-file.ts';
-import { VERSION } from '../../pipeline/version.ts';
-import { renderMarkdown } from '../../report/markdown.ts';
-import { renderPage } from '../../report/page.ts';
-import type { Report } from '../../report/panel.ts';
+import { isReportFile } from '../../press/report-files.ts';
 import { ScopedOption } from '../scoped-option.ts';
-
-const RENDERERS: Readonly<Record<string, (report: Report) => string>> = {
-  '.html': renderPage,
-  '.md': renderMarkdown,
-};
 
 export function reportOption(): ScopedOption {
   return new ScopedOption(
@@ -22,47 +11,9 @@ export function reportOption(): ScopedOption {
 }
 
 function collectReport(text: string, previous: readonly string[] = []): string[] {
-  if (!Object.hasOwn(RENDERERS, path.extname(text))) {
+  if (!isReportFile(text)) {
     throw new InvalidArgumentError('Expected a file named .html or .md.');
   }
   const isKnown = previous.some((file) => path.resolve(file) === path.resolve(text));
   return isKnown ? [...previous] : [...previous, text];
-}
-
-export type WriteReports = (title: string, sections: Report['sections']) => Promise<void>;
-
-/** What a run reads, and no report may replace. */
-export interface ReportInputs {
-  /** With their paths, of those on this machine. */
-  readonly models: readonly (readonly [model: Model, place: string | undefined])[];
-  readonly files: readonly (string | undefined)[];
-}
-
-/**
- * Makes sure that reports can be written, before long work, and returns what writes them after it.
- * @throws PressError local-io where a file is there without `force`, or is an input.
- */
-export async function openReports(
-  read: ReportInputs,
-  files: readonly string[] = [],
-  force = false,
-): Promise<WriteReports> {
-  if (files.length === 0) return async () => {};
-  const inputs = read.files.filter((file) => file !== undefined);
-  for (const [model, place] of read.models) inputs.push(...(await inputPaths(model, place)));
-  await assertReportFiles(files, { force, inputs });
-  return async (title, sections) => {
-    for (const file of files) {
-      const text = RENDERERS[path.extname(file)]!({ title, version: VERSION, sections });
-      await writeReportFile(file, text, { force, inputs });
-    }
-  };
-}
-
-/** Texts by the base names of their files, as a report names them. */
-export function namedTexts(
-  files: readonly string[] = [],
-  texts: readonly string[] = [],
-): { readonly name: string; readonly text: string }[] {
-  return files.map((file, index) => ({ name: path.basename(file), text: texts[index]! }));
 }

@@ -9,16 +9,17 @@ import { lineage } from '../../pipeline/lineage.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
 import { readImatrix } from '../../pipeline/read-imatrix.ts';
-import { readText } from '../../pipeline/read-text.ts';
 import { type SweepPoint, type SweepSize, sweep } from '../../pipeline/sweep.ts';
 import { SweepFile } from '../../pipeline/sweep-file.ts';
+import { readNamedTexts, textsOf } from '../../press/named-text.ts';
+import { openReports } from '../../press/report-files.ts';
 import { sweepSection } from '../../report/sweep-section.ts';
 import { collect, collectInteger, parseInteger, parseSize, parseTarget } from '../arguments.ts';
 import type { OpenSession } from '../program.ts';
 import { ScopedOption } from '../scoped-option.ts';
 import type { Session } from '../session.ts';
 import { sweepTable } from '../ui/sweep.ts';
-import { namedTexts, openReports, reportOption } from './report-flags.ts';
+import { reportOption } from './report-flags.ts';
 import { threadsOption } from './runtime-flags.ts';
 
 interface SweepFlags {
@@ -127,14 +128,14 @@ async function run(session: Session, { place, model, statistics }: Input, flags:
     flags.report,
     flags.force,
   );
-  const read = (files?: string[]) => files && Promise.all(files.map(readText));
+  const read = (files?: string[]) => files && readNamedTexts(files);
   const [texts, evalTexts, imatrix] = await Promise.all([
     read(flags.text),
     read(flags.evalText),
     flags.imatrix === undefined ? undefined : readImatrix(flags.imatrix),
   ]);
   const inputs = JSON.stringify([
-    ...[target, quality, ffnWidths, tokens, texts, evalTexts],
+    ...[target, quality, ffnWidths, tokens, texts && textsOf(texts), evalTexts && textsOf(evalTexts)],
     ...[statistics?.sha256, imatrix?.sha256],
   ]);
   const kept =
@@ -147,8 +148,8 @@ async function run(session: Session, { place, model, statistics }: Input, flags:
   const found = sweep(model, {
     ...{ target, sizes, threads, ffnWidths, signal: session.signal, progress: session.progress },
     options: { quality, ...(statistics && { statistics }), ...(imatrix && { imatrix }) },
-    ...(texts && { texts }),
-    ...(evalTexts && { evalTexts }),
+    ...(texts && { texts: textsOf(texts) }),
+    ...(evalTexts && { evalTexts: textsOf(evalTexts) }),
     ...(tokens !== undefined && { maxTokens: tokens, evalTokens: tokens }),
     ...(kept && { known: (bytes) => kept.find(bytes) }),
   });
@@ -167,11 +168,10 @@ async function run(session: Session, { place, model, statistics }: Input, flags:
     throw error;
   }
   if (flags.report !== undefined) {
-    const chosenBy = namedTexts(text, texts);
     const section = sweepSection(
       target,
       points,
-      await lineage(model, undefined, undefined, [...chosenBy, ...namedTexts(evalText, evalTexts)]),
+      await lineage(model, undefined, undefined, [...(texts ?? []), ...(evalTexts ?? [])]),
       [
         ['quality', quality],
         ...sources('statistics', statistics),

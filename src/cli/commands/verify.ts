@@ -7,13 +7,15 @@ import { type ArtifactPlace, artifactsAt } from '../../pipeline/artifact-places.
 import type { Engine } from '../../pipeline/engines/index.ts';
 import { localPlace, withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
-import { readText } from '../../pipeline/read-text.ts';
 import {
   DEFAULT_VERIFY_TOKENS,
   outcomeOf,
   type Verification,
   withoutPositions,
 } from '../../pipeline/verify.ts';
+import { readNamedTexts } from '../../press/named-text.ts';
+import { openReports, type ReportInputs } from '../../press/report-files.ts';
+import { reportTitle } from '../../press/report-section.ts';
 import { collect, parseInteger, parseNumber } from '../arguments.ts';
 import { describeFailure } from '../failure.ts';
 import type { OpenSession } from '../program.ts';
@@ -28,9 +30,8 @@ import {
   worstTensorTable,
 } from '../ui/verification.ts';
 import { type JudgedArtifact, judgeArtifacts } from './judge-artifacts.ts';
-import { namedTexts, openReports, type ReportInputs, reportOption } from './report-flags.ts';
+import { reportOption } from './report-flags.ts';
 import { attentionOption, type RuntimeFlags, threadsOption } from './runtime-flags.ts';
-import { reportTitle } from './verification-report.ts';
 
 export interface VerifyFlags extends RuntimeFlags {
   readonly against: string;
@@ -107,7 +108,7 @@ export function verifyCommand(open: OpenSession): Command {
     .action(async (artifactSpec: string, flags: VerifyFlags) => {
       const session = open();
       const { against, adapter, text } = flags;
-      const texts = text && (await Promise.all(text.map(readText)));
+      const texts = text && (await readNamedTexts(text));
       const places = await artifactsAt(await localPlace(artifactSpec, session.access));
       const judging = (source: Model, sourcePlace: string | undefined) =>
         withStatistics(flags.statistics, async (statistics) => {
@@ -121,7 +122,7 @@ export function verifyCommand(open: OpenSession): Command {
             statistics,
             flags,
             reports: flags.report !== undefined,
-            ...(texts && { texts: namedTexts(text, texts) }),
+            ...(texts && { texts }),
           });
           if (flags.report !== undefined) {
             await writeReports(

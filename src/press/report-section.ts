@@ -1,10 +1,10 @@
-import type { Model } from '../../core/model.ts';
-import { lineage } from '../../pipeline/lineage.ts';
-import { recordedArtifact } from '../../pipeline/recorded-artifact.ts';
-import type { Verification } from '../../pipeline/verify.ts';
-import type { Section } from '../../report/panel.ts';
-import { verificationSection } from '../../report/verification-section.ts';
-import type { namedTexts } from './report-flags.ts';
+import type { Model } from '../core/model.ts';
+import { lineage } from '../pipeline/lineage.ts';
+import { recordedArtifact } from '../pipeline/recorded-artifact.ts';
+import type { Verification } from '../pipeline/verify.ts';
+import type { Section } from '../report/panel.ts';
+import { verificationSection } from '../report/verification-section.ts';
+import type { NamedText } from './named-text.ts';
 
 export function reportTitle({ name }: Model): string {
   return `${name}: verification`;
@@ -16,7 +16,7 @@ export async function reportSection(
   source: Model,
   artifact: Model,
   verification: Verification,
-  texts: ReturnType<typeof namedTexts>,
+  texts: readonly NamedText[],
 ): Promise<Section> {
   const record = await recordedArtifact(place, artifact);
   const title = `${artifact.name} as ${record?.target ?? artifact.format}`;

@@ -1,26 +1,26 @@
-import { usage } from '../../core/errors.ts';
-import type { Model } from '../../core/model.ts';
-import { type IdleOption, idleOptions } from '../../pipeline/idle-options.ts';
-import type { Target, TargetOptions } from '../../pipeline/target.ts';
-import type { ConvertFlags } from './convert-flags.ts';
+import { usage } from '../core/errors.ts';
+import type { Model } from '../core/model.ts';
+import { type IdleOption, idleOptions } from '../pipeline/idle-options.ts';
+import type { Target, TargetOptions } from '../pipeline/target.ts';
+import type { PressRequest } from './request.ts';
 
 /** What asks for nothing that is not so anyway: llama-quantize takes both for every recipe. */
 const HARMLESS: readonly IdleOption['option'][] = ['pure', 'kvBRule'];
 
 /**
- * Throws `usage` for a flag that changes nothing in any of the targets. Returns notes on those that change nothing in some, or
- * that need not.
+ * Throws `usage` for a flag that changes nothing in any of the targets, which are planned with `options`. Returns notes on those
+ * that change nothing in some, or that need not. What is not `asked` for may come of a plan file.
  */
 export function assertUsed(
   model: Model,
   targets: readonly Target[],
   options: TargetOptions,
-  flags: ConvertFlags,
+  asked: PressRequest['options'],
 ): string[] {
   const idle = new Map<string, { option: IdleOption; targets: string[] }>();
   for (const target of targets) {
     for (const option of idleOptions(model, target, options)) {
-      const flag = flagOf(option, flags);
+      const flag = flagOf(option, asked);
       if (flag === undefined) continue;
       const known = idle.get(flag) ?? { option, targets: [] };
       idle.set(flag, { option, targets: [...known.targets, target.plan.target] });
@@ -36,7 +36,7 @@ export function assertUsed(
 }
 
 /** As it is typed; undefined for what a plan file has asked for. */
-function flagOf(idle: IdleOption, { tensorType = [] }: ConvertFlags): string | undefined {
+function flagOf(idle: IdleOption, { tensorTypes = [] }: PressRequest['options'] = {}): string | undefined {
   switch (idle.option) {
     case 'quality':
       return '--quality best';
@@ -46,7 +46,7 @@ function flagOf(idle: IdleOption, { tensorType = [] }: ConvertFlags): string | u
       return `--no-pass ${idle.value}`;
     case 'tensorTypes': {
       const { pattern, scheme } = idle.value;
-      return tensorType.includes(idle.value) ? `--tensor-type ${pattern}=${scheme}` : undefined;
+      return tensorTypes.includes(idle.value) ? `--tensor-type ${pattern}=${scheme}` : undefined;
     }
     default:
       return `--${idle.option}`;

@@ -1,13 +1,12 @@
 import path from 'node:path';
-import type { Model } from '../../core/model.ts';
-import type { Statistics } from '../../core/statistics.ts';
-import { withSource } from '../../pipeline/open.ts';
-import type { Target } from '../../pipeline/target.ts';
-import { outcomeOf, type Verification, verify } from '../../pipeline/verify.ts';
-import type { Section } from '../../report/panel.ts';
-import type { Session } from '../session.ts';
-import type { namedTexts } from './report-flags.ts';
-import { reportSection } from './verification-report.ts';
+import type { Model } from '../core/model.ts';
+import type { Statistics } from '../core/statistics.ts';
+import { type SourceAccess, withSource } from '../pipeline/open.ts';
+import type { Target } from '../pipeline/target.ts';
+import { outcomeOf, type Verification, verify } from '../pipeline/verify.ts';
+import type { Section } from '../report/panel.ts';
+import { type NamedText, textsOf } from './named-text.ts';
+import { reportSection } from './report-section.ts';
 
 export interface Verifiable {
   /** The source. */
@@ -27,9 +26,9 @@ export interface VerifiedTarget {
 
 export interface VerifyTargetsOptions {
   readonly threads?: number | undefined;
-  /** Most mean KLD in nats a token. Left out: by the coarsest scheme. */
+  /** Most mean KLD in nats per token. Left out: by the coarsest scheme. */
   readonly maxKld?: number;
-  readonly texts?: ReturnType<typeof namedTexts>;
+  readonly texts?: readonly NamedText[];
   /** Whether a report is wanted. */
   readonly reports: boolean;
 }
@@ -39,11 +38,10 @@ export interface VerifyTargetsOptions {
  * stay.
  */
 export async function verifyTargets(
-  session: Session,
   { model, targets, output, statistics }: Verifiable,
   { threads, texts, reports, maxKld }: VerifyTargetsOptions,
+  { signal, progress }: SourceAccess,
 ): Promise<VerifiedTarget[]> {
-  const { signal, progress } = session;
   const verified: VerifiedTarget[] = [];
   try {
     for (const { plan, passes } of targets) {
@@ -52,20 +50,21 @@ export async function verifyTargets(
         const verification = await verify(model, artifact, {
           passes,
           threads,
-          signal,
-          progress,
+          ...(signal && { signal }),
+          ...(progress && { progress }),
           ...(statistics && { statistics }),
           ...(maxKld !== undefined && { maxKld }),
-          ...(texts && { texts: texts.map(({ text }) => text) }),
+          ...(texts && { texts: textsOf(texts) }),
         });
         const section = reports && (await reportSection(spec, model, artifact, verification, texts ?? []));
         verified.push({ target: plan.target, verification, ...(section && { section }) });
       });
     }
   } catch (error) {
-    if (verified.length < targets.length) session.note(describeRest(targets.slice(verified.length), output));
+    const note = (message: string) => progress?.({ kind: 'note', message });
+    if (verified.length < targets.length) note(describeRest(targets.slice(verified.length), output));
     for (const { target, verification } of verified) {
-      session.note(`${target} was checked before: ${outcomeOf(verification)}`);
+      note(`${target} was checked before: ${outcomeOf(verification)}`);
     }
     throw error;
   }

@@ -1,0 +1,220 @@
+import path from 'node:path';
+import { usage } from '../core/errors.ts';
+import type { ExportPlan } from '../core/export-plan.ts';
+import type { Model } from '../core/model.ts';
+import type { Statistics } from '../core/statistics.ts';
+import type { Allocation } from '../pipeline/allocation/allocate.ts';
+import {
+  assertSchemePlanFile,
+  readSchemePlan,
+  writeSchemePlan,
+} from '../pipeline/allocation/scheme-plan.ts';
+import { assertConvertible, type ConvertOptions, type ConvertResult, convert } from '../pipeline/convert.ts';
+import { type SourceAccess, withSource } from '../pipeline/open.ts';
+import { withStatistics } from '../pipeline/open-statistics.ts';
+import { assertPartWritable, type ConvertPartResult, convertPart } from '../pipeline/parts/convert-part.ts';
+import { readImatrix } from '../pipeline/read-imatrix.ts';
+import { recordVerifications } from '../pipeline/record-verification.ts';
+import { planTargets, type Target, type TargetOptions } from '../pipeline/target.ts';
+import { idsToCompare } from '../pipeline/verify.ts';
+import { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { assertUsed } from './idle.ts';
+import { type NamedText, readNamedTexts, textsOf } from './named-text.ts';
+import { remarks } from './remarks.ts';
+import { openReports } from './report-files.ts';
+import { reportTitle } from './report-section.ts';
+import type { PressRequest } from './request.ts';
+import { type VerifiedTarget, verifyTargets } from './verify-targets.ts';
+
+/** What a conversion has made. */
+export interface PressOutcome {
+  /** The source, closed: what is known of it and of its tensors stays. */
+  readonly model: Model;
+  readonly targets: readonly Target[];
+  /** Of all targets, in the order of their plans. None where a share was done. */
+  readonly files: ConvertResult['files'];
+  /** What `plmpress.json` holds now; undefined after a dry run, and where a share was done. */
+  readonly manifest: ConvertResult['manifest'];
+  /** Seconds that planning and writing took. */
+  readonly seconds: number;
+  /** How schemes were chosen by size. */
+  readonly allocation: Allocation | undefined;
+  /** Of every target, where verification was asked for. A target may have failed. */
+  readonly verifications: readonly VerifiedTarget[] | undefined;
+  /** The share that was done. */
+  readonly part: ConvertPartResult | undefined;
+}
+
+/**
+ * Converts a model into artifacts: plans, chooses schemes by size where that is asked for, writes, verifies, and records all of it.
+ * What people should know on the way comes as notes of `progress`.
+ * @throws PressError usage where the request contradicts itself or asks for what changes nothing; otherwise as `withSource`,
+ * `planTargets`, `convert` and `verify` do. An artifact that does not pass is no error: the outcome tells.
+ */
+export async function press(request: PressRequest, access: SourceAccess = {}): Promise<PressOutcome> {
+  const { source, adapters, statistics, stream = false } = request;
+  const opening = {
+    ...access,
+    ...(adapters && { adapters }),
+    remote: stream || readsHeadsOnly(request),
+  };
+  return withStatistics(statistics, (known) =>
+    withSource(source, (model, place) => pressOpened(request, access, { model, place, statistics: known }), opening),
+  );
+}
+
+/** Whether a plan is all that is wanted, and no weights are measured for it. */
+function readsHeadsOnly({ dryRun = false, targetSize }: PressRequest): boolean {
+  return dryRun && targetSize === undefined;
+}
+
+/** What the request names, open. */
+interface Opened {
+  readonly model: Model;
+  /** Path of the source, if it is on this machine. */
+  readonly place: string | undefined;
+  readonly statistics: Statistics | undefined;
+}
+
+async function pressOpened(
+  request: PressRequest,
+  access: SourceAccess,
+  opened: Opened,
+): Promise<PressOutcome> {
+  const start = performance.now();
+  const { model, place } = opened;
+  const { output, force = false, dryRun = false, share, verify = false } = request;
+  const note = (message: string) => access.progress?.({ kind: 'note', message });
+  assertStreams(request, opened);
+  const inputs = inputsOf(request);
+  const read = { models: [[model, place]] as const, files: [...inputs, ...(request.texts ?? [])] };
+  const writeReports = await openReports(read, request.reports, force);
+  const savePlan = dryRun ? undefined : request.savePlan;
+  if (savePlan !== undefined) await assertSchemePlanFile(savePlan, { force, inputs });
+  const texts = request.texts && (await readNamedTexts(request.texts));
+  if (verify) await assertTextsSuffice(model, texts, access);
+
+  const options = await targetOptions(request, access, opened, texts);
+  const jobOf = (targets: readonly Target[]) => jobFor(request, access, opened, targets);
+  const targets = await planTargets(model, request.targets, options, async (drafts) => {
+    for (const message of assertUsed(model, drafts, options, request.options)) note(message);
+    for (const { plan } of drafts) assertNoReport(plan, output, request.reports);
+    if (share === undefined) await assertConvertible(jobOf(drafts));
+    else if (!dryRun) await assertPartWritable({ ...jobOf(drafts), share });
+  });
+  for (const remark of remarks(model, targets)) note(remark);
+  const allocation = targets.find((target) => target.allocation !== undefined)?.allocation;
+  // First, since it took longer than all that follows and may be used without it.
+  if (savePlan !== undefined && allocation !== undefined) {
+    await writeSchemePlan(savePlan, allocation, { force, inputs });
+    note(`the chosen schemes are in ${savePlan}`);
+  }
+
+  const job = jobOf(targets);
+  const seconds = () => (performance.now() - start) / 1000;
+  const planned = { model, targets, allocation };
+  const none = { manifest: undefined, verifications: undefined, part: undefined };
+  if (share !== undefined) {
+    const part = await convertPart({ ...job, share });
+    return { ...planned, ...none, files: [], part, seconds: seconds() };
+  }
+  const { files, manifest } = await convert(job);
+  const written = { ...planned, ...none, files, manifest, seconds: seconds() };
+  if (!verify || dryRun) return written;
+
+  const verifications = await verifyTargets(
+    { model, targets, output, statistics: opened.statistics },
+    {
+      threads: request.threads,
+      reports: request.reports !== undefined,
+      ...(texts && { texts }),
+      ...(request.maxKld !== undefined && { maxKld: request.maxKld }),
+    },
+    access,
+  );
+  await writeReports(
+    reportTitle(model),
+    verifications.flatMap(({ section }) => section ?? []),
+  );
+  const recorded = await recordVerifications(output, files, verifications, texts && textsOf(texts));
+  return { ...written, manifest: recorded, verifications };
+}
+
+/** Offline, a model that would be read from the Hub is read from the cache. */
+function assertStreams({ source, stream }: PressRequest, { model, place }: Opened): void {
+  if (stream && (place === source || ['onnx', 'webgpu'].includes(model.format))) {
+    throw usage('--stream is for checkpoints and GGUF files on the Hub', 'org/name[@revision]');
+  }
+}
+
+/** Files that no output may replace. */
+function inputsOf({ imatrix, statistics, plan }: PressRequest): string[] {
+  return [imatrix, statistics, plan].filter((file) => file !== undefined);
+}
+
+async function assertTextsSuffice(
+  model: Model,
+  texts: readonly NamedText[] | undefined,
+  { signal }: SourceAccess,
+): Promise<void> {
+  await idsToCompare(new Tokenizer(model.tokenizer), {
+    ...(signal && { signal }),
+    ...(texts && { texts: textsOf(texts) }),
+  });
+}
+
+/** What all targets are planned by. */
+async function targetOptions(
+  request: PressRequest,
+  { signal, progress }: SourceAccess,
+  { model, statistics }: Opened,
+  texts: readonly NamedText[] | undefined,
+): Promise<TargetOptions> {
+  const { options = {}, targetSize, ffnWidths, threads, maxMemory, imatrix, plan } = request;
+  const schemePlan = plan === undefined ? [] : await readSchemePlan(plan, model);
+  const allocation = targetSize !== undefined && {
+    targetBytes: targetSize,
+    threads,
+    ...(signal && { signal }),
+    ...(progress && { progress }),
+    ...(texts && { texts: textsOf(texts) }),
+    ...(maxMemory !== undefined && { maxMemory }),
+    ...(ffnWidths && { ffnWidths }),
+  };
+  return {
+    ...options,
+    tensorTypes: [...(options.tensorTypes ?? []), ...schemePlan],
+    ...(imatrix !== undefined && { imatrix: await readImatrix(imatrix) }),
+    ...(statistics && { statistics }),
+    ...(allocation && { allocation }),
+    ...(signal && { signal }),
+  };
+}
+
+function jobFor(
+  request: PressRequest,
+  { signal, progress }: SourceAccess,
+  { model, place }: Opened,
+  targets: readonly Target[],
+): ConvertOptions {
+  const { output, force = false, resume = false, dryRun = false, threads, maxMemory } = request;
+  return {
+    ...{ model, targets, output, force, threads, dryRun, resume, inputs: inputsOf(request) },
+    ...(place !== undefined && { source: place }),
+    ...(maxMemory !== undefined && { maxMemory }),
+    ...(signal && { signal }),
+    ...(progress && { progress }),
+  };
+}
+
+/** A bundle has a page of its own. */
+function assertNoReport(
+  { target, files }: ExportPlan,
+  output: string,
+  reports: readonly string[] = [],
+): void {
+  const taken = reports.find((report) =>
+    files.some(({ name }) => path.resolve(output, name) === path.resolve(report)),
+  );
+  if (taken !== undefined) throw usage(`--report and ${target} both write ${taken}`);
+}
