@@ -38,13 +38,17 @@ export async function* benchCalibrate(argv: readonly string[]): AsyncGenerator<M
     yield { what: `${what}: peak memory`, ours: sums.peakBytes / 1e6, baseline: megabytes, unit: 'MB' };
     const peak = moments.peakBytes / 1e6;
     yield {
-      ...{ what: `${what}, second moments: peak memory`, ours: peak, baseline: megabytes },
+      what: `${what}, second moments: peak memory`,
+      ours: peak,
+      baseline: megabytes,
       unit: 'MB',
     };
     const perToken = 1000 / Number(tokens);
     yield {
       what: `${what}, second moments: wall`,
-      ...{ ours: moments.wallSeconds * perToken, baseline: sums.wallSeconds * perToken, unit: 'ms a token' },
+      ours: moments.wallSeconds * perToken,
+      baseline: sums.wallSeconds * perToken,
+      unit: 'ms a token',
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });

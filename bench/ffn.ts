@@ -59,8 +59,15 @@ function layersOf(compute: Compute, source: Pointer, scheme: SchemeName, rows: n
   return Array.from({ length: LAYERS }, () => {
     const weights = compute.alloc(rows * rowBytes);
     compute.run('transcode', {
-      ...{ source, sourceScheme: SCHEMES.F32.ggmlType, sourceRowBytes: 4 * columns },
-      ...{ target: weights, targetScheme: ggmlType, targetRowBytes: rowBytes, rows, columns, importance: 0 },
+      source,
+      sourceScheme: SCHEMES.F32.ggmlType,
+      sourceRowBytes: 4 * columns,
+      target: weights,
+      targetScheme: ggmlType,
+      targetRowBytes: rowBytes,
+      rows,
+      columns,
+      importance: 0,
     });
     return { weights, scheme: ggmlType, rowBytes, rows, columns };
   });

@@ -78,7 +78,8 @@ async function decodeTimes(
 ): Promise<number[]> {
   const contextLength = contexts.at(-1)!;
   const decoder = await openLlamaDecoder(file, {
-    ...{ threads, contextLength },
+    threads,
+    contextLength,
     flashAttention: arch === 'deepseek2',
   });
   const times: number[] = [];

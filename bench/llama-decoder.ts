@@ -9,7 +9,10 @@ export interface LlamaDecoderOptions extends DecoderOptions {
 export async function openLlamaDecoder(file: string, options: LlamaDecoderOptions): Promise<Decoder> {
   const { threads, contextLength, flashAttention } = options;
   const llama = await getLlama({
-    ...{ gpu: false, build: 'never', skipDownload: true, progressLogs: false },
+    gpu: false,
+    build: 'never',
+    skipDownload: true,
+    progressLogs: false,
     logLevel: LlamaLogLevel.error,
   });
   const model = await llama.loadModel({ modelPath: file, gpuLayers: 0 });

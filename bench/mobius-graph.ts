@@ -25,7 +25,9 @@ export function mobiusGraph(model: OnnxModel, config: PlmConfig): OnnxModel {
     const present = cache('present');
     const bias = nodes.get(at('scores_masked'))!.inputs[1]!;
     return {
-      ...{ name, opType: 'Attention', domain: '' },
+      name,
+      opType: 'Attention',
+      domain: '',
       inputs: [at('query'), ...present.map(added), bias, ...cache('past_key_values')],
       outputs: [...outputs, ...present],
       attributes: { scale: float(1 / Math.sqrt(qkHeadDim(config))) },

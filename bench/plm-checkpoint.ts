@@ -14,9 +14,14 @@ export async function writePlmCheckpoint(folder: string, { layers, vocabSize }: 
   const intermediateSizes = config.intermediateSizes.slice(0, layers);
   await writeCheckpoint(folder, {
     config: {
-      ...{ ...config, numHiddenLayers: layers, intermediateSizes },
+      ...config,
+      numHiddenLayers: layers,
+      intermediateSizes,
       ...(vocabSize !== undefined && { vocabSize }),
     },
-    ...{ paddingRows: vocabSize === undefined ? paddingRows : 0, dtype: 'BF16', shards: 1, seed: 1 },
+    paddingRows: vocabSize === undefined ? paddingRows : 0,
+    dtype: 'BF16',
+    shards: 1,
+    seed: 1,
   });
 }

@@ -40,7 +40,11 @@ export async function* benchPrune(argv: readonly string[]): AsyncGenerator<Measu
     const texts = [{ name: 'calibration', text: text('calibration') }];
     await withSource(SOURCE, (model) =>
       calibrate({
-        ...{ model, source: SOURCE, texts, output, contextLength: 256 },
+        model,
+        source: SOURCE,
+        texts,
+        output,
+        contextLength: 256,
         moments: ['down_proj'],
       }),
     );

@@ -49,8 +49,13 @@ export async function* benchQuality(argv: readonly string[]): AsyncGenerator<Mea
   try {
     await withSource(SOURCE, (model) =>
       calibrate({
-        ...{ model, source: SOURCE, texts: [{ name: 'calibration', text: calibration }], threads: THREADS },
-        ...{ output: statisticsFile, contextLength: CONTEXT, moments: MOMENT_ROLES },
+        model,
+        source: SOURCE,
+        texts: [{ name: 'calibration', text: calibration }],
+        threads: THREADS,
+        output: statisticsFile,
+        contextLength: CONTEXT,
+        moments: MOMENT_ROLES,
       }),
     );
     const imatrix = await readImatrix(statisticsFile);
@@ -80,7 +85,9 @@ export async function* benchQuality(argv: readonly string[]): AsyncGenerator<Mea
             const [low, high] = interval(ours.klds, plain.klds);
             measured.push({
               what: `${recipe}, ${ours.bytes} of ${plain.bytes} bytes: ${lever} (${low.toFixed(3)} to ${high.toFixed(3)})`,
-              ...{ ours: mean(ours.klds), baseline: mean(plain.klds), unit: 'nats a token' },
+              ours: mean(ours.klds),
+              baseline: mean(plain.klds),
+              unit: 'nats a token',
             });
           }
         }

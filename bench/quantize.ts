@@ -82,9 +82,15 @@ function prepare(compute: Compute, weights: Float32Array, importance: Float32Arr
   compute.floats(weighing, importance.length).set(importance);
   return (scheme: SchemeName, weighted: boolean) => () =>
     compute.run('transcode', {
-      ...{ source, sourceScheme: SCHEMES.F32.ggmlType, sourceRowBytes: 4 * COLUMNS },
-      ...{ target, targetScheme: SCHEMES[scheme].ggmlType, targetRowBytes: schemeBytes(scheme, COLUMNS) },
-      ...{ rows: ROWS, columns: COLUMNS, importance: weighted ? weighing : 0 },
+      source,
+      sourceScheme: SCHEMES.F32.ggmlType,
+      sourceRowBytes: 4 * COLUMNS,
+      target,
+      targetScheme: SCHEMES[scheme].ggmlType,
+      targetRowBytes: schemeBytes(scheme, COLUMNS),
+      rows: ROWS,
+      columns: COLUMNS,
+      importance: weighted ? weighing : 0,
     });
 }
 

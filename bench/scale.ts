@@ -62,13 +62,11 @@ async function convert(gigabytes: number, target: string, threads: string): Prom
     const source = path.join(folder, 'source');
     await writeCheckpoint(source, {
       config: widened(layers),
-      ...{
-        paddingRows: GEOMETRIES['plm-1.8b']!.paddingRows,
-        dtype: 'BF16',
-        shards: Math.ceil(bytes / SHARD_BYTES),
-        seed: 1,
-        hollow: true,
-      },
+      paddingRows: GEOMETRIES['plm-1.8b']!.paddingRows,
+      dtype: 'BF16',
+      shards: Math.ceil(bytes / SHARD_BYTES),
+      seed: 1,
+      hollow: true,
     });
     const argv = [
       'convert',

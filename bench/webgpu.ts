@@ -77,7 +77,9 @@ async function* compareAttention(kernels: LayerKernels, rounds: number): AsyncGe
   yield { what: `${what}: expanded`, ours: times.attend, baseline: times.expanded, unit: CPU_MS };
   yield {
     what: `${what}: expanded, with kv_b_proj`,
-    ...{ ours: times.whole, baseline: times.expandedWhole, unit: CPU_MS },
+    ours: times.whole,
+    baseline: times.expandedWhole,
+    unit: CPU_MS,
   };
 }
 

@@ -30,7 +30,9 @@ type SumSlot = Omit<StatisticSource, 'reading'>;
 export function momentSlots(groups: readonly (readonly MomentsWanted[])[]): StatisticSource[] {
   return groups.flatMap((group, reading) =>
     group.map(({ matrix, channels }, index) => ({
-      ...{ matrix, kind: 'moments' as const, reading },
+      matrix,
+      kind: 'moments' as const,
+      reading,
       shape: [triangleSize(channels)],
       values: ({ moments }: ActivationStatistics) => moments[index]!,
     })),
@@ -42,19 +44,27 @@ function layerExtras(config: PlmConfig, layer: number, width: number): SumSlot[]
   const name = (role: LayerRole) => layerGgufName(role, layer)!;
   const neurons: SumSlot[] = [
     {
-      ...{ matrix: name('up_proj'), kind: 'firings', shape: [width] },
+      matrix: name('up_proj'),
+      kind: 'firings',
+      shape: [width],
       values: ({ layers }) => layers[layer]!.firings,
     },
     {
-      ...{ matrix: name('up_proj'), kind: 'fired', shape: [width, SAMPLE_WORDS] },
+      matrix: name('up_proj'),
+      kind: 'fired',
+      shape: [width, SAMPLE_WORDS],
       values: ({ layers }) => layers[layer]!.fired,
     },
     {
-      ...{ matrix: name('down_proj'), kind: 'sums', shape: [width] },
+      matrix: name('down_proj'),
+      kind: 'sums',
+      shape: [width],
       values: ({ layers }) => layers[layer]!.activations,
     },
     {
-      ...{ matrix: name('down_proj'), kind: 'output', shape: [hiddenSize] },
+      matrix: name('down_proj'),
+      kind: 'output',
+      shape: [hiddenSize],
       values: ({ layers }) => layers[layer]!.squares.ffnOutput,
     },
   ];
@@ -63,11 +73,15 @@ function layerExtras(config: PlmConfig, layer: number, width: number): SumSlot[]
     ...neurons,
     // kv_b_proj as arch deepseek2 splits it: W_UK^T and W_UV of every head.
     {
-      ...{ matrix: name('k_b_proj'), kind: 'extra-input', shape: [heads, qkNopeHeadDim] },
+      matrix: name('k_b_proj'),
+      kind: 'extra-input',
+      shape: [heads, qkNopeHeadDim],
       values: ({ layers }) => layers[layer]!.squares.query,
     },
     {
-      ...{ matrix: name('v_b_proj'), kind: 'extra-input', shape: [heads, kvLoraRank] },
+      matrix: name('v_b_proj'),
+      kind: 'extra-input',
+      shape: [heads, kvLoraRank],
       values: ({ layers }) => layers[layer]!.squares.context,
     },
   ];

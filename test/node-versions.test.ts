@@ -15,8 +15,14 @@ const VERSIONS = ['20.20.2', '22.23.3', '24.21.0'];
 
 /** Small, but for its tables of rotations: 32 frequencies at 8,192 positions. With base 500,000, Math.pow moves a cosine. */
 const CONFIG = {
-  ...{ hidden_size: 64, intermediate_size: 96, num_hidden_layers: 1, num_attention_heads: 2 },
-  ...{ kv_lora_rank: 64, qk_nope_head_dim: 16, qk_rope_head_dim: 64, v_head_dim: 32 },
+  hidden_size: 64,
+  intermediate_size: 96,
+  num_hidden_layers: 1,
+  num_attention_heads: 2,
+  kv_lora_rank: 64,
+  qk_nope_head_dim: 16,
+  qk_rope_head_dim: 64,
+  v_head_dim: 32,
   max_position_embeddings: 8192,
 };
 

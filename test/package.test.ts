@@ -74,7 +74,9 @@ describe('the published package', () => {
 describe('the list of files', () => {
   it('has what is meant to be there and nothing else', () => {
     const list = execFileSync('npm', ['pack', '--dry-run', '--ignore-scripts', '--json'], {
-      ...{ cwd: repoRoot, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] },
+      cwd: repoRoot,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
     });
     const files = (JSON.parse(list)[0].files as { path: string }[]).map(({ path: name }) => name);
     const unknown = files.filter((name) => !SHIPPED.some((pattern) => pattern.test(name)));
@@ -159,7 +161,10 @@ function assertClose(bytes: number, megabytes: number): void {
 /** `npx plmpress …`, where nothing but Node is on the path and every connection throws. */
 function run({ folder, env }: Installation, argv: readonly string[]): string {
   return execFileSync('npx', ['--offline', 'plmpress', ...argv], {
-    ...{ cwd: folder, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] },
+    cwd: folder,
+    env,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
 }
 

@@ -40,7 +40,11 @@ export class Checkout {
     await build({
       stdin: { contents: mutated(mutation), sourcefile: file, resolveDir: this.#folder, loader: 'ts' },
       outfile: path.join(this.#folder, compiled),
-      ...{ bundle: true, format: 'esm', platform: 'node', target: 'es2023', logLevel: 'warning' },
+      bundle: true,
+      format: 'esm',
+      platform: 'node',
+      target: 'es2023',
+      logLevel: 'warning',
       plugins: [COMPILED_IMPORTS],
     });
     try {

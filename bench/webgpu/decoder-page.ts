@@ -94,7 +94,9 @@ async function wllama(model: string): Promise<void> {
   const loaded = new Wllama({ default: wasm }, { suppressNativeLog: true, logger: LoggerWithoutDebug });
   const file = await (await fetch(`/models/${model}`)).blob();
   await loaded.loadModel([file], {
-    ...{ n_ctx: 1024, n_gpu_layers: 0, flash_attn: false },
+    n_ctx: 1024,
+    n_gpu_layers: 0,
+    flash_attn: false,
     n_threads: navigator.hardwareConcurrency,
   });
   globalThis.decoder = {

@@ -89,8 +89,16 @@ export class LayerKernels {
     const { projectKernel, groupRows } = this.#parts;
     const [lanes, blocks] = ['subgroup', columns / BLOCK] as const;
     const source = projectKernel({
-      ...{ scheme: 'q4', rows, columns, blocks, tokens: 1, lanes },
-      ...{ xStride: columns, outStride: rows, outOffset: 0, output: 'add' },
+      scheme: 'q4',
+      rows,
+      columns,
+      blocks,
+      tokens: 1,
+      lanes,
+      xStride: columns,
+      outStride: rows,
+      outOffset: 0,
+      output: 'add',
     });
     const bytes = [4 * columns, 16, 16 * rows * blocks, 2 * rows * blocks, 4 * rows];
     return this.#dispatch(source, bytes, () => [Math.ceil(rows / groupRows(lanes)), 1, 1]);

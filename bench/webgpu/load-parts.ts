@@ -8,7 +8,11 @@ export type WebgpuParts = typeof import('./parts.ts');
 export async function loadWebgpuParts(): Promise<WebgpuParts> {
   const { outputFiles } = await build({
     entryPoints: [path.join(repoRoot, 'bench', 'webgpu', 'parts.ts')],
-    ...{ bundle: true, write: false, format: 'esm', target: 'es2022', loader: { '.wgsl': 'text' } },
+    bundle: true,
+    write: false,
+    format: 'esm',
+    target: 'es2022',
+    loader: { '.wgsl': 'text' },
   });
   return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0]!.contents).toString('base64')}`);
 }

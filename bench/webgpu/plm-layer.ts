@@ -17,7 +17,9 @@ import { uniform } from '../../test/support/samples.ts';
 /** A layer of PLM-1.8B in q4, with fewer rows of the vocabulary. */
 export const PLM_LAYER: PlmConfig = {
   ...GEOMETRIES['plm-1.8b']!.config,
-  ...{ numHiddenLayers: 1, intermediateSizes: [8192], vocabSize: 2048 },
+  numHiddenLayers: 1,
+  intermediateSizes: [8192],
+  vocabSize: 2048,
 };
 
 /** Its weights lie in one shard, each plane in one piece. */

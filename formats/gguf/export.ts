@@ -77,7 +77,9 @@ export function planGguf(model: Model, options: GgufOptions): ExportPlan {
   const files = planFiles(stem, metadata, placements, options.shardSize);
   return {
     target: `gguf:${recipe.name}`,
-    ...{ files, fallbacks, idleTypes },
+    files,
+    fallbacks,
+    idleTypes,
     notes: [...notes, ...archNotes(arch), ...oversizeNotes(files, options.shardSize)],
   };
 }
@@ -171,7 +173,10 @@ function planFile(
     bytes: layout.bytes,
     head: [{ offset: 0, bytes: layout.header }],
     tensors: placements.map(({ source, name, scheme, importance, feedback }, index) => ({
-      ...{ source, name, scheme, offset: layout.offsets[index]! },
+      source,
+      name,
+      scheme,
+      offset: layout.offsets[index]!,
       ...(importance !== undefined && { importance }),
       ...(feedback !== undefined && { feedback }),
     })),

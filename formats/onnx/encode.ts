@@ -59,7 +59,10 @@ function encodeInitializer({ name, type, shape, data }: Initializer) {
 
 function encodeNode({ name, opType, domain, inputs, outputs, attributes }: Node) {
   return {
-    ...{ name, opType, input: [...inputs], output: [...outputs] },
+    name,
+    opType,
+    input: [...inputs],
+    output: [...outputs],
     ...(domain !== '' && { domain }),
     attribute: Object.entries(attributes).map(([attribute, value]) => encodeAttribute(attribute, value)),
   };

@@ -30,7 +30,9 @@ function deviceForm(slot: TensorSlot, source: Tensor): DeviceForm {
   return {
     tensor,
     planned: {
-      ...{ name, scheme: STORED_SCHEMES[scheme], offset: 0 },
+      name,
+      scheme: STORED_SCHEMES[scheme],
+      offset: 0,
       source: inWholeWords(stored),
       ...(tensor.layout === 'neurons' && { transposed: true }),
       ...((scheme === 'q8' || scheme === 'q4') && {

@@ -104,13 +104,20 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
     ({ bytes, tensors }, index): PlannedFile => ({
       name: `${folder}/w-${index}.bin`,
       nameOf: (sha256) => `${folder}/${shardName(sha256)}`,
-      ...{ bytes, tensors, head: [] },
+      bytes,
+      tensors,
+      head: [],
     }),
   );
   const draft: BundleManifest = {
-    ...{ schema: BUNDLE_SCHEMA, version: BUNDLE_VERSION, name: model.name },
+    schema: BUNDLE_SCHEMA,
+    version: BUNDLE_VERSION,
+    name: model.name,
     tool: { name: 'plmpress', version: options.version },
-    ...{ scheme, model: bundleModel(config), runtime: describe(runtime), tokenizer: describe(vocabulary) },
+    scheme,
+    model: bundleModel(config),
+    runtime: describe(runtime),
+    tokenizer: describe(vocabulary),
     shards: shardFiles.map(({ bytes }) => ({
       file: shardName(UNKNOWN_SHA256),
       bytes,
@@ -135,7 +142,8 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
       ...[vocabulary, runtime, ...page].map(({ name, bytes }) => wholeFile(`${folder}/${name}`, bytes)),
       ...shardFiles,
     ],
-    ...{ fallbacks: [], idleTypes: chooser.idleTypes },
+    fallbacks: [],
+    idleTypes: chooser.idleTypes,
     notes: [
       ...calibrated.notes,
       ...(tokenizer.chatTemplate !== undefined && chat === undefined
@@ -173,7 +181,10 @@ function manifestFile(name: string, { model, draft, shardFiles, tester }: Manife
     return { ...model, tensors: bundleTensors(model.config, draft.tensors, open).tensors };
   };
   return {
-    ...{ name, bytes, head: [], tensors: [] },
+    name,
+    bytes,
+    head: [],
+    tensors: [],
     makingBytes: tester.bytes(withWeights(shardFiles.map(() => UNREADABLE))),
     async make(making) {
       const shards = shardFiles.map((shard) => making.files.get(shard.name)!);
@@ -203,7 +214,9 @@ const UNREADABLE: Pick<SealedFile, 'readInto'> = {
 };
 
 const NO_SELF_TEST: SelfTest = {
-  ...{ prompt: [], likeliest: [], close: [] },
+  prompt: [],
+  likeliest: [],
+  close: [],
   logits: { ids: [], values: [], rms: 0, tolerance: 0 },
 };
 

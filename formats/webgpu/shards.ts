@@ -100,7 +100,9 @@ export class Shards {
     shard.tensors.push({
       source: tensor,
       name: isWhole ? tensor.name : `${tensor.name}[${rows.first}:${rows.first + rows.count}]`,
-      ...{ scheme: STORED_SCHEMES[scheme], offset, ...rounding },
+      scheme: STORED_SCHEMES[scheme],
+      offset,
+      ...rounding,
       ...(!isWhole && { rows }),
       ...(layout === 'neurons' && { transposed: true }),
       ...((scheme === 'q4' || scheme === 'q8') && {

@@ -30,7 +30,9 @@ export function apiFetch(run: HubRun, name: string, onSent?: OnSent): typeof fet
     let answer: Awaited<ReturnType<typeof request>>;
     try {
       answer = await request(run, name, url, {
-        ...{ method, headers: new Headers(init.headers), repeatable: !ONCE.test(url) },
+        method,
+        headers: new Headers(init.headers),
+        repeatable: !ONCE.test(url),
         ...(body !== undefined && body !== null && { body: sendable(body, hintOf(init), onSent) }),
       });
     } catch (error) {

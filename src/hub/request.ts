@@ -150,7 +150,9 @@ async function send(
   );
   try {
     const response = await fetch(url, {
-      ...{ method, redirect: 'manual', headers: headersFor(settings, url, init.headers) },
+      method,
+      redirect: 'manual',
+      headers: headersFor(settings, url, init.headers),
       ...(body !== undefined && { body }),
       signal: both,
     });

@@ -36,7 +36,10 @@ export async function resolveRevision(run: HubRun, repository: string, revision:
   const { modelInfo } = await import('@huggingface/hub');
   const name = `${repository}@${revision}`;
   const { sha } = await modelInfo({
-    ...{ name: repository, revision, hubUrl: run.settings.endpoint, additionalFields: ['sha'] },
+    name: repository,
+    revision,
+    hubUrl: run.settings.endpoint,
+    additionalFields: ['sha'],
     fetch: apiFetch(run, name),
   });
   const isOther = COMMIT.test(revision) && sha !== revision;
@@ -53,7 +56,10 @@ export async function resolveRevision(run: HubRun, repository: string, revision:
 export async function listTree(run: HubRun, { repository, revision }: HubOrigin): Promise<HubTree> {
   const { listFiles } = await import('@huggingface/hub');
   const entries = listFiles({
-    ...{ repo: repository, revision, recursive: true, hubUrl: run.settings.endpoint },
+    repo: repository,
+    revision,
+    recursive: true,
+    hubUrl: run.settings.endpoint,
     fetch: pageFetch(run, repository),
   });
   const files = new Map<string, HubFile>();

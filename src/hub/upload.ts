@@ -91,7 +91,10 @@ async function createRepository(options: UploadOptions, visibility: 'public' | '
   const { createRepo } = await import('@huggingface/hub');
   try {
     await createRepo({
-      ...{ repo: repository, visibility, hubUrl: settings.endpoint, fetch: apiFetch(options, repository) },
+      repo: repository,
+      visibility,
+      hubUrl: settings.endpoint,
+      fetch: apiFetch(options, repository),
       // `request` adds the token; the package takes only those that begin with hf_.
       credentials: { accessToken: 'hf_' },
     });
@@ -114,9 +117,14 @@ async function commitFiles(
   const { commitIter } = await import('@huggingface/hub');
   const meter = new UploadMeter(options, files);
   const steps = commitIter({
-    ...{ repo: repository, branch, title, parentCommit, isPullRequest: pullRequest },
+    repo: repository,
+    branch,
+    title,
+    parentCommit,
+    isPullRequest: pullRequest,
     operations: files.map(({ path, from }) => ({
-      ...{ operation: 'addOrUpdate', path },
+      operation: 'addOrUpdate',
+      path,
       content: typeof from === 'string' ? pathToFileURL(from) : new Blob([from]),
     })),
     hubUrl: settings.endpoint,

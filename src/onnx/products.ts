@@ -65,10 +65,20 @@ export class Products {
         source.set(x.subarray((first + t) * depth, (first + t + 1) * depth), t * columns);
       }
       this.compute.run('matmul', {
-        ...{ weights: matrix.pointer, scheme: SCHEMES[matrix.scheme].ggmlType, rowBytes: matrix.rowBytes },
-        ...{ rows, columns, batch: 1, weightsBatchBytes: 0 },
-        ...{ x: this.#scratch, xTokenStride: columns, xBatchStride: 0 },
-        ...{ y: target, yTokenStride: rows, yBatchStride: 0, tokens: count },
+        weights: matrix.pointer,
+        scheme: SCHEMES[matrix.scheme].ggmlType,
+        rowBytes: matrix.rowBytes,
+        rows,
+        columns,
+        batch: 1,
+        weightsBatchBytes: 0,
+        x: this.#scratch,
+        xTokenStride: columns,
+        xBatchStride: 0,
+        y: target,
+        yTokenStride: rows,
+        yBatchStride: 0,
+        tokens: count,
       });
       for (let t = 0; t < count; t++) {
         y.set(result.subarray(t * rows, (t + 1) * rows), (first + t) * stride);

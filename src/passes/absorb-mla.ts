@@ -35,7 +35,9 @@ export const absorbMla = {
       ({ name }) => [name, made.get(name) ?? model.tensors.get(name)!] as const,
     );
     return {
-      ...{ ...model, config, tensors: new Map(tensors) },
+      ...model,
+      config,
+      tensors: new Map(tensors),
       changes: [
         ...model.changes,
         ...layers.flatMap(({ changes }) => changes),

@@ -37,7 +37,8 @@ export const dedupeTensors = {
     if (!ties) return withChanges(model, changes, { tensors });
     tensors.delete(head!);
     return withChanges(model, [...changes, changeOf('config', 'tied embeddings')], {
-      ...{ tensors, config: { ...model.config, tieWordEmbeddings: true } },
+      tensors,
+      config: { ...model.config, tieWordEmbeddings: true },
     });
   },
 } satisfies Pass;

@@ -74,7 +74,10 @@ function foldNorm(
       scaleColumns(model.tensors.get(name)!, (signal) => readFloats(gamma, signal)),
     );
   return names.map((subject) => ({
-    ...{ pass: NAME, subject, from: 'W', to: `W diag(${gamma.name})` },
+    pass: NAME,
+    subject,
+    from: 'W',
+    to: `W diag(${gamma.name})`,
     reason: 'scales in front of a projection may be part of it',
   }));
 }

@@ -26,7 +26,9 @@ export const joinKvB = {
       ({ name }) => [name, made.get(name) ?? model.tensors.get(name)!] as const,
     );
     return {
-      ...{ ...model, config, tensors: new Map(tensors) },
+      ...model,
+      config,
+      tensors: new Map(tensors),
       changes: [...model.changes, ...[...joined.map(({ name }) => name), 'config'].map(changeOf)],
     };
   },

@@ -107,7 +107,8 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
     {
       datasets: read.map(({ name }) => name),
       weights: read.map(({ weight }) => weight),
-      ...{ chunks: chunks.length, chunkSize: size },
+      chunks: chunks.length,
+      chunkSize: size,
     },
     [...sumSlots(model.config), ...momentSlots(groups)],
   );
@@ -133,7 +134,8 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
       model,
       chunks,
       {
-        ...{ ...running, readings: groups },
+        ...running,
+        readings: groups,
         ...(options.resume && { keeper: (reading) => keeper.reading(reading) }),
         ...(device === 'webgpu' && { open: (request) => openDeviceStatistics(model, request, running) }),
       },
@@ -151,11 +153,16 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
     await keeper.remove();
     const counted = encoded.reduce((sum, { ids, weight }) => sum + weight * ids.length, 0);
     return {
-      ...{ tokens, chunks: chunks.length, chunkSize: size, readings: groups.length },
-      ...{ seconds, tokensPerSecond: (groups.length * tokens) / seconds },
+      tokens,
+      chunks: chunks.length,
+      chunkSize: size,
+      readings: groups.length,
+      seconds,
+      tokensPerSecond: (groups.length * tokens) / seconds,
       firingRates: firings.map((counts) => counts.reduce((a, b) => a + b, 0) / (counts.length * counted)),
       silentNeurons: firings.map((counts) => counts.filter((count) => count === 0).length),
-      ...{ bytes: digest!.bytes, sha256: digest!.sha256 },
+      bytes: digest!.bytes,
+      sha256: digest!.sha256,
     };
   };
   try {

@@ -51,7 +51,9 @@ function openFill({ model, targets, maxMemory, threads, progress, signal }: Conv
   return transcoder(
     files.flatMap(({ tensors }) => tensors),
     {
-      ...{ files: model.files, threads, maxMemory },
+      files: model.files,
+      threads,
+      maxMemory,
       making: Math.max(0, ...files.map(({ makingBytes = 0 }) => makingBytes)),
       ...(progress && { progress }),
       ...(signal && { signal }),

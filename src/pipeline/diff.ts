@@ -59,7 +59,9 @@ export async function diff(a: Model, b: Model, options: DiffOptions = {}): Promi
   const tensors = all.filter((tensor) => !isEqual(tensor));
   return {
     same: fields.length === 0 && tensors.length === 0,
-    ...{ fields, tensors, equalTensors: all.length - tensors.length },
+    fields,
+    tensors,
+    equalTensors: all.length - tensors.length,
   };
 }
 

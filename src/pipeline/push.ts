@@ -78,7 +78,12 @@ export async function push(options: PushOptions): Promise<Push> {
   const done = dryRun
     ? undefined
     : await upload({
-        ...{ ...options, repository, branch, title: message, files, pullRequest },
+        ...options,
+        repository,
+        branch,
+        title: message,
+        files,
+        pullRequest,
         ...(create && { create }),
       });
   const listed = files.map(({ path: name, bytes }) => ({ path: name, bytes }));

@@ -106,7 +106,8 @@ function otherFile({ files }: Model, recorded: string, found: string | undefined
 function differs(file: string, what: string, ...values: [] | [got: unknown, expected: string]): PressError {
   const [got, expected] = values;
   return new PressError('verification', {
-    ...{ file, what },
+    file,
+    what,
     ...(expected !== undefined && { got, expected }),
   });
 }

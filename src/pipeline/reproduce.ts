@@ -63,7 +63,9 @@ export async function reproduce(options: ReproduceOptions): Promise<ReproducedAr
     return withOutput(options, async (output) => {
       const { threads, progress, signal } = options;
       const converted = await convert({
-        ...{ model: inputs.model, targets, output },
+        model: inputs.model,
+        targets,
+        output,
         ...(inputs.source !== undefined && { source: inputs.source }),
         threads,
         ...(progress && { progress }),
@@ -147,7 +149,11 @@ function compare(artifact: ManifestArtifact, before: Manifest, after: Manifest):
     return made?.scheme !== scheme || made.sha256 !== sha256;
   });
   return {
-    ...{ target, version, same: more.length === 0 && files.every(({ same }) => same), files, more },
+    target,
+    version,
+    same: more.length === 0 && files.every(({ same }) => same),
+    files,
+    more,
     tensors: tensors.map(({ name }) => name),
   };
 }

@@ -67,7 +67,8 @@ export async function* sweep(model: Model, sweeping: SweepOptions): AsyncGenerat
       }
       const { model: allocated, allocation } = await allocator.allocate(targetBytes);
       const chosen = planGguf(allocated, {
-        ...{ recipe, ...withAllocation(options, allocation) },
+        recipe,
+        ...withAllocation(options, allocation),
         ...(allocated.importances && { imatrix: allocated.importances }),
       });
       const rounded = await roundedModel(allocated, chosen, { threads, ...(signal && { signal }) });

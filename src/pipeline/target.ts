@@ -101,7 +101,9 @@ const FORMATS: Readonly<Record<string, Format>> = {
     passes: (model, { arch }) => ggufPasses(model, arch),
     plan: (model, recipe, options) => ({
       plan: planGguf(model, {
-        ...{ recipe, version: VERSION, ...options },
+        recipe,
+        version: VERSION,
+        ...options,
         ...(model.importances && { imatrix: model.importances }),
       }),
     }),
@@ -171,7 +173,9 @@ async function draftTarget(model: Model, target: string, options: TargetOptions)
       ? { plan: await draftBySize(prepared, { recipe, options }, options.allocation) }
       : await format.plan(prepared, recipe, options, printed);
   return {
-    ...{ model: prepared, passes: printed, ...planned },
+    model: prepared,
+    passes: printed,
+    ...planned,
     options: recordedOptions(target, options),
   };
 }
@@ -183,7 +187,9 @@ async function chooseBySize(target: string, draft: Target, options: TargetOption
   const { model, passes, allocation } = await allocate(draft.model, recipe, options, options.allocation);
   const chosen = withAllocation(options, allocation);
   return {
-    ...{ model, allocation, passes: [...draft.passes, ...passes] },
+    model,
+    allocation,
+    passes: [...draft.passes, ...passes],
     ...(await format.plan(model, recipe, chosen, passes)),
     options: recordedOptions(target, chosen),
   };

@@ -179,7 +179,10 @@ function* chunksOf(
   const targetRow = encodedRowBytes(tensor);
   for (const range of rowRanges(source, rowsPerChunk(tensor, slotBytes) * sourceRow, rows)) {
     yield {
-      ...{ tensor, write, range, known },
+      tensor,
+      write,
+      range,
+      known,
       sourceBytes: range.count * sourceRow,
       targetBytes: range.count * targetRow,
       isLast: range.first + range.count === rows.first + rows.count,
@@ -287,9 +290,15 @@ class Slot {
     else if (chunk.tensor.byRow) await run('quantizeByRow', job);
     else await run('transcode', { ...job, targetScheme, importance });
     await run('difference', {
-      ...{ a: this.#at, aScheme: sourceScheme, aRowBytes: sourceRowBytes },
-      ...{ b: target, bScheme: targetScheme, bRowBytes: targetRowBytes },
-      ...{ rows, columns, out: this.#statisticsAt(chunk) },
+      a: this.#at,
+      aScheme: sourceScheme,
+      aRowBytes: sourceRowBytes,
+      b: target,
+      bScheme: targetScheme,
+      bRowBytes: targetRowBytes,
+      rows,
+      columns,
+      out: this.#statisticsAt(chunk),
     });
   }
 

@@ -40,7 +40,9 @@ export function transcoder(tensors: readonly PlannedTensor[], options: Transcode
     const compute = await openCompute({ threads, bytes: SLOTS * slot + sideBytes(tensors) });
     try {
       return await transcode(transfers, {
-        ...{ compute, slotBytes: slot, files },
+        compute,
+        slotBytes: slot,
+        files,
         ...(ledger && { ledger }),
         ...(progress && { progress }),
         ...(signal && { signal }),

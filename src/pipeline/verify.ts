@@ -134,12 +134,16 @@ export async function verify(
   const contextLength = defaultContext(original, artifact);
   const positions: RowMetrics[] = [];
   const comparison = await compareModels(original, artifact, ids, {
-    ...{ ...running, contextLength, countsFirings: true },
+    ...running,
+    contextLength,
+    countsFirings: true,
     ...(attention && { attention }),
     onRow: (row) => positions.push(row),
     openArtifact: async (size) => {
       const opened = await openEngine(artifact, engine, {
-        ...{ ...running, ...size, countsFirings: true },
+        ...running,
+        ...size,
+        countsFirings: true,
         ...(attention && { attention }),
       });
       tokensPerSecond = () => opened.tokensPerSecond;
@@ -159,9 +163,14 @@ export async function verify(
   const failures = faults.flatMap((fault) => (fault ? [new PressError('verification', fault).message] : []));
   const speed = tokensPerSecond?.();
   return {
-    ...{ ...comparison, passed: failures.length === 0, failures, maxKld, tensors },
+    ...comparison,
+    passed: failures.length === 0,
+    failures,
+    maxKld,
+    tensors,
     engine: { name: engine, ...(speed !== undefined && { tokensPerSecond: speed }) },
-    ...{ contextLength, positions },
+    contextLength,
+    positions,
     worst: worstPositions(positions, ids, contextLength, tokenizer, WORST_POSITIONS),
   };
 }

@@ -4,11 +4,7 @@ import type { ExportPlan } from '../core/export-plan.ts';
 import type { Model } from '../core/model.ts';
 import type { Statistics } from '../core/statistics.ts';
 import type { Allocation } from '../pipeline/allocation/allocate.ts';
-import {
-  assertSchemePlanFile,
-  readSchemePlan,
-  writeSchemePlan,
-} from '../pipeline/allocation/scheme-plan.ts';
+import { assertSchemePlanFile, readSchemePlan, writeSchemePlan } from '../pipeline/allocation/scheme-plan.ts';
 import { assertConvertible, type ConvertOptions, type ConvertResult, convert } from '../pipeline/convert.ts';
 import { type SourceAccess, withSource } from '../pipeline/open.ts';
 import { withStatistics } from '../pipeline/open-statistics.ts';
@@ -59,7 +55,11 @@ export async function press(request: PressRequest, access: SourceAccess = {}): P
     remote: stream || readsHeadsOnly(request),
   };
   return withStatistics(statistics, (known) =>
-    withSource(source, (model, place) => pressOpened(request, access, { model, place, statistics: known }), opening),
+    withSource(
+      source,
+      (model, place) => pressOpened(request, access, { model, place, statistics: known }),
+      opening,
+    ),
   );
 }
 
@@ -199,7 +199,14 @@ function jobFor(
 ): ConvertOptions {
   const { output, force = false, resume = false, dryRun = false, threads, maxMemory } = request;
   return {
-    ...{ model, targets, output, force, threads, dryRun, resume, inputs: inputsOf(request) },
+    model,
+    targets,
+    output,
+    force,
+    threads,
+    dryRun,
+    resume,
+    inputs: inputsOf(request),
     ...(place !== undefined && { source: place }),
     ...(maxMemory !== undefined && { maxMemory }),
     ...(signal && { signal }),

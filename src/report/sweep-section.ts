@@ -17,7 +17,8 @@ export function sweepSection(
   return {
     title: `Sizes of ${target}`,
     verdict: `${formatCounted(points.length, 'size')}, judged over ${formatCounted(tokens, 'token')}.`,
-    ...{ failures: [], measures: [] },
+    failures: [],
+    measures: [],
     panels: [paretoPanel(points), mixesPanel(points)],
     facts: [...lineageFacts(lineage), ...facts],
   };

@@ -23,7 +23,8 @@ export function verificationSection(title: string, verification: Verification, l
   const { failures, tokens, tensors, contextLength } = verification;
   const outcome = outcomeOf(verification);
   return {
-    ...{ title, failures },
+    title,
+    failures,
     // A figure without a limit is judged by who reads it.
     ...(outcome !== 'compared' && { passed: outcome === 'passed' }),
     verdict: `${VERDICTS[outcome]}, over ${formatCounted(tokens, 'token')}.`,

@@ -86,7 +86,11 @@ export class Forward {
     const tokens = ids.length;
     compute.ints(this.#ids, tokens).set(ids);
     compute.run('embed', {
-      ...{ weights, scheme, rowBytes, columns, tokens },
+      weights,
+      scheme,
+      rowBytes,
+      columns,
+      tokens,
       ids: this.#ids,
       y: this.#hidden.pointer,
       yTokenStride: this.#hidden.stride,

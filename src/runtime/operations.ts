@@ -58,8 +58,17 @@ export function multiplySparse(
 ): void {
   const { weights: pointer, scheme, rowBytes, rows, columns } = weights;
   compute.run('matmulSparse', {
-    ...{ weights: pointer, scheme, rowBytes, rows, columns },
-    ...{ x: x.pointer, xTokenStride: x.stride, y: y.pointer, yTokenStride: y.stride, used, tokens },
+    weights: pointer,
+    scheme,
+    rowBytes,
+    rows,
+    columns,
+    x: x.pointer,
+    xTokenStride: x.stride,
+    y: y.pointer,
+    yTokenStride: y.stride,
+    used,
+    tokens,
   });
 }
 

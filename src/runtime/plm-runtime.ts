@@ -248,7 +248,11 @@ function sizeOf(options: RuntimeOptions): RuntimeSize {
   const { contextLength, attention = 'latent', ffn = 'dense', batch = DEFAULT_BATCH } = options;
   const { countsFirings = false, statistics } = options;
   return {
-    ...{ attention, ffn, contextLength, countsFirings, statistics },
+    attention,
+    ffn,
+    contextLength,
+    countsFirings,
+    statistics,
     batch: Math.min(batch, contextLength),
   };
 }

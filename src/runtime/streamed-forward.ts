@@ -82,7 +82,9 @@ function place(model: Model, tokens: number, allocator: Allocator): Places {
   const normPlacer = new Placer(model, allocator);
   const embedTokens = matrixAt(area, { ...embedding, shape: [tokens, config.hiddenSize] });
   const weights: PlmWeights = {
-    ...{ embedTokens, lmHead: embedTokens, placements: [] },
+    embedTokens,
+    lmHead: embedTokens,
+    placements: [],
     layers: layers.map((layer) => layer.weights),
     norm: normPlacer.norm(modelTensorName('norm')),
   };

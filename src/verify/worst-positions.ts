@@ -45,11 +45,15 @@ export function worstPositions(
     const start = Math.max(window * contextLength, index + 1 - TEXT_TOKENS);
     const following = ids[index + 1];
     const prediction = ({ id, probability }: Guess, nats: number | undefined): Prediction => ({
-      ...{ token: textOf(tokenizer, id), probability },
+      token: textOf(tokenizer, id),
+      probability,
       ...(nats !== undefined && { ofNext: exp(-nats) }),
     });
     return {
-      ...{ index, window, position: index % contextLength, kld },
+      index,
+      window,
+      position: index % contextLength,
+      kld,
       text: tokenizer.decode(ids.slice(start, index + 1)),
       ...(following !== undefined && { next: textOf(tokenizer, following) }),
       reference: prediction(guess.reference, nll?.reference),

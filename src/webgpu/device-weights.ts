@@ -187,7 +187,8 @@ export class DeviceWeights {
     for (let firstRow = 0; firstRow < rows; firstRow += most) {
       const count = Math.min(most, rows - firstRow);
       slices.push({
-        ...{ firstRow, rows: count },
+        firstRow,
+        rows: count,
         values: this.#allocate(tensor.name, count * valueBytes),
         scales: scaleBytes === 0 ? this.#none : this.#allocate(tensor.name, count * scaleBytes),
       });

@@ -200,7 +200,10 @@ export class ForwardPass {
     const watched = this.#watch?.layer({ ...this.#seen, layer, weights });
     const normed = { x: hidden, xStride: hiddenStride, mode };
     const up = this.#project(weights.upProj, {
-      ...{ ...normed, gamma: weights.ffnNorm, out: activations, outStride: weights.upProj.rows },
+      ...normed,
+      gamma: weights.ffnNorm,
+      out: activations,
+      outStride: weights.upProj.rows,
       output: mode === 'step' ? 'compact' : 'squaredRelu',
       ...(mode === 'step' && { fired: { buffer: this.fired, offset: 256 * layer, size: 4 } }),
     });
@@ -209,8 +212,12 @@ export class ForwardPass {
       ...this.#attend(weights, this.#caches[layer]!),
       ...(watched?.attended ?? []),
       this.#project(weights.oProj, {
-        ...{ x: attended, xStride: this.#shape.attendedStride, mode },
-        ...{ out: hidden, outStride: hiddenStride, output: 'add' },
+        x: attended,
+        xStride: this.#shape.attendedStride,
+        mode,
+        out: hidden,
+        outStride: hiddenStride,
+        output: 'add',
       }),
       up,
       ...(watched?.activated ?? []),
@@ -228,14 +235,23 @@ export class ForwardPass {
     const output = 'store';
     const dispatches = inputs.map(({ matrix, offset }) =>
       this.#project(matrix, {
-        ...{ ...input, out: projected, outStride: projectedStride, outOffset: offset, output },
+        ...input,
+        out: projected,
+        outStride: projectedStride,
+        outOffset: offset,
+        output,
       }),
     );
     if (queries === undefined) return dispatches;
     const { mode } = input;
     const second = this.#project(queries.matrix, {
-      ...{ x: projected, xStride: projectedStride, gamma: queries.norm, mode },
-      ...{ out: queried, outStride: queriedStride, output },
+      x: projected,
+      xStride: projectedStride,
+      gamma: queries.norm,
+      mode,
+      out: queried,
+      outStride: queriedStride,
+      output,
     });
     return [...dispatches, second];
   }
@@ -276,8 +292,15 @@ export class ForwardPass {
     const { rows, firstRow, values, scales } = slice;
     const tokens = mode === 'step' ? 1 : TILE_TOKENS;
     const source = projectKernel({
-      ...{ ...shapeOf(matrix), rows, columns: matrix.columns, tokens, output, lanes: this.#lanes },
-      ...{ xStride: rest.xStride, outStride: rest.outStride, outOffset: (rest.outOffset ?? 0) + firstRow },
+      ...shapeOf(matrix),
+      rows,
+      columns: matrix.columns,
+      tokens,
+      output,
+      lanes: this.#lanes,
+      xStride: rest.xStride,
+      outStride: rest.outStride,
+      outOffset: (rest.outOffset ?? 0) + firstRow,
       ...(gamma !== undefined && { epsilon: this.#model.rms_norm_eps }),
       ...(rest.fromRow && { fromRow: rest.fromRow }),
     });
@@ -294,8 +317,13 @@ export class ForwardPass {
     const { hidden_size: columns } = this.#model;
     const tokens = mode === 'step' ? 1 : TILE_TOKENS;
     const source = downKernel({
-      ...{ ...shapeOf(matrix), columns, tokens, hiddenStride: this.#hiddenStride, bias: bias !== undefined },
-      ...{ neuronBlock: groupRows(this.#lanes), lanes: this.#lanes },
+      ...shapeOf(matrix),
+      columns,
+      tokens,
+      hiddenStride: this.#hiddenStride,
+      bias: bias !== undefined,
+      neuronBlock: groupRows(this.#lanes),
+      lanes: this.#lanes,
       ...(mode === 'prefill' && { neuronStride: matrix.rows }),
     });
     const { values, scales } = matrix.slices[0]!;
@@ -315,8 +343,14 @@ export class ForwardPass {
 
   #headProjection(gamma: GPUBuffer, mode: Mode): Projection {
     return {
-      ...{ x: this.#activations.hidden, xStride: this.#hiddenStride, gamma, mode, fromRow: true },
-      ...{ out: this.logits, outStride: this.#model.vocab_size, output: 'store' },
+      x: this.#activations.hidden,
+      xStride: this.#hiddenStride,
+      gamma,
+      mode,
+      fromRow: true,
+      out: this.logits,
+      outStride: this.#model.vocab_size,
+      output: 'store',
     };
   }
 
@@ -340,9 +374,15 @@ function attentionShape(model: BundleModel): AttentionShape {
   const { num_attention_heads: heads, kv_lora_rank: latent, qk_rope_head_dim: rope } = model;
   const projectedStride = padded(keyOffset(model) + latent + rope, BLOCK);
   return {
-    ...{ heads, latent, nope: model.qk_nope_head_dim, vDim: model.v_head_dim, ropePairs: rope / 2 },
-    ...{ interleaved: model.rope_interleave, epsilon: model.rms_norm_eps },
-    ...{ projectedStride, keyOffset: keyOffset(model) },
+    heads,
+    latent,
+    nope: model.qk_nope_head_dim,
+    vDim: model.v_head_dim,
+    ropePairs: rope / 2,
+    interleaved: model.rope_interleave,
+    epsilon: model.rms_norm_eps,
+    projectedStride,
+    keyOffset: keyOffset(model),
     queriedStride: model.q_lora_rank === null ? projectedStride : queryRows(model),
     attendedStride: padded(heads * model.v_head_dim, BLOCK),
   };

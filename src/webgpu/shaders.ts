@@ -83,10 +83,15 @@ export function projectKernel(shape: ProjectShape): KernelSource {
   const { output, epsilon, lanes } = shape;
   const constants = {
     ...matrixConstants(shape),
-    ...{ COLUMNS: shape.columns, TOKENS: shape.tokens, X_STRIDE: shape.xStride / 4 },
-    ...{ OUT_STRIDE: shape.outStride, OUT_OFFSET: shape.outOffset },
+    COLUMNS: shape.columns,
+    TOKENS: shape.tokens,
+    X_STRIDE: shape.xStride / 4,
+    OUT_STRIDE: shape.outStride,
+    OUT_OFFSET: shape.outOffset,
     TILE_ROWS,
-    ...{ NORM: epsilon !== undefined, EPSILON: epsilon ?? 0, FROM_ROW: shape.fromRow ?? false },
+    NORM: epsilon !== undefined,
+    EPSILON: epsilon ?? 0,
+    FROM_ROW: shape.fromRow ?? false,
   };
   const more: BindingKind[] = output === 'compact' ? ['write', 'write'] : [];
   return {
@@ -119,7 +124,8 @@ export interface EmbedShape extends MatrixShape {
 export function embedKernel(shape: EmbedShape): KernelSource {
   const constants = {
     ...matrixConstants(shape),
-    ...{ FIRST_ROW: shape.firstRow, X_STRIDE: shape.xStride / 4 },
+    FIRST_ROW: shape.firstRow,
+    X_STRIDE: shape.xStride / 4,
   };
   return {
     name: 'embed',
@@ -159,10 +165,18 @@ export function latentKernel(shape: AttentionShape, kvB: MatrixShape): KernelSou
   const { latent: width, nope, ropePairs, projectedStride, queriedStride, keyOffset } = shape;
   const constants = {
     ...matrixConstants(kvB),
-    ...{ HEADS: shape.heads, NOPE: nope, V_DIM: shape.vDim, LATENT: width, ROPE_PAIRS: ropePairs },
-    ...{ LATENT_WORDS: latentWords(shape), CACHE_WORDS: cacheWords(shape) },
-    ...{ PROJECTED_STRIDE: projectedStride, QUERIED_STRIDE: queriedStride, KEY_OFFSET: keyOffset },
-    ...{ INTERLEAVED: shape.interleaved, EPSILON: shape.epsilon },
+    HEADS: shape.heads,
+    NOPE: nope,
+    V_DIM: shape.vDim,
+    LATENT: width,
+    ROPE_PAIRS: ropePairs,
+    LATENT_WORDS: latentWords(shape),
+    CACHE_WORDS: cacheWords(shape),
+    PROJECTED_STRIDE: projectedStride,
+    QUERIED_STRIDE: queriedStride,
+    KEY_OFFSET: keyOffset,
+    INTERLEAVED: shape.interleaved,
+    EPSILON: shape.epsilon,
     SCORE_SCALE: 1 / Math.sqrt(nope + 2 * ropePairs),
   };
   return {
@@ -179,8 +193,10 @@ export function groupHeads({ heads }: Pick<AttentionShape, 'heads'>): number {
 
 export function attendKernel(shape: AttentionShape): KernelSource {
   const constants = {
-    ...{ HEADS: shape.heads, GROUP_HEADS: groupHeads(shape) },
-    ...{ LATENT_WORDS: latentWords(shape), CACHE_WORDS: cacheWords(shape) },
+    HEADS: shape.heads,
+    GROUP_HEADS: groupHeads(shape),
+    LATENT_WORDS: latentWords(shape),
+    CACHE_WORDS: cacheWords(shape),
   };
   return {
     name: 'attend',
@@ -193,8 +209,11 @@ export function combineKernel(shape: AttentionShape, kvB: MatrixShape): KernelSo
   const { heads, nope, vDim, attendedStride } = shape;
   const constants = {
     ...matrixConstants(kvB),
-    ...{ HEADS: heads, NOPE: nope, V_DIM: vDim },
-    ...{ LATENT_WORDS: latentWords(shape), ATTENDED_STRIDE: attendedStride },
+    HEADS: heads,
+    NOPE: nope,
+    V_DIM: vDim,
+    LATENT_WORDS: latentWords(shape),
+    ATTENDED_STRIDE: attendedStride,
     THREADS: groupThreads(2 * vDim),
   };
   return {
@@ -220,8 +239,12 @@ export function downKernel(shape: DownShape): KernelSource {
   const { neuronStride, lanes } = shape;
   const constants = {
     ...matrixConstants(shape),
-    ...{ COLUMNS: shape.columns, TOKENS: shape.tokens, HIDDEN_STRIDE: shape.hiddenStride / 4 },
-    ...{ BIAS: shape.bias, NEURONS: shape.rows, NEURON_STRIDE: neuronStride ?? 0 },
+    COLUMNS: shape.columns,
+    TOKENS: shape.tokens,
+    HIDDEN_STRIDE: shape.hiddenStride / 4,
+    BIAS: shape.bias,
+    NEURONS: shape.rows,
+    NEURON_STRIDE: neuronStride ?? 0,
     NEURON_BLOCK: shape.neuronBlock,
   };
   const listed = neuronStride === undefined;

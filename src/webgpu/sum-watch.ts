@@ -102,7 +102,9 @@ export class SumWatch implements PassWatch {
       this.#squares(
         weights.queries === undefined ? projected : queried,
         {
-          ...{ columns: nope, heads, headStride: nope + 2 * ropePairs },
+          columns: nope,
+          heads,
+          headStride: nope + 2 * ropePairs,
           stride: shape.queriedStride,
           scale: 'none',
         },
@@ -112,8 +114,12 @@ export class SumWatch implements PassWatch {
       this.#squares(
         ranges,
         {
-          ...{ columns: latent, heads, headStride: rangeStride, stride: heads * rangeStride },
-          ...{ scale: 'mass', latentWords: words },
+          columns: latent,
+          heads,
+          headStride: rangeStride,
+          stride: heads * rangeStride,
+          scale: 'mass',
+          latentWords: words,
         },
         sums.context,
       ),

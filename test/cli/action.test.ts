@@ -53,8 +53,14 @@ async function runAction(
       return [name, given(input!)];
     });
     const ran = await bash(step.run, {
-      ...{ PATH: process.env.PATH, HOME: temp, CI: 'true', GITHUB_ACTIONS: 'true', RUNNER_TEMP: temp },
-      ...{ GITHUB_ACTION_PATH: repoRoot, GITHUB_OUTPUT: outputFile, GITHUB_STEP_SUMMARY: summaryFile },
+      PATH: process.env.PATH,
+      HOME: temp,
+      CI: 'true',
+      GITHUB_ACTIONS: 'true',
+      RUNNER_TEMP: temp,
+      GITHUB_ACTION_PATH: repoRoot,
+      GITHUB_OUTPUT: outputFile,
+      GITHUB_STEP_SUMMARY: summaryFile,
       ...env,
       ...Object.fromEntries(stepEnv),
     });

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { remarks } from '../../src/press/remarks.ts';
 import { absorbMla } from '../../src/passes/absorb-mla.ts';
 import { planTarget } from '../../src/pipeline/target.ts';
+import { remarks } from '../../src/press/remarks.ts';
 import { digestsOf, sha256 } from '../support/digests.ts';
 import { hollowModel, SMALL_PLM } from '../support/hollow-model.ts';
 import { imatrixGguf, imatrixTensors } from '../support/imatrix-files.ts';
@@ -162,7 +162,9 @@ describe('convert', () => {
     assert.equal(code, 0, stderr);
     const { options, tensors } = JSON.parse(stdout).artifacts[0];
     assert.deepEqual(options, {
-      ...{ recipe: 'q4_0', tokenEmbedding: 'Q8_0', tensorTypes: ['ffn_up=F16', 'FFN_=Q6_K'] },
+      recipe: 'q4_0',
+      tokenEmbedding: 'Q8_0',
+      tensorTypes: ['ffn_up=F16', 'FFN_=Q6_K'],
       kvBRule: '2025-03',
     });
     const scheme = (name: string) => tensors.find((tensor: { name: string }) => tensor.name === name).scheme;
@@ -211,7 +213,8 @@ describe('convert', () => {
     assert.equal(code, 0, stderr);
     const [, artifact] = JSON.parse(stdout).artifacts;
     assert.deepEqual(artifact.options, {
-      ...{ recipe: 'q8_0', imatrix: 'plm-tiny-Q8_0.gguf' },
+      recipe: 'q8_0',
+      imatrix: 'plm-tiny-Q8_0.gguf',
       imatrixSha256: sha256(imatrix),
     });
     assert.match(stderr, /^plmpress: --imatrix changes nothing in gguf:q8_0: none of its matrices is /m);

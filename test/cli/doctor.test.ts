@@ -92,7 +92,9 @@ describe('plmpress doctor', () => {
     const wrong = await examined([], { env: { ...env, HF_ENDPOINT: 'nowhere' } });
     assert.equal(wrong.code, 2);
     assert.deepEqual(wrong.find('Hub'), {
-      ...{ name: 'Hub', state: 'problem', failure: 'usage' },
+      name: 'Hub',
+      state: 'problem',
+      failure: 'usage',
       found: 'HF_ENDPOINT is not an address of a server, expected https://huggingface.co',
       advice: 'set the variable right, or unset it',
     });
@@ -130,7 +132,9 @@ describe('plmpress doctor', () => {
     const { found } = await checkFolder('disk', path.join(folder, 'a', 'b'), 'here');
     assert.match(found, /^here, [\d.]+ [kMGT]?B free$/);
     assert.deepEqual(await checkFolder('disk', path.join(file, 'a'), 'here'), {
-      ...{ name: 'disk', state: 'note', found: 'here, cannot be written (ENOTDIR)' },
+      name: 'disk',
+      state: 'note',
+      found: 'here, cannot be written (ENOTDIR)',
       advice: 'write to a folder that is yours',
     });
   });
@@ -139,7 +143,9 @@ describe('plmpress doctor', () => {
     const space = { blocks: 1e6, bavail: 1e6, bsize: 4096 };
     setBuiltin(t, fs.promises, 'statfs', (async () => space) as unknown as typeof fs.promises.statfs);
     assert.deepEqual(await checkFolder('disk', os.tmpdir(), 'here'), {
-      ...{ name: 'disk', state: 'note', found: 'here, 4.10 GB free' },
+      name: 'disk',
+      state: 'note',
+      found: 'here, 4.10 GB free',
       advice: 'PLM-1.8B and an artifact take 5.00 GB: make room',
     });
     t.mock.method(process, 'availableMemory', () => 1e8);
@@ -158,7 +164,8 @@ describe('plmpress doctor', () => {
       [path.join(temporaryFolder(t), 'none'), 'note', /, no GPU: Dawn finds no adapter$/],
     ] as const) {
       const { stdout, stderr } = await spawnCli(['doctor', '--json'], undefined, {
-        ...{ VK_ICD_FILENAMES: icd, XDG_RUNTIME_DIR: '/nowhere' },
+        VK_ICD_FILENAMES: icd,
+        XDG_RUNTIME_DIR: '/nowhere',
       });
       assert.equal(stderr, '', 'drivers say what they please');
       const check = (JSON.parse(stdout).checks as Check[]).find(({ name }) => name === 'webgpu')!;

@@ -144,18 +144,14 @@ describe('a step of GitHub Actions', () => {
       },
     });
     const env = {
-      ...{
-        GITHUB_OUTPUT: output,
-        GITHUB_STEP_SUMMARY: summary,
-        RUNNER_TEMP: folder,
-        HF_HUB_OFFLINE: '1',
-        CI: '1',
-      },
-      ...{
-        PLMPRESS_MODEL: `./${HOSTILE_TEXT}`,
-        PLMPRESS_TARGETS: 'gguf:q8_0',
-        PLMPRESS_OUTPUT: path.join(folder, 'a\nb'),
-      },
+      GITHUB_OUTPUT: output,
+      GITHUB_STEP_SUMMARY: summary,
+      RUNNER_TEMP: folder,
+      HF_HUB_OFFLINE: '1',
+      CI: '1',
+      PLMPRESS_MODEL: `./${HOSTILE_TEXT}`,
+      PLMPRESS_TARGETS: 'gguf:q8_0',
+      PLMPRESS_OUTPUT: path.join(folder, 'a\nb'),
     };
     assert.notEqual(await githubAction({ stdout, stderr: stdout, env }), 0);
     const lines = text.split('\n');

@@ -90,7 +90,12 @@ describe('schemes', () => {
     );
     const q6k = schemes.find((scheme: { name: SchemeName }) => scheme.name === 'Q6_K');
     assert.deepEqual(q6k, {
-      ...{ name: 'Q6_K', ggmlType: 14, bitsPerWeight: 6.5625, blockSize: 256, blockBytes: 210, write: true },
+      name: 'Q6_K',
+      ggmlType: 14,
+      bitsPerWeight: 6.5625,
+      blockSize: 256,
+      blockBytes: 210,
+      write: true,
     });
     assert.deepEqual(
       targets.map(({ target }: { target: string }) => target),
@@ -119,7 +124,8 @@ describe('passes', () => {
     assert.deepEqual(
       passes.find(({ name }: { name: string }) => name === 'scale-ffn'),
       {
-        ...{ name: 'scale-ffn', options: { alpha: 0.5 } },
+        name: 'scale-ffn',
+        options: { alpha: 0.5 },
         summary: 'scale rows of up_proj by s and columns of down_proj by 1/s^2, which squared ReLU cancels',
       },
     );

@@ -34,15 +34,17 @@ function pages(): string[] {
 
 /** What job engines, loops and scripts set. */
 const ENGINE = {
-  ...{ model: 'org/name', repo: 'org/other' },
-  ...{ MODEL: 'org/name', TARGET: 'gguf:q4_k_m', SHARD: '1/4', JOBS: '--model org/name --to gguf:q4_k_m' },
-  ...{
-    SLURM_ARRAY_TASK_ID: '1',
-    SLURM_ARRAY_TASK_COUNT: '4',
-    SLURM_CPUS_PER_TASK: '4',
-    JOB_COMPLETION_INDEX: '0',
-    part: '1',
-  },
+  model: 'org/name',
+  repo: 'org/other',
+  MODEL: 'org/name',
+  TARGET: 'gguf:q4_k_m',
+  SHARD: '1/4',
+  JOBS: '--model org/name --to gguf:q4_k_m',
+  SLURM_ARRAY_TASK_ID: '1',
+  SLURM_ARRAY_TASK_COUNT: '4',
+  SLURM_CPUS_PER_TASK: '4',
+  JOB_COMPLETION_INDEX: '0',
+  part: '1',
 };
 
 describe('help', () => {

@@ -44,7 +44,9 @@ async function runSteps(t: TestContext, scripts: readonly string[]): Promise<str
   const child = spawn('bash', ['--norc', '-c', script], {
     cwd: folder,
     env: {
-      ...{ PATH: `${programs}:${process.env.PATH}`, REPO: 'me/plm-tiny-gguf', CI: '1' },
+      PATH: `${programs}:${process.env.PATH}`,
+      REPO: 'me/plm-tiny-gguf',
+      CI: '1',
       ...server.env(path.join(folder, 'home')),
     },
   });

@@ -16,7 +16,11 @@ export function fuzzTests(targets: readonly Target[]): void {
         failures,
         cases: done,
       } = await runCampaign({
-        ...{ target: name, seed: SEED, first: 0, cases, seconds: Number.POSITIVE_INFINITY },
+        target: name,
+        seed: SEED,
+        first: 0,
+        cases,
+        seconds: Number.POSITIVE_INFINITY,
       });
       const told = failures.map(
         ({ case: index, changes, what }) =>

@@ -15,16 +15,30 @@ const VOCABULARY = { vocab_size: 264, eos_token_id: [258, 259], bos_token_id: 25
 
 /** A config.json of few weights, with every field that is read. */
 export const CONFIG: Readonly<Record<string, unknown>> = {
-  ...{ ...TINY_CONFIG, ...VOCABULARY, hidden_act: 'relu2', num_key_value_heads: 2, rms_norm_eps: 1e-6 },
-  ...{ rope_theta: 10_000, rope_scaling: null, max_position_embeddings: 64, tie_word_embeddings: true },
-  ...{ attention_bias: false, rope_interleave: true, auto_map: { AutoConfig: 'x.Y' } },
+  ...TINY_CONFIG,
+  ...VOCABULARY,
+  hidden_act: 'relu2',
+  num_key_value_heads: 2,
+  rms_norm_eps: 1e-6,
+  rope_theta: 10_000,
+  rope_scaling: null,
+  max_position_embeddings: 64,
+  tie_word_embeddings: true,
+  attention_bias: false,
+  rope_interleave: true,
+  auto_map: { AutoConfig: 'x.Y' },
 };
 
 export const TOKENIZER_JSON = tokenizerJsonText(TOKENIZER);
 export const TOKENIZER_CONFIG = JSON.stringify({
-  ...{ add_bos_token: false, bos_token: '<|endoftext|>', eos_token: { content: '<|endoftext|>' } },
-  ...{ pad_token: '<|endoftext|>', unk_token: null, chat_template: TOKENIZER.chatTemplate },
-  ...{ additional_special_tokens: ['<|im_end|>'], clean_up_tokenization_spaces: false },
+  add_bos_token: false,
+  bos_token: '<|endoftext|>',
+  eos_token: { content: '<|endoftext|>' },
+  pad_token: '<|endoftext|>',
+  unk_token: null,
+  chat_template: TOKENIZER.chatTemplate,
+  additional_special_tokens: ['<|im_end|>'],
+  clean_up_tokenization_spaces: false,
   added_tokens_decoder: { 258: { content: '<|endoftext|>', special: true, lstrip: false } },
 });
 
@@ -39,8 +53,11 @@ export function companions(config: Readonly<Record<string, unknown>> = CONFIG): 
   };
   const card = '---\nlicense: apache-2.0\ntags:\n- plm\n- "edge"\nbase_model: [a/b, c/d]\n---\n# A model\n';
   return Object.entries({
-    ...{ 'config.json': JSON.stringify(config), 'generation_config.json': JSON.stringify(generation) },
-    ...{ 'tokenizer.json': TOKENIZER_JSON, 'tokenizer_config.json': TOKENIZER_CONFIG, 'README.md': card },
+    'config.json': JSON.stringify(config),
+    'generation_config.json': JSON.stringify(generation),
+    'tokenizer.json': TOKENIZER_JSON,
+    'tokenizer_config.json': TOKENIZER_CONFIG,
+    'README.md': card,
   }).map(([name, text]) => [name, Buffer.from(text)]);
 }
 

@@ -404,7 +404,10 @@ describe('proxies of the environment', () => {
       const { server, home } = await start(t);
       const { wanted, address } = await startProxy(t);
       const { code, stderr } = await spawnCli(['pull', REPOSITORY], undefined, {
-        ...{ ...server.env(home), HTTP_PROXY: address, HTTPS_PROXY: address, NO_PROXY: '' },
+        ...server.env(home),
+        HTTP_PROXY: address,
+        HTTPS_PROXY: address,
+        NO_PROXY: '',
         ...(isAsked && { NODE_USE_ENV_PROXY: '1' }),
       });
       assert.equal(code, 0, stderr);

@@ -69,9 +69,20 @@ export function matmulCase(kernel: 'matmul' | 'matmulTransposed', sizes: MatmulS
       const y = compute.alloc(yBytes);
       compute.bytes(y, yBytes).fill(0x55);
       const job = {
-        ...{ weights, scheme: SCHEMES[scheme].ggmlType, rowBytes, rows, columns, batch },
-        ...{ weightsBatchBytes: rows * rowBytes, x, xTokenStride, xBatchStride: inner },
-        ...{ y, yTokenStride, yBatchStride: outer, tokens },
+        weights,
+        scheme: SCHEMES[scheme].ggmlType,
+        rowBytes,
+        rows,
+        columns,
+        batch,
+        weightsBatchBytes: rows * rowBytes,
+        x,
+        xTokenStride,
+        xBatchStride: inner,
+        y,
+        yTokenStride,
+        yBatchStride: outer,
+        tokens,
       };
       return launch(compute, kernel, job, y, yBytes);
     },
@@ -91,8 +102,17 @@ export function matmulSparseCase({ scheme, rows, columns, tokens }: MatmulSizes)
       const y = compute.alloc(yBytes + 4 * tokens);
       compute.bytes(y, yBytes).fill(0x55);
       const job = {
-        ...{ weights, scheme: SCHEMES[scheme].ggmlType, rowBytes, rows, columns },
-        ...{ x: put(compute, x), xTokenStride, y, yTokenStride, used: y + yBytes, tokens },
+        weights,
+        scheme: SCHEMES[scheme].ggmlType,
+        rowBytes,
+        rows,
+        columns,
+        x: put(compute, x),
+        xTokenStride,
+        y,
+        yTokenStride,
+        used: y + yBytes,
+        tokens,
       };
       return launch(compute, 'matmulSparse', job, y, yBytes + 4 * tokens);
     },
@@ -107,8 +127,14 @@ export function embedCase(scheme: SchemeName, columns: number, ids: readonly num
       const weights = put(compute, stored(scheme, gaussians(16 * columns, 3)));
       const y = compute.alloc(4 * ids.length * columns);
       const job = {
-        ...{ weights, scheme: SCHEMES[scheme].ggmlType, rowBytes, columns },
-        ...{ ids: put(compute, Int32Array.from(ids)), y, yTokenStride: columns, tokens: ids.length },
+        weights,
+        scheme: SCHEMES[scheme].ggmlType,
+        rowBytes,
+        columns,
+        ids: put(compute, Int32Array.from(ids)),
+        y,
+        yTokenStride: columns,
+        tokens: ids.length,
       };
       return launch(compute, 'embed', job, y, 4 * ids.length * columns);
     },
@@ -139,8 +165,15 @@ export function ropeCase(dim: number, heads: number, tokens: number, interleaved
       const headStride = dim + 8;
       const x = put(compute, gaussians(tokens * heads * headStride, 6));
       const job = {
-        ...{ x, tokenStride: heads * headStride, headStride, heads, dim },
-        ...{ table: put(compute, table), position, interleaved, tokens },
+        x,
+        tokenStride: heads * headStride,
+        headStride,
+        heads,
+        dim,
+        table: put(compute, table),
+        position,
+        interleaved,
+        tokens,
       };
       return launch(compute, 'rope', job, x, 4 * tokens * heads * headStride);
     },
@@ -170,13 +203,23 @@ export function attentionCase(sizes: AttentionSizes): KernelCase {
       const out = compute.alloc(outBytes);
       const job = {
         q: put(compute, gaussians(tokens * heads * keyDim, 7)),
-        ...{ qTokenStride: heads * keyDim, qHeadStride: keyDim },
+        qTokenStride: heads * keyDim,
+        qHeadStride: keyDim,
         keys: put(compute, gaussians(length * stored * keyDim, 8)),
-        ...{ keyStride: stored * keyDim, keyHeadStride: shared ? 0 : keyDim, keyDim },
+        keyStride: stored * keyDim,
+        keyHeadStride: shared ? 0 : keyDim,
+        keyDim,
         values: put(compute, gaussians(length * stored * valueDim, 9)),
-        ...{ valueStride: stored * valueDim, valueHeadStride: shared ? 0 : valueDim, valueDim },
-        ...{ out, outTokenStride: heads * valueDim, outHeadStride: valueDim },
-        ...{ heads, tokens, position, scale },
+        valueStride: stored * valueDim,
+        valueHeadStride: shared ? 0 : valueDim,
+        valueDim,
+        out,
+        outTokenStride: heads * valueDim,
+        outHeadStride: valueDim,
+        heads,
+        tokens,
+        position,
+        scale,
       };
       return launch(compute, 'attention', job, out, outBytes);
     },
@@ -275,8 +318,13 @@ export function transcodeCase(
       const target = compute.alloc(rows * targetRowBytes);
       const job = {
         source: put(compute, stored(from, weights)),
-        ...{ sourceScheme: SCHEMES[from].ggmlType, sourceRowBytes: schemeBytes(from, columns) },
-        ...{ target, targetScheme: SCHEMES[to].ggmlType, targetRowBytes, rows, columns },
+        sourceScheme: SCHEMES[from].ggmlType,
+        sourceRowBytes: schemeBytes(from, columns),
+        target,
+        targetScheme: SCHEMES[to].ggmlType,
+        targetRowBytes,
+        rows,
+        columns,
         importance: importance === undefined ? 0 : put(compute, importance),
       };
       return launch(compute, 'transcode', job, target, rows * targetRowBytes);
@@ -293,8 +341,12 @@ export function quantizeByRowCase(from: SchemeName, rows: number, weights: Float
       const target = compute.alloc(rows * targetRowBytes);
       const job = {
         source: put(compute, stored(from, weights)),
-        ...{ sourceScheme: SCHEMES[from].ggmlType, sourceRowBytes: schemeBytes(from, columns) },
-        ...{ target, targetRowBytes, rows, columns },
+        sourceScheme: SCHEMES[from].ggmlType,
+        sourceRowBytes: schemeBytes(from, columns),
+        target,
+        targetRowBytes,
+        rows,
+        columns,
       };
       return launch(compute, 'quantizeByRow', job, target, rows * targetRowBytes);
     },
@@ -315,8 +367,13 @@ export function roundWithFeedbackCase(
       const factor = gaussians((columns * (columns - 1)) / 2, 22).map((value) => 0.1 * value);
       const job = {
         source: put(compute, stored(from, gaussians(rows * columns, 21))),
-        ...{ sourceScheme: SCHEMES[from].ggmlType, sourceRowBytes: schemeBytes(from, columns) },
-        ...{ target, targetScheme: SCHEMES[to].ggmlType, targetRowBytes, rows, columns },
+        sourceScheme: SCHEMES[from].ggmlType,
+        sourceRowBytes: schemeBytes(from, columns),
+        target,
+        targetScheme: SCHEMES[to].ggmlType,
+        targetRowBytes,
+        rows,
+        columns,
         importance: importance === undefined ? 0 : put(compute, importance),
         factor: put(compute, factor),
       };
@@ -336,10 +393,14 @@ export function differenceCase(aScheme: SchemeName, bScheme: SchemeName, columns
       const out = compute.alloc(32 * rows);
       const job = {
         a: put(compute, stored(aScheme, weights)),
-        ...{ aScheme: SCHEMES[aScheme].ggmlType, aRowBytes: schemeBytes(aScheme, columns) },
+        aScheme: SCHEMES[aScheme].ggmlType,
+        aRowBytes: schemeBytes(aScheme, columns),
         b: put(compute, stored(bScheme, bScheme === 'F32' ? damaged : weights)),
-        ...{ bScheme: SCHEMES[bScheme].ggmlType, bRowBytes: schemeBytes(bScheme, columns) },
-        ...{ rows, columns, out },
+        bScheme: SCHEMES[bScheme].ggmlType,
+        bRowBytes: schemeBytes(bScheme, columns),
+        rows,
+        columns,
+        out,
       };
       return launch(compute, 'difference', job, out, 32 * rows);
     },

@@ -21,9 +21,20 @@ const MIB = 2 ** 20;
 function largeMatmul(compute: Compute): Job<'matmul'> {
   const [rows, columns, tokens] = [512, 256, 8];
   return {
-    ...{ weights: compute.alloc(4 * rows * columns), scheme: 0, rowBytes: 4 * columns, rows, columns },
-    ...{ batch: 1, weightsBatchBytes: 0, x: compute.alloc(4 * tokens * columns), xTokenStride: columns },
-    ...{ xBatchStride: 0, y: compute.alloc(4 * tokens * rows), yTokenStride: rows, yBatchStride: 0, tokens },
+    weights: compute.alloc(4 * rows * columns),
+    scheme: 0,
+    rowBytes: 4 * columns,
+    rows,
+    columns,
+    batch: 1,
+    weightsBatchBytes: 0,
+    x: compute.alloc(4 * tokens * columns),
+    xTokenStride: columns,
+    xBatchStride: 0,
+    y: compute.alloc(4 * tokens * rows),
+    yTokenStride: rows,
+    yBatchStride: 0,
+    tokens,
   };
 }
 
@@ -111,15 +122,20 @@ it('a job with turns between its tiles has the results of one without', async ()
   for (const threads of [1, 3]) {
     const compute = await openCompute({ threads, bytes: 16 * MIB });
     const job: Job<'matmul'> = {
-      ...{ weights: compute.alloc(4 * rows * columns), scheme: 0, rowBytes: 4 * columns, rows, columns },
-      ...{ batch: 1, weightsBatchBytes: 0, x: compute.alloc(4 * tokens * columns), xTokenStride: columns },
-      ...{
-        xBatchStride: 0,
-        y: compute.alloc(4 * tokens * rows),
-        yTokenStride: rows,
-        yBatchStride: 0,
-        tokens,
-      },
+      weights: compute.alloc(4 * rows * columns),
+      scheme: 0,
+      rowBytes: 4 * columns,
+      rows,
+      columns,
+      batch: 1,
+      weightsBatchBytes: 0,
+      x: compute.alloc(4 * tokens * columns),
+      xTokenStride: columns,
+      xBatchStride: 0,
+      y: compute.alloc(4 * tokens * rows),
+      yTokenStride: rows,
+      yBatchStride: 0,
+      tokens,
     };
     compute.floats(job.weights, rows * columns).set(floats(rows * columns, uniform(1)));
     compute.floats(job.x, tokens * columns).set(floats(tokens * columns, uniform(2)));

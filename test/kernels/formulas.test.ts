@@ -26,8 +26,14 @@ describe('plain kernels compute their formulas', () => {
   const weights = gaussians(batch * rows * columns, 1);
   const W = (b: number, r: number, c: number) => weights[(b * rows + r) * columns + c]!;
   const matrix = {
-    ...{ weights: put(compute, new Uint8Array(weights.buffer)), scheme: 0, rowBytes: 4 * columns },
-    ...{ rows, columns, batch, weightsBatchBytes: 4 * rows * columns, tokens },
+    weights: put(compute, new Uint8Array(weights.buffer)),
+    scheme: 0,
+    rowBytes: 4 * columns,
+    rows,
+    columns,
+    batch,
+    weightsBatchBytes: 4 * rows * columns,
+    tokens,
   };
   // Each of n products and n additions errs by half an ulp of at most the sum of magnitudes, here below 100.
   const dotTolerance = (n: number) => n * EPSILON * 100;
@@ -37,8 +43,12 @@ describe('plain kernels compute their formulas', () => {
     const y = compute.alloc(4 * tokens * batch * rows);
     compute.run('matmul', {
       ...matrix,
-      ...{ x: put(compute, x), xTokenStride: batch * columns, xBatchStride: columns },
-      ...{ y, yTokenStride: batch * rows, yBatchStride: rows },
+      x: put(compute, x),
+      xTokenStride: batch * columns,
+      xBatchStride: columns,
+      y,
+      yTokenStride: batch * rows,
+      yBatchStride: rows,
     });
     const expected = (i: number) => {
       const [t, b, r] = [Math.floor(i / rows / batch), Math.floor(i / rows) % batch, i % rows];
@@ -52,8 +62,12 @@ describe('plain kernels compute their formulas', () => {
     const y = compute.alloc(4 * tokens * batch * columns);
     compute.run('matmulTransposed', {
       ...matrix,
-      ...{ x: put(compute, x), xTokenStride: batch * rows, xBatchStride: rows },
-      ...{ y, yTokenStride: batch * columns, yBatchStride: columns },
+      x: put(compute, x),
+      xTokenStride: batch * rows,
+      xBatchStride: rows,
+      y,
+      yTokenStride: batch * columns,
+      yBatchStride: columns,
     });
     const expected = (i: number) => {
       const [t, b, c] = [Math.floor(i / columns / batch), Math.floor(i / columns) % batch, i % columns];
@@ -67,8 +81,17 @@ describe('plain kernels compute their formulas', () => {
     const [y, used] = [compute.alloc(4 * tokens * columns), compute.alloc(4 * tokens)];
     const { weights: pointer, scheme, rowBytes } = matrix;
     compute.run('matmulSparse', {
-      ...{ weights: pointer, scheme, rowBytes, rows, columns, x: put(compute, x), xTokenStride: rows },
-      ...{ y, yTokenStride: columns, used, tokens },
+      weights: pointer,
+      scheme,
+      rowBytes,
+      rows,
+      columns,
+      x: put(compute, x),
+      xTokenStride: rows,
+      y,
+      yTokenStride: columns,
+      used,
+      tokens,
     });
     const expected = (i: number) => {
       const [t, c] = [Math.floor(i / columns), i % columns];
@@ -84,8 +107,14 @@ describe('plain kernels compute their formulas', () => {
     const ids = [4, 0, 17];
     const { weights: pointer, scheme, rowBytes } = matrix;
     compute.run('embed', {
-      ...{ weights: pointer, scheme, rowBytes, columns, ids: put(compute, Int32Array.from(ids)) },
-      ...{ y, yTokenStride: columns, tokens: 3 },
+      weights: pointer,
+      scheme,
+      rowBytes,
+      columns,
+      ids: put(compute, Int32Array.from(ids)),
+      y,
+      yTokenStride: columns,
+      tokens: 3,
     });
     const expected = (i: number) => weights[ids[Math.floor(i / columns)]! * columns + (i % columns)]!;
     assertClose(compute.floats(y, 3 * columns), expected, 0);
@@ -95,8 +124,14 @@ describe('plain kernels compute their formulas', () => {
     const [x, gamma] = [gaussians(tokens * columns, 4), gaussians(columns, 5)];
     const y = compute.alloc(4 * tokens * columns);
     compute.run('rmsNorm', {
-      ...{ x: put(compute, x), xTokenStride: columns, y, yTokenStride: columns },
-      ...{ gamma: put(compute, gamma), columns, epsilon: 1e-5, tokens },
+      x: put(compute, x),
+      xTokenStride: columns,
+      y,
+      yTokenStride: columns,
+      gamma: put(compute, gamma),
+      columns,
+      epsilon: 1e-5,
+      tokens,
     });
     const expected = (i: number) => {
       const row = x.subarray(i - (i % columns), i - (i % columns) + columns);
@@ -118,8 +153,15 @@ describe('plain kernels compute their formulas', () => {
       const x = gaussians(tokens * heads * dim, 6);
       const pointer = put(compute, x);
       compute.run('rope', {
-        ...{ x: pointer, tokenStride: heads * dim, headStride: dim, heads, dim },
-        ...{ table: put(compute, table), position, interleaved, tokens },
+        x: pointer,
+        tokenStride: heads * dim,
+        headStride: dim,
+        heads,
+        dim,
+        table: put(compute, table),
+        position,
+        interleaved,
+        tokens,
       });
       const expected = (i: number) => {
         const [t, j, first] = [Math.floor(i / dim / heads), i % dim, i - (i % dim)];
@@ -146,16 +188,24 @@ describe('plain kernels compute their formulas', () => {
       const values = gaussians(length * stored * valueDim, 9);
       const out = compute.alloc(4 * tokens * heads * valueDim);
       compute.run('attention', {
-        ...{ q: put(compute, q), qTokenStride: heads * keyDim, qHeadStride: keyDim },
-        ...{
-          keys: put(compute, keys),
-          keyStride: stored * keyDim,
-          keyHeadStride: shared ? 0 : keyDim,
-          keyDim,
-        },
-        ...{ values: put(compute, values), valueStride: stored * valueDim, valueDim },
-        ...{ valueHeadStride: shared ? 0 : valueDim, out, outTokenStride: heads * valueDim },
-        ...{ outHeadStride: valueDim, heads, tokens, position, scale: 0.3 },
+        q: put(compute, q),
+        qTokenStride: heads * keyDim,
+        qHeadStride: keyDim,
+        keys: put(compute, keys),
+        keyStride: stored * keyDim,
+        keyHeadStride: shared ? 0 : keyDim,
+        keyDim,
+        values: put(compute, values),
+        valueStride: stored * valueDim,
+        valueDim,
+        valueHeadStride: shared ? 0 : valueDim,
+        out,
+        outTokenStride: heads * valueDim,
+        outHeadStride: valueDim,
+        heads,
+        tokens,
+        position,
+        scale: 0.3,
       });
       const expected = (i: number) => {
         const [t, h, c] = [Math.floor(i / valueDim / heads), Math.floor(i / valueDim) % heads, i % valueDim];
@@ -200,8 +250,14 @@ describe('plain kernels compute their formulas', () => {
     const area = compute.alloc(24 * columns);
     compute.doubles(area, 3 * columns).fill(1);
     compute.run('columnSums', {
-      ...{ x: put(compute, x), tokenStride: columns, columns, tokens, weight: 2 },
-      ...{ squares: area + squares, sums: area + sums, positives: area + positives },
+      x: put(compute, x),
+      tokenStride: columns,
+      columns,
+      tokens,
+      weight: 2,
+      squares: area + squares,
+      sums: area + sums,
+      positives: area + positives,
     });
     const assertSums = (at: number, term: (value: number) => number) =>
       compute.doubles(area + at, columns).forEach((value, c) => {
@@ -234,8 +290,15 @@ describe('plain kernels compute their formulas', () => {
     const out = compute.alloc(32);
     const rowBytes = 4 * columns;
     compute.run('difference', {
-      ...{ a: put(compute, a), aScheme: 0, aRowBytes: rowBytes },
-      ...{ b: put(compute, b), bScheme: 0, bRowBytes: rowBytes, rows: 1, columns, out },
+      a: put(compute, a),
+      aScheme: 0,
+      aRowBytes: rowBytes,
+      b: put(compute, b),
+      bScheme: 0,
+      bRowBytes: rowBytes,
+      rows: 1,
+      columns,
+      out,
     });
     const error = (c: number) => a[c]! - b[c]!;
     assert.deepEqual(

@@ -229,8 +229,15 @@ describe('WebAssembly transcode gives the bytes of ggml', () => {
       const [source, target] = [memory.alloc(halves.length), memory.alloc(4 * 65536)];
       memory.bytes(source, halves.length).set(halves);
       memory.run('transcode', {
-        ...{ source, sourceScheme: 1, sourceRowBytes: 131072 },
-        ...{ target, targetScheme: 0, targetRowBytes: 262144, rows: 1, columns: 65536, importance: 0 },
+        source,
+        sourceScheme: 1,
+        sourceRowBytes: 131072,
+        target,
+        targetScheme: 0,
+        targetRowBytes: 262144,
+        rows: 1,
+        columns: 65536,
+        importance: 0,
       });
       return memory.bytes(target, 262144).slice();
     });

@@ -56,15 +56,27 @@ const GRAPH: Graph = {
   ],
   nodes: [
     {
-      ...{ name: 'join', opType: 'Concat', domain: '', inputs: ['past', 'x'], outputs: ['present'] },
+      name: 'join',
+      opType: 'Concat',
+      domain: '',
+      inputs: ['past', 'x'],
+      outputs: ['present'],
       attributes: { axis: { type: 'int', value: 1 } },
     },
     {
-      ...{ name: 'hide', opType: 'Mul', domain: '', inputs: ['present', 'mask'], outputs: ['hidden'] },
+      name: 'hide',
+      opType: 'Mul',
+      domain: '',
+      inputs: ['present', 'mask'],
+      outputs: ['hidden'],
       attributes: {},
     },
     {
-      ...{ name: 'multiply', opType: 'MatMul', domain: '', inputs: ['hidden', 'w'], outputs: ['y'] },
+      name: 'multiply',
+      opType: 'MatMul',
+      domain: '',
+      inputs: ['hidden', 'w'],
+      outputs: ['y'],
       attributes: {},
     },
   ],
@@ -72,7 +84,11 @@ const GRAPH: Graph = {
 
 function modelOf(change: Partial<Graph>): OnnxModel {
   return {
-    ...{ irVersion: 10, opsets: { '': 21 }, producerName: '', producerVersion: '', metadata: {} },
+    irVersion: 10,
+    opsets: { '': 21 },
+    producerName: '',
+    producerVersion: '',
+    metadata: {},
     graph: { ...GRAPH, ...change },
   };
 }
@@ -172,8 +188,11 @@ describe('what an operator does not take', () => {
     ],
     [
       {
-        ...{ opType: 'SkipSimplifiedLayerNormalization', domain: 'com.microsoft' },
-        ...{ inputs: ['present', 'present', 'gamma'], outputs: ['more', 'mean'], attributes: { epsilon } },
+        opType: 'SkipSimplifiedLayerNormalization',
+        domain: 'com.microsoft',
+        inputs: ['present', 'present', 'gamma'],
+        outputs: ['more', 'mean'],
+        attributes: { epsilon },
       },
       [gamma],
       /SkipSimplifiedLayerNormalization: outputs, got "more, mean", expected the first and the fourth$/,
@@ -190,7 +209,9 @@ describe('what an operator does not take', () => {
       const node = { name: 'odd', domain: '', attributes: {}, outputs: ['more'], ...change } as Node;
       const outputs = [...GRAPH.outputs, { name: 'more', type: 'float', shape: [1] } as const];
       const model = modelOf({
-        ...{ nodes: [...GRAPH.nodes, node], outputs, initializers: [...GRAPH.initializers, ...constants] },
+        nodes: [...GRAPH.nodes, node],
+        outputs,
+        initializers: [...GRAPH.initializers, ...constants],
       });
       const opsets = { '': 21, 'com.microsoft': 1 };
       assert.throws(() => checkModel({ ...model, opsets }), pressFailure('invalid-input', message));

@@ -307,8 +307,10 @@ const EXACT: Readonly<Record<string, NodeCase>> = {
             ],
             outputs: [type],
             attributes: {
-              ...{ bits: int(bits), block_size: int(size) },
-              ...{ gather_axis: int(0), quantize_axis: int(1) },
+              bits: int(bits),
+              block_size: int(size),
+              gather_axis: int(0),
+              quantize_axis: int(1),
             },
           } satisfies NodeCase,
         ]),
@@ -334,7 +336,10 @@ function matmulNBits(
     ],
     outputs: [type],
     attributes: {
-      ...{ K: int(columns), N: int(rows), bits: int(bits), block_size: int(blockSize) },
+      K: int(columns),
+      N: int(rows),
+      bits: int(bits),
+      block_size: int(blockSize),
       accuracy_level: int(level),
     },
   };
@@ -489,11 +494,13 @@ const CLOSE: Readonly<Record<string, NodeCase>> = {
     (row) => 100 + 9 * row,
   ),
   'DynamicQuantizeMatMul of positive values': dynamicQuantizeMatmul([7, 45, 2], () => 128, {
-    ...{ type: 'float', shape: [2, 45] },
+    type: 'float',
+    shape: [2, 45],
     data: Float32Array.from({ length: 90 }, () => 1 + even()),
   }),
   'DynamicQuantizeMatMul of zeros': dynamicQuantizeMatmul([7, 45, 2], () => 128, {
-    ...{ type: 'float', shape: [2, 45] },
+    type: 'float',
+    shape: [2, 45],
     data: new Float32Array(90),
   }),
 };

@@ -263,7 +263,11 @@ describe('a session does not open', () => {
       const at = nodes.findIndex((node) => node.opType === opType);
       const node = nodes[at]!;
       const copy: Node = {
-        ...{ name: 'copy', opType: 'Concat', domain: '', inputs: [node.inputs[index]!], outputs: ['copied'] },
+        name: 'copy',
+        opType: 'Concat',
+        domain: '',
+        inputs: [node.inputs[index]!],
+        outputs: ['copied'],
         attributes: { axis: { type: 'int', value: 0 } },
       };
       const changed = { ...node, inputs: node.inputs.with(index, 'copied') };

@@ -30,7 +30,7 @@ async function assertFollows(
   t: Parameters<typeof statisticsOver>[0],
 ) {
   const statistics = await statisticsOver(t, model, TEXT);
-  const imatrix = { ...{ name: 'x', sha256: '', datasets: [], chunks: 1, notes: [] } };
+  const imatrix = { name: 'x', sha256: '', datasets: [], chunks: 1, notes: [] };
   const importances = { ...imatrix, entries: statistics.meanSquares };
   const after = await runPasses({ ...model, statistics, importances }, passes.map(parsePassRequest));
   const measured = await statisticsOver(t, { ...after }, TEXT);

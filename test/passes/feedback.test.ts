@@ -95,7 +95,8 @@ describe('what calibration says of rounding', () => {
   const squares = new Float32Array(256).map((_, i) => i % 2);
   const known = {
     ...madeUpStatistics(SMALL_PLM),
-    ...{ tokens: 768, meanSquares: new Map([['blk.0.attn_q.weight', squares]]) },
+    tokens: 768,
+    meanSquares: new Map([['blk.0.attn_q.weight', squares]]),
   };
   const imatrix = { name: 'x.gguf', sha256: '', datasets: [], chunks: 1, notes: [] };
 

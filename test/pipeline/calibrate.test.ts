@@ -15,13 +15,12 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 it('a limit of tokens is one of all texts together', async (t) => {
   const text = 'Call me Ishmael. ';
   const { tokens } = await calibrate({
-    ...{
-      model: memoryModel(SMALL_PLM),
-      source: 'memory',
-      output: path.join(temporaryFolder(t), 'x'),
-      threads: 1,
-    },
-    ...{ texts: ['a', 'b'].map((name) => ({ name, text })), maxTokens: text.length + 3 },
+    model: memoryModel(SMALL_PLM),
+    source: 'memory',
+    output: path.join(temporaryFolder(t), 'x'),
+    threads: 1,
+    texts: ['a', 'b'].map((name) => ({ name, text })),
+    maxTokens: text.length + 3,
   });
   assert.equal(tokens, text.length + 3);
 });

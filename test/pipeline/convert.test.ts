@@ -67,7 +67,10 @@ async function withModel<T>(source: string, use: (model: Model) => Promise<T>): 
 function run(source: string, output: string, targets: string[], rest: Rest = {}): Promise<ConvertResult> {
   return withModel(source, async (model) =>
     convert({
-      ...{ model, source, output, threads: 1 },
+      model,
+      source,
+      output,
+      threads: 1,
       targets: await planTargets(model, targets, rest),
       ...rest,
     }),
@@ -170,7 +173,8 @@ describe('what is in the output folder', () => {
     const message = new RegExp(`^${TARGET_FILE}: exists already in \\S+; --force replaces it$`);
     await assertRejects(output, () => run(source, output, ['gguf:q8_0']), { failure: 'local-io', message });
     await assertRejects(output, () => run(source, output, ['gguf:f16', 'gguf:q8_0']), {
-      ...{ failure: 'local-io', message },
+      failure: 'local-io',
+      message,
     });
     const { manifest } = await run(source, output, ['gguf:q8_0'], { force: true });
     const after = digestsOf(output);
@@ -280,7 +284,8 @@ describe('an interrupted conversion', () => {
     await run(path.join(folder, NAME), output, ['gguf:q8_0']);
     const before = digestsOf(output);
     const work = run(path.join(folder, NAME), output, ['gguf:q8_0', 'gguf:f16'], {
-      ...{ force: true, ...stopAt('advance', 'read back') },
+      force: true,
+      ...stopAt('advance', 'read back'),
     });
     await assert.rejects(work, /^Error: interrupted$/);
     assert.deepEqual(digestsOf(output), before);
@@ -339,7 +344,8 @@ describe('a source that changes during the run is exit 3, and leaves nothing', (
       };
       const work = run(source, path.join(folder, 'out'), ['gguf:q8_0'], { progress });
       await assert.rejects(work, {
-        ...{ failure: 'invalid-input', message: 'model.safetensors: changed while reading' },
+        failure: 'invalid-input',
+        message: 'model.safetensors: changed while reading',
       });
       assert.deepEqual(readdirSync(folder), [NAME]);
     });

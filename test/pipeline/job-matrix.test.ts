@@ -12,11 +12,15 @@ describe('a matrix of jobs', () => {
     assert.deepEqual(jobMatrix(request).include.slice(0, 3), [
       {
         name: 'PLM-1.8B-Instruct-gguf-q4_k_m-900MB',
-        ...{ model: models[0], target: 'gguf:q4_k_m', size: '900MB' },
+        model: models[0],
+        target: 'gguf:q4_k_m',
+        size: '900MB',
       },
       {
         name: 'PLM-1.8B-Instruct-gguf-q4_k_m-1.1GB',
-        ...{ model: models[0], target: 'gguf:q4_k_m', size: '1.1GB' },
+        model: models[0],
+        target: 'gguf:q4_k_m',
+        size: '1.1GB',
       },
       { name: 'PLM-1.8B-Instruct-onnx-q4', model: models[0], target: 'onnx:q4' },
     ]);
@@ -26,7 +30,10 @@ describe('a matrix of jobs', () => {
   it('has a job a part, whose names begin with that of the whole', () => {
     const request = { models: ['plm'], targets: ['webgpu:q8'], shards: 3 };
     assert.deepEqual(jobMatrix(request).include[1], {
-      ...{ name: 'plm-webgpu-q8.part-2-of-3', model: 'plm', target: 'webgpu:q8', shard: '2/3' },
+      name: 'plm-webgpu-q8.part-2-of-3',
+      model: 'plm',
+      target: 'webgpu:q8',
+      shard: '2/3',
     });
     assert.deepEqual(names({ models: ['plm'], targets: ['webgpu:q8'] }), ['plm-webgpu-q8']);
   });

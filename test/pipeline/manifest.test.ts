@@ -40,13 +40,13 @@ function artifact(target: string, ...files: string[]): ManifestArtifact {
     fallbacks: [{ tensor: 'w', wanted: 'Q6_K', used: 'Q8_0', reason: 'too narrow' }],
     tensors: [
       {
-        ...{ name: 'token_embd.weight', source: 'model.embed_tokens.weight', scheme: 'Q8_0' },
-        ...{
-          shape: [4, 32],
-          bytes: 136,
-          sha256: SHA('d'),
-          error: { relativeRms: 0.0012345678901234567, maxAbs: 1e-7 },
-        },
+        name: 'token_embd.weight',
+        source: 'model.embed_tokens.weight',
+        scheme: 'Q8_0',
+        shape: [4, 32],
+        bytes: 136,
+        sha256: SHA('d'),
+        error: { relativeRms: 0.0012345678901234567, maxAbs: 1e-7 },
       },
     ],
     files,
@@ -239,14 +239,17 @@ test('what verifying has found is recorded for the artifact of the run', async (
   const recorded = new Map(artifacts.map(({ files, verification }) => [files[0], verification]));
   assert.deepEqual([recorded.get('b.gguf'), recorded.get('c.gguf')], [undefined, undefined]);
   assert.deepEqual(recorded.get('a.gguf'), {
-    ...{ tokens: 7, meanKld: 0.25, top1: 0.75 },
+    tokens: 7,
+    meanKld: 0.25,
+    top1: 0.75,
     texts: [SHA_OF_ISHMAEL],
   });
 });
 
 describe('a file is checked against the manifest beside it', () => {
   const present = (digit: string, bytes = 10, name = 'b.gguf') => ({
-    ...{ name, bytes },
+    name,
+    bytes,
     sha256: async () => SHA(digit),
   });
 

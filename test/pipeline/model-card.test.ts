@@ -129,21 +129,30 @@ describe('model card', () => {
       const hostile = card({
         manifest: manifest(
           artifact({
-            ...{ version: text, source: { format: 'gguf', name: text, files: [] }, passes: [text] },
+            version: text,
+            source: { format: 'gguf', name: text, files: [] },
+            passes: [text],
             options: { recipe: text, imatrix: text, [text]: text },
           }),
           artifact({ target: 'onnx:q4', options: { scheme: text }, files: ['onnx/model_q4.onnx'] }),
           artifact({ target: 'webgpu:q4', files: ['webgpu-q4/index.html'] }),
         ),
         source: {
-          ...{ license: text, licenseName: text, licenseLink: text, baseModels: [text], tags: [text] },
-          ...{ languages: [text], datasets: [text] },
+          license: text,
+          licenseName: text,
+          licenseLink: text,
+          baseModels: [text],
+          tags: [text],
+          languages: [text],
+          datasets: [text],
         },
       });
       const plain = card({
         manifest: manifest(
           artifact({
-            ...{ version: 'x', source: { format: 'gguf', name: 'x', files: [] }, passes: ['x'] },
+            version: 'x',
+            source: { format: 'gguf', name: 'x', files: [] },
+            passes: ['x'],
             options: { recipe: 'x', imatrix: 'x', x: 'x' },
           }),
           artifact({ target: 'onnx:q4', options: { scheme: 'x' }, files: ['onnx/model_q4.onnx'] }),

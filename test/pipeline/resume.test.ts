@@ -95,8 +95,15 @@ class Bench {
     const model = await openSource(this.source);
     try {
       await convert({
-        ...{ model, source: this.source, output, threads: 1, resume, force, progress },
-        ...{ targets: await planTargets(model, targets, OPTIONS), signal: stop.signal },
+        model,
+        source: this.source,
+        output,
+        threads: 1,
+        resume,
+        force,
+        progress,
+        targets: await planTargets(model, targets, OPTIONS),
+        signal: stop.signal,
       });
     } finally {
       await closeModel(model);

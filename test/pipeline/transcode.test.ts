@@ -137,7 +137,11 @@ describe('importances reach the encoder, each tensor’s its own', () => {
         const shape = [values.length / width, width];
         const source = memoryTensor(values, { scheme: 'F32', shape, origin: { file: 0, offset: index } });
         const tensor: PlannedTensor = {
-          ...{ source, name: `w${index}`, scheme: 'Q4_K', offset: 0, ...(importance && { importance }) },
+          source,
+          name: `w${index}`,
+          scheme: 'Q4_K',
+          offset: 0,
+          ...(importance && { importance }),
         };
         return {
           tensor,

@@ -95,8 +95,15 @@ const ODD: PlmConfig = {
 
 const PRUNABLE: PlmConfig = {
   ...SMALL_PLM,
-  ...{ vocabSize: 270, hiddenSize: 64, numAttentionHeads: 2, intermediateSizes: [96, 96], kvLoraRank: 32 },
-  ...{ qkNopeHeadDim: 24, qkRopeHeadDim: 8, vHeadDim: 32, maxPositionEmbeddings: 32 },
+  vocabSize: 270,
+  hiddenSize: 64,
+  numAttentionHeads: 2,
+  intermediateSizes: [96, 96],
+  kvLoraRank: 32,
+  qkNopeHeadDim: 24,
+  qkRopeHeadDim: 8,
+  vHeadDim: 32,
+  maxPositionEmbeddings: 32,
 };
 
 /** A template that bundles have a form for. */

@@ -21,8 +21,15 @@ function lineageOf(text: string): Lineage {
     source: { ...source, origin: { repository: text, revision: text } },
     artifact: source,
     record: {
-      ...{ target: text, version: text, source, options: { [text]: text }, passes: [text] },
-      ...{ changes: [], fallbacks: [], tensors: [], files: [text] },
+      target: text,
+      version: text,
+      source,
+      options: { [text]: text },
+      passes: [text],
+      changes: [],
+      fallbacks: [],
+      tensors: [],
+      files: [text],
     },
     texts: [{ name: text, bytes: 1, sha256: HASH }],
   };
@@ -31,11 +38,14 @@ function lineageOf(text: string): Lineage {
 /** A report in which all that a model or a file can say is `text`. */
 function reportOf(text: string): Report {
   const { tensors, ...verification } = verificationOf(SMALL_PLM, {
-    ...{ passed: false, failures: [text], worst: [worstPosition(text), worstPosition(text, Infinity)] },
+    passed: false,
+    failures: [text],
+    worst: [worstPosition(text), worstPosition(text, Infinity)],
   });
   const named = { ...verification, tensors: tensors.map((tensor) => ({ ...tensor, name: text })) };
   return {
-    ...{ title: text, version: '1.2.3' },
+    title: text,
+    version: '1.2.3',
     sections: [
       verificationSection(text, named, lineageOf(text)),
       sweepSection(text, [sweepPoint(100, 0.1), sweepPoint(200, 0.01)], lineageOf(text), [[text, text]]),

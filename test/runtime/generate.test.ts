@@ -37,7 +37,11 @@ async function run(
 ) {
   const sampler = new Sampler({ temperature: 0 });
   const text = generate(runtime, prompt, {
-    ...{ sampler, maxTokens: 5, stopTokenIds: [], tokenCount: 50, ...options },
+    sampler,
+    maxTokens: 5,
+    stopTokenIds: [],
+    tokenCount: 50,
+    ...options,
   });
   const ids: number[] = [];
   for (let step = await text.next(); ; step = await text.next()) {

@@ -36,9 +36,15 @@ describe(`${ROWS * COLUMNS} weights of seed ${SEED} have ggml's bytes`, () => {
         compute.floats(source, weights.length).set(weights);
         if (importance !== undefined) compute.floats(weighing, COLUMNS).set(importance);
         compute.run('transcode', {
-          ...{ source, sourceScheme: SCHEMES.F32.ggmlType, sourceRowBytes: 4 * COLUMNS },
-          ...{ target, targetScheme: SCHEMES[scheme].ggmlType, targetRowBytes: schemeBytes(scheme, COLUMNS) },
-          ...{ rows: ROWS, columns: COLUMNS, importance: importance === undefined ? 0 : weighing },
+          source,
+          sourceScheme: SCHEMES.F32.ggmlType,
+          sourceRowBytes: 4 * COLUMNS,
+          target,
+          targetScheme: SCHEMES[scheme].ggmlType,
+          targetRowBytes: schemeBytes(scheme, COLUMNS),
+          rows: ROWS,
+          columns: COLUMNS,
+          importance: importance === undefined ? 0 : weighing,
         });
         const ours = compute.bytes(target, schemeBytes(scheme, weights.length)).slice();
         await compute.close();

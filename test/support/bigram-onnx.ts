@@ -43,7 +43,9 @@ export function writeBigram(folder: string): void {
         initializers: [
           { name: 'rows', type: 'float', shape: [VOCABULARY, WIDTH], data: rows },
           {
-            ...{ name: 'columns', type: 'float', shape: [WIDTH, VOCABULARY] },
+            name: 'columns',
+            type: 'float',
+            shape: [WIDTH, VOCABULARY],
             data: { location: 'model_q4.onnx_data', offset: 0, length: columns.length },
           },
           { name: 'heads', type: 'int64', shape: [1], data: new Uint8Array(BigInt64Array.of(1n).buffer) },

@@ -40,7 +40,9 @@ export function wordsOf(line: string, cwd: string, env: NodeJS.ProcessEnv = {}):
   const command = line.replace(PROGRAM, 'words').replace(/ > .*$/, '');
   const script = `words() { printf '%s\\0' "$@"; }; ${command}`;
   const { stdout, status, stderr } = spawnSync('bash', ['--norc', '-c', script], {
-    ...{ cwd, encoding: 'utf8', env: { PATH: process.env.PATH, ...env } },
+    cwd,
+    encoding: 'utf8',
+    env: { PATH: process.env.PATH, ...env },
   });
   if (status !== 0) throw new Error(`${line}: ${stderr}`);
   return stdout.split('\0').slice(0, -1);

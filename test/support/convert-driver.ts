@@ -16,7 +16,10 @@ try {
   const options = shardSize === undefined ? {} : { shardSize: Number(shardSize) };
   try {
     const job = {
-      ...{ model, source, output, threads: 1 },
+      model,
+      source,
+      output,
+      threads: 1,
       targets: [await planTarget(model, target, options)],
       force: process.env.FORCE !== undefined,
       resume: process.env.RESUME !== undefined,

@@ -42,7 +42,9 @@ export async function greedy(
   const options = { attention, threads: 1 };
   const { promptIds, ids, text } = await generate(model, {
     ...options,
-    ...{ prompt, maxTokens: tokens, sampler: { temperature: 0 } },
+    prompt,
+    maxTokens: tokens,
+    sampler: { temperature: 0 },
   });
   const rows = await logitsOf(model, [...promptIds, ...ids], options);
   const leads = rows.slice(promptIds.length - 1, -1).map((row) => {

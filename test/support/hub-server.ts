@@ -286,7 +286,9 @@ export class HubServer {
     const isPullRequest = seen.url.includes('create_pr=1');
     const commit = this.#addCommit(name, isPullRequest ? 'refs/pr/1' : branch, files);
     sendJson(response, 200, {
-      ...{ commitOid: commit, commitUrl: `${this.endpoint}/${name}/commit/${commit}`, hookOutput: '' },
+      commitOid: commit,
+      commitUrl: `${this.endpoint}/${name}/commit/${commit}`,
+      hookOutput: '',
       ...(isPullRequest && { pullRequestUrl: `${this.endpoint}/${name}/discussions/1` }),
     });
   }
@@ -341,7 +343,10 @@ function emptyRepository(isPrivate: boolean): Repository {
 export function treeEntry(path: string, bytes: Buffer) {
   const isLarge = LARGE.test(path);
   return {
-    ...{ type: 'file', path, size: bytes.length, oid: gitHash(bytes) },
+    type: 'file',
+    path,
+    size: bytes.length,
+    oid: gitHash(bytes),
     ...(isLarge && { lfs: { oid: sha256(bytes), size: bytes.length, pointerSize: 134 } }),
   };
 }
@@ -365,7 +370,8 @@ export function sendBytes(
   if (start >= bytes.length && start > 0) return void response.writeHead(416).end();
   response.writeHead(range ? 206 : 200, {
     'Content-Type': 'application/octet-stream',
-    ...{ 'Content-Length': end - start, ETag: `"${sha256(named).slice(0, 32)}"` },
+    'Content-Length': end - start,
+    ETag: `"${sha256(named).slice(0, 32)}"`,
     ...(range && { 'Content-Range': `bytes ${start}-${end - 1}/${bytes.length}` }),
   });
   response.end(bytes.subarray(start, end));

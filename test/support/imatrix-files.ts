@@ -75,7 +75,12 @@ export function randomImatrix(config: PlmConfig, changes: Partial<Imatrix> = {})
     importances(shape.at(-1)!, seed),
   ]);
   return {
-    ...{ name: 'plm.imatrix.gguf', sha256: 'ab'.repeat(32), entries: new Map(entries) },
-    ...{ datasets: ['calibration.txt'], chunks: 7, notes: [], ...changes },
+    name: 'plm.imatrix.gguf',
+    sha256: 'ab'.repeat(32),
+    entries: new Map(entries),
+    datasets: ['calibration.txt'],
+    chunks: 7,
+    notes: [],
+    ...changes,
   };
 }

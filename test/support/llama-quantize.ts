@@ -32,10 +32,19 @@ function load() {
   const override = koffi.struct('Override', { pattern: 'str', type: 'int32_t' });
   // The fields that tests set; the rest keeps the defaults that the library returns.
   koffi.struct('QuantizeParams', {
-    ...{ nthread: 'int32_t', ftype: 'int32_t', outputType: 'int32_t', tokenEmbeddingType: 'int32_t' },
-    ...{ allowRequantize: 'bool', quantizeOutput: 'bool', onlyCopy: 'bool', pure: 'bool' },
-    ...{ keepSplit: 'bool', dryRun: 'bool' },
-    ...{ imatrix: koffi.pointer(importance), metadata: 'void *', tensorTypes: koffi.pointer(override) },
+    nthread: 'int32_t',
+    ftype: 'int32_t',
+    outputType: 'int32_t',
+    tokenEmbeddingType: 'int32_t',
+    allowRequantize: 'bool',
+    quantizeOutput: 'bool',
+    onlyCopy: 'bool',
+    pure: 'bool',
+    keepSplit: 'bool',
+    dryRun: 'bool',
+    imatrix: koffi.pointer(importance),
+    metadata: 'void *',
+    tensorTypes: koffi.pointer(override),
     rest: koffi.array('uint8_t', 80),
   });
   const defaults = llama!.func('QuantizeParams llama_model_quantize_default_params()')();
@@ -65,7 +74,11 @@ export function llamaQuantize(
     imatrix,
   } = options;
   const code = quantize(source, target, {
-    ...{ ...defaults, nthread: threads, ftype: fileType, pure, allowRequantize },
+    ...defaults,
+    nthread: threads,
+    ftype: fileType,
+    pure,
+    allowRequantize,
     ...(tokenEmbedding && { tokenEmbeddingType: SCHEMES[tokenEmbedding].ggmlType }),
     // Both lists end with an entry of null.
     ...(tensorTypes && {

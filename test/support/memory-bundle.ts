@@ -57,7 +57,11 @@ export async function memoryBundle(
     const matrix = byNeuron ? transposed(values, shape[0]!, shape[1]!) : values;
     const { valuePlane, scalePlane, rounded } = encode(scheme, matrix, rows, columns);
     tensors.push({
-      ...{ name, scheme, rows, columns, layout: byNeuron ? 'neurons' : 'rows' },
+      name,
+      scheme,
+      rows,
+      columns,
+      layout: byNeuron ? 'neurons' : 'rows',
       values: store(rows, valuePlane),
       scales: scalePlane.length === 0 ? [] : store(rows, scalePlane),
     });
@@ -68,7 +72,11 @@ export async function memoryBundle(
     shards: shards.map((shard) => shard.bytes()),
     decoded: withTensors(model, ...decoded),
     manifest: {
-      ...{ schema: BUNDLE_SCHEMA, version: BUNDLE_VERSION, name: model.name, scheme: 'mixed', tensors },
+      schema: BUNDLE_SCHEMA,
+      version: BUNDLE_VERSION,
+      name: model.name,
+      scheme: 'mixed',
+      tensors,
       tool: { name: 'plmpress', version: '0' },
       model: bundleModel(model.config),
       runtime: file('runtime.js', 0),
@@ -76,7 +84,9 @@ export async function memoryBundle(
       shards: shards.map((shard, index) => file(`w-${index}.bin`, shard.bytes().length)),
       generation: { stop_token_ids: [] },
       requirements: { features: [], optional_features: [], limits: {} },
-      ...{ memory: [], sources: [], passes: [] },
+      memory: [],
+      sources: [],
+      passes: [],
       selfTest: {
         prompt: [],
         likeliest: [],

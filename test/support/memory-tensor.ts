@@ -11,7 +11,10 @@ export function memoryTensor(
   const stored = new Uint8Array(rowBytes(layout) * shape.slice(0, -1).reduce((rows, n) => rows * n, 1));
   codecOf(scheme).encode!(values, 0, stored, 0, values.length);
   return {
-    ...{ name, scheme, shape, origin },
+    name,
+    scheme,
+    shape,
+    origin,
     rowStep: 1,
     async readRows(range, into) {
       const start = range.first * rowBytes(layout);

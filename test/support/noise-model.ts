@@ -19,7 +19,11 @@ export function noiseModel(config: PlmConfig): Model {
     const size = rowBytes({ shape, scheme });
     const row = { F32: ones, F16: halves, Q4_0: blocks }[scheme](shape.at(-1)!);
     const tensor: Tensor = {
-      ...{ name, scheme, shape, origin: { file: 0, offset: 0 }, rowStep: 1 },
+      name,
+      scheme,
+      shape,
+      origin: { file: 0, offset: 0 },
+      rowStep: 1,
       async readRows({ first, count }, into) {
         for (let i = 0; i < count; i++) into.set(row((index << 20) + first + i), i * size);
       },

@@ -10,7 +10,9 @@ export function npmInstall(folder: string, argv: readonly string[]): string | un
   writeFileSync(path.join(folder, 'package.json'), '{ "private": true }');
   const install = ['install', '--ignore-scripts', '--prefer-offline', '--no-audit', '--no-fund'];
   const { status, stderr } = spawnSync('npm', [...install, ...argv], {
-    ...{ cwd: folder, encoding: 'utf8', stdio: ['ignore', 'ignore', 'pipe'] },
+    cwd: folder,
+    encoding: 'utf8',
+    stdio: ['ignore', 'ignore', 'pipe'],
   });
   if (status === 0) return undefined;
   const [unreachable] = UNREACHABLE.exec(stderr) ?? [];

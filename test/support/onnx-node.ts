@@ -83,8 +83,11 @@ function modelOf(
 ): OnnxModel {
   const named = inputs.flatMap((input, i) => (input === undefined ? [] : [{ name: `x${i}`, ...input }]));
   return {
-    ...{ irVersion: 10, opsets: { '': 21, 'com.microsoft': 1 } },
-    ...{ producerName: 'test', producerVersion: '', metadata: {} },
+    irVersion: 10,
+    opsets: { '': 21, 'com.microsoft': 1 },
+    producerName: 'test',
+    producerVersion: '',
+    metadata: {},
     graph: {
       name: 'one node',
       inputs: named
@@ -105,7 +108,10 @@ function modelOf(
         ),
       nodes: [
         {
-          ...{ name: 'node', opType, domain, attributes },
+          name: 'node',
+          opType,
+          domain,
+          attributes,
           inputs: inputs.map((input, i) => (input === undefined ? '' : `x${i}`)),
           outputs: outputs.map((type, i) => (type === undefined ? '' : `y${i}`)),
         },

@@ -31,7 +31,10 @@ export async function writePageBundle(
   const script = { answer: tokenizer.encode(ANSWER), begin: lead[0], lead: lead.length };
   const { outputFiles } = await build({
     entryPoints: [path.join(repoRoot, 'test/support/fake-runtime.ts')],
-    ...{ bundle: true, format: 'esm', write: false, logLevel: 'error' },
+    bundle: true,
+    format: 'esm',
+    write: false,
+    logLevel: 'error',
     define: { SCRIPT: JSON.stringify(script) },
   });
   writeFileSync(path.join(folder, 'runtime.js'), outputFiles[0]!.contents);

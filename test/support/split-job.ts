@@ -70,7 +70,7 @@ export class SplitJob {
     { from = this.source, weighed = true }: { readonly from?: string; readonly weighed?: boolean } = {},
   ): Promise<string> {
     const output = path.join(this.folder, 'merged');
-    await merge({ ...{ parts, output, from, threads: 1 }, ...(weighed && { imatrix: this.imatrix }) });
+    await merge({ parts, output, from, threads: 1, ...(weighed && { imatrix: this.imatrix }) });
     return output;
   }
 

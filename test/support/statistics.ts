@@ -19,7 +19,9 @@ export function madeUpStatistics(config: PlmConfig, seed = 1): Statistics {
   const random = (count: number) => Float32Array.from({ length: count }, () => 0.01 + next());
   const matrices = plmTensors(config).filter(({ shape, ggufName }) => shape.length > 1 && ggufName);
   return {
-    ...{ name: 'made-up', sha256: '', tokens: 100 },
+    name: 'made-up',
+    sha256: '',
+    tokens: 100,
     meanSquares: new Map(matrices.map(({ ggufName, shape }) => [ggufName!, random(shape.at(-1)!)])),
     neurons: config.intermediateSizes.map((width) => ({
       firings: random(width).map((rate) => Math.ceil(90 * rate)),
@@ -52,8 +54,13 @@ export function correlatedStatistics(config: PlmConfig): Statistics {
 export async function statisticsOver(t: TestContext, model: Model, text: string): Promise<Statistics> {
   const output = path.join(temporaryFolder(t), 'statistics.gguf');
   await calibrate({
-    ...{ model, source: 'memory', texts: [{ name: 'text', text }], output, threads: 1 },
-    ...{ contextLength: Math.min(256, model.config.maxPositionEmbeddings), moments: MOMENT_ROLES },
+    model,
+    source: 'memory',
+    texts: [{ name: 'text', text }],
+    output,
+    threads: 1,
+    contextLength: Math.min(256, model.config.maxPositionEmbeddings),
+    moments: MOMENT_ROLES,
   });
   const file = await InputFile.open(output, 'statistics.gguf');
   t.after(() => file.close());

@@ -11,7 +11,10 @@ export function sweepPoint(bytes: number, kld: number): SweepPoint {
     allocation: { tensors, bytes, predictedKld: kld, measuredKld: kld, tokens: 64 },
     comparison: {
       kld: { mean: kld, median: kld, p99: kld, max: kld },
-      ...{ tokens: 64, top1: 0.9, ppl: { reference: 10, artifact: 11 }, maxAbsError: 1 },
+      tokens: 64,
+      top1: 0.9,
+      ppl: { reference: 10, artifact: 11 },
+      maxAbsError: 1,
     },
   };
 }

@@ -56,7 +56,8 @@ export async function continuations(task: {
   const { pipeline, TextStreamer } = await import('@huggingface/transformers');
   const { name, device, dtype, session: session_options = {} } = task.model;
   const generator = await pipeline('text-generation', name, {
-    ...{ device, session_options },
+    device,
+    session_options,
     ...(dtype && { dtype }),
   });
   try {
@@ -83,7 +84,9 @@ export async function continuations(task: {
     for (const prompt of task.prompts) {
       [ids, runs] = [[], []];
       const [output] = await generator(prompt, {
-        ...{ max_new_tokens: task.tokens, do_sample: false, return_full_text: false },
+        max_new_tokens: task.tokens,
+        do_sample: false,
+        return_full_text: false,
         streamer: streamer(),
       });
       const generated = output!.generated_text;

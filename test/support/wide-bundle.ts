@@ -17,7 +17,9 @@ const EMBEDDING = 'model.embed_tokens.weight';
 export async function writeWideBundle(t: TestContext, count: number): Promise<string> {
   const config = {
     ...SMALL_PLM,
-    ...{ hiddenSize: HIDDEN_SIZE, numHiddenLayers: 1, intermediateSizes: [512] },
+    hiddenSize: HIDDEN_SIZE,
+    numHiddenLayers: 1,
+    intermediateSizes: [512],
   };
   const folder = await writeBundle(t, noiseModel(config), 'q4');
   const manifest = readManifest(folder);

@@ -82,7 +82,8 @@ describe('two models over the same tokens', () => {
   it('tells every position, and how many neurons fire where that is asked', async () => {
     const rows: RowMetrics[] = [];
     const { firing, kld } = await compareModels(reference, reference, IDS, {
-      ...{ threads: 1, countsFirings: true },
+      threads: 1,
+      countsFirings: true,
       onRow: (row) => rows.push(row),
       openArtifact: (size) => PlmRuntime.open(reference, { ...size, threads: 1 }),
     });

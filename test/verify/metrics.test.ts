@@ -96,8 +96,12 @@ describe('all positions', () => {
   const metrics = (kld: number, changes: Partial<RowMetrics> = {}): RowMetrics => {
     const guess = { id: 0, probability: 1 };
     return {
-      ...{ kld, agrees: true, maxAbsError: 0, nll: { reference: 0, artifact: 0 } },
-      ...{ guess: { reference: guess, artifact: guess }, ...changes },
+      kld,
+      agrees: true,
+      maxAbsError: 0,
+      nll: { reference: 0, artifact: 0 },
+      guess: { reference: guess, artifact: guess },
+      ...changes,
     };
   };
 

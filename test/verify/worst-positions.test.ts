@@ -13,7 +13,9 @@ const tokenizer = new Tokenizer(model.tokenizer);
 
 function rowsOf(klds: readonly number[], id = 65): RowMetrics[] {
   return klds.map((kld, index) => ({
-    ...{ kld, agrees: true, maxAbsError: 0 },
+    kld,
+    agrees: true,
+    maxAbsError: 0,
     guess: { reference: { id, probability: 0.5 }, artifact: { id, probability: 0.25 } },
     nll: index === klds.length - 1 ? undefined : { reference: Math.log(2), artifact: Math.log(4) },
   }));

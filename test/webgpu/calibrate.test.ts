@@ -39,8 +39,12 @@ const CONTEXT = 40;
 
 const ONE_LAYER: PlmConfig = {
   ...SMALL_PLM,
-  ...{ hiddenSize: 96, numHiddenLayers: 1, intermediateSizes: [160], maxPositionEmbeddings: CONTEXT },
-  ...{ numAttentionHeads: 2, kvLoraRank: 64 },
+  hiddenSize: 96,
+  numHiddenLayers: 1,
+  intermediateSizes: [160],
+  maxPositionEmbeddings: CONTEXT,
+  numAttentionHeads: 2,
+  kvLoraRank: 64,
 };
 
 /** Copies of the sums of every reading. */

@@ -101,9 +101,14 @@ function scaleFigures(): Readonly<Record<string, number>> {
   const time = lastRun('scale', 'time a gigabyte, gguf:q4_k_m');
   const [, large, small] = /([\d.]+) GB against ([\d.]+) GB/.exec(memory.what)!.map(Number);
   return {
-    ...{ 'large-size': large!, 'small-size': small! },
-    ...{ 'large-memory': memory.ours, 'small-memory': memory.baseline, 'memory-ratio': ratio(memory) },
-    ...{ 'large-time': time.ours, 'small-time': time.baseline, 'time-ratio': ratio(time) },
+    'large-size': large!,
+    'small-size': small!,
+    'large-memory': memory.ours,
+    'small-memory': memory.baseline,
+    'memory-ratio': ratio(memory),
+    'large-time': time.ours,
+    'small-time': time.baseline,
+    'time-ratio': ratio(time),
   };
 }
 

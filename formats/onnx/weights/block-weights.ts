@@ -83,8 +83,10 @@ export class BlockWeights implements Weights {
     return this.#placer.graph.add('MatMulNBits', at, [x, stored.codes, stored.scales], {
       domain: 'com.microsoft',
       attributes: {
-        ...{ K: int(columnCount(tensor)), N: int(stored.rows) },
-        ...{ bits: int(BLOCK_BITS[this.#schemeOf(tensor)]), block_size: int(BLOCK_SIZE) },
+        K: int(columnCount(tensor)),
+        N: int(stored.rows),
+        bits: int(BLOCK_BITS[this.#schemeOf(tensor)]),
+        block_size: int(BLOCK_SIZE),
         accuracy_level: int(INT8_ACTIVATIONS),
       },
     });

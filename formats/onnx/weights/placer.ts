@@ -89,7 +89,11 @@ export class Placer {
           },
         };
         file.tensors.push({
-          ...{ source, name, scheme, offset: places[0]!.offset, packing },
+          source,
+          name,
+          scheme,
+          offset: places[0]!.offset,
+          packing,
           ...(roundsRows && { byRow }),
           ...(importance && { importance }),
           ...(feedback && { feedback }),

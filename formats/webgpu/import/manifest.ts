@@ -50,7 +50,9 @@ export function parseBundleManifest(text: string, file: string): BundleManifest 
   const firing = root.at('firing').optional();
   const quality = root.at('quality').optional();
   return {
-    ...{ schema: BUNDLE_SCHEMA, version: BUNDLE_VERSION, name: root.at('name').string() },
+    schema: BUNDLE_SCHEMA,
+    version: BUNDLE_VERSION,
+    name: root.at('name').string(),
     tool: { name: root.at('tool').at('name').string(), version: root.at('tool').at('version').string() },
     scheme: oneOf(
       root.at('scheme'),
@@ -191,7 +193,8 @@ function parseSelfTest(field: JsonField, model: BundleModel): SelfTest {
   const held = ids(logits.at('ids'));
   if (values.length !== held.length) throw logits.at('values').unexpected('one value a token');
   return {
-    ...{ prompt, likeliest },
+    prompt,
+    likeliest,
     close: close.map((index) => index.integer(0, prompt.length - 1)),
     logits: {
       ids: held,

@@ -81,7 +81,10 @@ async function readBundle(
     shards.set(entry.file, new VerifiedShard(await open(entry), files.length - 1, entry.sha256));
   }
   return {
-    ...{ format: 'webgpu', manifest, name: manifest.name, config },
+    format: 'webgpu',
+    manifest,
+    name: manifest.name,
+    config,
     async readShard(index) {
       const { file, bytes } = manifest.shards[index]!;
       const shard = new Uint8Array(bytes);
@@ -100,7 +103,10 @@ async function readBundle(
     },
     generation: generationConfig(manifest),
     weighed: manifest.quality !== undefined,
-    ...{ card: {}, files, changes: [], notes: [] },
+    card: {},
+    files,
+    changes: [],
+    notes: [],
   };
 }
 

@@ -27,7 +27,10 @@ export function parseVocabulary(text: string, file: string, vocabSize: number): 
     added: root.at('added').items(MAX_VOCABULARY).map(parseAdded),
     normalizer: oneOf(root.at('normalizer'), ['NFC', 'none']),
     preTokenizer: oneOf(root.at('preTokenizer'), ['qwen2']),
-    ...{ ...role('bosTokenId'), ...role('eosTokenId'), ...role('padTokenId'), ...role('unkTokenId') },
+    ...role('bosTokenId'),
+    ...role('eosTokenId'),
+    ...role('padTokenId'),
+    ...role('unkTokenId'),
     stopTokenIds: root
       .at('stopTokenIds')
       .items(MAX_END_TOKENS)

@@ -106,13 +106,19 @@ export function calibrateCommand(open: OpenSession): Command {
       }
       const texts = await Promise.all(
         flags.text.map(async ({ name, file }) => ({
-          ...{ name, text: await readText(file) },
+          name,
+          text: await readText(file),
           weight: weight.get(name) ?? 1,
         })),
       );
       const calibrating = (model: Model, place: string | undefined) =>
         calibrate({
-          ...{ model, texts, output, threads, signal, progress },
+          model,
+          texts,
+          output,
+          threads,
+          signal,
+          progress,
           device: flags.device,
           inputs: flags.text.map(({ file }) => file),
           ...(place !== undefined && { source: place }),

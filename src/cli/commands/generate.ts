@@ -61,7 +61,14 @@ export function generateCommand(open: OpenSession): Command {
         source,
         (model) =>
           generate(model, {
-            ...{ prompt, maxTokens, sampler, attention, ffn, threads, signal, progress },
+            prompt,
+            maxTokens,
+            sampler,
+            attention,
+            ffn,
+            threads,
+            signal,
+            progress,
             ...(!session.json && { onText: (text) => writeText(session, text) }),
           }),
         session.access,

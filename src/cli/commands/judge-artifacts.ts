@@ -57,7 +57,8 @@ export async function judgeArtifacts(
 ): Promise<JudgedArtifact[]> {
   const { source, texts, flags } = options;
   const read = {
-    ...{ maxTokens: flags.tokens, signal: session.signal },
+    maxTokens: flags.tokens,
+    signal: session.signal,
     ...(texts && { texts: textsOf(texts) }),
   };
   // A fault of the texts is not a fault of an artifact.

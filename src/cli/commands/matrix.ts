@@ -29,7 +29,8 @@ export function matrixCommand(open: OpenSession): Command {
     .addHelpText('after', HELP)
     .action(async ({ model, to, targetSize, shards }: MatrixFlags) => {
       const matrix = jobMatrix({
-        ...{ models: model, targets: to },
+        models: model,
+        targets: to,
         ...(targetSize && { sizes: targetSize }),
         ...(shards !== undefined && { shards }),
       });

@@ -39,7 +39,14 @@ async function run(session: Session, parts: readonly string[], flags: MergeFlags
   const { signal, progress } = session;
   const start = performance.now();
   const { files, manifest } = await merge({
-    ...{ ...recordedPaths(flags), access: session.access, parts, output, force, threads, signal, progress },
+    ...recordedPaths(flags),
+    access: session.access,
+    parts,
+    output,
+    force,
+    threads,
+    signal,
+    progress,
   });
   if (session.json) {
     const seconds = (performance.now() - start) / 1000;

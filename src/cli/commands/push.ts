@@ -56,8 +56,14 @@ export function pushCommand(open: OpenSession): Command {
       const { create, pr, message, dryRun = false } = flags;
       const baseModel = flags.baseModel && repositoryOf(flags.baseModel, env).repository;
       const result = await push({
-        ...{ folder, repository: target.repository, branch: target.revision, dryRun },
-        ...{ pullRequest: pr === true, settings: hubSettings(env), signal, progress },
+        folder,
+        repository: target.repository,
+        branch: target.revision,
+        dryRun,
+        pullRequest: pr === true,
+        settings: hubSettings(env),
+        signal,
+        progress,
         ...(create && { create }),
         ...(message !== undefined && { message }),
         ...(baseModel && { baseModel }),

@@ -42,7 +42,12 @@ async function run(session: Session, manifest: string, flags: ReproduceFlags): P
   const { only, output, threads } = flags;
   const { signal, progress } = session;
   const artifacts = await reproduce({
-    ...{ ...recordedPaths(flags), access: session.access, manifest, threads, signal, progress },
+    ...recordedPaths(flags),
+    access: session.access,
+    manifest,
+    threads,
+    signal,
+    progress,
     ...(only && { only }),
     ...(output !== undefined && { output }),
   });

@@ -142,11 +142,17 @@ async function run(session: Session, { place, model, statistics }: Input, flags:
     flags.output === undefined
       ? undefined
       : await SweepFile.open(flags.output, model, inputs, {
-          ...{ force: flags.force ?? false, signal: session.signal },
+          force: flags.force ?? false,
+          signal: session.signal,
         });
   const points: SweepPoint[] = [];
   const found = sweep(model, {
-    ...{ target, sizes, threads, ffnWidths, signal: session.signal, progress: session.progress },
+    target,
+    sizes,
+    threads,
+    ffnWidths,
+    signal: session.signal,
+    progress: session.progress,
     options: { quality, ...(statistics && { statistics }), ...(imatrix && { imatrix }) },
     ...(texts && { texts: textsOf(texts) }),
     ...(evalTexts && { evalTexts: textsOf(evalTexts) }),

@@ -36,8 +36,12 @@ export const dynamicQuantizeMatmul: Operator = {
       throw call.fault('input 1', 'a computed one', 'an initializer');
     }
     return {
-      ...{ form: 'bytes', instead: [1], data: source.initializer, transposed: !source.transposed },
-      ...{ rows: columns, columns: depth },
+      form: 'bytes',
+      instead: [1],
+      data: source.initializer,
+      transposed: !source.transposed,
+      rows: columns,
+      columns: depth,
     };
   },
   evaluate({ inputs: [a, , scales, zeroPoints], outputs, weight, products }) {

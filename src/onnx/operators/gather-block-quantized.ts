@@ -33,8 +33,14 @@ export const gatherBlockQuantized: Operator = {
     }
     const bits = call.int('bits');
     return {
-      ...{ form: 'blocks', instead: [0, 2], data: data.initializer, scales: scales.initializer, bits },
-      ...{ blockSize: call.int('block_size'), rows: rows as number, columns: ((bytes as number) * 8) / bits },
+      form: 'blocks',
+      instead: [0, 2],
+      data: data.initializer,
+      scales: scales.initializer,
+      bits,
+      blockSize: call.int('block_size'),
+      rows: rows as number,
+      columns: ((bytes as number) * 8) / bits,
     };
   },
   evaluate: (execution) => [gatherStoredRows(execution)],

@@ -38,8 +38,13 @@ export const gemm: Operator = {
     if (source === undefined || !isFixed(width) || !isFixed(columns)) return undefined;
     const transposed = source.transposed === (call.int('transB') === 1);
     return {
-      ...{ form: 'floats', instead: [1], data: source.initializer, transposed },
-      ...{ batch: 1, rows: columns, columns: width },
+      form: 'floats',
+      instead: [1],
+      data: source.initializer,
+      transposed,
+      batch: 1,
+      rows: columns,
+      columns: width,
     };
   },
   evaluate({ call, inputs: [a, b, c], outputs, weight, products }) {

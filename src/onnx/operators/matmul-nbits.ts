@@ -55,9 +55,14 @@ export const matmulNBits: Operator = {
       throw call.fault('codes and scales', 'computed ones', 'initializers');
     }
     return {
-      ...{ form: 'blocks', instead: [1, 2], data: data.initializer, scales: scales.initializer },
-      ...{ bits: call.int('bits'), blockSize: call.int('block_size') },
-      ...{ rows: call.int('N'), columns: call.int('K') },
+      form: 'blocks',
+      instead: [1, 2],
+      data: data.initializer,
+      scales: scales.initializer,
+      bits: call.int('bits'),
+      blockSize: call.int('block_size'),
+      rows: call.int('N'),
+      columns: call.int('K'),
     };
   },
   evaluate({ call, inputs: [x], outputs, weight, products }) {

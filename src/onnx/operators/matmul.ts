@@ -24,8 +24,13 @@ export const matmul: Operator = {
     if (source === undefined || !isFixed(rows) || !isFixed(columns) || !batch.every(isFixed))
       return undefined;
     return {
-      ...{ form: 'floats', instead: [1], data: source.initializer, transposed: !source.transposed },
-      ...{ batch: elementCount(batch), rows: columns, columns: rows },
+      form: 'floats',
+      instead: [1],
+      data: source.initializer,
+      transposed: !source.transposed,
+      batch: elementCount(batch),
+      rows: columns,
+      columns: rows,
     };
   },
   evaluate({ call, inputs: [a, b], outputs, weight, products }) {

@@ -47,7 +47,10 @@ export const pruneFfn = {
       const removed = ranking.slice(0, ranking.length - width).sort();
       if (removed.length === 0 && needsRepair !== 'bias') continue;
       const layer: PrunedLayer = {
-        ...{ model, statistics, layer: index, removed },
+        model,
+        statistics,
+        layer: index,
+        removed,
         kept: ranking.slice(ranking.length - width).sort(),
         damping: options.damping,
       };
@@ -68,7 +71,8 @@ export const pruneFfn = {
       activations = selectNeurons(activations, index, layer.kept);
     }
     const config = {
-      ...{ ...model.config, intermediateSizes: widths },
+      ...model.config,
+      intermediateSizes: widths,
       ...(needsRepair === 'bias' && { ffnBias: true as const }),
     };
     return withChanges(model, changes, { ...activations, tensors, config });
@@ -149,7 +153,9 @@ function meanOfRemoved({ statistics, layer, removed }: PrunedLayer, down: Tensor
   const { means } = statistics.neurons[layer]!;
   return {
     ...down,
-    ...{ name: layerTensorName('down_proj_bias', layer), scheme: 'F32', rowStep: 1 },
+    name: layerTensorName('down_proj_bias', layer),
+    scheme: 'F32',
+    rowStep: 1,
     shape: [rowCount(down)],
     async readRows(_, into, signal) {
       const bias = new Float32Array(rowCount(down));

@@ -43,7 +43,8 @@ export function planWith(
   const fixed = tokenEmbedding === undefined ? [] : [exactly('token_embd.weight', tokenEmbedding)];
   return planGguf(model, {
     ...rest,
-    ...{ recipe, version: VERSION },
+    recipe,
+    version: VERSION,
     tensorTypes: [...fixed, ...tensorTypes, ...types],
     ...(model.importances && { imatrix: model.importances }),
   });

@@ -40,7 +40,11 @@ export async function roundedTensor(
   const write = async (bytes: Uint8Array, at: number) => stored.set(bytes, at - offset);
   await round(model, [{ tensor: planned, write }], options);
   return {
-    ...{ name: source.name, scheme, shape: source.shape, origin: source.origin, rowStep: 1 },
+    name: source.name,
+    scheme,
+    shape: source.shape,
+    origin: source.origin,
+    rowStep: 1,
     async readRows({ first }, into) {
       const start = first * rowBytes({ scheme, shape: source.shape });
       into.set(stored.subarray(start, start + into.length));
@@ -72,7 +76,9 @@ async function round(
   const compute = await openCompute({ threads, bytes: SLOTS * bytes + sideBytes(tensors) });
   try {
     return await transcode(transfers, {
-      ...{ compute, slotBytes: bytes, files },
+      compute,
+      slotBytes: bytes,
+      files,
       ...(signal && { signal }),
     });
   } finally {

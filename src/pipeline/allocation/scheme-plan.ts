@@ -58,7 +58,12 @@ export async function writeSchemePlan(
 ): Promise<void> {
   const { tensors, bytes, predictedKld, measuredKld, tokens } = allocation;
   const plan = {
-    ...{ schema: SCHEMA, version: VERSION, bytes, predictedKld, measuredKld, tokens },
+    schema: SCHEMA,
+    version: VERSION,
+    bytes,
+    predictedKld,
+    measuredKld,
+    tokens,
     tensors: Object.fromEntries(tensors.map(({ name, scheme }) => [name, scheme])),
     costs: Object.fromEntries(tensors.map(({ name, cost }) => [name, cost])),
   };

@@ -23,11 +23,13 @@ export async function openInterpreter(
   const runner = {
     memoryBytes: session.memoryBytes,
     integers: (values: readonly number[], shape: readonly number[]): TensorValue => ({
-      ...{ type: 'int64', shape },
+      type: 'int64',
+      shape,
       data: BigInt64Array.from(values, BigInt),
     }),
     empty: ({ type }: Pick<TensorValue, 'type'>, shape: readonly number[]): TensorValue => ({
-      ...{ type, shape },
+      type,
+      shape,
       data: newElements(type, 0),
     }),
     floats: ({ data }: TensorValue) => data as Float32Array,

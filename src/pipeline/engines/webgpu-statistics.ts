@@ -85,7 +85,10 @@ async function load(
     await transcode(
       forms.map((form) => transferTo(engine, form)),
       {
-        ...{ compute, slotBytes: bytes, files: model.files, phase: 'load weights' },
+        compute,
+        slotBytes: bytes,
+        files: model.files,
+        phase: 'load weights',
         ...(progress && { progress }),
         ...(signal && { signal }),
       },

@@ -44,7 +44,9 @@ export async function convertPart(options: ConvertPartOptions): Promise<ConvertP
   const rows = { name: partStem(model.name, share) + ROWS_END, bytes: payloadBytes(tensors) };
   const result = { rows: { path: rows.name, bytes: rows.bytes }, tensors: tensors.length };
   const fill = transcoder(tensors.map(asRows), {
-    ...{ files: model.files, threads, maxMemory },
+    files: model.files,
+    threads,
+    maxMemory,
     ...(progress && { progress }),
     ...(signal && { signal }),
   });
@@ -89,10 +91,14 @@ async function write(output: StagedOutput, job: Job): Promise<PartRecord> {
   const stored = await fill(planned.map((tensor) => ({ tensor, write })));
   await readBack(output, [rows], job);
   const record: PartRecord = {
-    ...{ schema: PART_SCHEMA, schemaVersion: PART_VERSION, part: { number: share.number, of: share.of } },
+    schema: PART_SCHEMA,
+    schemaVersion: PART_VERSION,
+    part: { number: share.number, of: share.of },
     job: await describeJob(model, targets, signal),
     tensors: tensors.map(({ file, tensor: { name } }, index) => ({
-      ...{ file, name, ...stored.get(planned[index]!)! },
+      file,
+      name,
+      ...stored.get(planned[index]!)!,
     })),
   };
   signal?.throwIfAborted();

@@ -44,7 +44,9 @@ async function partsIn(spec: string): Promise<FoundPart[]> {
     const rows = name.slice(0, -RECORD_END.length) + ROWS_END;
     const { text } = await folder.readText(name, MAX_RECORD_BYTES, label);
     parts.push({
-      ...{ record: parsePart(text, label), name: label, rows: path.join(spec, rows) },
+      record: parsePart(text, label),
+      name: label,
+      rows: path.join(spec, rows),
       openRows: () => folder.open(rows, path.join(spec, rows)),
     });
   }

@@ -52,7 +52,12 @@ export async function merge(options: MergeOptions): Promise<WrittenTargets> {
     const read = { ...(progress && { progress }), ...(signal && { signal }) };
     return writeTargets(
       {
-        ...{ model: inputs.model, targets, output, force, threads, ...read },
+        model: inputs.model,
+        targets,
+        output,
+        force,
+        threads,
+        ...read,
         ...(inputs.source !== undefined && { source: inputs.source }),
         inputs: parts.flatMap(({ name, rows }) => [name, rows]),
       },
@@ -78,7 +83,8 @@ function mismatch(
 ): PressError {
   const [got, expected] = values;
   return new PressError('verification', {
-    ...{ file: name, what },
+    file: name,
+    what,
     ...(expected !== undefined && { got, expected }),
   });
 }
@@ -157,17 +163,17 @@ function assertTensors(part: FoundPart, tensors: readonly SharedTensor[]): void 
 
 function otherSize({ name, bytes }: InputFile, expected: number): PressError {
   return new PressError('verification', {
-    ...{
-      file: name,
-      what: 'has another size than its record tells',
-      got: bytes,
-      expected: `${expected} bytes`,
-    },
+    file: name,
+    what: 'has another size than its record tells',
+    got: bytes,
+    expected: `${expected} bytes`,
   });
 }
 
 function otherRows({ name }: InputFile, tensor: PlannedTensor): PressError {
   return new PressError('verification', {
-    ...{ file: name, field: `tensor "${tensor.name}"`, what: 'has other rows than its record tells' },
+    file: name,
+    field: `tensor "${tensor.name}"`,
+    what: 'has other rows than its record tells',
   });
 }

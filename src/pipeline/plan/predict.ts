@@ -79,7 +79,9 @@ export function predict(model: Model, targets: readonly Target[], options: Predi
   }
   const costs = targets.map((target) => targetCost(target, context, devices));
   return {
-    ...{ name: model.name, context, devices },
+    name: model.name,
+    context,
+    devices,
     targets: costs.toSorted((a, b) => b.weightBytes - a.weightBytes),
   };
 }
@@ -95,9 +97,15 @@ function targetCost(target: Target, context: number, devices: readonly DevicePro
   const peakBytes = weightBytes + kvBytes + overheadBytes;
   const flops = (length: number) => 2 * decodeMacs(config, cache, length);
   return {
-    ...{ target: plan.target, fileBytes, weightBytes, cache, kvBytesPerToken, kvBytes },
+    target: plan.target,
+    fileBytes,
+    weightBytes,
+    cache,
+    kvBytesPerToken,
+    kvBytes,
     flopsPerToken: { empty: flops(0), full: flops(context) },
-    ...{ overheadBytes, peakBytes },
+    overheadBytes,
+    peakBytes,
     devices: devices.map((device) => ({
       name: device.name,
       tokensPerSecond: {

@@ -10,7 +10,10 @@ import { VERSION } from '../version.ts';
  */
 export function jobKey({ format, name, origin, files }: Model, targets: readonly Target[]): string {
   const job = {
-    ...{ version: VERSION, format, name, plan: planDigest(targets) },
+    version: VERSION,
+    format,
+    name,
+    plan: planDigest(targets),
     origin: origin && [origin.repository, origin.revision],
     files: files.map((file) => [file.name, file.bytes]),
     targets: targets.map(({ options, passes }) => [options, passes]),

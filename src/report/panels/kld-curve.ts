@@ -22,7 +22,8 @@ export function kldByPositionPanel({ positions, contextLength, kld }: Compared):
     note: `Mean over ${windows === 1 ? 'the only window' : `${formatCount(windows)} windows`} of ${formatCount(contextLength)} tokens, each without a past.`,
     axis: 'position in its window',
     averagesOf: (count) => averages(klds(positions), (index) => index % contextLength, places, count),
-    ...{ places, mean: kld.mean },
+    places,
+    mean: kld.mean,
   });
 }
 
@@ -33,7 +34,8 @@ export function kldAlongTextPanel({ positions, kld }: Compared): Panel {
     note: 'Mean over stretches of the text. Where it is high, that kind of text costs more.',
     axis: 'token of the text',
     averagesOf: (count) => averages(klds(positions), (index) => index, positions.length, count),
-    ...{ places: positions.length, mean: kld.mean },
+    places: positions.length,
+    mean: kld.mean,
   });
 }
 
@@ -64,7 +66,8 @@ function curvePanel({ title, note, axis, places, mean, averagesOf }: Curve): Pan
     marks,
   );
   return {
-    ...{ title, note },
+    title,
+    note,
     figure: html`${drawing}${isMeanDrawn ? html`<p class="note">Dashed: the mean of all positions, ${formatSmall(mean)}.</p>` : ''}`,
     chart: xyChart({
       title,

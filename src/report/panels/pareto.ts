@@ -9,8 +9,12 @@ import { linearScale, logScale } from '../scale.ts';
 /** What bytes buy: the divergence of every size. Points that another beats in both are hollow. */
 export function paretoPanel(points: readonly SweepPoint[]): Panel {
   const known = points.map(({ targetBytes, allocation, comparison }) => ({
-    ...{ targetBytes, bytes: allocation.bytes, kld: comparison.kld.mean, top1: comparison.top1 },
-    ...{ predicted: allocation.predictedKld, width: allocation.ffnWidth },
+    targetBytes,
+    bytes: allocation.bytes,
+    kld: comparison.kld.mean,
+    top1: comparison.top1,
+    predicted: allocation.predictedKld,
+    width: allocation.ffnWidth,
   }));
   const ordered = known.toSorted((a, b) => a.bytes - b.bytes || a.kld - b.kld);
   const drawn = ordered.filter(({ kld }) => kld > 0 && Number.isFinite(kld));

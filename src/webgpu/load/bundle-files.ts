@@ -69,7 +69,9 @@ export class BundleFiles {
   get storage(): StorageStats {
     const keptBytes = [...this.#kept.values()].reduce((sum, bytes) => sum + bytes, 0);
     return {
-      ...{ networkBytes: this.#networkBytes, cachedBytes: this.#cachedBytes, keptBytes },
+      networkBytes: this.#networkBytes,
+      cachedBytes: this.#cachedBytes,
+      keptBytes,
       ...(this.#note !== undefined && { note: this.#note }),
     };
   }

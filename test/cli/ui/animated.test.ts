@@ -11,7 +11,10 @@ function onScreen(t: TestContext, columns: number) {
   const stream = new ScreenStream(columns);
   const clock = { seconds: 0 };
   const reporter = makeReporter({
-    ...{ stream, style: 'animated', theme: makeTheme(false), now: () => 1000 * clock.seconds },
+    stream,
+    style: 'animated',
+    theme: makeTheme(false),
+    now: () => 1000 * clock.seconds,
   });
   t.after(() => reporter.stop());
   return { stream, screen: stream.screen, reporter, clock };

@@ -221,7 +221,9 @@ describe('planGguf with importances', () => {
   const Q6: SchemeOptions = { tokenEmbedding: 'Q6_K', tensorTypes: [{ pattern: 'attn_q', scheme: 'F16' }] };
   const plan = (changes: Partial<Imatrix> = {}, options: Partial<GgufOptions> = {}) =>
     planGguf(hollowModel(SMALL_PLM), {
-      ...{ recipe: 'q8_0', imatrix: { ...imatrix, ...changes }, ...options },
+      recipe: 'q8_0',
+      imatrix: { ...imatrix, ...changes },
+      ...options,
     });
 
   it('gives them to the tensors that round, by their names', () => {

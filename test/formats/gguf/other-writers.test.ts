@@ -37,8 +37,10 @@ describe('keys of other writers', () => {
     'a factor of 0': { 'scaling.factor': f32(0) },
     'the old key with 1': { scale_linear: f32(1) },
     'YaRN by 1': {
-      ...{ 'scaling.type': string('yarn'), 'scaling.factor': f32(1) },
-      ...{ 'scaling.original_context_length': u32(4096), 'scaling.attn_factor': f32(1) },
+      'scaling.type': string('yarn'),
+      'scaling.factor': f32(1),
+      'scaling.original_context_length': u32(4096),
+      'scaling.attn_factor': f32(1),
     },
   };
   for (const [what, keys] of Object.entries(unscaled)) {
@@ -97,7 +99,8 @@ describe('keys of other writers', () => {
     [
       'names for people beside an address on the Hub',
       {
-        ...{ '0.name': string('Plm 1.8B'), '0.organization': string('PLM Team') },
+        '0.name': string('Plm 1.8B'),
+        '0.organization': string('PLM Team'),
         '0.repo_url': string('https://huggingface.co/PLM-Team/PLM-1.8B'),
       },
       ['PLM-Team/PLM-1.8B'],
@@ -133,8 +136,11 @@ describe('keys of other writers', () => {
 
   it('no model is refused for keys of its card', async (t) => {
     const odd: Keys = {
-      ...{ 'general.name': u32(1), 'general.license': u32(1), 'general.tags': string('a') },
-      ...{ 'general.languages': u32(1), 'quantize.imatrix.entries_count': i32(7) },
+      'general.name': u32(1),
+      'general.license': u32(1),
+      'general.tags': string('a'),
+      'general.languages': u32(1),
+      'quantize.imatrix.entries_count': i32(7),
     };
     const model = await openedWith(t, odd, { card: {} });
     assert.deepEqual([model.name, model.card, model.weighed], ['model', {}, true]);
@@ -159,7 +165,9 @@ describe('what GGUF has keys for', () => {
     const [parts] = await partsOf(hollowModel(SMALL_PLM, { tokenizer }));
     assert.deepEqual(parts!.keys.get(template('tool_use')), string('T'));
     assert.deepEqual(parts!.keys.get('tokenizer.chat_templates'), {
-      ...{ type: 'array', items: 'string', value: ['rag', 'tool_use'] },
+      type: 'array',
+      items: 'string',
+      value: ['rag', 'tool_use'],
     });
     assert.deepEqual((await openedWith(t, {}, { tokenizer })).tokenizer, tokenizer);
   });
@@ -171,11 +179,9 @@ describe('what GGUF has keys for', () => {
       value: ['absent', 'default', 'a b', 'x', 'x'],
     };
     const { tokenizer } = await openedWith(t, {
-      ...{
-        'tokenizer.chat_templates': names,
-        [template('x')]: string('X'),
-        [template('default')]: string('D'),
-      },
+      'tokenizer.chat_templates': names,
+      [template('x')]: string('X'),
+      [template('default')]: string('D'),
     });
     assert.deepEqual(tokenizer.namedChatTemplates, [{ name: 'x', template: 'X' }]);
   });

@@ -18,8 +18,12 @@ import { temporaryFolder } from '../../support/temporary-folder.ts';
 function deep(layers: number, columns = 256): PlmConfig {
   return {
     ...SMALL_PLM,
-    ...{ numHiddenLayers: layers, intermediateSizes: Array<number>(layers).fill(columns) },
-    ...{ hiddenSize: columns, kvLoraRank: columns, numAttentionHeads: 1, vHeadDim: columns },
+    numHiddenLayers: layers,
+    intermediateSizes: Array<number>(layers).fill(columns),
+    hiddenSize: columns,
+    kvLoraRank: columns,
+    numAttentionHeads: 1,
+    vHeadDim: columns,
   };
 }
 
@@ -93,7 +97,9 @@ describe('schemes are those of llama-quantize', () => {
       const tensorTypes = options.tensorTypes?.map(({ pattern, scheme }) => [pattern, scheme] as const);
       const { pure = false, tokenEmbedding } = options;
       const golden = await chosenByLlama(t, deep(17), recipe, {
-        ...{ pure, ...(tokenEmbedding && { tokenEmbedding }), ...(tensorTypes && { tensorTypes }) },
+        pure,
+        ...(tokenEmbedding && { tokenEmbedding }),
+        ...(tensorTypes && { tensorTypes }),
       });
       assert.deepEqual(await chosen(deep(17), { recipe, ...options }), golden);
     });

@@ -12,7 +12,10 @@ interface Statistic extends StatisticSlot {
 }
 
 const statistic = (matrix: string, kind: StatisticSlot['kind'], values: readonly number[]): Statistic => ({
-  ...{ matrix, kind, shape: [values.length], values },
+  matrix,
+  kind,
+  shape: [values.length],
+  values,
 });
 
 const METADATA = {

@@ -55,7 +55,11 @@ test('onnxruntime tells which provider runs which node', { skip: NO_GPU }, async
   writeFileSync(
     file,
     encodeModel({
-      ...{ irVersion: 10, opsets: { '': 21 }, producerName: '', producerVersion: '', metadata: {} },
+      irVersion: 10,
+      opsets: { '': 21 },
+      producerName: '',
+      producerVersion: '',
+      metadata: {},
       graph: {
         name: 'two providers',
         inputs: [{ name: 'x', type: 'float', shape: [1, 4] }],
@@ -63,13 +67,19 @@ test('onnxruntime tells which provider runs which node', { skip: NO_GPU }, async
         initializers: [],
         nodes: [
           {
-            ...{ name: 'square', opType: 'Mul', domain: '', attributes: {} },
+            name: 'square',
+            opType: 'Mul',
+            domain: '',
+            attributes: {},
             inputs: ['x', 'x'],
             outputs: ['y'],
           },
           // No WebGPU kernel of onnxruntime looks for NaN.
           {
-            ...{ name: 'check', opType: 'IsNaN', domain: '', attributes: {} },
+            name: 'check',
+            opType: 'IsNaN',
+            domain: '',
+            attributes: {},
             inputs: ['y'],
             outputs: ['z'],
           },

@@ -98,7 +98,8 @@ it('transformers.js fills the caches token by token and asks for the logits of t
   const prompts = [CLEAR_PROMPTS[0]!];
   const { continuations: texts } = await continuations({
     model: { name, device: 'cpu' },
-    ...{ prompts, tokens: 3 },
+    prompts,
+    tokens: 3,
   });
   assert.deepEqual(texts[0]!.runs, [
     { tokens: 14, past: 0, logits: 1, cache: 'cpu' },
@@ -161,12 +162,14 @@ it('transformers.js puts messages into the chat template of the model', async (t
     '<|im_start|>user\nWhat does the Congress expect of the Secretary of the Treasury?<|im_end|>\n' +
     '<|im_start|>assistant\n';
   const { ids, text, promptIds, lead } = await greedy(await openExported(t, folder), {
-    ...{ prompt, tokens: TOKENS },
+    prompt,
+    tokens: TOKENS,
   });
   assert.ok(lead > LEAD_NOISE.f32, `a lead of ${lead}`);
   const { continuations: texts } = await continuations({
     model: { name: await nameOf(folder), device: 'cpu' },
-    ...{ prompts: [messages], tokens: TOKENS },
+    prompts: [messages],
+    tokens: TOKENS,
   });
   assert.equal(texts[0]!.runs[0]!.tokens, promptIds.length);
   assert.deepEqual([texts[0]!.ids, texts[0]!.text], [ids, text]);

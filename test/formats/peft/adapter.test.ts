@@ -151,7 +151,9 @@ describe('what is merged is what PEFT computes', () => {
   const rename = (tensors: readonly AdapterTensor[], change: (name: string) => string) =>
     tensors.map((tensor) => ({ ...tensor, name: change(tensor.name) }));
   const magnitude = (suffix: string) => ({
-    ...{ name: `base_model.model.${Q}.lora_magnitude_vector${suffix}`, shape: [rows], values: lengths },
+    name: `base_model.model.${Q}.lora_magnitude_vector${suffix}`,
+    shape: [rows],
+    values: lengths,
   });
   const cases: readonly (readonly [
     name: string,

@@ -49,7 +49,9 @@ describe('known templates spell conversations as their forms do', async () => {
     it(name, () => {
       for (const messages of CONVERSATIONS) {
         const rendered = tokenizer.apply_chat_template([...messages], {
-          ...{ chat_template, tokenize: false, add_generation_prompt: true },
+          chat_template,
+          tokenize: false,
+          add_generation_prompt: true,
         });
         assert.equal(spell(chatFormOf(chat_template)!, messages), rendered);
       }

@@ -124,12 +124,18 @@ describe('manifest.json', () => {
   it('has firing rates by neuron where statistics tell', async (t) => {
     const neurons = ODD_PLM.intermediateSizes.map((width) => ({
       firings: Float32Array.from({ length: width }, (_, i) => i),
-      ...{ means: new Float32Array(width), meanSquares: new Float32Array(width) },
-      ...{ fired: new Uint16Array(64 * width), outputSquares: new Float32Array(ODD_PLM.hiddenSize) },
+      means: new Float32Array(width),
+      meanSquares: new Float32Array(width),
+      fired: new Uint16Array(64 * width),
+      outputSquares: new Float32Array(ODD_PLM.hiddenSize),
     }));
     const statistics = {
-      ...{ name: 'stats.gguf', sha256: '', tokens: 200, neurons },
-      ...{ meanSquares: new Map(), moments: new Map() },
+      name: 'stats.gguf',
+      sha256: '',
+      tokens: 200,
+      neurons,
+      meanSquares: new Map(),
+      moments: new Map(),
     };
     const folder = await writeBundle(t, { ...memoryModel(ODD_PLM), statistics }, 'q8');
     const { firing } = readManifest(folder);

@@ -27,8 +27,10 @@ import { openUntilEnd, readManifest, shardNames, writeBundle } from '../../suppo
 async function richBundle(t: TestContext): Promise<string> {
   const model = memoryModel(ODD_PLM);
   const neurons = ODD_PLM.intermediateSizes.map((width) => ({
-    ...{ firings: new Float32Array(width).fill(3), means: new Float32Array(width) },
-    ...{ meanSquares: new Float32Array(width), fired: new Uint16Array(64 * width) },
+    firings: new Float32Array(width).fill(3),
+    means: new Float32Array(width),
+    meanSquares: new Float32Array(width),
+    fired: new Uint16Array(64 * width),
     outputSquares: new Float32Array(ODD_PLM.hiddenSize),
   }));
   const rich: Model = {
@@ -40,8 +42,12 @@ async function richBundle(t: TestContext): Promise<string> {
     },
     generation: { temperature: 0.7, topK: 40, topP: 0.9, minP: 0.05, repetitionPenalty: 1.1 },
     statistics: {
-      ...{ name: 'stats.gguf', sha256: '', tokens: 200, neurons },
-      ...{ meanSquares: new Map(), moments: new Map() },
+      name: 'stats.gguf',
+      sha256: '',
+      tokens: 200,
+      neurons,
+      meanSquares: new Map(),
+      moments: new Map(),
     },
   };
   return writeBundle(t, rich, 'q4', { shardSize: 40_000 });

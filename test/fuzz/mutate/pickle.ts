@@ -5,7 +5,15 @@ import { hostileText } from './words.ts';
 
 /** Bytes of the arguments of opcodes; those of texts begin with a length of so many bytes. */
 const FIXED: Readonly<Record<number, number>> = {
-  ...{ 128: 1, 75: 1, 77: 2, 74: 4, 104: 1, 106: 4, 113: 1, 114: 4, 149: 8 },
+  128: 1,
+  75: 1,
+  77: 2,
+  74: 4,
+  104: 1,
+  106: 4,
+  113: 1,
+  114: 4,
+  149: 8,
 };
 const TEXTS: Readonly<Record<number, number>> = { 88: 4, 140: 1, 141: 8, 138: 1 };
 const GLOBAL = 0x63;

@@ -71,7 +71,9 @@ async function list(): Promise<void> {
     settings: {
       endpoint: ENDPOINT,
       token: 'hf_secretSecret',
-      ...{ cache: '/nonexistent', assets: '/nonexistent', symlinks: true },
+      cache: '/nonexistent',
+      assets: '/nonexistent',
+      symlinks: true,
       offline: false,
       timeout: 1000,
       pauses: [],

@@ -11,7 +11,11 @@ const SEEDS: readonly Files[] = [
   [
     PLAN,
     {
-      ...{ schema: 'plmpress-scheme-plan', version: 1, bytes: 1000, predictedKld: 0.1, measuredKld: 0.2 },
+      schema: 'plmpress-scheme-plan',
+      version: 1,
+      bytes: 1000,
+      predictedKld: 0.1,
+      measuredKld: 0.2,
       tensors: { 'token_embd.weight': 'Q6_K', 'blk.0.ffn_down.weight': 'Q4_K', 'blk.1.ffn_up.weight': 'F16' },
       costs: { 'token_embd.weight': 0.01 },
     },

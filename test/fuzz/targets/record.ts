@@ -13,7 +13,8 @@ const SHA256 = 'ab'.repeat(32);
 const CONTENT = { bytes: 100, sha256: SHA256 };
 const ERROR = { relativeRms: 0.01, maxAbs: 0.5 };
 const SOURCE = {
-  ...{ format: 'safetensors', name: 'PLM' },
+  format: 'safetensors',
+  name: 'PLM',
   origin: { repository: 'a/b', revision: 'cd'.repeat(20) },
   files: [{ name: 'model.safetensors', ...CONTENT }],
 };
@@ -29,7 +30,11 @@ const RECORD: Manifest = {
   files: [{ path: 'onnx/model.onnx', ...CONTENT }],
   artifacts: [
     {
-      ...{ ...TARGET, version: '1.0.0', source: SOURCE, passes: ['fold-norms'], files: ['onnx/model.onnx'] },
+      ...TARGET,
+      version: '1.0.0',
+      source: SOURCE,
+      passes: ['fold-norms'],
+      files: ['onnx/model.onnx'],
       changes: [{ pass: 'x', subject: 'y', from: 'a', to: 'b', reason: 'c', figures: { d: 1.5 } }],
       fallbacks: [{ tensor: 'a', wanted: 'Q4_K', used: 'Q8_0', reason: 'b' }] as unknown as [],
       tensors: [{ name: 'a', source: 'b', scheme: 'Q4_K', shape: [2, 3], ...CONTENT, error: ERROR }],
@@ -39,7 +44,9 @@ const RECORD: Manifest = {
 };
 
 const PART_RECORD: PartRecord = {
-  ...{ schema: 'plmpress-part', schemaVersion: 1, part: { number: 1, of: 2 } },
+  schema: 'plmpress-part',
+  schemaVersion: 1,
+  part: { number: 1, of: 2 },
   job: { version: '1.0.0', source: SOURCE, targets: [TARGET], plan: SHA256 },
   tensors: [{ file: 'a.gguf', name: 'b', sha256: SHA256, error: ERROR }],
 };

@@ -328,23 +328,20 @@ describe('parts of a conversion', () => {
       `${readFileSync(path.join(other.source, 'config.json'), 'utf8')}\n`,
     );
     await assertRejects(job.folder, () => job.merge(three, { from: other.source }), {
-      ...{
-        failure: 'verification',
-        message: /^config\.json: size differs from the record, got \d+, expected \d+$/,
-      },
+      failure: 'verification',
+      message: /^config\.json: size differs from the record, got \d+, expected \d+$/,
     });
     await assertRejects(job.folder, () => job.merge(three, { weighed: false }), {
-      ...{ failure: 'usage', message: /^gguf:q4_k_m was made with imatrix\.gguf, expected --imatrix FILE$/ },
+      failure: 'usage',
+      message: /^gguf:q4_k_m was made with imatrix\.gguf, expected --imatrix FILE$/,
     });
   });
 
   it('are replaced only with force', async () => {
     const again = () => job.parts(3);
     await assertRejects(three[0]!, again, {
-      ...{
-        failure: 'local-io',
-        message: /^plm-part-1-of-3\.json: exists already in \S+; --force replaces it$/,
-      },
+      failure: 'local-io',
+      message: /^plm-part-1-of-3\.json: exists already in \S+; --force replaces it$/,
     });
     assert.deepEqual(readdirSync(three[0]!).sort(), ['plm-part-1-of-3.bin', 'plm-part-1-of-3.json']);
   });

@@ -25,7 +25,9 @@ describe('genai_config.json', () => {
     assert.deepEqual([decoder.num_attention_heads, decoder.num_hidden_layers], [4, 2]);
     // As the graph has them: docs/onnx.md.
     assert.deepEqual(decoder.inputs, {
-      ...{ input_ids: 'input_ids', attention_mask: 'attention_mask', position_ids: 'position_ids' },
+      input_ids: 'input_ids',
+      attention_mask: 'attention_mask',
+      position_ids: 'position_ids',
       past_key_names: 'past_key_values.%d.key',
       past_value_names: 'past_key_values.%d.value',
     });
