@@ -32,12 +32,14 @@ export {
 export { type MergeOptions, merge } from './pipeline/parts/merge.ts';
 export { DEVICES, type DeviceProfile, readDevices } from './pipeline/plan/devices.ts';
 export { type Prediction, type PredictOptions, predict } from './pipeline/plan/predict.ts';
+export type { Target } from './pipeline/planned-target.ts';
 export { type Pull, type PullOptions, pull } from './pipeline/pull.ts';
 export { type Push, type PushOptions, push } from './pipeline/push.ts';
 export { readImatrix } from './pipeline/read-imatrix.ts';
 export { type ReproducedArtifact, type ReproduceOptions, reproduce } from './pipeline/reproduce.ts';
 export { type SweepOptions, type SweepPoint, type SweepSize, sweep } from './pipeline/sweep.ts';
-export { planTarget, planTargets, type Target, type TargetOptions } from './pipeline/target.ts';
+export { planTarget, planTargets } from './pipeline/target.ts';
+export type { TargetOptions } from './pipeline/target-options.ts';
 export {
   checkFiles,
   recordedPasses,

@@ -68,6 +68,38 @@ test('imports point along the arrows of docs/architecture.md', () => {
   assert.deepEqual(wrong, []);
 });
 
+/** A way of imports that leads back to where it began; empty where there is none. Types count too. */
+function findCircle(imports: ReadonlyMap<string, readonly string[]>): string[] {
+  const done = new Set<string>();
+  const visit = (file: string, way: readonly string[]): string[] => {
+    if (way.includes(file)) return [...way.slice(way.indexOf(file)), file];
+    if (done.has(file)) return [];
+    for (const other of imports.get(file) ?? []) {
+      const circle = visit(other, [...way, file]);
+      if (circle.length > 0) return circle;
+    }
+    done.add(file);
+    return [];
+  };
+  for (const file of imports.keys()) {
+    const circle = visit(file, []);
+    if (circle.length > 0) return circle;
+  }
+  return [];
+}
+
+test('imports make no circles', () => {
+  const imports = new Map(
+    sources().map((file) => [
+      file,
+      importsOf(file)
+        .filter((specifier) => specifier.startsWith('.'))
+        .map((specifier) => path.join(path.dirname(file), specifier)),
+    ]),
+  );
+  assert.deepEqual(findCircle(imports), []);
+});
+
 test('packages are imported only in their rooms', () => {
   const homes: Readonly<Record<string, string>> = {
     '@huggingface/hub': 'src/hub',

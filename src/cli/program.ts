@@ -24,10 +24,7 @@ import { verifyCommand } from './commands/verify.ts';
 import type { OutputStream } from './output.ts';
 import { assertPathsUsable } from './path-arguments.ts';
 import { assertScopes } from './scoped-option.ts';
-import type { Io, Session } from './session.ts';
-
-/** Gives the session of this run. Options must have been parsed, so only actions may call it. */
-export type OpenSession = () => Session;
+import type { Io, OpenSession } from './session.ts';
 
 const EXAMPLES = `
 Examples:

@@ -22,6 +22,9 @@ export interface GlobalOptions {
   readonly color: boolean;
 }
 
+/** Gives the session of this run. Options must have been parsed, so only actions may call it. */
+export type OpenSession = () => Session;
+
 /** What a command works with: where its result goes, how it tells progress, when it has to stop. */
 export class Session {
   readonly out: Output;

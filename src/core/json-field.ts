@@ -1,5 +1,5 @@
 import { invalidInput, type PressError } from './errors.ts';
-import type { JsonObject, JsonValue } from './json.ts';
+import type { JsonObject, JsonValue } from './json-value.ts';
 
 /** Spells the way to a value as people write it: `model.vocab["a b"]`, `shape[1]`. */
 export function fieldPath(root: string, path: readonly (string | number)[]): string {

@@ -1,9 +1,6 @@
 import { invalidInput, type PressError } from './errors.ts';
 import { fieldPath, JsonField } from './json-field.ts';
-
-/** Objects are maps: a key of a hostile file can never reach a prototype. */
-export type JsonValue = null | boolean | number | string | readonly JsonValue[] | JsonObject;
-export type JsonObject = ReadonlyMap<string, JsonValue>;
+import type { JsonObject, JsonValue } from './json-value.ts';
 
 export interface JsonOptions {
   /** What errors call the document where it is only a part of the file, as the header of safetensors is. */

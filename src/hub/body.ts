@@ -1,5 +1,5 @@
+import type { Answer } from './answer.ts';
 import { hubFault } from './fault.ts';
-import type { Answer } from './request.ts';
 
 /** Bytes that a connection must bring to count as one that helps: a server that drips would be tried for ever. */
 export const LEAST_PROGRESS = 64 << 10;

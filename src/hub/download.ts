@@ -8,10 +8,11 @@ import { syncFolder } from '../io/output-folder.ts';
 import { type Refusals, unlessRefused } from '../io/refusals.ts';
 import { renameOver } from '../io/rename-over.ts';
 import { writeFully } from '../io/write-fully.ts';
+import type { Answer } from './answer.ts';
 import { LEAST_PROGRESS, piecesOf } from './body.ts';
 import { contentHash } from './content-hash.ts';
 import { hubFault, unreachable } from './fault.ts';
-import { type Answer, isCompressed, request } from './request.ts';
+import { isCompressed, request } from './request.ts';
 import type { HubRun } from './run.ts';
 import { contentId, contentUrl, type HubFile, isLarge } from './tree.ts';
 

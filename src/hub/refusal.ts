@@ -1,7 +1,7 @@
+import type { Answer } from './answer.ts';
 import { askedPause } from './asked-pause.ts';
 import { wholeBody } from './body.ts';
 import { HubRefusal } from './fault.ts';
-import type { Answer } from './request.ts';
 import type { HubSettings } from './settings.ts';
 
 /** Longest body of a refusal that is read, and milliseconds that it may take: the status alone says enough. */

@@ -2,9 +2,10 @@ import { PressError } from '../core/errors.ts';
 import type { HubOrigin } from '../core/model.ts';
 import { Retries } from '../core/retries.ts';
 import type { ByteSource } from '../io/input-file.ts';
+import type { Answer } from './answer.ts';
 import { LEAST_PROGRESS, piecesOf } from './body.ts';
 import { hubFault, unreachable } from './fault.ts';
-import { type Answer, isCompressed, request } from './request.ts';
+import { isCompressed, request } from './request.ts';
 import type { HubRun } from './run.ts';
 import { contentId, contentUrl, type HubFile, isLarge } from './tree.ts';
 

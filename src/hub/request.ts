@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PressError } from '../core/errors.ts';
 import { Retries } from '../core/retries.ts';
+import type { Answer } from './answer.ts';
 import { askedPause } from './asked-pause.ts';
 import { hubFault, mayPass, unreachable } from './fault.ts';
 import { refusal } from './refusal.ts';
@@ -13,17 +14,6 @@ export interface HubRequest {
   readonly body?: string | Blob;
   /** Whether the request may be made twice, because it changes nothing or the same thing again. Default: true. */
   readonly repeatable?: boolean;
-}
-
-/** An answer whose body has not been read. */
-export interface Answer {
-  readonly response: Response;
-  /** What the Hub calls the content that it leads to a store for, and what the server calls what it sends. */
-  readonly etags: readonly [linked: string | null, own: string | null];
-  /** Aborted when the connection is, from either side of this program. */
-  readonly signal: AbortSignal;
-  /** Ends the connection. */
-  abort(reason: unknown): void;
 }
 
 /** Answers that another try may turn into better ones. */

@@ -1,7 +1,7 @@
 import { invalidInput, type PressError } from '../core/errors.ts';
 import { type Extent, isFixed } from './extent.ts';
 import type { Attribute, ElementType, Node } from './graph.ts';
-import type { Operator } from './operators/operator.ts';
+import type { OperatorForm } from './operators/form.ts';
 import { isUnknown, type Sizes } from './sizes.ts';
 import type { ValueType } from './value-type.ts';
 
@@ -10,19 +10,19 @@ export class Call {
   readonly node: Node;
   readonly inputs: readonly (ValueType | undefined)[];
   readonly sizes: Sizes;
-  readonly operator: Operator;
+  readonly #form: OperatorForm;
 
-  constructor(node: Node, operator: Operator, inputs: readonly (ValueType | undefined)[], sizes: Sizes) {
+  constructor(node: Node, form: OperatorForm, inputs: readonly (ValueType | undefined)[], sizes: Sizes) {
     this.node = node;
     this.inputs = inputs;
     this.sizes = sizes;
-    this.operator = operator;
+    this.#form = form;
   }
 
   /** Throws `invalid-input` unless the node has the inputs, outputs and attributes of its operator. */
   checkForm(): void {
-    this.#checkCount('inputs', this.node.inputs.length, this.operator.inputs);
-    this.#checkCount('outputs', this.node.outputs.length, this.operator.outputs);
+    this.#checkCount('inputs', this.node.inputs.length, this.#form.inputs);
+    this.#checkCount('outputs', this.node.outputs.length, this.#form.outputs);
     this.#checkAttributes();
   }
 
@@ -46,7 +46,7 @@ export class Call {
   }
 
   #attribute(name: string): Attribute['value'] | undefined {
-    return (this.node.attributes[name] ?? this.operator.attributes[name])?.value;
+    return (this.node.attributes[name] ?? this.#form.attributes[name])?.value;
   }
 
   has(index: number): boolean {
@@ -130,7 +130,7 @@ export class Call {
   }
 
   #checkAttributes(): void {
-    const rules = this.operator.attributes;
+    const rules = this.#form.attributes;
     for (const [name, { type, value }] of Object.entries(this.node.attributes)) {
       const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
       if (rule === undefined) {

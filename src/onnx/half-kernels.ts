@@ -1,5 +1,6 @@
 import type { Call } from './call.ts';
 import type { Graph, Node } from './graph.ts';
+import { operatorOf } from './operators/index.ts';
 
 /**
  * The nodes through which float16 goes in f32: those whose kernels widen it, and those alone among such nodes. So ONNX
@@ -14,11 +15,12 @@ export function widened(calls: readonly Call[], graph: Graph): ReadonlySet<Node>
     for (const name of call.node.outputs) producers.set(name, call);
     for (const name of call.node.inputs) readers.set(name, [...(readers.get(name) ?? []), call]);
   }
-  const wide = new Set(calls.filter(({ operator }) => operator.float16 === 'widens').map(({ node }) => node));
+  const kernelOf = (node: Node) => operatorOf(node)!.float16;
+  const wide = new Set(calls.map(({ node }) => node).filter((node) => kernelOf(node) === 'widens'));
   const needsCasts = (call: Call | undefined) =>
     call !== undefined && wide.has(call.node) && call.inputs.some((input) => input?.type === 'float16');
-  for (const { node, inputs, operator } of calls) {
-    if (operator.float16 !== 'moves') continue;
+  for (const { node, inputs } of calls) {
+    if (kernelOf(node) !== 'moves') continue;
     const halves = node.inputs.filter((_, i) => inputs[i]?.type === 'float16');
     const alone =
       halves.length > 0 &&
@@ -27,6 +29,6 @@ export function widened(calls: readonly Call[], graph: Graph): ReadonlySet<Node>
       node.outputs.flatMap((name) => readers.get(name) ?? []).every(needsCasts);
     if (alone) wide.add(node);
   }
-  for (const { node, operator } of calls) if (operator.float16 === 'casts') wide.add(node);
+  for (const { node } of calls) if (kernelOf(node) === 'casts') wide.add(node);
   return wide;
 }

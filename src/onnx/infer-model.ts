@@ -3,6 +3,7 @@ import { Call } from './call.ts';
 import { DeclaredOutputs } from './declared-outputs.ts';
 import type { Node, OnnxModel } from './graph.ts';
 import { operatorOf } from './operators/index.ts';
+import type { Operator } from './operators/operator.ts';
 import { Sizes } from './sizes.ts';
 import { typeOfInitializer, typeOfInput, type ValueType } from './value-type.ts';
 
@@ -25,8 +26,9 @@ export function inferModel({ graph }: OnnxModel): InferredModel {
   // What outputs declare is met as soon as they are there: it may tell that a named size is a sum of others.
   const declared = new DeclaredOutputs(graph, sizes);
   const calls = graph.nodes.map((node) => {
-    const call = callOf(node, types, sizes);
-    const outputs = call.operator.infer(call);
+    const operator = knownOperator(node);
+    const call = callOf(node, operator, types, sizes);
+    const outputs = operator.infer(call);
     if (node.outputs.length > outputs.length) {
       // No test: operators that take several outputs infer as many.
       throw call.fault('number of outputs', node.outputs.length, `at most ${outputs.length}`);
@@ -41,12 +43,14 @@ export function inferModel({ graph }: OnnxModel): InferredModel {
   return { types, calls };
 }
 
-function callOf(node: Node, types: ReadonlyMap<string, ValueType>, sizes: Sizes): Call {
+function knownOperator(node: Node): Operator {
   const operator = operatorOf(node);
-  if (operator === undefined) {
-    const got = node.domain === '' ? node.opType : `${node.domain}.${node.opType}`;
-    throw invalidInput({ field: node.name, what: 'unknown operator', got });
-  }
+  if (operator !== undefined) return operator;
+  const got = node.domain === '' ? node.opType : `${node.domain}.${node.opType}`;
+  throw invalidInput({ field: node.name, what: 'unknown operator', got });
+}
+
+function callOf(node: Node, operator: Operator, types: ReadonlyMap<string, ValueType>, sizes: Sizes): Call {
   const inputs = node.inputs.map((name) => {
     if (name === '') return undefined;
     const type = types.get(name);

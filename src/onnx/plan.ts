@@ -2,6 +2,7 @@ import type { Call } from './call.ts';
 import type { Initializer, Node, OnnxModel } from './graph.ts';
 import { widened } from './half-kernels.ts';
 import { inferModel } from './infer-model.ts';
+import { operatorOf } from './operators/index.ts';
 import { type ConstantSource, type Constants, keyOf, type WeightRequest } from './weight-request.ts';
 
 /** A node as the interpreter runs it. */
@@ -70,7 +71,7 @@ type Draft = Omit<Step, 'wide' | 'frees'>;
 
 function draftOf(call: Call, constants: Constants, weights: Map<string, WeightRequest>): Draft {
   const { inputs } = call.node;
-  const request = call.operator.weights?.(call, constants);
+  const request = operatorOf(call.node)!.weights?.(call, constants);
   if (request === undefined) return { call, inputs, weight: undefined };
   const weight = keyOf(request);
   weights.set(weight, request);

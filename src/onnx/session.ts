@@ -5,6 +5,7 @@ import { isFixed } from './extent.ts';
 import { checkFeeds } from './feeds.ts';
 import { type Initializer, isExternal, type OnnxModel } from './graph.ts';
 import { type LoadedWeights, loadWeights } from './load-weights.ts';
+import { operatorOf } from './operators/index.ts';
 import type { OutputType } from './operators/operator.ts';
 import { type Plan, planModel, type Step } from './plan.ts';
 import { rounded } from './rounded.ts';
@@ -107,7 +108,8 @@ export class OnnxSession {
   }
 
   #runStep({ call: planned, inputs: names, weight, wide }: Step, values: Values): void {
-    const { node, operator } = planned;
+    const { node } = planned;
+    const operator = operatorOf(node)!;
     const inputs = names.map((name) => {
       const value = values.get(name);
       return value === undefined || wide ? value : rounded(value);

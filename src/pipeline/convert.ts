@@ -2,7 +2,7 @@ import { usage } from '../core/errors.ts';
 import { besideEarlier } from './graph-folder.ts';
 import type { Manifest } from './manifest.ts';
 import { readManifest } from './manifest-reader.ts';
-import type { Target } from './target.ts';
+import type { Target } from './planned-target.ts';
 import { type Fill, transcoder } from './transcoder.ts';
 import { assertWritable, type WriteOptions, type WrittenTargets, writeTargets } from './write-targets.ts';
 

@@ -14,7 +14,7 @@ import { PressError, unsupported } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import { firstNames } from '../core/name-list.ts';
 import { MANIFEST_NAME, type Manifest, type ManifestArtifact } from './manifest.ts';
-import type { Target } from './target.ts';
+import type { Target } from './planned-target.ts';
 
 /** The file beside the graphs of a folder that lists them. */
 export const GRAPH_LIST = 'config.json';

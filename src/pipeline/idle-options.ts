@@ -3,7 +3,9 @@ import type { ExportPlan, TensorType } from '../core/export-plan.ts';
 import type { Model } from '../core/model.ts';
 import { parsePassRequest, readStatistics } from '../passes/run.ts';
 import { weighsErrors } from '../schemes/index.ts';
-import { requiredPasses, type Target, type TargetOptions } from './target.ts';
+import type { Target } from './planned-target.ts';
+import { requiredPasses } from './target.ts';
+import type { TargetOptions } from './target-options.ts';
 
 /** An option that has changed nothing in a target. */
 export type IdleOption =

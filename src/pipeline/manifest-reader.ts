@@ -14,11 +14,11 @@ import {
   type Manifest,
   type ManifestArtifact,
   type ManifestFile,
-  type ManifestOptions,
   type ManifestSource,
   type ManifestTensor,
   type RecordedTarget,
 } from './manifest.ts';
+import type { ManifestOptions } from './manifest-options.ts';
 import type { StorageError } from './storage-error.ts';
 
 /** An artifact of the deepest model that llama.cpp takes makes 2 MB. */

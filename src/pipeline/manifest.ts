@@ -1,9 +1,10 @@
 import { type Fallback, type PlannedTensor, plannedBytes, plannedRows } from '../core/export-plan.ts';
 import type { Change, HubOrigin, Model } from '../core/model.ts';
 import { columnCount } from '../core/tensor.ts';
+import type { ManifestOptions } from './manifest-options.ts';
+import type { Target } from './planned-target.ts';
 import type { StorageError } from './storage-error.ts';
 import type { StoredTensor } from './stored-tensor.ts';
-import type { Target } from './target.ts';
 import { VERSION } from './version.ts';
 
 /** Record of everything in an output folder: what was made, from what, how, and how exact it is. */
@@ -38,8 +39,6 @@ export interface ManifestSource {
   /** Those of adapters last. */
   readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
 }
-
-export type ManifestOptions = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
 export interface ManifestArtifact {
   readonly target: string;

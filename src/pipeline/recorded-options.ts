@@ -6,8 +6,8 @@ import type { TensorType } from '../core/export-plan.ts';
 import { PatternList } from '../core/name-pattern.ts';
 import { SCHEMES, type SchemeName } from '../core/scheme.ts';
 import { QUALITIES } from '../passes/calibrated-rounding.ts';
-import type { ManifestOptions } from './manifest.ts';
-import type { TargetOptions } from './target.ts';
+import type { ManifestOptions } from './manifest-options.ts';
+import type { TargetOptions } from './target-options.ts';
 
 type Value = ManifestOptions[string];
 

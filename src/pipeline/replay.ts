@@ -4,9 +4,12 @@ import type { Model } from '../core/model.ts';
 import type { Statistics } from '../core/statistics.ts';
 import { PASSES } from '../passes/index.ts';
 import { parsePassRequest } from '../passes/run.ts';
-import type { ManifestOptions, RecordedTarget } from './manifest.ts';
+import type { RecordedTarget } from './manifest.ts';
+import type { ManifestOptions } from './manifest-options.ts';
+import type { Target } from './planned-target.ts';
 import { replayOptions } from './recorded-options.ts';
-import { planTarget, type Target, type TargetOptions } from './target.ts';
+import { planTarget } from './target.ts';
+import type { TargetOptions } from './target-options.ts';
 
 /** Files that targets were planned with, beside the source. */
 export interface PlanningFiles {

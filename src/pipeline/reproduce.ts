@@ -7,9 +7,9 @@ import { convert } from './convert.ts';
 import { type FolderGraph, GRAPH_LIST, recordedGraph, withCompanions } from './graph-folder.ts';
 import { MANIFEST_NAME, type Manifest, type ManifestArtifact, type ManifestFile } from './manifest.ts';
 import { readManifest } from './manifest-reader.ts';
+import type { Target } from './planned-target.ts';
 import { type RecordedInputs, type RecordedPaths, withRecordedSource } from './recorded-source.ts';
 import { assertFilesRecorded, replayTarget } from './replay.ts';
-import type { Target } from './target.ts';
 
 export interface ReproduceOptions extends RecordedPaths {
   /** Path of a plmpress.json, or of its folder. */

@@ -6,12 +6,14 @@ import { assertPassRuns } from '../passes/run.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { compareModels } from '../verify/compare.ts';
 import type { Comparison } from '../verify/metrics.ts';
-import type { Allocation, AllocationRequest } from './allocation/allocate.ts';
+import type { Allocation } from './allocation/allocate.ts';
+import type { AllocationRequest } from './allocation/request.ts';
 import { roundedModel } from './allocation/round.ts';
 import { assertSizesPossible, planBytes, sizeBounds } from './allocation/size-bounds.ts';
 import { pruningTo, WidthAllocator } from './allocation/width-allocator.ts';
 import { encodeTexts } from './read-text.ts';
-import { planTarget, type TargetOptions, withAllocation } from './target.ts';
+import { planTarget, withAllocation } from './target.ts';
+import type { TargetOptions } from './target-options.ts';
 
 /** Bytes, or a share of what the recipe itself takes. */
 export type SweepSize = { readonly bytes: number } | { readonly share: number };

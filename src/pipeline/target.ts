@@ -1,76 +1,30 @@
-import { type GgufArchitecture, ggufPasses } from '../../formats/gguf/architecture.ts';
+import { ggufPasses } from '../../formats/gguf/architecture.ts';
 import { planGguf } from '../../formats/gguf/export.ts';
 import { RECIPES, recipeNamed } from '../../formats/gguf/recipes.ts';
-import type { SchemeOptions } from '../../formats/gguf/scheme-choice.ts';
 import { onnxPasses } from '../../formats/onnx/architecture.ts';
 import { planOnnx } from '../../formats/onnx/export.ts';
-import type { GraphFile } from '../../formats/onnx/folder/graph-file.ts';
 import { ONNX_SCHEMES, onnxSchemeNamed } from '../../formats/onnx/schemes.ts';
 import { readAssets } from '../../formats/webgpu/assets.ts';
 import { planBundle } from '../../formats/webgpu/export.ts';
 import { bundlePasses } from '../../formats/webgpu/geometry.ts';
 import { WEBGPU_SCHEMES, webgpuSchemeNamed } from '../../formats/webgpu/schemes.ts';
-import type { CacheForm } from '../core/config.ts';
 import { type PressError, usage } from '../core/errors.ts';
-import type { ExportPlan } from '../core/export-plan.ts';
-import type { Imatrix } from '../core/imatrix.ts';
 import type { Model } from '../core/model.ts';
-import type { Statistics } from '../core/statistics.ts';
 import { nearest } from '../core/unknown-name.ts';
-import type { Quality } from '../passes/calibrated-rounding.ts';
 import { type PassRequest, printPassRequest, runPasses } from '../passes/run.ts';
-import type { Allocation, AllocationRequest } from './allocation/allocate.ts';
+import type { Allocation } from './allocation/allocate.ts';
 import { exactly } from './allocation/candidates.ts';
 import { draftBySize } from './allocation/draft.ts';
+import type { AllocationRequest } from './allocation/request.ts';
 import { type AllocatedModel, WidthAllocator } from './allocation/width-allocator.ts';
 import { withCompanions } from './graph-folder.ts';
-import type { ManifestOptions } from './manifest.ts';
+import type { ManifestOptions } from './manifest-options.ts';
+import type { Target } from './planned-target.ts';
 import { type OptionName, recordOptions } from './recorded-options.ts';
 import { assertSameGeometry } from './same-geometry.ts';
 import { selfTest } from './self-test.ts';
+import type { TargetOptions } from './target-options.ts';
 import { VERSION } from './version.ts';
-
-export interface TargetOptions extends SchemeOptions {
-  /** Architecture of llama.cpp that a GGUF is for. Left out: `plm`. */
-  readonly arch?: GgufArchitecture;
-  /** What the KV cache of an ONNX graph holds. Left out: the latent. */
-  readonly cache?: CacheForm;
-  /** How hard to try with what rounds weights in a GGUF or an ONNX graph. Left out: fast. */
-  readonly quality?: Quality;
-  /** Greatest size of a file in bytes; undefined: one file. */
-  readonly shardSize?: number;
-  /** Refuse instead of falling back to another scheme. */
-  readonly strict?: boolean;
-  /** Importances of columns, of the model before its passes. */
-  readonly imatrix?: Imatrix;
-  /** What passes may go by, of the model before them. */
-  readonly statistics?: Statistics;
-  /** Choose the schemes of a GGUF by its size. */
-  readonly allocation?: AllocationRequest;
-  /** Passes to run first, in this order; those that the format needs follow. */
-  readonly passes?: readonly PassRequest[];
-  /** Passes that the format needs and that shall not run all the same. */
-  readonly withoutPasses?: readonly string[];
-  /** Ends the passes. */
-  readonly signal?: AbortSignal;
-  /** Take sources that are quantized, where a tensor changes its scheme. */
-  readonly allowRequantize?: boolean;
-}
-
-/** One `--to`, planned: every offset and size is known, nothing has been read or written. */
-export interface Target {
-  /** The model as the artifact holds it: its passes have run. */
-  readonly model: Model;
-  /** Passes that have run, as `plmpress.json` records them. */
-  readonly passes: readonly string[];
-  readonly plan: ExportPlan;
-  /** What the files beside an ONNX graph tell of it. */
-  readonly graph?: GraphFile;
-  /** How schemes were chosen by size. */
-  readonly allocation?: Allocation;
-  /** Those that bytes depend on. */
-  readonly options: ManifestOptions;
-}
 
 /** What a format does with a recipe or scheme. */
 interface Format {

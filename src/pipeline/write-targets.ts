@@ -32,11 +32,11 @@ import {
   withoutFiles,
 } from './manifest.ts';
 import { readManifest } from './manifest-reader.ts';
+import type { Target } from './planned-target.ts';
 import { readBack } from './read-back.ts';
 import { jobKey } from './resume/job-key.ts';
 import { StagedTensors } from './resume/staged-tensors.ts';
 import type { StoredTensor } from './stored-tensor.ts';
-import type { Target } from './target.ts';
 import type { Fill } from './transcoder.ts';
 
 export interface WriteOptions {

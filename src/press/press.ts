@@ -9,9 +9,11 @@ import { assertConvertible, type ConvertOptions, type ConvertResult, convert } f
 import { type SourceAccess, withSource } from '../pipeline/open.ts';
 import { withStatistics } from '../pipeline/open-statistics.ts';
 import { assertPartWritable, type ConvertPartResult, convertPart } from '../pipeline/parts/convert-part.ts';
+import type { Target } from '../pipeline/planned-target.ts';
 import { readImatrix } from '../pipeline/read-imatrix.ts';
 import { recordVerifications } from '../pipeline/record-verification.ts';
-import { planTargets, type Target, type TargetOptions } from '../pipeline/target.ts';
+import { planTargets } from '../pipeline/target.ts';
+import type { TargetOptions } from '../pipeline/target-options.ts';
 import { idsToCompare } from '../pipeline/verify.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { assertUsed } from './idle.ts';

@@ -2,23 +2,9 @@ import { attendedHeadDim, type PlmConfig } from '../core/config.ts';
 import { SAMPLE_WORDS, SAMPLED_TOKENS } from '../core/statistics.ts';
 import type { Pointer, SharedViews } from '../kernels/memory.ts';
 import type { Allocator } from './allocator.ts';
-import { type Batch, from, sumColumns, sumMoments, type Vectors } from './operations.ts';
-
-/**
- * Where activations meet weights in a layer: the normed input of q_proj and kv_a_proj; the normed latent that kv_b_proj
- * is applied to; in the latent form of attention also, per head, q_nope (of W_UK^T) and the attended latent (of W_UV);
- * the input of o_proj; the normed input of up_proj; the activations that down_proj is applied to; and what it makes of them.
- * Where kv_b_proj is premultiplied, o_proj reads the attended latent, and `query` and `context` have no channels.
- */
-export type Site =
-  | 'input'
-  | 'latent'
-  | 'query'
-  | 'context'
-  | 'attended'
-  | 'ffn'
-  | 'activations'
-  | 'ffnOutput';
+import type { Batch, InputSums, Vectors } from './batch.ts';
+import { from, sumColumns, sumMoments } from './operations.ts';
+import type { Site } from './site.ts';
 
 /** Sites of one vector a token: those of whole matrices. */
 export type MomentSite = Exclude<Site, 'query' | 'context' | 'ffnOutput'>;
@@ -75,7 +61,7 @@ interface LayerPlaces {
 type MomentArea = MomentPlace & { readonly pointer: Pointer; readonly columns: number };
 
 /** f64 sums by channel, in the shared memory. They depend on neither batches nor threads. */
-export class ActivationSums {
+export class ActivationSums implements InputSums {
   readonly #request: StatisticsRequest;
   readonly #sizes: readonly Readonly<Record<Site, SiteSize>>[];
   readonly #layers: readonly LayerPlaces[];

@@ -2,10 +2,10 @@ import { type PlmConfig, qkHeadDim } from '../core/config.ts';
 import { unsupported } from '../core/errors.ts';
 import { type Allocator, allocFloats } from './allocator.ts';
 import type { Attention, AttentionInputs, AttentionSize } from './attention.ts';
+import type { Batch, Vectors } from './batch.ts';
 import { KvCache } from './kv-cache.ts';
 import {
   attend,
-  type Batch,
   copyHeads,
   from,
   multiply,
@@ -13,7 +13,6 @@ import {
   normalize,
   type Rope,
   rotate,
-  type Vectors,
 } from './operations.ts';
 import type { LayerWeights } from './weights.ts';
 

@@ -1,10 +1,10 @@
 import { type PlmConfig, qkHeadDim } from '../core/config.ts';
 import { type Allocator, allocFloats } from './allocator.ts';
 import type { Attention, AttentionInputs, AttentionSize } from './attention.ts';
+import type { Batch, Vectors } from './batch.ts';
 import { KvCache } from './kv-cache.ts';
 import {
   attend,
-  type Batch,
   copyHeads,
   from,
   multiply,
@@ -12,7 +12,6 @@ import {
   normalize,
   type Rope,
   rotate,
-  type Vectors,
 } from './operations.ts';
 import type { KvBWeights, LayerWeights } from './weights.ts';
 

@@ -1,5 +1,6 @@
 import { kvCacheElements, type PlmConfig } from '../core/config.ts';
-import type { Batch, Rope, Vectors } from './operations.ts';
+import type { Batch, Vectors } from './batch.ts';
+import type { Rope } from './operations.ts';
 import type { LayerWeights } from './weights.ts';
 
 /**

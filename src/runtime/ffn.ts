@@ -1,7 +1,8 @@
 import type { PlmConfig } from '../core/config.ts';
 import type { Pointer } from '../kernels/memory.ts';
 import { type Allocator, allocFloats } from './allocator.ts';
-import { addTo, type Batch, multiply, multiplySparse, squareRelu, type Vectors } from './operations.ts';
+import type { Batch, Vectors } from './batch.ts';
+import { addTo, multiply, multiplySparse, squareRelu } from './operations.ts';
 import type { LayerWeights } from './weights.ts';
 
 /**

@@ -6,17 +6,9 @@ import { type Allocator, allocFloats } from './allocator.ts';
 import type { Attention, AttentionForm } from './attention.ts';
 import { ExpandedAttention } from './attention-expanded.ts';
 import { LatentAttention } from './attention-latent.ts';
+import type { Batch, Vectors } from './batch.ts';
 import { Ffn } from './ffn.ts';
-import {
-  addTo,
-  type Batch,
-  from,
-  multiply,
-  normalize,
-  type Rope,
-  rotate,
-  type Vectors,
-} from './operations.ts';
+import { addTo, from, multiply, normalize, type Rope, rotate } from './operations.ts';
 import { placeRope } from './rope-table.ts';
 import type { LayerWeights, PlmWeights } from './weights.ts';
 

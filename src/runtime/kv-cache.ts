@@ -1,6 +1,6 @@
 import type { Pointer } from '../kernels/memory.ts';
 import { type Allocator, allocFloats } from './allocator.ts';
-import type { Vectors } from './operations.ts';
+import type { Vectors } from './batch.ts';
 
 export interface KvCacheSize {
   readonly layers: number;

@@ -1,25 +1,6 @@
-import type { Compute } from '../kernels/compute.ts';
 import type { Job } from '../kernels/jobs.ts';
 import type { Pointer } from '../kernels/memory.ts';
-import type { ActivationSums } from './activation-sums.ts';
-
-/** New positions on their way through the layers. */
-export interface Batch {
-  readonly compute: Compute;
-  readonly tokens: number;
-  /** Position of the first token. */
-  readonly position: number;
-  /** Sums up what the matrices are multiplied with; left out where nobody asks. */
-  readonly sums?: ActivationSums | undefined;
-}
-
-/** f32 vectors, one a token or one a token and head; of stride 0, one for all tokens. Strides count elements. */
-export interface Vectors {
-  readonly pointer: Pointer;
-  readonly stride: number;
-  /** Left out: one vector a token, which all heads share. */
-  readonly headStride?: number;
-}
+import type { Batch, Vectors } from './batch.ts';
 
 /** A matrix in its stored scheme, or as many as there are heads. */
 export type Matrix = Pick<

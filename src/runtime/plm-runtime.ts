@@ -9,9 +9,9 @@ import { defaultThreads } from '../kernels/threads.ts';
 import { type ActivationStatistics, ActivationSums, type StatisticsRequest } from './activation-sums.ts';
 import { type Allocator, AreaCounter } from './allocator.ts';
 import { type AttentionForm, kvBytesPerToken } from './attention.ts';
+import type { Batch } from './batch.ts';
 import { Forward, type ForwardSize } from './forward.ts';
 import { loadWeights } from './load-weights.ts';
-import type { Batch } from './operations.ts';
 import { fillRopeTable } from './rope-table.ts';
 import { type FfnForm, type PlmWeights, placeWeights } from './weights.ts';
 

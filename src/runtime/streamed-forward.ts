@@ -7,9 +7,10 @@ import { type Compute, openCompute } from '../kernels/compute.ts';
 import type { Pointer } from '../kernels/memory.ts';
 import { defaultThreads } from '../kernels/threads.ts';
 import { type Allocator, AreaCounter, allocFloats } from './allocator.ts';
+import type { Batch, Vectors } from './batch.ts';
 import { Forward } from './forward.ts';
 import { loadWeights } from './load-weights.ts';
-import { type Batch, multiply, type Vectors } from './operations.ts';
+import { multiply } from './operations.ts';
 import { fillRopeTable } from './rope-table.ts';
 import { matrixAt, type Placement, Placer, type PlmWeights, placeLayer } from './weights.ts';
 

@@ -6,7 +6,8 @@ import { SCHEMES, transposedScheme } from '../core/scheme.ts';
 import { byteLength, columnCount, type Layout, rowBytes, rowCount, type Tensor } from '../core/tensor.ts';
 import type { Pointer } from '../kernels/memory.ts';
 import { type Allocator, allocFloats } from './allocator.ts';
-import type { Matrix, Norm, Vectors } from './operations.ts';
+import type { Vectors } from './batch.ts';
+import type { Matrix, Norm } from './operations.ts';
 
 /** A full query projection, or one through a bottleneck of rank q_lora_rank. */
 export type QueryWeights =

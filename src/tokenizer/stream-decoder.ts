@@ -1,13 +1,21 @@
-import type { DecodeOptions, Tokenizer } from './tokenizer.ts';
+export interface DecodeOptions {
+  /** Leaves special tokens out (default false). */
+  readonly skipSpecial?: boolean;
+}
+
+/** What knows the bytes of tokens. */
+export interface TokenBytes {
+  tokenBytes(id: number, options: DecodeOptions): Uint8Array;
+}
 
 /** Turns tokens into text as they are generated. A character split over tokens comes out with its last one. */
 export class StreamDecoder {
-  readonly #tokenizer: Tokenizer;
+  readonly #tokenizer: TokenBytes;
   readonly #options: DecodeOptions;
   // A byte order mark is text like any other.
   readonly #utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
-  constructor(tokenizer: Tokenizer, options: DecodeOptions = {}) {
+  constructor(tokenizer: TokenBytes, options: DecodeOptions = {}) {
     this.#tokenizer = tokenizer;
     this.#options = options;
   }

@@ -4,7 +4,7 @@ import { AddedTokenMatcher } from './added-tokens.ts';
 import { Bpe } from './bpe.ts';
 import { normalizeNfc } from './nfc.ts';
 import { pieceEnd } from './pre-tokenize.ts';
-import { StreamDecoder } from './stream-decoder.ts';
+import { type DecodeOptions, StreamDecoder } from './stream-decoder.ts';
 
 export interface EncodeOptions {
   /**
@@ -12,11 +12,6 @@ export interface EncodeOptions {
    * strangers). Added tokens that are not special are always taken.
    */
   readonly special?: boolean;
-}
-
-export interface DecodeOptions {
-  /** Leaves special tokens out (default false). */
-  readonly skipSpecial?: boolean;
 }
 
 /** Those that are found in a text as it is, and those that are found between them once that is normalized. */

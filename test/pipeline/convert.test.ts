@@ -23,7 +23,8 @@ import { type ConvertOptions, type ConvertResult, convert } from '../../src/pipe
 import { MANIFEST_NAME } from '../../src/pipeline/manifest.ts';
 import { parseManifest } from '../../src/pipeline/manifest-reader.ts';
 import { openSource } from '../../src/pipeline/open.ts';
-import { planTarget, planTargets, type TargetOptions } from '../../src/pipeline/target.ts';
+import { planTarget, planTargets } from '../../src/pipeline/target.ts';
+import type { TargetOptions } from '../../src/pipeline/target-options.ts';
 import { deadPid } from '../support/dead-pid.ts';
 import { digestsOf, sha256 } from '../support/digests.ts';
 import { randomImatrix } from '../support/imatrix-files.ts';

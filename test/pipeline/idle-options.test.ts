@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import { PASSES } from '../../src/passes/index.ts';
 import { assertPassRuns } from '../../src/passes/run.ts';
 import { idleOptions } from '../../src/pipeline/idle-options.ts';
-import { planTarget, type TargetOptions } from '../../src/pipeline/target.ts';
+import { planTarget } from '../../src/pipeline/target.ts';
+import type { TargetOptions } from '../../src/pipeline/target-options.ts';
 import { hollowModel, SMALL_PLM } from '../support/hollow-model.ts';
 import { randomImatrix } from '../support/imatrix-files.ts';
 

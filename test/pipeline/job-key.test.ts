@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { jobKey } from '../../src/pipeline/resume/job-key.ts';
-import { planTargets, type TargetOptions } from '../../src/pipeline/target.ts';
+import { planTargets } from '../../src/pipeline/target.ts';
+import type { TargetOptions } from '../../src/pipeline/target-options.ts';
 import { hollowModel, SMALL_PLM } from '../support/hollow-model.ts';
 import { randomImatrix } from '../support/imatrix-files.ts';
 

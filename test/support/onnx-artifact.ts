@@ -4,7 +4,8 @@ import { isOnnxArtifact, type OnnxArtifact } from '../../formats/onnx/import/ope
 import { closeModel, type Model } from '../../src/core/model.ts';
 import { convert } from '../../src/pipeline/convert.ts';
 import { openSource } from '../../src/pipeline/open.ts';
-import { planTargets, type TargetOptions } from '../../src/pipeline/target.ts';
+import { planTargets } from '../../src/pipeline/target.ts';
+import type { TargetOptions } from '../../src/pipeline/target-options.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 /** Converts a model into a folder of its own, in one scheme or in several, and returns the folder. */

@@ -2,6 +2,7 @@ import { invalidInput, unsupported } from '../../../src/core/errors.ts';
 import type { JsonField } from '../../../src/core/json-field.ts';
 import type { AddedToken } from '../../../src/core/tokenizer-spec.ts';
 import type { ConfigTokenIds } from './special-tokens.ts';
+import { tokenText } from './token-text.ts';
 import type { VocabularyBuilder } from './vocabulary.ts';
 
 /** The files beside tokenizer.json that name added tokens; objects without members where a file is missing. */
@@ -125,11 +126,6 @@ function* namedTokens(config: JsonField, map: JsonField): Generator<NamedToken> 
       for (const field of items ?? []) yield { text: tokenText(field), field };
     }
   }
-}
-
-/** The text of a token given by itself or by an object around it. */
-export function tokenText(field: JsonField): string {
-  return (field.value instanceof Map ? field.at('content') : field).string();
 }
 
 /**

@@ -1,7 +1,7 @@
 import { invalidInput, unsupported } from '../../../src/core/errors.ts';
 import type { JsonField } from '../../../src/core/json-field.ts';
 import type { TokenizerSpec } from '../../../src/core/tokenizer-spec.ts';
-import { tokenText } from './added-tokens.ts';
+import { tokenText } from './token-text.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 /** What config.json and generation_config.json say about tokens. */

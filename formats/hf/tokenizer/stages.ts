@@ -1,6 +1,6 @@
 import { type PressError, unsupported } from '../../../src/core/errors.ts';
-import type { JsonValue } from '../../../src/core/json.ts';
 import type { JsonField } from '../../../src/core/json-field.ts';
+import type { JsonValue } from '../../../src/core/json-value.ts';
 import type { TokenizerSpec } from '../../../src/core/tokenizer-spec.ts';
 
 /** The pattern of Qwen2's tokenizer.json that splits a text into words. */

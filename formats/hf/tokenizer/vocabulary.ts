@@ -1,6 +1,6 @@
 import { invalidInput, type PressError } from '../../../src/core/errors.ts';
-import type { JsonValue } from '../../../src/core/json.ts';
 import type { JsonField } from '../../../src/core/json-field.ts';
+import type { JsonValue } from '../../../src/core/json-value.ts';
 import type { AddedToken } from '../../../src/core/tokenizer-spec.ts';
 
 /** Tokens and merges of a tokenizer. */

@@ -1,4 +1,5 @@
-import { type JsonValue, parseJson } from '../../../src/core/json.ts';
+import { parseJson } from '../../../src/core/json.ts';
+import type { JsonValue } from '../../../src/core/json-value.ts';
 import { holdsLocalPath } from '../../../src/core/local-path.ts';
 import { QUANTIZATION_FIELDS } from '../../hf/config.ts';
 import { jsonText } from './json-text.ts';

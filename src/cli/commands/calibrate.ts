@@ -21,8 +21,8 @@ import {
   parseInteger,
   parseSize,
 } from '../arguments.ts';
-import type { OpenSession } from '../program.ts';
 import { ScopedOption } from '../scoped-option.ts';
+import type { OpenSession } from '../session.ts';
 import { threadsOption } from './runtime-flags.ts';
 
 interface CalibrateFlags {

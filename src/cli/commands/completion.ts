@@ -4,7 +4,7 @@ import { fishScript } from '../completion/fish.ts';
 import { powershellScript } from '../completion/powershell.ts';
 import { type ProgramWords, programWords } from '../completion/words.ts';
 import { zshScript } from '../completion/zsh.ts';
-import type { OpenSession } from '../program.ts';
+import type { OpenSession } from '../session.ts';
 
 const SCRIPTS: Readonly<Record<string, (words: ProgramWords) => string>> = {
   bash: bashScript,

@@ -18,9 +18,8 @@ import {
   parseSize,
 } from '../arguments.ts';
 import { peakRss } from '../peak-memory.ts';
-import type { OpenSession } from '../program.ts';
 import { ScopedOption } from '../scoped-option.ts';
-import type { Session } from '../session.ts';
+import type { OpenSession, Session } from '../session.ts';
 import { conversionLines, describePlan } from '../ui/conversion.ts';
 import { runHints } from '../ui/run-hints.ts';
 import type { Theme } from '../ui/theme.ts';

@@ -4,7 +4,7 @@ import type { Change, Model } from '../../core/model.ts';
 import { diff, type FieldDifference, type ModelDiff, type TensorDifference } from '../../pipeline/diff.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { recordedArtifact } from '../../pipeline/recorded-artifact.ts';
-import type { OpenSession } from '../program.ts';
+import type { OpenSession } from '../session.ts';
 import { renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';
 import { threadsOption } from './runtime-flags.ts';

@@ -2,8 +2,7 @@ import { Command } from 'commander';
 import { PressError } from '../../core/errors.ts';
 import { type Check, examine } from '../../pipeline/doctor/doctor.ts';
 import { VERSION } from '../../pipeline/version.ts';
-import type { OpenSession } from '../program.ts';
-import type { Session } from '../session.ts';
+import type { OpenSession, Session } from '../session.ts';
 import { renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';
 

@@ -3,9 +3,8 @@ import { formatCounted, formatRate, visible } from '../../core/format.ts';
 import { type FfnForm, type Generation, generate, type SamplerOptions } from '../../pipeline/generate.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { parseInteger, parseNumber } from '../arguments.ts';
-import type { OpenSession } from '../program.ts';
 import { ScopedOption } from '../scoped-option.ts';
-import type { Session } from '../session.ts';
+import type { OpenSession, Session } from '../session.ts';
 import { attentionOption, ffnOption, type RuntimeFlags, threadsOption } from './runtime-flags.ts';
 
 interface GenerateFlags extends RuntimeFlags, Omit<SamplerOptions, 'minP' | 'repetitionPenalty'> {

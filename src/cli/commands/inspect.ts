@@ -12,8 +12,7 @@ import { type ArtifactPlace, artifactsAt, checkPlace, isFolder } from '../../pip
 import { type Inspection, inspect } from '../../pipeline/inspect.ts';
 import { withSource } from '../../pipeline/open.ts';
 import { describeFailure } from '../failure.ts';
-import type { OpenSession } from '../program.ts';
-import type { Session } from '../session.ts';
+import type { OpenSession, Session } from '../session.ts';
 import { renderFacts, renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';
 

@@ -19,7 +19,7 @@ import type { Section } from '../../report/panel.ts';
 import { refusalSection } from '../../report/verification-section.ts';
 import { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import type { Session } from '../session.ts';
-import type { VerifyFlags } from './verify.ts';
+import type { VerifyFlags } from './verify-flags.ts';
 
 /** The result of `verify` for one artifact. */
 export interface JudgedArtifact {

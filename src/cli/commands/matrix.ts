@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { jobMatrix } from '../../pipeline/job-matrix.ts';
 import { MAX_PARTS } from '../../pipeline/parts/share.ts';
 import { collect, collectTarget, parseInteger, parseSize } from '../arguments.ts';
-import type { OpenSession } from '../program.ts';
+import type { OpenSession } from '../session.ts';
 
 interface MatrixFlags {
   readonly model: string[];

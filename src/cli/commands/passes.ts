@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { PASSES } from '../../passes/index.ts';
 import type { PassOptions } from '../../passes/pass.ts';
 import { PRESETS } from '../../passes/presets.ts';
-import type { OpenSession } from '../program.ts';
+import type { OpenSession } from '../session.ts';
 import { renderTable } from '../ui/table.ts';
 
 const HELP = `

@@ -9,7 +9,7 @@ import { DEVICES, type DeviceProfile, readDevices, selectDevices } from '../../p
 import { type Prediction, predict } from '../../pipeline/plan/predict.ts';
 import { planTargets } from '../../pipeline/target.ts';
 import { collect, collectTarget, parseInteger } from '../arguments.ts';
-import type { OpenSession } from '../program.ts';
+import type { OpenSession } from '../session.ts';
 import { predictionLines } from '../ui/prediction.ts';
 import { cacheOption, ggufArchOption } from './format-flags.ts';
 

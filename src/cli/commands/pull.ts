@@ -4,8 +4,8 @@ import { formatBytes, formatCount, formatCounted } from '../../core/format.ts';
 import { parseHubSource } from '../../hub/hub-source.ts';
 import { hubSettings } from '../../hub/settings.ts';
 import { type Pull, pull } from '../../pipeline/pull.ts';
-import type { OpenSession } from '../program.ts';
 import { ScopedOption } from '../scoped-option.ts';
+import type { OpenSession } from '../session.ts';
 import { renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';
 

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { bitsPerWeight, SCHEMES, type SchemeName } from '../../core/scheme.ts';
 import { canEncode } from '../../schemes/index.ts';
-import type { OpenSession } from '../program.ts';
+import type { OpenSession } from '../session.ts';
 import { TARGETS, type TargetLine } from '../targets.ts';
 import { renderTable } from '../ui/table.ts';
 import type { Theme } from '../ui/theme.ts';

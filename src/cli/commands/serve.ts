@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Command } from 'commander';
 import { serveBundles } from '../../serve/serve.ts';
 import { parseInteger } from '../arguments.ts';
-import type { OpenSession } from '../program.ts';
+import type { OpenSession } from '../session.ts';
 
 interface ServeFlags {
   readonly host: string;

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { withSource } from '../../pipeline/open.ts';
 import { Tokenizer } from '../../tokenizer/tokenizer.ts';
-import type { OpenSession } from '../program.ts';
+import type { OpenSession } from '../session.ts';
 import { renderTable } from '../ui/table.ts';
 import { tokenText } from '../ui/token-text.ts';
 

@@ -4,7 +4,6 @@ import { PressError } from '../../core/errors.ts';
 import { formatCount, formatCounted, visible } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
 import { type ArtifactPlace, artifactsAt } from '../../pipeline/artifact-places.ts';
-import type { Engine } from '../../pipeline/engines/index.ts';
 import { localPlace, withSource } from '../../pipeline/open.ts';
 import { withStatistics } from '../../pipeline/open-statistics.ts';
 import {
@@ -18,9 +17,8 @@ import { openReports, type ReportInputs } from '../../press/report-files.ts';
 import { reportTitle } from '../../press/report-section.ts';
 import { collect, parseInteger, parseNumber } from '../arguments.ts';
 import { describeFailure } from '../failure.ts';
-import type { OpenSession } from '../program.ts';
 import { ScopedOption } from '../scoped-option.ts';
-import type { Session } from '../session.ts';
+import type { OpenSession, Session } from '../session.ts';
 import type { Theme } from '../ui/theme.ts';
 import {
   OTHER_CHECKS,
@@ -31,20 +29,8 @@ import {
 } from '../ui/verification.ts';
 import { type JudgedArtifact, judgeArtifacts } from './judge-artifacts.ts';
 import { reportOption } from './report-flags.ts';
-import { attentionOption, type RuntimeFlags, threadsOption } from './runtime-flags.ts';
-
-export interface VerifyFlags extends RuntimeFlags {
-  readonly against: string;
-  readonly statistics?: string;
-  readonly adapter?: string[];
-  readonly text?: string[];
-  readonly tokens: number;
-  readonly maxKld?: number;
-  readonly engine: Exclude<Engine, 'webgpu'>;
-  readonly device: 'cpu' | 'webgpu';
-  readonly report?: string[];
-  readonly force?: boolean;
-}
+import { attentionOption, threadsOption } from './runtime-flags.ts';
+import type { VerifyFlags } from './verify-flags.ts';
 
 const HELP = `
 If plmpress.json lies beside the artifact, the files must have the hashes that it records; those of a bundle must

@@ -12,7 +12,7 @@ import { byteLength, columnCount } from '../../core/tensor.ts';
 import type { Allocation } from '../../pipeline/allocation/allocate.ts';
 import type { ConvertResult } from '../../pipeline/convert.ts';
 import type { Manifest } from '../../pipeline/manifest.ts';
-import type { Target } from '../../pipeline/target.ts';
+import type { Target } from '../../pipeline/planned-target.ts';
 import { pruningTable } from './pruning.ts';
 import { type Column, renderTable } from './table.ts';
 import type { Theme } from './theme.ts';

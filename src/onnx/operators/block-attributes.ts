@@ -1,4 +1,4 @@
-import type { AttributeRule } from './operator.ts';
+import type { AttributeRule } from './form.ts';
 
 /** How ONNX Runtime's operators of quantized matrices cut a row into blocks of codes. */
 export const BLOCK_ATTRIBUTES = {

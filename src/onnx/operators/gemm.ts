@@ -3,7 +3,8 @@ import type { Extent } from '../extent.ts';
 import { isFixed } from '../extent.ts';
 import { broadcastStrides, gatherStrided, walk } from '../strided.ts';
 import { elementCount } from '../value.ts';
-import type { AttributeRule, Operator } from './operator.ts';
+import type { AttributeRule } from './form.ts';
+import type { Operator } from './operator.ts';
 import { FLOATS } from './operator.ts';
 
 const ONE: AttributeRule = { type: 'float', value: 1, allows: (factor) => factor === 1, expected: '1' };

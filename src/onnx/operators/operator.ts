@@ -1,23 +1,11 @@
 import type { Call } from '../call.ts';
-import type { Attribute, ElementType } from '../graph.ts';
+import type { ElementType } from '../graph.ts';
 import type { Products } from '../products.ts';
 import type { StoredMatrix } from '../stored-matrix.ts';
 import type { Elements, TensorValue } from '../value.ts';
 import type { ValueType } from '../value-type.ts';
 import type { Constants, WeightRequest } from '../weight-request.ts';
-
-/** An attribute that an operator knows. */
-export type AttributeRule = {
-  readonly [Type in Attribute['type']]: {
-    readonly type: Type;
-    /** What it is where it is left out. */
-    readonly value?: Extract<Attribute, { type: Type }>['value'];
-    readonly required?: boolean;
-    readonly allows?: (value: Extract<Attribute, { type: Type }>['value']) => boolean;
-    /** For people: what it allows. */
-    readonly expected: string;
-  };
-}[Attribute['type']];
+import type { OperatorForm } from './form.ts';
 
 /** An output, once its sizes are known. */
 export interface OutputType {
@@ -44,11 +32,7 @@ export interface Execution {
 export type HalfKernel = 'moves' | 'computes' | 'widens' | 'casts';
 
 /** What a kind of node means. */
-export interface Operator {
-  /** Least and greatest number of inputs, those left out in the middle included. */
-  readonly inputs: readonly [number, number];
-  readonly outputs: readonly [number, number];
-  readonly attributes: Readonly<Record<string, AttributeRule>>;
+export interface Operator extends OperatorForm {
   readonly float16: HalfKernel;
   /** Types of the outputs. Throws `invalid-input` where the inputs do not fit. */
   infer(call: Call): readonly ValueType[];

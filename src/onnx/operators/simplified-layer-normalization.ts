@@ -1,6 +1,7 @@
 import type { Call } from '../call.ts';
 import type { Extent } from '../extent.ts';
-import { type AttributeRule, FLOATS, type Operator } from './operator.ts';
+import type { AttributeRule } from './form.ts';
+import { FLOATS, type Operator } from './operator.ts';
 
 const { fround } = Math;
 

@@ -1,7 +1,6 @@
 import type { ExportPlan, PlannedTensor, TensorType } from '../../core/export-plan.ts';
 import { plannedBytes } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
-import type { Progress } from '../../core/progress.ts';
 import type { SchemeName } from '../../core/scheme.ts';
 import { columnCount } from '../../core/tensor.ts';
 import { PlmRuntime } from '../../runtime/plm-runtime.ts';
@@ -11,6 +10,7 @@ import { CANDIDATES, exactly, type PlanOptions, planWith, probeOf, schemesOf } f
 import { type Choice, type Choices, chooseSchemes, totalOf } from './choose.ts';
 import { measuredIds } from './measured-ids.ts';
 import { rememberedBudget } from './measuring-memory.ts';
+import type { AllocationRequest } from './request.ts';
 import { errorsOf, matricesOf, type RoundOptions, roundedModel, roundedTensor } from './round.ts';
 import { planBytes, SizeTooSmall } from './size-bounds.ts';
 
@@ -18,19 +18,6 @@ import { planBytes, SizeTooSmall } from './size-bounds.ts';
 const TRUSTED = 1.25;
 
 /** How schemes are to be chosen. */
-export interface AllocationRequest extends RoundOptions {
-  readonly progress?: Progress;
-  /** Most bytes of the artifact, headers included. */
-  readonly targetBytes: number;
-  /** Widths of the FFN beside the model's own that it may be pruned to, uniformly. */
-  readonly ffnWidths?: readonly number[];
-  /** What the costs of tensors are measured over. Default: a short built-in text. */
-  readonly texts?: readonly string[];
-  readonly maxTokens?: number;
-  /** Most bytes that the process may hold. */
-  readonly maxMemory?: number;
-}
-
 export interface AllocatorOptions extends PlanOptions, Omit<AllocationRequest, 'targetBytes' | 'ffnWidths'> {
   /** What the divergence is measured from. Left out: the model whose schemes are chosen. */
   readonly reference?: Model;

@@ -3,7 +3,7 @@ import { invalidInput } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
 import { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import { encodeTexts } from '../read-text.ts';
-import type { AllocationRequest } from './allocate.ts';
+import type { AllocationRequest } from './request.ts';
 
 const DEFAULT_TOKENS = 2048;
 

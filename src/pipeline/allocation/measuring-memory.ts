@@ -5,7 +5,7 @@ import { defaultThreads } from '../../kernels/threads.ts';
 import { PlmRuntime } from '../../runtime/plm-runtime.ts';
 import { defaultContext } from '../../verify/compare.ts';
 import { slotBytes } from '../working-memory.ts';
-import type { AllocationRequest } from './allocate.ts';
+import type { AllocationRequest } from './request.ts';
 
 /** Logits of the source that are kept, lest they be computed for every tensor; and the part of the memory that they may take. */
 const REMEMBERED_BYTES = 512e6;

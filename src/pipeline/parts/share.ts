@@ -1,6 +1,6 @@
 import { type PlannedTensor, plannedRows } from '../../core/export-plan.ts';
 import { rowBytes } from '../../core/tensor.ts';
-import type { Target } from '../target.ts';
+import type { Target } from '../planned-target.ts';
 import { encodedRowBytes, inSourceOrder } from '../transfer.ts';
 
 /** As many files as a folder may well have. */

@@ -1,0 +1,16 @@
+import type { Progress } from '../../core/progress.ts';
+import type { RoundOptions } from './round.ts';
+
+/** Schemes that are to be chosen by size. */
+export interface AllocationRequest extends RoundOptions {
+  readonly progress?: Progress;
+  /** Most bytes of the artifact, headers included. */
+  readonly targetBytes: number;
+  /** Widths of the FFN beside the model's own that it may be pruned to, uniformly. */
+  readonly ffnWidths?: readonly number[];
+  /** What the costs of tensors are measured over. Default: a short built-in text. */
+  readonly texts?: readonly string[];
+  readonly maxTokens?: number;
+  /** Most bytes that the process may hold. */
+  readonly maxMemory?: number;
+}

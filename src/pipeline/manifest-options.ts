@@ -1,0 +1,1 @@
+export type ManifestOptions = Readonly<Record<string, string | number | boolean | readonly string[]>>;
