@@ -5,9 +5,9 @@ import { encodeModel } from '../formats/onnx/encode.ts';
 import { GRAPH_FOLDER } from '../formats/onnx/folder/graph-file.ts';
 import type { CacheForm, PlmConfig } from '../src/core/config.ts';
 import { convert } from '../src/pipeline/convert.ts';
-import { withSource } from '../src/pipeline/open.ts';
-import type { Target } from '../src/pipeline/planned-target.ts';
-import { planTargets } from '../src/pipeline/target.ts';
+import type { Target } from '../src/pipeline/planning/planned-target.ts';
+import { planTargets } from '../src/pipeline/planning/target.ts';
+import { withSource } from '../src/pipeline/sources/open.ts';
 import { mobiusGraph } from './mobius-graph.ts';
 
 /** One model with weights of about as many bits, as every decoder takes it: paths of files. */

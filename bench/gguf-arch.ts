@@ -6,7 +6,7 @@ import { GGUF_ARCHITECTURES, type GgufArchitecture } from '../formats/gguf/archi
 import { openHfFolder } from '../formats/hf/import.ts';
 import { closeModel } from '../src/core/model.ts';
 import { convert } from '../src/pipeline/convert.ts';
-import { planTarget } from '../src/pipeline/target.ts';
+import { planTarget } from '../src/pipeline/planning/target.ts';
 import { openLlamaDecoder } from './llama-decoder.ts';
 import type { Measurement } from './measure.ts';
 import { writePlmCheckpoint } from './plm-checkpoint.ts';

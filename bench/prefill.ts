@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { withSource } from '../src/pipeline/open.ts';
+import { withSource } from '../src/pipeline/sources/open.ts';
 import { PlmRuntime } from '../src/runtime/plm-runtime.ts';
 import { openInLlama } from '../test/support/llama.ts';
 import type { Measurement } from './measure.ts';

@@ -1,5 +1,5 @@
+import type { Progress } from '../src/core/jobs/progress.ts';
 import type { Model } from '../src/core/model.ts';
-import type { Progress } from '../src/core/progress.ts';
 import type { ActivationStatistics, StatisticsRequest } from '../src/runtime/activation-sums.ts';
 import { PlmRuntime, type RuntimeOptions } from '../src/runtime/plm-runtime.ts';
 

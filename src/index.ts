@@ -1,8 +1,8 @@
 export type { PlmConfig } from './core/config.ts';
 export { EXIT_CODES, type Failure, type Fault, PressError } from './core/errors.ts';
 export type { Imatrix } from './core/imatrix.ts';
+export type { Progress, ProgressEvent } from './core/jobs/progress.ts';
 export { closeModel, type Model } from './core/model.ts';
-export type { Progress, ProgressEvent } from './core/progress.ts';
 export type { SchemeName } from './core/scheme.ts';
 export type { Statistics } from './core/statistics.ts';
 export type { Tensor } from './core/tensor.ts';
@@ -21,9 +21,6 @@ export { type GenerateOptions, type Generation, generate } from './pipeline/gene
 export { type Inspection, inspect } from './pipeline/inspect.ts';
 export { type JobMatrix, jobMatrix, type MatrixJob, type MatrixRequest } from './pipeline/job-matrix.ts';
 export { type LogitsOptions, logits } from './pipeline/logits.ts';
-export type { Manifest } from './pipeline/manifest.ts';
-export { openSource, type SourceAccess, type SourceOptions, withSource } from './pipeline/open.ts';
-export { withStatistics } from './pipeline/open-statistics.ts';
 export {
   type ConvertPartOptions,
   type ConvertPartResult,
@@ -32,14 +29,17 @@ export {
 export { type MergeOptions, merge } from './pipeline/parts/merge.ts';
 export { DEVICES, type DeviceProfile, readDevices } from './pipeline/plan/devices.ts';
 export { type Prediction, type PredictOptions, predict } from './pipeline/plan/predict.ts';
-export type { Target } from './pipeline/planned-target.ts';
+export type { Target } from './pipeline/planning/planned-target.ts';
+export { planTarget, planTargets } from './pipeline/planning/target.ts';
+export type { TargetOptions } from './pipeline/planning/target-options.ts';
 export { type Pull, type PullOptions, pull } from './pipeline/pull.ts';
 export { type Push, type PushOptions, push } from './pipeline/push.ts';
-export { readImatrix } from './pipeline/read-imatrix.ts';
+export type { Manifest } from './pipeline/record/manifest.ts';
 export { type ReproducedArtifact, type ReproduceOptions, reproduce } from './pipeline/reproduce.ts';
+export { openSource, type SourceAccess, type SourceOptions, withSource } from './pipeline/sources/open.ts';
+export { withStatistics } from './pipeline/sources/open-statistics.ts';
+export { readImatrix } from './pipeline/sources/read-imatrix.ts';
 export { type SweepOptions, type SweepPoint, type SweepSize, sweep } from './pipeline/sweep.ts';
-export { planTarget, planTargets } from './pipeline/target.ts';
-export type { TargetOptions } from './pipeline/target-options.ts';
 export {
   checkFiles,
   recordedPasses,

@@ -88,6 +88,20 @@ function findCircle(imports: ReadonlyMap<string, readonly string[]>): string[] {
   return [];
 }
 
+/** Folders of many things of one kind, a file each. */
+const LARGE_FOLDERS = /^src\/(schemes|kernels\/\w+|onnx\/operators)$/;
+/** Of files in a folder that a reader takes in at once. */
+const MOST_FILES = 17;
+
+test('folders are small', () => {
+  const counts = new Map<string, number>();
+  for (const folder of sources().map((file) => path.dirname(file))) {
+    counts.set(folder, (counts.get(folder) ?? 0) + 1);
+  }
+  const large = [...counts].filter(([folder, count]) => count > MOST_FILES && !LARGE_FOLDERS.test(folder));
+  assert.deepEqual(large, []);
+});
+
 test('imports make no circles', () => {
   const imports = new Map(
     sources().map((file) => [
@@ -146,7 +160,7 @@ test('only the command line touches the console, only the Hub, servers and brows
 const ENGINE_MATH =
   /\bMath\.(exp|expm1|log|log2|log10|log1p|pow|a?sinh?|a?cosh?|a?tanh?|atan2|cbrt|hypot)\(|(?<!\b2) \*\* (?!\d)/g;
 /** What only people see, or a GPU computes on: no bytes of artifacts depend on it. */
-const SHOWN = ['src/report', 'src/webgpu', 'formats/webgpu/page', 'src/cli', 'src/core/format.ts'];
+const SHOWN = ['src/report', 'src/webgpu', 'formats/webgpu/page', 'src/cli', 'src/core/text/format.ts'];
 
 test('what reaches bytes is computed by arithmetic that IEEE 754 fixes', () => {
   const found = sources()

@@ -36,7 +36,7 @@ describe('mutations', () => {
 });
 
 const PLANTED: Mutation = {
-  file: 'src/core/local-path.ts',
+  file: 'src/core/text/local-path.ts',
   from: 'return LOCAL_PATH.test(text);',
   to: 'return !LOCAL_PATH.test(text);',
   breaks: 'local paths are those that are none',

@@ -1,8 +1,8 @@
 import path from 'node:path';
 import type { Page } from 'playwright-core';
 import { convert } from '../../src/pipeline/convert.ts';
-import { withSource } from '../../src/pipeline/open.ts';
-import { planTargets } from '../../src/pipeline/target.ts';
+import { planTargets } from '../../src/pipeline/planning/target.ts';
+import { withSource } from '../../src/pipeline/sources/open.ts';
 import { openPage } from '../../test/support/browser.ts';
 import { CLEAR_PROMPTS } from '../../test/support/greedy.ts';
 import { fixture } from '../../test/support/paths.ts';

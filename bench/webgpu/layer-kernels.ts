@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { COPY_DST, STORAGE, UNIFORM } from '../../src/webgpu/buffer-usage.ts';
-import type { Groups } from '../../src/webgpu/dispatch.ts';
-import type { KernelSource } from '../../src/webgpu/kernel.ts';
+import { COPY_DST, STORAGE, UNIFORM } from '../../src/webgpu/engine/buffer-usage.ts';
+import type { Groups } from '../../src/webgpu/engine/dispatch.ts';
+import type { KernelSource } from '../../src/webgpu/engine/kernel.ts';
 import { BLOCK } from '../../src/webgpu/manifest.ts';
 import { openDawn } from '../../test/support/dawn.ts';
 import { repoRoot } from '../../test/support/paths.ts';

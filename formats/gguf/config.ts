@@ -1,10 +1,10 @@
 import type { PlmConfig } from '../../src/core/config.ts';
 import { isPowerOfTwo } from '../../src/core/elementary/binary-exponent.ts';
 import { type PressError, unsupported } from '../../src/core/errors.ts';
-import { holdsLocalPath } from '../../src/core/local-path.ts';
 import type { GenerationConfig, ModelCard } from '../../src/core/model.ts';
+import { holdsLocalPath } from '../../src/core/text/local-path.ts';
 import { GGUF_ARCHITECTURES, type GgufArchitecture } from './architecture.ts';
-import { decimalOf, type Fields } from './fields.ts';
+import { decimalOf, type Fields } from './container/fields.ts';
 import { BETA_KEY } from './swiglu.ts';
 import { TOKENS_KEY } from './tokenizer.ts';
 

@@ -1,25 +1,25 @@
 import { type PressError, unsupported, usage } from '../../src/core/errors.ts';
 import type { ExportPlan, Fallback, Feedback, PlannedFile, TensorType } from '../../src/core/export-plan.ts';
-import { fileStem } from '../../src/core/file-stem.ts';
 import type { Imatrix } from '../../src/core/imatrix.ts';
 import type { Model } from '../../src/core/model.ts';
-import { firstNames } from '../../src/core/name-list.ts';
 import { assertRoundsOnce } from '../../src/core/requantize.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
 import { oversizeNotes } from '../../src/core/shard-size.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
-import { calibratedRounding, type Quality } from '../../src/passes/calibrated-rounding.ts';
+import { fileStem } from '../../src/core/text/file-stem.ts';
+import { firstNames } from '../../src/core/text/name-list.ts';
 import { isJoined } from '../../src/passes/join-kv-b.ts';
+import { calibratedRounding, type Quality } from '../../src/passes/rounding/calibrated-rounding.ts';
 import { canEncode, hasGrid, WRITTEN_SCHEMES } from '../../src/schemes/index.ts';
 import { assertHolds, type GgufArchitecture } from './architecture.ts';
-import { contentsOf } from './contents.ts';
+import { contentsOf } from './container/contents.ts';
+import { layoutShards, shardFileName } from './container/shards.ts';
+import { type KeyValue, layoutGguf, type TensorEntry } from './container/writer.ts';
 import { matchImportances } from './importances.ts';
 import { modelMetadata } from './metadata.ts';
 import { type Recipe, recipeNamed } from './recipes.ts';
 import { isQuantized, needsImportance, SchemeChooser, type SchemeOptions } from './scheme-choice.ts';
-import { layoutShards, shardFileName } from './shards.ts';
 import { BETA, reluSquaredError } from './swiglu.ts';
-import { type KeyValue, layoutGguf, type TensorEntry } from './writer.ts';
 
 export interface GgufOptions extends SchemeOptions {
   /** Name or alias in `RECIPES`, in any case. */

@@ -1,21 +1,21 @@
 import path from 'node:path';
 import { invalidInput, unsupported } from '../../src/core/errors.ts';
-import { holdsLocalPath } from '../../src/core/local-path.ts';
 import type { Model } from '../../src/core/model.ts';
 import { plmTensors, type TensorSlot } from '../../src/core/names.ts';
 import { schemeOfGgmlType } from '../../src/core/scheme.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
+import { holdsLocalPath } from '../../src/core/text/local-path.ts';
 import { FileTensor } from '../../src/io/file-tensor.ts';
 import { InputFile } from '../../src/io/input-file.ts';
 import { SourceFolder } from '../../src/io/source-folder.ts';
 import { readArchitecture, readBeta, readCard, readConfig, readGeneration } from './config.ts';
-import { Fields } from './fields.ts';
+import { Fields } from './container/fields.ts';
+import { readGguf } from './container/reader.ts';
+import { siblingShardNames } from './container/shards.ts';
+import type { GgufHeader, GgufTensorInfo } from './container/types.ts';
 import { QUALITY_KEY } from './metadata.ts';
-import { readGguf } from './reader.ts';
-import { siblingShardNames } from './shards.ts';
 import { gateName, unfoldBeta, withGate } from './swiglu.ts';
 import { readTokenizer } from './tokenizer.ts';
-import type { GgufHeader, GgufTensorInfo } from './types.ts';
 
 /** An open shard, or the only file. */
 interface OpenedFile {

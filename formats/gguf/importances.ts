@@ -1,9 +1,9 @@
 import { invalidInput } from '../../src/core/errors.ts';
-import { formatCount, formatCounted } from '../../src/core/format.ts';
 import type { Imatrix } from '../../src/core/imatrix.ts';
-import { firstNames } from '../../src/core/name-list.ts';
 import { columnCount } from '../../src/core/tensor.ts';
-import type { Content } from './contents.ts';
+import { formatCount, formatCounted } from '../../src/core/text/format.ts';
+import { firstNames } from '../../src/core/text/name-list.ts';
+import type { Content } from './container/contents.ts';
 
 /**
  * Finds the importances of a model's matrices by their GGUF names. Like llama-quantize, it leaves those of the

@@ -10,13 +10,13 @@ import {
 } from '../../src/core/model.ts';
 import type { Statistics } from '../../src/core/statistics.ts';
 import { elementCount } from '../../src/core/tensor.ts';
-import type { Quality } from '../../src/passes/calibrated-rounding.ts';
+import type { Quality } from '../../src/passes/rounding/calibrated-rounding.ts';
 import type { GgufArchitecture } from './architecture.ts';
+import type { GgufValue } from './container/types.ts';
+import type { KeyValue } from './container/writer.ts';
 import type { Recipe } from './recipes.ts';
 import { BETA, BETA_KEY } from './swiglu.ts';
 import { tokenizerKeys } from './tokenizer.ts';
-import type { GgufValue } from './types.ts';
-import type { KeyValue } from './writer.ts';
 
 /** Version of the block formats, GGML_QNT_VERSION. */
 const QUANTIZATION_VERSION = 2;

@@ -1,6 +1,6 @@
 import type { Role } from '../../src/core/names.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
-import { unknownName } from '../../src/core/unknown-name.ts';
+import { unknownName } from '../../src/core/text/unknown-name.ts';
 import type { LayerRange } from './layer-ranges.ts';
 
 /** An exception of a recipe: these matrices are stored in `scheme` instead of its base. */

@@ -1,8 +1,8 @@
 import type { TensorType } from '../../src/core/export-plan.ts';
-import { PatternList } from '../../src/core/name-pattern.ts';
 import type { Role, TensorSlot } from '../../src/core/names.ts';
 import { fitsScheme, SCHEMES, type SchemeName } from '../../src/core/scheme.ts';
 import { columnCount } from '../../src/core/tensor.ts';
+import { PatternList } from '../../src/core/text/name-pattern.ts';
 import { LAYER_RANGES } from './layer-ranges.ts';
 import type { Recipe, Rule } from './recipes.ts';
 

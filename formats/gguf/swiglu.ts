@@ -1,7 +1,7 @@
 import { exponentOf } from '../../src/core/elementary/binary-exponent.ts';
 import { invalidInput, unsupported } from '../../src/core/errors.ts';
 import { columnCount, rowBytes, type Tensor } from '../../src/core/tensor.ts';
-import { rewriteRows } from '../../src/passes/float-rows.ts';
+import { rewriteRows } from '../../src/passes/rows/float-rows.ts';
 import { codecOf } from '../../src/schemes/index.ts';
 import { hasBlockScales, multiplyBlocks } from '../../src/schemes/power-of-two.ts';
 

@@ -1,8 +1,12 @@
 import { unsupported } from '../../src/core/errors.ts';
-import { CHAT_TEMPLATE_NAME, checkTokenizerSpec } from '../../src/core/tokenizer-check.ts';
-import type { AddedToken, NamedChatTemplate, TokenizerSpec } from '../../src/core/tokenizer-spec.ts';
-import type { Fields } from './fields.ts';
-import type { KeyValue } from './writer.ts';
+import { CHAT_TEMPLATE_NAME, checkTokenizerSpec } from '../../src/core/tokenizer/tokenizer-check.ts';
+import type {
+  AddedToken,
+  NamedChatTemplate,
+  TokenizerSpec,
+} from '../../src/core/tokenizer/tokenizer-spec.ts';
+import type { Fields } from './container/fields.ts';
+import type { KeyValue } from './container/writer.ts';
 
 /** Values of `tokenizer.ggml.token_type` that byte-level BPE vocabularies use (llama.h, enum llama_token_type). */
 const NORMAL = 1;

@@ -1,5 +1,5 @@
-import { holdsLocalPath } from '../../src/core/local-path.ts';
 import type { ModelCard } from '../../src/core/model.ts';
+import { holdsLocalPath } from '../../src/core/text/local-path.ts';
 
 /** Longest value worth carrying into an artifact; licences, ids and tags are far shorter. */
 const MAX_VALUE_LENGTH = 256;

@@ -1,7 +1,7 @@
 import type { PlmConfig } from '../../src/core/config.ts';
 import { type PressError, unsupported } from '../../src/core/errors.ts';
-import { parseJson } from '../../src/core/json.ts';
-import type { JsonField } from '../../src/core/json-field.ts';
+import { parseJson } from '../../src/core/json/json.ts';
+import type { JsonField } from '../../src/core/json/json-field.ts';
 import { positive } from './positive.ts';
 import { readRope } from './rope-parameters.ts';
 

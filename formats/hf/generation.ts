@@ -1,5 +1,5 @@
-import { parseJson } from '../../src/core/json.ts';
-import type { JsonField } from '../../src/core/json-field.ts';
+import { parseJson } from '../../src/core/json/json.ts';
+import type { JsonField } from '../../src/core/json/json-field.ts';
 import type { GenerationConfig } from '../../src/core/model.ts';
 import { tokenIds } from './config.ts';
 

@@ -1,5 +1,5 @@
 import { invalidInput } from '../../src/core/errors.ts';
-import { parseJson } from '../../src/core/json.ts';
+import { parseJson } from '../../src/core/json/json.ts';
 import type { Container } from './container.ts';
 
 /** Limit of huggingface.js. */

@@ -1,4 +1,4 @@
-import type { JsonField } from '../../src/core/json-field.ts';
+import type { JsonField } from '../../src/core/json/json-field.ts';
 
 /**
  * Artifacts and kernels hold the numbers of a config in F32: beyond its largest number they would become infinite,

@@ -1,5 +1,5 @@
 import { unsupported } from '../../src/core/errors.ts';
-import type { JsonField } from '../../src/core/json-field.ts';
+import type { JsonField } from '../../src/core/json/json-field.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
 import type { Checkpoint } from './checkpoint.ts';
 

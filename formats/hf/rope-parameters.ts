@@ -1,5 +1,5 @@
 import { unsupported } from '../../src/core/errors.ts';
-import type { JsonField } from '../../src/core/json-field.ts';
+import type { JsonField } from '../../src/core/json/json-field.ts';
 import { positive } from './positive.ts';
 
 /** What config.json says of RoPE, as far as a PLM has a choice. */

@@ -1,7 +1,7 @@
-import { parseJson } from '../../src/core/json.ts';
-import type { JsonField } from '../../src/core/json-field.ts';
-import { checkTokenizerSpec, MAX_VOCABULARY } from '../../src/core/tokenizer-check.ts';
-import type { TokenizerSpec } from '../../src/core/tokenizer-spec.ts';
+import { parseJson } from '../../src/core/json/json.ts';
+import type { JsonField } from '../../src/core/json/json-field.ts';
+import { checkTokenizerSpec, MAX_VOCABULARY } from '../../src/core/tokenizer/tokenizer-check.ts';
+import type { TokenizerSpec } from '../../src/core/tokenizer/tokenizer-spec.ts';
 import { takeDefault, takeListed, takeOthers } from './tokenizer/added-tokens.ts';
 import { type ChatTemplateFiles, readChatTemplates } from './tokenizer/chat-template.ts';
 import { readPostProcessor } from './tokenizer/post-processor.ts';

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { type Fault, invalidInput, type PressError } from '../../src/core/errors.ts';
-import { MAX_TENSOR_NAME_BYTES } from '../gguf/types.ts';
+import { MAX_TENSOR_NAME_BYTES } from '../gguf/container/types.ts';
 import { datasetName, type RawEntry } from './entries.ts';
 
 /** Fewest bytes of an entry: length, one character, calls, count, one value. */

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { invalidInput } from '../../src/core/errors.ts';
-import { firstNames } from '../../src/core/name-list.ts';
+import { firstNames } from '../../src/core/text/name-list.ts';
 
 /** What a file says of one matrix: sums of squared activations by column, and how many activations a sum has. */
 export interface RawEntry {

@@ -1,9 +1,9 @@
 import { invalidInput } from '../../src/core/errors.ts';
 import { elementCount } from '../../src/core/tensor.ts';
-import { Fields } from '../gguf/fields.ts';
-import type { ByteSource } from '../gguf/header-cursor.ts';
-import { readGguf } from '../gguf/reader.ts';
-import type { GgufTensorInfo } from '../gguf/types.ts';
+import { Fields } from '../gguf/container/fields.ts';
+import type { ByteSource } from '../gguf/container/header-cursor.ts';
+import { readGguf } from '../gguf/container/reader.ts';
+import type { GgufTensorInfo } from '../gguf/container/types.ts';
 import { datasetName, type RawEntry } from './entries.ts';
 
 export const SUMS = '.in_sum2';

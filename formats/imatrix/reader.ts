@@ -1,8 +1,8 @@
 import { invalidInput } from '../../src/core/errors.ts';
-import { FOREIGN_HEAD_BYTES, foreignContent } from '../../src/core/foreign-content.ts';
 import type { Imatrix } from '../../src/core/imatrix.ts';
+import { FOREIGN_HEAD_BYTES, foreignContent } from '../../src/core/text/foreign-content.ts';
 import type { InputFile } from '../../src/io/input-file.ts';
-import { MAGIC } from '../gguf/types.ts';
+import { MAGIC } from '../gguf/container/types.ts';
 import { readDatForm } from './dat-form.ts';
 import { meanSquares } from './entries.ts';
 import { readGgufForm } from './gguf-form.ts';

@@ -7,8 +7,8 @@ import {
 } from '../../src/core/statistics.ts';
 import { elementCount } from '../../src/core/tensor.ts';
 import type { InputFile } from '../../src/io/input-file.ts';
-import { readGguf } from '../gguf/reader.ts';
-import { type GgufTensorInfo, MAGIC } from '../gguf/types.ts';
+import { readGguf } from '../gguf/container/reader.ts';
+import { type GgufTensorInfo, MAGIC } from '../gguf/container/types.ts';
 import { COUNTS, SUMS } from './gguf-form.ts';
 import { EXTRA_SUFFIXES } from './writer.ts';
 

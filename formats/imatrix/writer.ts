@@ -1,6 +1,6 @@
 import { invalidInput } from '../../src/core/errors.ts';
 import type { StatisticSlot } from '../../src/core/statistic-slot.ts';
-import { type KeyValue, layoutGguf } from '../gguf/writer.ts';
+import { type KeyValue, layoutGguf } from '../gguf/container/writer.ts';
 import { datasetName } from './entries.ts';
 import { COUNTS, SUMS } from './gguf-form.ts';
 

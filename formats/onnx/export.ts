@@ -8,7 +8,7 @@ import {
   type CalibratedRounding,
   calibratedRounding,
   type Quality,
-} from '../../src/passes/calibrated-rounding.ts';
+} from '../../src/passes/rounding/calibrated-rounding.ts';
 import { toHalf } from '../../src/schemes/half.ts';
 import { assertHolds } from './architecture.ts';
 import { DataFiles } from './data-files.ts';

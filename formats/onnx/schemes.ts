@@ -1,5 +1,5 @@
 import type { Tensor } from '../../src/core/tensor.ts';
-import { unknownName } from '../../src/core/unknown-name.ts';
+import { unknownName } from '../../src/core/text/unknown-name.ts';
 import type { BlockScheme } from '../../src/schemes/block-planes.ts';
 import type { Dtype } from './folder/graph-file.ts';
 import type { FloatType } from './graph/builder.ts';

@@ -1,6 +1,6 @@
 import { type PressError, unsupported } from '../../src/core/errors.ts';
-import { parseJson } from '../../src/core/json.ts';
-import type { JsonField } from '../../src/core/json-field.ts';
+import { parseJson } from '../../src/core/json/json.ts';
+import type { JsonField } from '../../src/core/json/json-field.ts';
 import { INERT_FIELDS, UNMERGEABLE_FIELDS } from './config-fields.ts';
 import { readPatterns } from './module-pattern.ts';
 

@@ -1,5 +1,5 @@
 import { unsupported } from '../../src/core/errors.ts';
-import type { JsonField } from '../../src/core/json-field.ts';
+import type { JsonField } from '../../src/core/json/json-field.ts';
 
 /** A member of `rank_pattern` or `alpha_pattern`. */
 export interface ModulePattern<Value> {

@@ -1,6 +1,6 @@
 import { invalidInput, type PressError, unsupported } from '../../src/core/errors.ts';
-import { foreignContent } from '../../src/core/foreign-content.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
+import { foreignContent } from '../../src/core/text/foreign-content.ts';
 import type { InputFile } from '../../src/io/input-file.ts';
 import { type Dtype, elementBytes, schemeOfDtype } from './dtype.ts';
 import { parsePickle } from './pickle.ts';

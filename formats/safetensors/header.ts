@@ -1,7 +1,7 @@
 import { type Fault, invalidInput, type PressError } from '../../src/core/errors.ts';
-import { foreignContent } from '../../src/core/foreign-content.ts';
-import { parseJson } from '../../src/core/json.ts';
-import { JsonField } from '../../src/core/json-field.ts';
+import { parseJson } from '../../src/core/json/json.ts';
+import { JsonField } from '../../src/core/json/json-field.ts';
+import { foreignContent } from '../../src/core/text/foreign-content.ts';
 import { decodeUtf8 } from '../../src/io/text-file.ts';
 import { DTYPE_BITS, type Dtype, isDtype } from './dtype.ts';
 

@@ -2,7 +2,7 @@ import type { PlannedTensor } from '../../src/core/export-plan.ts';
 import type { Model } from '../../src/core/model.ts';
 import { plmTensors, type TensorSlot } from '../../src/core/names.ts';
 import { rowCount, type Tensor } from '../../src/core/tensor.ts';
-import { leastCommonMultiple } from '../../src/passes/float-rows.ts';
+import { leastCommonMultiple } from '../../src/passes/rows/float-rows.ts';
 import { type BundleTensor, scaleRowBytes, valueRowBytes } from '../../src/webgpu/manifest.ts';
 import { type MatrixScheme, STORED_SCHEMES } from './schemes.ts';
 import { planes } from './shards.ts';

@@ -5,7 +5,7 @@ import { plmTensors, type TensorSlot } from '../../src/core/names.ts';
 import { assertRoundsOnce } from '../../src/core/requantize.ts';
 import { describesGeometry } from '../../src/core/statistics.ts';
 import { columnCount, type Tensor } from '../../src/core/tensor.ts';
-import { calibratedRounding, type Quality } from '../../src/passes/calibrated-rounding.ts';
+import { calibratedRounding, type Quality } from '../../src/passes/rounding/calibrated-rounding.ts';
 import {
   BUNDLE_SCHEMA,
   BUNDLE_VERSION,

@@ -1,7 +1,7 @@
 import type { TensorType } from '../../src/core/export-plan.ts';
-import { PatternList } from '../../src/core/name-pattern.ts';
 import type { TensorSlot } from '../../src/core/names.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
+import { PatternList } from '../../src/core/text/name-pattern.ts';
 import { type MatrixScheme, matrixSchemeOf } from './schemes.ts';
 
 /** What changes the choices of a target. */

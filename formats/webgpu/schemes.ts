@@ -1,6 +1,6 @@
 import { usage } from '../../src/core/errors.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
-import { unknownName } from '../../src/core/unknown-name.ts';
+import { unknownName } from '../../src/core/text/unknown-name.ts';
 import type { BundleScheme } from '../../src/webgpu/manifest.ts';
 
 /** What planes of each scheme hold, taken together. */

@@ -1,7 +1,7 @@
 import { usage } from '../../src/core/errors.ts';
 import type { Packing, PlannedTensor } from '../../src/core/export-plan.ts';
 import { rowCount, type Tensor } from '../../src/core/tensor.ts';
-import { leastCommonMultiple } from '../../src/passes/float-rows.ts';
+import { leastCommonMultiple } from '../../src/passes/rows/float-rows.ts';
 import { type BlockScheme, splitCodes, splitScales } from '../../src/schemes/block-planes.ts';
 import {
   type BundlePiece,

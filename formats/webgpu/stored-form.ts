@@ -1,7 +1,7 @@
 import type { TensorSlot } from '../../src/core/names.ts';
 import { columnCount, rowCount, type Tensor } from '../../src/core/tensor.ts';
-import { transposed } from '../../src/passes/transpose.ts';
-import { cropColumns, padToBlocks } from '../../src/passes/whole-blocks.ts';
+import { transposed } from '../../src/passes/rows/transpose.ts';
+import { cropColumns, padToBlocks } from '../../src/passes/rows/whole-blocks.ts';
 import { BLOCK, type BundleTensor } from '../../src/webgpu/manifest.ts';
 
 /** How a bundle lays out a tensor of a PLM: all but the scheme and the places. */

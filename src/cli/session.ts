@@ -1,11 +1,11 @@
 import type { PressError } from '../core/errors.ts';
-import type { Progress } from '../core/progress.ts';
-import type { SourceAccess } from '../pipeline/open.ts';
+import type { Progress } from '../core/jobs/progress.ts';
+import type { SourceAccess } from '../pipeline/sources/open.ts';
 import { describeFailure, type Failure } from './failure.ts';
 import { Output, type OutputStream } from './output.ts';
 import { makeReporter, type Reporter } from './ui/reporter.ts';
-import { terminalJson, terminalLine } from './ui/terminal-text.ts';
-import { makeTheme, type Theme, wantsBlocks, wantsColors } from './ui/theme.ts';
+import { terminalJson, terminalLine } from './ui/terminal/terminal-text.ts';
+import { makeTheme, type Theme, wantsBlocks, wantsColors } from './ui/terminal/theme.ts';
 
 /** The outside world of a run. */
 export interface Io {

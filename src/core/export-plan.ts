@@ -1,4 +1,4 @@
-import type { Progress } from './progress.ts';
+import type { Progress } from './jobs/progress.ts';
 import { type SchemeName, schemeBytes } from './scheme.ts';
 import { columnCount, type RowRange, rowCount, type Tensor } from './tensor.ts';
 

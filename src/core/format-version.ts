@@ -1,5 +1,5 @@
 import { unsupported } from './errors.ts';
-import type { JsonField } from './json-field.ts';
+import type { JsonField } from './json/json-field.ts';
 
 /**
  * Checks the version of a file that plmpress writes, of which this one reads `known` alone.

@@ -3,7 +3,7 @@ import type { Imatrix } from './imatrix.ts';
 import type { TensorSlot } from './names.ts';
 import type { Statistics } from './statistics.ts';
 import type { Tensor } from './tensor.ts';
-import type { TokenizerSpec } from './tokenizer-spec.ts';
+import type { TokenizerSpec } from './tokenizer/tokenizer-spec.ts';
 
 /** A file that the model was read from. */
 export interface SourceFile {

@@ -1,11 +1,11 @@
 import { PressError } from '../core/errors.ts';
+import { Retries } from '../core/jobs/retries.ts';
 import type { HubOrigin } from '../core/model.ts';
-import { Retries } from '../core/retries.ts';
 import type { ByteSource } from '../io/input-file.ts';
-import type { Answer } from './answer.ts';
-import { LEAST_PROGRESS, piecesOf } from './body.ts';
-import { hubFault, unreachable } from './fault.ts';
-import { isCompressed, request } from './request.ts';
+import type { Answer } from './http/answer.ts';
+import { LEAST_PROGRESS, piecesOf } from './http/body.ts';
+import { hubFault, unreachable } from './http/fault.ts';
+import { isCompressed, request } from './http/request.ts';
 import type { HubRun } from './run.ts';
 import { contentId, contentUrl, type HubFile, isLarge } from './tree.ts';
 

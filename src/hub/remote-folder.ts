@@ -2,10 +2,10 @@ import { PressError } from '../core/errors.ts';
 import type { HubOrigin } from '../core/model.ts';
 import { type ByteSource, InputFile } from '../io/input-file.ts';
 import { type FolderSource, SourceFolder } from '../io/source-folder.ts';
-import { wholeBody } from './body.ts';
-import { contentHash } from './content-hash.ts';
+import { contentHash } from './cache/content-hash.ts';
+import { wholeBody } from './http/body.ts';
+import { request } from './http/request.ts';
 import { RemoteBytes } from './remote-bytes.ts';
-import { request } from './request.ts';
 import type { HubRun } from './run.ts';
 import { contentId, contentUrl, type HubFile, type HubTree, isLarge } from './tree.ts';
 

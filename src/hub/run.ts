@@ -1,4 +1,4 @@
-import type { Progress } from '../core/progress.ts';
+import type { Progress } from '../core/jobs/progress.ts';
 import type { HubSettings } from './settings.ts';
 
 /** What every job with the Hub takes. */

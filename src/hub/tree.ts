@@ -1,6 +1,6 @@
 import type { HubOrigin } from '../core/model.ts';
-import { apiFetch } from './api-fetch.ts';
-import { hubFault } from './fault.ts';
+import { apiFetch } from './http/api-fetch.ts';
+import { hubFault } from './http/fault.ts';
 import { isRepositoryPath } from './hub-source.ts';
 import type { HubRun } from './run.ts';
 import type { HubSettings } from './settings.ts';

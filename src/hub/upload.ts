@@ -1,11 +1,11 @@
 import { pathToFileURL } from 'node:url';
 import { PressError } from '../core/errors.ts';
-import { apiFetch } from './api-fetch.ts';
-import { contentHash } from './content-hash.ts';
-import { HubRefusal, hubFault } from './fault.ts';
+import { contentHash } from './cache/content-hash.ts';
+import { hasContent } from './cache/snapshot.ts';
+import { apiFetch } from './http/api-fetch.ts';
+import { HubRefusal, hubFault } from './http/fault.ts';
 import type { HubRun } from './run.ts';
 import type { HubSettings } from './settings.ts';
-import { hasContent } from './snapshot.ts';
 import { COMMIT, type HubFile, type HubTree, isLarge, listTree, resolveRevision } from './tree.ts';
 
 /** A file on this machine that goes to a repository. */

@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo } from '../core/errors.ts';
-import { nearest } from '../core/unknown-name.ts';
+import { nearest } from '../core/text/unknown-name.ts';
 
 /** Throws `local-io` where nothing is at a path that the user named; what a checkpoint lacks is `invalid-input`. */
 export async function assertExists(path: string): Promise<void> {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, stat } from 'node:fs/promises';
 import { invalidInput, localIo, PressError } from '../core/errors.ts';
-import { FOREIGN_HEAD_BYTES, MAX_POINTER_BYTES, pointerContent } from '../core/foreign-content.ts';
 import type { SourceFile } from '../core/model.ts';
+import { FOREIGN_HEAD_BYTES, MAX_POINTER_BYTES, pointerContent } from '../core/text/foreign-content.ts';
 import { NotRegular, openRegular } from './regular-file.ts';
 
 /** Largest single read: the system call and Node both stop below 2 GiB. */

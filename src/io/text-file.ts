@@ -1,6 +1,6 @@
 import { invalidInput } from '../core/errors.ts';
-import { foreignContent } from '../core/foreign-content.ts';
 import type { SourceFile } from '../core/model.ts';
+import { foreignContent } from '../core/text/foreign-content.ts';
 import { InputFile } from './input-file.ts';
 
 /** A small text file, read whole. */

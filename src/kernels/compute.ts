@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { Worker } from 'node:worker_threads';
 import { localIo, PressError, unsupported } from '../core/errors.ts';
-import type { Turns } from '../core/turns.ts';
+import type { Turns } from '../core/jobs/turns.ts';
 import { type GridName, gridOf } from '../schemes/grids.ts';
 import { Control, type Execute } from './control.ts';
 import { executor, type Workplace } from './executor.ts';

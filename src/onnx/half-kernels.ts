@@ -1,4 +1,4 @@
-import type { Call } from './call.ts';
+import type { Call } from './check/call.ts';
 import type { Graph, Node } from './graph.ts';
 import { operatorOf } from './operators/index.ts';
 

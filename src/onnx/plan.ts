@@ -1,9 +1,9 @@
-import type { Call } from './call.ts';
+import type { Call } from './check/call.ts';
+import { inferModel } from './check/infer-model.ts';
 import type { Initializer, Node, OnnxModel } from './graph.ts';
 import { widened } from './half-kernels.ts';
-import { inferModel } from './infer-model.ts';
 import { operatorOf } from './operators/index.ts';
-import { type ConstantSource, type Constants, keyOf, type WeightRequest } from './weight-request.ts';
+import { type ConstantSource, type Constants, keyOf, type WeightRequest } from './weights/weight-request.ts';
 
 /** A node as the interpreter runs it. */
 export interface Step {

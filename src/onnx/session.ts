@@ -1,18 +1,18 @@
-import { giveTurn } from '../core/turns.ts';
-import { Call } from './call.ts';
-import { checkModel } from './check.ts';
-import { isFixed } from './extent.ts';
+import { giveTurn } from '../core/jobs/turns.ts';
+import { Call } from './check/call.ts';
+import { checkModel } from './check/check.ts';
+import { isFixed } from './check/extent.ts';
+import { Sizes } from './check/sizes.ts';
+import { initializerBytes, typeOfValue } from './check/value-type.ts';
 import { checkFeeds } from './feeds.ts';
 import { type Initializer, isExternal, type OnnxModel } from './graph.ts';
-import { type LoadedWeights, loadWeights } from './load-weights.ts';
 import { operatorOf } from './operators/index.ts';
 import type { OutputType } from './operators/operator.ts';
 import { type Plan, planModel, type Step } from './plan.ts';
 import { rounded } from './rounded.ts';
-import { Sizes } from './sizes.ts';
 import { decodeElements, type TensorValue } from './value.ts';
-import { initializerBytes, typeOfValue } from './value-type.ts';
-import type { ReadInitializer } from './weight-request.ts';
+import { type LoadedWeights, loadWeights } from './weights/load-weights.ts';
+import type { ReadInitializer } from './weights/weight-request.ts';
 
 export interface SessionOptions {
   /** Reads an initializer whose data is external; it may be asked more than once. */

@@ -2,9 +2,9 @@ import { KV_B_FORMS, type KvBForm, type PlmConfig } from '../core/config.ts';
 import type { Change, Model } from '../core/model.ts';
 import { type LayerRole, layerTensorName, parameterCount, plmTensors } from '../core/names.ts';
 import type { Tensor } from '../core/tensor.ts';
-import { transposedKeyRows, valueRows } from './kv-b-heads.ts';
 import type { Pass } from './pass.ts';
-import { premultiplyOutput, premultiplyQuery } from './premultiply.ts';
+import { transposedKeyRows, valueRows } from './rows/kv-b-heads.ts';
+import { premultiplyOutput, premultiplyQuery } from './rows/premultiply.ts';
 
 const NAME = 'absorb-mla';
 

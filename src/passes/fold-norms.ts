@@ -1,11 +1,11 @@
 import type { Change, Model } from '../core/model.ts';
 import { type LayerRole, layerGgufName, layerTensorName } from '../core/names.ts';
 import type { Tensor } from '../core/tensor.ts';
-import { type Activations, hasActivations, scaleInputs } from './activations.ts';
-import { constantLike, readFloats } from './float-rows.ts';
 import { jointKvBFaults } from './join-kv-b.ts';
 import { type Pass, withChanges } from './pass.ts';
-import { scaleColumns } from './scale.ts';
+import { type Activations, hasActivations, scaleInputs } from './rounding/activations.ts';
+import { constantLike, readFloats } from './rows/float-rows.ts';
+import { scaleColumns } from './rows/scale.ts';
 
 const NAME = 'fold-norms';
 

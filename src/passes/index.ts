@@ -1,4 +1,4 @@
-import { unknownName } from '../core/unknown-name.ts';
+import { unknownName } from '../core/text/unknown-name.ts';
 import { absorbMla } from './absorb-mla.ts';
 import { dedupeTensors } from './dedupe-tensors.ts';
 import { foldNorms } from './fold-norms.ts';

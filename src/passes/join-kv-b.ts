@@ -2,8 +2,8 @@ import type { PlmConfig } from '../core/config.ts';
 import type { Change, Model } from '../core/model.ts';
 import { layerTensorName, plmTensors } from '../core/names.ts';
 import type { Tensor } from '../core/tensor.ts';
-import { joinedRows } from './kv-b-heads.ts';
 import type { Pass } from './pass.ts';
+import { joinedRows } from './rows/kv-b-heads.ts';
 
 const NAME = 'join-kv-b';
 

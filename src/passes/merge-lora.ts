@@ -2,8 +2,8 @@ import { invalidInput, type PressError, unsupported } from '../core/errors.ts';
 import type { LoraAdapter, LoraPair } from '../core/lora.ts';
 import type { Change, Model } from '../core/model.ts';
 import { columnCount, rowCount, type Tensor } from '../core/tensor.ts';
-import { readFloats, rewriteRows } from './float-rows.ts';
 import { withChanges } from './pass.ts';
+import { readFloats, rewriteRows } from './rows/float-rows.ts';
 
 const NAME = 'merge-lora';
 

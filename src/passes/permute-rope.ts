@@ -3,7 +3,7 @@ import type { Change } from '../core/model.ts';
 import { layerTensorName } from '../core/names.ts';
 import { rowCount, type Tensor } from '../core/tensor.ts';
 import type { Pass } from './pass.ts';
-import { reorderRows } from './reorder-rows.ts';
+import { reorderRows } from './rows/reorder-rows.ts';
 
 const NAME = 'permute-rope';
 

@@ -1,12 +1,12 @@
+import { Turns } from '../core/jobs/turns.ts';
 import type { Change } from '../core/model.ts';
 import { layerTensorName } from '../core/names.ts';
 import { type NeuronStatistics, SAMPLE_WORDS } from '../core/statistics.ts';
 import { columnCount } from '../core/tensor.ts';
-import { Turns } from '../core/turns.ts';
-import { type Activations, selectNeurons, statisticsFaults, statisticsOf } from './activations.ts';
-import { projectRows } from './float-rows.ts';
-import { gatherRows } from './gather-rows.ts';
 import { type Pass, withChanges } from './pass.ts';
+import { type Activations, selectNeurons, statisticsFaults, statisticsOf } from './rounding/activations.ts';
+import { projectRows } from './rows/float-rows.ts';
+import { gatherRows } from './rows/gather-rows.ts';
 
 const NAME = 'reorder-neurons';
 

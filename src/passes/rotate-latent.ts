@@ -2,11 +2,11 @@ import type { PlmConfig } from '../core/config.ts';
 import type { Change } from '../core/model.ts';
 import { layerGgufName, layerTensorName } from '../core/names.ts';
 import { columnCount, rowCount, type Tensor } from '../core/tensor.ts';
-import { type Activations, forgetInputs } from './activations.ts';
-import { constantLike, readFloats, rewriteRows } from './float-rows.ts';
-import { rotate, signsOf } from './hadamard.ts';
 import { jointKvBFaults } from './join-kv-b.ts';
 import { type Pass, withChanges } from './pass.ts';
+import { type Activations, forgetInputs } from './rounding/activations.ts';
+import { constantLike, readFloats, rewriteRows } from './rows/float-rows.ts';
+import { rotate, signsOf } from './rows/hadamard.ts';
 
 const NAME = 'rotate-latent';
 

@@ -1,10 +1,10 @@
 import type { Change } from '../core/model.ts';
 import { layerTensorName } from '../core/names.ts';
 import type { Tensor } from '../core/tensor.ts';
-import { type Activations, hasActivations, scaleNeurons } from './activations.ts';
-import { columnSquares } from './column-squares.ts';
 import { type Pass, withChanges } from './pass.ts';
-import { balancingScales, type Scales, scaleColumns, scaleRows } from './scale.ts';
+import { type Activations, hasActivations, scaleNeurons } from './rounding/activations.ts';
+import { columnSquares } from './rows/column-squares.ts';
+import { balancingScales, type Scales, scaleColumns, scaleRows } from './rows/scale.ts';
 
 const NAME = 'scale-ffn';
 

@@ -2,15 +2,15 @@ import type { PlmConfig } from '../core/config.ts';
 import type { Change, Model } from '../core/model.ts';
 import { type LayerRole, layerGgufName, layerTensorName } from '../core/names.ts';
 import type { Tensor } from '../core/tensor.ts';
+import { jointKvBFaults } from './join-kv-b.ts';
+import { type Pass, withChanges } from './pass.ts';
 import {
   type Activations,
   scaleInputs as scaleActivations,
   statisticsFaults,
   statisticsOf,
-} from './activations.ts';
-import { jointKvBFaults } from './join-kv-b.ts';
-import { type Pass, withChanges } from './pass.ts';
-import { balancingScales, scaleColumns, scaleRows } from './scale.ts';
+} from './rounding/activations.ts';
+import { balancingScales, scaleColumns, scaleRows } from './rows/scale.ts';
 
 const NAME = 'scale-inputs';
 

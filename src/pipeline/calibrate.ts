@@ -4,15 +4,15 @@ import { type MomentRole, momentGroups } from '../../calibration/moments.ts';
 import { momentSlots, type StatisticSource, sumSlots } from '../../calibration/statistics.ts';
 import { encodeValues, type PlannedStatistic, planImatrix } from '../../formats/imatrix/writer.ts';
 import { invalidInput } from '../core/errors.ts';
+import type { Progress } from '../core/jobs/progress.ts';
 import type { Model } from '../core/model.ts';
-import type { Progress } from '../core/progress.ts';
-import { type StagedOutput, withStagedOutput } from '../io/staged-output.ts';
+import { type StagedOutput, withStagedOutput } from '../io/staging/staged-output.ts';
 import { machine } from '../kernels/machine.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { CalibrationKeeper } from './calibration-keeper.ts';
 import { openDeviceStatistics } from './engines/webgpu-statistics.ts';
-import { inputPaths } from './input-paths.ts';
-import { encodeTexts } from './read-text.ts';
+import { inputPaths } from './sources/input-paths.ts';
+import { encodeTexts } from './sources/read-text.ts';
 
 export { MOMENT_ROLES, type MomentRole } from '../../calibration/moments.ts';
 

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { SumsKeeper } from '../../calibration/collect.ts';
 import type { Model } from '../core/model.ts';
-import { ResumeFile } from '../io/resume-file.ts';
+import { ResumeFile } from '../io/staging/resume-file.ts';
 import { VERSION } from './version.ts';
 
 /** Work that an interruption may cost. */

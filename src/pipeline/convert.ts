@@ -1,10 +1,15 @@
 import { usage } from '../core/errors.ts';
-import { besideEarlier } from './graph-folder.ts';
-import type { Manifest } from './manifest.ts';
-import { readManifest } from './manifest-reader.ts';
-import type { Target } from './planned-target.ts';
-import { type Fill, transcoder } from './transcoder.ts';
-import { assertWritable, type WriteOptions, type WrittenTargets, writeTargets } from './write-targets.ts';
+import { besideEarlier } from './artifacts/graph-folder.ts';
+import type { Target } from './planning/planned-target.ts';
+import type { Manifest } from './record/manifest.ts';
+import { readManifest } from './record/manifest-reader.ts';
+import { type Fill, transcoder } from './writing/fill.ts';
+import {
+  assertWritable,
+  type WriteOptions,
+  type WrittenTargets,
+  writeTargets,
+} from './writing/write-targets.ts';
 
 /** `targets` come from `planTargets(model, …)`. */
 export interface ConvertOptions extends WriteOptions {

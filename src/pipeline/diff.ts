@@ -1,7 +1,7 @@
+import type { Progress } from '../core/jobs/progress.ts';
 import type { Model } from '../core/model.ts';
-import type { Progress } from '../core/progress.ts';
 import type { SchemeName } from '../core/scheme.ts';
-import { inOneKvBForm } from '../passes/kv-b-form.ts';
+import { inOneKvBForm } from '../passes/rows/kv-b-form.ts';
 import { tensorErrors } from '../verify/tensor-errors.ts';
 import { relativeError, type TensorError } from './verify.ts';
 

@@ -1,14 +1,14 @@
 import { usage } from '../core/errors.ts';
+import type { Progress } from '../core/jobs/progress.ts';
 import type { Model } from '../core/model.ts';
-import type { Progress } from '../core/progress.ts';
-import { type EndReason, generate as generateIds } from '../runtime/generate.ts';
 import { type AttentionForm, type FfnForm, PlmRuntime } from '../runtime/plm-runtime.ts';
-import { Sampler, type SamplerOptions } from '../runtime/sampler.ts';
+import { type EndReason, generate as generateIds } from '../runtime/sampling/generate.ts';
+import { Sampler, type SamplerOptions } from '../runtime/sampling/sampler.ts';
 import { StreamDecoder } from '../tokenizer/stream-decoder.ts';
 import { Tokenizer } from '../tokenizer/tokenizer.ts';
 
 export type { FfnForm } from '../runtime/plm-runtime.ts';
-export type { SamplerOptions } from '../runtime/sampler.ts';
+export type { SamplerOptions } from '../runtime/sampling/sampler.ts';
 
 export interface GenerateOptions {
   /** The text of special tokens in it is taken for the tokens. */

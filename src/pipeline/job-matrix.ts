@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { usage } from '../core/errors.ts';
-import { targetNamed } from './target.ts';
+import { targetNamed } from './planning/target.ts';
 
 /** What a matrix of jobs is to cover: every model in every target, GGUFs in every size. */
 export interface MatrixRequest {

@@ -1,6 +1,6 @@
 import { usage } from '../core/errors.ts';
+import type { Progress } from '../core/jobs/progress.ts';
 import type { Model } from '../core/model.ts';
-import type { Progress } from '../core/progress.ts';
 import { type AttentionForm, type FfnForm, PlmRuntime } from '../runtime/plm-runtime.ts';
 
 export type { AttentionForm, FfnForm } from '../runtime/plm-runtime.ts';

@@ -1,12 +1,12 @@
 import { ONNX_SCHEMES } from '../../formats/onnx/schemes.ts';
-import { shellWord } from '../core/format.ts';
-import { escapeMarkdown, markdownAddress, markdownBlock, markdownCode } from '../core/markdown-text.ts';
 import type { ModelCard } from '../core/model.ts';
-import { yamlScalar } from '../core/yaml-text.ts';
+import { shellWord } from '../core/text/format.ts';
+import { escapeMarkdown, markdownAddress, markdownBlock, markdownCode } from '../core/text/markdown-text.ts';
+import { yamlScalar } from '../core/text/yaml-text.ts';
 import { isRepository } from '../hub/hub-source.ts';
 import { HUB_ENDPOINT } from '../hub/settings.ts';
-import { openedPath } from './artifact-file.ts';
-import { MANIFEST_NAME, type Manifest, type ManifestArtifact } from './manifest.ts';
+import { openedPath } from './artifacts/artifact-file.ts';
+import { MANIFEST_NAME, type Manifest, type ManifestArtifact } from './record/manifest.ts';
 
 /** By which a card that this made is told from one that people wrote. */
 export const CARD_MARK = '<!-- written by plmpress push; remove this line to keep what you change -->';

@@ -1,11 +1,11 @@
 import type { HubOrigin } from '../core/model.ts';
+import { copyToFolder } from '../hub/cache/local-copy.ts';
+import { orFromCache } from '../hub/cache/or-from-cache.ts';
+import { openTree, takeSnapshot } from '../hub/cache/snapshot.ts';
 import type { HubSource } from '../hub/hub-source.ts';
-import { copyToFolder } from '../hub/local-copy.ts';
-import { orFromCache } from '../hub/or-from-cache.ts';
 import type { HubRun } from '../hub/run.ts';
-import { openTree, takeSnapshot } from '../hub/snapshot.ts';
 import type { HubFile } from '../hub/tree.ts';
-import { filesToFetch, modelOnHub } from './hub-model.ts';
+import { filesToFetch, modelOnHub } from './sources/hub-model.ts';
 
 export interface PullOptions extends HubRun {
   readonly source: HubSource;

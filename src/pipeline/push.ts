@@ -2,19 +2,19 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { PressError } from '../core/errors.ts';
 import { closeModel } from '../core/model.ts';
-import { firstNames } from '../core/name-list.ts';
-import { HubRefusal } from '../hub/fault.ts';
+import { firstNames } from '../core/text/name-list.ts';
+import { openTree } from '../hub/cache/snapshot.ts';
+import { HubRefusal } from '../hub/http/fault.ts';
 import { remoteFolder } from '../hub/remote-folder.ts';
 import type { HubRun } from '../hub/run.ts';
-import { openTree } from '../hub/snapshot.ts';
 import { assertWritable, type Upload, type UploadFile, upload } from '../hub/upload.ts';
 import { SourceFolder } from '../io/source-folder.ts';
-import { assertOwnFiles, openedPath } from './artifact-file.ts';
-import { checkRecorded } from './artifact-places.ts';
-import { MANIFEST_NAME, type Manifest } from './manifest.ts';
-import { readManifest } from './manifest-reader.ts';
+import { assertOwnFiles, openedPath } from './artifacts/artifact-file.ts';
+import { checkRecorded } from './artifacts/artifact-places.ts';
 import { CARD_MARK, modelCard } from './model-card.ts';
-import { openSource } from './open.ts';
+import { MANIFEST_NAME, type Manifest } from './record/manifest.ts';
+import { readManifest } from './record/manifest-reader.ts';
+import { openSource } from './sources/open.ts';
 import { VERSION } from './version.ts';
 
 export interface PushOptions extends HubRun {

@@ -1,5 +1,5 @@
-import { assertReplaceable, type ReplaceOptions } from '../io/replaceable.ts';
-import { writeFileWhole } from '../io/write-file.ts';
+import { assertReplaceable, type ReplaceOptions } from '../io/staging/replaceable.ts';
+import { writeFileWhole } from '../io/staging/write-file.ts';
 
 /** Fails as writing them at the end would: who waits for a long run should know before. Throws `local-io`. */
 export async function assertReportFiles(files: readonly string[], options: ReplaceOptions): Promise<void> {

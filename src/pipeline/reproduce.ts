@@ -1,15 +1,15 @@
 import path from 'node:path';
 import { invalidInput, unsupported, usage } from '../core/errors.ts';
-import type { Progress } from '../core/progress.ts';
+import type { Progress } from '../core/jobs/progress.ts';
 import { assertExists } from '../io/existing-path.ts';
-import { withTemporaryFolder } from '../io/temporary-folder.ts';
+import { withTemporaryFolder } from '../io/staging/temporary-folder.ts';
+import { type FolderGraph, GRAPH_LIST, recordedGraph, withCompanions } from './artifacts/graph-folder.ts';
 import { convert } from './convert.ts';
-import { type FolderGraph, GRAPH_LIST, recordedGraph, withCompanions } from './graph-folder.ts';
-import { MANIFEST_NAME, type Manifest, type ManifestArtifact, type ManifestFile } from './manifest.ts';
-import { readManifest } from './manifest-reader.ts';
-import type { Target } from './planned-target.ts';
-import { type RecordedInputs, type RecordedPaths, withRecordedSource } from './recorded-source.ts';
-import { assertFilesRecorded, replayTarget } from './replay.ts';
+import type { Target } from './planning/planned-target.ts';
+import { MANIFEST_NAME, type Manifest, type ManifestArtifact, type ManifestFile } from './record/manifest.ts';
+import { readManifest } from './record/manifest-reader.ts';
+import { type RecordedInputs, type RecordedPaths, withRecordedSource } from './record/recorded-source.ts';
+import { assertFilesRecorded, replayTarget } from './record/replay.ts';
 
 export interface ReproduceOptions extends RecordedPaths {
   /** Path of a plmpress.json, or of its folder. */

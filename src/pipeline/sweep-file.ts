@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { PressError } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
+import { writeFileWhole } from '../io/staging/write-file.ts';
 import { readTextFile } from '../io/text-file.ts';
-import { writeFileWhole } from '../io/write-file.ts';
 import type { SweepPoint } from './sweep.ts';
 import { VERSION } from './version.ts';
 

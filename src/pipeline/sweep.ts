@@ -11,9 +11,9 @@ import type { AllocationRequest } from './allocation/request.ts';
 import { roundedModel } from './allocation/round.ts';
 import { assertSizesPossible, planBytes, sizeBounds } from './allocation/size-bounds.ts';
 import { pruningTo, WidthAllocator } from './allocation/width-allocator.ts';
-import { encodeTexts } from './read-text.ts';
-import { planTarget, withAllocation } from './target.ts';
-import type { TargetOptions } from './target-options.ts';
+import { planTarget, withAllocation } from './planning/target.ts';
+import type { TargetOptions } from './planning/target-options.ts';
+import { encodeTexts } from './sources/read-text.ts';
 
 /** Bytes, or a share of what the recipe itself takes. */
 export type SweepSize = { readonly bytes: number } | { readonly share: number };

@@ -1,8 +1,8 @@
 import { usage } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
-import { type IdleOption, idleOptions } from '../pipeline/idle-options.ts';
-import type { Target } from '../pipeline/planned-target.ts';
-import type { TargetOptions } from '../pipeline/target-options.ts';
+import { type IdleOption, idleOptions } from '../pipeline/planning/idle-options.ts';
+import type { Target } from '../pipeline/planning/planned-target.ts';
+import type { TargetOptions } from '../pipeline/planning/target-options.ts';
 import type { PressRequest } from './request.ts';
 
 /** What asks for nothing that is not so anyway: llama-quantize takes both for every recipe. */

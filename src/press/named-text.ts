@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { readText } from '../pipeline/read-text.ts';
+import { readText } from '../pipeline/sources/read-text.ts';
 
 /** A text by the base name of its file, as reports name it. */
 export interface NamedText {

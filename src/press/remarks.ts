@@ -1,7 +1,7 @@
 import type { ExportPlan } from '../core/export-plan.ts';
 import type { Model } from '../core/model.ts';
-import { firstNames } from '../core/name-list.ts';
-import type { Target } from '../pipeline/planned-target.ts';
+import { firstNames } from '../core/text/name-list.ts';
+import type { Target } from '../pipeline/planning/planned-target.ts';
 
 /** What a person should know before the work begins. */
 export function remarks(model: Model, targets: readonly Target[]): string[] {

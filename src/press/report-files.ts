@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Model } from '../core/model.ts';
-import { inputPaths } from '../pipeline/input-paths.ts';
 import { assertReportFiles, writeReportFile } from '../pipeline/report-file.ts';
+import { inputPaths } from '../pipeline/sources/input-paths.ts';
 import { VERSION } from '../pipeline/version.ts';
 import { renderMarkdown } from '../report/markdown.ts';
 import { renderPage } from '../report/page.ts';

@@ -1,6 +1,6 @@
 import type { Model } from '../core/model.ts';
-import { lineage } from '../pipeline/lineage.ts';
-import { recordedArtifact } from '../pipeline/recorded-artifact.ts';
+import { lineage } from '../pipeline/artifacts/lineage.ts';
+import { recordedArtifact } from '../pipeline/artifacts/recorded-artifact.ts';
 import type { Verification } from '../pipeline/verify.ts';
 import type { Section } from '../report/panel.ts';
 import { verificationSection } from '../report/verification-section.ts';

@@ -1,5 +1,5 @@
 import type { Share } from '../pipeline/parts/share.ts';
-import type { TargetOptions } from '../pipeline/target-options.ts';
+import type { TargetOptions } from '../pipeline/planning/target-options.ts';
 
 /** What a conversion shall make, of what and how. What is left out has the default of the same flag of `plmpress convert`. */
 export interface PressRequest {

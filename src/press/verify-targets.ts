@@ -1,8 +1,8 @@
 import path from 'node:path';
 import type { Model } from '../core/model.ts';
 import type { Statistics } from '../core/statistics.ts';
-import { type SourceAccess, withSource } from '../pipeline/open.ts';
-import type { Target } from '../pipeline/planned-target.ts';
+import type { Target } from '../pipeline/planning/planned-target.ts';
+import { type SourceAccess, withSource } from '../pipeline/sources/open.ts';
 import { outcomeOf, type Verification, verify } from '../pipeline/verify.ts';
 import type { Section } from '../report/panel.ts';
 import { type NamedText, textsOf } from './named-text.ts';

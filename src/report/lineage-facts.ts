@@ -1,5 +1,5 @@
-import { formatCount } from '../core/format.ts';
-import type { FileContent, Lineage } from '../pipeline/lineage.ts';
+import { formatCount } from '../core/text/format.ts';
+import type { FileContent, Lineage } from '../pipeline/artifacts/lineage.ts';
 
 type Fact = readonly [name: string, value: string];
 

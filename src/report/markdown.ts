@@ -1,4 +1,4 @@
-import { escapeMarkdown } from '../core/markdown-text.ts';
+import { escapeMarkdown } from '../core/text/markdown-text.ts';
 import type { Panel, Report, Section, Table } from './panel.ts';
 
 /** The report for the summary of a CI job, and whatever else shows Markdown of GitHub. */

@@ -1,4 +1,4 @@
-import { escapeHtml } from '../core/html-text.ts';
+import { escapeHtml } from '../core/text/html-text.ts';
 
 /** Text that is HTML or SVG already. Only `html` makes it. */
 export class Markup {

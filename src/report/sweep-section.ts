@@ -1,5 +1,5 @@
-import { formatCounted } from '../core/format.ts';
-import type { Lineage } from '../pipeline/lineage.ts';
+import { formatCounted } from '../core/text/format.ts';
+import type { Lineage } from '../pipeline/artifacts/lineage.ts';
 import type { SweepPoint } from '../pipeline/sweep.ts';
 import { lineageFacts } from './lineage-facts.ts';
 import type { Section } from './panel.ts';

@@ -1,3 +1,4 @@
+import { elementCount } from '../core/tensor.ts';
 import {
   formatBytes,
   formatCount,
@@ -5,9 +6,8 @@ import {
   formatPercent,
   formatPerplexity,
   formatSmall,
-} from '../core/format.ts';
-import { elementCount } from '../core/tensor.ts';
-import type { Lineage } from '../pipeline/lineage.ts';
+} from '../core/text/format.ts';
+import type { Lineage } from '../pipeline/artifacts/lineage.ts';
 import { type Outcome, outcomeOf, type Verification } from '../pipeline/verify.ts';
 import { lineageFacts } from './lineage-facts.ts';
 import type { Measure, Panel, Section } from './panel.ts';

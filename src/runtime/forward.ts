@@ -3,13 +3,13 @@ import type { Compute } from '../kernels/compute.ts';
 import type { Pointer } from '../kernels/memory.ts';
 import type { ActivationSums } from './activation-sums.ts';
 import { type Allocator, allocFloats } from './allocator.ts';
-import type { Attention, AttentionForm } from './attention.ts';
-import { ExpandedAttention } from './attention-expanded.ts';
-import { LatentAttention } from './attention-latent.ts';
+import type { Attention, AttentionForm } from './attention/attention.ts';
+import { ExpandedAttention } from './attention/attention-expanded.ts';
+import { LatentAttention } from './attention/attention-latent.ts';
+import { placeRope } from './attention/rope-table.ts';
 import type { Batch, Vectors } from './batch.ts';
 import { Ffn } from './ffn.ts';
 import { addTo, from, multiply, normalize, type Rope, rotate } from './operations.ts';
-import { placeRope } from './rope-table.ts';
 import type { LayerWeights, PlmWeights } from './weights.ts';
 
 /** Rows of logits that are computed together; one of PLM-1.8B takes 608 KB. */

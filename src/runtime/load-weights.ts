@@ -1,4 +1,4 @@
-import type { Progress } from '../core/progress.ts';
+import type { Progress } from '../core/jobs/progress.ts';
 import { byteLength, elementCount, rowBytes, rowRanges, type Tensor } from '../core/tensor.ts';
 import type { Pointer, SharedViews } from '../kernels/memory.ts';
 import { codecOf } from '../schemes/index.ts';

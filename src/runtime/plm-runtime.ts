@@ -1,21 +1,21 @@
 import type { PlmConfig } from '../core/config.ts';
 import { invalidInput, PressError, usage } from '../core/errors.ts';
+import type { Progress } from '../core/jobs/progress.ts';
+import { giveTurn } from '../core/jobs/turns.ts';
 import type { Model } from '../core/model.ts';
-import type { Progress } from '../core/progress.ts';
-import { giveTurn } from '../core/turns.ts';
 import { type Compute, openCompute } from '../kernels/compute.ts';
 import { arenaStart, MAX_PAGES, PAGE_BYTES } from '../kernels/layout.ts';
 import { defaultThreads } from '../kernels/threads.ts';
 import { type ActivationStatistics, ActivationSums, type StatisticsRequest } from './activation-sums.ts';
 import { type Allocator, AreaCounter } from './allocator.ts';
-import { type AttentionForm, kvBytesPerToken } from './attention.ts';
+import { type AttentionForm, kvBytesPerToken } from './attention/attention.ts';
+import { fillRopeTable } from './attention/rope-table.ts';
 import type { Batch } from './batch.ts';
 import { Forward, type ForwardSize } from './forward.ts';
 import { loadWeights } from './load-weights.ts';
-import { fillRopeTable } from './rope-table.ts';
 import { type FfnForm, type PlmWeights, placeWeights } from './weights.ts';
 
-export type { AttentionForm } from './attention.ts';
+export type { AttentionForm } from './attention/attention.ts';
 export type { FfnForm } from './weights.ts';
 
 export interface RuntimeOptions {

@@ -1,17 +1,17 @@
+import type { Progress } from '../core/jobs/progress.ts';
+import { giveTurn } from '../core/jobs/turns.ts';
 import type { Model } from '../core/model.ts';
 import { modelTensorName } from '../core/names.ts';
-import type { Progress } from '../core/progress.ts';
 import { byteLength, type RowRange, rowBytes, rowCount, rowRanges, type Tensor } from '../core/tensor.ts';
-import { giveTurn } from '../core/turns.ts';
 import { type Compute, openCompute } from '../kernels/compute.ts';
 import type { Pointer } from '../kernels/memory.ts';
 import { defaultThreads } from '../kernels/threads.ts';
 import { type Allocator, AreaCounter, allocFloats } from './allocator.ts';
+import { fillRopeTable } from './attention/rope-table.ts';
 import type { Batch, Vectors } from './batch.ts';
 import { Forward } from './forward.ts';
 import { loadWeights } from './load-weights.ts';
 import { multiply } from './operations.ts';
-import { fillRopeTable } from './rope-table.ts';
 import { matrixAt, type Placement, Placer, type PlmWeights, placeLayer } from './weights.ts';
 
 /** Rows of the head that are in memory at once, one row step at least. */

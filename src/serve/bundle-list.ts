@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import path from 'node:path';
-import { escapeHtml } from '../core/html-text.ts';
+import { escapeHtml } from '../core/text/html-text.ts';
 
 const MANIFEST = 'manifest.json';
 

@@ -1,4 +1,4 @@
-import type { AddedToken } from '../core/tokenizer-spec.ts';
+import type { AddedToken } from '../core/tokenizer/tokenizer-spec.ts';
 
 /** An added token found in a text: `text.slice(start, end)` is its content. */
 export interface AddedTokenMatch {

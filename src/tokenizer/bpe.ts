@@ -1,4 +1,4 @@
-import { BYTE_CHARACTERS } from '../core/byte-alphabet.ts';
+import { BYTE_CHARACTERS } from '../core/tokenizer/byte-alphabet.ts';
 import { MergeQueue } from './merge-queue.ts';
 import { MergeTable, NO_MERGE } from './merge-table.ts';
 

@@ -1,5 +1,5 @@
-import { bytesOfSpelling } from '../core/byte-alphabet.ts';
-import type { AddedToken, TokenizerSpec } from '../core/tokenizer-spec.ts';
+import { bytesOfSpelling } from '../core/tokenizer/byte-alphabet.ts';
+import type { AddedToken, TokenizerSpec } from '../core/tokenizer/tokenizer-spec.ts';
 import { AddedTokenMatcher } from './added-tokens.ts';
 import { Bpe } from './bpe.ts';
 import { normalizeNfc } from './nfc.ts';

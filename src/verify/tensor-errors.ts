@@ -1,6 +1,6 @@
 import type { Fault } from '../core/errors.ts';
+import type { Progress } from '../core/jobs/progress.ts';
 import type { Model } from '../core/model.ts';
-import type { Progress } from '../core/progress.ts';
 import { openCompute } from '../kernels/compute.ts';
 import { defaultThreads } from '../kernels/threads.ts';
 import { type TensorError, TensorPair } from './tensor-pair.ts';

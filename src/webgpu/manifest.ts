@@ -1,4 +1,4 @@
-import type { TokenizerSpec } from '../core/tokenizer-spec.ts';
+import type { TokenizerSpec } from '../core/tokenizer/tokenizer-spec.ts';
 
 /**
  * manifest.json of a WebGPU bundle, as docs/webgpu-bundle.md describes it. Exporter, importer and runtime share these

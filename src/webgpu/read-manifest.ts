@@ -1,6 +1,6 @@
 import { invalidInput, PressError } from '../core/errors.ts';
-import { parseJson } from '../core/json.ts';
-import type { JsonField } from '../core/json-field.ts';
+import { parseJson } from '../core/json/json.ts';
+import type { JsonField } from '../core/json/json-field.ts';
 import { BundleError } from './bundle-error.ts';
 import {
   BUNDLE_SCHEMA,

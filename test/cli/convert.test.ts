@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { absorbMla } from '../../src/passes/absorb-mla.ts';
-import { planTarget } from '../../src/pipeline/target.ts';
+import { planTarget } from '../../src/pipeline/planning/target.ts';
 import { remarks } from '../../src/press/remarks.ts';
 import { digestsOf, sha256 } from '../support/digests.ts';
 import { hollowModel, SMALL_PLM } from '../support/hollow-model.ts';

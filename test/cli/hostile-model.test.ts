@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { githubAction } from '../../src/cli/github-action.ts';
-import { makeTheme } from '../../src/cli/ui/theme.ts';
+import { makeTheme } from '../../src/cli/ui/terminal/theme.ts';
 import { HOSTILE_TEXT, UNPRINTABLE } from '../support/hostile-texts.ts';
 import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import type { ProgressEvent } from '../../src/core/progress.ts';
+import type { ProgressEvent } from '../../src/core/jobs/progress.ts';
 import { reproduce } from '../../src/pipeline/reproduce.ts';
 import { ADAPTER_CONFIG, adapterPair, writeAdapter } from '../support/adapter-files.ts';
 import { treeDigests } from '../support/digests.ts';

@@ -3,7 +3,7 @@ import { copyFileSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { closeModel } from '../../src/core/model.ts';
-import { openSource } from '../../src/pipeline/open.ts';
+import { openSource } from '../../src/pipeline/sources/open.ts';
 import { fixture } from '../support/paths.ts';
 import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

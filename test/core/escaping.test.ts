@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
-import { renderFacts, renderTable } from '../../src/cli/ui/table.ts';
-import { terminalJson, terminalLine } from '../../src/cli/ui/terminal-text.ts';
-import { makeTheme } from '../../src/cli/ui/theme.ts';
+import { renderFacts, renderTable } from '../../src/cli/ui/terminal/table.ts';
+import { terminalJson, terminalLine } from '../../src/cli/ui/terminal/terminal-text.ts';
+import { makeTheme } from '../../src/cli/ui/terminal/theme.ts';
 import { printable } from '../../src/core/errors.ts';
-import { shellWord, visible } from '../../src/core/format.ts';
-import { escapeHtml } from '../../src/core/html-text.ts';
+import { shellWord, visible } from '../../src/core/text/format.ts';
+import { escapeHtml } from '../../src/core/text/html-text.ts';
 import {
   escapeMarkdown,
   markdownAddress,
   markdownBlock,
   markdownCode,
-} from '../../src/core/markdown-text.ts';
-import { yamlScalar } from '../../src/core/yaml-text.ts';
+} from '../../src/core/text/markdown-text.ts';
+import { yamlScalar } from '../../src/core/text/yaml-text.ts';
 import { HOSTILE_TEXTS, UNPRINTABLE } from '../support/hostile-texts.ts';
 
 /** Calls `check` with each hostile text. */

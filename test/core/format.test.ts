@@ -12,7 +12,7 @@ import {
   formatSeconds,
   formatSmall,
   visible,
-} from '../../src/core/format.ts';
+} from '../../src/core/text/format.ts';
 
 const CASES: readonly [name: string, format: (value: number) => string, rows: readonly [number, string][]][] =
   [

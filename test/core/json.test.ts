@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import { PressError } from '../../src/core/errors.ts';
-import { parseJson } from '../../src/core/json.ts';
-import type { JsonValue } from '../../src/core/json-value.ts';
+import { parseJson } from '../../src/core/json/json.ts';
+import type { JsonValue } from '../../src/core/json/json-value.ts';
 import { guardTime } from '../support/guard-time.ts';
 
 const parse = (text: string) => parseJson(text, 'x.json').value;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { holdsLocalPath } from '../../src/core/local-path.ts';
+import { holdsLocalPath } from '../../src/core/text/local-path.ts';
 
 const PATHS = [
   ...[

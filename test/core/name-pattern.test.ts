@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PressError } from '../../src/core/errors.ts';
-import { PatternList } from '../../src/core/name-pattern.ts';
+import { PatternList } from '../../src/core/text/name-pattern.ts';
 
 const NAMES = [
   ...['token_embd.weight', 'output_norm.weight', 'output.weight'],

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { BYTE_CHARACTERS, bytesOfSpelling } from '../../src/core/byte-alphabet.ts';
 import { PressError } from '../../src/core/errors.ts';
-import { checkTokenizerSpec, MAX_VOCABULARY } from '../../src/core/tokenizer-check.ts';
-import type { TokenizerSpec } from '../../src/core/tokenizer-spec.ts';
+import { BYTE_CHARACTERS, bytesOfSpelling } from '../../src/core/tokenizer/byte-alphabet.ts';
+import { checkTokenizerSpec, MAX_VOCABULARY } from '../../src/core/tokenizer/tokenizer-check.ts';
+import type { TokenizerSpec } from '../../src/core/tokenizer/tokenizer-spec.ts';
 
 describe('the byte-level alphabet', () => {
   it('has a printable character for every byte', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import type { Answer } from '../../src/hub/answer.ts';
-import { piecesOf, wholeBody } from '../../src/hub/body.ts';
+import type { Answer } from '../../src/hub/http/answer.ts';
+import { piecesOf, wholeBody } from '../../src/hub/http/body.ts';
 import { pressFailure } from '../support/press-failure.ts';
 
 test('an aborted answer ends the loop over its body, even where the body does not tell', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { inParallel } from '../../src/hub/cache/snapshot.ts';
 import { hubSettings } from '../../src/hub/settings.ts';
-import { inParallel } from '../../src/hub/snapshot.ts';
 
 const settings = hubSettings({ HOME: '/nonexistent' });
 const FILES = Array.from({ length: 6 }, (_, i) => ({ path: `${i}`, bytes: 10 }));

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import type { ServerResponse } from 'node:http';
 import path from 'node:path';
 import test, { describe, it, type TestContext } from 'node:test';
-import { Retries } from '../../src/core/retries.ts';
+import { Retries } from '../../src/core/jobs/retries.ts';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
 import { pull } from '../../src/pipeline/pull.ts';
 import { changeHandles, diskFailure } from '../support/file-handles.ts';

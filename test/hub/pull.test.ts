@@ -17,7 +17,7 @@ import path from 'node:path';
 import test, { describe, it, type TestContext } from 'node:test';
 import { scanCacheDir } from '@huggingface/hub';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
-import { temporaryPath } from '../../src/io/temporary-file.ts';
+import { temporaryPath } from '../../src/io/staging/temporary-file.ts';
 import { type PullOptions, pull } from '../../src/pipeline/pull.ts';
 import { deadPid } from '../support/dead-pid.ts';
 import { changeHandles, diskFailure, failEveryClose } from '../support/file-handles.ts';

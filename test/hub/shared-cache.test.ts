@@ -14,14 +14,14 @@ import {
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import type { Progress } from '../../src/core/jobs/progress.ts';
 import { closeModel } from '../../src/core/model.ts';
-import type { Progress } from '../../src/core/progress.ts';
+import { keepListing, keptListing } from '../../src/hub/cache/kept-listing.ts';
+import { openTree } from '../../src/hub/cache/snapshot.ts';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
-import { keepListing, keptListing } from '../../src/hub/kept-listing.ts';
-import { openTree } from '../../src/hub/snapshot.ts';
 import { resolveRevision } from '../../src/hub/tree.ts';
-import { openSource } from '../../src/pipeline/open.ts';
 import { type PullOptions, pull } from '../../src/pipeline/pull.ts';
+import { openSource } from '../../src/pipeline/sources/open.ts';
 import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
 import { gitHash, HubServer, sha256 } from '../support/hub-server.ts';
 import { fixture } from '../support/paths.ts';

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { appendFileSync, linkSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { Journal } from '../../src/io/journal.ts';
-import { ResumeFile } from '../../src/io/resume-file.ts';
+import { Journal } from '../../src/io/staging/journal.ts';
+import { ResumeFile } from '../../src/io/staging/resume-file.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const STATE = [Uint8Array.of(1, 2, 0, 3), new Uint8Array(0), Uint8Array.of(9)];

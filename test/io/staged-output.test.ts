@@ -18,12 +18,12 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import test, { describe, it, type TestContext } from 'node:test';
-import { LEASE } from '../../src/io/lease.ts';
-import { LOCK_NAME, TURN_NAME } from '../../src/io/locked-folder.ts';
-import type { ReplaceOptions } from '../../src/io/replaceable.ts';
-import { type RecordFile, type StagedOutput, withStagedOutput } from '../../src/io/staged-output.ts';
-import { findStaging, STAGING_NAME, StagingFolder } from '../../src/io/staging-folder.ts';
-import { temporaryPath } from '../../src/io/temporary-file.ts';
+import { LEASE } from '../../src/io/locks/lease.ts';
+import { LOCK_NAME, TURN_NAME } from '../../src/io/locks/locked-folder.ts';
+import type { ReplaceOptions } from '../../src/io/staging/replaceable.ts';
+import { type RecordFile, type StagedOutput, withStagedOutput } from '../../src/io/staging/staged-output.ts';
+import { findStaging, STAGING_NAME, StagingFolder } from '../../src/io/staging/staging-folder.ts';
+import { temporaryPath } from '../../src/io/staging/temporary-file.ts';
 import { deadPid } from '../support/dead-pid.ts';
 import { pressFailure } from '../support/press-failure.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';

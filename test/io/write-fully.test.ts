@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { FileHandle } from 'node:fs/promises';
 import test from 'node:test';
-import { writeFully } from '../../src/io/write-fully.ts';
+import { writeFully } from '../../src/io/staging/write-fully.ts';
 
 /** A file that takes at most `most` bytes a call. */
 function reluctantFile(most: number): { handle: FileHandle; content: number[] } {

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { promisify } from 'node:util';
 import workerThreads, { Worker } from 'node:worker_threads';
 import type { PressError } from '../../src/core/errors.ts';
-import { Turns } from '../../src/core/turns.ts';
+import { Turns } from '../../src/core/jobs/turns.ts';
 import { Compute, openCompute } from '../../src/kernels/compute.ts';
 import { Control } from '../../src/kernels/control.ts';
 import type { Job } from '../../src/kernels/jobs.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PressError } from '../../src/core/errors.ts';
-import { checkModel } from '../../src/onnx/check.ts';
+import { checkModel } from '../../src/onnx/check/check.ts';
 import type { Dimension, Graph, Initializer, Node, OnnxModel } from '../../src/onnx/graph.ts';
 import { exportRandom } from '../support/onnx-export.ts';
 import { mutants } from '../support/onnx-mutations.ts';

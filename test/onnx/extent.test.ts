@@ -12,8 +12,8 @@ import {
   product,
   substitute,
   subtract,
-} from '../../src/onnx/extent.ts';
-import { Sizes } from '../../src/onnx/sizes.ts';
+} from '../../src/onnx/check/extent.ts';
+import { Sizes } from '../../src/onnx/check/sizes.ts';
 
 const NAMES = ['a', 'b', 'c'];
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { closeModel, type Model } from '../../src/core/model.ts';
 import { parsePassRequest, runPass, runPasses } from '../../src/passes/run.ts';
-import { openSource } from '../../src/pipeline/open.ts';
+import { openSource } from '../../src/pipeline/sources/open.ts';
 import { assertEndsAtTurn } from '../support/ends-at-turn.ts';
 import { SMALL_PLM } from '../support/hollow-model.ts';
 import { memoryModel } from '../support/memory-model.ts';

@@ -6,7 +6,7 @@ import { plmTensors } from '../../src/core/names.ts';
 import { rowBytes, rowCount, rowRanges, type Tensor } from '../../src/core/tensor.ts';
 import { PASSES, passNamed } from '../../src/passes/index.ts';
 import { permuteRope } from '../../src/passes/permute-rope.ts';
-import { reorderRows } from '../../src/passes/reorder-rows.ts';
+import { reorderRows } from '../../src/passes/rows/reorder-rows.ts';
 import { hollowModel, SMALL_PLM } from '../support/hollow-model.ts';
 import { gaussian } from '../support/samples.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Model } from '../../src/core/model.ts';
+import { balancingScales } from '../../src/passes/rows/scale.ts';
 import { parsePassRequest, runPass } from '../../src/passes/run.ts';
-import { balancingScales } from '../../src/passes/scale.ts';
 import { SMALL_PLM } from '../support/hollow-model.ts';
 import { memoryModel, tensorValues } from '../support/memory-model.ts';
 import { madeUpStatistics } from '../support/statistics.ts';

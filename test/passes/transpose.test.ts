@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { rowBytes } from '../../src/core/tensor.ts';
-import { transposed } from '../../src/passes/transpose.ts';
+import { transposed } from '../../src/passes/rows/transpose.ts';
 import { memoryTensor, tensorValues } from '../support/memory-model.ts';
 import { floats, gaussian } from '../support/samples.ts';
 

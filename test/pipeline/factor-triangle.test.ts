@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { Turns } from '../../src/core/turns.ts';
+import { Turns } from '../../src/core/jobs/turns.ts';
 import { openCompute } from '../../src/kernels/compute.ts';
-import { factor } from '../../src/passes/cholesky.ts';
-import { factorTriangle } from '../../src/pipeline/factor-triangle.ts';
+import { factor } from '../../src/passes/rounding/cholesky.ts';
+import { factorTriangle } from '../../src/pipeline/writing/factor-triangle.ts';
 import { assertEndsAtTurn } from '../support/ends-at-turn.ts';
 import { gaussian } from '../support/samples.ts';
 

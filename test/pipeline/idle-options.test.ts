@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PASSES } from '../../src/passes/index.ts';
 import { assertPassRuns } from '../../src/passes/run.ts';
-import { idleOptions } from '../../src/pipeline/idle-options.ts';
-import { planTarget } from '../../src/pipeline/target.ts';
-import type { TargetOptions } from '../../src/pipeline/target-options.ts';
+import { idleOptions } from '../../src/pipeline/planning/idle-options.ts';
+import { planTarget } from '../../src/pipeline/planning/target.ts';
+import type { TargetOptions } from '../../src/pipeline/planning/target-options.ts';
 import { hollowModel, SMALL_PLM } from '../support/hollow-model.ts';
 import { randomImatrix } from '../support/imatrix-files.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { planTargets } from '../../src/pipeline/planning/target.ts';
+import type { TargetOptions } from '../../src/pipeline/planning/target-options.ts';
 import { jobKey } from '../../src/pipeline/resume/job-key.ts';
-import { planTargets } from '../../src/pipeline/target.ts';
-import type { TargetOptions } from '../../src/pipeline/target-options.ts';
 import { hollowModel, SMALL_PLM } from '../support/hollow-model.ts';
 import { randomImatrix } from '../support/imatrix-files.ts';
 

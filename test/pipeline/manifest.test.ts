@@ -11,9 +11,9 @@ import {
   type ManifestArtifact,
   type ManifestFile,
   mergeManifest,
-} from '../../src/pipeline/manifest.ts';
-import { checkManifest, parseManifest, readManifest } from '../../src/pipeline/manifest-reader.ts';
-import { recordVerifications } from '../../src/pipeline/record-verification.ts';
+} from '../../src/pipeline/record/manifest.ts';
+import { checkManifest, parseManifest, readManifest } from '../../src/pipeline/record/manifest-reader.ts';
+import { recordVerifications } from '../../src/pipeline/record/record-verification.ts';
 import type { Verification } from '../../src/pipeline/verify.ts';
 import { assertRejects } from '../support/rejects.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

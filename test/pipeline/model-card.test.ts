@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseCard } from '../../formats/hf/card.ts';
-import type { Manifest, ManifestArtifact } from '../../src/pipeline/manifest.ts';
 import { type CardOptions, modelCard } from '../../src/pipeline/model-card.ts';
+import type { Manifest, ManifestArtifact } from '../../src/pipeline/record/manifest.ts';
 import { HOSTILE_TEXTS, UNPRINTABLE } from '../support/hostile-texts.ts';
 import { runCli } from '../support/run-cli.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Failure } from '../../src/core/errors.ts';
-import { neededFiles } from '../../src/pipeline/needed-files.ts';
+import { neededFiles } from '../../src/pipeline/sources/needed-files.ts';
 import { pressFailure } from '../support/press-failure.ts';
 
 const listed = (names: readonly string[]) => names.map((path) => ({ path }));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { quantizedFile } from '../../src/pipeline/quantized-file.ts';
+import { quantizedFile } from '../../src/pipeline/sources/quantized-file.ts';
 import { pressFailure } from '../support/press-failure.ts';
 
 const FILES = [

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { parseHfTokenizer } from '../../formats/hf/tokenizer.ts';
-import { encodeTexts, readText, textPieces } from '../../src/pipeline/read-text.ts';
+import { encodeTexts, readText, textPieces } from '../../src/pipeline/sources/read-text.ts';
 import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 import { assertEndsAtTurn } from '../support/ends-at-turn.ts';
 import { guardTime } from '../support/guard-time.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { PlmConfig } from '../../src/core/config.ts';
-import type { TokenizerSpec } from '../../src/core/tokenizer-spec.ts';
+import type { TokenizerSpec } from '../../src/core/tokenizer/tokenizer-spec.ts';
 import { verify } from '../../src/pipeline/verify.ts';
 import { SMALL_PLM } from '../support/hollow-model.ts';
 import { memoryModel } from '../support/memory-model.ts';

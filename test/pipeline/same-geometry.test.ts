@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { planTarget } from '../../src/pipeline/target.ts';
+import { planTarget } from '../../src/pipeline/planning/target.ts';
 import { SMALL_PLM } from '../support/hollow-model.ts';
 import { randomImatrix } from '../support/imatrix-files.ts';
 import { memoryModel } from '../support/memory-model.ts';

@@ -2,11 +2,15 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import test, { describe, it } from 'node:test';
 import type { PlannedTensor } from '../../src/core/export-plan.ts';
-import type { ProgressEvent } from '../../src/core/progress.ts';
+import type { ProgressEvent } from '../../src/core/jobs/progress.ts';
 import { type SchemeName, schemeBytes } from '../../src/core/scheme.ts';
 import { rowCount, type Tensor } from '../../src/core/tensor.ts';
 import { openCompute } from '../../src/kernels/compute.ts';
-import { assertTranscodable, type TranscodeOptions, transcode } from '../../src/pipeline/transcode.ts';
+import {
+  assertTranscodable,
+  type TranscodeOptions,
+  transcode,
+} from '../../src/pipeline/writing/transcode.ts';
 import {
   feedbackBytes,
   importanceBytes,
@@ -14,7 +18,7 @@ import {
   sideBytes,
   slotBytes,
   triangleBytes,
-} from '../../src/pipeline/working-memory.ts';
+} from '../../src/pipeline/writing/working-memory.ts';
 import { codecOf } from '../../src/schemes/index.ts';
 import { assertSameBytes } from '../support/blocks.ts';
 import { assertEndsAtTurn } from '../support/ends-at-turn.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { averages } from '../../src/report/averages.ts';
-import { logHistogram } from '../../src/report/histogram.ts';
+import { averages } from '../../src/report/drawing/averages.ts';
+import { logHistogram } from '../../src/report/drawing/histogram.ts';
 
 describe('a histogram of magnitudes', () => {
   it('counts every value once, in the bin that holds it', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Lineage } from '../../src/pipeline/lineage.ts';
+import type { Lineage } from '../../src/pipeline/artifacts/lineage.ts';
 import { renderMarkdown } from '../../src/report/markdown.ts';
 import { renderPage } from '../../src/report/page.ts';
 import type { Report } from '../../src/report/panel.ts';

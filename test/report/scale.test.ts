@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { linearScale, logScale } from '../../src/report/scale.ts';
+import { linearScale, logScale } from '../../src/report/drawing/scale.ts';
 
 const rounded = (values: readonly number[]) => values.map((value) => Number(value.toPrecision(6)));
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type Rectangle, squarify } from '../../src/report/squarify.ts';
+import { type Rectangle, squarify } from '../../src/report/drawing/squarify.ts';
 
 const AREA: Rectangle = { x: 10, y: 20, width: 460, height: 270 };
 

@@ -4,7 +4,7 @@ import { after, describe, it } from 'node:test';
 import { openHfFolder } from '../../formats/hf/import.ts';
 import { closeModel } from '../../src/core/model.ts';
 import { PlmRuntime } from '../../src/runtime/plm-runtime.ts';
-import { argmax } from '../../src/runtime/sampler.ts';
+import { argmax } from '../../src/runtime/sampling/sampler.ts';
 import { fixture } from '../support/paths.ts';
 
 interface Golden {

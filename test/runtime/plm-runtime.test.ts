@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { PlmConfig } from '../../src/core/config.ts';
+import type { ProgressEvent } from '../../src/core/jobs/progress.ts';
 import type { Model } from '../../src/core/model.ts';
-import type { ProgressEvent } from '../../src/core/progress.ts';
 import { PlmRuntime, type RuntimeOptions } from '../../src/runtime/plm-runtime.ts';
 import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/hollow-model.ts';
 import { memoryModel } from '../support/memory-model.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { Xoshiro128 } from '../../src/runtime/random.ts';
+import { Xoshiro128 } from '../../src/runtime/sampling/random.ts';
 
 test('xoshiro128** from the state 1, 2, 3, 4: as its definition says, step by step', () => {
   const random = new Xoshiro128(Uint32Array.of(1, 2, 3, 4));

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { descending } from '../../src/runtime/descending.ts';
-import { argmax, Sampler, type SamplerOptions } from '../../src/runtime/sampler.ts';
+import { descending } from '../../src/runtime/sampling/descending.ts';
+import { argmax, Sampler, type SamplerOptions } from '../../src/runtime/sampling/sampler.ts';
 import { pressFailure } from '../support/press-failure.ts';
 
 const NONE: ReadonlySet<number> = new Set();

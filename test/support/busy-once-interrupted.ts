@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 import { listenForInterruption } from '../../src/cli/interruption.ts';
-import { makeTheme } from '../../src/cli/ui/theme.ts';
+import { makeTheme } from '../../src/cli/ui/terminal/theme.ts';
 
 // What hides the cursor looks for a terminal when it is loaded.
 Object.defineProperty(process.stderr, 'isTTY', { value: true });

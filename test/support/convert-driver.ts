@@ -2,9 +2,9 @@ import { writeSync } from 'node:fs';
 import { PressError } from '../../src/core/errors.ts';
 import { closeModel } from '../../src/core/model.ts';
 import { convert } from '../../src/pipeline/convert.ts';
-import { openSource } from '../../src/pipeline/open.ts';
 import { convertPart } from '../../src/pipeline/parts/convert-part.ts';
-import { planTarget } from '../../src/pipeline/target.ts';
+import { planTarget } from '../../src/pipeline/planning/target.ts';
+import { openSource } from '../../src/pipeline/sources/open.ts';
 
 /**
  * A process of its own that converts: `convert-driver SOURCE OUTPUT TARGET [SHARD_SIZE]`, with `--force` implied by

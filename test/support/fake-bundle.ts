@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseHfTokenizer } from '../../formats/hf/tokenizer.ts';
-import type { TokenizerSpec } from '../../src/core/tokenizer-spec.ts';
+import type { TokenizerSpec } from '../../src/core/tokenizer/tokenizer-spec.ts';
 import {
   BUNDLE_SCHEMA,
   BUNDLE_VERSION,

@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { readGguf } from '../../formats/gguf/container/reader.ts';
+import type { GgufValue } from '../../formats/gguf/container/types.ts';
+import { type KeyValue, layoutGguf, type TensorEntry } from '../../formats/gguf/container/writer.ts';
 import { planGguf } from '../../formats/gguf/export.ts';
-import { readGguf } from '../../formats/gguf/reader.ts';
-import type { GgufValue } from '../../formats/gguf/types.ts';
-import { type KeyValue, layoutGguf, type TensorEntry } from '../../formats/gguf/writer.ts';
 import type { Model } from '../../src/core/model.ts';
 import { schemeOfGgmlType } from '../../src/core/scheme.ts';
 import { memorySource } from './raw-gguf.ts';

@@ -1,8 +1,8 @@
 import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { readGguf } from '../../formats/gguf/container/reader.ts';
+import type { GgufHeader } from '../../formats/gguf/container/types.ts';
 import { planGguf } from '../../formats/gguf/export.ts';
-import { readGguf } from '../../formats/gguf/reader.ts';
-import type { GgufHeader } from '../../formats/gguf/types.ts';
 import type { ExportPlan } from '../../src/core/export-plan.ts';
 import type { Model } from '../../src/core/model.ts';
 import { memorySource } from './raw-gguf.ts';

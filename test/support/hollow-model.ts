@@ -1,10 +1,10 @@
-import { BYTE_CHARACTERS } from '../../src/core/byte-alphabet.ts';
 import type { PlmConfig } from '../../src/core/config.ts';
 import type { Model } from '../../src/core/model.ts';
 import { plmTensors } from '../../src/core/names.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
-import type { TokenizerSpec } from '../../src/core/tokenizer-spec.ts';
+import { BYTE_CHARACTERS } from '../../src/core/tokenizer/byte-alphabet.ts';
+import type { TokenizerSpec } from '../../src/core/tokenizer/tokenizer-spec.ts';
 
 /** Geometry of PLM-1.8B (arXiv 2503.12167). */
 export const PLM_1_8B: PlmConfig = {

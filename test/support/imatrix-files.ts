@@ -1,5 +1,5 @@
-import type { GgufValue } from '../../formats/gguf/types.ts';
-import { type KeyValue, layoutGguf } from '../../formats/gguf/writer.ts';
+import type { GgufValue } from '../../formats/gguf/container/types.ts';
+import { type KeyValue, layoutGguf } from '../../formats/gguf/container/writer.ts';
 import type { PlmConfig } from '../../src/core/config.ts';
 import type { Imatrix } from '../../src/core/imatrix.ts';
 import { plmTensors } from '../../src/core/names.ts';

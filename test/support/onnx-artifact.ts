@@ -3,9 +3,9 @@ import type { TestContext } from 'node:test';
 import { isOnnxArtifact, type OnnxArtifact } from '../../formats/onnx/import/open.ts';
 import { closeModel, type Model } from '../../src/core/model.ts';
 import { convert } from '../../src/pipeline/convert.ts';
-import { openSource } from '../../src/pipeline/open.ts';
-import { planTargets } from '../../src/pipeline/target.ts';
-import type { TargetOptions } from '../../src/pipeline/target-options.ts';
+import { planTargets } from '../../src/pipeline/planning/target.ts';
+import type { TargetOptions } from '../../src/pipeline/planning/target-options.ts';
+import { openSource } from '../../src/pipeline/sources/open.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
 /** Converts a model into a folder of its own, in one scheme or in several, and returns the folder. */

@@ -5,10 +5,10 @@ import { decodeModel } from '../../formats/onnx/decode.ts';
 import type { CacheForm } from '../../src/core/config.ts';
 import { closeModel } from '../../src/core/model.ts';
 import { isExternal, type OnnxModel } from '../../src/onnx/graph.ts';
-import type { ReadInitializer } from '../../src/onnx/weight-request.ts';
+import type { ReadInitializer } from '../../src/onnx/weights/weight-request.ts';
 import { convert } from '../../src/pipeline/convert.ts';
-import { openSource } from '../../src/pipeline/open.ts';
-import { planTarget } from '../../src/pipeline/target.ts';
+import { planTarget } from '../../src/pipeline/planning/target.ts';
+import { openSource } from '../../src/pipeline/sources/open.ts';
 import { writeRandomCheckpoint } from './random-checkpoint.ts';
 
 /** A PLM whose sizes all differ, so that no mistake of an axis goes unseen; o_proj has a block that is not whole. */

@@ -1,3 +1,5 @@
+import { inferModel } from '../../src/onnx/check/infer-model.ts';
+import type { ValueType } from '../../src/onnx/check/value-type.ts';
 import {
   type Attribute,
   type Domain,
@@ -11,9 +13,7 @@ import {
   type OnnxModel,
   type ValueInfo,
 } from '../../src/onnx/graph.ts';
-import { inferModel } from '../../src/onnx/infer-model.ts';
 import { operatorOf } from '../../src/onnx/operators/index.ts';
-import type { ValueType } from '../../src/onnx/value-type.ts';
 import { Dice } from './dice.ts';
 
 /** A model with one mistake. */

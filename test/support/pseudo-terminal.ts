@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
-import { shellWord } from '../../src/core/format.ts';
+import { shellWord } from '../../src/core/text/format.ts';
 import { BINARY } from './run-cli.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 

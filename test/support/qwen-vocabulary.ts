@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseHfTokenizer } from '../../formats/hf/tokenizer.ts';
-import type { TokenizerSpec } from '../../src/core/tokenizer-spec.ts';
+import type { TokenizerSpec } from '../../src/core/tokenizer/tokenizer-spec.ts';
 
 /** Rows of the embedding of Qwen2.5, padding included. */
 export const QWEN_VOCAB_SIZE = 151_936;

@@ -1,4 +1,4 @@
-import type { ByteSource } from '../../formats/gguf/header-cursor.ts';
+import type { ByteSource } from '../../formats/gguf/container/header-cursor.ts';
 import { uniform } from './samples.ts';
 
 /** A key-value pair as bytes: `value` is what follows the type number. */

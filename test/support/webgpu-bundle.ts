@@ -4,8 +4,8 @@ import type { TestContext } from 'node:test';
 import { type BundleArtifact, openBundle } from '../../formats/webgpu/import/open.ts';
 import { closeModel, type Model } from '../../src/core/model.ts';
 import { convert } from '../../src/pipeline/convert.ts';
-import { planTarget } from '../../src/pipeline/target.ts';
-import type { TargetOptions } from '../../src/pipeline/target-options.ts';
+import { planTarget } from '../../src/pipeline/planning/target.ts';
+import type { TargetOptions } from '../../src/pipeline/planning/target-options.ts';
 import type { BundleManifest } from '../../src/webgpu/manifest.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 

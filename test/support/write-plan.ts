@@ -5,9 +5,9 @@ import type { ExportPlan, PlannedTensor } from '../../src/core/export-plan.ts';
 import { schemeBytes } from '../../src/core/scheme.ts';
 import { columnCount, rowBytes, rowRanges } from '../../src/core/tensor.ts';
 import { openCompute } from '../../src/kernels/compute.ts';
-import { transcode } from '../../src/pipeline/transcode.ts';
-import type { Transfer } from '../../src/pipeline/transfer.ts';
-import { SLOTS, sideBytes } from '../../src/pipeline/working-memory.ts';
+import type { Transfer } from '../../src/pipeline/writing/tensor-sink.ts';
+import { transcode } from '../../src/pipeline/writing/transcode.ts';
+import { SLOTS, sideBytes } from '../../src/pipeline/writing/working-memory.ts';
 import { codecOf } from '../../src/schemes/index.ts';
 
 type Plan = Pick<ExportPlan, 'files'>;

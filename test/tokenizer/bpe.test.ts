@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { BYTE_CHARACTERS } from '../../src/core/byte-alphabet.ts';
+import { BYTE_CHARACTERS } from '../../src/core/tokenizer/byte-alphabet.ts';
 import { Bpe } from '../../src/tokenizer/bpe.ts';
 
 /** The definition: as long as there is one, apply the merge of the lowest rank to its leftmost pair. */

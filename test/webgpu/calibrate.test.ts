@@ -6,7 +6,7 @@ import type { PlmConfig } from '../../src/core/config.ts';
 import type { Model } from '../../src/core/model.ts';
 import { absorbMla } from '../../src/passes/absorb-mla.ts';
 import { openDeviceStatistics } from '../../src/pipeline/engines/webgpu-statistics.ts';
-import { readImatrix } from '../../src/pipeline/read-imatrix.ts';
+import { readImatrix } from '../../src/pipeline/sources/read-imatrix.ts';
 import { type ActivationStatistics, SITES } from '../../src/runtime/activation-sums.ts';
 import type { Site } from '../../src/runtime/site.ts';
 import {

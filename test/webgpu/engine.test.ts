@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { Model } from '../../src/core/model.ts';
+import type { MatrixScheme } from '../../src/webgpu/engine/shaders.ts';
 import type { Engine, Sampling } from '../../src/webgpu/engine.ts';
-import type { MatrixScheme } from '../../src/webgpu/shaders.ts';
 import { NO_DAWN, openDawn, withLimits } from '../support/dawn.ts';
 import { SMALL_PLM } from '../support/hollow-model.ts';
 import { logitsOf } from '../support/logits.ts';

@@ -1,8 +1,8 @@
 import type { GgufArchitecture } from '../../../formats/gguf/architecture.ts';
 import type { KvBRule } from '../../../formats/gguf/scheme-choice.ts';
 import type { SchemeName } from '../../../src/core/scheme.ts';
-import type { Quality } from '../../../src/passes/calibrated-rounding.ts';
-import type { TargetOptions } from '../../../src/pipeline/target-options.ts';
+import type { Quality } from '../../../src/passes/rounding/calibrated-rounding.ts';
+import type { TargetOptions } from '../../../src/pipeline/planning/target-options.ts';
 
 /** Options of a target as marks write them: `pure`, `arch=…`, `kv-b-rule=…`, `quality=…`, `embedding=SCHEME`, `kv_b_proj=SCHEME`. */
 export function targetOptions(words: readonly string[]): TargetOptions {

@@ -72,7 +72,7 @@ export const FORMATS_MUTATIONS: readonly Mutation[] = [
     tests: ['formats/onnx/graph'],
   },
   {
-    file: 'formats/gguf/tensor-infos.ts',
+    file: 'formats/gguf/container/tensor-infos.ts',
     from: 'if (end > fileEnd) {',
     to: 'if (end > fileEnd + 1n) {',
     breaks: 'a file that lacks its last byte is read',
@@ -100,7 +100,7 @@ export const FORMATS_MUTATIONS: readonly Mutation[] = [
     tests: ['formats/gguf/scheme-choice'],
   },
   {
-    file: 'formats/gguf/shards.ts',
+    file: 'formats/gguf/container/shards.ts',
     from: 'if (bytes + added > size) {',
     to: 'if (bytes + added > size + 64) {',
     breaks: 'a shard is larger than asked for',

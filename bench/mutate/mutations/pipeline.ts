@@ -2,35 +2,35 @@ import type { Mutation } from '../mutation.ts';
 
 export const PIPELINE_MUTATIONS: readonly Mutation[] = [
   {
-    file: 'src/pipeline/recorded-source.ts',
+    file: 'src/pipeline/record/recorded-source.ts',
     from: 'if (digest !== sha256) throw',
     to: 'if (digest === undefined) throw',
     breaks: 'the SHA-256 of a source is not compared with its record',
     tests: ['pipeline/reproduce'],
   },
   {
-    file: 'src/pipeline/same-tokenizer.ts',
+    file: 'src/pipeline/sameness/same-tokenizer.ts',
     from: 'chat_template: (spec) => [spec.chatTemplate],',
     to: 'chat_template: () => [],',
     breaks: 'chat templates are not compared',
     tests: ['pipeline/same-tokenizer'],
   },
   {
-    file: 'src/pipeline/same-tokenizer.ts',
+    file: 'src/pipeline/sameness/same-tokenizer.ts',
     from: 'stop_tokens: (spec) => spec.stopTokenIds',
     to: 'stop_tokens: (spec) => spec.stopTokenIds.slice(0, 0)',
     breaks: 'stop tokens are not compared',
     tests: ['pipeline/same-tokenizer'],
   },
   {
-    file: 'src/pipeline/same-tokenizer.ts',
+    file: 'src/pipeline/sameness/same-tokenizer.ts',
     from: 'Math.max(expected.length, got.length)',
     to: 'Math.min(expected.length, got.length)',
     breaks: 'tokens beyond the shorter vocabulary are not compared',
     tests: ['pipeline/same-tokenizer'],
   },
   {
-    file: 'src/pipeline/record-verification.ts',
+    file: 'src/pipeline/record/record-verification.ts',
     from: 'meanKld: kld.mean, top1',
     to: 'meanKld: kld.median, top1',
     breaks: 'the recorded KLD is the median',
@@ -114,7 +114,7 @@ export const PIPELINE_MUTATIONS: readonly Mutation[] = [
     tests: ['pipeline/allocation/choose'],
   },
   {
-    file: 'src/pipeline/replay.ts',
+    file: 'src/pipeline/record/replay.ts',
     from: 'if (given.sha256 !== sha256) {',
     to: 'if (given.name !== name) {',
     breaks: 'files that a target was planned with are known by their names',
@@ -128,14 +128,14 @@ export const PIPELINE_MUTATIONS: readonly Mutation[] = [
     tests: ['pipeline/reproduce'],
   },
   {
-    file: 'src/pipeline/manifest-reader.ts',
+    file: 'src/pipeline/record/manifest-reader.ts',
     from: "if (sha256 !== undefined && sha256 !== entry.sha256) throw differs('SHA-256'",
     to: "if (sha256 === undefined) throw differs('SHA-256'",
     breaks: 'a file with other bytes passes for that of the manifest',
     tests: ['pipeline/manifest'],
   },
   {
-    file: 'src/pipeline/left-behind.ts',
+    file: 'src/pipeline/artifacts/left-behind.ts',
     from: '!kept.has(await realpath(place)) && ',
     to: '',
     breaks: 'an input of the run is removed',
@@ -163,7 +163,7 @@ export const PIPELINE_MUTATIONS: readonly Mutation[] = [
     tests: ['cli/diff'],
   },
   {
-    file: 'src/pipeline/working-memory.ts',
+    file: 'src/pipeline/writing/working-memory.ts',
     from: 'return aligned(4 * columns * (columns + 1));',
     to: 'return aligned(4 * columns);',
     breaks: 'the memory of second moments is not counted',
@@ -177,7 +177,7 @@ export const PIPELINE_MUTATIONS: readonly Mutation[] = [
     tests: ['pipeline/parts/merge'],
   },
   {
-    file: 'src/pipeline/recorded-options.ts',
+    file: 'src/pipeline/record/recorded-options.ts',
     from: 'options[key] === choices[0] ? undefined',
     to: 'options[key] === choices[1] ? undefined',
     breaks: 'the default of an option is recorded, another choice is not',

@@ -1,6 +1,6 @@
 import { invalidInput, unsupported } from '../../../src/core/errors.ts';
-import type { JsonField } from '../../../src/core/json-field.ts';
-import type { AddedToken } from '../../../src/core/tokenizer-spec.ts';
+import type { JsonField } from '../../../src/core/json/json-field.ts';
+import type { AddedToken } from '../../../src/core/tokenizer/tokenizer-spec.ts';
 import type { ConfigTokenIds } from './special-tokens.ts';
 import { tokenText } from './token-text.ts';
 import type { VocabularyBuilder } from './vocabulary.ts';

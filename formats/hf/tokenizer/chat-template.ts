@@ -1,8 +1,8 @@
 import { invalidInput } from '../../../src/core/errors.ts';
-import { parseJson } from '../../../src/core/json.ts';
-import type { JsonField } from '../../../src/core/json-field.ts';
-import { CHAT_TEMPLATE_NAME } from '../../../src/core/tokenizer-check.ts';
-import type { NamedChatTemplate, TokenizerSpec } from '../../../src/core/tokenizer-spec.ts';
+import { parseJson } from '../../../src/core/json/json.ts';
+import type { JsonField } from '../../../src/core/json/json-field.ts';
+import { CHAT_TEMPLATE_NAME } from '../../../src/core/tokenizer/tokenizer-check.ts';
+import type { NamedChatTemplate, TokenizerSpec } from '../../../src/core/tokenizer/tokenizer-spec.ts';
 
 /** Templates of real models have some kilobytes; GGUF readers load them with the metadata. */
 const MAX_TEMPLATE_LENGTH = 1_000_000;

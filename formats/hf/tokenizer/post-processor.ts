@@ -1,5 +1,5 @@
 import { type PressError, unsupported } from '../../../src/core/errors.ts';
-import type { JsonField } from '../../../src/core/json-field.ts';
+import type { JsonField } from '../../../src/core/json/json-field.ts';
 import type { Prefix } from './special-tokens.ts';
 import { partsOf } from './stages.ts';
 

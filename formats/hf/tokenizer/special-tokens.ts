@@ -1,6 +1,6 @@
 import { invalidInput, unsupported } from '../../../src/core/errors.ts';
-import type { JsonField } from '../../../src/core/json-field.ts';
-import type { TokenizerSpec } from '../../../src/core/tokenizer-spec.ts';
+import type { JsonField } from '../../../src/core/json/json-field.ts';
+import type { TokenizerSpec } from '../../../src/core/tokenizer/tokenizer-spec.ts';
 import { tokenText } from './token-text.ts';
 import type { Vocabulary } from './vocabulary.ts';
 

@@ -1,7 +1,7 @@
 import { type PressError, unsupported } from '../../../src/core/errors.ts';
-import type { JsonField } from '../../../src/core/json-field.ts';
-import type { JsonValue } from '../../../src/core/json-value.ts';
-import type { TokenizerSpec } from '../../../src/core/tokenizer-spec.ts';
+import type { JsonField } from '../../../src/core/json/json-field.ts';
+import type { JsonValue } from '../../../src/core/json/json-value.ts';
+import type { TokenizerSpec } from '../../../src/core/tokenizer/tokenizer-spec.ts';
 
 /** The pattern of Qwen2's tokenizer.json that splits a text into words. */
 export const QWEN2_PATTERN =

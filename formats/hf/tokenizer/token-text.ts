@@ -1,4 +1,4 @@
-import type { JsonField } from '../../../src/core/json-field.ts';
+import type { JsonField } from '../../../src/core/json/json-field.ts';
 
 /** The text of a token given by itself or by an object around it. */
 export function tokenText(field: JsonField): string {

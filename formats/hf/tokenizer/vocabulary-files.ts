@@ -1,5 +1,5 @@
 import { invalidInput, unsupported } from '../../../src/core/errors.ts';
-import type { JsonField } from '../../../src/core/json-field.ts';
+import type { JsonField } from '../../../src/core/json/json-field.ts';
 
 export const VOCABULARY_FILE = 'vocab.json';
 export const MERGES_FILE = 'merges.txt';

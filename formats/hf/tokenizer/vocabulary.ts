@@ -1,7 +1,7 @@
 import { invalidInput, type PressError } from '../../../src/core/errors.ts';
-import type { JsonField } from '../../../src/core/json-field.ts';
-import type { JsonValue } from '../../../src/core/json-value.ts';
-import type { AddedToken } from '../../../src/core/tokenizer-spec.ts';
+import type { JsonField } from '../../../src/core/json/json-field.ts';
+import type { JsonValue } from '../../../src/core/json/json-value.ts';
+import type { AddedToken } from '../../../src/core/tokenizer/tokenizer-spec.ts';
 
 /** Tokens and merges of a tokenizer. */
 export interface Vocabulary {

@@ -1,6 +1,6 @@
 import { KV_B_FORMS, type KvBForm, type PlmConfig } from '../../../src/core/config.ts';
-import { parseJson } from '../../../src/core/json.ts';
-import type { JsonField } from '../../../src/core/json-field.ts';
+import { parseJson } from '../../../src/core/json/json.ts';
+import type { JsonField } from '../../../src/core/json/json-field.ts';
 import type { Model } from '../../../src/core/model.ts';
 import { type HfConfig, parseConfig } from '../../hf/config.ts';
 import { type Json, jsonText } from './json-text.ts';

@@ -1,6 +1,6 @@
-import { parseJson } from '../../../src/core/json.ts';
-import type { JsonValue } from '../../../src/core/json-value.ts';
-import { holdsLocalPath } from '../../../src/core/local-path.ts';
+import { parseJson } from '../../../src/core/json/json.ts';
+import type { JsonValue } from '../../../src/core/json/json-value.ts';
+import { holdsLocalPath } from '../../../src/core/text/local-path.ts';
 import { QUANTIZATION_FIELDS } from '../../hf/config.ts';
 import { jsonText } from './json-text.ts';
 

@@ -1,4 +1,4 @@
-import type { TokenizerSpec } from '../../../src/core/tokenizer-spec.ts';
+import type { TokenizerSpec } from '../../../src/core/tokenizer/tokenizer-spec.ts';
 import type { Json } from './json-text.ts';
 
 /** Ids that end a generation, the tokenizer's eos first: runtimes that want a single one take the first. */

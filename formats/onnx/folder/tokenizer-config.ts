@@ -1,5 +1,5 @@
 import type { Model } from '../../../src/core/model.ts';
-import type { TokenizerSpec } from '../../../src/core/tokenizer-spec.ts';
+import type { TokenizerSpec } from '../../../src/core/tokenizer/tokenizer-spec.ts';
 import { type Json, jsonText } from './json-text.ts';
 import { addedTokenFields } from './tokenizer-json.ts';
 

@@ -1,4 +1,4 @@
-import type { AddedToken, TokenizerSpec } from '../../../src/core/tokenizer-spec.ts';
+import type { AddedToken, TokenizerSpec } from '../../../src/core/tokenizer/tokenizer-spec.ts';
 import { QWEN2_PATTERN } from '../../hf/tokenizer/stages.ts';
 import { type Json, jsonText } from './json-text.ts';
 

@@ -1,6 +1,6 @@
 import { PressError } from '../../../src/core/errors.ts';
-import { parseJson } from '../../../src/core/json.ts';
-import type { JsonValue } from '../../../src/core/json-value.ts';
+import { parseJson } from '../../../src/core/json/json.ts';
+import type { JsonValue } from '../../../src/core/json/json-value.ts';
 import type { Model } from '../../../src/core/model.ts';
 import type { Json } from '../folder/json-text.ts';
 import { geometryFields } from '../folder/plm-config.ts';

@@ -1,12 +1,12 @@
 import path from 'node:path';
 import { CACHE_FORMS, type CacheForm } from '../../../src/core/config.ts';
 import { invalidInput, PressError, unsupported } from '../../../src/core/errors.ts';
-import { foreignContent } from '../../../src/core/foreign-content.ts';
 import { closeModel, type Model, type SourceFile } from '../../../src/core/model.ts';
 import { plmTensors } from '../../../src/core/names.ts';
+import { foreignContent } from '../../../src/core/text/foreign-content.ts';
 import type { InputFile } from '../../../src/io/input-file.ts';
 import { type OpenOptions, SourceFolder } from '../../../src/io/source-folder.ts';
-import { checkModel } from '../../../src/onnx/check.ts';
+import { checkModel } from '../../../src/onnx/check/check.ts';
 import { type Initializer, isExternal, type OnnxModel } from '../../../src/onnx/graph.ts';
 import { NO_GENERATION, parseGeneration } from '../../hf/generation.ts';
 import { parseHfTokenizer } from '../../hf/tokenizer.ts';

@@ -5,7 +5,7 @@ import { columnCount, type Tensor } from '../../../src/core/tensor.ts';
 import { FileTensor } from '../../../src/io/file-tensor.ts';
 import type { InputFile } from '../../../src/io/input-file.ts';
 import { type ElementType, type Initializer, isExternal } from '../../../src/onnx/graph.ts';
-import { cropColumns, padToBlocks } from '../../../src/passes/whole-blocks.ts';
+import { cropColumns, padToBlocks } from '../../../src/passes/rows/whole-blocks.ts';
 import { BLOCK_BITS, BLOCK_SIZE, type BlockScheme, codeBytes } from '../../../src/schemes/block-planes.ts';
 import { BlockTensor, type Piece, type Run } from './block-tensor.ts';
 

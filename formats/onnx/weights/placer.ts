@@ -2,9 +2,9 @@ import type { Feedback, Packing } from '../../../src/core/export-plan.ts';
 import { assertRoundsOnce } from '../../../src/core/requantize.ts';
 import { SCHEMES, type SchemeName, schemeBytes } from '../../../src/core/scheme.ts';
 import { columnCount, rowCount, type Tensor } from '../../../src/core/tensor.ts';
+import { initializerBytes } from '../../../src/onnx/check/value-type.ts';
 import type { ElementType, ExternalData } from '../../../src/onnx/graph.ts';
-import { initializerBytes } from '../../../src/onnx/value-type.ts';
-import { padToBlocks } from '../../../src/passes/whole-blocks.ts';
+import { padToBlocks } from '../../../src/passes/rows/whole-blocks.ts';
 import type { DataFiles } from '../data-files.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 

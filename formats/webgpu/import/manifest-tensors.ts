@@ -1,6 +1,6 @@
 import type { PlmConfig } from '../../../src/core/config.ts';
 import { invalidInput } from '../../../src/core/errors.ts';
-import type { JsonField } from '../../../src/core/json-field.ts';
+import type { JsonField } from '../../../src/core/json/json-field.ts';
 import { plmTensors, type TensorSlot } from '../../../src/core/names.ts';
 import {
   BUNDLE_SCHEMES,

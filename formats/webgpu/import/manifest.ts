@@ -1,6 +1,6 @@
 import { assertFormatVersion } from '../../../src/core/format-version.ts';
-import { parseJson } from '../../../src/core/json.ts';
-import type { JsonField } from '../../../src/core/json-field.ts';
+import { parseJson } from '../../../src/core/json/json.ts';
+import type { JsonField } from '../../../src/core/json/json-field.ts';
 import {
   BUNDLE_SCHEMA,
   BUNDLE_VERSION,

@@ -1,7 +1,15 @@
-import { parseJson } from '../../../src/core/json.ts';
-import type { JsonField } from '../../../src/core/json-field.ts';
-import { CHAT_TEMPLATE_NAME, checkTokenizerSpec, MAX_VOCABULARY } from '../../../src/core/tokenizer-check.ts';
-import type { AddedToken, NamedChatTemplate, TokenizerSpec } from '../../../src/core/tokenizer-spec.ts';
+import { parseJson } from '../../../src/core/json/json.ts';
+import type { JsonField } from '../../../src/core/json/json-field.ts';
+import {
+  CHAT_TEMPLATE_NAME,
+  checkTokenizerSpec,
+  MAX_VOCABULARY,
+} from '../../../src/core/tokenizer/tokenizer-check.ts';
+import type {
+  AddedToken,
+  NamedChatTemplate,
+  TokenizerSpec,
+} from '../../../src/core/tokenizer/tokenizer-spec.ts';
 import { MAX_END_TOKENS } from '../../hf/config.ts';
 
 /** Models have one to four. */

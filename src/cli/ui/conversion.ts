@@ -1,4 +1,6 @@
 import { type PlannedFile, plannedBytes, plannedRows } from '../../core/export-plan.ts';
+import type { Model } from '../../core/model.ts';
+import { byteLength, columnCount } from '../../core/tensor.ts';
 import {
   formatBytes,
   formatCount,
@@ -6,16 +8,14 @@ import {
   formatSeconds,
   formatSmall,
   visible,
-} from '../../core/format.ts';
-import type { Model } from '../../core/model.ts';
-import { byteLength, columnCount } from '../../core/tensor.ts';
+} from '../../core/text/format.ts';
 import type { Allocation } from '../../pipeline/allocation/allocate.ts';
 import type { ConvertResult } from '../../pipeline/convert.ts';
-import type { Manifest } from '../../pipeline/manifest.ts';
-import type { Target } from '../../pipeline/planned-target.ts';
+import type { Target } from '../../pipeline/planning/planned-target.ts';
+import type { Manifest } from '../../pipeline/record/manifest.ts';
 import { pruningTable } from './pruning.ts';
-import { type Column, renderTable } from './table.ts';
-import type { Theme } from './theme.ts';
+import { type Column, renderTable } from './terminal/table.ts';
+import type { Theme } from './terminal/theme.ts';
 
 /** What a conversion has done, or would do. */
 export interface Conversion {

@@ -1,7 +1,13 @@
-import { formatBytes, formatClock, formatCount, formatCounted, formatSeconds } from '../../core/format.ts';
-import type { ProgressEvent } from '../../core/progress.ts';
-import { terminalLine } from './terminal-text.ts';
-import { cutToWidth, textWidth } from './text-width.ts';
+import type { ProgressEvent } from '../../core/jobs/progress.ts';
+import {
+  formatBytes,
+  formatClock,
+  formatCount,
+  formatCounted,
+  formatSeconds,
+} from '../../core/text/format.ts';
+import { terminalLine } from './terminal/terminal-text.ts';
+import { cutToWidth, textWidth } from './terminal/text-width.ts';
 
 type PhaseStart = Extract<ProgressEvent, { kind: 'phase' }>;
 

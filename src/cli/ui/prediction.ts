@@ -1,7 +1,7 @@
-import { formatBytes, formatCount, formatSmall, visible } from '../../core/format.ts';
+import { formatBytes, formatCount, formatSmall, visible } from '../../core/text/format.ts';
 import type { Prediction } from '../../pipeline/plan/predict.ts';
-import { type Column, renderTable } from './table.ts';
-import type { Theme } from './theme.ts';
+import { type Column, renderTable } from './terminal/table.ts';
+import type { Theme } from './terminal/theme.ts';
 
 /** A table of targets, one of devices with their targets, and what the figures mean. */
 export function predictionLines(prediction: Prediction, theme: Theme): string[] {

@@ -1,7 +1,7 @@
-import { formatCount, formatSmall } from '../../core/format.ts';
 import type { Change } from '../../core/model.ts';
-import { renderTable } from './table.ts';
-import type { Theme } from './theme.ts';
+import { formatCount, formatSmall } from '../../core/text/format.ts';
+import { renderTable } from './terminal/table.ts';
+import type { Theme } from './terminal/theme.ts';
 
 /** What prune-ffn did to each layer, a line a layer; no lines where it has not run. */
 export function pruningTable(changes: readonly Change[], theme: Theme): string[] {

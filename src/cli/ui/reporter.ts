@@ -1,10 +1,10 @@
 import ora, { type Ora } from 'ora';
-import type { Progress, ProgressEvent } from '../../core/progress.ts';
+import type { Progress, ProgressEvent } from '../../core/jobs/progress.ts';
 import type { OutputStream } from '../output.ts';
 import { PhaseMeter } from './phase-meter.ts';
-import { TerminalLine } from './terminal-line.ts';
-import { terminalLine } from './terminal-text.ts';
-import type { Theme } from './theme.ts';
+import { TerminalLine } from './terminal/terminal-line.ts';
+import { terminalLine } from './terminal/terminal-text.ts';
+import type { Theme } from './terminal/theme.ts';
 
 /** Tells people on stderr how far long work is. */
 export interface Reporter {

@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { GgufArchitecture } from '../../../formats/gguf/architecture.ts';
-import { shellWord } from '../../core/format.ts';
-import type { Target } from '../../pipeline/planned-target.ts';
+import { shellWord } from '../../core/text/format.ts';
+import type { Target } from '../../pipeline/planning/planned-target.ts';
 
 /** llama.cpp's arch plm cannot run with flash attention, and its tools turn it on where it seems possible. */
 function ggufHint(file: string, arch: GgufArchitecture): string {

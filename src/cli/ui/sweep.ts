@@ -1,7 +1,7 @@
-import { formatCount, formatPercent, formatSmall } from '../../core/format.ts';
+import { formatCount, formatPercent, formatSmall } from '../../core/text/format.ts';
 import type { SweepPoint } from '../../pipeline/sweep.ts';
-import { type Column, renderTable } from './table.ts';
-import type { Theme } from './theme.ts';
+import { type Column, renderTable } from './terminal/table.ts';
+import type { Theme } from './terminal/theme.ts';
 
 /** A line a size. */
 export function sweepTable(points: readonly SweepPoint[], theme: Theme): string[] {

@@ -1,4 +1,4 @@
-import { visible } from '../../core/format.ts';
+import { visible } from '../../core/text/format.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
 
 /** Text of one token for a table: escaped, in quotes so that spaces show, or its bytes where it is no whole text. */

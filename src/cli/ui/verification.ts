@@ -4,7 +4,7 @@ import {
   formatPerplexity,
   formatRate,
   formatSmall,
-} from '../../core/format.ts';
+} from '../../core/text/format.ts';
 import {
   type Outcome,
   outcomeOf,
@@ -12,10 +12,10 @@ import {
   type TensorError,
   type Verification,
 } from '../../pipeline/verify.ts';
-import { logHistogram } from '../../report/histogram.ts';
-import { strip } from './strip.ts';
-import { renderFacts, renderTable } from './table.ts';
-import type { Theme } from './theme.ts';
+import { logHistogram } from '../../report/drawing/histogram.ts';
+import { strip } from './terminal/strip.ts';
+import { renderFacts, renderTable } from './terminal/table.ts';
+import type { Theme } from './terminal/theme.ts';
 
 /** What a command says of a check, in the colour that it has. */
 export function outcomeText(word: Outcome | 'verified', theme: Theme): string {

@@ -1,5 +1,5 @@
-import type { Call } from '../call.ts';
-import { add, type Extent, multiply, subtract } from '../extent.ts';
+import type { Call } from '../check/call.ts';
+import { add, type Extent, multiply, subtract } from '../check/extent.ts';
 import type { ElementType } from '../graph.ts';
 import { broadcastStrides, walk } from '../strided.ts';
 import { elementCount, newElements } from '../value.ts';

@@ -1,6 +1,6 @@
-import { add } from '../extent.ts';
+import { add } from '../check/extent.ts';
+import type { ValueType } from '../check/value-type.ts';
 import { elementCount, newElements } from '../value.ts';
-import type { ValueType } from '../value-type.ts';
 import type { Operator } from './operator.ts';
 
 /** Tensors one behind the other along an axis. */

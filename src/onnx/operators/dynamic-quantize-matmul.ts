@@ -1,6 +1,6 @@
-import { isFixed } from '../extent.ts';
+import { isFixed } from '../check/extent.ts';
 import { elementCount } from '../value.ts';
-import { BYTES_OFFSET } from '../weight-request.ts';
+import { BYTES_OFFSET } from '../weights/weight-request.ts';
 import type { Operator } from './operator.ts';
 import { roundToEven } from './round-to-even.ts';
 

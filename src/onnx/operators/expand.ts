@@ -1,4 +1,4 @@
-import { isFixed } from '../extent.ts';
+import { isFixed } from '../check/extent.ts';
 import { broadcastStrides, gatherStrided } from '../strided.ts';
 import type { Operator } from './operator.ts';
 

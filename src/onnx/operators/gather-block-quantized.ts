@@ -1,4 +1,4 @@
-import { isFixed } from '../extent.ts';
+import { isFixed } from '../check/extent.ts';
 import { BLOCK_ATTRIBUTES } from './block-attributes.ts';
 import { gatherStoredRows } from './gather.ts';
 import { FLOATS, type Operator } from './operator.ts';

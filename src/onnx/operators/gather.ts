@@ -1,8 +1,8 @@
 import { codecOf } from '../../schemes/index.ts';
-import type { Call } from '../call.ts';
-import { type Extent, isFixed } from '../extent.ts';
+import type { Call } from '../check/call.ts';
+import { type Extent, isFixed } from '../check/extent.ts';
 import { type Elements, elementCount, newElements, type TensorValue } from '../value.ts';
-import { BYTES_OFFSET } from '../weight-request.ts';
+import { BYTES_OFFSET } from '../weights/weight-request.ts';
 import type { Execution, Operator } from './operator.ts';
 
 /** Rows of a tensor by their numbers; negative ones count from the last row. */

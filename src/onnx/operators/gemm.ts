@@ -1,6 +1,6 @@
-import type { Call } from '../call.ts';
-import type { Extent } from '../extent.ts';
-import { isFixed } from '../extent.ts';
+import type { Call } from '../check/call.ts';
+import type { Extent } from '../check/extent.ts';
+import { isFixed } from '../check/extent.ts';
 import { broadcastStrides, gatherStrided, walk } from '../strided.ts';
 import { elementCount } from '../value.ts';
 import type { AttributeRule } from './form.ts';

@@ -1,8 +1,8 @@
-import type { Call } from '../call.ts';
-import { type Extent, isFixed } from '../extent.ts';
-import { matrixOf } from '../stored-matrix.ts';
+import type { Call } from '../check/call.ts';
+import { type Extent, isFixed } from '../check/extent.ts';
 import { broadcastStrides, gatherStrided, walk } from '../strided.ts';
 import { elementCount } from '../value.ts';
+import { matrixOf } from '../weights/stored-matrix.ts';
 import { FLOATS, type Operator } from './operator.ts';
 
 /** Products of matrices [..., M, K] and [..., K, N], whose leading axes broadcast. */

@@ -1,10 +1,10 @@
-import type { Call } from '../call.ts';
+import type { Call } from '../check/call.ts';
+import type { ValueType } from '../check/value-type.ts';
 import type { ElementType } from '../graph.ts';
-import type { Products } from '../products.ts';
-import type { StoredMatrix } from '../stored-matrix.ts';
 import type { Elements, TensorValue } from '../value.ts';
-import type { ValueType } from '../value-type.ts';
-import type { Constants, WeightRequest } from '../weight-request.ts';
+import type { Products } from '../weights/products.ts';
+import type { StoredMatrix } from '../weights/stored-matrix.ts';
+import type { Constants, WeightRequest } from '../weights/weight-request.ts';
 import type { OperatorForm } from './form.ts';
 
 /** An output, once its sizes are known. */

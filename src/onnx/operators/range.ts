@@ -1,4 +1,4 @@
-import { type Extent, isFixed, subtract } from '../extent.ts';
+import { type Extent, isFixed, subtract } from '../check/extent.ts';
 import type { Operator } from './operator.ts';
 
 /** The integers from a start to before a limit, `delta` apart. */

@@ -1,6 +1,6 @@
-import type { Call } from '../call.ts';
-import { divide, type Extent, isFixed, product } from '../extent.ts';
-import { isUnknown } from '../sizes.ts';
+import type { Call } from '../check/call.ts';
+import { divide, type Extent, isFixed, product } from '../check/extent.ts';
+import { isUnknown } from '../check/sizes.ts';
 import type { Operator } from './operator.ts';
 
 /** The same elements in another shape; 0 stands for the size of the same axis, -1 for what is left over. */

@@ -1,4 +1,4 @@
-import { isFixed } from '../extent.ts';
+import { isFixed } from '../check/extent.ts';
 import { elementCount } from '../value.ts';
 import { FLOATS, type Operator } from './operator.ts';
 

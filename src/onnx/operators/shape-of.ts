@@ -1,5 +1,5 @@
-import type { Call } from '../call.ts';
-import type { Extent } from '../extent.ts';
+import type { Call } from '../check/call.ts';
+import type { Extent } from '../check/extent.ts';
 import type { Operator } from './operator.ts';
 
 /** Sizes of a tensor, those of the axes from `start` to before `end`. */

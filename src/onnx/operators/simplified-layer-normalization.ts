@@ -1,5 +1,5 @@
-import type { Call } from '../call.ts';
-import type { Extent } from '../extent.ts';
+import type { Call } from '../check/call.ts';
+import type { Extent } from '../check/extent.ts';
 import type { AttributeRule } from './form.ts';
 import { FLOATS, type Operator } from './operator.ts';
 

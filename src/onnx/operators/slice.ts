@@ -1,5 +1,5 @@
-import type { Call } from '../call.ts';
-import { add, type Extent, equal, isFixed, subtract } from '../extent.ts';
+import type { Call } from '../check/call.ts';
+import { add, type Extent, equal, isFixed, subtract } from '../check/extent.ts';
 import { gatherStrided } from '../strided.ts';
 import { stridesOf } from '../value.ts';
 import type { Operator } from './operator.ts';

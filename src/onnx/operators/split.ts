@@ -1,4 +1,4 @@
-import type { Call } from '../call.ts';
+import type { Call } from '../check/call.ts';
 import { gatherStrided } from '../strided.ts';
 import { stridesOf } from '../value.ts';
 import type { Operator } from './operator.ts';

@@ -1,5 +1,5 @@
-import type { Call } from '../call.ts';
-import type { Extent } from '../extent.ts';
+import type { Call } from '../check/call.ts';
+import type { Extent } from '../check/extent.ts';
 import type { Operator } from './operator.ts';
 
 const RANK = { inputs: [2, 2], outputs: [1, 1], attributes: {}, float16: 'moves' } as const;

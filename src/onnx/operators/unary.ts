@@ -1,4 +1,4 @@
-import { multiply } from '../extent.ts';
+import { multiply } from '../check/extent.ts';
 import type { ElementType } from '../graph.ts';
 import { newElements } from '../value.ts';
 import type { Operator } from './operator.ts';

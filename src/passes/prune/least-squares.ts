@@ -1,5 +1,5 @@
-import { Turns } from '../../core/turns.ts';
-import { factorInPlace, rowStart, solveRow } from '../cholesky.ts';
+import { Turns } from '../../core/jobs/turns.ts';
+import { factorInPlace, rowStart, solveRow } from '../rounding/cholesky.ts';
 
 /** What the kept columns take over from the removed ones, and what cannot be taken over. */
 export interface Repair {

@@ -1,7 +1,7 @@
 import type { NeuronStatistics } from '../../core/statistics.ts';
 import { rowCount, type Tensor } from '../../core/tensor.ts';
-import { rowStart } from '../cholesky.ts';
-import { decodedRows } from '../float-rows.ts';
+import { rowStart } from '../rounding/cholesky.ts';
+import { decodedRows } from '../rows/float-rows.ts';
 import type { Repair } from './least-squares.ts';
 
 /** Rows of down_proj that errors are measured on, evenly spread. */

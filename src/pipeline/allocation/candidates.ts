@@ -3,7 +3,7 @@ import type { ExportPlan, PlannedTensor, TensorType } from '../../core/export-pl
 import type { Model } from '../../core/model.ts';
 import { fitsScheme, type SchemeName } from '../../core/scheme.ts';
 import { columnCount } from '../../core/tensor.ts';
-import type { TargetOptions } from '../target-options.ts';
+import type { TargetOptions } from '../planning/target-options.ts';
 import { VERSION } from '../version.ts';
 
 /** What a matrix may be stored in, where its rows are whole blocks of 256. */

@@ -1,6 +1,6 @@
 import type { ExportPlan } from '../../core/export-plan.ts';
-import { formatBytes } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
+import { formatBytes } from '../../core/text/format.ts';
 import { assertPassRuns } from '../../passes/run.ts';
 import type { PlanOptions } from './candidates.ts';
 import { measuredIds } from './measured-ids.ts';

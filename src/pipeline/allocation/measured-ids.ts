@@ -2,7 +2,7 @@ import { SAMPLE_TEXT } from '../../../calibration/sample-text.ts';
 import { invalidInput } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
 import { Tokenizer } from '../../tokenizer/tokenizer.ts';
-import { encodeTexts } from '../read-text.ts';
+import { encodeTexts } from '../sources/read-text.ts';
 import type { AllocationRequest } from './request.ts';
 
 const DEFAULT_TOKENS = 2048;

@@ -4,7 +4,7 @@ import { machine } from '../../kernels/machine.ts';
 import { defaultThreads } from '../../kernels/threads.ts';
 import { PlmRuntime } from '../../runtime/plm-runtime.ts';
 import { defaultContext } from '../../verify/compare.ts';
-import { slotBytes } from '../working-memory.ts';
+import { slotBytes } from '../writing/working-memory.ts';
 import type { AllocationRequest } from './request.ts';
 
 /** Logits of the source that are kept, lest they be computed for every tensor; and the part of the memory that they may take. */

@@ -1,4 +1,4 @@
-import type { Progress } from '../../core/progress.ts';
+import type { Progress } from '../../core/jobs/progress.ts';
 import type { RoundOptions } from './round.ts';
 
 /** Schemes that are to be chosen by size. */

@@ -4,11 +4,11 @@ import { schemeBytes } from '../../core/scheme.ts';
 import { columnCount, rowBytes, type Tensor } from '../../core/tensor.ts';
 import { openCompute } from '../../kernels/compute.ts';
 import { defaultThreads } from '../../kernels/threads.ts';
-import type { StorageError } from '../storage-error.ts';
-import type { StoredTensor } from '../stored-tensor.ts';
-import { transcode } from '../transcode.ts';
-import type { Transfer } from '../transfer.ts';
-import { SLOTS, sideBytes, slotBytes } from '../working-memory.ts';
+import type { StorageError } from '../writing/storage-error.ts';
+import type { StoredTensor } from '../writing/stored-tensor.ts';
+import type { Transfer } from '../writing/tensor-sink.ts';
+import { transcode } from '../writing/transcode.ts';
+import { SLOTS, sideBytes, slotBytes } from '../writing/working-memory.ts';
 
 export interface RoundOptions {
   readonly threads?: number | undefined;

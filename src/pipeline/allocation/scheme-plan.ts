@@ -1,14 +1,14 @@
 import path from 'node:path';
 import type { TensorType } from '../../core/export-plan.ts';
 import { assertFormatVersion } from '../../core/format-version.ts';
-import { parseJson } from '../../core/json.ts';
+import { parseJson } from '../../core/json/json.ts';
 import type { Model } from '../../core/model.ts';
 import { plmTensors } from '../../core/names.ts';
 import { SCHEMES, type SchemeName } from '../../core/scheme.ts';
 import { assertExists } from '../../io/existing-path.ts';
-import { assertReplaceable, type ReplaceOptions } from '../../io/replaceable.ts';
+import { assertReplaceable, type ReplaceOptions } from '../../io/staging/replaceable.ts';
+import { writeFileWhole } from '../../io/staging/write-file.ts';
 import { readTextFile } from '../../io/text-file.ts';
-import { writeFileWhole } from '../../io/write-file.ts';
 import { canEncode } from '../../schemes/index.ts';
 import type { Allocation } from './allocate.ts';
 import { exactly } from './candidates.ts';

@@ -1,9 +1,9 @@
 import { PressError, unsupported, usage } from '../../core/errors.ts';
 import { type ExportPlan, type PlannedTensor, plannedBytes } from '../../core/export-plan.ts';
-import { formatCounted } from '../../core/format.ts';
 import type { Model } from '../../core/model.ts';
 import { type SchemeName, schemeBytes } from '../../core/scheme.ts';
 import { columnCount } from '../../core/tensor.ts';
+import { formatCounted } from '../../core/text/format.ts';
 import { exactly, type PlanOptions, planWith, schemesOf } from './candidates.ts';
 import { matricesOf } from './round.ts';
 

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { PressError } from '../../core/errors.ts';
-import { formatBytes } from '../../core/format.ts';
+import { formatBytes } from '../../core/text/format.ts';
 import { freeBytes } from '../../io/free-space.ts';
 import { type Check, note, ok } from './check.ts';
 

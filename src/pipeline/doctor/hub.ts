@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { PressError } from '../../core/errors.ts';
-import { reachHub } from '../../hub/reach.ts';
+import { reachHub } from '../../hub/http/reach.ts';
 import type { HubRun } from '../../hub/run.ts';
 import { type HubSettings, hubSettings } from '../../hub/settings.ts';
 import { type Check, note, ok, problem } from './check.ts';

@@ -1,5 +1,5 @@
 import os from 'node:os';
-import { formatBytes } from '../../core/format.ts';
+import { formatBytes } from '../../core/text/format.ts';
 import { machine } from '../../kernels/machine.ts';
 import { NODE_RANGE } from '../version.ts';
 import { type Check, note, ok, problem } from './check.ts';

@@ -8,8 +8,8 @@ import {
   sampleOf,
   siteSizes,
 } from '../../runtime/activation-sums.ts';
-import type { BatchSums } from '../../webgpu/statistics-engine.ts';
-import type { LayerSums, Run, SumPlaces } from '../../webgpu/sum-places.ts';
+import type { BatchSums } from '../../webgpu/statistics/statistics-engine.ts';
+import type { LayerSums, Run, SumPlaces } from '../../webgpu/statistics/sum-places.ts';
 
 /** Sums in f64 of the sums in f32 that a GPU gives of every batch, without second moments. */
 export class HostSums {

@@ -2,18 +2,18 @@ import type { StatisticsRuntime } from '../../../calibration/collect.ts';
 import { type DeviceForm, deviceForms } from '../../../formats/webgpu/device-form.ts';
 import { bundleModel } from '../../../formats/webgpu/geometry.ts';
 import { PressError, unsupported } from '../../core/errors.ts';
+import type { Progress } from '../../core/jobs/progress.ts';
 import type { Model } from '../../core/model.ts';
-import type { Progress } from '../../core/progress.ts';
 import { openCompute } from '../../kernels/compute.ts';
 import { defaultThreads } from '../../kernels/threads.ts';
 import type { ActivationStatistics, StatisticsRequest } from '../../runtime/activation-sums.ts';
 import { assertContext } from '../../runtime/plm-runtime.ts';
 import { BundleError } from '../../webgpu/bundle-error.ts';
 import { scaleRowBytes, valueRowBytes } from '../../webgpu/manifest.ts';
-import type { StatisticsEngine } from '../../webgpu/statistics-engine.ts';
-import { assertTranscodable, transcode } from '../transcode.ts';
-import type { Transfer } from '../transfer.ts';
-import { SLOTS, sideBytes, slotBytes } from '../working-memory.ts';
+import type { StatisticsEngine } from '../../webgpu/statistics/statistics-engine.ts';
+import type { Transfer } from '../writing/tensor-sink.ts';
+import { assertTranscodable, transcode } from '../writing/transcode.ts';
+import { SLOTS, sideBytes, slotBytes } from '../writing/working-memory.ts';
 import { openDevice } from './dawn.ts';
 import { HostSums } from './host-sums.ts';
 
@@ -39,7 +39,7 @@ export async function openDeviceStatistics(
   assertContext(model.config, options.contextLength);
   const forms = deviceForms(model);
   for (const { planned } of forms) assertTranscodable(planned);
-  const { createStatisticsEngine } = await import('../../webgpu/statistics-engine.ts');
+  const { createStatisticsEngine } = await import('../../webgpu/statistics/statistics-engine.ts');
   const device = await openDevice();
   const errors = new DeviceErrors(device);
   try {

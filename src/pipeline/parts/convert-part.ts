@@ -2,12 +2,12 @@ import { lstat } from 'node:fs/promises';
 import path from 'node:path';
 import { PressError } from '../../core/errors.ts';
 import type { PlannedTensor } from '../../core/export-plan.ts';
-import { assertReplaceable } from '../../io/replaceable.ts';
-import { type StagedOutput, withStagedOutput } from '../../io/staged-output.ts';
+import { assertReplaceable } from '../../io/staging/replaceable.ts';
+import { type StagedOutput, withStagedOutput } from '../../io/staging/staged-output.ts';
 import { assertDistinct, type ConvertOptions } from '../convert.ts';
-import { readBack } from '../read-back.ts';
-import { type Fill, transcoder } from '../transcoder.ts';
-import { allInputs } from '../write-targets.ts';
+import { type Fill, transcoder } from '../writing/fill.ts';
+import { readBack } from '../writing/read-back.ts';
+import { allInputs } from '../writing/write-targets.ts';
 import { describeJob } from './job.ts';
 import {
   encodePart,

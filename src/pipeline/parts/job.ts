@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Model } from '../../core/model.ts';
-import { describeSource, type ManifestSource, type RecordedTarget } from '../manifest.ts';
-import type { Target } from '../planned-target.ts';
+import type { Target } from '../planning/planned-target.ts';
+import { describeSource, type ManifestSource, type RecordedTarget } from '../record/manifest.ts';
 import { VERSION } from '../version.ts';
 
 /** A conversion that is split: what all of its parts have in common. */

@@ -1,8 +1,13 @@
 import { PressError } from '../../core/errors.ts';
 import { assertFormatVersion } from '../../core/format-version.ts';
-import { parseJson } from '../../core/json.ts';
-import type { JsonField } from '../../core/json-field.ts';
-import { parseDigest, parseRecordedTarget, parseSource, parseStorageError } from '../manifest-reader.ts';
+import { parseJson } from '../../core/json/json.ts';
+import type { JsonField } from '../../core/json/json-field.ts';
+import {
+  parseDigest,
+  parseRecordedTarget,
+  parseSource,
+  parseStorageError,
+} from '../record/manifest-reader.ts';
 import type { PartJob } from './job.ts';
 import { PART_SCHEMA, PART_VERSION, type PartRecord, type PartTensor, recordDigest } from './record.ts';
 import { MAX_PARTS } from './share.ts';

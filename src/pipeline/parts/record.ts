@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { fileStem } from '../../core/file-stem.ts';
-import type { StoredTensor } from '../stored-tensor.ts';
+import { fileStem } from '../../core/text/file-stem.ts';
+import type { StoredTensor } from '../writing/stored-tensor.ts';
 import type { PartJob } from './job.ts';
 import type { Share } from './share.ts';
 

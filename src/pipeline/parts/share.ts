@@ -1,7 +1,7 @@
 import { type PlannedTensor, plannedRows } from '../../core/export-plan.ts';
 import { rowBytes } from '../../core/tensor.ts';
-import type { Target } from '../planned-target.ts';
-import { encodedRowBytes, inSourceOrder } from '../transfer.ts';
+import type { Target } from '../planning/planned-target.ts';
+import { encodedRowBytes, inSourceOrder } from '../writing/tensor-sink.ts';
 
 /** As many files as a folder may well have. */
 export const MAX_PARTS = 10_000;

@@ -1,7 +1,7 @@
 import { invalidInput } from '../../core/errors.ts';
-import { parseJson } from '../../core/json.ts';
-import type { JsonField } from '../../core/json-field.ts';
-import { unknownName } from '../../core/unknown-name.ts';
+import { parseJson } from '../../core/json/json.ts';
+import type { JsonField } from '../../core/json/json-field.ts';
+import { unknownName } from '../../core/text/unknown-name.ts';
 import { assertExists } from '../../io/existing-path.ts';
 import { readTextFile } from '../../io/text-file.ts';
 

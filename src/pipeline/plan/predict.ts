@@ -9,7 +9,7 @@ import {
 import { usage } from '../../core/errors.ts';
 import { type ExportPlan, plannedBytes } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
-import type { Target } from '../planned-target.ts';
+import type { Target } from '../planning/planned-target.ts';
 import { decodeMacs } from './decode-macs.ts';
 import { DEVICES, type DeviceProfile, usableBytes } from './devices.ts';
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Model } from '../../core/model.ts';
 import { planDigest } from '../parts/job.ts';
-import type { Target } from '../planned-target.ts';
+import type { Target } from '../planning/planned-target.ts';
 import { VERSION } from '../version.ts';
 
 /**

@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import { PressError } from '../../core/errors.ts';
 import type { PlannedFile, PlannedTensor } from '../../core/export-plan.ts';
-import { formatCount, formatCounted } from '../../core/format.ts';
-import { parseJson } from '../../core/json.ts';
-import type { Progress } from '../../core/progress.ts';
+import type { Progress } from '../../core/jobs/progress.ts';
+import { parseJson } from '../../core/json/json.ts';
+import { formatCount, formatCounted } from '../../core/text/format.ts';
 import type { InputFile } from '../../io/input-file.ts';
-import type { Journal } from '../../io/journal.ts';
-import type { StagedOutput } from '../../io/staged-output.ts';
-import { parseDigest, parseStorageError } from '../manifest-reader.ts';
-import type { Ledger, Written } from '../transcode.ts';
-import { type Place, placesOf } from '../transfer.ts';
+import type { Journal } from '../../io/staging/journal.ts';
+import type { StagedOutput } from '../../io/staging/staged-output.ts';
+import { parseDigest, parseStorageError } from '../record/manifest-reader.ts';
+import { type Place, placesOf } from '../writing/tensor-sink.ts';
+import type { Ledger, Written } from '../writing/transcode.ts';
 
 /** Stored bytes are read in pieces. */
 const PIECE_BYTES = 4 << 20;

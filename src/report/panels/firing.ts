@@ -1,10 +1,10 @@
-import { formatPercent } from '../../core/format.ts';
+import { formatPercent } from '../../core/text/format.ts';
 import type { Verification } from '../../pipeline/verify.ts';
+import { coordinate, PLOT_X, PLOT_Y, plot } from '../drawing/plot.ts';
+import { linearScale } from '../drawing/scale.ts';
+import { textBar } from '../drawing/text-bar.ts';
 import { html, type Markup } from '../markup.ts';
 import type { Panel } from '../panel.ts';
-import { coordinate, PLOT_X, PLOT_Y, plot } from '../plot.ts';
-import { linearScale } from '../scale.ts';
-import { textBar } from '../text-bar.ts';
 
 /** How many neurons of the FFN fire, by layer: what a sparse FFN need not read are all the others. */
 export function firingPanel({ firing }: Pick<Verification, 'firing'>): Panel {

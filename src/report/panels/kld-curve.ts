@@ -1,11 +1,11 @@
-import { formatCount, formatSmall } from '../../core/format.ts';
+import { formatCount, formatSmall } from '../../core/text/format.ts';
 import type { Verification } from '../../pipeline/verify.ts';
-import { type Average, averages } from '../averages.ts';
+import { type Average, averages } from '../drawing/averages.ts';
+import { xyChart } from '../drawing/mermaid.ts';
+import { coordinate, PLOT_X, PLOT_Y, plot } from '../drawing/plot.ts';
+import { linearScale, type Scale } from '../drawing/scale.ts';
 import { html, type Markup } from '../markup.ts';
-import { xyChart } from '../mermaid.ts';
 import type { Panel } from '../panel.ts';
-import { coordinate, PLOT_X, PLOT_Y, plot } from '../plot.ts';
-import { linearScale, type Scale } from '../scale.ts';
 
 type Compared = Pick<Verification, 'positions' | 'contextLength' | 'kld'>;
 

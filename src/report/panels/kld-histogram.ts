@@ -1,11 +1,11 @@
-import { formatCount, formatCounted, formatPercent, formatSmall } from '../../core/format.ts';
+import { formatCount, formatCounted, formatPercent, formatSmall } from '../../core/text/format.ts';
 import type { Verification } from '../../pipeline/verify.ts';
-import { logHistogram } from '../histogram.ts';
+import { logHistogram } from '../drawing/histogram.ts';
+import { xyChart } from '../drawing/mermaid.ts';
+import { coordinate, marker, PLOT_X, PLOT_Y, plot } from '../drawing/plot.ts';
+import { linearScale, logScale } from '../drawing/scale.ts';
 import { html } from '../markup.ts';
-import { xyChart } from '../mermaid.ts';
 import type { Panel } from '../panel.ts';
-import { coordinate, marker, PLOT_X, PLOT_Y, plot } from '../plot.ts';
-import { linearScale, logScale } from '../scale.ts';
 
 /** How the divergence of single positions spreads over magnitudes. */
 export function kldHistogramPanel({ positions, kld }: Pick<Verification, 'positions' | 'kld'>): Panel {

@@ -1,10 +1,10 @@
-import { formatBytes, formatCount, formatPercent } from '../../core/format.ts';
 import { bitsPerWeight, type SchemeName } from '../../core/scheme.ts';
+import { formatBytes, formatCount, formatPercent } from '../../core/text/format.ts';
 import type { SweepPoint } from '../../pipeline/sweep.ts';
+import { schemeFills } from '../drawing/palette.ts';
+import { coordinate } from '../drawing/plot.ts';
 import { html, type Markup } from '../markup.ts';
-import { schemeFills } from '../palette.ts';
 import type { Panel } from '../panel.ts';
-import { coordinate } from '../plot.ts';
 
 /** Which schemes every size has, by the bytes of its matrices. */
 export function mixesPanel(points: readonly SweepPoint[]): Panel {

@@ -1,10 +1,10 @@
-import { formatBytes, formatCount, formatPercent, formatSmall } from '../../core/format.ts';
+import { formatBytes, formatCount, formatPercent, formatSmall } from '../../core/text/format.ts';
 import type { SweepPoint } from '../../pipeline/sweep.ts';
+import { xyChart } from '../drawing/mermaid.ts';
+import { coordinate, PLOT_X, PLOT_Y, plot } from '../drawing/plot.ts';
+import { linearScale, logScale } from '../drawing/scale.ts';
 import { html } from '../markup.ts';
-import { xyChart } from '../mermaid.ts';
 import type { Panel } from '../panel.ts';
-import { coordinate, PLOT_X, PLOT_Y, plot } from '../plot.ts';
-import { linearScale, logScale } from '../scale.ts';
 
 /** What bytes buy: the divergence of every size. Points that another beats in both are hollow. */
 export function paretoPanel(points: readonly SweepPoint[]): Panel {

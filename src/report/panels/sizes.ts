@@ -1,13 +1,19 @@
-import { formatBytes, formatCount, formatCounted, formatPercent, formatSmall } from '../../core/format.ts';
 import { bitsPerWeight, type SchemeName } from '../../core/scheme.ts';
 import { elementCount } from '../../core/tensor.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatCounted,
+  formatPercent,
+  formatSmall,
+} from '../../core/text/format.ts';
 import type { VerifiedTensor } from '../../pipeline/verify.ts';
+import { schemeFills } from '../drawing/palette.ts';
+import { coordinate } from '../drawing/plot.ts';
+import { type Rectangle, squarify } from '../drawing/squarify.ts';
+import { textBar } from '../drawing/text-bar.ts';
 import { html, type Markup } from '../markup.ts';
-import { schemeFills } from '../palette.ts';
 import type { Panel } from '../panel.ts';
-import { coordinate } from '../plot.ts';
-import { type Rectangle, squarify } from '../squarify.ts';
-import { textBar } from '../text-bar.ts';
 
 const AREA: Rectangle = { x: 0, y: 0, width: 460, height: 270 };
 

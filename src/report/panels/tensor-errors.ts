@@ -1,7 +1,7 @@
-import { formatSmall } from '../../core/format.ts';
+import { formatSmall } from '../../core/text/format.ts';
 import type { VerifiedTensor } from '../../pipeline/verify.ts';
+import { heat, RAMP } from '../drawing/palette.ts';
 import { html, type Markup } from '../markup.ts';
-import { heat, RAMP } from '../palette.ts';
 import type { Panel } from '../panel.ts';
 
 /** How far each matrix is off: a heat map of layers and roles, which is a table itself. */

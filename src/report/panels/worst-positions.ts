@@ -1,4 +1,4 @@
-import { formatCount, formatPercent, formatSmall } from '../../core/format.ts';
+import { formatCount, formatPercent, formatSmall } from '../../core/text/format.ts';
 import type { PositionText, Prediction } from '../../pipeline/verify.ts';
 import { html, type Markup } from '../markup.ts';
 import type { Panel } from '../panel.ts';

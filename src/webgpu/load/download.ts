@@ -1,4 +1,4 @@
-import { Retries } from '../../core/retries.ts';
+import { Retries } from '../../core/jobs/retries.ts';
 import { BundleError } from '../bundle-error.ts';
 import { chunksOf } from './chunks.ts';
 

@@ -1,4 +1,4 @@
-import { checkTokenizerSpec } from '../../core/tokenizer-check.ts';
+import { checkTokenizerSpec } from '../../core/tokenizer/tokenizer-check.ts';
 import { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import { BundleError } from '../bundle-error.ts';
 import type { CreateEngine } from '../engine.ts';

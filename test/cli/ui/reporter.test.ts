@@ -3,8 +3,8 @@ import { PassThrough } from 'node:stream';
 import { describe, it } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import { makeReporter, type ReporterOptions } from '../../../src/cli/ui/reporter.ts';
-import { makeTheme } from '../../../src/cli/ui/theme.ts';
-import type { ProgressEvent } from '../../../src/core/progress.ts';
+import { makeTheme } from '../../../src/cli/ui/terminal/theme.ts';
+import type { ProgressEvent } from '../../../src/core/jobs/progress.ts';
 
 /** What a reporter writes on events at their times, in seconds. */
 function written(

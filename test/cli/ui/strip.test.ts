@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { strip } from '../../../src/cli/ui/strip.ts';
-import { makeTheme, wantsBlocks } from '../../../src/cli/ui/theme.ts';
+import { strip } from '../../../src/cli/ui/terminal/strip.ts';
+import { makeTheme, wantsBlocks } from '../../../src/cli/ui/terminal/theme.ts';
 
 describe('a strip', () => {
   it('has a mark a value, the highest for the largest, a blank for nothing', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { renderFacts, renderTable } from '../../../src/cli/ui/table.ts';
+import { renderFacts, renderTable } from '../../../src/cli/ui/terminal/table.ts';
 
 test('columns are as wide as their widest cell, numbers stand on the right, lines end with their text', () => {
   const lines = renderTable(

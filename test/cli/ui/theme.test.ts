@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { makeTheme, wantsColors } from '../../../src/cli/ui/theme.ts';
+import { makeTheme, wantsColors } from '../../../src/cli/ui/terminal/theme.ts';
 
 describe('whether a stream takes colours', () => {
   const rows: readonly [

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ggufPasses } from '../../../formats/gguf/architecture.ts';
+import { readGguf } from '../../../formats/gguf/container/reader.ts';
+import { layoutShards, siblingShardNames } from '../../../formats/gguf/container/shards.ts';
+import { type KeyValue, layoutGguf } from '../../../formats/gguf/container/writer.ts';
 import { type GgufOptions, planGguf } from '../../../formats/gguf/export.ts';
-import { readGguf } from '../../../formats/gguf/reader.ts';
 import type { SchemeOptions } from '../../../formats/gguf/scheme-choice.ts';
-import { layoutShards, siblingShardNames } from '../../../formats/gguf/shards.ts';
-import { type KeyValue, layoutGguf } from '../../../formats/gguf/writer.ts';
 import type { PlmConfig } from '../../../src/core/config.ts';
 import { PressError } from '../../../src/core/errors.ts';
 import type { PlannedFile } from '../../../src/core/export-plan.ts';

@@ -1,8 +1,8 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import type { GgufValue } from '../../../formats/gguf/container/types.ts';
 import { openGguf } from '../../../formats/gguf/import.ts';
-import type { GgufValue } from '../../../formats/gguf/types.ts';
 import type { Failure } from '../../../src/core/errors.ts';
 import { bytesOf, type Parts, partsOf, writeFile, writeShards } from '../../support/gguf-parts.ts';
 import { hollowModel, SMALL_PLM, SMALL_TOKENIZER } from '../../support/hollow-model.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import type { GgufValue } from '../../../formats/gguf/container/types.ts';
 import { openGguf } from '../../../formats/gguf/import.ts';
-import type { GgufValue } from '../../../formats/gguf/types.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import { partsOf, writeFile } from '../../support/gguf-parts.ts';
 import { hollowModel, SMALL_PLM, SMALL_TOKENIZER } from '../../support/hollow-model.ts';

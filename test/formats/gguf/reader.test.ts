@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { readGguf } from '../../../formats/gguf/reader.ts';
-import { MAX_TENSOR_NAME_BYTES } from '../../../formats/gguf/types.ts';
+import { readGguf } from '../../../formats/gguf/container/reader.ts';
+import { MAX_TENSOR_NAME_BYTES } from '../../../formats/gguf/container/types.ts';
 import { type Failure, PressError } from '../../../src/core/errors.ts';
 import { pressFailure } from '../../support/press-failure.ts';
 import {

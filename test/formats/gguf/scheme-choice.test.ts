@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { readGguf } from '../../../formats/gguf/container/reader.ts';
+import type { GgufHeader } from '../../../formats/gguf/container/types.ts';
 import { type GgufOptions, planGguf } from '../../../formats/gguf/export.ts';
-import { readGguf } from '../../../formats/gguf/reader.ts';
 import { RECIPES } from '../../../formats/gguf/recipes.ts';
-import type { GgufHeader } from '../../../formats/gguf/types.ts';
 import type { PlmConfig } from '../../../src/core/config.ts';
 import { type SchemeName, schemeOfGgmlType } from '../../../src/core/scheme.ts';
 import { InputFile } from '../../../src/io/input-file.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { readGguf } from '../../../formats/gguf/reader.ts';
-import type { GgufValue } from '../../../formats/gguf/types.ts';
-import { type KeyValue, layoutGguf, type TensorEntry } from '../../../formats/gguf/writer.ts';
+import { readGguf } from '../../../formats/gguf/container/reader.ts';
+import type { GgufValue } from '../../../formats/gguf/container/types.ts';
+import { type KeyValue, layoutGguf, type TensorEntry } from '../../../formats/gguf/container/writer.ts';
 import { SCHEMES, type SchemeName } from '../../../src/core/scheme.ts';
 import { byteLength } from '../../../src/core/tensor.ts';
 import { memorySource } from '../../support/raw-gguf.ts';

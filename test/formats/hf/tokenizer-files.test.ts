@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
-import { neededFiles } from '../../../src/pipeline/needed-files.ts';
+import { neededFiles } from '../../../src/pipeline/sources/needed-files.ts';
 import { assertRejects } from '../../support/rejects.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { writeTinyCheckpoint } from '../../support/tiny-checkpoint.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ConfigTokenIds } from '../../../formats/hf/tokenizer/special-tokens.ts';
 import { type HfTokenizerFiles, parseHfTokenizer } from '../../../formats/hf/tokenizer.ts';
-import type { TokenizerSpec } from '../../../src/core/tokenizer-spec.ts';
+import type { TokenizerSpec } from '../../../src/core/tokenizer/tokenizer-spec.ts';
 import { Tokenizer } from '../../../src/tokenizer/tokenizer.ts';
 import { pressFailure } from '../../support/press-failure.ts';
 import { QWEN_VOCAB_SIZE, qwenFile } from '../../support/qwen-vocabulary.ts';

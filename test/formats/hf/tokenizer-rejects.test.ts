@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type HfTokenizerFiles, parseHfTokenizer } from '../../../formats/hf/tokenizer.ts';
 import { PressError } from '../../../src/core/errors.ts';
-import { MAX_VOCABULARY } from '../../../src/core/tokenizer-check.ts';
+import { MAX_VOCABULARY } from '../../../src/core/tokenizer/tokenizer-check.ts';
 import { guardTime } from '../../support/guard-time.ts';
 import {
   bosFirst,

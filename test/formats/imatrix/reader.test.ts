@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { layoutGguf } from '../../../formats/gguf/writer.ts';
-import { readImatrix } from '../../../src/pipeline/read-imatrix.ts';
+import { layoutGguf } from '../../../formats/gguf/container/writer.ts';
+import { readImatrix } from '../../../src/pipeline/sources/read-imatrix.ts';
 import {
   type DatField,
   datBytes,

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { describe, it, type TestContext } from 'node:test';
 import { SAMPLE_WORDS } from '../../../src/core/statistics.ts';
-import { withStatistics } from '../../../src/pipeline/open-statistics.ts';
+import { withStatistics } from '../../../src/pipeline/sources/open-statistics.ts';
 import { imatrixGguf, imatrixTensors } from '../../support/imatrix-files.ts';
 import { assertRejects, type Rejection } from '../../support/rejects.ts';
 import { statisticsFile, statisticsTensors } from '../../support/statistics-file.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DataFiles } from '../../../formats/onnx/data-files.ts';
 import { decodeModel } from '../../../formats/onnx/decode.ts';
-import { planTarget } from '../../../src/pipeline/target.ts';
+import { planTarget } from '../../../src/pipeline/planning/target.ts';
 import { hollowModel, SMALL_PLM } from '../../support/hollow-model.ts';
 
 describe('a planned graph', () => {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { it } from 'node:test';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import { closeModel } from '../../../src/core/model.ts';
-import { planTarget } from '../../../src/pipeline/target.ts';
+import { planTarget } from '../../../src/pipeline/planning/target.ts';
 import { Tokenizer } from '../../../src/tokenizer/tokenizer.ts';
 import { compareModels } from '../../../src/verify/compare.ts';
 import { SMALL_PLM } from '../../support/hollow-model.ts';

@@ -14,7 +14,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { checkBundleFiles, openBundle } from '../../../formats/webgpu/import/open.ts';
 import type { Failure } from '../../../src/core/errors.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
-import { openSource } from '../../../src/pipeline/open.ts';
+import { openSource } from '../../../src/pipeline/sources/open.ts';
 import { memoryModel, tensorValues } from '../../support/memory-model.ts';
 import { ODD_PLM } from '../../support/odd-plm.ts';
 import { fixture } from '../../support/paths.ts';

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { closeModel } from '../../../src/core/model.ts';
 import { openEngine } from '../../../src/pipeline/engines/index.ts';
-import { openSource } from '../../../src/pipeline/open.ts';
+import { openSource } from '../../../src/pipeline/sources/open.ts';
 import { verify } from '../../../src/pipeline/verify.ts';
 import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
 import { changeDevices, NO_DAWN, shareDevice, useSoftwareGpu, withMembers } from '../../support/dawn.ts';

@@ -1,4 +1,4 @@
-import { FIXED_BYTES, type FixedType, VALUE_TYPES } from '../../../formats/gguf/types.ts';
+import { FIXED_BYTES, type FixedType, VALUE_TYPES } from '../../../formats/gguf/container/types.ts';
 
 /** A GGUF taken apart without a check, so that every field can lie. */
 export interface GgufParts {

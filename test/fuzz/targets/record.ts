@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { decodeUtf8 } from '../../../src/io/text-file.ts';
-import { encodeManifest, type Manifest } from '../../../src/pipeline/manifest.ts';
-import { parseManifest } from '../../../src/pipeline/manifest-reader.ts';
 import { encodePart, type PartRecord, recordDigest } from '../../../src/pipeline/parts/record.ts';
 import { parsePart } from '../../../src/pipeline/parts/record-reader.ts';
+import { encodeManifest, type Manifest } from '../../../src/pipeline/record/manifest.ts';
+import { parseManifest } from '../../../src/pipeline/record/manifest-reader.ts';
 import type { Dice } from '../../support/dice.ts';
 import { mutateJson } from '../mutate/json.ts';
 import type { Files, Mutation, Target } from '../target.ts';

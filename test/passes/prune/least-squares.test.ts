@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { rowStart } from '../../../src/passes/cholesky.ts';
 import { leastSquares } from '../../../src/passes/prune/least-squares.ts';
 import { rateBound } from '../../../src/passes/prune/measure.ts';
 import { Repairs } from '../../../src/passes/prune/repairs.ts';
 import { rankingOf, type Score, scoresOf } from '../../../src/passes/prune/scores.ts';
 import { chooseWidths } from '../../../src/passes/prune/widths.ts';
+import { rowStart } from '../../../src/passes/rounding/cholesky.ts';
 import { assertEndsAtTurn } from '../../support/ends-at-turn.ts';
 import { SMALL_PLM } from '../../support/hollow-model.ts';
 import { memoryModel } from '../../support/memory-model.ts';

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Progress } from '../../../src/core/progress.ts';
+import type { Progress } from '../../../src/core/jobs/progress.ts';
 import { SchemeAllocator } from '../../../src/pipeline/allocation/allocate.ts';
 import { draftBySize } from '../../../src/pipeline/allocation/draft.ts';
-import type { Target } from '../../../src/pipeline/planned-target.ts';
-import { planTarget } from '../../../src/pipeline/target.ts';
-import type { TargetOptions } from '../../../src/pipeline/target-options.ts';
+import type { Target } from '../../../src/pipeline/planning/planned-target.ts';
+import { planTarget } from '../../../src/pipeline/planning/target.ts';
+import type { TargetOptions } from '../../../src/pipeline/planning/target-options.ts';
 import { SMALL_PLM } from '../../support/hollow-model.ts';
 import { memoryModel } from '../../support/memory-model.ts';
 import { pressFailure } from '../../support/press-failure.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import { MANIFEST_NAME } from '../../../src/pipeline/manifest.ts';
+import { MANIFEST_NAME } from '../../../src/pipeline/record/manifest.ts';
 import { treeDigests } from '../../support/digests.ts';
 import { assertRejects, type Rejection } from '../../support/rejects.ts';
 import { editRecord, SplitJob } from '../../support/split-job.ts';

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { rowBytes, rowCount } from '../../../src/core/tensor.ts';
 import { type SharedTensor, tensorsOf } from '../../../src/pipeline/parts/share.ts';
-import { planTarget, planTargets } from '../../../src/pipeline/target.ts';
+import { planTarget, planTargets } from '../../../src/pipeline/planning/target.ts';
 import { memoryModel } from '../../support/memory-model.ts';
 import { BLOCKS_OF_32 } from '../../support/random-checkpoint.ts';
 import { tinyPlm } from '../../support/tiny-checkpoint.ts';

@@ -4,8 +4,8 @@ import { kvCacheBytesPerToken, type PlmConfig } from '../../../src/core/config.t
 import { decodeMacs } from '../../../src/pipeline/plan/decode-macs.ts';
 import { DEVICES } from '../../../src/pipeline/plan/devices.ts';
 import { predict } from '../../../src/pipeline/plan/predict.ts';
-import { planTarget, planTargets } from '../../../src/pipeline/target.ts';
-import type { TargetOptions } from '../../../src/pipeline/target-options.ts';
+import { planTarget, planTargets } from '../../../src/pipeline/planning/target.ts';
+import type { TargetOptions } from '../../../src/pipeline/planning/target-options.ts';
 import { hollowModel, PLM_1_8B, SMALL_PLM } from '../../support/hollow-model.ts';
 import { pressFailure } from '../../support/press-failure.ts';
 

@@ -7,8 +7,8 @@ import { specialTokenIds, syntheticTokenizer } from '../../../../fixtures/synthe
 import { parseGeneration } from '../../../../formats/hf/generation.ts';
 import { parseHfTokenizer } from '../../../../formats/hf/tokenizer.ts';
 import { tokenizerJsonText } from '../../../../formats/onnx/folder/tokenizer-json.ts';
-import { parseJson } from '../../../../src/core/json.ts';
-import type { TokenizerSpec } from '../../../../src/core/tokenizer-spec.ts';
+import { parseJson } from '../../../../src/core/json/json.ts';
+import type { TokenizerSpec } from '../../../../src/core/tokenizer/tokenizer-spec.ts';
 import { Tokenizer } from '../../../../src/tokenizer/tokenizer.ts';
 import { companionFolder } from '../../../support/companion-folder.ts';
 import { guardTime } from '../../../support/guard-time.ts';

@@ -1,0 +1,31 @@
+import { Option } from 'commander';
+import type { AttentionForm, FfnForm } from '../../../pipeline/logits.ts';
+import { parseInteger } from '../../arguments.ts';
+
+/** Flags of the commands that run a model. */
+export interface RuntimeFlags {
+  readonly attention: AttentionForm;
+  readonly threads?: number;
+}
+
+/** More threads than this only wait for each other. */
+const MAX_THREADS = 256;
+
+export function attentionOption(): Option {
+  return new Option('--attention <form>', 'what the KV cache holds')
+    .choices(['expanded', 'latent'] satisfies AttentionForm[])
+    .default('latent');
+}
+
+export function ffnOption(): Option {
+  return new Option('--ffn <form>', 'sparse reads no weights of down_proj for silent neurons')
+    .choices(['dense', 'sparse'] satisfies FfnForm[])
+    .default('dense');
+}
+
+export function threadsOption(): Option {
+  return new Option(
+    '--threads <n>',
+    'number of threads; default: by the cores, the memory and the size of the model',
+  ).argParser(parseInteger(1, MAX_THREADS));
+}

@@ -1,0 +1,122 @@
+import { Command, Option } from 'commander';
+import { usage } from '../../../core/errors.ts';
+import { formatBytes, formatCount, formatCounted } from '../../../core/text/format.ts';
+import { parseHubSource } from '../../../hub/hub-source.ts';
+import { hubSettings } from '../../../hub/settings.ts';
+import { type Push, push } from '../../../pipeline/push.ts';
+import { ScopedOption } from '../../scoped-option.ts';
+import type { OpenSession } from '../../session.ts';
+import { renderTable } from '../../ui/terminal/table.ts';
+import type { Theme } from '../../ui/terminal/theme.ts';
+
+interface PushFlags {
+  readonly repo: string;
+  readonly create?: 'public' | 'private';
+  readonly pr?: boolean;
+  readonly message?: string;
+  readonly baseModel?: string;
+  readonly dryRun?: boolean;
+}
+
+const HELP = `
+All files that plmpress.json lists, the record itself and a model card go up in one commit: a reader sees the repository as it
+was, or with all of them. They are hashed first, and must be as convert has written them. What the Hub has received already is
+not sent again, so a second run goes on where one was interrupted. The card has what the Hub reads (base_model, licence, tags),
+a table of the files, how to run and how to reproduce them; figures are those of \`convert --verify\`. A README.md in the folder
+goes up as it is, and one in the repository that people have written stays.
+
+HF_TOKEN, or what \`hf auth login\` has left, must allow writing. An ID may name a branch: org/name@branch.
+
+Examples:
+  plmpress push out/ --repo me/plm-1.8b-gguf --create public
+  plmpress push out/ --repo me/plm-1.8b-gguf --dry-run`;
+
+export function pushCommand(open: OpenSession): Command {
+  return new Command('push')
+    .description('put artifacts on the Hugging Face Hub, with a model card, in one commit')
+    .argument('<dir>', 'folder that convert has written')
+    .requiredOption('--repo <id>', 'org/name[@branch]')
+    .addOption(
+      new Option('--create <visibility>', 'make the repository if it is not there').choices([
+        'public',
+        'private',
+      ]),
+    )
+    .addOption(
+      new ScopedOption('--pr', 'open a pull request instead of changing the branch').idleWith('--dry-run'),
+    )
+    .option('--message <text>', 'of the commit')
+    .option('--base-model <id>', 'what the artifacts are of, where their source was not on the Hub')
+    .option('--dry-run', 'show the commit and the card, send nothing')
+    .addHelpText('after', HELP)
+    .action(async (folder: string, flags: PushFlags) => {
+      const session = open();
+      const { env, signal, progress } = session;
+      const target = repositoryOf(flags.repo, env);
+      const { create, pr, message, dryRun = false } = flags;
+      const baseModel = flags.baseModel && repositoryOf(flags.baseModel, env).repository;
+      const result = await push({
+        folder,
+        repository: target.repository,
+        branch: target.revision,
+        dryRun,
+        pullRequest: pr === true,
+        settings: hubSettings(env),
+        signal,
+        progress,
+        ...(create && { create }),
+        ...(message !== undefined && { message }),
+        ...(baseModel && { baseModel }),
+      });
+      if (session.json) await session.writeJson(result);
+      else if (!session.quiet) await session.writeLines(describe(result, session.theme));
+      if (result.card === undefined)
+        session.note('README.md of the repository stays: people have written it');
+      if (baseModel && !result.wroteCard) {
+        session.note(
+          '--base-model changes nothing: it is for the card that plmpress writes, and there is one',
+        );
+      }
+    });
+}
+
+function repositoryOf(id: string, { HF_ENDPOINT }: NodeJS.ProcessEnv) {
+  const source = parseHubSource(id, HF_ENDPOINT);
+  if (source && source.path === undefined && source.quantization === undefined) return source;
+  throw usage(`${JSON.stringify(id)} is not a repository`, 'org/name');
+}
+
+function describe(result: Push, theme: Theme): string[] {
+  const { repository, branch, message, files, card, upload } = result;
+  const changed = new Set(upload?.changed.map(({ path }) => path));
+  const rows = files.map(({ path, bytes }) => [
+    path,
+    formatCount(bytes),
+    ...(upload === undefined ? [] : [changed.has(path) ? 'new' : 'was there']),
+  ]);
+  const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  return [
+    ...renderTable(
+      [
+        { header: 'file' },
+        { header: 'bytes', align: 'right' as const },
+        ...(upload === undefined ? [] : [{ header: '' }]),
+      ],
+      rows,
+      theme.dim,
+    ),
+    '',
+    ...(upload === undefined
+      ? [
+          `would commit ${formatCounted(files.length, 'file')} of ${formatBytes(total)} to ${repository}@${branch}: ${message}`,
+          ...(card === undefined ? [] : ['', ...card.trimEnd().split('\n')]),
+        ]
+      : [outcome(result, upload, theme)]),
+  ];
+}
+
+function outcome({ repository }: Push, upload: NonNullable<Push['upload']>, theme: Theme): string {
+  if (upload.changed.length === 0) return `${repository} holds all of it already, at ${upload.commit}`;
+  const where = upload.pullRequestUrl ?? `${repository}@${upload.commit}`;
+  return `${theme.good('pushed')} ${formatCounted(upload.changed.length, 'file')} to ${where}`;
+}

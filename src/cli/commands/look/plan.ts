@@ -1,0 +1,107 @@
+import { Command } from 'commander';
+import type { GgufArchitecture } from '../../../../formats/gguf/architecture.ts';
+import type { CacheForm } from '../../../core/config.ts';
+import { PressError, usage } from '../../../core/errors.ts';
+import type { Model } from '../../../core/model.ts';
+import { formatBytes, formatCount, formatCounted } from '../../../core/text/format.ts';
+import { DEVICES, type DeviceProfile, readDevices, selectDevices } from '../../../pipeline/plan/devices.ts';
+import { type Prediction, predict } from '../../../pipeline/plan/predict.ts';
+import { planTargets } from '../../../pipeline/planning/target.ts';
+import { withSource } from '../../../pipeline/sources/open.ts';
+import { collect, collectTarget, parseInteger } from '../../arguments.ts';
+import type { OpenSession } from '../../session.ts';
+import { predictionLines } from '../../ui/prediction.ts';
+import { cacheOption, ggufArchOption } from '../flags/format-flags.ts';
+
+interface PlanFlags {
+  readonly to?: string[];
+  readonly device?: string[];
+  readonly deviceFile?: string;
+  readonly context?: number;
+  readonly mustFit?: boolean;
+  readonly ggufArch: GgufArchitecture;
+  readonly cache: CacheForm;
+}
+
+/** From nearly exact to the smallest that most would still use. */
+const DEFAULT_TARGETS = ['gguf:q8_0', 'gguf:q6_k', 'gguf:q4_k_m', 'gguf:q3_k_m'];
+
+const HELP = `
+Devices: ${DEVICES.map(({ name }) => name).join(', ')}. A device file adds more:
+  {"devices": [{"name": "board", "bytesPerSecond": 12800000000, "memoryBytes": 4000000000, "usableShare": 0.8}]}
+Rates are ceilings: nominal bandwidth of the memory / (weights + KV cache). docs/planning.md has the formulas.
+Reads headers only, so it is quick on models of any size.
+
+Examples:
+  plmpress plan checkpoint/ --device raspberry-pi-5 --context 1024
+  plmpress plan checkpoint/ --to gguf:q4_k_m --gguf-arch deepseek2 --device phone
+  plmpress plan PLM-Team/PLM-1.8B-Instruct --to gguf:q4_k_m --to onnx:q4 --must-fit`;
+
+export function planCommand(open: OpenSession): Command {
+  return new Command('plan')
+    .description('predict what targets cost on devices: bytes, FLOPs, memory, tokens a second')
+    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
+    .option(
+      '--to <target>',
+      `what to plan; repeatable; default: ${DEFAULT_TARGETS.join(', ')}`,
+      collectTarget,
+    )
+    .addOption(ggufArchOption())
+    .addOption(cacheOption())
+    .optionsGroup('Device:')
+    .option('--device <device>', 'where it is to run; repeatable; default: every known device', collect)
+    .option('--device-file <file>', 'more devices, as JSON')
+    .option(
+      '--context <n>',
+      'tokens that the cache is to hold; default: as many as the model takes',
+      parseInteger(1),
+    )
+    .option('--must-fit', 'exit code 6 where a target does not fit a device')
+    .addHelpText('after', HELP)
+    .action(async (source: string, flags: PlanFlags) => {
+      const session = open();
+      const devices = await devicesOf(flags);
+      const { to = DEFAULT_TARGETS, context, mustFit, ggufArch: arch, cache } = flags;
+      if (flags.to === undefined && cache !== 'latent')
+        throw usage('--cache is for onnx targets, not for the default ones', '--to onnx:…');
+      const predicting = async (model: Model) => {
+        // Sizes are the same however the source is stored.
+        const targets = await planTargets(model, to, { arch, cache, allowRequantize: true });
+        return predict(model, targets, { devices, ...(context !== undefined && { context }) });
+      };
+      const prediction = await withSource(source, predicting, { ...session.access, remote: true });
+      if (session.json) await session.writeJson(prediction);
+      else await session.writeLines(predictionLines(prediction, session.theme));
+      const failures = mustFit ? misfits(prediction) : [];
+      if (failures.length > 0) await session.fail(misfitFailure(failures));
+    });
+}
+
+async function devicesOf({ device, deviceFile }: PlanFlags): Promise<readonly DeviceProfile[]> {
+  const more = deviceFile === undefined ? [] : await readDevices(deviceFile);
+  if (device === undefined) return [...DEVICES, ...more];
+  const selected = selectDevices([...DEVICES, ...more], device);
+  if (deviceFile !== undefined && !more.some((other) => selected.includes(other))) {
+    throw usage(
+      `--device names none of the devices in ${deviceFile}`,
+      more.map(({ name }) => name).join(', '),
+    );
+  }
+  return selected;
+}
+
+function misfits({ targets, context }: Prediction): string[] {
+  return targets.flatMap(({ target, peakBytes, devices }) =>
+    devices
+      .filter(({ fits }) => !fits)
+      .map(
+        ({ name, usableBytes }) =>
+          `${target} with ${formatCounted(context, 'token')} needs ${formatBytes(peakBytes)}, ${name} has ${formatBytes(usableBytes)} to use`,
+      ),
+  );
+}
+
+function misfitFailure([first, ...others]: readonly string[]): PressError {
+  const more = others.length > 0 ? ` (and ${formatCount(others.length)} more)` : '';
+  return new PressError('verification', { what: `${first}${more}` });
+}

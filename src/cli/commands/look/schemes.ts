@@ -1,0 +1,75 @@
+import { Command } from 'commander';
+import { bitsPerWeight, SCHEMES, type SchemeName } from '../../../core/scheme.ts';
+import { canEncode } from '../../../schemes/index.ts';
+import type { OpenSession } from '../../session.ts';
+import { TARGETS, type TargetLine } from '../../targets.ts';
+import { renderTable } from '../../ui/terminal/table.ts';
+import type { Theme } from '../../ui/terminal/theme.ts';
+
+const HELP = `
+A target is what \`convert --to\` takes; a scheme is how one tensor of it is stored.
+
+Examples:
+  plmpress schemes
+  plmpress schemes --json`;
+
+export function schemesCommand(open: OpenSession): Command {
+  return new Command('schemes')
+    .description('list the targets of convert and the schemes that tensors are stored in')
+    .addHelpText('after', HELP)
+    .action(async () => {
+      const session = open();
+      const schemes = (Object.keys(SCHEMES) as SchemeName[]).map(describeScheme);
+      if (session.json) await session.writeJson({ targets: TARGETS, schemes });
+      else await session.writeLines(tables(TARGETS, schemes, session.theme));
+    });
+}
+
+function describeScheme(name: SchemeName) {
+  const { ggmlType, blockSize, blockBytes } = SCHEMES[name];
+  return {
+    name,
+    ggmlType,
+    bitsPerWeight: bitsPerWeight(name),
+    blockSize,
+    blockBytes,
+    write: canEncode(name),
+  };
+}
+
+function tables(
+  targets: readonly TargetLine[],
+  schemes: readonly ReturnType<typeof describeScheme>[],
+  theme: Theme,
+): string[] {
+  const mark = (flag: boolean) => (flag ? 'yes' : '-');
+  return [
+    ...renderTable(
+      [{ header: 'target' }, { header: 'what it writes' }],
+      targets.map(({ target, summary }) => [target, summary]),
+      theme.dim,
+    ),
+    '',
+    'Of several exceptions the first counts. Norms and other vectors are F32 in every GGUF and WebGPU bundle.',
+    '',
+    ...renderTable(
+      [
+        { header: 'scheme' },
+        { header: 'ggml type', align: 'right' },
+        { header: 'bits a weight', align: 'right' },
+        { header: 'weights a block', align: 'right' },
+        { header: 'bytes a block', align: 'right' },
+        { header: 'write' },
+      ],
+      schemes.map((scheme) => [
+        scheme.name,
+        String(scheme.ggmlType),
+        scheme.bitsPerWeight.toFixed(4),
+        String(scheme.blockSize),
+        String(scheme.blockBytes),
+        mark(scheme.write),
+      ]),
+      theme.dim,
+    ),
+  ];
+}

@@ -1,0 +1,37 @@
+import { Command } from 'commander';
+import { withSource } from '../../../pipeline/sources/open.ts';
+import { Tokenizer } from '../../../tokenizer/tokenizer.ts';
+import type { OpenSession } from '../../session.ts';
+import { renderTable } from '../../ui/terminal/table.ts';
+import { tokenText } from '../../ui/token-text.ts';
+
+const HELP = `
+Of a model on the Hub only heads and the tokenizer are read.
+
+Examples:
+  plmpress tokenize checkpoint/ "Call me"
+  plmpress tokenize PLM-Team/PLM-1.8B-Instruct "<|im_start|>user" --special --json`;
+
+export function tokenizeCommand(open: OpenSession): Command {
+  return new Command('tokenize')
+    .description('turn text into token ids')
+    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
+    .argument('<text>', 'the text')
+    .option('--special', 'take the text of special tokens for the tokens')
+    .addHelpText('after', HELP)
+    .action(async (source: string, text: string, { special = false }: { special?: boolean }) => {
+      const session = open();
+      const tokenizer = await withSource(source, async (model) => new Tokenizer(model.tokenizer), {
+        ...session.access,
+        remote: true,
+      });
+      const ids = tokenizer.encode(text, { special });
+      if (session.json) await session.writeJson({ ids });
+      else await session.writeLines(table(tokenizer, ids, session.theme.dim));
+    });
+}
+
+function table(tokenizer: Tokenizer, ids: readonly number[], dim: (line: string) => string): string[] {
+  const rows = ids.map((id) => [String(id), tokenText(tokenizer, id)]);
+  return renderTable([{ header: 'id', align: 'right' }, { header: 'token' }], rows, dim);
+}

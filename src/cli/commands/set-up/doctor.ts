@@ -1,0 +1,63 @@
+import { Command } from 'commander';
+import { PressError } from '../../../core/errors.ts';
+import { type Check, examine } from '../../../pipeline/doctor/doctor.ts';
+import { VERSION } from '../../../pipeline/version.ts';
+import type { OpenSession, Session } from '../../session.ts';
+import { renderTable } from '../../ui/terminal/table.ts';
+import type { Theme } from '../../ui/terminal/theme.ts';
+
+const HELP = `
+A note is about something that only some want. A problem makes conversions fail, and sets the exit code to the one that they
+would end with: 7 for Node.js and WebAssembly, 4 for memory that the system does not give, 2 for settings that cannot be meant, 5
+for a Hub that does not answer. Tokens are never shown, nor is the name of the machine; the home folder is ~.
+
+Examples:
+  plmpress doctor
+  plmpress doctor --online
+  plmpress doctor --json`;
+
+export function doctorCommand(open: OpenSession): Command {
+  return new Command('doctor')
+    .description('look at what this machine has of what conversions want, and say what to do')
+    .option('--online', 'ask the Hub whether it answers, and takes the token')
+    .addHelpText('after', HELP)
+    .action(async ({ online = false }: { readonly online?: boolean }) => {
+      const session = open();
+      const { env, signal } = session;
+      const checks = [...(await examine({ env, online, signal })), terminal(session)];
+      if (session.json) await session.writeJson({ version: VERSION, checks });
+      else await session.writeLines(lines(checks, session.theme));
+      const problem = checks.find(({ state }) => state === 'problem');
+      if (problem?.failure) await session.fail(failureOf(problem, problem.failure));
+    });
+}
+
+function failureOf({ name, found }: Check, failure: PressError['failure']): PressError {
+  return new PressError(failure, { field: name, what: found });
+}
+
+function terminal({ out, theme }: Session): Check {
+  const colors = theme.good('') === '' ? 'without colours' : 'with colours';
+  const found = out.isTty
+    ? `a terminal, ${colors}`
+    : `no terminal: output goes to a file or program, ${colors}`;
+  return { name: 'output', state: 'ok', found };
+}
+
+/** A line a check, and one below with what to do. */
+function lines(checks: readonly Check[], theme: Theme): string[] {
+  const styles = { ok: theme.good, note: theme.warning, problem: theme.bad };
+  const columns = [{ header: 'state' }, { header: 'what' }, { header: 'found' }];
+  const [, ...rows] = renderTable(
+    columns,
+    checks.map(({ state, name, found }) => [state, name, found]),
+  );
+  return [
+    `plmpress ${VERSION}`,
+    ...rows.flatMap((row, index) => {
+      const { state, advice } = checks[index]!;
+      const line = row.replace(state, styles[state](state));
+      return advice === undefined ? [line] : [line, theme.dim(`         ${advice}`)];
+    }),
+  ];
+}

@@ -1,0 +1,45 @@
+import { Command } from 'commander';
+import { jobMatrix } from '../../../pipeline/job-matrix.ts';
+import { MAX_PARTS } from '../../../pipeline/parts/share.ts';
+import { collect, collectTarget, parseInteger, parseSize } from '../../arguments.ts';
+import type { OpenSession } from '../../session.ts';
+
+interface MatrixFlags {
+  readonly model: string[];
+  readonly to: string[];
+  readonly targetSize?: string[];
+  readonly shards?: number;
+}
+
+const HELP = `
+One job each for every model, target and size; sizes are for GGUF. With --shards each is so many jobs, one a part, whose names are
+that of the whole with .part-1-of-4 and so on behind it. docs/jobs.md shows the workflow around it.
+
+Examples:
+  plmpress matrix --model PLM-Team/PLM-1.8B-Instruct --to gguf:q4_k_m --to onnx:q4
+  plmpress matrix --model checkpoint/ --to gguf:q4_k_m --target-size 900MB --target-size 1.1GB --shards 4`;
+
+export function matrixCommand(open: OpenSession): Command {
+  return new Command('matrix')
+    .description('print the jobs of many conversions as JSON, as a matrix of GitHub Actions')
+    .requiredOption('--model <source>', 'a source of `convert`; repeatable', collect)
+    .requiredOption('--to <target>', 'as `convert` takes it; repeatable', collectTarget)
+    .option('--target-size <size>', 'as `convert` takes it; repeatable', collectSize)
+    .option('--shards <n>', 'parts of each conversion', parseInteger(1, MAX_PARTS))
+    .addHelpText('after', HELP)
+    .action(async ({ model, to, targetSize, shards }: MatrixFlags) => {
+      const matrix = jobMatrix({
+        models: model,
+        targets: to,
+        ...(targetSize && { sizes: targetSize }),
+        ...(shards !== undefined && { shards }),
+      });
+      await open().writeJson(matrix);
+    });
+}
+
+/** Sizes as they are written, for another command line. */
+function collectSize(text: string, previous?: readonly string[]): string[] {
+  parseSize(text);
+  return collect(text, previous);
+}

@@ -1,0 +1,36 @@
+import type { GgufArchitecture } from '../../../formats/gguf/architecture.ts';
+import type { SchemeOptions } from '../../../formats/gguf/scheme-choice.ts';
+import type { CacheForm } from '../../core/config.ts';
+import type { Imatrix } from '../../core/imatrix.ts';
+import type { Statistics } from '../../core/statistics.ts';
+import type { Quality } from '../../passes/rounding/calibrated-rounding.ts';
+import type { PassRequest } from '../../passes/run.ts';
+import type { AllocationRequest } from '../allocation/request.ts';
+
+/** How targets are planned. */
+export interface TargetOptions extends SchemeOptions {
+  /** Architecture of llama.cpp that a GGUF is for. Left out: `plm`. */
+  readonly arch?: GgufArchitecture;
+  /** What the KV cache of an ONNX graph holds. Left out: the latent. */
+  readonly cache?: CacheForm;
+  /** How hard to try with what rounds weights in a GGUF or an ONNX graph. Left out: fast. */
+  readonly quality?: Quality;
+  /** Greatest size of a file in bytes; undefined: one file. */
+  readonly shardSize?: number;
+  /** Refuse instead of falling back to another scheme. */
+  readonly strict?: boolean;
+  /** Importances of columns, of the model before its passes. */
+  readonly imatrix?: Imatrix;
+  /** What passes may go by, of the model before them. */
+  readonly statistics?: Statistics;
+  /** Choose the schemes of a GGUF by its size. */
+  readonly allocation?: AllocationRequest;
+  /** Passes to run first, in this order; those that the format needs follow. */
+  readonly passes?: readonly PassRequest[];
+  /** Passes that the format needs and that shall not run all the same. */
+  readonly withoutPasses?: readonly string[];
+  /** Ends the passes. */
+  readonly signal?: AbortSignal;
+  /** Take sources that are quantized, where a tensor changes its scheme. */
+  readonly allowRequantize?: boolean;
+}

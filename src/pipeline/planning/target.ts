@@ -1,0 +1,246 @@
+import { ggufPasses } from '../../../formats/gguf/architecture.ts';
+import { planGguf } from '../../../formats/gguf/export.ts';
+import { RECIPES, recipeNamed } from '../../../formats/gguf/recipes.ts';
+import { onnxPasses } from '../../../formats/onnx/architecture.ts';
+import { planOnnx } from '../../../formats/onnx/export.ts';
+import { ONNX_SCHEMES, onnxSchemeNamed } from '../../../formats/onnx/schemes.ts';
+import { readAssets } from '../../../formats/webgpu/assets.ts';
+import { planBundle } from '../../../formats/webgpu/export.ts';
+import { bundlePasses } from '../../../formats/webgpu/geometry.ts';
+import { WEBGPU_SCHEMES, webgpuSchemeNamed } from '../../../formats/webgpu/schemes.ts';
+import { type PressError, usage } from '../../core/errors.ts';
+import type { Model } from '../../core/model.ts';
+import { nearest } from '../../core/text/unknown-name.ts';
+import { type PassRequest, printPassRequest, runPasses } from '../../passes/run.ts';
+import type { Allocation } from '../allocation/allocate.ts';
+import { exactly } from '../allocation/candidates.ts';
+import { draftBySize } from '../allocation/draft.ts';
+import type { AllocationRequest } from '../allocation/request.ts';
+import { type AllocatedModel, WidthAllocator } from '../allocation/width-allocator.ts';
+import { withCompanions } from '../artifacts/graph-folder.ts';
+import type { ManifestOptions } from '../record/manifest-options.ts';
+import { type OptionName, recordOptions } from '../record/recorded-options.ts';
+import { assertSameGeometry } from '../sameness/same-geometry.ts';
+import { selfTest } from '../sameness/self-test.ts';
+import { VERSION } from '../version.ts';
+import type { Target } from './planned-target.ts';
+import type { TargetOptions } from './target-options.ts';
+
+/** What a format does with a recipe or scheme. */
+interface Format {
+  /** Passes that it needs and that the model still lacks. */
+  readonly passes: (model: Model, options: TargetOptions) => string[];
+  readonly plan: (
+    model: Model,
+    recipe: string,
+    options: TargetOptions,
+    passes: readonly string[],
+  ) => Pick<Target, 'plan' | 'graph'> | Promise<Pick<Target, 'plan'>>;
+  /** What it calls that which follows the colon of a target, and the right spelling of one. Throws `usage` for an unknown one. */
+  readonly kind: 'recipe' | 'scheme';
+  readonly named: (recipe: string) => string;
+  /** Every spelling of one, in lower case. */
+  readonly names: readonly string[];
+  /** Options that its bytes depend on. */
+  readonly options: readonly OptionName[];
+  /** Other options that not every format goes by. Left out: none. */
+  readonly unrecorded?: readonly UnrecordedOption[];
+}
+
+/** `strict` only refuses, and of `allocation` the schemes are recorded that it has chosen. */
+type UnrecordedOption = 'strict' | 'allocation';
+
+const FORMATS: Readonly<Record<string, Format>> = {
+  gguf: {
+    passes: (model, { arch }) => ggufPasses(model, arch),
+    plan: (model, recipe, options) => ({
+      plan: planGguf(model, {
+        recipe,
+        version: VERSION,
+        ...options,
+        ...(model.importances && { imatrix: model.importances }),
+      }),
+    }),
+    kind: 'recipe',
+    named: (recipe) => recipeNamed(recipe).name,
+    names: RECIPES.flatMap(({ name, alias }) => (alias === undefined ? [name] : [name, alias])),
+    options: ['quality', 'ggufArch', 'tokenEmbedding', 'tensorTypes', 'pure', 'kvBRule', 'shardSize'],
+    unrecorded: ['strict', 'allocation'],
+  },
+  onnx: {
+    passes: (model, { cache = 'latent' }) => onnxPasses(model, cache),
+    plan: (model, scheme, options) => planOnnx(model, { scheme, version: VERSION, ...options }),
+    kind: 'scheme',
+    named: (scheme) => onnxSchemeNamed(scheme).name,
+    names: ONNX_SCHEMES.map(({ name }) => name),
+    options: ['cache', 'quality', 'shardSize'],
+  },
+  webgpu: {
+    passes: bundlePasses,
+    plan: async (model, scheme, options, passes) => {
+      const assets = await readAssets();
+      return { plan: planBundle(model, { scheme, version: VERSION, ...options, passes, assets, selfTest }) };
+    },
+    kind: 'scheme',
+    named: (scheme) => webgpuSchemeNamed(scheme).name,
+    names: WEBGPU_SCHEMES.map(({ name }) => name),
+    options: ['tokenEmbedding', 'tensorTypes', 'quality', 'shardSize'],
+  },
+};
+
+/** The formats that go by an option. */
+export function formatsWith(option: OptionName | UnrecordedOption): string[] {
+  return Object.entries(FORMATS).flatMap(([name, { options, unrecorded = [] }]) =>
+    [...options, ...unrecorded].includes(option) ? [name] : [],
+  );
+}
+
+/** Passes that a target asks for by itself. */
+export function requiredPasses(model: Model, target: string, options: TargetOptions): string[] {
+  return parseTarget(target).format.passes(model, options);
+}
+
+/**
+ * Plans a target such as `gguf:q8_0`.
+ * @throws PressError `usage` where the target is misspelled or a size cannot be, `unsupported` where the format cannot hold the
+ * model, `invalid-input` where importances or statistics are of another one.
+ */
+export async function planTarget(model: Model, target: string, options: TargetOptions = {}): Promise<Target> {
+  return chooseBySize(target, await draftTarget(model, target, options), options);
+}
+
+/** A target with the schemes that are known before any are chosen by size; the others are the smallest. */
+async function draftTarget(model: Model, target: string, options: TargetOptions): Promise<Target> {
+  const { format, name, recipe } = parseTarget(target);
+  const { passes: wanted = [], withoutPasses = [], signal } = options;
+  const required = requiredPasses(model, target, options)
+    .filter((pass) => !withoutPasses.includes(pass) && !wanted.some((other) => other.name === pass))
+    .map((pass): PassRequest => ({ name: pass, options: {} }));
+  const passes = [...wanted, ...required];
+  const { imatrix, statistics } = options;
+  assertSameGeometry(model, { imatrix, statistics });
+  const known = { ...(imatrix && { importances: imatrix }), ...(statistics && { statistics }) };
+  const prepared = await runPasses({ ...model, ...known }, passes, signal && { signal });
+  const printed = passes.map(printPassRequest);
+  const planned =
+    name === 'gguf' && options.allocation !== undefined
+      ? { plan: await draftBySize(prepared, { recipe, options }, options.allocation) }
+      : await format.plan(prepared, recipe, options, printed);
+  return {
+    model: prepared,
+    passes: printed,
+    ...planned,
+    options: recordedOptions(target, options),
+  };
+}
+
+/** The target with the schemes that its draft has room for, where they are to be chosen. */
+async function chooseBySize(target: string, draft: Target, options: TargetOptions): Promise<Target> {
+  const { format, name, recipe } = parseTarget(target);
+  if (name !== 'gguf' || options.allocation === undefined) return draft;
+  const { model, passes, allocation } = await allocate(draft.model, recipe, options, options.allocation);
+  const chosen = withAllocation(options, allocation);
+  return {
+    model,
+    allocation,
+    passes: [...draft.passes, ...passes],
+    ...(await format.plan(model, recipe, chosen, passes)),
+    options: recordedOptions(target, chosen),
+  };
+}
+
+function recordedOptions(target: string, options: TargetOptions): ManifestOptions {
+  const { format, recipe } = parseTarget(target);
+  return {
+    [format.kind]: format.named(recipe),
+    ...recordOptions(format.options, options),
+    ...recordedFiles(options),
+  };
+}
+
+function parseTarget(target: string): {
+  readonly format: Format;
+  readonly name: string;
+  readonly recipe: string;
+} {
+  const [, name = '', recipe = ''] = /^([^:]+):(.+)$/.exec(target) ?? [];
+  const format = Object.hasOwn(FORMATS, name) ? FORMATS[name] : undefined;
+  if (format === undefined) throw unknownTarget(target);
+  return { format, name, recipe };
+}
+
+/** With what was meant, where a format was left out or misspelled. */
+function unknownTarget(target: string): PressError {
+  const [, typed, recipe = ''] = /^(?:([^:]*):)?(.*)$/s.exec(target) ?? [];
+  const format = typed === undefined ? undefined : nearest(typed, Object.keys(FORMATS));
+  const formats = Object.entries(FORMATS).filter(([name]) => format === undefined || name === format);
+  const name = nearest(
+    recipe,
+    formats.flatMap(([, { names }]) => names),
+  );
+  const meant = formats.flatMap(([format, { names }]) =>
+    name !== undefined && names.includes(name) ? [`${format}:${name}`] : [],
+  );
+  const hint = meant.length === 0 ? '' : ` (Did you mean ${meant.join(' or ')}?)`;
+  return usage(`unknown target ${JSON.stringify(target)}${hint}`, TARGETS);
+}
+
+/** A target as it is spelled in records, whatever case or alias it is given in. Throws `usage` for an unknown one. */
+export function targetNamed(target: string): string {
+  const { format, name, recipe } = parseTarget(target);
+  return `${name}:${format.named(recipe)}`;
+}
+
+async function allocate(
+  model: Model,
+  recipe: string,
+  options: TargetOptions,
+  { targetBytes, ffnWidths = [], ...request }: AllocationRequest,
+): Promise<AllocatedModel> {
+  const allocator = new WidthAllocator(model, ffnWidths, { recipe, options, ...request });
+  try {
+    return await allocator.allocate(targetBytes);
+  } finally {
+    await allocator.close();
+  }
+}
+
+/** Schemes that were asked for by name come first. */
+export function withAllocation(options: TargetOptions, allocation: Allocation | undefined): TargetOptions {
+  if (allocation === undefined) return options;
+  const chosen = allocation.tensors.map(({ name, scheme }) => exactly(name, scheme));
+  return { ...options, tensorTypes: [...(options.tensorTypes ?? []), ...chosen] };
+}
+
+const TARGETS = 'gguf:RECIPE, onnx:SCHEME or webgpu:SCHEME';
+
+/**
+ * Plans several targets, one after the other. The first ONNX graph brings the files that a folder of graphs needs. `review` sees
+ * all as far as they are known before schemes are chosen by size, which takes long; what it throws ends the planning.
+ */
+export async function planTargets(
+  model: Model,
+  targets: readonly string[],
+  options: TargetOptions = {},
+  review: (drafts: readonly Target[]) => void | Promise<void> = () => {},
+): Promise<Target[]> {
+  const ggufs = targets.filter((target) => parseTarget(target).name === 'gguf');
+  if (options.allocation !== undefined && ggufs.length > 1) {
+    throw usage(`schemes are chosen by size for one GGUF, and ${ggufs.join(' and ')} would be the same`);
+  }
+  const drafts: Target[] = [];
+  for (const target of targets) drafts.push(await draftTarget(model, target, options));
+  await review(withCompanions(drafts));
+  const planned: Target[] = [];
+  for (const [index, draft] of drafts.entries()) {
+    planned.push(await chooseBySize(targets[index]!, draft, options));
+  }
+  return withCompanions(planned);
+}
+
+function recordedFiles({ imatrix, statistics }: TargetOptions): ManifestOptions {
+  return {
+    ...(imatrix !== undefined && { imatrix: imatrix.name, imatrixSha256: imatrix.sha256 }),
+    ...(statistics !== undefined && { statistics: statistics.name, statisticsSha256: statistics.sha256 }),
+  };
+}

@@ -1,0 +1,186 @@
+import type { Stats } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+import { openGguf } from '../../../formats/gguf/import.ts';
+import { hasHfWeights, isHfFolder, readHfFolder } from '../../../formats/hf/import.ts';
+import { openOnnx } from '../../../formats/onnx/import/open.ts';
+import { adapterAsSource } from '../../../formats/peft/adapter.ts';
+import { isBundle } from '../../../formats/webgpu/import/locate.ts';
+import { openBundle } from '../../../formats/webgpu/import/open.ts';
+import { type Failure, invalidInput, localIo, PressError, usage } from '../../core/errors.ts';
+import type { Progress } from '../../core/jobs/progress.ts';
+import { ADAPTER_CONFIG } from '../../core/lora.ts';
+import { closeModel, type Model } from '../../core/model.ts';
+import { orFromCache } from '../../hub/cache/or-from-cache.ts';
+import type { HubRun } from '../../hub/run.ts';
+import { hubSettings } from '../../hub/settings.ts';
+import { assertInside, SourceFolder } from '../../io/source-folder.ts';
+import { mergeLora } from '../../passes/merge-lora.ts';
+import { assertUndamaged, heldToRecord } from '../artifacts/artifact-places.ts';
+import { artifactsIn } from '../artifacts/folder-artifacts.ts';
+import { isAddress } from './missing-source.ts';
+import { openAdapterAt } from './open-adapter.ts';
+import { assertOneModel, fetchFromHub, findOnHub, openOnHub } from './open-hub.ts';
+
+/** Each stacks lazy tensors upon those of the one before, as passes do. */
+const MAX_ADAPTERS = 100;
+
+/** How sources are reached. */
+export interface SourceAccess {
+  /** Environment that tells how to reach the Hub. Default: that of the process. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Read models on the Hub where they are, instead of bringing them into the cache first. */
+  readonly remote?: boolean;
+  readonly progress?: Progress;
+  readonly signal?: AbortSignal;
+}
+
+/** How `withSource` opens. */
+export interface SourceOptions extends SourceAccess {
+  /** LoRA adapters that are merged into the source, first to last: folders of PEFT, or such on the Hub. */
+  readonly adapters?: readonly string[];
+}
+
+/**
+ * Opens a checkpoint folder, a GGUF file, an ONNX graph, a folder with one of these, a WebGPU bundle, or one of them on the
+ * Hub. A path that exists wins over a Hub id. Only headers are read. Close the model when done with it.
+ * @throws PressError local-io where nothing is there, usage where a folder holds several models, network as the
+ * Hub's clients do, invalid-input and unsupported as the importers do.
+ */
+export async function openSource(spec: string, access: SourceAccess = {}): Promise<Model> {
+  return (await openPlaced(spec, access)).model;
+}
+
+/** A model and where it is on this machine; nowhere if it is read from the Hub. */
+interface PlacedModel {
+  readonly model: Model;
+  readonly place?: string;
+}
+
+async function openPlaced(spec: string, access: SourceAccess): Promise<PlacedModel> {
+  if (await isHere(spec)) return openLocal(spec);
+  return orFromCache(hubRun(access), async (run) => {
+    const found = await findOnHub(spec, run);
+    const model = access.remote ? await openOnHub(found) : undefined;
+    if (model !== undefined) return { model };
+    assertOneModel(found);
+    const opened = await openLocal(await fetchFromHub(found));
+    const { repository, revision } = found.tree;
+    return { ...opened, model: { origin: { repository, revision }, ...opened.model } };
+  });
+}
+
+/**
+ * Path on this machine of what a spec names: itself where it exists, else a copy in the cache of what is on the Hub.
+ * @throws PressError local-io where nothing is there, network as the Hub's clients do.
+ */
+export async function localPlace(spec: string, access: SourceAccess = {}): Promise<string> {
+  if (await isHere(spec)) return spec;
+  return orFromCache(hubRun(access), async (run) => fetchFromHub(await findOnHub(spec, run)));
+}
+
+/** A path on this machine takes precedence over the Hub. */
+async function isHere(spec: string): Promise<boolean> {
+  return !isAddress(spec) && (await statOf(spec)) !== undefined;
+}
+
+function hubRun({ env, progress, signal }: SourceAccess): HubRun {
+  return { settings: hubSettings(env), ...(progress && { progress }), ...(signal && { signal }) };
+}
+
+/**
+ * Opens what is at a path. If it differs from its record, that is the error, whatever else is wrong with it.
+ */
+async function openLocal(place: string): Promise<Required<PlacedModel>> {
+  const found = await onlyModel(place);
+  try {
+    return { model: heldToRecord(await openAt(found), found), place: found };
+  } catch (error) {
+    if (error instanceof PressError && DAMAGE.includes(error.failure)) await assertUndamaged(found);
+    throw error;
+  }
+}
+
+/** Failures that damage to a file may cause. */
+const DAMAGE: readonly Failure[] = ['invalid-input', 'unsupported'];
+
+async function openAt(place: string): Promise<Model> {
+  if (!(await stat(place)).isDirectory())
+    return (await isBundle(place)) ? openBundle(place) : openFile(place);
+  const folder = await SourceFolder.open(path.resolve(place));
+  return !hasHfWeights(folder) && (await isBundle(place)) ? openBundle(place) : readHfFolder(folder);
+}
+
+/** The path of the one model in a folder: of a checkpoint the folder itself, whatever lies beside the weights. */
+async function onlyModel(spec: string): Promise<string> {
+  if (!(await stat(spec)).isDirectory()) return spec;
+  const folder = await SourceFolder.open(path.resolve(spec));
+  if (hasHfWeights(folder)) return spec;
+  if (folder.has(ADAPTER_CONFIG)) throw adapterAsSource(folder.name, spec);
+  const found = await artifactsIn(spec);
+  if (found.length > 1) {
+    const names = found.map((name) => path.join(spec, name === '' ? 'manifest.json' : name));
+    throw usage(`${spec} holds ${names.length} models, name one of them: ${names.join(', ')}`);
+  }
+  const [only] = found;
+  if (only === '') return spec;
+  if (only !== undefined) {
+    await assertInside(spec, only);
+    return path.join(spec, only);
+  }
+  // Repositories of GGUF files often keep the config.json of what they were made of.
+  if (isHfFolder(folder)) return spec;
+  const expected = 'config.json and safetensors files, a .gguf file, an ONNX graph or a bundle';
+  throw invalidInput({ file: spec, what: 'no model in this folder', expected });
+}
+
+/** Opens a source for as long as `use` takes, which also hears its path on this machine, if it is there. */
+export async function withSource<T>(
+  spec: string,
+  use: (model: Model, place: string | undefined) => Promise<T>,
+  { adapters = [], ...access }: SourceOptions = {},
+): Promise<T> {
+  const placed = await openPlaced(spec, access);
+  const model = await withAdapters(placed.model, adapters, access);
+  try {
+    return await use(model, placed.place);
+  } finally {
+    await closeModel(model);
+  }
+}
+
+async function withAdapters(model: Model, adapters: readonly string[], access: SourceAccess): Promise<Model> {
+  let merged = model;
+  try {
+    if (adapters.length > MAX_ADAPTERS) throw usage(`${adapters.length} adapters`, `at most ${MAX_ADAPTERS}`);
+    for (const spec of adapters) {
+      const adapter = await openAdapterAt(spec, hubRun(access));
+      try {
+        merged = mergeLora(merged, adapter);
+      } catch (error) {
+        await closeModel(adapter);
+        throw error;
+      }
+    }
+    return merged;
+  } catch (error) {
+    await closeModel(merged);
+    throw error;
+  }
+}
+
+async function statOf(spec: string): Promise<Stats | undefined> {
+  try {
+    return await stat(spec);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw localIo(spec, error);
+  }
+}
+
+function openFile(file: string): Promise<Model> {
+  if (/\.(safetensors|json|bin)$/i.test(file)) {
+    throw usage(`${path.basename(file)} is a part of a checkpoint`, 'the folder that holds it');
+  }
+  return /\.onnx$/i.test(file) ? openOnnx(file) : openGguf(file);
+}

@@ -1,0 +1,26 @@
+import type { Pointer } from '../../kernels/memory.ts';
+import { type Allocator, allocFloats } from '../allocator.ts';
+import type { Vectors } from '../batch.ts';
+
+export interface KvCacheSize {
+  readonly layers: number;
+  readonly positions: number;
+  /** f32 elements a position and layer. */
+  readonly width: number;
+}
+
+/** One vector a layer and position. Which positions are filled is known to the runtime alone. */
+export class KvCache {
+  readonly #layers: readonly Pointer[];
+  readonly #width: number;
+
+  constructor({ layers, positions, width }: KvCacheSize, allocator: Allocator) {
+    this.#layers = Array.from({ length: layers }, () => allocFloats(allocator, positions * width));
+    this.#width = width;
+  }
+
+  /** Vectors of a layer from `position` on. */
+  vectors(layer: number, position: number): Vectors {
+    return { pointer: this.#layers[layer]! + 4 * position * this.#width, stride: this.#width };
+  }
+}
