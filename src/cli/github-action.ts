@@ -2,30 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { appendFile, readFile, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { Writable } from 'node:stream';
 import { escapeControls } from '../core/text/format.ts';
 import { escapeMarkdown } from '../core/text/markdown-text.ts';
 import { MANIFEST_NAME } from '../pipeline/record/manifest.ts';
 import { outcomeOf } from '../pipeline/verify.ts';
+import { type PressOutcome, press } from '../press/press.ts';
+import { failuresOf } from './commands/convert/convert.ts';
+import { verificationFailure } from './commands/convert/verify.ts';
 import { main } from './main.ts';
 import type { Io } from './session.ts';
-
-/** What `convert --verify --json` prints, as far as a workflow wants to know. */
-interface Converted {
-  readonly dryRun?: boolean;
-  readonly error?: { readonly message: string };
-  readonly files?: readonly { readonly path: string; readonly bytes: number }[];
-  readonly artifacts?: readonly { readonly target: string; readonly files: readonly string[] }[];
-  readonly verifications?: Readonly<Record<string, VerifiedArtifact>>;
-}
-
-interface VerifiedArtifact {
-  readonly passed: boolean;
-  readonly maxKld?: number;
-  readonly failures: readonly string[];
-  readonly kld: { readonly mean: number };
-  readonly top1: number;
-}
 
 /**
  * The step of action.yml: converts and verifies by the variables `PLMPRESS_…` that it sets from its inputs, hands the
@@ -36,37 +21,41 @@ export async function githubAction(io: Io): Promise<number> {
   const folder = env.RUNNER_TEMP || tmpdir();
   const stem = path.join(folder, `plmpress-${randomBytes(4).toString('hex')}`);
   const [page, markdown] = [`${stem}.html`, `${stem}.md`];
-  const stdout = new Collected();
-  const code = await main([...argumentsOf(env), '--report', page, '--report', markdown], { ...io, stdout });
-  const result = JSON.parse(stdout.text || '{}') as Converted;
-  const verified = Object.values(result.verifications ?? {});
-  const output = outputFolder(env);
-  const files = await writtenFiles(output, result);
+  let outcome: PressOutcome | undefined;
+  const failures: string[] = [];
+  const code = await main([...argumentsOf(env), '--report', page, '--report', markdown], io, {
+    runConvert: async (session, request) => {
+      outcome = await press(request, session.access);
+      const found = failuresOf(outcome);
+      failures.push(...found);
+      if (found.length > 0) await session.fail(verificationFailure(found));
+    },
+    onFailure: ({ message }) => failures.push(message),
+  });
+  const verified = outcome?.verifications ?? [];
+  const files = await writtenFiles(outputFolder(env), outcome);
+  const figures = verified.map(({ verification }) => verification);
   await setOutputs(env, {
-    path: output,
+    path: outputFolder(env),
     files: JSON.stringify(files.map((file) => file.path)),
     size: String(files.reduce((sum, { bytes }) => sum + bytes, 0)),
     manifest: files.at(-1)?.path ?? '',
-    kld: verified.length === 0 ? '' : String(Math.max(...verified.map(({ kld }) => kld.mean))),
-    top1: verified.length === 0 ? '' : String(Math.min(...verified.map(({ top1 }) => top1))),
-    report: verified.length === 0 ? '' : page,
+    kld: figures.length === 0 ? '' : String(Math.max(...figures.map(({ kld }) => kld.mean))),
+    top1: figures.length === 0 ? '' : String(Math.min(...figures.map(({ top1 }) => top1))),
+    report: figures.length === 0 ? '' : page,
   });
-  const failures = [
-    ...(result.error ? [result.error.message] : []),
-    ...verified.flatMap((artifact) => artifact.failures),
-  ];
   for (const failure of failures) io.stdout.write(`::error title=plmpress::${escapeCommand(failure)}\n`);
   const report = await readFile(markdown, 'utf8').catch(() => '');
-  await append(env.GITHUB_STEP_SUMMARY, `${[...summary(result, failures), '', report].join('\n')}\n`);
+  await append(env.GITHUB_STEP_SUMMARY, `${[...summary(outcome, failures), '', report].join('\n')}\n`);
   return code;
 }
 
-/** What the conversion has written, plmpress.json last; nothing where it failed, or was a dry run. */
-async function writtenFiles(output: string, { files = [], dryRun }: Converted) {
-  if (files.length === 0 || dryRun) return [];
+/** What the folder holds after the conversion, plmpress.json last; nothing where it failed, or was a dry run. */
+async function writtenFiles(output: string, { manifest }: Partial<PressOutcome> = {}) {
+  if (manifest === undefined) return [];
   const record = path.join(output, MANIFEST_NAME);
   return [
-    ...files.map(({ path: name, bytes }) => ({ path: path.join(output, name), bytes })),
+    ...manifest.files.map(({ path: name, bytes }) => ({ path: path.join(output, name), bytes })),
     { path: record, bytes: (await stat(record)).size },
   ];
 }
@@ -84,7 +73,7 @@ function argumentsOf(env: NodeJS.ProcessEnv): string[] {
       .filter((line) => line !== '');
   const optional = (flag: string, value: string | undefined) => (value ? [flag, value] : []);
   return [
-    ...['convert', env.PLMPRESS_MODEL ?? '', '--output', outputFolder(env), '--verify', '--json'],
+    ...['convert', env.PLMPRESS_MODEL ?? '', '--output', outputFolder(env), '--verify'],
     ...lines(env.PLMPRESS_TARGETS).flatMap((target) => ['--to', target]),
     ...optional('--target-size', env.PLMPRESS_SIZE),
     ...optional('--max-kld', env.PLMPRESS_MAX_KLD),
@@ -97,18 +86,34 @@ function argumentsOf(env: NodeJS.ProcessEnv): string[] {
   ];
 }
 
-/** A line an artifact. */
-function summary(
-  { files = [], artifacts = [], verifications = {} }: Converted,
-  failures: readonly string[],
-): string[] {
+/** Files, and which of them artifacts have. */
+interface Listed {
+  readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  readonly artifacts: readonly { readonly target: string; readonly files: readonly string[] }[];
+}
+
+const NOTHING: Listed = { files: [], artifacts: [] };
+
+/** What a dry run would have written, as a manifest lists it. */
+function planned({ files, targets }: PressOutcome): Listed {
+  const artifacts = targets.map(({ plan }) => ({
+    target: plan.target,
+    files: plan.files.map(({ name }) => name),
+  }));
+  return { files, artifacts };
+}
+
+/** A line per artifact. */
+function summary(outcome: PressOutcome | undefined, failures: readonly string[]): string[] {
+  const { files, artifacts }: Listed =
+    outcome === undefined ? NOTHING : (outcome.manifest ?? planned(outcome));
   const bytesOf = (paths: readonly string[]) =>
     files.reduce((sum, file) => sum + (paths.includes(file.path) ? file.bytes : 0), 0);
   const rows = artifacts.map(({ target, files: own }) => {
-    const found = verifications[target];
+    const found = outcome?.verifications?.find((verified) => verified.target === target)?.verification;
     const figures = found ? [found.kld.mean.toPrecision(3), `${(100 * found.top1).toFixed(2)} %`] : ['', ''];
-    const outcome = found && outcomeOf(found);
-    const verdict = outcome === 'failed' ? '**failed**' : outcome;
+    const result = found && outcomeOf(found);
+    const verdict = result === 'failed' ? '**failed**' : result;
     return [escapeMarkdown(target), bytesOf(own).toLocaleString('en-US'), ...figures, verdict ?? ''];
   });
   return [
@@ -140,18 +145,4 @@ async function append(file: string | undefined, text: string): Promise<void> {
 /** Text escaped for workflow commands. Line breaks and control characters become visible. */
 function escapeCommand(text: string): string {
   return escapeControls(text).replace(/%/g, '%25');
-}
-
-/** A stream that keeps what is written. */
-class Collected extends Writable {
-  text = '';
-
-  constructor() {
-    super({ decodeStrings: false });
-  }
-
-  override _write(text: string, _encoding: BufferEncoding, done: () => void): void {
-    this.text += text;
-    done();
-  }
 }

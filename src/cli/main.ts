@@ -1,14 +1,26 @@
 import { CommanderError } from 'commander';
-import { describeFailure, describeStack } from './failure.ts';
+import type { RunConvert } from './commands/convert/convert.ts';
+import { describeFailure, describeStack, type Failure } from './failure.ts';
 import { listenForInterruption } from './interruption.ts';
 import { buildProgram } from './program.ts';
 import { type GlobalOptions, type Io, Session } from './session.ts';
+
+export interface MainOptions {
+  /** What `convert` does with its request. */
+  readonly runConvert?: RunConvert;
+  /** Hears of the failure that ends the run, after people have been told. */
+  readonly onFailure?: (failure: Failure) => void;
+}
 
 /**
  * Runs one command line, without the program's name, and returns its exit code (src/core/errors.ts; 130 and 143
  * for signals). Nothing but standard streams and what the command is told to write changes.
  */
-export async function main(argv: readonly string[], io: Io = process): Promise<number> {
+export async function main(
+  argv: readonly string[],
+  io: Io = process,
+  { runConvert, onFailure = () => {} }: MainOptions = {},
+): Promise<number> {
   const interruption = listenForInterruption();
   let session: Session | undefined;
   const openSession = () => {
@@ -16,9 +28,10 @@ export async function main(argv: readonly string[], io: Io = process): Promise<n
     return session;
   };
   let help = '';
-  const program = buildProgram(io, openSession, (text) => {
+  const print = (text: string) => {
     help += text;
-  });
+  };
+  const program = buildProgram(io, openSession, print, runConvert);
   // A failed write to stdout tells its callback too, and of one to stderr nobody is left to be told; without a listener the
   // event would end the process.
   for (const stream of [io.stdout, io.stderr]) stream.on('error', () => {});
@@ -31,7 +44,9 @@ export async function main(argv: readonly string[], io: Io = process): Promise<n
     const cause = interruption.signal.aborted ? interruption.signal.reason : error;
     const { debug } = program.opts<GlobalOptions>();
     const told = openSession();
-    await told.tell(describeFailure(cause), debug ? describeStack(cause) : undefined);
+    const failure = describeFailure(cause);
+    await told.tell(failure, debug ? describeStack(cause) : undefined);
+    onFailure(failure);
     return told.exitCode;
   } finally {
     interruption.dispose();

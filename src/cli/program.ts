@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import { usage } from '../core/errors.ts';
 import { VERSION } from '../pipeline/version.ts';
 import { calibrateCommand } from './commands/convert/calibrate.ts';
-import { convertCommand } from './commands/convert/convert.ts';
+import { convertCommand, type RunConvert } from './commands/convert/convert.ts';
 import { reproduceCommand } from './commands/convert/reproduce.ts';
 import { sweepCommand } from './commands/convert/sweep.ts';
 import { verifyCommand } from './commands/convert/verify.ts';
@@ -46,7 +46,12 @@ Exit codes:
  * The whole command line. Errors of parsing are thrown, never printed; `print` gets help and the version, after which
  * commander throws as well.
  */
-export function buildProgram(io: Io, open: OpenSession, print: (text: string) => void): Command {
+export function buildProgram(
+  io: Io,
+  open: OpenSession,
+  print: (text: string) => void,
+  runConvert?: RunConvert,
+): Command {
   const program = new Command('plmpress')
     .description('Press PLM checkpoints into artifacts that small devices run.')
     .usage('<command> [options]')
@@ -57,7 +62,7 @@ export function buildProgram(io: Io, open: OpenSession, print: (text: string) =>
     .option('--no-color', 'print without colours, as does NO_COLOR')
     .addHelpText('after', EXAMPLES)
     .commandsGroup('Convert:')
-    .addCommand(convertCommand(open))
+    .addCommand(convertCommand(open, runConvert))
     .addCommand(verifyCommand(open))
     .addCommand(calibrateCommand(open))
     .addCommand(sweepCommand(open))

@@ -54,7 +54,10 @@ Examples:
   plmpress convert PLM-Team/PLM-1.8B-Instruct --to gguf:q4_k_m --stream --resume -o out/
   plmpress convert checkpoint/ --to webgpu:q4 -o page/ --dry-run`;
 
-export function convertCommand(open: OpenSession): Command {
+/** What a command line of `convert` leads to. */
+export type RunConvert = (session: Session, request: PressRequest) => Promise<void>;
+
+export function convertCommand(open: OpenSession, run: RunConvert = convertAndTell): Command {
   return new Command('convert')
     .description('convert a model into artifacts, with a record of all that was done in plmpress.json')
     .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
@@ -218,7 +221,7 @@ export function convertCommand(open: OpenSession): Command {
     .action((source: string, flags: ConvertFlags) => run(open(), pressRequest(source, flags)));
 }
 
-async function run(session: Session, request: PressRequest): Promise<void> {
+async function convertAndTell(session: Session, request: PressRequest): Promise<void> {
   const outcome = await press(request, session.access);
   if (outcome.part !== undefined) {
     await tellPart(session, request.share!, outcome.part, outcome.seconds);
@@ -227,10 +230,15 @@ async function run(session: Session, request: PressRequest): Promise<void> {
   if (session.json) await session.writeJson(toJson(outcome));
   else if (!session.quiet) await session.writeLines(outcomeLines(outcome, session.theme));
   for (const hint of hints(outcome, request)) session.note(hint);
-  const failures = (outcome.verifications ?? []).flatMap(({ target, verification }) =>
+  const failures = failuresOf(outcome);
+  if (failures.length > 0) await session.fail(verificationFailure(failures));
+}
+
+/** Of targets that did not pass. */
+export function failuresOf({ verifications = [] }: PressOutcome): string[] {
+  return verifications.flatMap(({ target, verification }) =>
     verification.failures.map((failure) => `${target}: ${failure}`),
   );
-  if (failures.length > 0) await session.fail(verificationFailure(failures));
 }
 
 function toJson({ targets, files, manifest, seconds, allocation, verifications }: PressOutcome) {
