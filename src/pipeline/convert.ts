@@ -3,7 +3,7 @@ import { besideEarlier } from './artifacts/graph-folder.ts';
 import type { Target } from './planning/planned-target.ts';
 import type { Manifest } from './record/manifest.ts';
 import { readManifest } from './record/manifest-reader.ts';
-import { type Fill, transcoder } from './writing/fill.ts';
+import { type Fill, transcodingFill } from './writing/fill.ts';
 import {
   assertWritable,
   type WriteOptions,
@@ -53,7 +53,7 @@ export async function assertConvertible(options: ConvertOptions): Promise<void> 
 function openFill({ model, targets, maxMemory, threads, progress, signal }: ConvertOptions): Fill {
   assertDistinct(targets);
   const files = targets.flatMap(({ plan }) => plan.files);
-  return transcoder(
+  return transcodingFill(
     files.flatMap(({ tensors }) => tensors),
     {
       files: model.files,

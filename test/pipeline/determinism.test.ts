@@ -25,8 +25,8 @@ async function digest(plan: Plan, threads: number, slotBytes: number): Promise<s
   const write = async (rows: Uint8Array, offset: number) => content.set(rows, offset);
   const compute = await openCompute({ threads, bytes: SLOTS * slotBytes + sideBytes(tensors) });
   try {
-    const transfers = tensors.map((tensor) => ({ tensor, write }));
-    await transcode(transfers, { compute, slotBytes, files: model.files });
+    const sinks = tensors.map((tensor) => ({ tensor, write }));
+    await transcode(sinks, { compute, slotBytes, files: model.files });
   } finally {
     await compute.close();
     await closeModel(model);

@@ -5,7 +5,7 @@ import type { ExportPlan, PlannedTensor } from '../../src/core/export-plan.ts';
 import { schemeBytes } from '../../src/core/scheme.ts';
 import { columnCount, rowBytes, rowRanges } from '../../src/core/tensor.ts';
 import { openCompute } from '../../src/kernels/compute.ts';
-import type { Transfer } from '../../src/pipeline/writing/tensor-sink.ts';
+import type { TensorSink } from '../../src/pipeline/writing/tensor-sink.ts';
 import { transcode } from '../../src/pipeline/writing/transcode.ts';
 import { SLOTS, sideBytes } from '../../src/pipeline/writing/working-memory.ts';
 import { codecOf } from '../../src/schemes/index.ts';
@@ -20,8 +20,8 @@ export function writePlan(plan: Plan, folder: string): Promise<string[]> {
   return writeFiles(plan, folder, async (tensors, write) => {
     const compute = await openCompute({ threads: 1, bytes: SLOTS * CHUNK + sideBytes(tensors) });
     try {
-      const transfers = tensors.map((tensor) => ({ tensor, write }));
-      await transcode(transfers, { compute, slotBytes: CHUNK, files: [] });
+      const sinks = tensors.map((tensor) => ({ tensor, write }));
+      await transcode(sinks, { compute, slotBytes: CHUNK, files: [] });
     } finally {
       await compute.close();
     }
@@ -44,7 +44,7 @@ export function writePlanPlainly(plan: Plan, folder: string): Promise<string[]> 
 async function writeFiles(
   plan: Plan,
   folder: string,
-  writeTensors: (tensors: readonly PlannedTensor[], write: Transfer['write']) => Promise<void>,
+  writeTensors: (tensors: readonly PlannedTensor[], write: TensorSink['write']) => Promise<void>,
 ): Promise<string[]> {
   mkdirSync(folder, { recursive: true });
   const paths: string[] = [];

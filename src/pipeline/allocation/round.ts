@@ -6,7 +6,7 @@ import { openCompute } from '../../kernels/compute.ts';
 import { defaultThreads } from '../../kernels/threads.ts';
 import type { StorageError } from '../writing/storage-error.ts';
 import type { StoredTensor } from '../writing/stored-tensor.ts';
-import type { Transfer } from '../writing/tensor-sink.ts';
+import type { TensorSink } from '../writing/tensor-sink.ts';
 import { transcode } from '../writing/transcode.ts';
 import { SLOTS, sideBytes, slotBytes } from '../writing/working-memory.ts';
 
@@ -21,8 +21,8 @@ export async function errorsOf(
   tensors: readonly PlannedTensor[],
   options: RoundOptions,
 ): Promise<ReadonlyMap<PlannedTensor, StorageError>> {
-  const transfers = tensors.map((tensor) => ({ tensor, write: async () => {} }));
-  const stored = await round(model, transfers, options);
+  const sinks = tensors.map((tensor) => ({ tensor, write: async () => {} }));
+  const stored = await round(model, sinks, options);
   return new Map([...stored].map(([tensor, { error }]) => [tensor, error]));
 }
 
@@ -67,15 +67,15 @@ export function matricesOf(plan: ExportPlan): PlannedTensor[] {
 
 async function round(
   { files }: Model,
-  transfers: readonly Transfer[],
+  sinks: readonly TensorSink[],
   { signal, ...options }: RoundOptions,
 ): Promise<ReadonlyMap<PlannedTensor, StoredTensor>> {
-  const tensors = transfers.map(({ tensor }) => tensor);
+  const tensors = sinks.map(({ tensor }) => tensor);
   const threads = options.threads ?? defaultThreads(tensors.map(({ source }) => source));
   const bytes = slotBytes(tensors, { maxMemory: undefined, resident: 0, threads });
   const compute = await openCompute({ threads, bytes: SLOTS * bytes + sideBytes(tensors) });
   try {
-    return await transcode(transfers, {
+    return await transcode(sinks, {
       compute,
       slotBytes: bytes,
       files,

@@ -11,7 +11,7 @@ import { assertContext } from '../../runtime/plm-runtime.ts';
 import { BundleError } from '../../webgpu/bundle-error.ts';
 import { scaleRowBytes, valueRowBytes } from '../../webgpu/manifest.ts';
 import type { StatisticsEngine } from '../../webgpu/statistics/statistics-engine.ts';
-import type { Transfer } from '../writing/tensor-sink.ts';
+import type { TensorSink } from '../writing/tensor-sink.ts';
 import { assertTranscodable, transcode } from '../writing/transcode.ts';
 import { SLOTS, sideBytes, slotBytes } from '../writing/working-memory.ts';
 import { openDevice } from './dawn.ts';
@@ -98,7 +98,7 @@ async function load(
   }
 }
 
-function transferTo(engine: StatisticsEngine, { tensor, planned }: DeviceForm): Transfer {
+function transferTo(engine: StatisticsEngine, { tensor, planned }: DeviceForm): TensorSink {
   const [valueBytes, scaleBytes] = [valueRowBytes(tensor), scaleRowBytes(tensor)];
   const scales = tensor.rows * valueBytes;
   return {

@@ -5,7 +5,7 @@ import type { PlannedTensor } from '../../core/export-plan.ts';
 import { assertReplaceable } from '../../io/staging/replaceable.ts';
 import { type StagedOutput, withStagedOutput } from '../../io/staging/staged-output.ts';
 import { assertDistinct, type ConvertOptions } from '../convert.ts';
-import { type Fill, transcoder } from '../writing/fill.ts';
+import { type Fill, transcodingFill } from '../writing/fill.ts';
 import { readBack } from '../writing/read-back.ts';
 import { allInputs } from '../writing/write-targets.ts';
 import { describeJob } from './job.ts';
@@ -43,7 +43,7 @@ export async function convertPart(options: ConvertPartOptions): Promise<ConvertP
   const tensors = tensorsOf(targets, share);
   const rows = { name: partStem(model.name, share) + ROWS_END, bytes: payloadBytes(tensors) };
   const result = { rows: { path: rows.name, bytes: rows.bytes }, tensors: tensors.length };
-  const fill = transcoder(tensors.map(asRows), {
+  const fill = transcodingFill(tensors.map(asRows), {
     files: model.files,
     threads,
     maxMemory,

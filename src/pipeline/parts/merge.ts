@@ -10,7 +10,7 @@ import { assertFilesRecorded, replayTarget } from '../record/replay.ts';
 import { VERSION } from '../version.ts';
 import type { Fill } from '../writing/fill.ts';
 import type { StoredTensor } from '../writing/stored-tensor.ts';
-import { encodedRowBytes, type Transfer, writeRows } from '../writing/tensor-sink.ts';
+import { encodedRowBytes, type TensorSink, writeRows } from '../writing/tensor-sink.ts';
 import { type WrittenTargets, writeTargets } from '../writing/write-targets.ts';
 import { type FoundPart, findParts } from './found-parts.ts';
 import { type PartJob, planDigest } from './job.ts';
@@ -96,8 +96,8 @@ interface CopyOptions {
 
 /** Takes rows from parts instead of sources. */
 function copier(parts: readonly FoundPart[], targets: readonly Target[], options: CopyOptions): Fill {
-  return async (transfers) => {
-    const byTensor = new Map(transfers.map((transfer) => [transfer.tensor, transfer]));
+  return async (sinks) => {
+    const byTensor = new Map(sinks.map((sink) => [sink.tensor, sink]));
     const shares = parts.map((part) => ({ part, tensors: tensorsOf(targets, part.record.part) }));
     const total = shares.reduce((sum, { tensors }) => sum + payloadBytes(tensors), 0);
     options.progress?.({ kind: 'phase', name: 'merge', total, unit: 'bytes' });
@@ -128,7 +128,7 @@ function copier(parts: readonly FoundPart[], targets: readonly Target[], options
 async function copy(
   rows: InputFile,
   { tensor, bytes, offset }: SharedTensor,
-  transfer: Transfer,
+  sink: TensorSink,
   signal: AbortSignal | undefined,
 ): Promise<string> {
   const hash = createHash('sha256');
@@ -139,7 +139,7 @@ async function copy(
     const read = piece.subarray(0, bytes - at);
     await rows.readInto(read, offset + at);
     hash.update(read);
-    await writeRows(transfer, plannedRows(tensor).first + at / rowBytes, read);
+    await writeRows(sink, plannedRows(tensor).first + at / rowBytes, read);
   }
   return hash.digest('hex');
 }

@@ -4,17 +4,17 @@ import type { SourceFile } from '../../core/model.ts';
 import { openCompute } from '../../kernels/compute.ts';
 import { defaultThreads } from '../../kernels/threads.ts';
 import type { StoredTensor } from './stored-tensor.ts';
-import type { Transfer } from './tensor-sink.ts';
+import type { TensorSink } from './tensor-sink.ts';
 import { assertTranscodable, type Ledger, transcode } from './transcode.ts';
 import { SLOTS, sideBytes, slotBytes } from './working-memory.ts';
 
 /** Writes the rows of tensors to their places, and tells what each has become. A ledger is of use where that takes long. */
 export type Fill = (
-  transfers: readonly Transfer[],
+  sinks: readonly TensorSink[],
   ledger?: Ledger,
 ) => Promise<ReadonlyMap<PlannedTensor, StoredTensor>>;
 
-export interface TranscoderOptions {
+export interface TranscodingOptions {
   /** `Model.files`. */
   readonly files: readonly SourceFile[];
   readonly threads?: number | undefined;
@@ -30,16 +30,16 @@ export interface TranscoderOptions {
  * Fills `tensors` from their sources.
  * @throws PressError before anything is read: unsupported where a scheme cannot be written, local-io where `maxMemory` is too small.
  */
-export function transcoder(tensors: readonly PlannedTensor[], options: TranscoderOptions): Fill {
+export function transcodingFill(tensors: readonly PlannedTensor[], options: TranscodingOptions): Fill {
   const { files, maxMemory, making = 0, progress, signal } = options;
   for (const tensor of tensors) assertTranscodable(tensor);
   const threads = options.threads ?? defaultThreads(tensors.map(({ source }) => source));
   const limit = { maxMemory, resident: process.memoryUsage.rss(), threads, making };
   const slot = slotBytes(tensors, limit);
-  return async (transfers, ledger) => {
+  return async (sinks, ledger) => {
     const compute = await openCompute({ threads, bytes: SLOTS * slot + sideBytes(tensors) });
     try {
-      return await transcode(transfers, {
+      return await transcode(sinks, {
         compute,
         slotBytes: slot,
         files,

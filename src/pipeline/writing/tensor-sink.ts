@@ -3,14 +3,14 @@ import { schemeBytes } from '../../core/scheme.ts';
 import { columnCount } from '../../core/tensor.ts';
 
 /** A tensor on its way into a file. */
-export interface Transfer {
+export interface TensorSink {
   readonly tensor: PlannedTensor;
   /** Writes bytes at an offset of the file. Several writes may be under way at once. */
   readonly write: (bytes: Uint8Array, offset: number) => Promise<void>;
 }
 
 /** By where sources lie, so that each source file is read once and front to back. */
-export function inSourceOrder<T extends Pick<Transfer, 'tensor'>>(tensors: readonly T[]): T[] {
+export function inSourceOrder<T extends Pick<TensorSink, 'tensor'>>(tensors: readonly T[]): T[] {
   return tensors.toSorted((a, b) => {
     const [x, y] = [a.tensor.source.origin, b.tensor.source.origin];
     return x.file - y.file || x.offset - y.offset;
@@ -36,7 +36,11 @@ export function placesOf(tensor: PlannedTensor): Place[] {
 }
 
 /** Writes encoded rows, from row `first` of the source on, to their places. `rows` must stay until that is done. */
-export async function writeRows({ tensor, write }: Transfer, first: number, rows: Uint8Array): Promise<void> {
+export async function writeRows(
+  { tensor, write }: TensorSink,
+  first: number,
+  rows: Uint8Array,
+): Promise<void> {
   const before = first - plannedRows(tensor).first;
   const encoded = encodedRowBytes(tensor);
   if (tensor.packing === undefined) return write(rows, tensor.offset + before * encoded);

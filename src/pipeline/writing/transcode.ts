@@ -11,7 +11,7 @@ import { canEncode, codecOf } from '../../schemes/index.ts';
 import { usableImportances } from '../../schemes/usable-importances.ts';
 import { factorTriangle } from './factor-triangle.ts';
 import { type StoredTensor, StoredTensorSum } from './stored-tensor.ts';
-import { encodedRowBytes, inSourceOrder, type Transfer, writeRows } from './tensor-sink.ts';
+import { encodedRowBytes, inSourceOrder, type TensorSink, writeRows } from './tensor-sink.ts';
 import {
   feedbackBytes,
   importanceBytes,
@@ -66,17 +66,17 @@ export function assertTranscodable({ source, name, scheme }: PlannedTensor): voi
  * @throws PressError `invalid-input` at the first weight that is not finite, before or after.
  */
 export async function transcode(
-  transfers: readonly Transfer[],
+  sinks: readonly TensorSink[],
   options: TranscodeOptions,
 ): Promise<ReadonlyMap<PlannedTensor, StoredTensor>> {
   const { compute, slotBytes, phase = 'convert', ledger, progress, signal } = options;
   const chunks: Chunk[] = [];
-  for (const transfer of inSourceOrder(transfers)) {
-    chunks.push(...chunksOf(transfer, slotBytes, ledger?.find(transfer.tensor)));
+  for (const sink of inSourceOrder(sinks)) {
+    chunks.push(...chunksOf(sink, slotBytes, ledger?.find(sink.tensor)));
   }
   const slots = Array.from({ length: SLOTS }, () => new Slot(compute, compute.alloc(slotBytes)));
   const turns = new Turns(signal);
-  const side = new SideArea(compute, transfers, turns, signal);
+  const side = new SideArea(compute, sinks, turns, signal);
   const slotOf = (index: number) => slots[index % SLOTS]!;
   const stored = new Map<PlannedTensor, StoredTensor>();
   const news = new Outbox(ledger);
@@ -132,9 +132,7 @@ export async function transcode(
     // Reads and writes under way must end before their memory and files go.
     await Promise.allSettled(slots.map((slot) => slot.idle()));
   }
-  return new Map(
-    transfers.map(({ tensor }) => [tensor, stored.get(tensor) ?? new StoredTensorSum().finish()]),
-  );
+  return new Map(sinks.map(({ tensor }) => [tensor, stored.get(tensor) ?? new StoredTensorSum().finish()]));
 }
 
 /** News for a ledger, until the chunks that they are about have been written. */
@@ -159,7 +157,7 @@ class Outbox {
 }
 
 /** Rows of a tensor that move together. */
-interface Chunk extends Transfer {
+interface Chunk extends TensorSink {
   readonly range: RowRange;
   readonly sourceBytes: number;
   readonly targetBytes: number;
@@ -169,7 +167,7 @@ interface Chunk extends Transfer {
 }
 
 function* chunksOf(
-  { tensor, write }: Transfer,
+  { tensor, write }: TensorSink,
   slotBytes: number,
   known: Written | undefined,
 ): Generator<Chunk> {
@@ -210,13 +208,8 @@ class SideArea {
   readonly #signal: AbortSignal | undefined;
   #holds: Partial<Pick<PlannedTensor, 'scheme' | 'importance' | 'feedback'>> = {};
 
-  constructor(
-    compute: Compute,
-    transfers: readonly Transfer[],
-    turns: Turns,
-    signal: AbortSignal | undefined,
-  ) {
-    const tensors = transfers.map(({ tensor }) => tensor);
+  constructor(compute: Compute, sinks: readonly TensorSink[], turns: Turns, signal: AbortSignal | undefined) {
+    const tensors = sinks.map(({ tensor }) => tensor);
     this.#compute = compute;
     this.#importance = compute.alloc(importanceBytes(tensors));
     this.#factor = compute.alloc(feedbackBytes(tensors));

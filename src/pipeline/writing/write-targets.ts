@@ -222,16 +222,16 @@ async function writeTensors(
   for (const { name, head } of files) {
     for (const part of head) await output.write(name, part.bytes, part.offset);
   }
-  const transfers = files.flatMap(({ name, tensors }) => {
+  const sinks = files.flatMap(({ name, tensors }) => {
     const write = (rows: Uint8Array, offset: number) => output.write(name, rows, offset);
     return tensors.map((tensor) => ({ tensor, write }));
   });
-  if (output.journal === undefined) return fill(transfers);
+  if (output.journal === undefined) return fill(sinks);
   const ledger = await StagedTensors.open(output, output.journal, files, {
     ...(progress && { progress }),
     ...(signal && { signal }),
   });
-  return fill(transfers, ledger);
+  return fill(sinks, ledger);
 }
 
 /** Seals all files, first those that others are made of. By their names in the plan. */
