@@ -26,10 +26,10 @@ function importTable(document: string): Readonly<Record<string, readonly string[
   );
 }
 
-const ROOMS = Object.keys(ARROWS).sort((a, b) => b.length - a.length);
+const MODULES = Object.keys(ARROWS).sort((a, b) => b.length - a.length);
 
-function roomOf(file: string): string | undefined {
-  return ROOMS.find((room) => file === room || file.startsWith(`${room}/`));
+function moduleOf(file: string): string | undefined {
+  return MODULES.find((module) => file === module || file.startsWith(`${module}/`));
 }
 
 function sources(): string[] {
@@ -48,9 +48,9 @@ function importsOf(file: string): string[] {
   return [...text.matchAll(statement)].map(([, from, bare, dynamic]) => (from ?? bare ?? dynamic)!);
 }
 
-test('every source file stands in a room', () => {
+test('every source file stands in a module', () => {
   assert.deepEqual(
-    sources().filter((file) => roomOf(file) === undefined),
+    sources().filter((file) => moduleOf(file) === undefined),
     [],
   );
 });
@@ -58,11 +58,11 @@ test('every source file stands in a room', () => {
 test('imports point along the arrows of docs/architecture.md', () => {
   const wrong: string[] = [];
   for (const file of sources()) {
-    const room = roomOf(file)!;
+    const module = moduleOf(file)!;
     for (const specifier of importsOf(file).filter((s) => s.startsWith('.'))) {
       const target = path.join(path.dirname(file), specifier);
-      const other = roomOf(target);
-      if (other !== room && !ARROWS[room]!.includes(other ?? '')) wrong.push(`${file} -> ${target}`);
+      const other = moduleOf(target);
+      if (other !== module && !ARROWS[module]!.includes(other ?? '')) wrong.push(`${file} -> ${target}`);
     }
   }
   assert.deepEqual(wrong, []);
@@ -114,7 +114,7 @@ test('imports make no circles', () => {
   assert.deepEqual(findCircle(imports), []);
 });
 
-test('packages are imported only in their rooms', () => {
+test('packages are imported only in their modules', () => {
   const homes: Readonly<Record<string, string>> = {
     '@huggingface/hub': 'src/hub',
     commander: 'src/cli',
@@ -128,7 +128,7 @@ test('packages are imported only in their rooms', () => {
   const wrong: string[] = [];
   for (const file of sources()) {
     for (const specifier of importsOf(file).filter((s) => !s.startsWith('.') && !s.startsWith('node:'))) {
-      if (homes[specifier] !== roomOf(file)) wrong.push(`${file} -> ${specifier}`);
+      if (homes[specifier] !== moduleOf(file)) wrong.push(`${file} -> ${specifier}`);
     }
   }
   assert.deepEqual(wrong, []);
@@ -145,12 +145,12 @@ const NETWORK: Readonly<Record<string, RegExp>> = {
 test('only the command line touches the console, only the Hub, servers and browsers the network', () => {
   const wrong: string[] = [];
   for (const file of sources()) {
-    const room = roomOf(file)!;
+    const module = moduleOf(file)!;
     const text = readFileSync(path.join(repoRoot, file), 'utf8');
-    const quiet = room !== 'src/cli' && file !== path.join('fixtures', 'generate.ts');
+    const quiet = module !== 'src/cli' && file !== path.join('fixtures', 'generate.ts');
     if (quiet && /\bconsole\.|process\.(stdout|stderr|exit\b)/.test(text)) wrong.push(`${file}: console`);
     for (const [use] of text.matchAll(/\bfetch\(|node:(http|https|net|tls|dgram)'/g)) {
-      if (!NETWORK[room]?.test(use)) wrong.push(`${file}: network: ${use}`);
+      if (!NETWORK[module]?.test(use)) wrong.push(`${file}: network: ${use}`);
     }
   }
   assert.deepEqual(wrong, []);
@@ -173,8 +173,8 @@ test('what reaches bytes is computed by arithmetic that IEEE 754 fixes', () => {
 });
 
 test('what browsers run is free of Node', () => {
-  const rooms = ['src/webgpu', 'src/tokenizer', path.join('formats', 'webgpu', 'page')];
-  const files = sources().filter((file) => rooms.some((room) => file.startsWith(`${room}${path.sep}`)));
+  const modules = ['src/webgpu', 'src/tokenizer', path.join('formats', 'webgpu', 'page')];
+  const files = sources().filter((file) => modules.some((module) => file.startsWith(`${module}${path.sep}`)));
   assert.deepEqual(
     files.filter((file) => importsOf(file).some((specifier) => specifier.startsWith('node:'))),
     [],
