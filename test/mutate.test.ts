@@ -29,7 +29,7 @@ describe('mutations', () => {
     const mutation: Mutation = { ...PLANTED, from: 'no such text' };
     assert.throws(
       () => mutated(mutation),
-      /^Error: src\/core\/local-path\.ts: "no such text" is there 0 times/,
+      /^Error: src\/core\/text\/local-path\.ts: "no such text" is there 0 times/,
     );
     assert.throws(() => mutated({ ...PLANTED, from: 'e' }), /"e" is there \d+ times, expected once$/);
   });

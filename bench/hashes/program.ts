@@ -14,7 +14,10 @@ export async function interruptedProgram(
 ): Promise<void> {
   const child = spawn(process.execPath, [BINARY, ...argv, '--quiet'], { stdio: 'ignore' });
   const watch = setInterval(() => {
-    if (isUnderWay()) child.kill('SIGINT');
+    // Once: a second signal would end it before it has kept anything.
+    if (!isUnderWay()) return;
+    child.kill('SIGINT');
+    clearInterval(watch);
   }, 5);
   const code = await new Promise<number | null>((resolve, reject) => {
     child.on('error', reject).on('close', resolve);

@@ -4,13 +4,13 @@ import path from 'node:path';
 import { RECIPES } from '../../formats/gguf/recipes.ts';
 import { ONNX_SCHEMES } from '../../formats/onnx/schemes.ts';
 import { WEBGPU_SCHEMES } from '../../formats/webgpu/schemes.ts';
-import { sha256Text, treeDigests } from '../../test/support/digests.ts';
+import { folderDigest } from './folder-digest.ts';
 import { type HashedSource, writeSources } from './sources.ts';
 import { WAYS } from './ways.ts';
 
 /**
  * `npm run hashes`: writes three models to every target, at once, interrupted and resumed, in parts, and reproduced, and prints
- * one SHA-256 per folder. Two versions of plmpress that print the same write the same bytes.
+ * one SHA-256 per folder. Two versions of plmpress that print the same write the same bytes, but for the program of a bundle.
  */
 const folder = mkdtempSync(path.join(tmpdir(), 'plmpress-hashes-'));
 try {
@@ -21,7 +21,7 @@ try {
       for (const [way, write] of Object.entries(WAYS)) {
         const output = path.join(folder, source.name, format, way);
         await write(job, output, whole);
-        process.stdout.write(`${digest(output)}  ${source.name} ${format} ${way}\n`);
+        process.stdout.write(`${folderDigest(output)}  ${source.name} ${format} ${way}\n`);
       }
     }
   }
@@ -47,9 +47,4 @@ function jobOf({ place, statistics, passes }: HashedSource, format: string, targ
     ],
     flags: [...targets.flatMap((target) => ['--to', target]), ...own.flatMap((pass) => ['--pass', pass])],
   };
-}
-
-/** SHA-256 of the paths of all files and their digests. */
-function digest(output: string): string {
-  return sha256Text([...treeDigests(output)].map(([name, hash]) => `${hash}  ${name}\n`).join(''));
 }

@@ -142,8 +142,11 @@ describe('the GitHub action', () => {
     const inputs = { model: fixture('plm-tiny'), targets: 'gguf:q2_k', output, 'max-kld': '0.001' };
     const { code, log, outputs, summary } = await runAction(t, inputs);
     assert.equal(code, 6, log);
-    assert.match(log, /^::error title=plmpress::mean KLD.*, got 0\.0\d+, expected at most 0\.001/m);
-    assert.match(summary, /\*\*failed\*\* mean KLD/);
+    assert.match(
+      log,
+      /^::error title=plmpress::gguf:q2_k: mean KLD.*, got 0\.0\d+, expected at most 0\.001/m,
+    );
+    assert.match(summary, /\*\*failed\*\* gguf&#58;q2_k: mean KLD/);
     assert.match(summary, /\| gguf:q2_k \| [\d,]+ \| 0\.0\d+ \| \d\d\.\d\d % \| \*\*failed\*\* \|/);
     assert.ok(existsSync(outputs.report!));
   });
