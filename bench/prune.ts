@@ -61,7 +61,7 @@ export async function* benchPrune(argv: readonly string[]): AsyncGenerator<Measu
       }),
     );
     for (const [index, ours] of divergences.entries()) {
-      yield { what: CASES[index]!, ours, baseline: divergences.at(-1)!, unit: 'nats a token' };
+      yield { what: CASES[index]!, ours, baseline: divergences.at(-1)!, unit: 'nats per token' };
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });

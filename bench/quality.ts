@@ -88,7 +88,7 @@ export async function* benchQuality(argv: readonly string[]): AsyncGenerator<Mea
               what: `${recipe}, ${ours.bytes} of ${plain.bytes} bytes: ${lever} (${low.toFixed(3)} to ${high.toFixed(3)})`,
               ours: mean(ours.klds),
               baseline: mean(plain.klds),
-              unit: 'nats a token',
+              unit: 'nats per token',
             });
           }
         }

@@ -11,8 +11,8 @@ const CPU_MS = 'ms of processors';
 
 /**
  * `npm run bench -- webgpu [--rounds N] [--tokens N]`, on a GPU in software: kernels of a layer of PLM-1.8B in q4 behind a
- * full context, in Dawn, down_proj and attention beside others' ways; and tokens a second of plm-tiny in Chromium, beside
- * peers. All take turns; medians. Kernels cost processor time, tokens a second are those of the clock.
+ * full context, in Dawn, down_proj and attention beside others' ways; and tokens per second of plm-tiny in Chromium, beside
+ * peers. All take turns; medians. Kernels cost processor time, tokens per second are those of the clock.
  */
 export async function* benchWebgpu(argv: readonly string[]): AsyncGenerator<Measurement> {
   const { values } = parseArgs({

@@ -8,7 +8,7 @@ import type { Content } from './container/contents.ts';
 /**
  * Finds the importances of a model's matrices by their GGUF names. Like llama-quantize, it leaves those of the
  * embedding alone where they do not fit, for some tools write them by the token.
- * @throws PressError invalid-input where an entry has not one value a column: it is of another model.
+ * @throws PressError invalid-input where an entry has not one value per column: it is of another model.
  */
 export function matchImportances(contents: readonly Content[], imatrix: Imatrix) {
   const importances = new Map<string, Float32Array>();

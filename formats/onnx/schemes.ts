@@ -36,7 +36,7 @@ export const ONNX_SCHEMES: readonly OnnxScheme[] = [
   },
   {
     name: 'q8',
-    summary: '8 bits with one scale a row and 8-bit activations, for WebAssembly',
+    summary: '8 bits with one scale per row and 8-bit activations, for WebAssembly',
     dtype: 'q8',
     type: 'float',
     weights: (placer) => new RowWeights(placer),

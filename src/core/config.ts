@@ -55,7 +55,7 @@ export const CACHE_FORMS = ['latent', 'expanded'] as const;
 
 export type CacheForm = (typeof CACHE_FORMS)[number];
 
-/** KV-cache elements a token. */
+/** KV-cache elements per token. */
 export function kvCacheElements(config: PlmConfig, form: CacheForm): number {
   const perLayer =
     form === 'latent'
@@ -66,7 +66,7 @@ export function kvCacheElements(config: PlmConfig, form: CacheForm): number {
 
 const F16_BYTES = 2;
 
-/** Bytes of KV cache a token, in f16 as runtimes keep it. */
+/** Bytes of KV cache per token, in f16 as runtimes keep it. */
 export function kvCacheBytesPerToken(config: PlmConfig, form: CacheForm): number {
   return F16_BYTES * kvCacheElements(config, form);
 }

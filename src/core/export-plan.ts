@@ -35,13 +35,13 @@ export interface PlannedTensor {
   readonly offset: number;
   /** Whether `source` is the transpose of the tensor whose name it has. */
   readonly transposed?: true;
-  /** With Q8_0: one scale a row, the same in all of its blocks. */
+  /** With Q8_0: one scale per row, the same in all of its blocks. */
   readonly byRow?: true;
   /** With a scheme whose codes can be chosen one by one: round with error feedback. */
   readonly feedback?: Feedback;
   /** Where the parts of its blocks go, if not side by side at `offset`. */
   readonly packing?: Packing;
-  /** Weights of the squared errors, one a column, for schemes that take them. */
+  /** Weights of the squared errors, one per column, for schemes that take them. */
   readonly importance?: Float32Array;
 }
 
@@ -52,7 +52,7 @@ export interface Packing {
     readonly offset: number;
     readonly rowBytes: number;
   }[];
-  /** Takes rows of blocks apart: fills `rowBytes` bytes a row of each part. */
+  /** Takes rows of blocks apart: fills `rowBytes` bytes per row of each part. */
   pack(rows: Uint8Array, parts: readonly Uint8Array[]): void;
 }
 

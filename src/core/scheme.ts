@@ -65,7 +65,7 @@ export function transposedScheme(scheme: SchemeName): SchemeName {
   return SCHEMES[scheme].blockSize === 1 ? scheme : 'F32';
 }
 
-/** Average bits a weight, block scales included. */
+/** Average bits per weight, block scales included. */
 export function bitsPerWeight(scheme: SchemeName): number {
   const { blockSize, blockBytes } = SCHEMES[scheme];
   return (blockBytes * 8) / blockSize;

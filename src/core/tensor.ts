@@ -16,7 +16,7 @@ export interface Origin {
 
 /**
  * A lazy, immutable matrix. Everything but the bytes is known without I/O; the bytes come by rows into
- * memory that the caller owns, so that no tensor ever has to fit and no garbage outlives a chunk.
+ * memory that the caller owns, so that no tensor must fit in memory and no garbage outlives a chunk.
  */
 export interface Tensor {
   /** Name in the Hugging Face checkpoint, e.g. `model.layers.0.self_attn.q_proj.weight`. */

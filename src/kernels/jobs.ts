@@ -107,7 +107,7 @@ export const KERNELS = {
     tileWork: (job) => 4 * job.columns!,
   },
   /**
-   * Rotates `dim` values of each of `heads` vectors a token in place. `table` holds cos and sin side by side,
+   * Rotates `dim` values of each of `heads` vectors per token in place. `table` holds cos and sin side by side,
    * dim/2 pairs a position; token t stands at position `position` + t. `interleaved` 1: pairs (2i, 2i+1),
    * 0: pairs (i, i + dim/2). A tile is one token.
    */
@@ -210,7 +210,7 @@ export const KERNELS = {
     tileWork: (job) => 8 * job.columns!,
     scratch: (job) => job.columns! + ENCODER_SCRATCH,
   },
-  /** Rewrites rows into Q8_0 with one scale a row, the same in all of its blocks. A tile is one row. */
+  /** Rewrites rows into Q8_0 with one scale per row, the same in all of its blocks. A tile is one row. */
   quantizeByRow: {
     fields: ['source', 'sourceScheme', 'sourceRowBytes', 'target', 'targetRowBytes', 'rows', 'columns'],
     tiles: (job) => job.rows!,

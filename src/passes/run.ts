@@ -26,11 +26,11 @@ export function isPassRequest(text: string): boolean {
 /** Parses `NAME[:key=value,…]`. Throws `usage` for what is no such thing. */
 export function parsePassRequest(text: string): PassRequest {
   const [, name, list] = /^([a-z-]+)(?::(.+))?$/.exec(text) ?? [];
-  if (name === undefined) throw usage(`${JSON.stringify(text)} is no pass`, 'NAME or NAME:key=value,…');
+  if (name === undefined) throw usage(`${JSON.stringify(text)} is not a pass`, 'NAME or NAME:key=value,…');
   const options: Record<string, string> = Object.create(null);
   for (const part of list?.split(',') ?? []) {
     const [, key, value] = /^([a-z-]+)=(.+)$/.exec(part) ?? [];
-    if (key === undefined) throw usage(`${JSON.stringify(part)} is no option of a pass`, 'key=value');
+    if (key === undefined) throw usage(`${JSON.stringify(part)} is not a pass option`, 'key=value');
     options[key] = value!;
   }
   return { name, options };

@@ -158,7 +158,7 @@ function fileTable(manifest: Manifest): string[] {
   });
   const tokens = manifest.artifacts.find(({ verification }) => verification)?.verification?.tokens;
   return [
-    '| file | scheme | bytes | bits a weight | mean KLD | top-1 |',
+    '| file | scheme | bytes | bits per weight | mean KLD | top-1 |',
     '|---|---|---:|---:|---:|---:|',
     ...rows.map((row) => `| ${row.join(' | ')} |`),
     ...(tokens === undefined

@@ -112,7 +112,7 @@ async function planAgain(
   if (target.graph === undefined || !artifact.files.includes(GRAPH_LIST)) return target;
   const { graphs = [] } = artifact.options;
   if (!Array.isArray(graphs))
-    throw unsupported({ file: MANIFEST_NAME, field: 'options.graphs', what: 'is no list' });
+    throw unsupported({ file: MANIFEST_NAME, field: 'options.graphs', what: 'is not a list' });
   const others: FolderGraph[] = [];
   for (const name of graphs.slice(1)) {
     const other = manifest.artifacts.find((known) => known.target === name);

@@ -68,6 +68,6 @@ async function readPoints(file: string, key: string, force: boolean): Promise<Sw
   if (force) return [];
   throw new PressError('local-io', {
     file: name,
-    what: 'is no file of this sweep; --force replaces it',
+    what: 'belongs to another sweep; --force replaces it',
   });
 }

@@ -68,7 +68,7 @@ export interface Verification extends Comparison {
   readonly failures: readonly string[];
   /** Undefined where there is no limit: then the KLD is a figure, and the other checks alone have passed. */
   readonly maxKld: number | undefined;
-  /** What computed the artifact, and of graphs how many tokens a second. */
+  /** What computed the artifact, and of graphs how many tokens per second. */
   readonly engine: { readonly name: Engine; readonly tokensPerSecond?: number };
   /** Worst first. */
   readonly tensors: readonly VerifiedTensor[];

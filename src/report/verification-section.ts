@@ -48,9 +48,9 @@ export function verificationSection(title: string, verification: Verification, l
 }
 
 const VERDICTS: Readonly<Record<Outcome, string>> = {
-  passed: 'It still is its source',
+  passed: 'Matches its source',
   compared: 'Its tensors, hyperparameters and tokenizer pass; its divergence was measured without a limit',
-  failed: 'It differs from its source by more than its schemes explain',
+  failed: 'Differs from its source by more than its schemes explain',
 };
 
 /** An artifact that could not be compared, for what `failures` say. */
@@ -69,8 +69,8 @@ function measures({ kld, maxKld, top1, ppl, maxAbsError, tensors }: Verification
       value: formatSmall(kld.mean),
       remark:
         maxKld === undefined
-          ? 'nats a token, no limit asked'
-          : `nats a token, at most ${formatSmall(maxKld)}`,
+          ? 'nats per token, no limit asked'
+          : `nats per token, at most ${formatSmall(maxKld)}`,
     },
     {
       name: 'median KLD',
@@ -87,7 +87,7 @@ function measures({ kld, maxKld, top1, ppl, maxAbsError, tensors }: Verification
     {
       name: 'weights',
       value: formatBytes(bytes),
-      remark: `${((8 * bytes) / weights).toFixed(2)} bits a weight`,
+      remark: `${((8 * bytes) / weights).toFixed(2)} bits per weight`,
     },
   ];
 }

@@ -6,7 +6,7 @@ import type { Batch, InputSums, Vectors } from './batch.ts';
 import { from, sumColumns, sumMoments } from './operations.ts';
 import type { Site } from './site.ts';
 
-/** Sites of one vector a token: those of whole matrices. */
+/** Sites of one vector per token: those of whole matrices. */
 export type MomentSite = Exclude<Site, 'query' | 'context' | 'ffnOutput'>;
 
 /** What a runtime shall sum up beside squares. */

@@ -12,11 +12,11 @@ export interface Batch {
   readonly sums?: InputSums | undefined;
 }
 
-/** f32 vectors, one a token or one a token and head; of stride 0, one for all tokens. Strides count elements. */
+/** f32 vectors, one per token or one per token and head; of stride 0, one for all tokens. Strides count elements. */
 export interface Vectors {
   readonly pointer: Pointer;
   readonly stride: number;
-  /** Left out: one vector a token, which all heads share. */
+  /** Left out: one vector per token, which all heads share. */
   readonly headStride?: number;
 }
 

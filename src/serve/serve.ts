@@ -49,7 +49,7 @@ export async function serveBundles(folder: string, { host, port }: ServeOptions)
 
 function checkFolder(folder: string): void {
   try {
-    if (!statSync(folder).isDirectory()) throw invalidInput({ file: folder, what: 'is no folder' });
+    if (!statSync(folder).isDirectory()) throw invalidInput({ file: folder, what: 'is not a folder' });
     if (isBundle(folder) || bundlesIn(folder).length > 0) return;
   } catch (error) {
     throw (error as NodeJS.ErrnoException).code === undefined ? error : localIo(folder, error);

@@ -95,7 +95,7 @@ export interface BundleTensor {
   readonly layout: 'rows' | 'neurons';
   /** All rows, in order: codes of q4 and q8, floats of f16 and f32. */
   readonly values: readonly BundlePiece[];
-  /** f16 scales of q4 and q8, one a block; none of floats. */
+  /** f16 scales of q4 and q8, one per block; none of floats. */
   readonly scales: readonly BundlePiece[];
 }
 

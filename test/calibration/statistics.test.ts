@@ -244,7 +244,7 @@ describe('calibration', () => {
     assert.deepEqual(momentGroups(CONFIG, [], 1), [[]]);
   });
 
-  it('has six matrices a layer for quantizers, and the head apart', () => {
+  it('has six matrices per layer for quantizers, and the head apart', () => {
     const slots = sumSlots(PLM_1_8B);
     const inputs = slots.filter(({ kind }) => kind === 'input');
     assert.equal(inputs.length, 192);

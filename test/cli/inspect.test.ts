@@ -49,7 +49,7 @@ describe('inspect', () => {
     const { code, stdout, stderr } = await runCli(['inspect', TINY]);
     assert.deepEqual([code, stderr], [0, '']);
     assert.match(stdout, /^Model\n {2}name {6}plm-tiny\n/);
-    assert.match(stdout, /weights {3}8\.17 MB \(8,165,888 bytes\), 16\.00 bits a weight\n/);
+    assert.match(stdout, /weights {3}8\.17 MB \(8,165,888 bytes\), 16\.00 bits per weight\n/);
     assert.match(stdout, /KV cache {2}2,176 bytes per token latent, 5,120 expanded \(2\.4 times as many\)/);
     assert.match(stdout, /total +4\.08 M +4,082,944 {2}100\.0 %\n/);
     assert.match(stdout, /stop tokens {4}2000 <\|endoftext\|>, 2002 <\|im_end\|>\n/);

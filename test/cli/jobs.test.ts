@@ -122,7 +122,7 @@ describe('templates run', { skip: !hasBash && 'no bash here' }, () => {
     await assertWhole(folder);
   });
 
-  it('of GitHub, a job a part', async (t) => {
+  it('of GitHub, a job per part', async (t) => {
     const { folder, bash } = workplace(t);
     const [workflow] = blocks(docs('jobs.md'), 'yaml');
     const [convert, merge] = ['convert', 'merge'].map(

@@ -9,7 +9,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 const TINY = fixture('plm-tiny');
 
 describe('pruning from the command line', () => {
-  it('calibrates, prunes, tells a line a layer, verifies with the same statistics', async (t) => {
+  it('calibrates, prunes, tells a line per layer, verifies with the same statistics', async (t) => {
     const folder = temporaryFolder(t);
     const stats = path.join(folder, 'stats.gguf');
     const text = fixture('text', 'calibration.txt');

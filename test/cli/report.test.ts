@@ -106,7 +106,7 @@ describe('reports of other commands', () => {
     assert.ok(!existsSync(output));
   });
 
-  it('convert --verify writes one section a target', async (t) => {
+  it('convert --verify writes one section per target', async (t) => {
     const output = path.join(temporaryFolder(t), 'out');
     const file = path.join(output, 'report.html');
     const convert = (...more: string[]) =>

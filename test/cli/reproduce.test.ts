@@ -231,7 +231,7 @@ describe('reproduce', () => {
         6,
         /wide: is not the imatrix that gguf:q4_k_m/,
       ],
-      [[...right, '--adapter', adapter], 6, /adapter_config\.json: is no file of the recorded source/],
+      [[...right, '--adapter', adapter], 6, /adapter_config\.json: is not a file of the recorded source/],
       [
         [...right, '--statistics', statistics],
         2,

@@ -136,7 +136,7 @@ describe('sweep', () => {
       ...['sweep', TINY, '--to', 'gguf:q4_k_m', '--quality', 'fast', '--sizes', '70%', '-o', file],
     ]);
     assert.equal(other.code, 4, other.stderr);
-    assert.match(other.stderr, /points\.json: is no file of this sweep; --force replaces it/);
+    assert.match(other.stderr, /points\.json: belongs to another sweep; --force replaces it/);
     assert.equal(readFileSync(file, 'utf8'), kept);
     const { stdout: table } = await sweep('2400000');
     assert.match(table, /^ *at most +bytes +mean KLD +top-1 +predicted +matrices$/m);

@@ -54,7 +54,7 @@ describe('verify', () => {
     const folder = await artifact(t);
     const { code, stdout, stderr } = await verify(folder);
     assert.equal(code, 0, stderr);
-    assert.match(stdout, /^mean KLD \(nats a token\) +\d\S* +at most \S+$/m);
+    assert.match(stdout, /^mean KLD \(nats per token\) +\d\S* +at most \S+$/m);
     assert.match(stdout, /^top-1 agreement +9\d\.\d\d %/m);
     assert.match(stdout, /^worst of 38 tensors +scheme +relative RMS error +largest error$/m);
     assert.match(stdout, /^positions by KLD +\[[ .:=+*#@-]+\] {2}\S+ to \S+ nats$/m);

@@ -22,7 +22,7 @@ async function converted(t: TestContext, ...more: string[]): Promise<string> {
 }
 
 describe('WebGPU bundles on the command line', () => {
-  it('convert --verify writes a folder a scheme, and shows the names that files have got', async (t) => {
+  it('convert --verify writes a folder per scheme, and shows the names that files have got', async (t) => {
     const output = path.join(temporaryFolder(t), 'out');
     const targets = ['--to', 'webgpu:q4', '--to', 'webgpu:q8'];
     const stdout = await run('convert', TINY, ...targets, '-o', output, '--verify');

@@ -254,7 +254,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   },
   'a revision that is null': {
     act: always(isRevision, (response) => sendJson(response, 200, null)),
-    message: /PLM-Team\/plm-tiny@main: the answer is no JSON object$/,
+    message: /PLM-Team\/plm-tiny@main: the answer is not a JSON object$/,
   },
   'a listing that is longer than any': {
     act: always(isTree, (response) => {

@@ -3,7 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import test from 'node:test';
 import { writeFully } from '../../src/io/staging/write-fully.ts';
 
-/** A file that takes at most `most` bytes a call. */
+/** A file that takes at most `most` bytes per call. */
 function reluctantFile(most: number): { handle: FileHandle; content: number[] } {
   const content: number[] = [];
   const write = async (bytes: Uint8Array, at: number, length: number, position: number) => {

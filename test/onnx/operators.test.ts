@@ -425,7 +425,7 @@ const CLOSE: Readonly<Record<string, NodeCase>> = {
       inputs: [variable(random(type, [2, 5, 17])), constant(random(type, [17, 9]))],
       outputs: [type],
     },
-    'MatMul with constants, one a head': {
+    'MatMul with constants, one per head': {
       opType: 'MatMul',
       inputs: [variable(random(type, [2, 3, 5, 17])), constant(random(type, [3, 17, 9]))],
       outputs: [type],

@@ -27,7 +27,7 @@ describe('a matrix of jobs', () => {
     assert.equal(jobMatrix(request).include.length, 6);
   });
 
-  it('has a job a part, whose names begin with that of the whole', () => {
+  it('has a job per part, whose names begin with that of the whole', () => {
     const request = { models: ['plm'], targets: ['webgpu:q8'], shards: 3 };
     assert.deepEqual(jobMatrix(request).include[1], {
       name: 'plm-webgpu-q8.part-2-of-3',

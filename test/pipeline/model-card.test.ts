@@ -88,7 +88,7 @@ describe('model card', () => {
     assert.ok(!card().includes('base_model_relation'));
   });
 
-  it('tells bytes, bits a weight and what was verified', () => {
+  it('tells bytes, bits per weight and what was verified', () => {
     const verification = { tokens: 2048, meanKld: 0.0012345, top1: 0.97531, texts: [] };
     const text = card({ manifest: manifest(artifact({ verification })) });
     const bits = ((8 * (1152 + 1024)) / (8 * 256 + 256)).toFixed(2);

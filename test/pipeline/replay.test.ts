@@ -193,7 +193,7 @@ describe('a target is planned again from its record', () => {
     [
       'a pass that is none',
       { target: 'gguf:q8_0', options: { recipe: 'q8_0' }, passes: ['Sparkle!'] },
-      ...(['unsupported', /cannot be planned again: "Sparkle!" is no pass/] as const),
+      ...(['unsupported', /cannot be planned again: "Sparkle!" is not a pass/] as const),
     ],
   ];
   it('whose patterns explode in other engines', async () => {

@@ -154,7 +154,7 @@ test('only what is missing is made', async (t) => {
   await bench.interrupt();
   const { left, notes } = await bench.run();
   assert.ok(left! < all!, `${left} of ${all} bytes`);
-  assert.match(notes[0]!, /^goes on where a run was interrupted: \d+ of \d+ tensors are there$/);
+  assert.match(notes[0]!, /^resuming an interrupted run: \d+ of \d+ tensors done$/);
   assert.deepEqual(
     readdirSync(bench.output).filter((name) => name.startsWith('.')),
     [],
@@ -353,7 +353,7 @@ test('a conversion from the Hub without a copy goes on after the network has fai
   await assert.rejects(run(output, true), { failure: 'network' });
   assert.ok(statSync(path.join(output, STAGING_NAME, 'journal')).size > 0);
   server.misbehaviours.length = 0;
-  assert.match((await run(output, true))[0]!, /^goes on where a run was interrupted/);
+  assert.match((await run(output, true))[0]!, /^resuming an interrupted run/);
   assert.deepEqual(treeDigests(output), treeDigests(`${output}-whole`));
 });
 

@@ -87,7 +87,7 @@ test('bytes and errors are those of the plain codecs, whatever threads and chunk
   for (const threads of [1, 2, 5]) {
     for (const rows of [1, 3, 7, ROWS, 1000]) {
       const outcome = await run(sources, 'Q8_0', { threads, slot: slotOf(rows) });
-      assert.deepEqual(outcome, expected, `${threads} threads, ${rows} rows a chunk`);
+      assert.deepEqual(outcome, expected, `${threads} threads, ${rows} rows per chunk`);
     }
   }
 });

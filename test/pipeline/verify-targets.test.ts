@@ -340,7 +340,7 @@ it('a GGUF for llama.cpp with a cache of latents fails by the name of what it st
   await assertNamed(source, written!, damagesOf(source, TOKEN).deepseek2);
 });
 
-it('the bundle of a model pruned by layer has a width a layer', async () => {
+it('the bundle of a model pruned by layer has a width per layer', async () => {
   const source = memoryModel(PRUNABLE);
   const pass = parsePassRequest(`${PRUNED_PASS},budget=0.2,widths=layer`);
   const [written] = await write(source, ['webgpu:q8'], {

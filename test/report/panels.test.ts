@@ -48,7 +48,7 @@ describe('the treemap', () => {
 });
 
 describe('the heat map', () => {
-  it('has a row a layer, a column a role, the darkest for the largest error', () => {
+  it('has a row per layer, a column a role, the darkest for the largest error', () => {
     const { figure, chart } = tensorErrorsPanel(VERIFICATION.tensors);
     const rows = figure!.text.match(/<tr><th scope="row">\d<\/th>.*?<\/tr>/g)!;
     assert.equal(rows.length, 2);

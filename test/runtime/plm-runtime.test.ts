@@ -50,7 +50,7 @@ const GEOMETRIES: Readonly<Record<string, Partial<PlmConfig>>> = {
   'one head': { numAttentionHeads: 1 },
   'nope wider than v': { qkNopeHeadDim: 24, vHeadDim: 12 },
   'v wider than nope': { qkNopeHeadDim: 8, vHeadDim: 20 },
-  'an own FFN width a layer': { intermediateSizes: [32, 160] },
+  'an own FFN width per layer': { intermediateSizes: [32, 160] },
   'a bias of down_proj': { ffnBias: true },
   'sizes that no vector width divides': {
     hiddenSize: 50,

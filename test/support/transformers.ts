@@ -120,7 +120,7 @@ export async function logitsOf(task: {
   }
 }
 
-/** What `logitsOf` gives, a row a position. */
+/** What `logitsOf` gives, a row per position. */
 export function logitRows({ logits, shape }: Awaited<ReturnType<typeof logitsOf>>): Float32Array[] {
   const [, positions, width] = shape as [number, number, number];
   return Array.from({ length: positions }, (_, row) =>

@@ -25,7 +25,7 @@ export interface BlockLayout extends Pick<Tensor, 'name' | 'shape' | 'origin'> {
   readonly scheme: BlockScheme;
   /** Bytes of a stored scale: an f16 or an f32. */
   readonly scaleBytes: 2 | 4;
-  /** One scale a row instead of one a block. */
+  /** One scale per row instead of one per block. */
   readonly byRow: boolean;
   /** Codes of a row as stored; behind them rows are padded with codes of 0. */
   readonly storedColumns: number;

@@ -13,7 +13,7 @@ import { addByHead } from './heads.ts';
 import type { Placer } from './placer.ts';
 import type { Weights } from './weights.ts';
 
-/** Multiply activations that are rounded to 8 bits a block, in integers: without it CPUs take paths many times slower. */
+/** Multiply activations that are rounded to 8 bits per block, in integers: without it CPUs take paths many times slower. */
 const INT8_ACTIVATIONS = 4;
 
 /** Code of 0 in a byte. */

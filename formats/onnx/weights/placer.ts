@@ -32,7 +32,7 @@ export interface PackedPart {
 
 export interface PackedOptions {
   readonly parts: readonly PackedPart[];
-  /** One scale a row. */
+  /** One scale per row. */
   readonly byRow?: true;
 }
 

@@ -84,7 +84,7 @@ export function parseBundleManifest(text: string, file: string): BundleManifest 
 function parseModel(model: JsonField): BundleModel {
   const width = (key: string) => model.at(key).integer(1, MAX_WIDTH);
   const widths = model.at('intermediate_sizes').items(MAX_LAYERS);
-  if (widths.length === 0) throw model.at('intermediate_sizes').unexpected('one width a layer');
+  if (widths.length === 0) throw model.at('intermediate_sizes').unexpected('one width per layer');
   return {
     vocab_size: model.at('vocab_size').integer(1, MAX_VOCABULARY),
     hidden_size: width('hidden_size'),
@@ -191,7 +191,7 @@ function parseSelfTest(field: JsonField, model: BundleModel): SelfTest {
   const logits = field.at('logits');
   const values = logits.at('values').items(MAX_TEST_ITEMS);
   const held = ids(logits.at('ids'));
-  if (values.length !== held.length) throw logits.at('values').unexpected('one value a token');
+  if (values.length !== held.length) throw logits.at('values').unexpected('one value per token');
   return {
     prompt,
     likeliest,

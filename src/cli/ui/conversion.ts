@@ -40,7 +40,7 @@ export function conversionLines(conversion: Conversion, theme: Theme): string[] 
     { header: 'file' },
     { header: 'size', align: 'right' },
     { header: 'bytes', align: 'right' },
-    { header: 'bits a weight', align: 'right' },
+    { header: 'bits per weight', align: 'right' },
     ...(manifest === undefined ? [] : [{ header: 'worst tensor error' }]),
   ];
   const table = renderTable(columns, rows, theme.dim);

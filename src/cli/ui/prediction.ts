@@ -13,16 +13,16 @@ export function predictionLines(prediction: Prediction, theme: Theme): string[] 
     '',
     ...deviceTable(prediction, theme),
     '',
-    'Tokens a second are ceilings of the memory, with an empty and with a full context.',
+    'Tokens per second are upper bounds from memory bandwidth, with an empty and with a full context.',
   ];
 }
 
 function targetTable({ targets }: Prediction, theme: Theme): string[] {
   const columns = [
     'file',
-    'weights a token',
-    'GFLOPs a token',
-    'cache a token',
+    'weights per token',
+    'GFLOPs per token',
+    'cache per token',
     'cache',
     'overhead',
     'peak memory',

@@ -27,7 +27,7 @@ export function makeReporter(options: ReporterOptions): Reporter {
   return options.style === 'animated' ? new AnimatedReporter(options) : new LineReporter(options);
 }
 
-/** Terminals show some 12 changes a second as movement. */
+/** Terminals show some 12 changes per second as movement. */
 const FRAME_MS = 80;
 /** Phases that end sooner leave no line: nobody waited for them. */
 const REMEMBERED_SECONDS = 1;

@@ -41,7 +41,7 @@ export function summarizeVerification(verification: Verification): string {
 export function verificationTable(verification: Verification, theme: Theme): string[] {
   const { kld, maxKld, top1, ppl, maxAbsError, engine } = verification;
   const rows = [
-    ['mean KLD (nats a token)', formatSmall(kld.mean), limitText(maxKld)],
+    ['mean KLD (nats per token)', formatSmall(kld.mean), limitText(maxKld)],
     ['median KLD', formatSmall(kld.median), ''],
     ['99th percentile KLD', formatSmall(kld.p99), ''],
     ['largest KLD', formatSmall(kld.max), ''],
@@ -51,7 +51,7 @@ export function verificationTable(verification: Verification, theme: Theme): str
     ['largest error of a logit', formatSmall(maxAbsError), ''],
     ...(engine.tokensPerSecond === undefined
       ? []
-      : [[`tokens a second (${engine.name})`, formatRate(engine.tokensPerSecond) ?? '', '']]),
+      : [[`tokens per second (${engine.name})`, formatRate(engine.tokensPerSecond) ?? '', '']]),
   ];
   const columns = [{ header: 'measure' }, { header: 'value', align: 'right' as const }, { header: 'limit' }];
   return renderTable(columns, rows, theme.dim);

@@ -100,5 +100,5 @@ function assertJson(name: string, bytes: Buffer): void {
   } catch {
     throw hubFault(name, 'the answer is not JSON');
   }
-  if (typeof value !== 'object' || value === null) throw hubFault(name, 'the answer is no JSON object');
+  if (typeof value !== 'object' || value === null) throw hubFault(name, 'the answer is not a JSON object');
 }

@@ -3,7 +3,7 @@ import { BLOCK_ATTRIBUTES } from './block-attributes.ts';
 import { gatherStoredRows } from './gather.ts';
 import { FLOATS, type Operator } from './operator.ts';
 
-/** Rows of a matrix [V, D] stored as codes [V, D * bits / 8] and a scale a block, decoded. */
+/** Rows of a matrix [V, D] stored as codes [V, D * bits / 8] and a scale per block, decoded. */
 export const gatherBlockQuantized: Operator = {
   inputs: [3, 3],
   outputs: [1, 1],

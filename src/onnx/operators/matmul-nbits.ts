@@ -14,7 +14,7 @@ const SIZE = {
 } as const;
 
 /**
- * x W^T, where W [N, K] is stored as codes [N, blocks, bytes of a block], low bits first, and a scale a block: a weight is
+ * x W^T, where W [N, K] is stored as codes [N, blocks, bytes of a block], low bits first, and a scale per block: a weight is
  * (code - 2^(bits-1)) * scale.
  */
 export const matmulNBits: Operator = {

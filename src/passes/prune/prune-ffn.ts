@@ -148,7 +148,7 @@ function keepColumns(layer: PrunedLayer, down: Tensor, compensation: string, rep
   });
 }
 
-/** W_R E[h_R], a value a row of down_proj. */
+/** W_R E[h_R], a value per row of down_proj. */
 function meanOfRemoved({ statistics, layer, removed }: PrunedLayer, down: Tensor): Tensor {
   const { means } = statistics.neurons[layer]!;
   return {

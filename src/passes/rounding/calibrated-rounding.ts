@@ -18,7 +18,7 @@ export type Quality = (typeof QUALITIES)[number];
 export interface CalibratedRounding {
   /** What a person should know, one line each. */
   readonly notes: readonly string[];
-  /** Weights of squared errors, one a column; undefined where nothing is known. `columns`: those that pad rows included. */
+  /** Weights of squared errors, one per column; undefined where nothing is known. `columns`: those that pad rows included. */
   importances(slot: TensorSlot, columns?: number): Float32Array | undefined;
   /** Error feedback, if it is wanted and the slot is one matrix; `columns` as above. */
   feedback(slot: TensorSlot, columns?: number): Feedback | undefined;
@@ -37,7 +37,7 @@ const PRIOR_TOKENS = 256;
 const LOOK_UP_SHARE = 0.3;
 
 /**
- * @throws PressError, of its functions: invalid-input where an entry has not one value a column: it is of another model; usage
+ * @throws PressError, of its functions: invalid-input where an entry has not one value per column: it is of another model; usage
  * where `best` lacks second moments.
  */
 export function calibratedRounding(model: Model, quality: Quality): CalibratedRounding {
@@ -128,14 +128,13 @@ function ofAnotherModel(file: string, name: string, got: number, columns: number
     field: `entry "${name}"`,
     what: 'channels',
     got,
-    expected: `${columns}, one a column`,
+    expected: `${columns}, one per column`,
   });
 }
 
 function momentsMissing({ role }: TensorSlot, names: readonly string[]): PressError {
   const kept = role === 'embed_tokens' && names.length > 0 ? 'lm_head' : (TWINS[role] ?? role);
   return usage(
-    `--quality best lacks second moments of the inputs of ${role}`,
-    `--statistics of \`plmpress calibrate --second-moments ${kept} …\`, or all`,
+    `--quality best lacks second moments of the inputs of ${role}: run \`plmpress calibrate --second-moments ${kept}\` (or all) and pass its file as --statistics`,
   );
 }

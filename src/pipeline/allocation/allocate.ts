@@ -38,7 +38,7 @@ export interface Allocation {
   readonly ffnWidth?: number;
   /** Of the artifact. */
   readonly bytes: number;
-  /** Mean KLD in nats a token, and what was measured over how many tokens. */
+  /** Mean KLD in nats per token, and what was measured over how many tokens. */
   readonly predictedKld: number;
   readonly measuredKld: number;
   readonly tokens: number;

@@ -22,7 +22,7 @@ export interface OverContext {
 /** A target on a device. */
 export interface DeviceCost {
   readonly name: string;
-  /** Most tokens a second that the memory lets through: bandwidth / bytes a token. */
+  /** Most tokens per second that the memory lets through: bandwidth / bytes per token. */
   readonly tokensPerSecond: OverContext;
   readonly usableBytes: number;
   readonly fits: boolean;

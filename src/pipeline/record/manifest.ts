@@ -62,7 +62,7 @@ export interface ManifestArtifact {
 export interface ManifestVerification {
   /** Positions compared. */
   readonly tokens: number;
-  /** In nats a token. */
+  /** In nats per token. */
   readonly meanKld: number;
   /** Share of positions where both hold the same token for the likeliest. */
   readonly top1: number;

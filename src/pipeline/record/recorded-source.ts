@@ -94,7 +94,7 @@ async function asRecorded(
   return { ...model, name, ...(origin && { origin }), files };
 }
 
-const UNRECORDED = 'is no file of the recorded source';
+const UNRECORDED = 'is not a file of the recorded source';
 
 /** The record has a file where the source has another or none. */
 function otherFile({ files }: Model, recorded: string, found: string | undefined): PressError {

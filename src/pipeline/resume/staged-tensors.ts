@@ -96,7 +96,7 @@ export class StagedTensors implements Ledger {
     const [kept, all] = [this.#known.size, this.#tensors.length];
     progress?.({
       kind: 'note',
-      message: `goes on where a run was interrupted: ${formatCount(kept)} of ${formatCounted(all, 'tensor')} are there`,
+      message: `resuming an interrupted run: ${formatCount(kept)} of ${formatCounted(all, 'tensor')} done`,
     });
   }
 

@@ -22,7 +22,7 @@ export function kldHistogramPanel({ positions, kld }: Pick<Verification, 'positi
   ];
   const panel: Panel = {
     title,
-    note: ['KL(source || artifact) in nats a token, on a logarithmic axis.', ...aside].join(' '),
+    note: ['KL(source || artifact) in nats per token, on a logarithmic axis.', ...aside].join(' '),
     table: {
       columns: [
         { header: 'KLD' },

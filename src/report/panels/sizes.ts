@@ -34,7 +34,7 @@ export function sizesPanel(tensors: readonly VerifiedTensor[]): Panel {
         { header: 'scheme' },
         { header: 'shape' },
         { header: 'bytes', align: 'right' },
-        { header: 'bits a weight', align: 'right' },
+        { header: 'bits per weight', align: 'right' },
         { header: 'relative RMS error', align: 'right' },
         { header: 'largest error', align: 'right' },
       ],
@@ -113,7 +113,7 @@ function schemeCells(tensors: readonly VerifiedTensor[], area: Rectangle, fill: 
 }
 
 function cell(tensor: VerifiedTensor, { x, y, width, height }: Rectangle, fill: string): Markup {
-  const what = `${tensor.name}: ${tensor.scheme}, ${formatCount(tensor.bytes)} bytes, ${bitsOf(tensor)} bits a weight, relative RMS error ${formatSmall(tensor.relativeRmsError)}`;
+  const what = `${tensor.name}: ${tensor.scheme}, ${formatCount(tensor.bytes)} bytes, ${bitsOf(tensor)} bits per weight, relative RMS error ${formatSmall(tensor.relativeRmsError)}`;
   return html`<rect x="${coordinate(x)}" y="${coordinate(y)}" width="${coordinate(width)}" height="${coordinate(height)}" fill="${fill}"><title>${what}</title></rect>`;
 }
 

@@ -5,11 +5,11 @@ import type { Vectors } from '../batch.ts';
 export interface KvCacheSize {
   readonly layers: number;
   readonly positions: number;
-  /** f32 elements a position and layer. */
+  /** f32 elements per position and layer. */
   readonly width: number;
 }
 
-/** One vector a layer and position. Which positions are filled is known to the runtime alone. */
+/** One vector per layer and position. Which positions are filled is known to the runtime alone. */
 export class KvCache {
   readonly #layers: readonly Pointer[];
   readonly #width: number;

@@ -85,7 +85,7 @@ export class DeviceWeights {
   matrix(...names: string[]): DeviceMatrix {
     const tensors = names.map((name) => this.#tensor(name));
     const [first] = tensors;
-    if (first === undefined || first.scheme === 'f32') throw invalid(names[0]!, 'is no matrix');
+    if (first === undefined || first.scheme === 'f32') throw invalid(names[0]!, 'is not a matrix');
     const known = this.#matrices.get(first.name);
     if (known !== undefined) return known;
     const rows = tensors.reduce((sum, tensor) => sum + tensor.rows, 0);
@@ -113,7 +113,7 @@ export class DeviceWeights {
   /** Room for a vector of floats. */
   vector(name: string): GPUBuffer {
     const tensor = this.#tensor(name);
-    if (tensor.scheme !== 'f32' || tensor.rows !== 1) throw invalid(name, 'is no vector');
+    if (tensor.scheme !== 'f32' || tensor.rows !== 1) throw invalid(name, 'is not a vector');
     const values = this.#allocate(name, valueRowBytes(tensor));
     this.#places.set(name, { slices: [{ firstRow: 0, rows: 1, values, scales: this.#none }], firstRow: 0 });
     return values;

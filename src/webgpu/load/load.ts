@@ -82,7 +82,7 @@ async function readTokenizer(
     return new Tokenizer(spec);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new BundleError('invalid-bundle', `${file}: is no tokenizer: ${message}`, { cause: error });
+    throw new BundleError('invalid-bundle', `${file}: is not a tokenizer: ${message}`, { cause: error });
   }
 }
 

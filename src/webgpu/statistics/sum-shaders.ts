@@ -15,7 +15,7 @@ export const SUM_COLUMNS = 64;
 /** By what values are multiplied before they are squared. */
 const SCALES = { none, norm, mass };
 
-/** Vectors of a batch, one a token. */
+/** Vectors of a batch, one per token. */
 export interface VectorsShape {
   readonly columns: number;
   /** Distance of tokens in floats, and where the first begins. */

@@ -121,7 +121,7 @@ describe('--quality best', () => {
       );
     const refusal = pressFailure(
       'invalid-input',
-      /^made-up: entry "blk\.1\.attn_q\.weight": channels, got 9, expected 256, one a column$/,
+      /^made-up: entry "blk\.1\.attn_q\.weight": channels, got 9, expected 256, one per column$/,
     );
     const { meanSquares, moments } = statistics;
     assert.throws(planned({ meanSquares: new Map([...meanSquares, [name, new Float32Array(9)]]) }), refusal);

@@ -21,7 +21,7 @@ interface Case {
   readonly prompts: readonly string[];
 }
 
-/** One prompt on the GPU, for in software it takes seconds a token. It has no kernel for q8's products. */
+/** One prompt on the GPU, for in software it takes seconds per token. It has no kernel for q8's products. */
 const CASES: readonly Case[] = [
   { device: 'wasm', scheme: 'q8', prompts: CLEAR_PROMPTS.slice(0, 2) },
   { device: 'wasm', dtype: 'q4', scheme: 'q4', prompts: CLEAR_PROMPTS.slice(0, 2) },

@@ -22,7 +22,7 @@ const LIMITS = { f32: 2e-4, f16: 5e-2 };
 
 /**
  * Largest difference of a logit from the runtime on the same rounded weights, f32 activations: what rounding activations
- * costs. q4: to 8 bits a block of 32, measured 0.21. q4f16: that and f16, measured 0.21. q8: to 8 bits a tensor, measured 0.65.
+ * costs. q4: to 8 bits per block of 32, measured 0.21. q4f16: that and f16, measured 0.21. q8: to 8 bits per tensor, measured 0.65.
  */
 const ROUNDED_ACTIVATIONS = { q4: 0.4, q4f16: 0.4, q8: 1.2 };
 

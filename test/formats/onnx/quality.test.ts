@@ -44,7 +44,7 @@ it('importances of another model are refused', async () => {
     planTarget({ ...memoryModel(SMALL_PLM), importances }, 'onnx:q4'),
     pressFailure(
       'invalid-input',
-      /^other\.gguf: entry "blk\.1\.attn_q\.weight": channels, got 9, expected 256, one a column$/,
+      /^other\.gguf: entry "blk\.1\.attn_q\.weight": channels, got 9, expected 256, one per column$/,
     ),
   );
 });

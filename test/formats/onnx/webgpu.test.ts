@@ -17,7 +17,7 @@ import { fixture } from '../../support/paths.ts';
  * Graphs on ONNX Runtime's WebGPU kernels, which have no f16 in software, against the runtime on the same weights.
  *
  * Largest difference of a logit of plm-tiny; they are up to 30. f32: sums in another order, measured 1.8e-5. q4: kernels round
- * activations to 8 bits a block of 128, measured 0.25.
+ * activations to 8 bits per block of 128, measured 0.25.
  */
 const LIMITS = { f32: 2e-4, q4: 0.5 };
 

@@ -326,7 +326,7 @@ describe('a damaged manifest is refused', () => {
       (m) => {
         m.model.intermediate_sizes = [];
       },
-      /one width a layer/,
+      /one width per layer/,
     ],
     [
       'rates above 1',

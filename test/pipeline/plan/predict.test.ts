@@ -17,7 +17,7 @@ async function predicted(recipe: string, options: TargetOptions = {}, context?: 
 }
 
 describe('the figures of PLM-1.8B', () => {
-  it('KV cache: bytes a token', async () => {
+  it('KV cache: bytes per token', async () => {
     assert.equal(kvCacheBytesPerToken(PLM_1_8B, 'expanded'), 327_680);
     assert.equal(kvCacheBytesPerToken(PLM_1_8B, 'latent'), 36_864);
   });

@@ -36,7 +36,7 @@ Sizes are 500M, 3.5GB (decimal) or 512MiB (binary). \`plmpress schemes\` lists t
 A tensor takes the first of these that is given: --token-embedding-type, the first --tensor-type that matches anywhere in
 its GGUF name (blk.0.attn_q.weight), --plan or --target-size, --pure, the rule of the target. Vectors stay F32. Bundles of
 webgpu take the schemes q4, q8 and f16 there, and patterns that match in the names of checkpoints (self_attn.q_proj) as well.
---gguf-arch deepseek2 makes files that run with a KV cache of a ninth of the bytes and with flash attention, but hold the
+--gguf-arch deepseek2 makes files that run with a KV cache one ninth the size and with flash attention, but hold the
 first matrix of every FFN twice; docs/gguf.md says when that pays.
 An option that would change nothing is refused; where it changes nothing in some of the targets, a note says so.
 All targets are written, or none: files get their names when they are whole and on the disk, and a run that fails
@@ -59,7 +59,7 @@ export type RunConvert = (session: Session, request: PressRequest) => Promise<vo
 
 export function convertCommand(open: OpenSession, run: RunConvert = convertAndTell): Command {
   return new Command('convert')
-    .description('convert a model into artifacts, with a record of all that was done in plmpress.json')
+    .description('convert a model into artifacts, recorded in plmpress.json')
     .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
     .requiredOption(
       '--to <target>',
@@ -189,7 +189,7 @@ export function convertCommand(open: OpenSession, run: RunConvert = convertAndTe
     .addOption(threadsOption())
     .option(
       '--max-memory <size>',
-      'limit of memory; default: the memory of this machine or container',
+      'memory limit; default: the memory of this machine or container',
       parseSize,
     )
     .optionsGroup('Check:')
@@ -203,7 +203,7 @@ export function convertCommand(open: OpenSession, run: RunConvert = convertAndTe
     .addOption(
       new ScopedOption(
         '--max-kld <x>',
-        'most mean KLD in nats a token that --verify lets pass; default: by the coarsest scheme',
+        'most mean KLD in nats per token that --verify lets pass; default: by the coarsest scheme',
       )
         .argParser(parseNumber(0))
         .needs('--verify'),

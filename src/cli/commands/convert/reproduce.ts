@@ -27,7 +27,7 @@ Examples:
 
 export function reproduceCommand(open: OpenSession): Command {
   const command = new Command('reproduce')
-    .description('make the artifacts of a plmpress.json again, and say whether the bytes are the same')
+    .description('make the artifacts of a plmpress.json again and compare the bytes')
     .argument('<manifest>', 'a plmpress.json, or its folder');
   return withRecordedOptions(command)
     .option('--only <file>', 'only the artifact that this file belongs to; repeatable', collect)

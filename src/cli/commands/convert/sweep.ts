@@ -48,7 +48,7 @@ Examples:
 
 export function sweepCommand(open: OpenSession): Command {
   return new Command('sweep')
-    .description('choose the schemes of a GGUF for several sizes, and tell what each costs')
+    .description('choose the schemes of a GGUF for several sizes, and measure what each costs')
     .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
     .requiredOption('--to <gguf:recipe>', 'what to write, as gguf:q4_k_m', parseTarget)
     .requiredOption('--sizes <sizes>', 'sizes separated by commas: 700MB,900MB or 60%,80%,100%', parseSizes)

@@ -51,7 +51,7 @@ Examples:
 
 export function verifyCommand(open: OpenSession): Command {
   return new Command('verify')
-    .description('prove that an artifact still is its source')
+    .description('check an artifact against its source')
     .argument('<artifact>', '.gguf file, ONNX graph, folder of a WebGPU bundle, or a folder of these')
     .requiredOption(
       '--against <source>',

@@ -7,7 +7,7 @@ import { ScopedOption } from '../../scoped-option.ts';
 export function ggufArchOption(): ScopedOption {
   return new ScopedOption(
     '--gguf-arch <arch>',
-    'what a GGUF is to llama.cpp: its arch for PLM, or one with a latent KV cache',
+    'llama.cpp architecture to write: its own for PLM, or one with a latent KV cache',
   )
     .choices(GGUF_ARCHITECTURES)
     .default('plm')

@@ -31,7 +31,7 @@ Examples:
 
 export function pullCommand(open: OpenSession): Command {
   return new Command('pull')
-    .description('bring a model from the Hugging Face Hub, verified')
+    .description('download a model from the Hugging Face Hub and verify it')
     .argument('<id>', 'org/name[@revision]')
     .option('-o, --output <dir>', 'put the files into a folder instead of the cache')
     .option('--all', 'every file of the repository, not only what its model needs')

@@ -33,7 +33,7 @@ Examples:
 
 export function pushCommand(open: OpenSession): Command {
   return new Command('push')
-    .description('put artifacts on the Hugging Face Hub, with a model card, in one commit')
+    .description('upload artifacts to the Hugging Face Hub, with a model card, in one commit')
     .argument('<dir>', 'folder that convert has written')
     .requiredOption('--repo <id>', 'org/name[@branch]')
     .addOption(

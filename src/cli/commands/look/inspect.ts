@@ -32,7 +32,7 @@ Examples:
 
 export function inspectCommand(open: OpenSession): Command {
   return new Command('inspect')
-    .description('say what a model is: geometry, parameters, tensors, tokenizer, metadata')
+    .description('show a model: geometry, parameters, tensors, tokenizer, metadata')
     .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
     .addHelpText('after', HELP)
     .action(async (source: string) => {
@@ -134,7 +134,7 @@ function modelFacts({ name, format, files, bytes, bitsPerWeight, config, ...rest
   return [
     ['name', visible(name, SHOWN)],
     ['format', `${format}, ${formatCounted(files.length, 'file')}`],
-    ['weights', `${formatBytesExactly(bytes)}, ${bitsPerWeight.toFixed(2)} bits a weight`],
+    ['weights', `${formatBytesExactly(bytes)}, ${bitsPerWeight.toFixed(2)} bits per weight`],
     ['layers', `${formatCount(config.numHiddenLayers)}, hidden size ${formatCount(config.hiddenSize)}`],
     ['heads', `${numAttentionHeads}, nope ${qkNopeHeadDim}, rope ${qkRopeHeadDim}, v ${vHeadDim}`],
     ['latent', `kv_lora_rank ${kvLoraRank}, q_lora_rank ${qLoraRank ?? 'none'}`],

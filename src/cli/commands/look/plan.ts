@@ -39,7 +39,7 @@ Examples:
 
 export function planCommand(open: OpenSession): Command {
   return new Command('plan')
-    .description('predict what targets cost on devices: bytes, FLOPs, memory, tokens a second')
+    .description('predict what targets cost on devices: bytes, FLOPs, memory, tokens per second')
     .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
     .option(
       '--to <target>',

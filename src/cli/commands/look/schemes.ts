@@ -56,9 +56,9 @@ function tables(
       [
         { header: 'scheme' },
         { header: 'ggml type', align: 'right' },
-        { header: 'bits a weight', align: 'right' },
-        { header: 'weights a block', align: 'right' },
-        { header: 'bytes a block', align: 'right' },
+        { header: 'bits per weight', align: 'right' },
+        { header: 'weights per block', align: 'right' },
+        { header: 'bytes per block', align: 'right' },
         { header: 'write' },
       ],
       schemes.map((scheme) => [

@@ -14,7 +14,7 @@ Examples:
 
 export function tokenizeCommand(open: OpenSession): Command {
   return new Command('tokenize')
-    .description('turn text into token ids')
+    .description('encode text as token ids')
     .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
     .argument('<text>', 'the text')
     .option('--special', 'take the text of special tokens for the tokens')

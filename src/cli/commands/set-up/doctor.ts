@@ -8,7 +8,7 @@ import type { Theme } from '../../ui/terminal/theme.ts';
 
 const HELP = `
 A note is about something that only some want. A problem makes conversions fail, and sets the exit code to the one that they
-would end with: 7 for Node.js and WebAssembly, 4 for memory that the system does not give, 2 for settings that cannot be meant, 5
+would end with: 7 for Node.js and WebAssembly, 4 for memory that the system does not give, 2 for invalid settings, 5
 for a Hub that does not answer. Tokens are never shown, nor is the name of the machine; the home folder is ~.
 
 Examples:
@@ -18,7 +18,7 @@ Examples:
 
 export function doctorCommand(open: OpenSession): Command {
   return new Command('doctor')
-    .description('look at what this machine has of what conversions want, and say what to do')
+    .description('check this machine for what conversions need, and say what to do')
     .option('--online', 'ask the Hub whether it answers, and takes the token')
     .addHelpText('after', HELP)
     .action(async ({ online = false }: { readonly online?: boolean }) => {

@@ -12,7 +12,7 @@ interface MatrixFlags {
 }
 
 const HELP = `
-One job each for every model, target and size; sizes are for GGUF. With --shards each is so many jobs, one a part, whose names are
+One job each for every model, target and size; sizes are for GGUF. With --shards each is so many jobs, one per part, whose names are
 that of the whole with .part-1-of-4 and so on behind it. docs/jobs.md shows the workflow around it.
 
 Examples:

@@ -23,7 +23,7 @@ Examples:
 
 export function mergeCommand(open: OpenSession): Command {
   const command = new Command('merge')
-    .description('put the parts together that convert --shard has written')
+    .description('merge the parts that convert --shard has written')
     .argument('<dirs...>', 'folders with the parts of one conversion')
     .requiredOption('-o, --output <dir>', 'output folder');
   return withRecordedOptions(command)
