@@ -8,8 +8,9 @@ import { writePlmCheckpoint } from './plm-checkpoint.ts';
 import { costOf } from './process-cost.ts';
 
 /**
- * `npm run bench -- calibrate [--layers N] [--tokens N] [--threads N]`: peak memory of `plmpress calibrate` against the size of
- * a random checkpoint of PLM-1.8B's widths with its whole vocabulary, and time a token against that without second moments.
+ * `npm run bench -- calibrate [--layers N] [--tokens N] [--threads N]`: peak memory of `plmpress calibrate`
+ * against the size of a random checkpoint of PLM-1.8B's widths with its whole vocabulary, and time a token
+ * against that without second moments.
  */
 export async function* benchCalibrate(argv: readonly string[]): AsyncGenerator<Measurement> {
   const { values } = parseArgs({

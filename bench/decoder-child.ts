@@ -3,7 +3,10 @@ import type { Decoded, DecoderCommand, DecoderRequest } from './decoder-process.
 import { openLlamaDecoder } from './llama-decoder.ts';
 import { openOnnxDecoder } from './onnx-decoder.ts';
 
-/** The side of bench/decoder-process.ts that does the work: answers each command, and goes when its parent lets go. */
+/**
+ * The side of bench/decoder-process.ts that does the work: answers each command, and goes when its parent
+ * lets go.
+ */
 const request: DecoderRequest = JSON.parse(process.argv[2]!);
 const decoder = await open(request);
 process.on('disconnect', () => decoder.close());

@@ -20,7 +20,10 @@ export type DecoderCommand = { readonly fill: number } | { readonly decode: numb
 
 const CHILD = fileURLToPath(new URL('./decoder-child.js', import.meta.url));
 
-/** A decoder in a process of its own, so that its memory is its own. Between commands it rests: several can take turns. */
+/**
+ * A decoder in a process of its own, so that its memory is its own. Between commands it rests: several can
+ * take turns.
+ */
 export class DecoderProcess {
   readonly #child: ChildProcess;
 

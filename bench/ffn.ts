@@ -16,8 +16,8 @@ const FIRING_RATE = 0.091;
 const STORED: readonly SchemeName[] = ['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0'];
 
 /**
- * `npm run bench -- ffn [--threads N]`: down_proj of one token, the sparse kernel over rows of neurons against matmul over
- * the stored matrix, layer after layer.
+ * `npm run bench -- ffn [--threads N]`: down_proj of one token, the sparse kernel over rows of neurons
+ * against matmul over the stored matrix, layer after layer.
  */
 export async function* benchFfn(argv: readonly string[]): AsyncGenerator<Measurement> {
   const { values } = parseArgs({

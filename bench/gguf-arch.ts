@@ -15,9 +15,9 @@ import { writePlmCheckpoint } from './plm-checkpoint.ts';
 const DECODED = 12;
 
 /**
- * `npm run bench -- gguf-arch [--layers N] [--threads N] [--recipe R] [--contexts a,b]`: llama.cpp on a random model of
- * PLM-1.8B's widths and a small vocabulary, as arch deepseek2 (ours) against arch plm (baseline): time of one token
- * behind so many others. Flash attention is on where the arch allows it.
+ * `npm run bench -- gguf-arch [--layers N] [--threads N] [--recipe R] [--contexts a,b]`: llama.cpp on a
+ * random model of PLM-1.8B's widths and a small vocabulary, as arch deepseek2 (ours) against arch plm
+ * (baseline): time of one token behind so many others. Flash attention is on where the arch allows it.
  */
 export async function* benchGgufArch(argv: readonly string[]): AsyncGenerator<Measurement> {
   const { values } = parseArgs({

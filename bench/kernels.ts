@@ -92,7 +92,10 @@ function transcode(compute: Compute, scheme: SchemeName): () => void {
     });
 }
 
-/** Numbers of both signs in bf16 patterns around 0.02; as blocks of another scheme they are some weights as well. */
+/**
+ * Numbers of both signs in bf16 patterns around 0.02; as blocks of another scheme they are some weights as
+ * well.
+ */
 function fillBf16(compute: Compute, at: number, scheme: SchemeName): void {
   const bytes = compute.bytes(at, ROWS * schemeBytes(scheme, COLUMNS));
   let state = 1;

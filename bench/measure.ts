@@ -12,8 +12,8 @@ export interface Measurement {
 const ROUNDS = 5;
 
 /**
- * Shortest runs of both in milliseconds: what the code needs when nothing else disturbs it. They run in turn and equally
- * often, so that a change of the machine's speed hits both.
+ * Shortest runs of both in milliseconds: what the code needs when nothing else disturbs it. They run in turn
+ * and equally often, so that a change of the machine's speed hits both.
  */
 export function fastestInTurn(
   ours: () => void,

@@ -4,7 +4,9 @@ import { peakRss } from '../src/cli/peak-memory.ts';
 import { llamaQuantize } from '../test/support/llama-quantize.ts';
 import type { ProcessCost } from './process-cost.ts';
 
-/** The side of bench/process-cost.ts that does the work: `measured-child WORK ARG…`. Prints its cost as JSON. */
+/**
+ * The side of bench/process-cost.ts that does the work: `measured-child WORK ARG…`. Prints its cost as JSON.
+ */
 const WORKS: Readonly<Record<string, (args: readonly string[]) => Promise<void> | void>> = {
   async plmpress(args) {
     const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });

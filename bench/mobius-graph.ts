@@ -7,13 +7,16 @@ import type { Node, OnnxModel } from '../src/onnx/graph.ts';
 const OPSET = 24;
 const IR_VERSION = 12;
 
-/** What the standard `Attention` does itself, of the nodes that our graph with an expanded cache has in a layer. */
+/**
+ * What the standard `Attention` does itself, of the nodes that our graph with an expanded cache has in a
+ * layer.
+ */
 const DONE_INSIDE =
   /^layers\.\d+\/attention\/(query_scaled|key_transposed|scores|scores_masked|probabilities)$|^present\./;
 
 /**
- * A graph of ours with an expanded cache as onnxruntime/mobius writes it for PLM: one `Attention` of opset 24 in a layer takes
- * caches, scale and mask. Everything else, weights above all, stays as it is.
+ * A graph of ours with an expanded cache as onnxruntime/mobius writes it for PLM: one `Attention` of opset 24
+ * in a layer takes caches, scale and mask. Everything else, weights above all, stays as it is.
  */
 export function mobiusGraph(model: OnnxModel, config: PlmConfig): OnnxModel {
   const nodes = new Map(model.graph.nodes.map((node) => [node.name, node]));

@@ -7,14 +7,17 @@ import type { Decoder, DecoderOptions } from './decoder.ts';
 // Settles what tensors of float16 hold, for everyone who imports the package.
 await loadOnnxRuntime();
 
-/** What caches are filled with: a few hundredths, as normed latents times weights are. Any numbers take the same time. */
+/**
+ * What caches are filled with: a few hundredths, as normed latents times weights are. Any numbers take the
+ * same time.
+ */
 const MAGNITUDE = 0.05;
 
 const CACHE = /^(past_key_values|present)\./;
 
 /**
- * A graph of plmpress in ONNX Runtime on the CPU. Caches are random numbers in tensors given as inputs; those that come out
- * go into tensors that are kept, for fresh pages of memory would take longer than the graph.
+ * A graph of plmpress in ONNX Runtime on the CPU. Caches are random numbers in tensors given as inputs; those
+ * that come out go into tensors that are kept, for fresh pages of memory would take longer than the graph.
  */
 export async function openOnnxDecoder(file: string, { threads }: DecoderOptions): Promise<Decoder> {
   const session = await InferenceSession.create(file, { intraOpNumThreads: threads, logSeverityLevel: 3 });

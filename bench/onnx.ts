@@ -25,10 +25,11 @@ interface Setting {
 }
 
 /**
- * `npm run bench -- onnx [--layers N] [--contexts a,b] [--threads N] [--rounds N]`: one token with a latent cache in ONNX
- * Runtime on the CPU, against an expanded cache in mobius's form, the same of plain operators, and llama.cpp (arch plm, no
- * flash attention). One random checkpoint of PLM-1.8B's widths and whole vocabulary. All take turns, each in a process of
- * its own; the fastest token and the least memory of each count. Contexts ascend.
+ * `npm run bench -- onnx [--layers N] [--contexts a,b] [--threads N] [--rounds N]`: one token with a latent
+ * cache in ONNX Runtime on the CPU, against an expanded cache in mobius's form, the same of plain operators,
+ * and llama.cpp (arch plm, no flash attention). One random checkpoint of PLM-1.8B's widths and whole
+ * vocabulary. All take turns, each in a process of its own; the fastest token and the least memory of each
+ * count. Contexts ascend.
  */
 export async function* benchOnnx(argv: readonly string[]): AsyncGenerator<Measurement> {
   const { values } = parseArgs({

@@ -10,9 +10,10 @@ import { writePlmCheckpoint } from './plm-checkpoint.ts';
 import { costOf } from './process-cost.ts';
 
 /**
- * `npm run bench -- prefill [--layers N] [--tokens N] [--threads N]`: tokens per second of prompt batches through layers
- * of PLM-1.8B's width, our runtime against llama.cpp (arch plm, no flash attention) on the same BF16 file, in turn. Both
- * compute the logits of the last token only; the vocabulary is small, so that layers are what is measured.
+ * `npm run bench -- prefill [--layers N] [--tokens N] [--threads N]`: tokens per second of prompt batches
+ * through layers of PLM-1.8B's width, our runtime against llama.cpp (arch plm, no flash attention) on the
+ * same BF16 file, in turn. Both compute the logits of the last token only; the vocabulary is small, so that
+ * layers are what is measured.
  */
 export async function* benchPrefill(argv: readonly string[]): AsyncGenerator<Measurement> {
   const { values } = parseArgs({

@@ -12,8 +12,8 @@ export interface ProcessCost {
 const CHILD = fileURLToPath(new URL('./measured-child.js', import.meta.url));
 
 /**
- * Runs `work` of bench/measured-child.ts with `args` in a process of its own, so that its memory and processor time
- * are its own. Wall time is that of the work: starting Node is not what is compared.
+ * Runs `work` of bench/measured-child.ts with `args` in a process of its own, so that its memory and
+ * processor time are its own. Wall time is that of the work: starting Node is not what is compared.
  */
 export function costOf(work: string, args: readonly string[]): Promise<ProcessCost> {
   const child = spawn(process.execPath, [CHILD, work, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });

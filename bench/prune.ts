@@ -26,7 +26,8 @@ const CASES = [
 
 /**
  * `npm run bench -- prune [--ratio R] [--tokens N]`: mean KLD of plm-tiny without a part of its neurons over
- * fixtures/text/eval.txt, against that of a random choice without compensation. Calibrated with the other text.
+ * fixtures/text/eval.txt, against that of a random choice without compensation. Calibrated with the other
+ * text.
  */
 export async function* benchPrune(argv: readonly string[]): AsyncGenerator<Measurement> {
   const { values } = parseArgs({

@@ -30,9 +30,10 @@ const THREADS = 2;
 const RESAMPLES = 2000;
 
 /**
- * `npm run bench -- quality [--calibration FILE] [--eval FILE] [--tokens N]`: mean KLD of plm-tiny in the bytes of three recipes of
- * llama.cpp, by what goes into the rounding, against the recipe with importances, which are the bytes of llama-quantize. Statistics
- * and schemes go by one text, figures by another. With 95 % of a paired bootstrap over positions.
+ * `npm run bench -- quality [--calibration FILE] [--eval FILE] [--tokens N]`: mean KLD of plm-tiny in the
+ * bytes of three recipes of llama.cpp, by what goes into the rounding, against the recipe with importances,
+ * which are the bytes of llama-quantize. Statistics and schemes go by one text, figures by another. With 95 %
+ * of a paired bootstrap over positions.
  */
 export async function* benchQuality(argv: readonly string[]): AsyncGenerator<Measurement> {
   const text = (name: string) => path.join(FIXTURES, 'text', `${name}.txt`);

@@ -16,9 +16,9 @@ import { costOf, type ProcessCost } from './process-cost.ts';
 const [ROWS, COLUMNS] = [512, 2048];
 
 /**
- * `npm run bench -- quantize [--layers N] [--threads N] [--rounds N] [--recipes a,b]`: encoders of one thread against
- * `ggml_quantize_chunk`, then conversions of a checkpoint of PLM-1.8B geometry from safetensors against
- * `llama_model_quantize` of the same model from a BF16 GGUF, in turn.
+ * `npm run bench -- quantize [--layers N] [--threads N] [--rounds N] [--recipes a,b]`: encoders of one thread
+ * against `ggml_quantize_chunk`, then conversions of a checkpoint of PLM-1.8B geometry from safetensors
+ * against `llama_model_quantize` of the same model from a BF16 GGUF, in turn.
  */
 export async function* benchQuantize(argv: readonly string[]): AsyncGenerator<Measurement> {
   const { values } = parseArgs({

@@ -16,8 +16,9 @@ const FFN_WIDTH = 32_768;
 const SHARD_BYTES = 5e9;
 
 /**
- * `npm run bench -- scale [--sizes 3.6,100] [--target gguf:q4_k_m] [--threads N]`: conversions of checkpoints of these
- * gigabytes, whose weights are holes; the first size is what the others are held against: peak memory, seconds a gigabyte.
+ * `npm run bench -- scale [--sizes 3.6,100] [--target gguf:q4_k_m] [--threads N]`: conversions of checkpoints
+ * of these gigabytes, whose weights are holes; the first size is what the others are held against: peak
+ * memory, seconds a gigabyte.
  */
 export async function* benchScale(argv: readonly string[]): AsyncGenerator<Measurement> {
   const { values } = parseArgs({

@@ -10,9 +10,10 @@ const HALF_BYTES = 2;
 const CPU_MS = 'ms of processors';
 
 /**
- * `npm run bench -- webgpu [--rounds N] [--tokens N]`, on a GPU in software: kernels of a layer of PLM-1.8B in q4 behind a
- * full context, in Dawn, down_proj and attention beside others' ways; and tokens per second of plm-tiny in Chromium, beside
- * peers. All take turns; medians. Kernels cost processor time, tokens per second are those of the clock.
+ * `npm run bench -- webgpu [--rounds N] [--tokens N]`, on a GPU in software: kernels of a layer of PLM-1.8B
+ * in q4 behind a full context, in Dawn, down_proj and attention beside others' ways; and tokens per second of
+ * plm-tiny in Chromium, beside peers. All take turns; medians. Kernels cost processor time, tokens per second
+ * are those of the clock.
  */
 export async function* benchWebgpu(argv: readonly string[]): AsyncGenerator<Measurement> {
   const { values } = parseArgs({

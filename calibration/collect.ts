@@ -27,7 +27,10 @@ export function cutChunks({ ids, weight }: Chunk, size: number): Chunk[] {
 
 /** Keeps sums outside the process, so that an interrupted run goes on where it was. */
 export interface SumsKeeper {
-  /** Fills the buffers with what has been kept; returns how many chunks it covers, 0 where nothing has been kept. */
+  /**
+   * Fills the buffers with what has been kept; returns how many chunks it covers, 0 where nothing has been
+   * kept.
+   */
   load(buffers: readonly Uint8Array[]): Promise<number>;
   /** Told after every chunk, with all sums so far. */
   chunkDone(buffers: readonly Uint8Array[], chunks: number): Promise<void>;
@@ -49,8 +52,8 @@ export interface CollectOptions extends Omit<RuntimeOptions, 'statistics' | 'att
 }
 
 /**
- * Runs a model over chunks of text, sums up its activations and hands the sums of every reading to `use`, which must be
- * done with them before it returns. Logits are never computed.
+ * Runs a model over chunks of text, sums up its activations and hands the sums of every reading to `use`,
+ * which must be done with them before it returns. Logits are never computed.
  */
 export async function collectStatistics(
   model: Model,

@@ -8,8 +8,8 @@ import {
 } from '../src/runtime/activation-sums.ts';
 
 /**
- * Matrices whose inputs' second moments can be gathered; kv_a_proj_with_mqa has those of q_proj, and a tied embedding those
- * of lm_head.
+ * Matrices whose inputs' second moments can be gathered; kv_a_proj_with_mqa has those of q_proj, and a tied
+ * embedding those of lm_head.
  */
 export const MOMENT_ROLES = ['q_proj', 'kv_b_proj', 'o_proj', 'up_proj', 'down_proj', 'lm_head'] as const;
 
@@ -33,8 +33,8 @@ export type MomentsWanted = MomentPlace & {
 };
 
 /**
- * Divides the second moments of the inputs of all `roles` into groups of at most `budget` bytes of sums, one matrix at
- * least. The text is read once for each group: at once they may not fit.
+ * Divides the second moments of the inputs of all `roles` into groups of at most `budget` bytes of sums, one
+ * matrix at least. The text is read once for each group: at once they may not fit.
  */
 export function momentGroups(
   config: PlmConfig,

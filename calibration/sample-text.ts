@@ -1,7 +1,8 @@
 /**
- * Some four thousand characters of English, for comparisons where nobody names a text: the beginning of George
- * Washington's address to Congress of 6 November 1792 (a work of the United States government) and of chapter 127
- * of Herman Melville's Moby-Dick (1851). Both are in the public domain; fixtures/text/calibration.txt holds more.
+ * Some four thousand characters of English, for comparisons where nobody names a text: the beginning of
+ * George Washington's address to Congress of 6 November 1792 (a work of the United States government) and of
+ * chapter 127 of Herman Melville's Moby-Dick (1851). Both are in the public domain;
+ * fixtures/text/calibration.txt holds more.
  */
 export const SAMPLE_TEXT = `Fellow-Citizens of the Senate and House of Representatives: It is some abatement of the satisfaction with \
 which I meet you on the present occasion that, in felicitating you on a continuance of the national \

@@ -13,7 +13,10 @@ import { temporaryFolder } from './support/temporary-folder.ts';
 /** One of each line. Math.pow of 24 is another than that of 20 and 22. */
 const VERSIONS = ['20.20.2', '22.23.3', '24.21.0'];
 
-/** Small, but for its tables of rotations: 32 frequencies at 8,192 positions. With base 500,000, Math.pow moves a cosine. */
+/**
+ * Small, but for its tables of rotations: 32 frequencies at 8,192 positions. With base 500,000, Math.pow
+ * moves a cosine.
+ */
 const CONFIG = {
   hidden_size: 64,
   intermediate_size: 96,

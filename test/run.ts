@@ -19,13 +19,16 @@ const files = readdirSync(here, { recursive: true, encoding: 'utf8' })
   .sort()
   .reverse();
 
-/** More would take more memory than small machines have: some files start browsers, some compare whole models. */
+/**
+ * More would take more memory than small machines have: some files start browsers, some compare whole models.
+ */
 const FILES_AT_ONCE = 2;
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const skipReasons: string[] = [];
 
-// Most files keep one core busy; those that start worker pools or other processes only wait a little longer beside another.
+// Most files keep one core busy; those that start worker pools or other processes only wait a little longer
+// beside another.
 const stream = run({ files, concurrency: FILES_AT_ONCE, timeout: 10 * 60_000 });
 stream.on('test:pass', ({ name, details, skip }) => {
   if (details.type === 'suite') return;

@@ -19,7 +19,10 @@ export interface Figures {
   readonly loose: readonly Figure[];
 }
 
-/** What is no prose: blocks and spans of code, targets of links, addresses. Formulas and settings are written as code. */
+/**
+ * What is no prose: blocks and spans of code, targets of links, addresses. Formulas and settings are written
+ * as code.
+ */
 const CODE = [
   /^( *)(```+)[^\n]*\n[\s\S]*?\n\1\2 *$/gm,
   /(`+)(?!`)(?:(?!\n\s*\n)[\s\S])*?[^`]\1(?!`)/g,
@@ -28,8 +31,8 @@ const CODE = [
 ] as const;
 
 /**
- * Numbers that are no figures: they name a thing, and no measurement makes them another. Versions and models of products, exit
- * codes, years, widths in bits, the number of an item in a list.
+ * Numbers that are no figures: they name a thing, and no measurement makes them another. Versions and models
+ * of products, exit codes, years, widths in bits, the number of an item in a list.
  */
 const NAMES = [
   /\bNode\s\d[\d.]*(?:,\s\d+)*(?:\sand\s\d+)?/g,
@@ -49,9 +52,9 @@ const NUMBER = /(?<![\w.#^]|\w-)\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?/;
 const TOKEN = new RegExp(`${MARK.source}|(?<block>${BLOCK.source})|(?<number>${NUMBER.source})`, 'g');
 
 /**
- * Every figure of a Markdown document with the mark that holds it. A figure is any number in digits outside of code that is not
- * part of a name (`NAMES`). A mark holds all figures between it and the mark before it, within its block: a paragraph, an item of
- * a list, a row of a table.
+ * Every figure of a Markdown document with the mark that holds it. A figure is any number in digits outside
+ * of code that is not part of a name (`NAMES`). A mark holds all figures between it and the mark before it,
+ * within its block: a paragraph, an item of a list, a row of a table.
  */
 export function readFigures(markdown: string): Figures {
   const marks: Mark[] = [];

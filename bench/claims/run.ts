@@ -3,8 +3,9 @@ import { documents, figuresOf, measured, mismatch, nameOf } from './check.ts';
 import type { Mark } from './figures.ts';
 
 /**
- * `npm run claims [-- WORD…]`: compares the figures of the documents with their sources, those that take seconds or minutes
- * included; with words, those whose document or mark has one of them. Exit code 1 where a figure does not hold or has no source.
+ * `npm run claims [-- WORD…]`: compares the figures of the documents with their sources, those that take
+ * seconds or minutes included; with words, those whose document or mark has one of them. Exit code 1 where a
+ * figure does not hold or has no source.
  */
 const words = process.argv.slice(2);
 let held = 0;

@@ -1,8 +1,8 @@
 /** What gives the figures of a mark. */
 export interface Source {
   /**
-   * The figures in the units of the document, in the order in which it states them. `stated` are those that it states, for
-   * sources that only look whether they have them.
+   * The figures in the units of the document, in the order in which it states them. `stated` are those that
+   * it states, for sources that only look whether they have them.
    * @throws where the arguments name nothing that it has.
    */
   readonly measure: (
@@ -10,11 +10,14 @@ export interface Source {
     stated: readonly string[],
   ) => readonly number[] | Promise<readonly number[]>;
   /**
-   * Share of a figure by which it may be off beyond the rounding of its last digit: what does not depend on the machine is
-   * exact, 0. At most `MAX_TOLERANCE`, or a figure that is off by a tenth would pass.
+   * Share of a figure by which it may be off beyond the rounding of its last digit: what does not depend on
+   * the machine is exact, 0. At most `MAX_TOLERANCE`, or a figure that is off by a tenth would pass.
    */
   readonly tolerance: number;
-  /** Of a source that takes seconds or minutes, which tests leave to `npm run claims`: how many figures it gives. */
+  /**
+   * Of a source that takes seconds or minutes, which tests leave to `npm run claims`: how many figures it
+   * gives.
+   */
   readonly slow?: number;
 }
 

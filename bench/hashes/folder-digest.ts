@@ -6,7 +6,10 @@ import { sha256Text, treeDigests } from '../../test/support/digests.ts';
 const PROGRAM = 'runtime.js';
 const PROGRAM_HOLDER = 'manifest.json';
 
-/** SHA-256 of the paths of all files and their digests. The program of a bundle and what has its hash count by their names. */
+/**
+ * SHA-256 of the paths of all files and their digests. The program of a bundle and what has its hash count by
+ * their names.
+ */
 export function folderDigest(folder: string): string {
   const digests = [...treeDigests(folder)];
   const varying = digests.filter(([name]) => [PROGRAM, PROGRAM_HOLDER].includes(path.basename(name)));

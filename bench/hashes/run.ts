@@ -9,8 +9,9 @@ import { type HashedSource, writeSources } from './sources.ts';
 import { WAYS } from './ways.ts';
 
 /**
- * `npm run hashes`: writes three models to every target, at once, interrupted and resumed, in parts, and reproduced, and prints
- * one SHA-256 per folder. Two versions of plmpress that print the same write the same bytes, but for the program of a bundle.
+ * `npm run hashes`: writes three models to every target, at once, interrupted and resumed, in parts, and
+ * reproduced, and prints one SHA-256 per folder. Two versions of plmpress that print the same write the same
+ * bytes, but for the program of a bundle.
  */
 const folder = mkdtempSync(path.join(tmpdir(), 'plmpress-hashes-'));
 try {

@@ -17,7 +17,10 @@ export interface HashedSource {
 const NO_PASSES = { gguf: [], others: [] };
 const PRUNE = 'prune-ffn:multiple=8,compensation=none';
 
-/** plm-tiny; two layers in shards, whose widths are multiples of nothing; plm-tiny pruned, by layer where the format holds that. */
+/**
+ * plm-tiny; two layers in shards, whose widths are multiples of nothing; plm-tiny pruned, by layer where the
+ * format holds that.
+ */
 export async function writeSources(folder: string): Promise<HashedSource[]> {
   const tiny = { place: fixture('plm-tiny'), statistics: path.join(folder, 'tiny.gguf') };
   const odd = { place: path.join(folder, 'odd'), statistics: path.join(folder, 'odd.gguf') };

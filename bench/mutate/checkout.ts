@@ -55,8 +55,8 @@ export class Checkout {
   }
 
   /**
-   * Runs a test file until a test fails, whose name it returns; undefined where all pass. Throws where it ends without a
-   * word of tests: such code does not even load.
+   * Runs a test file until a test fails, whose name it returns; undefined where all pass. Throws where it
+   * ends without a word of tests: such code does not even load.
    */
   async test(name: string): Promise<string | undefined> {
     const file = path.join(this.#folder, 'dist', 'test', `${name}.test.js`);

@@ -2,7 +2,10 @@ import { MUTATIONS } from './index.ts';
 import { mutated } from './mutation.ts';
 import { tryMutations } from './try-mutations.ts';
 
-/** `npm run mutate -- WORD …`: breaks the code in all listed ways, or in those whose file or words have a WORD; exit code 1 where no test minds. */
+/**
+ * `npm run mutate -- WORD …`: breaks the code in all listed ways, or in those whose file or words have a
+ * WORD; exit code 1 where no test minds.
+ */
 const words = process.argv.slice(2);
 const chosen = MUTATIONS.filter(
   ({ file, breaks }) => words.length === 0 || words.some((word) => `${file}: ${breaks}`.includes(word)),

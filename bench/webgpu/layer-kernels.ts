@@ -20,8 +20,8 @@ export const FIRING = 0.1;
 const TIMES = 3;
 
 /**
- * One token through a layer of PLM-1.8B behind a full context, kernel by kernel as the engine has them, and yardsticks
- * beside them.
+ * One token through a layer of PLM-1.8B behind a full context, kernel by kernel as the engine has them, and
+ * yardsticks beside them.
  */
 export class LayerKernels {
   readonly names: readonly string[];

@@ -45,8 +45,9 @@ function layerTensors(): BundleTensor[] {
 }
 
 /**
- * Weights that do not ask how a model would behave: the residual stream keeps what the embedding puts there, all positive,
- * and a neuron fires where its row of up_proj is positive, as a share of them is. Any numbers take the same time.
+ * Weights that do not ask how a model would behave: the residual stream keeps what the embedding puts there,
+ * all positive, and a neuron fires where its row of up_proj is positive, as a share of them is. Any numbers
+ * take the same time.
  */
 export function layerWeights(firing: number): Uint8Array<ArrayBuffer> {
   const next = uniform(1);

@@ -33,8 +33,8 @@ export function recordDispatches(encode: (encoder: GPUComputePassEncoder) => voi
 }
 
 /**
- * Milliseconds of processor time of one of `times` dispatches in a pass: what a GPU in software computes, in this process,
- * whoever else uses the machine.
+ * Milliseconds of processor time of one of `times` dispatches in a pass: what a GPU in software computes, in
+ * this process, whoever else uses the machine.
  */
 export async function timeDispatches(
   device: GPUDevice,

@@ -3,8 +3,8 @@ import { type PressError, unsupported } from '../../src/core/errors.ts';
 import { PRESETS } from '../../src/passes/presets.ts';
 
 /**
- * The architectures of llama.cpp that a PLM is written as. `plm` is its own; `deepseek2` holds the same model with a
- * latent KV cache, runs with flash attention, and stores the FFN twice (see swiglu.ts).
+ * The architectures of llama.cpp that a PLM is written as. `plm` is its own; `deepseek2` holds the same model
+ * with a latent KV cache, runs with flash attention, and stores the FFN twice (see swiglu.ts).
  */
 export const GGUF_ARCHITECTURES = ['plm', 'deepseek2'] as const;
 
@@ -12,7 +12,10 @@ export type GgufArchitecture = (typeof GGUF_ARCHITECTURES)[number];
 
 /** LLAMA_MAX_LAYERS of llama.cpp. */
 const MAX_LAYERS = 512;
-/** By their numbers of layers llama.cpp takes these for DeepSeek-V2-Lite and others, which hold their queries otherwise. */
+/**
+ * By their numbers of layers llama.cpp takes these for DeepSeek-V2-Lite and others, which hold their queries
+ * otherwise.
+ */
 const FOREIGN_LAYERS: readonly number[] = [26, 27];
 
 /** Passes of the preset of an architecture that a model still needs, by name. */

@@ -115,8 +115,8 @@ function ffnWidths(fields: Fields, arch: GgufArchitecture, layers: number): read
 }
 
 /**
- * Refuses scaled RoPE. As in llama.cpp, a file without a type scales linearly, by a factor of 1 where it has none or 0, and
- * YaRN with a factor of 1 scales nothing.
+ * Refuses scaled RoPE. As in llama.cpp, a file without a type scales linearly, by a factor of 1 where it has
+ * none or 0, and YaRN with a factor of 1 scales nothing.
  */
 function assertPlainRope(fields: Fields, arch: GgufArchitecture): void {
   const keyOf = (name: string) => `${arch}.rope.${name}`;
@@ -142,8 +142,8 @@ function positive(fields: Fields, key: string): number {
 }
 
 /**
- * Sampling defaults as llama.cpp takes them: a temperature of at most 0 is greedy, and a top-k, a min-p of at most 0 and a
- * top-p of at least 1 restrict nothing. Throws `invalid-input` for values that mean nothing.
+ * Sampling defaults as llama.cpp takes them: a temperature of at most 0 is greedy, and a top-k, a min-p of at
+ * most 0 and a top-p of at least 1 restrict nothing. Throws `invalid-input` for values that mean nothing.
  */
 export function readGeneration(fields: Fields): GenerationConfig {
   const read = (name: string, expected: string, fits: (value: number) => boolean) => {
@@ -185,8 +185,9 @@ function published(text: string | undefined): string | undefined {
 const MAX_SOURCES = 256;
 
 /**
- * Ids `organization/name` of base models or data sets, or their addresses where they are not on the Hub. llama.cpp's
- * converter writes names for people, so an address tells more; of sources outside of the Hub it writes nothing else.
+ * Ids `organization/name` of base models or data sets, or their addresses where they are not on the Hub.
+ * llama.cpp's converter writes names for people, so an address tells more; of sources outside of the Hub it
+ * writes nothing else.
  */
 function sourceIds(fields: Fields, kind: 'base_model' | 'dataset'): readonly string[] | undefined {
   const ids: string[] = [];

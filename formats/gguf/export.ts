@@ -60,10 +60,11 @@ interface Placed {
 
 /**
  * Plans a GGUF of llama.cpp's arch `plm` or `deepseek2`: metadata, tensor order and types of llama-quantize.
- * @throws PressError unsupported where the architecture cannot hold the model, where a pass of `ggufPasses` has not
- * run, where a scheme is useless without importances, without `allowRequantize` where a quantized tensor would change
- * its scheme, or with `strict` where a tensor would fall back; usage for an unknown recipe, a pattern that is no regular
- * expression or a scheme that can only be read; invalid-input for importances of another model.
+ * @throws PressError unsupported where the architecture cannot hold the model, where a pass of `ggufPasses`
+ * has not run, where a scheme is useless without importances, without `allowRequantize` where a quantized
+ * tensor would change its scheme, or with `strict` where a tensor would fall back; usage for an unknown
+ * recipe, a pattern that is no regular expression or a scheme that can only be read; invalid-input for
+ * importances of another model.
  */
 export function planGguf(model: Model, options: GgufOptions): ExportPlan {
   const recipe = recipeNamed(options.recipe);

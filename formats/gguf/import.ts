@@ -33,7 +33,10 @@ interface FoundTensor {
 /** Opens a file of the folder that a model is in, by its base name. */
 type OpenByName = (name: string) => Promise<InputFile>;
 
-/** Opens a file on this machine as `readGgufModel` does. It may be a link to anywhere; its other shards may not leave the folder. */
+/**
+ * Opens a file on this machine as `readGgufModel` does. It may be a link to anywhere; its other shards may
+ * not leave the folder.
+ */
 export async function openGguf(filePath: string): Promise<Model> {
   const { dir, base } = path.parse(path.resolve(filePath));
   return readGgufModel(base, async (name) =>
@@ -42,8 +45,8 @@ export async function openGguf(filePath: string): Promise<Model> {
 }
 
 /**
- * Opens a GGUF of arch `plm`, or of arch `deepseek2` as we write it; of a split model, the first shard opens all.
- * Only headers are read. Tensors come under their Hugging Face names in whatever scheme they are stored.
+ * Opens a GGUF of arch `plm`, or of arch `deepseek2` as we write it; of a split model, the first shard opens
+ * all. Only headers are read. Tensors come under their Hugging Face names in whatever scheme they are stored.
  * @throws PressError invalid-input for malformed files, unsupported for other architectures and ggml types
  * that no scheme stands for.
  */

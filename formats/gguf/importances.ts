@@ -6,8 +6,8 @@ import { firstNames } from '../../src/core/text/name-list.ts';
 import type { Content } from './container/contents.ts';
 
 /**
- * Finds the importances of a model's matrices by their GGUF names. Like llama-quantize, it leaves those of the
- * embedding alone where they do not fit, for some tools write them by the token.
+ * Finds the importances of a model's matrices by their GGUF names. Like llama-quantize, it leaves those of
+ * the embedding alone where they do not fit, for some tools write them by the token.
  * @throws PressError invalid-input where an entry has not one value per column: it is of another model.
  */
 export function matchImportances(contents: readonly Content[], imatrix: Imatrix) {

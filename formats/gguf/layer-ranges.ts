@@ -7,7 +7,10 @@ const part = (numerator: number, denominator: number, layers: number) =>
 const firstEighth: Range = (index, layers) => index < part(1, 8, layers);
 const lastEighth: Range = (index, layers) => index >= part(7, 8, layers);
 
-/** The choices of layers that llama-quantize's mixtures make, by what people call them. Parts are rounded down. */
+/**
+ * The choices of layers that llama-quantize's mixtures make, by what people call them. Parts are rounded
+ * down.
+ */
 export const LAYER_RANGES = {
   'first two layers': (index) => index < 2,
   'first four layers': (index) => index < 4,

@@ -135,7 +135,10 @@ function plmKeys(config: PlmConfig, fileType: number): KeyValue[] {
   ];
 }
 
-/** To llama.cpp, what is cached is one key head and one value head. No layer has experts, but their keys are required. */
+/**
+ * To llama.cpp, what is cached is one key head and one value head. No layer has experts, but their keys are
+ * required.
+ */
 function deepseek2Keys(config: PlmConfig, fileType: number): KeyValue[] {
   const { kvLoraRank, qkRopeHeadDim } = config;
   return [

@@ -36,7 +36,10 @@ const KV_B = 'kv_b_proj';
 const OUT = 'o_proj';
 const DOWN = 'down_proj';
 
-/** The file types of llama-quantize that have an encoder here, with the rules of llama-quant.cpp for a dense PLM. */
+/**
+ * The file types of llama-quantize that have an encoder here, with the rules of llama-quant.cpp for a dense
+ * PLM.
+ */
 export const RECIPES: readonly Recipe[] = [
   { name: 'f32', fileType: 0, base: 'F32', rules: [] },
   { name: 'f16', fileType: 1, base: 'F16', rules: [] },
@@ -139,7 +142,8 @@ export const RECIPES: readonly Recipe[] = [
     alias: 'mxfp4',
     fileType: 38,
     base: 'MXFP4',
-    // Its MXFP4 is for experts, which a PLM has not; llama-quantize knows them by three dimensions, as heads have too.
+    // Its MXFP4 is for experts, which a PLM has not; llama-quantize knows them by three dimensions, as heads
+    // have too.
     rules: [{ roles: ['k_b_proj', 'v_b_proj'], scheme: 'MXFP4' }, { scheme: 'Q8_0' }],
   },
 ];

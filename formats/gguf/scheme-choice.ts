@@ -7,8 +7,8 @@ import { LAYER_RANGES } from './layer-ranges.ts';
 import type { Recipe, Rule } from './recipes.ts';
 
 /**
- * Which llama.cpp decides on `attn_kv_b`: that of today, which counts it among the matrices of values, or that of
- * March 2025, which made the files that PLM-Team published and gave it the base scheme everywhere.
+ * Which llama.cpp decides on `attn_kv_b`: that of today, which counts it among the matrices of values, or
+ * that of March 2025, which made the files that PLM-Team published and gave it the base scheme everywhere.
  */
 export const KV_B_RULES = ['current', '2025-03'] as const;
 
@@ -33,9 +33,9 @@ export interface SchemeChoice {
 }
 
 /**
- * Chooses schemes as llama-quantize does. Ask for the tensors in the order of `plmTensors`: like llama-quantize, it
- * counts layers by the tensors of a role that the recipe has decided on, so that a `TensorType` in one layer moves
- * the ranges of the others.
+ * Chooses schemes as llama-quantize does. Ask for the tensors in the order of `plmTensors`: like
+ * llama-quantize, it counts layers by the tensors of a role that the recipe has decided on, so that a
+ * `TensorType` in one layer moves the ranges of the others.
  * @throws PressError as `PatternList` does.
  */
 export class SchemeChooser {

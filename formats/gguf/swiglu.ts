@@ -6,10 +6,10 @@ import { codecOf } from '../../src/schemes/index.ts';
 import { hasBlockScales, multiplyBlocks } from '../../src/schemes/power-of-two.ts';
 
 /**
- * Arch deepseek2 computes silu(gate x) * (up x) where a PLM computes relu(up x)^2. With gate = beta^2 up and an input
- * that is divided by beta, z = up x gives silu(beta z) z / beta, which differs from relu(z)^2 by at most
- * 0.5413 / beta^2. The division is in the norm before it, so that up keeps its weights, and beta is a power of two, so
- * that every product is exact.
+ * Arch deepseek2 computes silu(gate x) * (up x) where a PLM computes relu(up x)^2. With gate = beta^2 up and
+ * an input that is divided by beta, z = up x gives silu(beta z) z / beta, which differs from relu(z)^2 by at
+ * most 0.5413 / beta^2. The division is in the norm before it, so that up keeps its weights, and beta is a
+ * power of two, so that every product is exact.
  */
 export const BETA = 64;
 
@@ -17,8 +17,8 @@ export const BETA = 64;
 export const BETA_KEY = 'plmpress.relu_squared.beta';
 
 /**
- * Root mean square of the error as part of that of relu(z)^2, for Gaussian z of variance 1: 8.7e-5 for beta 16,
- * 2.7e-6 for 64, 8.5e-8 for 256.
+ * Root mean square of the error as part of that of relu(z)^2, for Gaussian z of variance 1: 8.7e-5 for beta
+ * 16, 2.7e-6 for 64, 8.5e-8 for 256.
  */
 export function reluSquaredError(beta: number): number {
   return 0.089 / (beta * beta * Math.sqrt(beta));
@@ -30,7 +30,8 @@ export function gateName(up: string): string {
 }
 
 /**
- * The gate that goes with `up`. Blocks keep their codes, and their scales are multiplied, so that no weight is rounded again.
+ * The gate that goes with `up`. Blocks keep their codes, and their scales are multiplied, so that no weight
+ * is rounded again.
  * @throws PressError, when rows are read, unsupported where a scale exceeds its f16.
  */
 export function gateOf(up: Tensor, beta: number): Tensor {
@@ -57,12 +58,15 @@ export function unfoldBeta(norm: Tensor, beta: number): Tensor {
   return scaled(norm, beta);
 }
 
-/** Greatest distance of gate / beta^2 from up, as part of the length of up: both may be rounded in coarse schemes. */
+/**
+ * Greatest distance of gate / beta^2 from up, as part of the length of up: both may be rounded in coarse
+ * schemes.
+ */
 const MAX_GATE_ERROR = 0.5;
 
 /**
- * `up`, which compares the first row of every range with that of `gate`, as a sample: what the key of beta says may not
- * be so. Errors name the gate as `where`.
+ * `up`, which compares the first row of every range with that of `gate`, as a sample: what the key of beta
+ * says may not be so. Errors name the gate as `where`.
  */
 export function withGate(
   up: Tensor,

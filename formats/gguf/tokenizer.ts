@@ -8,7 +8,10 @@ import type {
 import type { Fields } from './container/fields.ts';
 import type { KeyValue } from './container/writer.ts';
 
-/** Values of `tokenizer.ggml.token_type` that byte-level BPE vocabularies use (llama.h, enum llama_token_type). */
+/**
+ * Values of `tokenizer.ggml.token_type` that byte-level BPE vocabularies use (llama.h, enum
+ * llama_token_type).
+ */
 const NORMAL = 1;
 const CONTROL = 3;
 const USER_DEFINED = 4;
@@ -22,8 +25,8 @@ const UNUSED = 5;
 const NORMALIZER_KEY = 'plmpress.tokenizer.normalizer';
 
 /**
- * Likewise the ids of added tokens that are matched in normalized text. Other readers match them in the text as it is,
- * which differs where normalization makes or unmakes their text.
+ * Likewise the ids of added tokens that are matched in normalized text. Other readers match them in the text
+ * as it is, which differs where normalization makes or unmakes their text.
  */
 const NORMALIZED_TOKENS_KEY = 'plmpress.tokenizer.normalized_tokens';
 

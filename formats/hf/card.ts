@@ -56,8 +56,8 @@ function inlineValues(rest: string): string[] {
 }
 
 /**
- * The scalar that `text` spells, or nothing where it is empty, null, a mapping, a reference, a block or a path of
- * its maker's machine.
+ * The scalar that `text` spells, or nothing where it is empty, null, a mapping, a reference, a block or a
+ * path of its maker's machine.
  */
 function scalars(text: string): string[] {
   const quoted = /^"([^"\\]*)"$|^'([^']*)'$/.exec(text);

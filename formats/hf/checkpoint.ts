@@ -21,10 +21,10 @@ export interface Checkpoint {
 }
 
 /**
- * Opens the weights of a folder, one file or else the shards of an index, as Transformers does, and checks what
- * every file says of its tensors. The index says which shards count: others beside them belong to other forms of
- * the model and are left alone. Each file goes into `files` as soon as it is open: the caller closes them, after a
- * failure too.
+ * Opens the weights of a folder, one file or else the shards of an index, as Transformers does, and checks
+ * what every file says of its tensors. The index says which shards count: others beside them belong to other
+ * forms of the model and are left alone. Each file goes into `files` as soon as it is open: the caller closes
+ * them, after a failure too.
  */
 export async function openCheckpoint(
   folder: SourceFolder,

@@ -6,8 +6,8 @@ import { positive } from './positive.ts';
 import { readRope } from './rope-parameters.ts';
 
 /**
- * Widest vector of a layer. A hundred times that of PLM-1.8B, and small enough that the elements of a matrix of
- * heads x width by width stay below 2^53.
+ * Widest vector of a layer. A hundred times that of PLM-1.8B, and small enough that the elements of a matrix
+ * of heads x width by width stay below 2^53.
  */
 export const MAX_WIDTH = 2 ** 18;
 export const MAX_HEADS = 2 ** 10;

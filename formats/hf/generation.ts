@@ -18,9 +18,10 @@ const DEFAULT_TEMPERATURE = 1;
 const DEFAULT_TOP_K = 50;
 
 /**
- * Reads generation_config.json as Transformers does: choices among tokens count where `do_sample` is true, and without it
- * the likeliest token is taken, which is a temperature of 0 here. A file that says nothing of either leaves it open. Throws
- * `invalid-input` for values out of range, and for numbers that f32 does not hold, as artifacts do.
+ * Reads generation_config.json as Transformers does: choices among tokens count where `do_sample` is true,
+ * and without it the likeliest token is taken, which is a temperature of 0 here. A file that says nothing of
+ * either leaves it open. Throws `invalid-input` for values out of range, and for numbers that f32 does not
+ * hold, as artifacts do.
  */
 export function parseGeneration(text: string, file: string): HfGeneration {
   const config = parseJson(text, file);

@@ -53,7 +53,8 @@ export async function openHfFolder(folderPath: string): Promise<Model> {
 
 /**
  * Opens a Hugging Face folder of a PLM: config.json, generation_config.json, tokenizer files, model card and
- * weights in safetensors or files of PyTorch, of which only headers are read. Close the model when done with it.
+ * weights in safetensors or files of PyTorch, of which only headers are read. Close the model when done with
+ * it.
  */
 export async function readHfFolder(folder: SourceFolder): Promise<Model> {
   const files: SourceFile[] = [];
@@ -115,8 +116,8 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
 }
 
 /**
- * Says that weights are quantized where config.json is missing: other tools keep theirs elsewhere, and that is not
- * what is wrong.
+ * Says that weights are quantized where config.json is missing: other tools keep theirs elsewhere, and that
+ * is not what is wrong.
  */
 async function assertPlainAnyway(folder: SourceFolder, files: SourceFile[]): Promise<void> {
   const container = containerOf(folder);

@@ -3,8 +3,8 @@ import { modelTensorName } from '../../src/core/names.ts';
 import type { Checkpoint, StoredTensor } from './checkpoint.ts';
 
 /**
- * Modules that wrap others and name them: torch.compile, both names of FSDP, activation checkpointing, DataParallel and
- * DeepSpeed, Lightning Fabric. No module of a PLM has such a name.
+ * Modules that wrap others and name them: torch.compile, both names of FSDP, activation checkpointing,
+ * DataParallel and DeepSpeed, Lightning Fabric. No module of a PLM has such a name.
  */
 const WRAPPER =
   /(?<=^|\.)(?:_orig_mod|_fsdp_wrapped_module|_fpw_module|_checkpoint_wrapped_module|module|_forward_module)\./g;
@@ -13,11 +13,11 @@ const WRAPPER =
 const BODY = 'model.';
 
 /**
- * Gives tensors their names in a published checkpoint. What stands before `embed_tokens` in the embedding's name
- * stands before all: `model.`, nothing where only the transformer was saved, or also the wrappers and models
- * around it (`_orig_mod.model.`, `base_model.model.model.`). The head may lie in any of these. A name that does
- * not begin so stays, and is none of a PLM. `tensors` come back by their new names; each still knows the stored
- * one.
+ * Gives tensors their names in a published checkpoint. What stands before `embed_tokens` in the embedding's
+ * name stands before all: `model.`, nothing where only the transformer was saved, or also the wrappers and
+ * models around it (`_orig_mod.model.`, `base_model.model.model.`). The head may lie in any of these. A name
+ * that does not begin so stays, and is none of a PLM. `tensors` come back by their new names; each still
+ * knows the stored one.
  * @throws PressError `invalid-input` where two names mean one tensor.
  */
 export function withPlainNames(checkpoint: Checkpoint): Checkpoint {

@@ -1,8 +1,8 @@
 import type { JsonField } from '../../src/core/json/json-field.ts';
 
 /**
- * Artifacts and kernels hold the numbers of a config in F32: beyond its largest number they would become infinite,
- * below its smallest normal one 0, at once or where a device flushes subnormal numbers.
+ * Artifacts and kernels hold the numbers of a config in F32: beyond its largest number they would become
+ * infinite, below its smallest normal one 0, at once or where a device flushes subnormal numbers.
  */
 const MIN_F32 = 2 ** -126;
 const MAX_F32 = (2 - 2 ** -23) * 2 ** 127;

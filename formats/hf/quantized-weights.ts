@@ -54,8 +54,8 @@ export function assertPlainWeights({ tensors }: Checkpoint, fields: readonly Jso
 const QUANTIZED_IN_USE: readonly unknown[] = ['bitnet'];
 
 /**
- * Notes on the fields of config.json that say how weights are quantized, beside `tensors` that are not: merging an
- * adapter or dequantizing often leaves them behind.
+ * Notes on the fields of config.json that say how weights are quantized, beside `tensors` that are not:
+ * merging an adapter or dequantizing often leaves them behind.
  * @throws PressError `unsupported` where the weights are quantized as the model computes.
  */
 export function quantizationLeftovers(

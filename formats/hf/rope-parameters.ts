@@ -25,8 +25,8 @@ const OF_SCALING = [
 
 /**
  * Reads theta and holds the rest to plain RoPE. Transformers 4 takes `rope_theta` beside the other fields,
- * Transformers 5 the one inside of `rope_parameters` or `rope_scaling` first: where they differ, the model depends
- * on the version, and the file is refused.
+ * Transformers 5 the one inside of `rope_parameters` or `rope_scaling` first: where they differ, the model
+ * depends on the version, and the file is refused.
  * @throws PressError `invalid-input` for malformed or contradicting values, `unsupported` for scaled RoPE.
  */
 export function readRope(config: JsonField): RopeParameters {

@@ -12,9 +12,9 @@ export interface TensorTable {
 }
 
 /**
- * Matches stored tensors, by their plain names, with those that a PLM of this geometry has: each present, with its
- * shape, in a dtype that holds weights, and none besides, but for a head that is tied. `files` is what
- * `Origin.file` indexes.
+ * Matches stored tensors, by their plain names, with those that a PLM of this geometry has: each present,
+ * with its shape, in a dtype that holds weights, and none besides, but for a head that is tied. `files` is
+ * what `Origin.file` indexes.
  */
 export function matchTensors(
   config: PlmConfig,

@@ -20,9 +20,10 @@ export interface SettledHead {
 }
 
 /**
- * Decides whether the head is tied where a file has both matrices, which it compares. Equal ones are tied. Where
- * they differ and config.json ties them, Transformers 4 drops the head and Transformers 5 uses it: one of them is
- * not the model that was trained, so the file is refused. Where config.json is silent, both use the head.
+ * Decides whether the head is tied where a file has both matrices, which it compares. Equal ones are tied.
+ * Where they differ and config.json ties them, Transformers 4 drops the head and Transformers 5 uses it: one
+ * of them is not the model that was trained, so the file is refused. Where config.json is silent, both use
+ * the head.
  */
 export async function settleHead(
   { plm, tied }: Pick<HfConfig, 'plm' | 'tied'>,

@@ -27,7 +27,9 @@ const isTemplate = (name: string) => name.toLowerCase().endsWith(TEMPLATE_ENDING
 /** Tokenizers of other kinds. */
 const FOREIGN = /^(.*\.tiktoken|.*\.model|tekken\.json|vocab\.txt|spiece\.model)$/;
 
-/** Whether reading the tokenizer of a folder takes a file, by its path in it. `has` tells what else is there. */
+/**
+ * Whether reading the tokenizer of a folder takes a file, by its path in it. `has` tells what else is there.
+ */
 export function isTokenizerFile(path: string, has: (name: string) => boolean): boolean {
   if (path === VOCABULARY_FILE || path === MERGES_FILE) return !has(TOKENIZER_FILE);
   const [folder, name, ...more] = path.split('/');

@@ -15,7 +15,10 @@ import {
   VOCABULARY_FILE,
 } from './tokenizer/vocabulary-files.ts';
 
-/** Texts of the files that describe a tokenizer: tokenizer.json, or else vocab.json and merges.txt, and the others. */
+/**
+ * Texts of the files that describe a tokenizer: tokenizer.json, or else vocab.json and merges.txt, and the
+ * others.
+ */
 export interface HfTokenizerFiles extends ChatTemplateFiles {
   /** tokenizer.json */
   readonly tokenizer?: string;

@@ -9,8 +9,8 @@ const MIN_ENTRY_BYTES = 4 + 1 + 4 + 4 + 4;
 const MAX_ENTRIES = 100_000;
 
 /**
- * Reads the form of llama-imatrix before 2025, little-endian: entries of name, calls and sums, then maybe the number
- * of chunks and a data set.
+ * Reads the form of llama-imatrix before 2025, little-endian: entries of name, calls and sums, then maybe the
+ * number of chunks and a data set.
  * @throws PressError invalid-input naming the entry and the byte offset.
  */
 export function readDatForm(bytes: Uint8Array, file: string) {

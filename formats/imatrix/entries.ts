@@ -2,7 +2,9 @@ import path from 'node:path';
 import { invalidInput } from '../../src/core/errors.ts';
 import { firstNames } from '../../src/core/text/name-list.ts';
 
-/** What a file says of one matrix: sums of squared activations by column, and how many activations a sum has. */
+/**
+ * What a file says of one matrix: sums of squared activations by column, and how many activations a sum has.
+ */
 export interface RawEntry {
   /** GGUF name of the matrix. */
   readonly name: string;
@@ -12,8 +14,8 @@ export interface RawEntry {
 }
 
 /**
- * Divides sums by counts. Parts that count nothing and entries that are zero in all columns would weigh every error
- * with zero: their columns get the importance 1 all alike.
+ * Divides sums by counts. Parts that count nothing and entries that are zero in all columns would weigh every
+ * error with zero: their columns get the importance 1 all alike.
  * @throws PressError invalid-input for sums and counts that are negative or not finite.
  */
 export function meanSquares(file: string, raw: readonly RawEntry[]) {

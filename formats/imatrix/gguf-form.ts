@@ -11,8 +11,8 @@ export const COUNTS = '.counts';
 const F32 = 0;
 
 /**
- * Reads the form of llama-imatrix since 2025: a GGUF whose tensors are `<matrix>.in_sum2` with `<matrix>.counts`.
- * Other tensors are left alone.
+ * Reads the form of llama-imatrix since 2025: a GGUF whose tensors are `<matrix>.in_sum2` with
+ * `<matrix>.counts`. Other tensors are left alone.
  * @throws PressError invalid-input naming the key or the tensor, and where they have more than `maxBytes`.
  */
 export async function readGgufForm(source: ByteSource, maxBytes: number) {

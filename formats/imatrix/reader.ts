@@ -7,12 +7,15 @@ import { readDatForm } from './dat-form.ts';
 import { meanSquares } from './entries.ts';
 import { readGgufForm } from './gguf-form.ts';
 
-/** All of an imatrix is held in memory. That of PLM-1.8B has 2 MB; of the deepest model that llama.cpp takes, 64. */
+/**
+ * All of an imatrix is held in memory. That of PLM-1.8B has 2 MB; of the deepest model that llama.cpp takes,
+ * 64.
+ */
 const MAX_IMATRIX_BYTES = 256 << 20;
 
 /**
- * Reads an importance matrix of llama-imatrix in either form. Of the GGUF form only its own tensors are read: files of
- * `plmpress calibrate` may hold gigabytes of others.
+ * Reads an importance matrix of llama-imatrix in either form. Of the GGUF form only its own tensors are read:
+ * files of `plmpress calibrate` may hold gigabytes of others.
  * @throws PressError invalid-input naming file and field.
  */
 export async function readImatrix(file: InputFile): Promise<Imatrix> {

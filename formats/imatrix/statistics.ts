@@ -19,8 +19,8 @@ const F32 = 0;
 const ROUNDING = 1e-5;
 
 /**
- * Reads the statistics of `plmpress calibrate`. Second moments are read from `file` when they are asked for, which must
- * stay open until then.
+ * Reads the statistics of `plmpress calibrate`. Second moments are read from `file` when they are asked for,
+ * which must stay open until then.
  * @throws PressError unsupported for importance matrices of other tools; invalid-input naming the tensor.
  */
 export async function readStatistics(file: InputFile): Promise<Statistics> {

@@ -16,8 +16,8 @@ export interface Calibrated {
 }
 
 /**
- * Suffixes of the tensors that llama.cpp knows nothing of. It pairs names that end in `.in_sum2` and `.counts` and
- * leaves all others alone, so these end otherwise.
+ * Suffixes of the tensors that llama.cpp knows nothing of. It pairs names that end in `.in_sum2` and
+ * `.counts` and leaves all others alone, so these end otherwise.
  */
 export const EXTRA_SUFFIXES = {
   'extra-input': '.plmpress_sum2',
@@ -49,7 +49,10 @@ export interface ImatrixPlan<S extends StatisticSlot> {
   readonly tensors: readonly PlannedStatistic<S>[];
 }
 
-/** The GGUF form of llama-imatrix (llama.cpp pull request 9400): sums and counts by name of the matrix, then our extras. */
+/**
+ * The GGUF form of llama-imatrix (llama.cpp pull request 9400): sums and counts by name of the matrix, then
+ * our extras.
+ */
 export function planImatrix<S extends StatisticSlot>(
   calibrated: Calibrated,
   slots: readonly S[],

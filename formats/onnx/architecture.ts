@@ -11,7 +11,9 @@ export function onnxPasses({ config }: { readonly config: PlmConfig }, cache: Ca
 /** A table of 32 pairs a position has 268 MB then. */
 const MAX_POSITIONS = 2 ** 20;
 
-/** @throws PressError unsupported with the reason where a graph with that cache cannot hold a model as it is. */
+/**
+ * @throws PressError unsupported with the reason where a graph with that cache cannot hold a model as it is.
+ */
 export function assertHolds(cache: CacheForm, config: PlmConfig): void {
   const refuse = (what: string, field = 'kv_b_proj') =>
     unsupported({ field, what: `a graph with ${cache} cache ${what}` });

@@ -15,8 +15,8 @@ interface OpenFile {
 }
 
 /**
- * The files of weights beside a graph: `<graph>_data`, then `<graph>_data_1`, as transformers.js asks for them. Each thing
- * is placed behind those before it.
+ * The files of weights beside a graph: `<graph>_data`, then `<graph>_data_1`, as transformers.js asks for
+ * them. Each thing is placed behind those before it.
  */
 export class DataFiles {
   readonly #graph: string;

@@ -15,18 +15,24 @@ import {
 } from '../../src/onnx/graph.ts';
 import { type WireField, WireMessage } from './wire.ts';
 
-/** Nodes, and likewise initializers, inputs and outputs. A graph of 512 layers with 64 heads has 160,000 nodes. */
+/**
+ * Nodes, and likewise initializers, inputs and outputs. A graph of 512 layers with 64 heads has 160,000
+ * nodes.
+ */
 const MAX_MEMBERS = 500_000;
 
-/** Calls the handler of each field; fields without one are skipped: documentation, and what later versions add. */
+/**
+ * Calls the handler of each field; fields without one are skipped: documentation, and what later versions
+ * add.
+ */
 function read(message: WireMessage, handlers: Readonly<Record<number, (field: WireField) => void>>): void {
   for (const field of message.fields()) handlers[field.number]?.(field);
 }
 
 /**
  * Reads the bytes of a `.onnx` file by the numbers of onnx.proto, independently of what writes them.
- * @throws PressError invalid-input for messages that are malformed or lack what they need, unsupported for what no graph
- * of ours has: functions, training, sparse or other tensors than those of `ELEMENT_TYPES`.
+ * @throws PressError invalid-input for messages that are malformed or lack what they need, unsupported for
+ * what no graph of ours has: functions, training, sparse or other tensors than those of `ELEMENT_TYPES`.
  */
 export function decodeModel(bytes: Uint8Array, file: string): OnnxModel {
   const refuse = (what: string) => () => {

@@ -12,7 +12,10 @@ import { onnx } from './proto.ts';
 
 const { AttributeType } = onnx.AttributeProto;
 
-/** What protobuf messages may hold at most, by its specification. Weights lie in files of their own, so none comes near. */
+/**
+ * What protobuf messages may hold at most, by its specification. Weights lie in files of their own, so none
+ * comes near.
+ */
 const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
 
 /** The bytes of a `.onnx` file. The same model gives the same bytes. */

@@ -50,9 +50,9 @@ export interface PlannedGraph {
 
 /**
  * Plans a graph of a PLM with its weights beside it. Model.importances weigh the rounding of 4-bit matrices.
- * @throws PressError unsupported where the graph cannot hold the model, where a pass of `onnxPasses` has not run, or
- * without `allowRequantize` where a quantized tensor would change its scheme; usage for an unknown scheme and where statistics
- * lack what `best` takes; invalid-input for importances of another model.
+ * @throws PressError unsupported where the graph cannot hold the model, where a pass of `onnxPasses` has not
+ * run, or without `allowRequantize` where a quantized tensor would change its scheme; usage for an unknown
+ * scheme and where statistics lack what `best` takes; invalid-input for importances of another model.
  */
 export function planOnnx(model: Model, options: OnnxOptions): PlannedGraph {
   const scheme = onnxSchemeNamed(options.scheme);
@@ -94,7 +94,10 @@ export function planOnnx(model: Model, options: OnnxOptions): PlannedGraph {
   };
 }
 
-/** The graph, under the name that transformers.js asks for and, where that is another, under that of the scheme. */
+/**
+ * The graph, under the name that transformers.js asks for and, where that is another, under that of the
+ * scheme.
+ */
 function graphFiles({ dtype, name }: OnnxScheme, bytes: Uint8Array): PlannedFile[] {
   const names = new Set([graphFileName(dtype), graphAlias(name)]);
   return [...names].map((graph) => ({

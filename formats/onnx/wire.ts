@@ -1,7 +1,10 @@
 import { invalidInput, type PressError } from '../../src/core/errors.ts';
 import { decodeUtf8 } from '../../src/io/text-file.ts';
 
-/** How a field's value is stored (protobuf encoding, section "Message Structure"). Groups are of no use in onnx.proto. */
+/**
+ * How a field's value is stored (protobuf encoding, section "Message Structure"). Groups are of no use in
+ * onnx.proto.
+ */
 const VARINT = 0;
 const FIXED64 = 1;
 const BYTES = 2;
@@ -13,8 +16,8 @@ const MAX_VARINT_BYTES = 10;
 const SHORT_VARINT_BITS = 28;
 
 /**
- * Fields of a file, and numbers of its lists. A graph of 512 layers with 64 heads has some four million; a file of fields that
- * take two bytes each would cost minutes and gigabytes.
+ * Fields of a file, and numbers of its lists. A graph of 512 layers with 64 heads has some four million; a
+ * file of fields that take two bytes each would cost minutes and gigabytes.
  */
 const MAX_FIELDS = 6_000_000;
 

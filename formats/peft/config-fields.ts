@@ -1,4 +1,6 @@
-/** Fields of adapter_config.json that are read elsewhere, or change nothing of what a saved adapter computes. */
+/**
+ * Fields of adapter_config.json that are read elsewhere, or change nothing of what a saved adapter computes.
+ */
 export const INERT_FIELDS: ReadonlySet<string> = new Set([
   // Read by `parseAdapterConfig`.
   ...['peft_type', 'r', 'lora_alpha', 'use_rslora', 'use_dora', 'rank_pattern', 'alpha_pattern'],
@@ -15,7 +17,9 @@ export const INERT_FIELDS: ReadonlySet<string> = new Set([
   'merge_weights',
 ]);
 
-/** Fields that make an adapter another function than W + scale B A, the value that turns them off, and why. */
+/**
+ * Fields that make an adapter another function than W + scale B A, the value that turns them off, and why.
+ */
 export const UNMERGEABLE_FIELDS: ReadonlyMap<string, { readonly off?: unknown; readonly reason: string }> =
   new Map(
     Object.entries({

@@ -26,8 +26,8 @@ export interface AdapterConfig {
 
 /**
  * Reads adapter_config.json of PEFT. `base_model_name_or_path` is never followed.
- * @throws PressError invalid-input naming the field; unsupported for adapters that W + scale B A or DoRA does not
- * describe, and for fields that are not known.
+ * @throws PressError invalid-input naming the field; unsupported for adapters that W + scale B A or DoRA does
+ * not describe, and for fields that are not known.
  */
 export function parseAdapterConfig(text: string, file: string): AdapterConfig {
   const config = parseJson(text, file);

@@ -11,8 +11,8 @@ export interface ModulePattern<Value> {
 const NAME = /^\^?(?:\w|-|\\?\.)+$/;
 
 /**
- * Reads an object of settings for some modules. As in PEFT (`get_pattern_key`), a key stands for modules whose name is
- * it or ends in a point and it, and the first that fits counts.
+ * Reads an object of settings for some modules. As in PEFT (`get_pattern_key`), a key stands for modules
+ * whose name is it or ends in a point and it, and the first that fits counts.
  * @throws PressError unsupported for keys that are more than a name, an anchor and points.
  */
 export function readPatterns<Value>(

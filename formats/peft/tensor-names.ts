@@ -9,8 +9,8 @@ const PARTS: Readonly<Record<string, AdapterPart>> = {
 };
 
 /**
- * `base_model.model.` is PEFT's wrapper, then comes the module as the checkpoint names it. A dump of the training state
- * has the adapter's name (`default`) behind the part, which PEFT takes away when it saves.
+ * `base_model.model.` is PEFT's wrapper, then comes the module as the checkpoint names it. A dump of the
+ * training state has the adapter's name (`default`) behind the part, which PEFT takes away when it saves.
  */
 const NAME =
   /^base_model\.model\.(?<module>.+)\.(?<part>lora_[AB]|lora_magnitude_vector)(?:\.(?<adapter>(?!weight$)\w+))?(?<weight>\.weight)?$/;

@@ -8,8 +8,8 @@ const REBUILD_PARAMETER = 'torch._utils._rebuild_parameter';
 const ALLOWED: ReadonlySet<string> = new Set([ORDERED_DICT, REBUILD_TENSOR, REBUILD_PARAMETER]);
 
 /**
- * The symbol of a global that a state dict may name; undefined for others. Every class of storages is let through,
- * so that the tensor of a wrong one can be named.
+ * The symbol of a global that a state dict may name; undefined for others. Every class of storages is let
+ * through, so that the tensor of a wrong one can be named.
  */
 export function findGlobal(module: string, name: string): Global | undefined {
   const full = `${module}.${name}`;
@@ -17,7 +17,9 @@ export function findGlobal(module: string, name: string): Global | undefined {
   return dtype !== undefined || ALLOWED.has(full) ? new Global(full, dtype) : undefined;
 }
 
-/** What a call of the global with these arguments describes; undefined where `torch.save` writes no such call. */
+/**
+ * What a call of the global with these arguments describes; undefined where `torch.save` writes no such call.
+ */
 export function construct(callable: Global, args: readonly Value[]): Value | undefined {
   switch (callable.name) {
     case ORDERED_DICT:

@@ -3,7 +3,9 @@ import { PickleCursor } from './pickle-cursor.ts';
 import { construct, findGlobal } from './pickle-globals.ts';
 import { Dict, Global, Storage, Tuple, type Value } from './values.ts';
 
-/** A tensor takes about 30 opcodes and a PLM of 512 layers has about 6,200; the rest is room for `_metadata`. */
+/**
+ * A tensor takes about 30 opcodes and a PLM of 512 layers has about 6,200; the rest is room for `_metadata`.
+ */
 const MAX_OPCODES = 1_000_000;
 /** Python sets 1,000 members at a time, each a name and a value. */
 const MAX_STACK = 10_000;
@@ -47,9 +49,10 @@ const Op = {
 } as const;
 
 /**
- * Reads the value of a pickle, of which nothing is executed: the opcodes and globals that a state dict needs build
- * inert values, and every other opcode and global is refused at its byte. Values that a pickle mentions twice are
- * shared, so the result takes no more memory than a multiple of `content`, and nothing here recurses into it.
+ * Reads the value of a pickle, of which nothing is executed: the opcodes and globals that a state dict needs
+ * build inert values, and every other opcode and global is refused at its byte. Values that a pickle mentions
+ * twice are shared, so the result takes no more memory than a multiple of `content`, and nothing here
+ * recurses into it.
  */
 export function parsePickle(content: Uint8Array, file: string, entry: string): Value {
   return new Unpickler(new PickleCursor(content, file, entry)).run();
@@ -268,7 +271,10 @@ class Unpickler {
     return value;
   }
 
-  /** Attributes of an OrderedDict: state dicts have `_metadata`, versions of modules, which nothing here needs. */
+  /**
+   * Attributes of an OrderedDict: state dicts have `_metadata`, versions of modules, which nothing here
+   * needs.
+   */
   #build(): void {
     const state = this.#pop();
     const target = this.#top();

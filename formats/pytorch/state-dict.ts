@@ -11,7 +11,9 @@ import { readZip, type ZipEntry } from './zip.ts';
 const MAX_PICKLE_BYTES = 16_000_000;
 /** `version` and `byteorder` are a number and a word. */
 const MAX_NOTE_BYTES = 16;
-/** Names of checkpoints stay below 100 characters; a longer one would push everything else out of messages. */
+/**
+ * Names of checkpoints stay below 100 characters; a longer one would push everything else out of messages.
+ */
 const MAX_NAME_LENGTH = 256;
 
 /** A tensor of a state dict, in the order of its elements. */
@@ -27,8 +29,8 @@ export interface StateTensor {
 
 /**
  * Reads and checks the state dict of a file of `torch.save`; no weight is read and no code is run. Throws
- * `unsupported` for files before PyTorch 1.6 and for tensors whose elements do not lie in order; `invalid-input` for
- * what is no state dict. Tensors may share bytes, as tied weights do.
+ * `unsupported` for files before PyTorch 1.6 and for tensors whose elements do not lie in order;
+ * `invalid-input` for what is no state dict. Tensors may share bytes, as tied weights do.
  */
 export async function readStateDict(file: InputFile): Promise<readonly StateTensor[]> {
   await assertArchive(file);

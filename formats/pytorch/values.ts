@@ -1,6 +1,9 @@
 import type { Dtype } from './dtype.ts';
 
-/** What a pickle of tensors can hold. Nothing here acts: a global is its name, a call is the tensor it describes. */
+/**
+ * What a pickle of tensors can hold. Nothing here acts: a global is its name, a call is the tensor it
+ * describes.
+ */
 export type Value = null | boolean | number | string | Tuple | Dict | Global | Storage | TensorView;
 
 export class Tuple {

@@ -27,7 +27,9 @@ const ENCRYPTED = 1;
 export const DESCRIPTOR_FLAG = 1 << 3;
 const ALLOWED_FLAGS = DESCRIPTOR_FLAG | (1 << 11);
 
-/** An entry as the central directory tells it; not to be trusted before its local header has said the same. */
+/**
+ * An entry as the central directory tells it; not to be trusted before its local header has said the same.
+ */
 export interface DirectoryEntry {
   readonly name: string;
   readonly flags: number;
@@ -123,7 +125,9 @@ async function locate(file: InputFile): Promise<Location> {
   return found;
 }
 
-/** The zip64 record of the end, which stands right before its locator and repeats what fits the narrow one. */
+/**
+ * The zip64 record of the end, which stands right before its locator and repeats what fits the narrow one.
+ */
 function wideLocation(file: InputFile, view: DataView, locator: number, narrow: Location): Location {
   const at = locator - END64_BYTES;
   if (at < 0 || view.getUint32(at, true) !== END64_MAGIC) {

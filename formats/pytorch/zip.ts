@@ -32,9 +32,9 @@ export interface ZipEntry {
 }
 
 /**
- * Finds the entries of an archive as `torch.save` writes it: stored, not compressed, one after the other from the
- * first byte to the central directory without hole or overlap, each with a local header that says what the
- * directory says. Throws `invalid-input` for everything else; reads headers only.
+ * Finds the entries of an archive as `torch.save` writes it: stored, not compressed, one after the other from
+ * the first byte to the central directory without hole or overlap, each with a local header that says what
+ * the directory says. Throws `invalid-input` for everything else; reads headers only.
  */
 export async function readZip(file: InputFile): Promise<ReadonlyMap<string, ZipEntry>> {
   const directory = await readDirectory(file);
@@ -91,7 +91,8 @@ async function readLocalHeader(
   if (flags !== entry.flags) throw fault('other flags than in the directory');
   const fields = [view.getUint32(22, true), view.getUint32(18, true)];
   const offset = entry.header + LOCAL_BYTES + nameBytes + extraBytes;
-  // Where a descriptor follows the data, the sizes and the checksum here are zeros, whatever zip64 field comes along.
+  // Where a descriptor follows the data, the sizes and the checksum here are zeros, whatever zip64 field
+  // comes along.
   const deferred = (flags & DESCRIPTOR_FLAG) !== 0 && fields.every((value) => value === 0);
   if (deferred) return offset;
   const extra = await read(file, offset - extraBytes, extraBytes);

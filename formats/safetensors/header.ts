@@ -9,11 +9,16 @@ import { DTYPE_BITS, type Dtype, isDtype } from './dtype.ts';
 export const LENGTH_BYTES = 8;
 /** Limit of the safetensors crate; a longer header would be a way to exhaust memory. */
 const MAX_HEADER_BYTES = 100_000_000;
-/** The largest PLM that llama.cpp loads (512 layers) has about 6,200; a million would cost seconds and gigabytes. */
+/**
+ * The largest PLM that llama.cpp loads (512 layers) has about 6,200; a million would cost seconds and
+ * gigabytes.
+ */
 const MAX_TENSORS = 100_000;
 /** NumPy's limit. */
 const MAX_DIMENSIONS = 64;
-/** Names of checkpoints stay below 100 characters; a longer one would push everything else out of messages. */
+/**
+ * Names of checkpoints stay below 100 characters; a longer one would push everything else out of messages.
+ */
 const MAX_NAME_LENGTH = 256;
 
 export interface TensorEntry {
@@ -55,8 +60,8 @@ export function decodeHeader(header: Uint8Array, file: string): string {
 
 /**
  * Parses the header of a file of `fileBytes` bytes whose data starts at `dataStart`. Throws `invalid-input`
- * unless every rule of the format holds: the tensors' bytes follow each other from the header to the end of the
- * file without hole or overlap, and each has as many as its dtype and shape need.
+ * unless every rule of the format holds: the tensors' bytes follow each other from the header to the end of
+ * the file without hole or overlap, and each has as many as its dtype and shape need.
  */
 export function parseHeader(text: string, dataStart: number, fileBytes: number, file: string): Header {
   const root = parseJson(text, file, { root: 'header', maxMembers: MAX_TENSORS });

@@ -6,7 +6,10 @@ const MESSAGE =
   "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}";
 const ANSWER = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
-/** Templates whose conversations a `ChatForm` spells. Nothing like a template engine decides: the text must be the same. */
+/**
+ * Templates whose conversations a `ChatForm` spells. Nothing like a template engine decides: the text must be
+ * the same.
+ */
 const KNOWN: ReadonlyMap<string, ChatForm> = new Map([
   [`{% for message in messages %}${MESSAGE}${ANSWER}`, CHATML],
   [withDefaultSystem('You are a helpful assistant'), chatml('You are a helpful assistant')],
@@ -14,7 +17,10 @@ const KNOWN: ReadonlyMap<string, ChatForm> = new Map([
   [withDefaultSystem('You are a helpful assistant.'), chatml('You are a helpful assistant.')],
 ]);
 
-/** The form of a chat template; undefined where it is none that is known. Line breaks may be spelled as escapes. */
+/**
+ * The form of a chat template; undefined where it is none that is known. Line breaks may be spelled as
+ * escapes.
+ */
 export function chatFormOf(template: string): ChatForm | undefined {
   return KNOWN.get(template.replaceAll('\\n', '\n'));
 }

@@ -8,7 +8,10 @@ import { type MatrixScheme, STORED_SCHEMES } from './schemes.ts';
 import { planes } from './shards.ts';
 import { storedLayout, toStoredForm } from './stored-form.ts';
 
-/** A tensor as the kernels of src/webgpu read it, straight from a model: all values at 0, all scales behind them. */
+/**
+ * A tensor as the kernels of src/webgpu read it, straight from a model: all values at 0, all scales behind
+ * them.
+ */
 export interface DeviceForm {
   readonly tensor: BundleTensor;
   readonly planned: PlannedTensor;

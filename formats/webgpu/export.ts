@@ -45,15 +45,18 @@ export interface BundleOptions extends SchemeOptions {
   readonly shardSize?: number;
   /** Round weights that have been rounded already. */
   readonly allowRequantize?: boolean;
-  /** Left out: fast. Error feedback reaches all matrices but down_proj, whose blocks run across its inputs. */
+  /**
+   * Left out: fast. Error feedback reaches all matrices but down_proj, whose blocks run across its inputs.
+   */
   readonly quality?: Quality;
 }
 
 /**
- * Plans the folder `webgpu-<scheme>` of a bundle: weights, vocabulary, runtime, page, and a manifest that is made when those
- * are whole.
- * @throws PressError unsupported where kv_b_proj is taken apart, or without `allowRequantize` where a quantized
- * tensor would be rounded again; usage for unknown schemes, patterns that are none and files that are too small.
+ * Plans the folder `webgpu-<scheme>` of a bundle: weights, vocabulary, runtime, page, and a manifest that is
+ * made when those are whole.
+ * @throws PressError unsupported where kv_b_proj is taken apart, or without `allowRequantize` where a
+ * quantized tensor would be rounded again; usage for unknown schemes, patterns that are none and files that
+ * are too small.
  */
 export function planBundle(model: Model, options: BundleOptions): ExportPlan {
   const { name: scheme } = webgpuSchemeNamed(options.scheme);
@@ -228,7 +231,10 @@ async function describeFiles({ files }: Model): Promise<BundleFile[]> {
   return described;
 }
 
-/** A temperature of 0 means to choose greedily, whatever else is said; tokens seen before are held back then too. */
+/**
+ * A temperature of 0 means to choose greedily, whatever else is said; tokens seen before are held back then
+ * too.
+ */
 function generationOf({ generation, tokenizer }: Model): BundleGeneration {
   const stop = { stop_token_ids: tokenizer.stopTokenIds };
   const { temperature, repetitionPenalty } = generation;

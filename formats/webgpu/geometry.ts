@@ -9,7 +9,10 @@ export function bundlePasses({ config }: { readonly config: PlmConfig }): string
   return PRESETS.webgpu.filter((name) => needs[name]);
 }
 
-/** @throws PressError unsupported for models whose kv_b_proj a pass has taken apart: the runtime absorbs it by itself. */
+/**
+ * @throws PressError unsupported for models whose kv_b_proj a pass has taken apart: the runtime absorbs it by
+ * itself.
+ */
 export function assertHolds({ kvBForm }: PlmConfig): void {
   if (kvBForm === undefined) return;
   const what = `a WebGPU bundle holds kv_b_proj as checkpoints do, and this model is ${kvBForm}`;

@@ -1,6 +1,9 @@
 import type { BundleManifest } from '../../src/webgpu/manifest.ts';
 
-/** A manifest as JSON: a line a member, and a line an item of lists of objects. Undefined members are left out. */
+/**
+ * A manifest as JSON: a line a member, and a line an item of lists of objects. Undefined members are left
+ * out.
+ */
 export function manifestText(manifest: BundleManifest): string {
   const members = Object.entries(manifest).filter(([, value]) => value !== undefined);
   return `{\n${members.map(([key, value]) => `  ${JSON.stringify(key)}: ${render(value)}`).join(',\n')}\n}\n`;

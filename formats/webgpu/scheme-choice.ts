@@ -8,7 +8,10 @@ import { type MatrixScheme, matrixSchemeOf } from './schemes.ts';
 export interface SchemeOptions {
   /** The embedding's scheme, before all else. */
   readonly tokenEmbedding?: SchemeName;
-  /** Patterns that may match anywhere in a GGUF or Hugging Face name, in any case; the first that matches wins. */
+  /**
+   * Patterns that may match anywhere in a GGUF or Hugging Face name, in any case; the first that matches
+   * wins.
+   */
   readonly tensorTypes?: readonly TensorType[];
 }
 

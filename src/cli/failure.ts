@@ -41,7 +41,10 @@ function usageError(error: CommanderError): PressError {
   return usage(error.message.replace(/^error: /, '').replace(/\s+/g, ' '));
 }
 
-/** Tokens of the Hub and signatures of presigned addresses are credentials: they never reach a screen or a log. */
+/**
+ * Tokens of the Hub and signatures of presigned addresses are credentials: they never reach a screen or a
+ * log.
+ */
 function redact(text: string): string {
   return text
     .replace(/\bhf_[A-Za-z0-9]+/g, 'hf_…')

@@ -13,8 +13,9 @@ import { main } from './main.ts';
 import type { Io } from './session.ts';
 
 /**
- * The step of action.yml: converts and verifies by the variables `PLMPRESS_…` that it sets from its inputs, hands the
- * outputs to the workflow, appends tables and plots to the summary of the job, and returns the exit code.
+ * The step of action.yml: converts and verifies by the variables `PLMPRESS_…` that it sets from its inputs,
+ * hands the outputs to the workflow, appends tables and plots to the summary of the job, and returns the exit
+ * code.
  */
 export async function githubAction(io: Io): Promise<number> {
   const { env } = io;
@@ -50,7 +51,9 @@ export async function githubAction(io: Io): Promise<number> {
   return code;
 }
 
-/** What the folder holds after the conversion, plmpress.json last; nothing where it failed, or was a dry run. */
+/**
+ * What the folder holds after the conversion, plmpress.json last; nothing where it failed, or was a dry run.
+ */
 async function writtenFiles(output: string, { manifest }: Partial<PressOutcome> = {}) {
   if (manifest === undefined) return [];
   const record = path.join(output, MANIFEST_NAME);

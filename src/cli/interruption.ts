@@ -21,8 +21,9 @@ export interface Interruption {
 }
 
 /**
- * Listens for SIGINT and SIGTERM. The first lets work clean up, the second ends the process at once. That is the default of the
- * system, which needs no turn of a thread that may be busy: the first signal gives both back to it.
+ * Listens for SIGINT and SIGTERM. The first lets work clean up, the second ends the process at once. That is
+ * the default of the system, which needs no turn of a thread that may be busy: the first signal gives both
+ * back to it.
  */
 export function listenForInterruption(): Interruption {
   const controller = new AbortController();

@@ -13,8 +13,8 @@ export interface MainOptions {
 }
 
 /**
- * Runs one command line, without the program's name, and returns its exit code (src/core/errors.ts; 130 and 143
- * for signals). Nothing but standard streams and what the command is told to write changes.
+ * Runs one command line, without the program's name, and returns its exit code (src/core/errors.ts; 130 and
+ * 143 for signals). Nothing but standard streams and what the command is told to write changes.
  */
 export async function main(
   argv: readonly string[],
@@ -32,8 +32,8 @@ export async function main(
     help += text;
   };
   const program = buildProgram(io, openSession, print, runConvert);
-  // A failed write to stdout tells its callback too, and of one to stderr nobody is left to be told; without a listener the
-  // event would end the process.
+  // A failed write to stdout tells its callback too, and of one to stderr nobody is left to be told; without
+  // a listener the event would end the process.
   for (const stream of [io.stdout, io.stderr]) stream.on('error', () => {});
   try {
     if (argv.length === 0) await openSession().writeLines(shortHelp());

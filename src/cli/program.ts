@@ -43,8 +43,8 @@ Exit codes:
   2 usage          5 network          8 locked by another run`;
 
 /**
- * The whole command line. Errors of parsing are thrown, never printed; `print` gets help and the version, after which
- * commander throws as well.
+ * The whole command line. Errors of parsing are thrown, never printed; `print` gets help and the version,
+ * after which commander throws as well.
  */
 export function buildProgram(
   io: Io,
@@ -110,8 +110,8 @@ export function buildProgram(
 }
 
 /**
- * Commander would tell of a missing option before an unknown one, which may be the missing one misspelled. Here required options
- * are checked when all are known.
+ * Commander would tell of a missing option before an unknown one, which may be the missing one misspelled.
+ * Here required options are checked when all are known.
  */
 function demandLate(command: Command): void {
   const demanded = command.options.filter(({ mandatory }) => mandatory);

@@ -5,7 +5,8 @@ import { usage } from '../core/errors.ts';
 type Condition = string;
 
 /**
- * An option that says where it has an effect. What it says stands beside it, and `assertScopes` holds command lines to it.
+ * An option that says where it has an effect. What it says stands beside it, and `assertScopes` holds command
+ * lines to it.
  */
 export class ScopedOption extends Option {
   /** Formats of the targets that go by it; undefined: all. */
@@ -39,8 +40,8 @@ export class ScopedOption extends Option {
 }
 
 /**
- * Throws `usage` for an option that has no effect beside the others of its command line. Returns notes on those that have none on
- * some targets, or where nobody expects any.
+ * Throws `usage` for an option that has no effect beside the others of its command line. Returns notes on
+ * those that have none on some targets, or where nobody expects any.
  */
 export function assertScopes(command: Command): string[] {
   const given = command.options.filter(

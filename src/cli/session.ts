@@ -59,7 +59,10 @@ export class Session {
     signal.addEventListener('abort', () => this.#leaveEcho(), { once: true });
   }
 
-  /** Tells remarks alone once the run is interrupted: a moving line hides the cursor, and a second signal would leave it so. */
+  /**
+   * Tells remarks alone once the run is interrupted: a moving line hides the cursor, and a second signal
+   * would leave it so.
+   */
   readonly progress: Progress = (event) => {
     if (!this.signal.aborted || event.kind === 'note') this.#reporter.progress(event);
   };

@@ -28,8 +28,8 @@ export interface PlmConfig {
 }
 
 /**
- * What stands in place of kv_b_proj. `split`: k_b_proj (W_UK, transposed) and v_b_proj (W_UV), one matrix a head.
- * `premultiplied`: nothing; W_UK^T is a factor of the query projection and W_UV one of o_proj.
+ * What stands in place of kv_b_proj. `split`: k_b_proj (W_UK, transposed) and v_b_proj (W_UV), one matrix a
+ * head. `premultiplied`: nothing; W_UK^T is a factor of the query projection and W_UV one of o_proj.
  */
 export const KV_B_FORMS = ['split', 'premultiplied'] as const;
 
@@ -40,7 +40,10 @@ export function qkHeadDim(config: PlmConfig): number {
   return config.qkNopeHeadDim + config.qkRopeHeadDim;
 }
 
-/** Elements of a projected query head before its rope part: nope, or kv_lora_rank where W_UK^T is a factor of it. */
+/**
+ * Elements of a projected query head before its rope part: nope, or kv_lora_rank where W_UK^T is a factor of
+ * it.
+ */
 export function queryNopeDim(config: PlmConfig): number {
   return config.kvBForm === 'premultiplied' ? config.kvLoraRank : config.qkNopeHeadDim;
 }

@@ -58,7 +58,9 @@ export function unsupported(fault: Fault): PressError {
   return new PressError('unsupported', fault);
 }
 
-/** Wraps an error of `fs` on a local path: no space, permission, missing file, and so on are all local I/O. */
+/**
+ * Wraps an error of `fs` on a local path: no space, permission, missing file, and so on are all local I/O.
+ */
 export function localIo(file: string, cause: unknown): PressError {
   const code = (cause as NodeJS.ErrnoException)?.code ?? 'unknown error';
   const what = SYSTEM_ERRORS[code] ?? String((cause as Error)?.message ?? cause);

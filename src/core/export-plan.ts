@@ -3,8 +3,8 @@ import { type SchemeName, schemeBytes } from './scheme.ts';
 import { columnCount, type RowRange, rowCount, type Tensor } from './tensor.ts';
 
 /**
- * What lets columns make up for the rounding of those before them. It is computed when asked for, and of the size of half a
- * square matrix.
+ * What lets columns make up for the rounding of those before them. It is computed when asked for, and of the
+ * size of half a square matrix.
  */
 export interface Feedback {
   /** Of the tensor that is rounded. */
@@ -17,8 +17,8 @@ export interface Feedback {
 }
 
 /**
- * Factors a symmetric matrix of `size` rows, a lower triangle row by row, into L L^T, in place; pivots have squares of at least
- * `least`.
+ * Factors a symmetric matrix of `size` rows, a lower triangle row by row, into L L^T, in place; pivots have
+ * squares of at least `least`.
  */
 export type Factor = (triangle: Float64Array, size: number, least: number) => void | Promise<void>;
 
@@ -45,7 +45,10 @@ export interface PlannedTensor {
   readonly importance?: Float32Array;
 }
 
-/** A layout of encoded rows that keeps the parts of blocks, such as codes and scales, each in a run of its own. */
+/**
+ * A layout of encoded rows that keeps the parts of blocks, such as codes and scales, each in a run of its
+ * own.
+ */
 export interface Packing {
   readonly parts: readonly {
     /** Byte offset of the part of the first row in the file. */

@@ -1,4 +1,6 @@
-/** Importances of the columns of matrices: mean squares of the activations that multiply them, from a file. */
+/**
+ * Importances of the columns of matrices: mean squares of the activations that multiply them, from a file.
+ */
 export interface Imatrix {
   /** Base name of the file, never a path. */
   readonly name: string;

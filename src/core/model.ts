@@ -10,7 +10,10 @@ export interface SourceFile {
   /** Name relative to the source folder, never a path of the machine. */
   readonly name: string;
   readonly bytes: number;
-  /** SHA-256 in hex. Free if the file has been read once front to back; reads what is missing otherwise, and ends by `signal`. */
+  /**
+   * SHA-256 in hex. Free if the file has been read once front to back; reads what is missing otherwise, and
+   * ends by `signal`.
+   */
   sha256(signal?: AbortSignal): Promise<string>;
   close(): Promise<void>;
 }
@@ -59,7 +62,9 @@ export interface Change {
   readonly figures?: Readonly<Record<string, number>>;
 }
 
-/** Tensors as an artifact lays them out, where its rows are padded or transposed: what rounding is judged by. */
+/**
+ * Tensors as an artifact lays them out, where its rows are padded or transposed: what rounding is judged by.
+ */
 export interface StoredForm {
   /** Keyed by Hugging Face name. */
   readonly tensors: ReadonlyMap<string, Tensor>;
@@ -67,7 +72,9 @@ export interface StoredForm {
   readonly of: (slot: TensorSlot, tensor: Tensor) => Tensor;
 }
 
-/** An immutable model: what importers make, passes rewrite and exporters write. Holds open files until closed. */
+/**
+ * An immutable model: what importers make, passes rewrite and exporters write. Holds open files until closed.
+ */
 export interface Model {
   readonly format: 'safetensors' | 'pytorch' | 'gguf' | 'onnx' | 'webgpu';
   /** Name for people and for output files: the source's folder or file stem, or its `general.name`. */
@@ -84,7 +91,10 @@ export interface Model {
   readonly card: ModelCard;
   /** Text of the source's config.json, where it has one. Passes leave it as it was. */
   readonly sourceConfig?: string;
-  /** Whether importances or error feedback weighed the rounding of weights, so that unimportant ones may be far off. */
+  /**
+   * Whether importances or error feedback weighed the rounding of weights, so that unimportant ones may be
+   * far off.
+   */
   readonly weighed?: boolean;
   /** Every file read, weights included; `Origin.file` indexes it. */
   readonly files: readonly SourceFile[];
@@ -94,7 +104,9 @@ export interface Model {
   readonly statistics?: Statistics;
   /** What passes have changed so far, in order. */
   readonly changes: readonly Change[];
-  /** What the importer ignored or assumed and what passes cost, one line each, for the person who converts. */
+  /**
+   * What the importer ignored or assumed and what passes cost, one line each, for the person who converts.
+   */
   readonly notes: readonly string[];
 }
 

@@ -31,7 +31,10 @@ const jointKvB = (c: PlmConfig) => c.kvBForm === undefined;
 const splitKvB = (c: PlmConfig) => c.kvBForm === 'split';
 const ffn = (c: PlmConfig, layer: number) => c.intermediateSizes[layer]!;
 
-/** The one table of names: role, name in HF checkpoints, name in GGUF, shape (out, in), by head where there are three. */
+/**
+ * The one table of names: role, name in HF checkpoints, name in GGUF, shape (out, in), by head where there
+ * are three.
+ */
 const LAYER_ROLES = {
   input_layernorm: { hf: 'input_layernorm', gguf: 'attn_norm', shape: (c) => [c.hiddenSize] },
   q_proj: {
@@ -136,7 +139,10 @@ export function layerTensorName(role: LayerRole, layer: number): string {
   return `model.layers.${layer}.${hf}.${parameter}`;
 }
 
-/** GGUF name of a tensor inside layer `layer`; undefined where no architecture that we write has a place for it. */
+/**
+ * GGUF name of a tensor inside layer `layer`; undefined where no architecture that we write has a place for
+ * it.
+ */
 export function layerGgufName(role: LayerRole, layer: number): string | undefined {
   const { gguf }: RoleRow = LAYER_ROLES[role];
   return gguf && `blk.${layer}.${gguf}.weight`;
@@ -152,7 +158,9 @@ export function modelTensorName(role: ModelRole): string {
   return `${MODEL_ROLES[role].hf}.weight`;
 }
 
-/** Every tensor of a PLM of this geometry, in canonical order: embedding, layers from 0 up, final norm, head. */
+/**
+ * Every tensor of a PLM of this geometry, in canonical order: embedding, layers from 0 up, final norm, head.
+ */
 export function plmTensors(config: PlmConfig): TensorSlot[] {
   const slots: TensorSlot[] = [];
   const addModelSlot = (role: ModelRole) => {

@@ -12,8 +12,8 @@ export interface RoundedPlace {
 }
 
 /**
- * Refuses to round values that have been rounded to blocks already. Blocks that stay what they are and F32, which holds every
- * decoded value, round nothing.
+ * Refuses to round values that have been rounded to blocks already. Blocks that stay what they are and F32,
+ * which holds every decoded value, round nothing.
  * @throws PressError unsupported.
  */
 export function assertRoundsOnce(tensor: Tensor, to: SchemeName, place: RoundedPlace = {}): void {

@@ -60,7 +60,10 @@ export function fitsScheme(scheme: SchemeName, columns: number): boolean {
   return columns % SCHEMES[scheme].blockSize === 0;
 }
 
-/** The scheme that a matrix has when it is transposed: floats keep theirs, blocks, which lie along rows, become F32. */
+/**
+ * The scheme that a matrix has when it is transposed: floats keep theirs, blocks, which lie along rows,
+ * become F32.
+ */
 export function transposedScheme(scheme: SchemeName): SchemeName {
   return SCHEMES[scheme].blockSize === 1 ? scheme : 'F32';
 }

@@ -1,6 +1,8 @@
 import type { PlannedFile } from './export-plan.ts';
 
-/** What to tell where files are larger than a shard may be: a tensor, or what belongs together, is never cut. */
+/**
+ * What to tell where files are larger than a shard may be: a tensor, or what belongs together, is never cut.
+ */
 export function oversizeNotes(files: readonly PlannedFile[], limit: number | undefined): string[] {
   if (limit === undefined) return [];
   const larger = files.filter(({ bytes }) => bytes > limit);

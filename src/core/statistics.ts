@@ -9,8 +9,8 @@ export interface NeuronStatistics {
   /** E[h^2]. */
   readonly meanSquares: Float32Array;
   /**
-   * Which of at most `SAMPLED_TOKENS` tokens, spread over the text, set a neuron off: `SAMPLE_WORDS` words of 16 tokens
-   * a neuron, the first token lowest.
+   * Which of at most `SAMPLED_TOKENS` tokens, spread over the text, set a neuron off: `SAMPLE_WORDS` words of
+   * 16 tokens a neuron, the first token lowest.
    */
   readonly fired: Uint16Array;
   /** E[y^2] of every channel of y = down_proj h. */

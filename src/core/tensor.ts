@@ -32,13 +32,18 @@ export interface Tensor {
    * 1 for stored tensors; larger where a pass reorders rows inside groups.
    */
   readonly rowStep: number;
-  /** Whether all blocks of a row have one scale, as in 8-bit ONNX graphs: a coarser grid than the scheme's own. */
+  /**
+   * Whether all blocks of a row have one scale, as in 8-bit ONNX graphs: a coarser grid than the scheme's
+   * own.
+   */
   readonly oneScalePerRow?: boolean;
   /** Fills `into` (exactly `range.count * rowBytes(this)` bytes) with stored blocks of these rows. */
   readRows(range: RowRange, into: Uint8Array, signal?: AbortSignal): Promise<void>;
 }
 
-/** The scheme of blocks that the values of a tensor have been rounded to already, stored so or decoded since. */
+/**
+ * The scheme of blocks that the values of a tensor have been rounded to already, stored so or decoded since.
+ */
 export function roundedScheme({ scheme, roundedIn }: Tensor): SchemeName | undefined {
   return SCHEMES[scheme].blockSize > 1 ? scheme : roundedIn;
 }

@@ -29,14 +29,17 @@ export interface DownloadOptions extends HubRun {
   readonly confirm: () => Promise<void>;
 }
 
-/** What has come of a file, until it is whole: a later run goes on there. `hf cache prune` removes what ends so. */
+/**
+ * What has come of a file, until it is whole: a later run goes on there. `hf cache prune` removes what ends
+ * so.
+ */
 const INCOMPLETE = '.plmpress.incomplete';
 /** Piece in which bytes of an earlier run are hashed again. */
 const REHASH_CHUNK = 1 << 20;
 
 /**
- * Fetches a file of a repository. A transfer that breaks off goes on where it ended, now or in a later run; bytes that
- * do not have the listed hash are thrown away and asked for once more.
+ * Fetches a file of a repository. A transfer that breaks off goes on where it ended, now or in a later run;
+ * bytes that do not have the listed hash are thrown away and asked for once more.
  * @throws PressError `network` where the file cannot be had, `local-io` where it cannot be written.
  */
 export async function download(options: DownloadOptions): Promise<void> {

@@ -1,8 +1,8 @@
 import { usage } from '../core/errors.ts';
 
 /**
- * A place on the Hub, as `org/name`, `org/name@revision`, `org/name:Q4_K_M`, `hf://org/name@revision/path` or the address of a
- * page of the Hub names it.
+ * A place on the Hub, as `org/name`, `org/name@revision`, `org/name:Q4_K_M`, `hf://org/name@revision/path` or
+ * the address of a page of the Hub names it.
  */
 export interface HubSource {
   /** `org/name`. */
@@ -38,8 +38,8 @@ const PAGES = new Set(['tree', 'blob', 'resolve', 'raw', 'blame', 'commit']);
 const EXPECTED = 'hf://org/name[@revision][/path]';
 
 /**
- * What `spec` names on the Hub; undefined where it does not look like it. Throws `usage` for addresses that name no model on
- * the Hub. `endpoint`: the Hub's own address, where it is another, as HF_ENDPOINT has it.
+ * What `spec` names on the Hub; undefined where it does not look like it. Throws `usage` for addresses that
+ * name no model on the Hub. `endpoint`: the Hub's own address, where it is another, as HF_ENDPOINT has it.
  */
 export function parseHubSource(spec: string, endpoint = ''): HubSource | undefined {
   const text = spec.trim();
@@ -137,7 +137,9 @@ function decoded(text: string): string | undefined {
   }
 }
 
-/** Whether a path can be one of a repository, and cannot leave a folder that it is joined to, on any system. */
+/**
+ * Whether a path can be one of a repository, and cannot leave a folder that it is joined to, on any system.
+ */
 export function isRepositoryPath(text: string): boolean {
   if (text.length > 1024 || /[\\:*?"<>|\p{Cc}]/u.test(text)) return false;
   return text.split('/').every((part) => !['', '.', '..'].includes(part) && part.length <= 255);

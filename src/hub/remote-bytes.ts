@@ -9,7 +9,9 @@ import { isCompressed, request } from './http/request.ts';
 import type { HubRun } from './run.ts';
 import { contentId, contentUrl, type HubFile, isLarge } from './tree.ts';
 
-/** The beginning of a file, which importers look at more than once, is kept: the headers of most files fit. */
+/**
+ * The beginning of a file, which importers look at more than once, is kept: the headers of most files fit.
+ */
 const HEAD_BYTES = 256 << 10;
 /** First range that is asked for behind it, or where reading does not go on where it was. */
 const FIRST_WINDOW = 1 << 20;
@@ -17,8 +19,8 @@ const FIRST_WINDOW = 1 << 20;
 const LAST_WINDOW = 64 << 20;
 
 /**
- * A file of a repository that is read by ranges, without a copy on this machine. Reading front to back takes few
- * requests; a range that breaks off is asked for again from where it ended.
+ * A file of a repository that is read by ranges, without a copy on this machine. Reading front to back takes
+ * few requests; a range that breaks off is asked for again from where it ended.
  */
 export class RemoteBytes implements ByteSource {
   readonly bytes: number;
@@ -133,7 +135,8 @@ export class RemoteBytes implements ByteSource {
     const answer = await request(this.#run, this.#name, this.#url, { headers });
     const { status, headers: given } = answer.response;
     const range = `bytes ${offset}-${end - 1}`;
-    // A body that comes in chunks or is compressed on the way tells no length. Its end and its hash show what it was.
+    // A body that comes in chunks or is compressed on the way tells no length. Its end and its hash show what
+    // it was.
     const length = isCompressed(answer.response) ? null : given.get('Content-Length');
     // Servers that make answers on the way may know no ranges: what comes first is passed over.
     const isWhole = status === 200 && (length === null || Number(length) === this.bytes);

@@ -12,7 +12,10 @@ import { contentId, contentUrl, type HubFile, type HubTree, isLarge } from './tr
 /** Git keeps larger ones in LFS on the Hub. */
 const MAX_GIT_BLOB = 64_000_000;
 
-/** A folder of a repository whose files are read where they are; `path` is that of the folder, empty for the root. */
+/**
+ * A folder of a repository whose files are read where they are; `path` is that of the folder, empty for the
+ * root.
+ */
 export function remoteFolder(run: HubRun, tree: HubTree, path = ''): SourceFolder {
   return new SourceFolder(new RemoteFolder(run, tree, path === '' ? '' : `${path}/`));
 }

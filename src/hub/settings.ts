@@ -29,9 +29,10 @@ const PAUSES: readonly number[] = [500, 1000, 2000, 4000, 8000];
 const MAX_TOKEN_BYTES = 16_384;
 
 /**
- * Reads HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HUB_DISABLE_IMPLICIT_TOKEN, HF_HOME, HF_HUB_CACHE, HF_ASSETS_CACHE, HF_HUB_OFFLINE, HF_HUB_DISABLE_SYMLINKS,
- * HF_HUB_DOWNLOAD_TIMEOUT and their older names, as huggingface_hub does; what is empty counts as not set. Throws `usage` for
- * values that are invalid, `local-io` if the token's path is not a file. No message holds a token.
+ * Reads HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HUB_DISABLE_IMPLICIT_TOKEN, HF_HOME, HF_HUB_CACHE,
+ * HF_ASSETS_CACHE, HF_HUB_OFFLINE, HF_HUB_DISABLE_SYMLINKS, HF_HUB_DOWNLOAD_TIMEOUT and their older names, as
+ * huggingface_hub does; what is empty counts as not set. Throws `usage` for values that are invalid,
+ * `local-io` if the token's path is not a file. No message holds a token.
  */
 export function hubSettings(env: NodeJS.ProcessEnv = process.env): HubSettings {
   const home = hubHome(env);
@@ -71,8 +72,9 @@ function firstPath(env: NodeJS.ProcessEnv, names: readonly string[]): string | u
 }
 
 /**
- * Puts in the home folder for `~` and values for `$NAME` and `${NAME}`, which no shell does where a variable is set in a file or
- * in quotes. Names that are not set stay, as in Python: all tools must mean the same folder.
+ * Puts in the home folder for `~` and values for `$NAME` and `${NAME}`, which no shell does where a variable
+ * is set in a file or in quotes. Names that are not set stay, as in Python: all tools must mean the same
+ * folder.
  */
 function expand(name: string, text: string, env: NodeJS.ProcessEnv): string {
   const [, user, rest = ''] = /^~([^/\\]*)(.*)$/s.exec(text) ?? [];

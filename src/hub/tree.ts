@@ -10,8 +10,8 @@ export interface HubFile {
   readonly path: string;
   readonly bytes: number;
   /**
-   * By which its content is known: SHA-256 in hex of what Git LFS keeps, else the id of git's blob. Left out where only a copy
-   * of the file is known, as in a cache without links and without a listing.
+   * By which its content is known: SHA-256 in hex of what Git LFS keeps, else the id of git's blob. Left out
+   * where only a copy of the file is known, as in a cache without links and without a listing.
    */
   readonly oid?: string;
 }
@@ -31,7 +31,10 @@ const MAX_FILES = 100_000;
 /** The Hub puts a thousand entries on a page. A server that always names a next one would never end. */
 const MAX_PAGES = 1000;
 
-/** The commit that a branch, a tag or a commit leads to. Throws `network` where the Hub does not know or name it. */
+/**
+ * The commit that a branch, a tag or a commit leads to. Throws `network` where the Hub does not know or name
+ * it.
+ */
 export async function resolveRevision(run: HubRun, repository: string, revision: string): Promise<string> {
   const { modelInfo } = await import('@huggingface/hub');
   const name = `${repository}@${revision}`;
@@ -73,7 +76,10 @@ export async function listTree(run: HubRun, { repository, revision }: HubOrigin)
   return { repository, revision, files: [...files.values()] };
 }
 
-/** A `fetch` for the package, which takes it for granted that pages are lists of objects, and follows them without an end. */
+/**
+ * A `fetch` for the package, which takes it for granted that pages are lists of objects, and follows them
+ * without an end.
+ */
 function pageFetch(run: HubRun, repository: string): typeof fetch {
   const fetchPage = apiFetch(run, repository);
   let pages = 0;

@@ -39,11 +39,11 @@ export interface Upload {
 }
 
 /**
- * Puts files into a repository, all in one commit or none: a reader sees the repository as it was, or with all of them.
- * What the Hub has received already is not sent again, so that a second run after an interruption goes on, and one
- * without a change commits nothing.
- * @throws PressError `network` where the Hub refuses, does not hold afterwards what it was given, or has got another
- * commit meanwhile.
+ * Puts files into a repository, all in one commit or none: a reader sees the repository as it was, or with
+ * all of them. What the Hub has received already is not sent again, so that a second run after an
+ * interruption goes on, and one without a change commits nothing.
+ * @throws PressError `network` where the Hub refuses, does not hold afterwards what it was given, or has got
+ * another commit meanwhile.
  */
 export async function upload(options: UploadOptions): Promise<Upload> {
   const { repository, branch, files, settings, create, signal } = options;

@@ -3,7 +3,10 @@ import path from 'node:path';
 import { localIo } from '../core/errors.ts';
 import { nearest } from '../core/text/unknown-name.ts';
 
-/** Throws `local-io` where nothing is at a path that the user named; what a checkpoint lacks is `invalid-input`. */
+/**
+ * Throws `local-io` where nothing is at a path that the user named; what a checkpoint lacks is
+ * `invalid-input`.
+ */
 export async function assertExists(path: string): Promise<void> {
   await stat(path).catch((error) => {
     throw localIo(path, error);

@@ -7,15 +7,21 @@ import { NotRegular, openRegular } from './regular-file.ts';
 
 /** Largest single read: the system call and Node both stop below 2 GiB. */
 const MAX_READ = 1 << 30;
-/** Chunk for hashing what nobody has read: large enough to hide the cost of a call, small beside any budget. */
+/**
+ * Chunk for hashing what nobody has read: large enough to hide the cost of a call, small beside any budget.
+ */
 const HASH_CHUNK = 1 << 20;
-/** Largest hole that is read for the hash: headers between the parts of an archive, less than a call costs. */
+/**
+ * Largest hole that is read for the hash: headers between the parts of an archive, less than a call costs.
+ */
 const MAX_HOLE = 4096;
 
 /** Where the bytes of an `InputFile` come from. */
 export interface ByteSource {
   readonly bytes: number;
-  /** Reads some bytes from `offset` on to the front of `into`, and says how many; 0 where nothing is there. */
+  /**
+   * Reads some bytes from `offset` on to the front of `into`, and says how many; 0 where nothing is there.
+   */
   read(into: Uint8Array, offset: number): Promise<number>;
   /** Throws where the file is not, or no longer, the one that was opened, by its SHA-256 in hex. */
   confirm(sha256: string): Promise<void>;
@@ -43,15 +49,16 @@ export class InputFile implements SourceFile {
 
   /**
    * Opens the file at `path`, calling it `name` in messages. A missing file and anything but a regular file
-   * are `invalid-input`, and so is a pointer of Git LFS in place of the file; a file that may not be read is `local-io`. `expected`: its SHA-256 in hex, if that is known.
+   * are `invalid-input`, and so is a pointer of Git LFS in place of the file; a file that may not be read is
+   * `local-io`. `expected`: its SHA-256 in hex, if that is known.
    */
   static async open(path: string, name: string, expected?: string): Promise<InputFile> {
     return new InputFile(name, await LocalBytes.open(path, name, expected));
   }
 
   /**
-   * Fills all of `into` with the bytes from `offset` on. Only reads in file order are hashed for free, small holes
-   * between them included.
+   * Fills all of `into` with the bytes from `offset` on. Only reads in file order are hashed for free, small
+   * holes between them included.
    */
   async readInto(into: Uint8Array, offset: number): Promise<void> {
     const end = offset + into.length;

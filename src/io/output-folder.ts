@@ -26,7 +26,10 @@ export async function createFolder(folder: string): Promise<readonly string[]> {
   return made;
 }
 
-/** Whether a folder is at `at`; false where nothing is. Throws local-io, naming `label`, where something else is. */
+/**
+ * Whether a folder is at `at`; false where nothing is. Throws local-io, naming `label`, where something else
+ * is.
+ */
 export async function isFolder(at: string, label: string): Promise<boolean> {
   const stats = await stat(at).catch((error) => {
     if (error.code === 'ENOENT') return undefined;

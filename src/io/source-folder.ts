@@ -29,8 +29,8 @@ export interface FolderSource {
 }
 
 /**
- * Names that belong to no model: hidden files, as temporary ones and those that macOS writes beside each file on
- * other file systems (AppleDouble, `._model.gguf`).
+ * Names that belong to no model: hidden files, as temporary ones and those that macOS writes beside each file
+ * on other file systems (AppleDouble, `._model.gguf`).
  */
 const HIDDEN = /^\./;
 
@@ -142,8 +142,8 @@ async function resolveInside(
 
 /**
  * A folder on this machine. Nothing is opened where a symbolic link leads out of it. In the Hub's cache,
- * `models--org--name/snapshots/<revision>/<file>` links to `../../blobs/<hash>`: there the links may lead anywhere
- * inside `models--org--name`, and a blob whose name is a SHA-256 must have it.
+ * `models--org--name/snapshots/<revision>/<file>` links to `../../blobs/<hash>`: there the links may lead
+ * anywhere inside `models--org--name`, and a blob whose name is a SHA-256 must have it.
  */
 class LocalFolder implements FolderSource {
   /** Base name of the folder; of a snapshot of the Hub, the repository's. */

@@ -32,8 +32,8 @@ const TURN_WORK = 1 << 24;
 const SHARED_WORK = 1 << 19;
 
 /**
- * Shared memory and the threads that run kernels on it. `run` blocks until its job is done, so areas need no locks.
- * Results do not depend on the number of threads or on the implementation.
+ * Shared memory and the threads that run kernels on it. `run` blocks until its job is done, so areas need no
+ * locks. Results do not depend on the number of threads or on the implementation.
  */
 export class Compute extends SharedViews {
   readonly threads: number;
@@ -79,15 +79,18 @@ export class Compute extends SharedViews {
   }
 
   /**
-   * Runs a job on all threads. Throws what went wrong in the first thread that failed, which a caller who checks
-   * its target schemes with `canEncode` never sees; `local-io` once a thread has died.
+   * Runs a job on all threads. Throws what went wrong in the first thread that failed, which a caller who
+   * checks its target schemes with `canEncode` never sees; `local-io` once a thread has died.
    */
   run<K extends KernelName>(kernel: K, job: Job<K>): void {
     const { tiles } = KERNELS[kernel] as KernelInfo;
     this.runTiles(kernel, job, 0, tiles(job));
   }
 
-  /** Runs a job as `run` does, but for turns that are given between some of its tiles. Nothing else may run until it is done. */
+  /**
+   * Runs a job as `run` does, but for turns that are given between some of its tiles. Nothing else may run
+   * until it is done.
+   */
   async runInTurns<K extends KernelName>(kernel: K, job: Job<K>, turns: Turns): Promise<void> {
     const { tiles, tileWork } = KERNELS[kernel] as KernelInfo;
     const count = tiles(job);

@@ -5,7 +5,10 @@ import type { SharedViews } from './memory.ts';
 /** Runs tiles `first` .. `end` - 1 of the job whose fields lie at CONTROL_FIELDS. */
 export type Execute = (kernel: KernelName, first: number, end: number) => void;
 
-/** Words of the control block. Waiting is on GENERATION (workers, for a job) and PENDING (the caller, for workers). */
+/**
+ * Words of the control block. Waiting is on GENERATION (workers, for a job) and PENDING (the caller, for
+ * workers).
+ */
 const GENERATION = 0;
 const PENDING = 1;
 const NEXT_TILE = 2;
@@ -19,11 +22,14 @@ const WORD_COUNT = 8;
 const KERNEL_NAMES = Object.keys(KERNELS) as KernelName[];
 const MAX_FIELDS = Math.max(...KERNEL_NAMES.map((kernel) => KERNELS[kernel].fields.length));
 
-/** A few microseconds: what the threads of one job usually finish apart. Sleeping and waking costs ten times that. */
+/**
+ * A few microseconds: what the threads of one job usually finish apart. Sleeping and waking costs ten times
+ * that.
+ */
 const SPINS = 2000;
 /**
- * Seconds without a sign of life after which a thread counts as dead: a claim takes it milliseconds. They are counted one
- * by one, so that a process that was stopped for an hour has waited one of them.
+ * Seconds without a sign of life after which a thread counts as dead: a claim takes it milliseconds. They are
+ * counted one by one, so that a process that was stopped for an hour has waited one of them.
  */
 const PATIENCE = 60;
 
@@ -45,7 +51,10 @@ export class Control {
     this.failure = views.bytes(CONTROL_FAILURE, CONTROL_FAILURE_BYTES);
   }
 
-  /** Writes a job, of which tiles `first` .. `end` - 1 are to be run, `grain` at once. Only while no worker is at work. */
+  /**
+   * Writes a job, of which tiles `first` .. `end` - 1 are to be run, `grain` at once. Only while no worker is
+   * at work.
+   */
   prepare(kernel: KernelName, job: JobFields, { first, end, grain }: Tiles): void {
     KERNELS[kernel].fields.forEach((field, index) => {
       this.fields[index] = job[field]!;
@@ -125,7 +134,10 @@ export class Control {
     Atomics.store(this.words, NEXT_TILE, this.words[END_TILE]!);
   }
 
-  /** Blocks until a word may have another value than `value`: spins for a moment, then sleeps. False after `milliseconds`. */
+  /**
+   * Blocks until a word may have another value than `value`: spins for a moment, then sleeps. False after
+   * `milliseconds`.
+   */
   private wait(word: number, value: number, milliseconds?: number): boolean {
     for (let spin = 0; spin < SPINS; spin++) {
       if (Atomics.load(this.words, word) !== value) return true;

@@ -8,7 +8,10 @@ import type { PlainThread, TileRange } from './plain/kernel.ts';
 /** What a thread needs to take part: the memory, and the module unless it runs the plain twins. */
 export interface Workplace {
   readonly buffer: SharedArrayBuffer;
-  /** A module and a memory of WebAssembly, which the types of Node that users of the package compile with leave out. */
+  /**
+   * A module and a memory of WebAssembly, which the types of Node that users of the package compile with
+   * leave out.
+   */
   readonly wasm: { readonly module: object; readonly memory: object } | undefined;
 }
 

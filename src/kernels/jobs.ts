@@ -4,8 +4,8 @@
  * plain TypeScript twins (plain/). A job lies in memory as one f64 a field, in the order given here.
  *
  * Units: pointers and strides ending in `Bytes` are bytes; all other strides count f32 elements. Every
- * activation is f32; weights stay in the ggml type `scheme` and are decoded a few rows at a time. Pointers are
- * 16-byte aligned, but for weights, which may start at any address that their blocks lead to.
+ * activation is f32; weights stay in the ggml type `scheme` and are decoded a few rows at a time. Pointers
+ * are 16-byte aligned, but for weights, which may start at any address that their blocks lead to.
  *
  * Determinism: a tile is computed by one thread in a fixed order of operations, and no result depends on how
  * tiles are spread over threads or tokens over batches.
@@ -17,15 +17,20 @@ export const ROW_TILE = 4;
 /** Columns that one thread sums up at once: their sums stay in the first cache. */
 export const COLUMN_TILE = 64;
 
-/** Rows of second moments that one thread sums up at once: each token's values are read once for all of them. */
+/**
+ * Rows of second moments that one thread sums up at once: each token's values are read once for all of them.
+ */
 export const MOMENT_TILE = 8;
 
-/** Rows of a triangle that one thread eliminates at once: each row that they are freed of is read once for all of them. */
+/**
+ * Rows of a triangle that one thread eliminates at once: each row that they are freed of is read once for all
+ * of them.
+ */
 export const ELIMINATION_TILE = 8;
 
 /**
- * Columns of y that one thread sums up in `matmulSparse`: wide enough that a piece of a row is worth fetching, narrow
- * enough that the threads share a token. Whole blocks of every scheme.
+ * Columns of y that one thread sums up in `matmulSparse`: wide enough that a piece of a row is worth
+ * fetching, narrow enough that the threads share a token. Whole blocks of every scheme.
  */
 export const SPARSE_TILE = 512;
 
@@ -52,8 +57,8 @@ const MATMUL_FIELDS = [
 
 export const KERNELS = {
   /**
-   * y[b, t, r] = sum over c of x[b, t, c] * W[b, r, c], for each b of `batch`. A tile is ROW_TILE rows of one b.
-   * Lane order: four partial sums over c mod 4, added as (s0 + s1) + (s2 + s3).
+   * y[b, t, r] = sum over c of x[b, t, c] * W[b, r, c], for each b of `batch`. A tile is ROW_TILE rows of one
+   * b. Lane order: four partial sums over c mod 4, added as (s0 + s1) + (s2 + s3).
    */
   matmul: {
     fields: MATMUL_FIELDS,
@@ -69,9 +74,9 @@ export const KERNELS = {
     scratch: (job) => ROW_TILE * job.columns!,
   },
   /**
-   * y[t, c] = sum over r with x[t, r] != 0 of x[t, r] * W[r, c], rows added in ascending order; the others are not read.
-   * used[t] = how many were; `used` points at i32. A tile is SPARSE_TILE columns of one token. tileWork takes it that
-   * one row in eight is used.
+   * y[t, c] = sum over r with x[t, r] != 0 of x[t, r] * W[r, c], rows added in ascending order; the others
+   * are not read. used[t] = how many were; `used` points at i32. A tile is SPARSE_TILE columns of one token.
+   * tileWork takes it that one row in eight is used.
    */
   matmulSparse: {
     fields: [
@@ -98,8 +103,8 @@ export const KERNELS = {
     tileWork: (job) => job.columns!,
   },
   /**
-   * y[t, :] = x[t, :] / sqrt(mean(x^2) + epsilon) * gamma; x and y may be the same. A tile is one token. The mean is
-   * taken in f64, in ascending order.
+   * y[t, :] = x[t, :] / sqrt(mean(x^2) + epsilon) * gamma; x and y may be the same. A tile is one token. The
+   * mean is taken in f64, in ascending order.
    */
   rmsNorm: {
     fields: ['x', 'xTokenStride', 'y', 'yTokenStride', 'gamma', 'columns', 'epsilon', 'tokens'],
@@ -107,9 +112,9 @@ export const KERNELS = {
     tileWork: (job) => 4 * job.columns!,
   },
   /**
-   * Rotates `dim` values of each of `heads` vectors per token in place. `table` holds cos and sin side by side,
-   * dim/2 pairs a position; token t stands at position `position` + t. `interleaved` 1: pairs (2i, 2i+1),
-   * 0: pairs (i, i + dim/2). A tile is one token.
+   * Rotates `dim` values of each of `heads` vectors per token in place. `table` holds cos and sin side by
+   * side, dim/2 pairs a position; token t stands at position `position` + t. `interleaved` 1: pairs (2i,
+   * 2i+1), 0: pairs (i, i + dim/2). A tile is one token.
    */
   rope: {
     fields: ['x', 'tokenStride', 'headStride', 'heads', 'dim', 'table', 'position', 'interleaved', 'tokens'],
@@ -117,11 +122,11 @@ export const KERNELS = {
     tileWork: (job) => 4 * job.heads! * job.dim!,
   },
   /**
-   * Causal softmax attention: token t of the batch sees cache positions 0 .. `position` + t.
-   * out[t, h, :] = sum over s of softmax(scale * q[t, h] . keys[s, h]) * values[s, h].
-   * A head stride of 0 shares keys and values among heads (latent form). A tile is one (token, head).
-   * Dot products in the lane order of `matmul`; exponentials are summed in f64 and values in f32, both in ascending
-   * position, and the sum of values is divided last.
+   * Causal softmax attention: token t of the batch sees cache positions 0 .. `position` + t. out[t, h, :] =
+   * sum over s of softmax(scale * q[t, h] . keys[s, h]) * values[s, h]. A head stride of 0 shares keys and
+   * values among heads (latent form). A tile is one (token, head). Dot products in the lane order of
+   * `matmul`; exponentials are summed in f64 and values in f32, both in ascending position, and the sum of
+   * values is divided last.
    */
   attention: {
     fields: [
@@ -161,9 +166,9 @@ export const KERNELS = {
     tileWork: (job) => job.columns!,
   },
   /**
-   * Sums over t, each term times `weight`: squares[c] += x[t, c]^2; where `sums` is not 0, sums[c] += x[t, c]; where
-   * `positives` is not 0, positives[c] += (x[t, c] > 0). All point at f64. Tokens are added one by one in ascending order. A
-   * tile is COLUMN_TILE columns.
+   * Sums over t, each term times `weight`: squares[c] += x[t, c]^2; where `sums` is not 0, sums[c] += x[t,
+   * c]; where `positives` is not 0, positives[c] += (x[t, c] > 0). All point at f64. Tokens are added one by
+   * one in ascending order. A tile is COLUMN_TILE columns.
    */
   columnSums: {
     fields: ['x', 'tokenStride', 'columns', 'tokens', 'weight', 'squares', 'sums', 'positives'],
@@ -171,9 +176,9 @@ export const KERNELS = {
     tileWork: (job) => COLUMN_TILE * job.tokens!,
   },
   /**
-   * moments[i, j] += weight * sum over t of x[t, i] * x[t, j] for j from i up: the upper triangle of a symmetric matrix, row
-   * by row, in f64. Tokens are added one by one in ascending order; those with x[t, i] = 0 add nothing. A tile is
-   * MOMENT_TILE rows.
+   * moments[i, j] += weight * sum over t of x[t, i] * x[t, j] for j from i up: the upper triangle of a
+   * symmetric matrix, row by row, in f64. Tokens are added one by one in ascending order; those with x[t, i]
+   * = 0 add nothing. A tile is MOMENT_TILE rows.
    */
   secondMoments: {
     fields: ['x', 'tokenStride', 'columns', 'tokens', 'weight', 'moments'],
@@ -181,9 +186,10 @@ export const KERNELS = {
     tileWork: (job) => MOMENT_TILE * (job.columns! / 2) * job.tokens!,
   },
   /**
-   * A step of a Cholesky factorization A = L L^T of a lower triangle in f64, row by row: entries `from` .. `to` - 1 of `rows` rows
-   * from `firstRow` on become those of L, (a_ij - sum over k < j of l_ik l_jk) / l_jj. Rows before `to`, and entries before `from`, must be those of
-   * L already. Even and odd k are summed apart. A tile is ELIMINATION_TILE rows.
+   * A step of a Cholesky factorization A = L L^T of a lower triangle in f64, row by row: entries `from` ..
+   * `to` - 1 of `rows` rows from `firstRow` on become those of L, (a_ij - sum over k < j of l_ik l_jk) /
+   * l_jj. Rows before `to`, and entries before `from`, must be those of L already. Even and odd k are summed
+   * apart. A tile is ELIMINATION_TILE rows.
    */
   eliminateRows: {
     fields: ['triangle', 'from', 'to', 'firstRow', 'rows'],
@@ -191,8 +197,8 @@ export const KERNELS = {
     tileWork: (job) => (ELIMINATION_TILE * (job.to! - job.from!) * (job.to! + job.from!)) / 2,
   },
   /**
-   * Rewrites rows from one scheme into another through f32; copies where they are equal. `importance` points at
-   * `columns` f32, the weights of errors for encoders that take them; 0: none. A tile is one row.
+   * Rewrites rows from one scheme into another through f32; copies where they are equal. `importance` points
+   * at `columns` f32, the weights of errors for encoders that take them; 0: none. A tile is one row.
    */
   transcode: {
     fields: [
@@ -218,10 +224,11 @@ export const KERNELS = {
     scratch: (job) => job.columns!,
   },
   /**
-   * Rewrites rows into a scheme with `Codec.grid`, column after column, and lets later columns make up for the error of each: column k is
-   * rounded from w_k + sum over j < k of (w_j - rounded w_j) * factor[j, k] (LDLQ, arXiv 2307.13304, section 3). `factor` points at
-   * f32, row j from column j + 1 on, row after row. A block's scales are chosen when its turn comes, with `importance` as in
-   * `transcode`, but for each block as for a row of its own. A tile is ROW_TILE rows.
+   * Rewrites rows into a scheme with `Codec.grid`, column after column, and lets later columns make up for
+   * the error of each: column k is rounded from w_k + sum over j < k of (w_j - rounded w_j) * factor[j, k]
+   * (LDLQ, arXiv 2307.13304, section 3). `factor` points at f32, row j from column j + 1 on, row after row. A
+   * block's scales are chosen when its turn comes, with `importance` as in `transcode`, but for each block as
+   * for a row of its own. A tile is ROW_TILE rows.
    */
   roundWithFeedback: {
     fields: [
@@ -241,8 +248,9 @@ export const KERNELS = {
     scratch: (job) => 2 * ROW_TILE * (job.columns! + 16) + ENCODER_SCRATCH,
   },
   /**
-   * Compares rows of two storages of one matrix: writes four f64 a row at `out`: sum (a-b)^2, sum a^2,
-   * max |a-b|, NaN aside, and the number of values of b that are not finite. Sums in the lane order of `matmul`. A tile is one row.
+   * Compares rows of two storages of one matrix: writes four f64 a row at `out`: sum (a-b)^2, sum a^2, max
+   * |a-b|, NaN aside, and the number of values of b that are not finite. Sums in the lane order of `matmul`.
+   * A tile is one row.
    */
   difference: {
     fields: ['a', 'aScheme', 'aRowBytes', 'b', 'bScheme', 'bRowBytes', 'rows', 'columns', 'out'],
@@ -256,7 +264,10 @@ export interface KernelInfo {
   readonly fields: readonly string[];
   /** Number of independent tiles of a job. */
   readonly tiles: (job: JobFields) => number;
-  /** Multiply-adds of one tile, roughly: decides how many tiles a thread claims at once and whether others wake. */
+  /**
+   * Multiply-adds of one tile, roughly: decides how many tiles a thread claims at once and whether others
+   * wake.
+   */
   readonly tileWork: (job: JobFields) => number;
   /** f32 elements of scratch that each thread needs; none if left out. */
   readonly scratch?: (job: JobFields) => number;

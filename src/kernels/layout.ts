@@ -2,9 +2,9 @@ import type { GridName } from '../schemes/grids.ts';
 import type { Pointer } from './memory.ts';
 
 /**
- * The shared memory from address 0: the control block, the grids of the IQ schemes, one scratch area a thread, then the
- * arena that `alloc` hands out. The WebAssembly module has no data of its own. Nothing lies at address 0, so that 0 is
- * never a good pointer.
+ * The shared memory from address 0: the control block, the grids of the IQ schemes, one scratch area a
+ * thread, then the arena that `alloc` hands out. The WebAssembly module has no data of its own. Nothing lies
+ * at address 0, so that 0 is never a good pointer.
  */
 export const PAGE_BYTES = 65536;
 
@@ -29,8 +29,8 @@ export const GRIDS: Readonly<Record<GridName, Pointer>> = {
 const SCRATCH_START = 34816;
 
 /**
- * Scratch of one thread: rows of a weight tile up to 131,072 columns, or attention scores of 524,288 positions.
- * Pages that are never touched cost address space only.
+ * Scratch of one thread: rows of a weight tile up to 131,072 columns, or attention scores of 524,288
+ * positions. Pages that are never touched cost address space only.
  */
 export const SCRATCH_BYTES = 2 * 1024 * 1024;
 

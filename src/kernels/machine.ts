@@ -13,7 +13,10 @@ export interface Machine {
   readonly addressSpace: number;
 }
 
-/** Read anew each time: limits of containers can change while they run. `root`: of the file systems /proc and /sys. */
+/**
+ * Read anew each time: limits of containers can change while they run. `root`: of the file systems /proc and
+ * /sys.
+ */
 export function machine(root = '/'): Machine {
   const constrained = Math.min(nodesMemoryLimit(), ...controlGroups(root, 'memory').map(memoryLimitOf));
   const total = totalmem();
@@ -34,8 +37,9 @@ const PROCESS = 'proc/self';
 const CONTROL_GROUPS = 'sys/fs/cgroup';
 
 /**
- * Folders of the control groups that bind this process: its own and all above it, which Node.js does not look at. Version 1 has
- * a tree for each controller. In a container a path may be that of the host, which is not there; the root then is its own group.
+ * Folders of the control groups that bind this process: its own and all above it, which Node.js does not look
+ * at. Version 1 has a tree for each controller. In a container a path may be that of the host, which is not
+ * there; the root then is its own group.
  */
 function controlGroups(root: string, controller: 'memory' | 'cpu'): string[] {
   const folders: string[] = [];
@@ -53,14 +57,20 @@ function controlGroups(root: string, controller: 'memory' | 'cpu'): string[] {
   return folders;
 }
 
-/** `memory.max` of version 2 is a number or `max`, `memory.limit_in_bytes` of version 1 a number, huge for no limit. */
+/**
+ * `memory.max` of version 2 is a number or `max`, `memory.limit_in_bytes` of version 1 a number, huge for no
+ * limit.
+ */
 function memoryLimitOf(folder: string): number {
   return Math.min(
     ...['memory.max', 'memory.limit_in_bytes'].map((name) => positive(contentOf(path.join(folder, name)))),
   );
 }
 
-/** Cores by quota, which Node.js 20 does not look at. Version 2: `200000 100000` or `max 100000`; version 1: two files, -1 for no quota. */
+/**
+ * Cores by quota, which Node.js 20 does not look at. Version 2: `200000 100000` or `max 100000`; version 1:
+ * two files, -1 for no quota.
+ */
 function coresOf(folder: string): number {
   const [quota = '', period = ''] = contentOf(path.join(folder, 'cpu.max')).split(' ');
   const older = ['cpu.cfs_quota_us', 'cpu.cfs_period_us'].map((name) => contentOf(path.join(folder, name)));

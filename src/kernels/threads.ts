@@ -3,11 +3,17 @@ import { machine } from './machine.ts';
 
 /** Memory of every thread but the first: stack, heap, code and scratch. Measured: 9 MB. */
 export const THREAD_BYTES = 10 << 20;
-/** Address space of a thread: most of it is where V8 may put code. Measured: 595 MB. V8 ends the process where it gets none. */
+/**
+ * Address space of a thread: most of it is where V8 may put code. Measured: 595 MB. V8 ends the process where
+ * it gets none.
+ */
 export const THREAD_ADDRESS_BYTES = 640 << 20;
 /** V8 guards a WebAssembly memory by pages on both sides: 10 GiB of address space, whatever it holds. */
 const MEMORY_ADDRESS_BYTES = 10 * 2 ** 30;
-/** Part of the memory that threads may take by default: the rest is for weights and chunks, and `verify` runs two models. */
+/**
+ * Part of the memory that threads may take by default: the rest is for weights and chunks, and `verify` runs
+ * two models.
+ */
 const THREADS_SHARE = 1 / 8;
 /** To start a thread takes as long as to convert some 200,000 weights. */
 const WEIGHTS_PER_THREAD = 1 << 18;

@@ -2,7 +2,10 @@ import { invalidInput } from '../core/errors.ts';
 import type { Dimension, ValueInfo } from './graph.ts';
 import { elementCount, holds, type TensorValue } from './value.ts';
 
-/** Throws `invalid-input` unless there is a tensor for each input and no other, of its type, in a shape that fits. */
+/**
+ * Throws `invalid-input` unless there is a tensor for each input and no other, of its type, in a shape that
+ * fits.
+ */
 export function checkFeeds(inputs: readonly ValueInfo[], feeds: Readonly<Record<string, TensorValue>>): void {
   const names = inputs.map(({ name }) => name);
   const stranger = Object.keys(feeds).find((name) => !names.includes(name));

@@ -1,6 +1,7 @@
 /**
- * The part of ONNX (onnx.proto, IR 10) that a language model needs, as plain values: what the exporter builds, the file
- * formats encode and decode, the structural check holds to its rules and the interpreter runs.
+ * The part of ONNX (onnx.proto, IR 10) that a language model needs, as plain values: what the exporter
+ * builds, the file formats encode and decode, the structural check holds to its rules and the interpreter
+ * runs.
  */
 
 /** Element types with their numbers in `TensorProto.DataType` and their sizes. */

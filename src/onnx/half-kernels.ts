@@ -3,9 +3,10 @@ import type { Graph, Node } from './graph.ts';
 import { operatorOf } from './operators/index.ts';
 
 /**
- * The nodes through which float16 goes in f32: those whose kernels widen it, and those alone among such nodes. So ONNX
- * Runtime does where its CPU provider has no kernel of float16 for a neighbour (insert_cast_transformer.cc): it casts to
- * f32 and back around the neighbour, drops pairs of casts that meet, and runs a single node between casts in f32 too.
+ * The nodes through which float16 goes in f32: those whose kernels widen it, and those alone among such
+ * nodes. So ONNX Runtime does where its CPU provider has no kernel of float16 for a neighbour
+ * (insert_cast_transformer.cc): it casts to f32 and back around the neighbour, drops pairs of casts that
+ * meet, and runs a single node between casts in f32 too.
  */
 export function widened(calls: readonly Call[], graph: Graph): ReadonlySet<Node> {
   const outputs = new Set(graph.outputs.map(({ name }) => name));

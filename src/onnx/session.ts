@@ -29,8 +29,8 @@ export interface SessionOptions {
 type Values = Map<string, TensorValue>;
 
 /**
- * Runs a graph node by node, with the roundings of ONNX Runtime's CPU provider. Weights stay in about the bytes of their
- * file; results do not depend on threads or implementation. One run at a time.
+ * Runs a graph node by node, with the roundings of ONNX Runtime's CPU provider. Weights stay in about the
+ * bytes of their file; results do not depend on threads or implementation. One run at a time.
  */
 export class OnnxSession {
   /** Working memory: weights, and room for products. */

@@ -11,8 +11,9 @@ interface Axis {
 }
 
 /**
- * Visits the elements of an output of `shape`, row-major, in runs as long as every operand's elements are evenly apart.
- * `strides` has, for each operand, how far apart its neighbours along each axis of the output are.
+ * Visits the elements of an output of `shape`, row-major, in runs as long as every operand's elements are
+ * evenly apart. `strides` has, for each operand, how far apart its neighbours along each axis of the output
+ * are.
  */
 export function walk(shape: readonly number[], strides: readonly (readonly number[])[], visit: Visit): void {
   if (elementCount(shape) === 0) return;

@@ -9,10 +9,11 @@ import { premultiplyOutput, premultiplyQuery } from './rows/premultiply.ts';
 const NAME = 'absorb-mla';
 
 /**
- * Absorbs kv_b_proj for attention over a latent cache (DeepSeek-V2, arXiv 2405.04434, section 2.1.2). `split`: its parts
- * are k_b_proj, the transposed nope rows of every head, and v_b_proj, its v rows; no weight changes or is added.
- * `premultiplied`: the query projection and o_proj are multiplied with these parts, which spares attention two products
- * a head, and takes more weights than it spares where kv_lora_rank is well above nope and v.
+ * Absorbs kv_b_proj for attention over a latent cache (DeepSeek-V2, arXiv 2405.04434, section 2.1.2).
+ * `split`: its parts are k_b_proj, the transposed nope rows of every head, and v_b_proj, its v rows; no
+ * weight changes or is added. `premultiplied`: the query projection and o_proj are multiplied with these
+ * parts, which spares attention two products a head, and takes more weights than it spares where kv_lora_rank
+ * is well above nope and v.
  */
 export const absorbMla = {
   name: NAME,

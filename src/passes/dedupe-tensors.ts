@@ -8,9 +8,9 @@ const NAME = 'dedupe-tensors';
 const READ_BYTES = 1 << 20;
 
 /**
- * Lets matrices of the same bytes be one: they keep their names and share their place in the source, by which exporters that
- * can store them once know them. A head that is the embedding becomes tied to it and goes. Reads only matrices whose
- * scheme and shape another one has.
+ * Lets matrices of the same bytes be one: they keep their names and share their place in the source, by which
+ * exporters that can store them once know them. A head that is the embedding becomes tied to it and goes.
+ * Reads only matrices whose scheme and shape another one has.
  */
 export const dedupeTensors = {
   name: NAME,

@@ -8,8 +8,8 @@ import { joinedRows } from './rows/kv-b-heads.ts';
 const NAME = 'join-kv-b';
 
 /**
- * Puts kv_b_proj together again from k_b_proj and v_b_proj, as `absorb-mla` split it: the rows that it had, bit by bit, where
- * both parts are floats.
+ * Puts kv_b_proj together again from k_b_proj and v_b_proj, as `absorb-mla` split it: the rows that it had,
+ * bit by bit, where both parts are floats.
  */
 export const joinKvB = {
   name: NAME,

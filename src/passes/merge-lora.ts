@@ -8,10 +8,11 @@ import { readFloats, rewriteRows } from './rows/float-rows.ts';
 const NAME = 'merge-lora';
 
 /**
- * Adds an adapter to the matrices that it was trained on: W + scale B A, for DoRA with rows of given lengths. Unlike the
- * other passes it changes what the model computes. The adapter's files become files of the model, which closes them.
- * @throws PressError unsupported where the model has no matrix of that name, invalid-input where shapes do not fit, and,
- * when rows are read, where the adapter or the sum is not finite.
+ * Adds an adapter to the matrices that it was trained on: W + scale B A, for DoRA with rows of given lengths.
+ * Unlike the other passes it changes what the model computes. The adapter's files become files of the model,
+ * which closes them.
+ * @throws PressError unsupported where the model has no matrix of that name, invalid-input where shapes do
+ * not fit, and, when rows are read, where the adapter or the sum is not finite.
  */
 export function mergeLora(model: Model, adapter: LoraAdapter): Model {
   const tensors = new Map(model.tensors);

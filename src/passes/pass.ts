@@ -9,10 +9,10 @@ export interface PassContext {
 }
 
 /**
- * Rewrites a model. A pass works on metadata: the tensors it returns read and rearrange their source when they are
- * read. Only what decides on shapes is measured when it runs. It says what it did in `Model.changes`, keeps
- * `Model.importances` and `Model.statistics` true for the model that comes out, and returns the model itself where
- * there is nothing to do.
+ * Rewrites a model. A pass works on metadata: the tensors it returns read and rearrange their source when
+ * they are read. Only what decides on shapes is measured when it runs. It says what it did in
+ * `Model.changes`, keeps `Model.importances` and `Model.statistics` true for the model that comes out, and
+ * returns the model itself where there is nothing to do.
  */
 export interface Pass<Options extends PassOptions = PassOptions> {
   readonly name: string;
@@ -27,7 +27,10 @@ export interface Pass<Options extends PassOptions = PassOptions> {
   /** Why the pass cannot run on a model, one reason each. Left out where it always can. */
   requires?(model: Model, options: Options): string[];
   run(model: Model, options: Options, context: PassContext): Model | Promise<Model>;
-  /** What holds of every model that comes out, one line for each that does not hold. Left out where shapes say all. */
+  /**
+   * What holds of every model that comes out, one line for each that does not hold. Left out where shapes say
+   * all.
+   */
   ensures?(model: Model, options: Options): string[];
 }
 

@@ -11,8 +11,9 @@ import { gatherRows } from './rows/gather-rows.ts';
 const NAME = 'reorder-neurons';
 
 /**
- * Sorts the neurons of the FFN: groups of neurons that fire together, those of the most active first. A runtime that skips
- * what is silent then skips whole groups, and keeps the first ones at hand (PowerInfer, arXiv 2312.12456).
+ * Sorts the neurons of the FFN: groups of neurons that fire together, those of the most active first. A
+ * runtime that skips what is silent then skips whole groups, and keeps the first ones at hand (PowerInfer,
+ * arXiv 2312.12456).
  */
 export const reorderNeurons = {
   name: NAME,
@@ -54,8 +55,8 @@ function changeOf(subject: string): Change {
 }
 
 /**
- * The most active neuron that is left leads a group; of those left the ones follow that share most of its firings, by the
- * Jaccard index over the sampled tokens.
+ * The most active neuron that is left leads a group; of those left the ones follow that share most of its
+ * firings, by the Jaccard index over the sampled tokens.
  */
 async function orderOf(
   { firings, fired }: NeuronStatistics,

@@ -11,9 +11,9 @@ import { rotate, signsOf } from './rows/hadamard.ts';
 const NAME = 'rotate-latent';
 
 /**
- * Rotates the latent of every layer: the rows of kv_a_proj that make it, and against that the columns of kv_b_proj,
- * into which the scale of the norm between them goes, as RMSNorm commutes with rotations only without it. Outliers of
- * a channel are spread over all, which blocks of few bits hold better.
+ * Rotates the latent of every layer: the rows of kv_a_proj that make it, and against that the columns of
+ * kv_b_proj, into which the scale of the norm between them goes, as RMSNorm commutes with rotations only
+ * without it. Outliers of a channel are spread over all, which blocks of few bits hold better.
  */
 export const rotateLatent = {
   name: NAME,

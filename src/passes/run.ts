@@ -10,7 +10,10 @@ export interface PassRequest {
   readonly options: Readonly<Record<string, string>>;
 }
 
-/** Each pass may stack lazy tensors upon those of the one before, which read one another by recursion: the stack must never decide. */
+/**
+ * Each pass may stack lazy tensors upon those of the one before, which read one another by recursion: the
+ * stack must never decide.
+ */
 export const MAX_PASSES = 100;
 
 /** Whether `text` has the form `NAME[:key=value,…]`. */
@@ -78,8 +81,8 @@ export async function runPass(model: Model, request: PassRequest, context: PassC
 
 /**
  * Finds the pass of a request, with its options.
- * @throws PressError usage for an unknown pass or option; unsupported where the pass cannot run on the model, with the first of its
- * reasons.
+ * @throws PressError usage for an unknown pass or option; unsupported where the pass cannot run on the model,
+ * with the first of its reasons.
  */
 export function assertPassRuns(
   model: Model,

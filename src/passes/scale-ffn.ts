@@ -9,9 +9,10 @@ import { balancingScales, type Scales, scaleColumns, scaleRows } from './rows/sc
 const NAME = 'scale-ffn';
 
 /**
- * relu(s x)^2 = s^2 relu(x)^2 for s > 0: row i of up_proj may be multiplied by s_i where column i of down_proj is divided
- * by s_i^2. With s_i^2 = (norm of column i / geometric mean)^alpha, the columns of down_proj come closer in size, so that
- * blocks along its rows hold weights of one size; rows of up_proj have blocks of their own and lose nothing.
+ * relu(s x)^2 = s^2 relu(x)^2 for s > 0: row i of up_proj may be multiplied by s_i where column i of
+ * down_proj is divided by s_i^2. With s_i^2 = (norm of column i / geometric mean)^alpha, the columns of
+ * down_proj come closer in size, so that blocks along its rows hold weights of one size; rows of up_proj have
+ * blocks of their own and lose nothing.
  */
 export const scaleFfn = {
   name: NAME,

@@ -23,9 +23,9 @@ const SITES: readonly (readonly [maker: LayerRole, readers: readonly LayerRole[]
 ];
 
 /**
- * Multiplies the columns of matrices by s and what makes their inputs by 1 / s: the scales of the norm before them or, for
- * o_proj, the value rows of kv_b_proj. s^2 = (E[x^2] / geometric mean)^alpha, so that columns of large inputs, whose rounding
- * costs most, become large in their blocks (AWQ, arXiv 2306.00978, section 3.2).
+ * Multiplies the columns of matrices by s and what makes their inputs by 1 / s: the scales of the norm before
+ * them or, for o_proj, the value rows of kv_b_proj. s^2 = (E[x^2] / geometric mean)^alpha, so that columns of
+ * large inputs, whose rounding costs most, become large in their blocks (AWQ, arXiv 2306.00978, section 3.2).
  */
 export const scaleInputs = {
   name: NAME,
@@ -81,7 +81,9 @@ function scalesOf(model: Model, matrix: string, alpha: number): Float32Array | u
   return squares && balancingScales(squares, alpha / 2);
 }
 
-/** Factors of the rows of kv_b_proj: `scales` are those of the values of all heads, one head after the other. */
+/**
+ * Factors of the rows of kv_b_proj: `scales` are those of the values of all heads, one head after the other.
+ */
 function valueRowScales(config: PlmConfig, scales: Float32Array): Float32Array {
   const { numAttentionHeads: heads, qkNopeHeadDim: nope, vHeadDim } = config;
   const factors = new Float32Array(heads * (nope + vHeadDim)).fill(1);

@@ -37,7 +37,10 @@ export interface CalibrateOptions {
   readonly force?: boolean;
   /** Most tokens of all texts. Default: all. */
   readonly maxTokens?: number;
-  /** Tokens of a chunk, each of which is read without a past. Default 512, or fewer where the model knows fewer. */
+  /**
+   * Tokens of a chunk, each of which is read without a past. Default 512, or fewer where the model knows
+   * fewer.
+   */
   readonly contextLength?: number;
   /** Matrices, in every layer, whose inputs' second moments are gathered too. */
   readonly moments?: readonly MomentRole[];
@@ -46,11 +49,13 @@ export interface CalibrateOptions {
    * 256 MiB, or a quarter of the memory if that is less.
    */
   readonly momentBytes?: number;
-  /** Keep the sums beside the output while the run lasts, and go on from those of a run that was interrupted. */
+  /**
+   * Keep the sums beside the output while the run lasts, and go on from those of a run that was interrupted.
+   */
   readonly resume?: boolean;
   /**
-   * Default cpu. On webgpu matrices are rounded to f16 but for those stored as Q8_0 or Q4_0, the cache is one of f16, and there
-   * are no second moments.
+   * Default cpu. On webgpu matrices are rounded to f16 but for those stored as Q8_0 or Q4_0, the cache is one
+   * of f16, and there are no second moments.
    */
   readonly device?: CalibrationDevice;
   /** Default: by cores, memory and model, see `defaultThreads`. Bytes do not depend on it. */
@@ -89,9 +94,10 @@ export interface Calibration {
 
 /**
  * Runs the model over texts and writes the statistics of its activations.
- * @throws PressError usage for a context that the model does not know; invalid-input for fewer than two tokens and for
- * activations that are not finite; unsupported on webgpu for second moments, a model whose kv_b_proj a pass has taken apart, and
- * where there is no GPU; local-io and locked as the commit protocol of src/io does.
+ * @throws PressError usage for a context that the model does not know; invalid-input for fewer than two
+ * tokens and for activations that are not finite; unsupported on webgpu for second moments, a model whose
+ * kv_b_proj a pass has taken apart, and where there is no GPU; local-io and locked as the commit protocol of
+ * src/io does.
  */
 export async function calibrate(options: CalibrateOptions): Promise<Calibration> {
   const { model, texts, output, force = false, threads, signal, progress, moments = [] } = options;

@@ -31,9 +31,9 @@ export interface ConvertResult extends Pick<WrittenTargets, 'files'> {
 
 /**
  * Writes the targets into the output folder, then the manifest.
- * @throws PressError `usage` where two targets write one file; `unsupported` and `invalid-input` where weights
- * cannot be converted; `local-io` and `locked` as the commit protocol of src/io does, and where `maxMemory` is too
- * small. Whatever is thrown, the output folder is as it was, but for what `resume` keeps.
+ * @throws PressError `usage` where two targets write one file; `unsupported` and `invalid-input` where
+ * weights cannot be converted; `local-io` and `locked` as the commit protocol of src/io does, and where
+ * `maxMemory` is too small. Whatever is thrown, the output folder is as it was, but for what `resume` keeps.
  */
 export async function convert(options: ConvertOptions): Promise<ConvertResult> {
   const fill = openFill(options);

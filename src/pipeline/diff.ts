@@ -46,8 +46,8 @@ export interface DiffOptions {
 }
 
 /**
- * Compares two models: geometry, tokenizer, metadata, and every tensor weight by weight. Where only one of them has kv_b_proj
- * taken apart, that of the other is compared part by part.
+ * Compares two models: geometry, tokenizer, metadata, and every tensor weight by weight. Where only one of
+ * them has kv_b_proj taken apart, that of the other is compared part by part.
  */
 export async function diff(a: Model, b: Model, options: DiffOptions = {}): Promise<ModelDiff> {
   const fields = [...differences(described(a), described(b), '')];

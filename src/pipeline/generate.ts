@@ -15,7 +15,10 @@ export interface GenerateOptions {
   readonly prompt: string;
   /** Most tokens to generate. */
   readonly maxTokens: number;
-  /** Choices that differ from the model's own generation config. Where neither makes any, the likeliest token is taken. */
+  /**
+   * Choices that differ from the model's own generation config. Where neither makes any, the likeliest token
+   * is taken.
+   */
   readonly sampler?: SamplerOptions;
   readonly attention?: AttentionForm;
   readonly ffn?: FfnForm;
@@ -40,7 +43,10 @@ export interface Generation {
   readonly tokensPerSecond: number;
   /** Bytes of the KV cache that a token takes. */
   readonly kvBytesPerToken: number;
-  /** Share of the FFN's weights that a token reads, averaged over prompt and text; below 1 with `ffn: 'sparse'`. */
+  /**
+   * Share of the FFN's weights that a token reads, averaged over prompt and text; below 1 with
+   * `ffn: 'sparse'`.
+   */
   readonly ffnReadShare: number;
 }
 

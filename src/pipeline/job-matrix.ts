@@ -14,7 +14,10 @@ export interface MatrixRequest {
 }
 
 export interface MatrixJob {
-  /** Of its own and fit for the name of a file or of an artifact; `<name>.part-<i>-of-<n>` for a part of the conversion `<name>`. */
+  /**
+   * Of its own and fit for the name of a file or of an artifact; `<name>.part-<i>-of-<n>` for a part of the
+   * conversion `<name>`.
+   */
   readonly name: string;
   readonly model: string;
   readonly target: string;
@@ -33,7 +36,10 @@ const MAX_JOBS = 256;
 /** Leaves room for target, size and part within 255 bytes. */
 const MAX_MODEL_NAME = 120;
 
-/** @throws PressError usage for unknown targets, for sizes without a GGUF, for what is given twice, and for more than 256 jobs. */
+/**
+ * @throws PressError usage for unknown targets, for sizes without a GGUF, for what is given twice, and for
+ * more than 256 jobs.
+ */
 export function jobMatrix({ models, targets, sizes = [], shards }: MatrixRequest): JobMatrix {
   const formats = targets.map(targetNamed);
   for (const [what, given] of Object.entries({ model: models, target: formats, size: sizes })) {
@@ -69,7 +75,10 @@ function partsOf(job: MatrixJob, shards: number): MatrixJob[] {
   }));
 }
 
-/** The last part of what a model is called; where several share it in any case, with a part of the hash of the whole. */
+/**
+ * The last part of what a model is called; where several share it in any case, with a part of the hash of the
+ * whole.
+ */
 function modelNames(models: readonly string[]): string[] {
   const short = models.map((model) =>
     safe(model.replace(/\/+$/, '').split('/').at(-1)!).slice(0, MAX_MODEL_NAME),

@@ -15,8 +15,8 @@ export interface LogitsOptions {
 }
 
 /**
- * Logits after each of `ids`, vocabSize values per row, padding rows of the embedding included. A row is a view that
- * holds until the next one is asked for.
+ * Logits after each of `ids`, vocabSize values per row, padding rows of the embedding included. A row is a
+ * view that holds until the next one is asked for.
  * @throws PressError usage for no ids, for more than the model's context and for ids beyond the embedding.
  */
 export async function* logits(

@@ -21,7 +21,10 @@ export interface CardOptions {
   readonly baseModel?: string;
 }
 
-/** README.md of a repository of artifacts: front matter as the Hub reads it, what there is, how it was made and runs. */
+/**
+ * README.md of a repository of artifacts: front matter as the Hub reads it, what there is, how it was made
+ * and runs.
+ */
 export function modelCard(options: CardOptions): string {
   const { manifest, repository } = options;
   const base = baseModelOf(options);
@@ -129,7 +132,10 @@ function isPhrase(text: string): boolean {
   return /^[\p{L}\p{N}](?!.*:\/)[\p{L}\p{M}\p{N} .,:/+_-]{0,95}$/u.test(text);
 }
 
-/** Whether `text` can be an id, as those of licences, languages and datasets. The Hub takes no commit with another. */
+/**
+ * Whether `text` can be an id, as those of licences, languages and datasets. The Hub takes no commit with
+ * another.
+ */
 function isWord(text: string): boolean {
   return /^[A-Za-z0-9][\w.+-]{0,95}$/.test(text);
 }

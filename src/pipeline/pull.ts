@@ -30,8 +30,8 @@ export interface Pull extends HubOrigin {
 }
 
 /**
- * Brings a model from the Hub to this machine, into the cache or a folder. Every file has the size and hash that its
- * repository lists, those too that were there before.
+ * Brings a model from the Hub to this machine, into the cache or a folder. Every file has the size and hash
+ * that its repository lists, those too that were there before.
  * @throws PressError `network`, `local-io` as src/hub does; and as `modelOnHub` does.
  */
 export function pull(options: PullOptions): Promise<Pull> {

@@ -54,10 +54,11 @@ const CARD_FILE = 'README.md';
 const MAX_CARD_BYTES = 1_000_000;
 
 /**
- * Puts artifacts and their record into a repository on the Hub, in one commit, with a model card. A README.md in the folder
- * or in the repository that people have written stays as it is.
- * @throws PressError `local-io` where the folder holds no artifacts, `invalid-input` where the record names a file that no artifact
- * has or a link that leads out of the folder, `verification` where they are not as they were written, `network` as `upload` does.
+ * Puts artifacts and their record into a repository on the Hub, in one commit, with a model card. A README.md
+ * in the folder or in the repository that people have written stays as it is.
+ * @throws PressError `local-io` where the folder holds no artifacts, `invalid-input` where the record names a
+ * file that no artifact has or a link that leads out of the folder, `verification` where they are not as they
+ * were written, `network` as `upload` does.
  */
 export async function push(options: PushOptions): Promise<Push> {
   const { folder, repository, branch = 'main', pullRequest = false, dryRun = false, create } = options;

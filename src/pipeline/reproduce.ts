@@ -16,7 +16,9 @@ export interface ReproduceOptions extends RecordedPaths {
   readonly manifest: string;
   /** Paths of files in it: only the artifacts that they belong to. Left out: all. */
   readonly only?: readonly string[];
-  /** Folder that what is made is left in. Left out: a hidden one beside the manifest, which goes at the end. */
+  /**
+   * Folder that what is made is left in. Left out: a hidden one beside the manifest, which goes at the end.
+   */
   readonly output?: string;
   readonly threads?: number | undefined;
   readonly progress?: Progress;
@@ -44,8 +46,8 @@ export interface ReproducedFile extends ManifestFile {
 
 /**
  * Makes the artifacts of a manifest again, and compares sizes and hashes with those that it tells.
- * @throws PressError usage for several sources at once and as `withRecordedSource` and `replayTarget` do; verification where source,
- * imatrix or statistics are other ones; and as `convert` does.
+ * @throws PressError usage for several sources at once and as `withRecordedSource` and `replayTarget` do;
+ * verification where source, imatrix or statistics are other ones; and as `convert` does.
  */
 export async function reproduce(options: ReproduceOptions): Promise<ReproducedArtifact[]> {
   const { manifest, artifacts } = await readArtifacts(options.manifest, options.only);

@@ -11,7 +11,10 @@ import { VERSION } from './version.ts';
 const SCHEMA = 'plmpress-sweep';
 const MAX_BYTES = 64_000_000;
 
-/** Points of a sweep in a file, by what they depend on: an interrupted sweep goes on, a changed one begins anew. */
+/**
+ * Points of a sweep in a file, by what they depend on: an interrupted sweep goes on, a changed one begins
+ * anew.
+ */
 export class SweepFile {
   readonly #file: string;
   readonly #key: string;
@@ -19,7 +22,8 @@ export class SweepFile {
 
   /**
    * `inputs`: everything beside the model that points depend on, as text.
-   * @throws PressError local-io where the file is of something else, without `force`; and as `readTextFile` does.
+   * @throws PressError local-io where the file is of something else, without `force`; and as `readTextFile`
+   * does.
    */
   static async open(
     file: string,

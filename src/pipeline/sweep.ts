@@ -41,9 +41,10 @@ export interface SweepPoint {
 const DEFAULT_EVAL_TOKENS = 2048;
 
 /**
- * Chooses schemes for several sizes of one target, measuring the model once, and yields a point each. The points are in the order
- * of `sizes`.
- * @throws PressError as `planTarget` and `WidthAllocator` do; usage for targets other than GGUF and for sizes that cannot be, before anything is measured.
+ * Chooses schemes for several sizes of one target, measuring the model once, and yields a point each. The
+ * points are in the order of `sizes`.
+ * @throws PressError as `planTarget` and `WidthAllocator` do; usage for targets other than GGUF and for sizes
+ * that cannot be, before anything is measured.
  */
 export async function* sweep(model: Model, sweeping: SweepOptions): AsyncGenerator<SweepPoint> {
   const { target, sizes, options, evalTexts, known, ffnWidths = [], ...request } = sweeping;

@@ -37,8 +37,8 @@ export interface VerifyOptions {
   /** Most tokens of it. Default 2048. */
   readonly maxTokens?: number;
   /**
-   * Most mean KLD in nats per token. Default: what the artifact's coarsest scheme may cost. There is no limit where that has
-   * none, or where a pass has changed what the model computes.
+   * Most mean KLD in nats per token. Default: what the artifact's coarsest scheme may cost. There is no limit
+   * where that has none, or where a pass has changed what the model computes.
    */
   readonly maxKld?: number;
   /** What those passes went by. */
@@ -80,7 +80,9 @@ export interface Verification extends Comparison {
   readonly worst: readonly PositionText[];
 }
 
-/** What a verification comes to. `compared`: no check has failed, and the KLD was measured without a limit. */
+/**
+ * What a verification comes to. `compared`: no check has failed, and the KLD was measured without a limit.
+ */
 export type Outcome = 'passed' | 'compared' | 'failed';
 
 export function outcomeOf({ passed, maxKld }: { passed: boolean; maxKld?: number | undefined }): Outcome {
@@ -95,8 +97,9 @@ export function withoutPositions({ positions: _, ...rest }: Verification): Omit<
 
 /**
  * Compares every tensor of an artifact with its source, then what both predict on a text.
- * @throws PressError verification where the two are not the same kind of model: another tokenizer, other tensors;
- * unsupported for schemes without decoder and an engine that does not run the artifact; invalid-input for texts of fewer than two tokens.
+ * @throws PressError verification where the two are not the same kind of model: another tokenizer, other
+ * tensors; unsupported for schemes without decoder and an engine that does not run the artifact;
+ * invalid-input for texts of fewer than two tokens.
  */
 export async function verify(
   source: Model,
@@ -129,7 +132,8 @@ export async function verify(
   tensors.sort(worstFirst);
   const { attention, engine = 'builtin' } = options;
   let tokensPerSecond: (() => number | undefined) | undefined;
-  // What passes leave of a model must compute what the model itself does; a trimmed vocabulary has fewer logits.
+  // What passes leave of a model must compute what the model itself does; a trimmed vocabulary has fewer
+  // logits.
   const original = reference.config.vocabSize === source.config.vocabSize ? source : reference;
   const contextLength = defaultContext(original, artifact);
   const positions: RowMetrics[] = [];
@@ -199,7 +203,9 @@ export async function checkFiles(spec: string, artifact: Model, signal?: AbortSi
   if (isBundleArtifact(artifact)) await checkBundleFiles(artifact, signal);
 }
 
-/** Passes that a bundle, or the manifest beside an artifact, records for it; none where there is no manifest. */
+/**
+ * Passes that a bundle, or the manifest beside an artifact, records for it; none where there is no manifest.
+ */
 export async function recordedPasses(spec: string, artifact: Model): Promise<readonly string[]> {
   if (isBundleArtifact(artifact)) return artifact.manifest.passes;
   return (await recordedArtifact(spec, artifact))?.passes ?? [];

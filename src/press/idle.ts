@@ -9,8 +9,9 @@ import type { PressRequest } from './request.ts';
 const HARMLESS: readonly IdleOption['option'][] = ['pure', 'kvBRule'];
 
 /**
- * Throws `usage` for a flag that changes nothing in any of the targets, which are planned with `options`. Returns notes on those
- * that change nothing in some, or that need not. What is not `asked` for may come of a plan file.
+ * Throws `usage` for a flag that changes nothing in any of the targets, which are planned with `options`.
+ * Returns notes on those that change nothing in some, or that need not. What is not `asked` for may come of a
+ * plan file.
  */
 export function assertUsed(
   model: Model,

@@ -44,10 +44,11 @@ export interface PressOutcome {
 }
 
 /**
- * Converts a model into artifacts: plans, chooses schemes by size where that is asked for, writes, verifies, and records all of it.
- * What people should know on the way comes as notes of `progress`.
- * @throws PressError usage where the request contradicts itself or asks for what changes nothing; otherwise as `withSource`,
- * `planTargets`, `convert` and `verify` do. An artifact that does not pass is no error: the outcome tells.
+ * Converts a model into artifacts: plans, chooses schemes by size where that is asked for, writes, verifies,
+ * and records all of it. What people should know on the way comes as notes of `progress`.
+ * @throws PressError usage where the request contradicts itself or asks for what changes nothing; otherwise
+ * as `withSource`, `planTargets`, `convert` and `verify` do. An artifact that does not pass is no error: the
+ * outcome tells.
  */
 export async function press(request: PressRequest, access: SourceAccess = {}): Promise<PressOutcome> {
   const { source, adapters, statistics, stream = false } = request;

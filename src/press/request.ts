@@ -1,7 +1,10 @@
 import type { Share } from '../pipeline/parts/share.ts';
 import type { TargetOptions } from '../pipeline/planning/target-options.ts';
 
-/** What a conversion shall make, of what and how. What is left out has the default of the same flag of `plmpress convert`. */
+/**
+ * What a conversion shall make, of what and how. What is left out has the default of the same flag of
+ * `plmpress convert`.
+ */
 export interface PressRequest {
   /** Checkpoint folder, GGUF file, artifact folder, or a model on the Hub as `org/name[@revision]`. */
   readonly source: string;

@@ -12,8 +12,8 @@ export class Markup {
 export type Part = string | number | Markup | readonly Markup[] | undefined;
 
 /**
- * A piece of HTML or SVG. What stands in it as markup stays, everything else is text: escaped for elements and quoted
- * attributes, with control characters shown.
+ * A piece of HTML or SVG. What stands in it as markup stays, everything else is text: escaped for elements
+ * and quoted attributes, with control characters shown.
  */
 export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Markup {
   return new Markup(strings.reduce((text, string, index) => text + rendered(parts[index - 1]) + string));

@@ -50,7 +50,9 @@ export interface Section {
   readonly facts: readonly (readonly [name: string, value: string])[];
 }
 
-/** A page, or a file of Markdown. It holds no time and no path of the machine: equal runs give equal bytes. */
+/**
+ * A page, or a file of Markdown. It holds no time and no path of the machine: equal runs give equal bytes.
+ */
 export interface Report {
   readonly title: string;
   /** Of the plmpress that writes it. */

@@ -1,6 +1,6 @@
 /**
- * The style of a page. `light-dark` follows what the reader's system wants, or what the reader picks at the top; no
- * script is needed for it.
+ * The style of a page. `light-dark` follows what the reader's system wants, or what the reader picks at the
+ * top; no script is needed for it.
  */
 export const STYLE = `
 :root {

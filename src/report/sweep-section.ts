@@ -6,7 +6,10 @@ import type { Section } from './panel.ts';
 import { mixesPanel } from './panels/mixes.ts';
 import { paretoPanel } from './panels/pareto.ts';
 
-/** What a sweep of `target` has found: one point, at least, a size. `facts`: the options that points depend on. */
+/**
+ * What a sweep of `target` has found: one point, at least, a size. `facts`: the options that points depend
+ * on.
+ */
 export function sweepSection(
   target: string,
   points: readonly SweepPoint[],

@@ -14,8 +14,8 @@ export interface StatisticsRequest {
   /** Tokens that will be read in all: those whose firings are kept one by one are spread over them. */
   readonly tokens: number;
   /**
-   * Where second moments are wanted, by reading: they may be more than fit at once. Each takes 4 n (n + 1) bytes of working
-   * memory in its reading.
+   * Where second moments are wanted, by reading: they may be more than fit at once. Each takes 4 n (n + 1)
+   * bytes of working memory in its reading.
    */
   readonly readings: readonly (readonly MomentPlace[])[];
 }
@@ -138,8 +138,8 @@ export class ActivationSums implements InputSums {
   }
 
   /**
-   * Everything that has been summed up, as views: what is copied from them, and later into those of another runtime of the
-   * same model and request, goes on there.
+   * Everything that has been summed up, as views: what is copied from them, and later into those of another
+   * runtime of the same model and request, goes on there.
    */
   state(views: SharedViews): Uint8Array[] {
     const layers = this.#layers.flatMap(({ squares, activations, firings, fired }, layer) => {

@@ -7,8 +7,8 @@ export interface Allocator {
 }
 
 /**
- * Learns how much a sequence of requests takes, before there is memory to give; or gives parts of an area that begins at
- * `start` and is large enough.
+ * Learns how much a sequence of requests takes, before there is memory to give; or gives parts of an area
+ * that begins at `start` and is large enough.
  */
 export class AreaCounter implements Allocator {
   bytes = 0;

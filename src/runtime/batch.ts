@@ -12,7 +12,10 @@ export interface Batch {
   readonly sums?: InputSums | undefined;
 }
 
-/** f32 vectors, one per token or one per token and head; of stride 0, one for all tokens. Strides count elements. */
+/**
+ * f32 vectors, one per token or one per token and head; of stride 0, one for all tokens. Strides count
+ * elements.
+ */
 export interface Vectors {
   readonly pointer: Pointer;
   readonly stride: number;

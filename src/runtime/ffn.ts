@@ -6,8 +6,8 @@ import { addTo, multiply, multiplySparse, squareRelu } from './operations.ts';
 import type { LayerWeights } from './weights.ts';
 
 /**
- * Ungated feed-forward network: down_proj(relu(up_proj x)^2) (Primer, arXiv 2109.08668, section 4), and the bias of
- * down_proj if it has one.
+ * Ungated feed-forward network: down_proj(relu(up_proj x)^2) (Primer, arXiv 2109.08668, section 4), and the
+ * bias of down_proj if it has one.
  */
 export class Ffn {
   readonly #activations: Vectors;

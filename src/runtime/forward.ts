@@ -113,7 +113,10 @@ export class Forward {
     return this.#ffn.readShare;
   }
 
-  /** Share of the FFN's neurons above zero, by layer, over all tokens so far; undefined where they are not counted. */
+  /**
+   * Share of the FFN's neurons above zero, by layer, over all tokens so far; undefined where they are not
+   * counted.
+   */
   get firing(): readonly number[] | undefined {
     return this.#ffn.firing;
   }
@@ -129,7 +132,9 @@ export class Forward {
     batch.sums?.addHead(batch, this.headInput(batch));
   }
 
-  /** Logits of the tokens from `first` on, a view a row, as many rows as fit. The next call overwrites them. */
+  /**
+   * Logits of the tokens from `first` on, a view a row, as many rows as fit. The next call overwrites them.
+   */
   logits(batch: Batch, first: number): Float32Array[] {
     const { compute, tokens, position } = batch;
     const { vocabSize, hiddenSize } = this.#config;

@@ -29,7 +29,10 @@ export function multiplyTransposed(batch: Batch, weights: Matrix, x: Vectors, y:
   batch.compute.run('matmulTransposed', matmulJob(batch, weights, x, y));
 }
 
-/** y = W^T x, of W only the rows whose element of x is not zero; `used`, an i32 a token, gets how many those were. */
+/**
+ * y = W^T x, of W only the rows whose element of x is not zero; `used`, an i32 a token, gets how many those
+ * were.
+ */
 export function multiplySparse(
   { compute, tokens }: Batch,
   weights: Matrix,

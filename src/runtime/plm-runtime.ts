@@ -24,8 +24,9 @@ export interface RuntimeOptions {
   /** What the KV cache holds. Default latent, the smaller one. */
   readonly attention?: AttentionForm;
   /**
-   * How down_proj is applied. Default dense. `sparse` reads the weights of neurons that fire alone; it holds down_proj
-   * transposed, floats as they are and schemes of blocks decoded to F32. Both agree but for roundings of f32.
+   * How down_proj is applied. Default dense. `sparse` reads the weights of neurons that fire alone; it holds
+   * down_proj transposed, floats as they are and schemes of blocks decoded to F32. Both agree but for
+   * roundings of f32.
    */
   readonly ffn?: FfnForm;
   /** Tokens that go through the layers together, 1 at least. Default 128. */
@@ -84,8 +85,9 @@ export class PlmRuntime {
   }
 
   /**
-   * Loads the weights of `model`, which may be closed afterwards. Throws `unsupported` for schemes without decoder
-   * and for expanded attention of a premultiplied model, `local-io` where the working memory does not fit.
+   * Loads the weights of `model`, which may be closed afterwards. Throws `unsupported` for schemes without
+   * decoder and for expanded attention of a premultiplied model, `local-io` where the working memory does not
+   * fit.
    */
   static async open(model: Model, options: RuntimeOptions): Promise<PlmRuntime> {
     const { config } = model;
@@ -123,14 +125,16 @@ export class PlmRuntime {
     this.#position = 0;
   }
 
-  /** Appends tokens. Throws `invalid-input` for ids that are no rows of the embedding and beyond the context. */
+  /**
+   * Appends tokens. Throws `invalid-input` for ids that are no rows of the embedding and beyond the context.
+   */
   async forward(ids: ArrayLike<number>): Promise<void> {
     for await (const _ of this.#append(ids));
   }
 
   /**
-   * Appends tokens and yields the logits after each, vocabSize values, padding rows included. A row is a view that
-   * holds until the next one is asked for. Tokens are appended batch by batch as rows are asked for.
+   * Appends tokens and yields the logits after each, vocabSize values, padding rows included. A row is a view
+   * that holds until the next one is asked for. Tokens are appended batch by batch as rows are asked for.
    */
   async *logits(ids: ArrayLike<number>): AsyncGenerator<Float32Array, void> {
     for await (const batch of this.#append(ids)) {
@@ -145,7 +149,10 @@ export class PlmRuntime {
     }
   }
 
-  /** Appends tokens, one at least, and returns the logits after the last: a view that holds until the next call. */
+  /**
+   * Appends tokens, one at least, and returns the logits after the last: a view that holds until the next
+   * call.
+   */
   async next(ids: ArrayLike<number>): Promise<Float32Array> {
     let last: Batch | undefined;
     for await (const batch of this.#append(ids)) last = batch;
@@ -154,15 +161,18 @@ export class PlmRuntime {
   }
 
   /**
-   * Share of the FFN's weights, up_proj and down_proj of all layers, that a token reads, averaged over all tokens since the
-   * start: 1 for the dense form; for the sparse one half, and of the other half the share of neurons that fire. 1 before
-   * the first token.
+   * Share of the FFN's weights, up_proj and down_proj of all layers, that a token reads, averaged over all
+   * tokens since the start: 1 for the dense form; for the sparse one half, and of the other half the share of
+   * neurons that fire. 1 before the first token.
    */
   get ffnReadShare(): number {
     return this.#forward.ffnReadShare;
   }
 
-  /** Share of the FFN's neurons above zero, by layer, over all tokens since the start; undefined without `countsFirings`. */
+  /**
+   * Share of the FFN's neurons above zero, by layer, over all tokens since the start; undefined without
+   * `countsFirings`.
+   */
   get firing(): readonly number[] | undefined {
     return this.#forward.firing;
   }

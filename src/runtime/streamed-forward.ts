@@ -26,8 +26,8 @@ export interface StreamOptions {
 }
 
 /**
- * Logits after each of a few tokens, one at least, with the weights of one layer in memory at a time: embeddings are
- * looked up one by one, the head is multiplied in parts. The bits are those of `PlmRuntime`.
+ * Logits after each of a few tokens, one at least, with the weights of one layer in memory at a time:
+ * embeddings are looked up one by one, the head is multiplied in parts. The bits are those of `PlmRuntime`.
  */
 export async function streamedLogits(
   model: Model,

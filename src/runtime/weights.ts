@@ -30,8 +30,8 @@ export interface LayerWeights {
 }
 
 /**
- * How down_proj is held and applied: as it is stored, to all activations; or transposed, one row per neuron, to those that
- * are not zero, so that a token reads the rows of neurons that fire and no others.
+ * How down_proj is held and applied: as it is stored, to all activations; or transposed, one row per neuron,
+ * to those that are not zero, so that a token reads the rows of neurons that fire and no others.
  */
 export type FfnForm = 'dense' | 'sparse';
 

@@ -16,8 +16,8 @@ export function codeBytes(scheme: BlockScheme): number {
 }
 
 /**
- * Takes the codes out of blocks. In a plane neighbours of 4 bits share a byte, the first in its lower half; those of Q4_0
- * share it with the one 16 places on. Codes of 8 bits stay as they are, signed.
+ * Takes the codes out of blocks. In a plane neighbours of 4 bits share a byte, the first in its lower half;
+ * those of Q4_0 share it with the one 16 places on. Codes of 8 bits stay as they are, signed.
  */
 export function splitCodes(scheme: BlockScheme, blocks: Uint8Array, codes: Uint8Array): void {
   const width = codeBytes(scheme);

@@ -2,8 +2,9 @@ import type { SchemeName } from '../core/scheme.ts';
 import type { CodeGrid } from './code-grid.ts';
 
 /**
- * Reads and writes one storage scheme in plain TypeScript: the oracle and fallback of the WebAssembly kernels.
- * `count` is a multiple of the scheme's block size; offsets are bytes in byte arrays, elements in float arrays.
+ * Reads and writes one storage scheme in plain TypeScript: the oracle and fallback of the WebAssembly
+ * kernels. `count` is a multiple of the scheme's block size; offsets are bytes in byte arrays, elements in
+ * float arrays.
  */
 export interface Codec {
   readonly scheme: SchemeName;
@@ -16,8 +17,8 @@ export interface Codec {
   ): void;
   /**
    * Absent where a scheme can only be read. Gives the bytes of `ggml_quantize_chunk` (baseline x86-64).
-   * `importance` holds a weight of the squared error for each of the `count` values, which must be one whole row:
-   * some schemes measure the row. Schemes that ggml quantizes without an imatrix ignore it.
+   * `importance` holds a weight of the squared error for each of the `count` values, which must be one whole
+   * row: some schemes measure the row. Schemes that ggml quantizes without an imatrix ignore it.
    */
   encode?(
     source: Float32Array,

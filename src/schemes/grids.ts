@@ -1,8 +1,8 @@
 /**
- * Grids of the IQ schemes: rows of 8 (IQ1, IQ2) or 4 (IQ3) values that stand for a run of weights. The values are those
- * of ggml-common.h, where a scheme's grid is the set of points of a lattice that its author found to serve weights best;
- * no rule generates them. A row is stored as a little-endian word with the number of each value in `values`, 2 or 3
- * bits each, first value lowest.
+ * Grids of the IQ schemes: rows of 8 (IQ1, IQ2) or 4 (IQ3) values that stand for a run of weights. The values
+ * are those of ggml-common.h, where a scheme's grid is the set of points of a lattice that its author found
+ * to serve weights best; no rule generates them. A row is stored as a little-endian word with the number of
+ * each value in `values`, 2 or 3 bits each, first value lowest.
  */
 interface PackedGrid {
   readonly values: readonly number[];

@@ -6,7 +6,10 @@
 const FLOAT = new Float32Array(1);
 const BITS = new Uint32Array(FLOAT.buffer);
 
-/** Bits of an f32 to bits of the nearest f16, ties to even. Every NaN becomes the quiet NaN of its sign, as in ggml. */
+/**
+ * Bits of an f32 to bits of the nearest f16, ties to even. Every NaN becomes the quiet NaN of its sign, as in
+ * ggml.
+ */
 export function halfBits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
@@ -50,7 +53,9 @@ export function fromHalf(half: number): number {
   return FLOAT[0]!;
 }
 
-/** Bits of an f32 to bits of the nearest bf16, ties to even; NaNs become quiet and keep their upper payload. */
+/**
+ * Bits of an f32 to bits of the nearest bf16, ties to even; NaNs become quiet and keep their upper payload.
+ */
 export function bfloatBits(bits: number): number {
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;

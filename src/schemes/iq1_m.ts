@@ -10,9 +10,9 @@ const HIGH_BITS = 32;
 const SCALES = 48;
 
 /**
- * Super-blocks of 256: a byte of the grid's row for each 8 weights, a nibble with its three higher bits and the sign of
- * the shift, and four words that hold 3 bits of scale s for each 16 weights and, in their upper nibbles, a half d; a
- * weight is d * (2s + 1) * (grid value +- 1/8). `dequantize_row_iq1_m` of ggml-quants.c.
+ * Super-blocks of 256: a byte of the grid's row for each 8 weights, a nibble with its three higher bits and
+ * the sign of the shift, and four words that hold 3 bits of scale s for each 16 weights and, in their upper
+ * nibbles, a half d; a weight is d * (2s + 1) * (grid value +- 1/8). `dequantize_row_iq1_m` of ggml-quants.c.
  */
 export const iq1_m: Codec = {
   scheme: 'IQ1_M',

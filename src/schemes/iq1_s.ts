@@ -10,9 +10,9 @@ const HIGH_BITS = 34;
 export const IQ1_SHIFT = 0.125;
 
 /**
- * Super-blocks of 256: a half d, a byte of the grid's row for each 8 weights, and for each 32 a word with three higher
- * bits of four rows, a scale s of 3 bits and the sign of the shift; a weight is d * (2s + 1) * (grid value +- 1/8).
- * `dequantize_row_iq1_s` of ggml-quants.c.
+ * Super-blocks of 256: a half d, a byte of the grid's row for each 8 weights, and for each 32 a word with
+ * three higher bits of four rows, a scale s of 3 bits and the sign of the shift; a weight is d * (2s + 1) *
+ * (grid value +- 1/8). `dequantize_row_iq1_s` of ggml-quants.c.
  */
 export const iq1_s: Codec = {
   scheme: 'IQ1_S',

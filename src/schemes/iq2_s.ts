@@ -11,9 +11,9 @@ const HIGH_BITS = 66;
 const SCALES = 74;
 
 /**
- * Super-blocks of 256: a half d, for each 8 weights a byte of the grid's row and a byte of signs, for each 32 a byte
- * with two higher bits of four rows, for each 16 a nibble s; a weight is d * (s + 1/2) / 4 * grid value.
- * `dequantize_row_iq2_s` of ggml-quants.c.
+ * Super-blocks of 256: a half d, for each 8 weights a byte of the grid's row and a byte of signs, for each 32
+ * a byte with two higher bits of four rows, for each 16 a nibble s; a weight is d * (s + 1/2) / 4 * grid
+ * value. `dequantize_row_iq2_s` of ggml-quants.c.
  */
 export const iq2_s: Codec = {
   scheme: 'IQ2_S',

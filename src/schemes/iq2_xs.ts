@@ -9,8 +9,8 @@ const BLOCK_BYTES = 74;
 const SCALES = 66;
 
 /**
- * Super-blocks of 256: a half d, a word for each 8 weights (a row of the grid in 9 bits, seven signs), a nibble s for
- * each 16; a weight is d * (s + 1/2) / 4 * grid value. `dequantize_row_iq2_xs` of ggml-quants.c.
+ * Super-blocks of 256: a half d, a word for each 8 weights (a row of the grid in 9 bits, seven signs), a
+ * nibble s for each 16; a weight is d * (s + 1/2) / 4 * grid value. `dequantize_row_iq2_xs` of ggml-quants.c.
  */
 export const iq2_xs: Codec = {
   scheme: 'IQ2_XS',

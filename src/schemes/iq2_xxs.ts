@@ -8,8 +8,9 @@ const BLOCK_SIZE = 256;
 const BLOCK_BYTES = 66;
 
 /**
- * Super-blocks of 256: a half d, then 8 bytes for each 32 weights: four rows of the grid, and a word of four times seven
- * signs and a scale s of 4 bits; a weight is d * (s + 1/2) / 4 * grid value. `dequantize_row_iq2_xxs` of ggml-quants.c.
+ * Super-blocks of 256: a half d, then 8 bytes for each 32 weights: four rows of the grid, and a word of four
+ * times seven signs and a scale s of 4 bits; a weight is d * (s + 1/2) / 4 * grid value.
+ * `dequantize_row_iq2_xxs` of ggml-quants.c.
  */
 export const iq2_xxs: Codec = {
   scheme: 'IQ2_XXS',

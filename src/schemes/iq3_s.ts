@@ -11,8 +11,9 @@ const SIGNS = 74;
 const SCALES = 106;
 
 /**
- * Super-blocks of 256: a half d, for each 4 weights a byte of the grid's row and a higher bit, for each 8 a byte of
- * signs, for each 32 a nibble s; a weight is d * (2s + 1) * grid value. `dequantize_row_iq3_s` of ggml-quants.c.
+ * Super-blocks of 256: a half d, for each 4 weights a byte of the grid's row and a higher bit, for each 8 a
+ * byte of signs, for each 32 a nibble s; a weight is d * (2s + 1) * grid value. `dequantize_row_iq3_s` of
+ * ggml-quants.c.
  */
 export const iq3_s: Codec = {
   scheme: 'IQ3_S',

@@ -9,8 +9,9 @@ const BLOCK_BYTES = 98;
 const SCALES_AND_SIGNS = 66;
 
 /**
- * Super-blocks of 256: a half d, a byte of the grid's row for each 4 weights, and for each 32 a word of four times seven
- * signs and a scale s of 4 bits; a weight is d * (s + 1/2) / 2 * grid value. `dequantize_row_iq3_xxs` of ggml-quants.c.
+ * Super-blocks of 256: a half d, a byte of the grid's row for each 4 weights, and for each 32 a word of four
+ * times seven signs and a scale s of 4 bits; a weight is d * (s + 1/2) / 2 * grid value.
+ * `dequantize_row_iq3_xxs` of ggml-quants.c.
  */
 export const iq3_xxs: Codec = {
   scheme: 'IQ3_XXS',

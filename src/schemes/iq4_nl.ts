@@ -11,8 +11,9 @@ const CODES = 2;
 const { fround } = Math;
 
 /**
- * Blocks of 32: an f16 scale d, then 16 bytes of codes; a weight is d times the value of its code. The bytes of
- * `quantize_iq4_nl` of ggml-quants.c, whose errors are weighted with the variance of a block, not of the row.
+ * Blocks of 32: an f16 scale d, then 16 bytes of codes; a weight is d times the value of its code. The bytes
+ * of `quantize_iq4_nl` of ggml-quants.c, whose errors are weighted with the variance of a block, not of the
+ * row.
  */
 export const iq4_nl: Codec = {
   scheme: 'IQ4_NL',

@@ -19,9 +19,10 @@ const CODES = 8;
 const { fround } = Math;
 
 /**
- * Super-blocks of 256: an f16 scale d, 8 group scales s of 6 bits (16 bits of high pairs, then four bytes of low
- * nibbles), then 16 bytes of codes per group of 32; a weight is d * (s - 32) times the value of its code. The bytes of
- * `quantize_iq4_xs` of ggml-quants.c, whose errors are weighted with the variance of a super-block, not of the row.
+ * Super-blocks of 256: an f16 scale d, 8 group scales s of 6 bits (16 bits of high pairs, then four bytes of
+ * low nibbles), then 16 bytes of codes per group of 32; a weight is d * (s - 32) times the value of its code.
+ * The bytes of `quantize_iq4_xs` of ggml-quants.c, whose errors are weighted with the variance of a
+ * super-block, not of the row.
  */
 export const iq4_xs: Codec = {
   scheme: 'IQ4_XS',

@@ -8,8 +8,8 @@ const { fround } = Math;
 export const LARGEST_SCALE = 63;
 
 /**
- * Fits a super-block of Q4_K or Q5_K, and writes what both begin with: halves d and dmin, then the packed scales and
- * mins of the groups.
+ * Fits a super-block of Q4_K or Q5_K, and writes what both begin with: halves d and dmin, then the packed
+ * scales and mins of the groups.
  */
 export function encodeScaled(
   groups: OffsetGroups,
@@ -52,8 +52,8 @@ function code(scaled: number): number {
 }
 
 /**
- * The twelve bytes of eight scales and eight mins of 6 bits: the first four of each in the low 6 bits of bytes 0-3
- * and 4-7, the others' low nibbles in bytes 8-11 and their high bit pairs above the first.
+ * The twelve bytes of eight scales and eight mins of 6 bits: the first four of each in the low 6 bits of
+ * bytes 0-3 and 4-7, the others' low nibbles in bytes 8-11 and their high bit pairs above the first.
  */
 function packScales(scales: Uint8Array, mins: Uint8Array, target: Uint8Array, at: number): void {
   for (let j = 0; j < 4; j++) {

@@ -13,9 +13,9 @@ const VALUES = Int8Array.of(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, 
 const { fround } = Math;
 
 /**
- * OCP microscaling, blocks of 32: an exponent e of 8 bits, then 16 bytes of e2m1 codes; a weight is 2^(e - 128) times
- * the value of its code. The bytes of `quantize_row_mxfp4_ref` of ggml-quants.c: e = floor(log2(max |x|)) + 125, and
- * each code is the nearest, the first of two.
+ * OCP microscaling, blocks of 32: an exponent e of 8 bits, then 16 bytes of e2m1 codes; a weight is 2^(e -
+ * 128) times the value of its code. The bytes of `quantize_row_mxfp4_ref` of ggml-quants.c: e =
+ * floor(log2(max |x|)) + 125, and each code is the nearest, the first of two.
  */
 export const mxfp4: Codec = {
   scheme: 'MXFP4',
@@ -48,15 +48,16 @@ function scaleOf(exponent: number): number {
 }
 
 /**
- * The low byte of floorf(log2f(magnitude)) + 125; infinity counts as 0. log2f rounds: what is within half a unit in
- * the last place of an integer k is k, so that a magnitude just below 2^k counts as 2^k.
+ * The low byte of floorf(log2f(magnitude)) + 125; infinity counts as 0. log2f rounds: what is within half a
+ * unit in the last place of an integer k is k, so that a magnitude just below 2^k counts as 2^k.
  */
 function exponentFor(magnitude: number): number {
   if (magnitude === 0 || magnitude === Number.POSITIVE_INFINITY) return 0;
   SCALE[0] = magnitude;
   const bits = SCALE_BITS[0]!;
   const exponent = bits < 0x800000 ? -118 - Math.clz32(bits) : (bits >> 23) - 127;
-  // The logarithm lies between `exponent` and the integer above it: this is the power of two below both in magnitude.
+  // The logarithm lies between `exponent` and the integer above it: this is the power of two below both in
+  // magnitude.
   const binade = 31 - Math.clz32(exponent < 0 ? ~exponent : exponent);
   const above = 2 ** (exponent + 1);
   const isAbove = above - magnitude < above * Math.LN2 * 2 ** (binade - 24);

@@ -24,7 +24,9 @@ export function unpackNibbles(source: Uint8Array, at: number, codes: Uint8Array)
   }
 }
 
-/** Codes of 5 bits in 20 bytes: the fifth bits, that of code j in bit j mod 8 of byte j / 8, then the nibbles. */
+/**
+ * Codes of 5 bits in 20 bytes: the fifth bits, that of code j in bit j mod 8 of byte j / 8, then the nibbles.
+ */
 export function packFiveBits(codes: Uint8Array, target: Uint8Array, at: number): void {
   target.fill(0, at, at + 4);
   for (let j = 0; j < 2 * HALF_BLOCK; j++) {

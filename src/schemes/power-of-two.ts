@@ -3,7 +3,10 @@ import { SCHEMES, type SchemeName } from '../core/scheme.ts';
 import { readUint16, writeUint16 } from './bits.ts';
 import { fromHalf, toHalf } from './half.ts';
 
-/** Where blocks have the f16 numbers that all of their weights are proportional to: scales, and minima where there are any. */
+/**
+ * Where blocks have the f16 numbers that all of their weights are proportional to: scales, and minima where
+ * there are any.
+ */
 const HALVES: Partial<Record<SchemeName, readonly number[]>> = {
   Q4_0: [0],
   Q4_1: [0, 2],
@@ -36,8 +39,8 @@ export function hasBlockScales(scheme: SchemeName): boolean {
 }
 
 /**
- * Multiplies the weights of blocks by 2^exponent, from 1 up, in place: their scales change and their codes stay, so that no weight
- * is rounded. Gives false where a scale becomes too large.
+ * Multiplies the weights of blocks by 2^exponent, from 1 up, in place: their scales change and their codes
+ * stay, so that no weight is rounded. Gives false where a scale becomes too large.
  */
 export function multiplyBlocks(scheme: SchemeName, blocks: Uint8Array, exponent: number): boolean {
   const { blockBytes } = SCHEMES[scheme];

@@ -27,8 +27,9 @@ const FIT: OffsetScheme = {
 };
 
 /**
- * Super-blocks of 256 in groups of 16: 16 bytes with a scale s in the low and a min m in the high nibble, 64 bytes of
- * bit pairs q, halves d and dmin; a weight is d * s * q - dmin * m. The bytes of `quantize_q2_K` of ggml-quants.c.
+ * Super-blocks of 256 in groups of 16: 16 bytes with a scale s in the low and a min m in the high nibble, 64
+ * bytes of bit pairs q, halves d and dmin; a weight is d * s * q - dmin * m. The bytes of `quantize_q2_K` of
+ * ggml-quants.c.
  */
 export const q2_k: Codec = {
   scheme: 'Q2_K',

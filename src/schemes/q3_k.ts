@@ -21,9 +21,9 @@ const SUPER_SCALE = 108;
 const { fround } = Math;
 
 /**
- * Super-blocks of 256 in groups of 16: 32 bytes whose bit k is the third bit of the weights 32k + j, 64 bytes of bit
- * pairs, 12 bytes of 6-bit scales s, a half d; a weight is d * s * q, s in -32..31, q in -4..3. The bytes of
- * `quantize_q3_K` of ggml-quants.c.
+ * Super-blocks of 256 in groups of 16: 32 bytes whose bit k is the third bit of the weights 32k + j, 64 bytes
+ * of bit pairs, 12 bytes of 6-bit scales s, a half d; a weight is d * s * q, s in -32..31, q in -4..3. The
+ * bytes of `quantize_q3_K` of ggml-quants.c.
  */
 export const q3_k: Codec = {
   scheme: 'Q3_K',
@@ -139,7 +139,10 @@ function fitWeighted(work: Workspace, x: Float32Array, importance: Float32Array)
   return fitSigned(scales, 0, GROUPS, SCALE_LIMIT, weightSums, scaleCodes);
 }
 
-/** Scale j has its low nibble in the low (j < 8) or high half of byte j mod 8, its high pair in byte 8 + j mod 4. */
+/**
+ * Scale j has its low nibble in the low (j < 8) or high half of byte j mod 8, its high pair in byte 8 + j mod
+ * 4.
+ */
 function packScales(scaleCodes: Uint8Array, target: Uint8Array, at: number): void {
   target.fill(0, at, at + 12);
   for (let j = 0; j < GROUPS; j++) {

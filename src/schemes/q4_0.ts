@@ -14,7 +14,8 @@ const CODE_LIMIT = 8;
 
 /**
  * Blocks of 32: an f16 scale d, then 16 bytes of codes q in 0..15; a weight is d * (q - 8). The bytes of
- * `quantize_row_q4_0_impl` of ggml-quants.c: without importances the weight of largest magnitude gets the code 0.
+ * `quantize_row_q4_0_impl` of ggml-quants.c: without importances the weight of largest magnitude gets the
+ * code 0.
  */
 export const q4_0: Codec = {
   scheme: 'Q4_0',

@@ -15,8 +15,9 @@ const SEARCH: OffsetSearch = { from: -0.9, step: 0.05, steps: 36 };
 const { fround } = Math;
 
 /**
- * Blocks of 32: an f16 scale d and an f16 offset m, then 16 bytes of codes q in 0..15; a weight is d * q + m. The
- * bytes of `quantize_row_q4_1_impl` of ggml-quants.c: without importances the codes span the range of the weights.
+ * Blocks of 32: an f16 scale d and an f16 offset m, then 16 bytes of codes q in 0..15; a weight is d * q + m.
+ * The bytes of `quantize_row_q4_1_impl` of ggml-quants.c: without importances the codes span the range of the
+ * weights.
  */
 export const q4_1: Codec = {
   scheme: 'Q4_1',

@@ -19,8 +19,8 @@ const GROUPS: OffsetScheme = {
 };
 
 /**
- * Super-blocks of 256 in groups of 32: halves d and dmin, 12 bytes of 6-bit scales s and mins m, 128 bytes of nibbles
- * q; a weight is d * s * q - dmin * m. The bytes of `quantize_q4_K` of ggml-quants.c.
+ * Super-blocks of 256 in groups of 32: halves d and dmin, 12 bytes of 6-bit scales s and mins m, 128 bytes of
+ * nibbles q; a weight is d * s * q - dmin * m. The bytes of `quantize_q4_K` of ggml-quants.c.
  */
 export const q4_k: Codec = {
   scheme: 'Q4_K',

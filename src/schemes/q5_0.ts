@@ -14,7 +14,8 @@ const CODE_LIMIT = 16;
 
 /**
  * Blocks of 32: an f16 scale d, then 20 bytes of codes q in 0..31; a weight is d * (q - 16). The bytes of
- * `quantize_row_q5_0_impl` of ggml-quants.c: without importances the weight of largest magnitude gets the code 0.
+ * `quantize_row_q5_0_impl` of ggml-quants.c: without importances the weight of largest magnitude gets the
+ * code 0.
  */
 export const q5_0: Codec = {
   scheme: 'Q5_0',

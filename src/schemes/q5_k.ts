@@ -20,9 +20,9 @@ const GROUPS: OffsetScheme = {
 };
 
 /**
- * Super-blocks of 256 in groups of 32: halves d and dmin, 12 bytes of 6-bit scales s and mins m, 32 bytes whose bit g
- * is the fifth bit of group g, 128 bytes of nibbles; a weight is d * s * q - dmin * m, q in 0..31. The bytes of
- * `quantize_q5_K` of ggml-quants.c.
+ * Super-blocks of 256 in groups of 32: halves d and dmin, 12 bytes of 6-bit scales s and mins m, 32 bytes
+ * whose bit g is the fifth bit of group g, 128 bytes of nibbles; a weight is d * s * q - dmin * m, q in
+ * 0..31. The bytes of `quantize_q5_K` of ggml-quants.c.
  */
 export const q5_k: Codec = {
   scheme: 'Q5_K',

@@ -20,9 +20,9 @@ const SUPER_SCALE = 208;
 const { fround } = Math;
 
 /**
- * Super-blocks of 256: 128 bytes of low nibbles, 64 bytes of high bit pairs, 16 signed group scales s, an f16 scale
- * d; a weight is d * s * q, q in -32..31. The bytes of `quantize_q6_K` of ggml-quants.c: each group's scale is the best
- * of 19 tries by squared error weighted with the importances or with x^2.
+ * Super-blocks of 256: 128 bytes of low nibbles, 64 bytes of high bit pairs, 16 signed group scales s, an f16
+ * scale d; a weight is d * s * q, q in -32..31. The bytes of `quantize_q6_K` of ggml-quants.c: each group's
+ * scale is the best of 19 tries by squared error weighted with the importances or with x^2.
  */
 export const q6_k: Codec = {
   scheme: 'Q6_K',

@@ -11,8 +11,9 @@ const CODE_LIMIT = 127;
 const { fround } = Math;
 
 /**
- * Blocks of 32: an f16 scale d, then 32 signed bytes q; a weight is d * q. The bytes of `quantize_row_q8_0_ref`
- * of ggml-quants.c: d = max |x| / 127 is rounded to f16 for storage only, the codes come from the exact d.
+ * Blocks of 32: an f16 scale d, then 32 signed bytes q; a weight is d * q. The bytes of
+ * `quantize_row_q8_0_ref` of ggml-quants.c: d = max |x| / 127 is rounded to f16 for storage only, the codes
+ * come from the exact d.
  */
 export const q8_0: Codec = {
   scheme: 'Q8_0',
@@ -44,8 +45,9 @@ export const q8_0: Codec = {
 const REACH = fround(127.4);
 
 /**
- * Writes one row with the same scale in all of its blocks, for matrices that are multiplied in integers: an f16, the
- * nearest to max |x| / 127, or the next above where that one is too small, as among subnormals. Codes come from the f16.
+ * Writes one row with the same scale in all of its blocks, for matrices that are multiplied in integers: an
+ * f16, the nearest to max |x| / 127, or the next above where that one is too small, as among subnormals.
+ * Codes come from the f16.
  */
 export function encodeQ8_0ByRow(
   x: Float32Array,

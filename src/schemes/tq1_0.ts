@@ -8,7 +8,9 @@ const BLOCK_SIZE = 256;
 const BLOCK_BYTES = 54;
 const SCALE = 52;
 const TRITS = 5;
-/** Stretches of bytes of a block: trit n of byte m of a stretch belongs to weight `weight` + n * bytes + m. */
+/**
+ * Stretches of bytes of a block: trit n of byte m of a stretch belongs to weight `weight` + n * bytes + m.
+ */
 const STRETCHES = [
   { byte: 0, bytes: 32, weight: 0, trits: 5 },
   { byte: 32, bytes: 16, weight: 160, trits: 5 },
@@ -17,10 +19,10 @@ const STRETCHES = [
 const { fround } = Math;
 
 /**
- * Blocks of 256: 52 bytes of ternary codes q, then an f16 scale d; a weight is d * (q - 1). Five trits t make the
- * number t0 t1 t2 t3 t4 of base 3, below 243, stored as a fraction of 256 rounded up, so that a trit is the carry of
- * a multiplication by 3; the last four bytes hold four trits. The bytes of `quantize_row_tq1_0_ref` of ggml-quants.c:
- * d = max |x|, weights are rounded to -d, 0 or d.
+ * Blocks of 256: 52 bytes of ternary codes q, then an f16 scale d; a weight is d * (q - 1). Five trits t make
+ * the number t0 t1 t2 t3 t4 of base 3, below 243, stored as a fraction of 256 rounded up, so that a trit is
+ * the carry of a multiplication by 3; the last four bytes hold four trits. The bytes of
+ * `quantize_row_tq1_0_ref` of ggml-quants.c: d = max |x|, weights are rounded to -d, 0 or d.
  */
 export const tq1_0: Codec = {
   scheme: 'TQ1_0',

@@ -8,15 +8,19 @@ const LEAST_GROUP = 2 ** -32;
 const LEAST_COLUMN = 2 ** -60;
 /** What is less beside the group than this, which activations of models are not, counts for nothing. */
 const VANISHING = 2 ** -40;
-/** Least importance of a column in a group of which less than a quarter counts: its scale would be that of a few weights. */
+/**
+ * Least importance of a column in a group of which less than a quarter counts: its scale would be that of a
+ * few weights.
+ */
 const LEAST_OF_SPARSE = 2 ** -10;
 
 /**
- * Importances that a search for scales can use: it takes products of three in f32, and where all of them vanish or one
- * overflows, it finds the scale 0 or none, and the weights of the group are lost. A block is multiplied by a power of two,
- * which changes no choice inside it, so that its largest importance lies in [1, 2); groups and columns that would vanish
- * beside that are raised to where they do not, and a group without any importance gets the same for all. Bytes are those
- * of ggml's quantizers wherever a quarter of the columns of every group counts.
+ * Importances that a search for scales can use: it takes products of three in f32, and where all of them
+ * vanish or one overflows, it finds the scale 0 or none, and the weights of the group are lost. A block is
+ * multiplied by a power of two, which changes no choice inside it, so that its largest importance lies in [1,
+ * 2); groups and columns that would vanish beside that are raised to where they do not, and a group without
+ * any importance gets the same for all. Bytes are those of ggml's quantizers wherever a quarter of the
+ * columns of every group counts.
  */
 export function usableImportances(importances: Float32Array, scheme: SchemeName): Float32Array {
   const { blockSize } = SCHEMES[scheme];

@@ -10,7 +10,10 @@ export function isBundle(folder: string): boolean {
   return existsSync(path.join(folder, MANIFEST));
 }
 
-/** Names of the bundles in `folder`, sorted. Those that a link leads out to are not served, so they do not count. */
+/**
+ * Names of the bundles in `folder`, sorted. Those that a link leads out to are not served, so they do not
+ * count.
+ */
 export function bundlesIn(folder: string): string[] {
   const root = realpathSync(folder) + path.sep;
   return readdirSync(folder)

@@ -5,8 +5,8 @@ export interface ByteRange {
 }
 
 /**
- * The range that a `Range` header asks for of `size` bytes (RFC 9110, section 14): `none` for what has to be ignored, as
- * other units and several ranges, `unsatisfiable` for one that begins behind the end.
+ * The range that a `Range` header asks for of `size` bytes (RFC 9110, section 14): `none` for what has to be
+ * ignored, as other units and several ranges, `unsatisfiable` for one that begins behind the end.
  */
 export function parseRange(header: string | undefined, size: number): ByteRange | 'none' | 'unsatisfiable' {
   const match = /^bytes=(\d*)-(\d*)$/.exec(header ?? '');

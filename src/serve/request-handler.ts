@@ -12,7 +12,10 @@ import { openServed, type ServedFile } from './served-file.ts';
 const CONTENT_NAMED = /-[0-9a-f]{16,64}\.[a-z]+$/;
 const [FOREVER, ASK_FIRST] = ['public, max-age=31536000, immutable', 'no-cache'];
 
-/** Answers GET and HEAD for the files of `folder`: a bundle, or a folder of bundles, of which it shows the only one or a list. */
+/**
+ * Answers GET and HEAD for the files of `folder`: a bundle, or a folder of bundles, of which it shows the
+ * only one or a list.
+ */
 export function requestHandler(folder: string): RequestListener {
   const root = realpathSync(folder);
   return (request, response) => {

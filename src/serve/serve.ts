@@ -21,9 +21,9 @@ export interface BundleServer {
 }
 
 /**
- * Serves a bundle to browsers: that of a folder which holds one, or a list of several. Throws `local-io` for a folder
- * that cannot be read and a port that cannot be had, `invalid-input` for a folder without bundles, `usage` for an empty
- * host.
+ * Serves a bundle to browsers: that of a folder which holds one, or a list of several. Throws `local-io` for
+ * a folder that cannot be read and a port that cannot be had, `invalid-input` for a folder without bundles,
+ * `usage` for an empty host.
  */
 export async function serveBundles(folder: string, { host, port }: ServeOptions): Promise<BundleServer> {
   assertListenHost(host);

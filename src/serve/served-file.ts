@@ -12,8 +12,9 @@ export interface ServedFile {
 }
 
 /**
- * Opens the file at the parts of an address below `root`, a real path. Undefined for what is not there and for what must not
- * be seen: dot files, what lies outside `root` or is reached by a link that leads out of it, and all but regular files.
+ * Opens the file at the parts of an address below `root`, a real path. Undefined for what is not there and
+ * for what must not be seen: dot files, what lies outside `root` or is reached by a link that leads out of
+ * it, and all but regular files.
  */
 export async function openServed(root: string, parts: readonly string[]): Promise<ServedFile | undefined> {
   if (parts.length === 0 || !parts.every(isPlainName)) return undefined;

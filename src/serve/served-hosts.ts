@@ -64,7 +64,10 @@ function isOfMachine(name: string): boolean {
   return isIP(name) > 0 || name === own || name === `${own.split('.')[0]}.local`;
 }
 
-/** Names are the same in any case, and with the dot of the root behind them; addresses of IPv6 with as many zeros as one likes. */
+/**
+ * Names are the same in any case, and with the dot of the root behind them; addresses of IPv6 with as many
+ * zeros as one likes.
+ */
 function plainName(name: string): string {
   if (isIP(name) === 6) return new URL(`http://[${name.replace(/%.*$/, '')}]/`).hostname.slice(1, -1);
   return name.toLowerCase().replace(/\.$/, '');

@@ -3,8 +3,8 @@ import { MergeQueue } from './merge-queue.ts';
 import { MergeTable, NO_MERGE } from './merge-table.ts';
 
 /**
- * Byte-pair encoding (Sennrich et al., arXiv 1508.07909) over bytes: starts from one symbol a byte and applies
- * the merge of the lowest rank, leftmost first, until none is left. O(n log n) for n bytes.
+ * Byte-pair encoding (Sennrich et al., arXiv 1508.07909) over bytes: starts from one symbol a byte and
+ * applies the merge of the lowest rank, leftmost first, until none is left. O(n log n) for n bytes.
  */
 export class Bpe {
   readonly #merges: MergeTable;

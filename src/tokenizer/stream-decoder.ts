@@ -8,7 +8,9 @@ export interface TokenBytes {
   tokenBytes(id: number, options: DecodeOptions): Uint8Array;
 }
 
-/** Turns tokens into text as they are generated. A character split over tokens comes out with its last one. */
+/**
+ * Turns tokens into text as they are generated. A character split over tokens comes out with its last one.
+ */
 export class StreamDecoder {
   readonly #tokenizer: TokenBytes;
   readonly #options: DecodeOptions;

@@ -20,7 +20,9 @@ interface AddedMatchers {
   readonly normalized: AddedTokenMatcher;
 }
 
-/** A byte-level BPE tokenizer. Same ids as Hugging Face tokenizers give for the tokenizer.json of the spec. */
+/**
+ * A byte-level BPE tokenizer. Same ids as Hugging Face tokenizers give for the tokenizer.json of the spec.
+ */
 export class Tokenizer {
   readonly spec: TokenizerSpec;
   readonly #bpe: Bpe;

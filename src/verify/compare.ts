@@ -13,12 +13,15 @@ export interface CompareOptions extends Omit<RuntimeOptions, 'contextLength'> {
   readonly onRow?: (row: RowMetrics) => void;
 }
 
-/** Small models are seldom trained on more: the perplexity of plm-tiny is 27 below 256 tokens and 135 at 500. */
+/**
+ * Small models are seldom trained on more: the perplexity of plm-tiny is 27 below 256 tokens and 135 at 500.
+ */
 const DEFAULT_CONTEXT = 256;
 
 /**
- * Runs both models over the same tokens and compares their logits at every position, holding a few rows at a time.
- * `ids` are two tokens at least. `maxMemory` is for both together. Throws `verification` for different vocabularies.
+ * Runs both models over the same tokens and compares their logits at every position, holding a few rows at a
+ * time. `ids` are two tokens at least. `maxMemory` is for both together. Throws `verification` for different
+ * vocabularies.
  */
 export async function compareModels(
   reference: Model,

@@ -2,7 +2,10 @@
 export interface LogitsEngine {
   /** Working memory. */
   readonly memoryBytes: number;
-  /** Share of the FFN's neurons above zero, by layer, over all tokens so far; undefined where the engine cannot tell. */
+  /**
+   * Share of the FFN's neurons above zero, by layer, over all tokens so far; undefined where the engine
+   * cannot tell.
+   */
   readonly firing?: readonly number[] | undefined;
   /** Forgets all tokens. */
   reset(): void;

@@ -1,11 +1,12 @@
 import type { SchemeName } from '../core/scheme.ts';
 
 /**
- * Most mean KLD, in nats per token, of a sound artifact whose coarsest matrices have this scheme: some twenty to seventy
- * times what plm-tiny shows on eval.txt, 2048 tokens (Q8_0 6.7e-5, Q6_K 6.8e-4, Q5_K 3.0e-3), and some four times what
- * llama.cpp's table has for Llama-3-8B, whose activations are rounded too (0.0014, 0.0055, 0.011); BF16 and F16 by the
- * square of their rounding, F32 by another order of summation, which leaves 1e-12. Schemes of fewer bits have none: a
- * limit that holds for every model would lie above what damage costs, and prove nothing.
+ * Most mean KLD, in nats per token, of a sound artifact whose coarsest matrices have this scheme: some twenty
+ * to seventy times what plm-tiny shows on eval.txt, 2048 tokens (Q8_0 6.7e-5, Q6_K 6.8e-4, Q5_K 3.0e-3), and
+ * some four times what llama.cpp's table has for Llama-3-8B, whose activations are rounded too (0.0014,
+ * 0.0055, 0.011); BF16 and F16 by the square of their rounding, F32 by another order of summation, which
+ * leaves 1e-12. Schemes of fewer bits have none: a limit that holds for every model would lie above what
+ * damage costs, and prove nothing.
  */
 const MEAN_KLD: Readonly<Partial<Record<SchemeName, number>>> = {
   F32: 1e-9,

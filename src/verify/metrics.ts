@@ -1,7 +1,10 @@
 import { exp } from '../core/elementary/exp.ts';
 import { log } from '../core/elementary/log.ts';
 
-/** The token that a row holds for the likeliest, the first of several, and how likely; NaN where the row is not finite. */
+/**
+ * The token that a row holds for the likeliest, the first of several, and how likely; NaN where the row is
+ * not finite.
+ */
 export interface Guess {
   readonly id: number;
   readonly probability: number;
@@ -81,7 +84,9 @@ export interface Comparison {
   readonly ppl: { readonly reference: number; readonly artifact: number };
   /** Largest difference of two logits. */
   readonly maxAbsError: number;
-  /** Share of the FFN's neurons that fire, by layer; left out where nobody asked or neither engine can tell. */
+  /**
+   * Share of the FFN's neurons that fire, by layer; left out where nobody asked or neither engine can tell.
+   */
   readonly firing?: { readonly reference?: readonly number[]; readonly artifact?: readonly number[] };
 }
 

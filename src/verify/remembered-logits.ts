@@ -1,8 +1,8 @@
 import type { LogitsEngine } from './engine.ts';
 
 /**
- * Logits of one sequence of windows, asked for again and again: computed once and kept where they fit into `budget` bytes, or
- * else computed each time. Windows must come in the same order after each `rewind`.
+ * Logits of one sequence of windows, asked for again and again: computed once and kept where they fit into
+ * `budget` bytes, or else computed each time. Windows must come in the same order after each `rewind`.
  */
 export class RememberedLogits implements LogitsEngine {
   readonly #engine: LogitsEngine;

@@ -14,9 +14,9 @@ export interface SchemeLimits {
 const BELOW_ZEROS = 0.999;
 
 /**
- * `rms` is about twice the error of heavy-tailed weights (cubes of Gaussians): Q8_0 0.0087, Q6_K 0.025, Q4_K 0.089,
- * Q4_0 0.11, Q3_K 0.15, Q2_K 0.40. `row` is twice what rounding to nearest can do, or twice what Gaussian weights show,
- * for quantizers that search their scales clip.
+ * `rms` is about twice the error of heavy-tailed weights (cubes of Gaussians): Q8_0 0.0087, Q6_K 0.025, Q4_K
+ * 0.089, Q4_0 0.11, Q3_K 0.15, Q2_K 0.40. `row` is twice what rounding to nearest can do, or twice what
+ * Gaussian weights show, for quantizers that search their scales clip.
  */
 const LIMITS: Readonly<Record<SchemeName, SchemeLimits>> = {
   // Holds every decoded weight; another order of summation, as after a permutation, leaves 1e-12.
@@ -61,8 +61,9 @@ const LIMITS: Readonly<Record<SchemeName, SchemeLimits>> = {
 const WEIGHED_ROW = 2;
 
 /**
- * The largest error of a row that passes, relative to its largest weight: none where blocks are `exact` copies. `weighed`:
- * rounding was weighed by importances, so that the grid of a group may leave out what is unimportant.
+ * The largest error of a row that passes, relative to its largest weight: none where blocks are `exact`
+ * copies. `weighed`: rounding was weighed by importances, so that the grid of a group may leave out what is
+ * unimportant.
  */
 export function rowLimit(scheme: SchemeName, exact: boolean, weighed = false): number {
   if (exact) return 0;

@@ -18,7 +18,9 @@ export interface TensorError {
   readonly name: string;
   readonly scheme: SchemeName;
   readonly referenceScheme: SchemeName;
-  /** Whether the artifact's blocks can hold the reference's as they are: then there is no reason for an error. */
+  /**
+   * Whether the artifact's blocks can hold the reference's as they are: then there is no reason for an error.
+   */
   readonly exact: boolean;
   readonly shape: readonly number[];
   /** Of the artifact's, in its scheme. */
@@ -38,7 +40,10 @@ export interface TensorError {
   readonly failed?: FailedPlace;
 }
 
-/** A weight, by the rows and columns of the tensor, and the block of its scheme in the row that it lies in. All count from 0. */
+/**
+ * A weight, by the rows and columns of the tensor, and the block of its scheme in the row that it lies in.
+ * All count from 0.
+ */
 export interface FailedPlace {
   /** `not finite`: of the artifact; `reference`: not finite there already; `error`: beyond `limit`. */
   readonly kind: 'not finite' | 'reference' | 'error';
@@ -107,7 +112,10 @@ export class TensorPair {
     return this.#place(0).end;
   }
 
-  /** Reads all chunks into working memory at `area` and sums up their errors. Yields the bytes done after each. */
+  /**
+   * Reads all chunks into working memory at `area` and sums up their errors. Yields the bytes done after
+   * each.
+   */
   async *compare(compute: Compute, area: Pointer, signal?: AbortSignal): AsyncGenerator<number, void> {
     const { places } = this.#place(area);
     compute.bytes(places.zeros, 4 * columnCount(this.artifact)).fill(0);

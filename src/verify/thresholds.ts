@@ -6,7 +6,10 @@ import type { Comparison } from './metrics.ts';
 import { schemeLimits } from './scheme-limits.ts';
 import type { FailedPlace, TensorError } from './tensor-pair.ts';
 
-/** The most mean KLD to expect of an artifact that stores these tensors: the limit of its coarsest matrices, if they have one. */
+/**
+ * The most mean KLD to expect of an artifact that stores these tensors: the limit of its coarsest matrices,
+ * if they have one.
+ */
 export function defaultMaxKld(tensors: ReadonlyMap<string, Tensor>): number | undefined {
   const schemes = [...tensors.values()]
     .filter((tensor) => tensor.shape.length > 1)
@@ -22,8 +25,8 @@ export function comparisonFault({ kld: { mean } }: Comparison, maxKld?: number):
 }
 
 /**
- * Why a tensor does not pass, if so, with the first place that shows it. One that holds the reference's own blocks must
- * show no error at all.
+ * Why a tensor does not pass, if so, with the first place that shows it. One that holds the reference's own
+ * blocks must show no error at all.
  */
 export function tensorFault(error: TensorError): Fault | undefined {
   const { name, scheme, exact, notFinite, rms, rmsError, failed } = error;

@@ -30,7 +30,10 @@ export interface PositionText {
 /** Tokens of `PositionText.text`: a line or two. */
 const TEXT_TOKENS = 24;
 
-/** The `count` positions of the largest KLD, the worst first. `rows` are those of `ids`, in windows of `contextLength`. */
+/**
+ * The `count` positions of the largest KLD, the worst first. `rows` are those of `ids`, in windows of
+ * `contextLength`.
+ */
 export function worstPositions(
   rows: readonly RowMetrics[],
   ids: readonly number[],
@@ -67,7 +70,9 @@ function compare(a: number, b: number): number {
   return a === b ? 0 : a < b ? -1 : 1;
 }
 
-/** Text of a token, or its bytes where they are no whole characters; none for a padding row of the embedding. */
+/**
+ * Text of a token, or its bytes where they are no whole characters; none for a padding row of the embedding.
+ */
 function textOf(tokenizer: Tokenizer, id: number): string {
   const text = tokenizer.decode([id]);
   if (!text.includes('\ufffd')) return text;

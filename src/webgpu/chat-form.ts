@@ -9,8 +9,9 @@ export interface ChatMessage {
 }
 
 /**
- * Puts conversations into the form that a model was trained with. Special tokens are taken from the form alone: their
- * text in roles and contents stays text. Text between them is encoded in one piece, as templates do.
+ * Puts conversations into the form that a model was trained with. Special tokens are taken from the form
+ * alone: their text in roles and contents stays text. Text between them is encoded in one piece, as templates
+ * do.
  */
 export class ChatEncoder {
   readonly #form: ChatForm;

@@ -1,8 +1,8 @@
 import type { TokenizerSpec } from '../core/tokenizer/tokenizer-spec.ts';
 
 /**
- * manifest.json of a WebGPU bundle, as docs/webgpu-bundle.md describes it. Exporter, importer and runtime share these
- * types; all numbers are safe integers unless said otherwise, all hashes SHA-256 in hex.
+ * manifest.json of a WebGPU bundle, as docs/webgpu-bundle.md describes it. Exporter, importer and runtime
+ * share these types; all numbers are safe integers unless said otherwise, all hashes SHA-256 in hex.
  */
 export interface BundleManifest {
   readonly schema: typeof BUNDLE_SCHEMA;
@@ -32,7 +32,10 @@ export interface BundleManifest {
   readonly passes: readonly string[];
   /** `best`: rounded with error feedback. Left out: each block by itself. */
   readonly quality?: string;
-  /** By layer and neuron, how often it fires: 0 to 1, in the order of the rows of down_proj. Left out where nothing is known. */
+  /**
+   * By layer and neuron, how often it fires: 0 to 1, in the order of the rows of down_proj. Left out where
+   * nothing is known.
+   */
   readonly firing?: readonly (readonly number[])[];
   readonly selfTest: SelfTest;
 }
@@ -74,17 +77,18 @@ export interface BundleModel {
 }
 
 /**
- * How a plane of a tensor stores weights. `f32` and `f16`: as such. `q8`: blocks of 32 columns, int8 codes; weight =
- * code * scale. `q4`: blocks of 32 columns, codes of 4 bits; weight = (code - 8) * scale.
+ * How a plane of a tensor stores weights. `f32` and `f16`: as such. `q8`: blocks of 32 columns, int8 codes;
+ * weight = code * scale. `q4`: blocks of 32 columns, codes of 4 bits; weight = (code - 8) * scale.
  */
 export const BUNDLE_SCHEMES = ['f32', 'f16', 'q8', 'q4'] as const;
 
 export type BundleScheme = (typeof BUNDLE_SCHEMES)[number];
 
 /**
- * A matrix `[rows, columns]`, or a vector of one row. Its rows are padded with zeros to `storedColumns(tensor)`. Codes
- * lie in the order of columns, the first of a byte in its lower half. The columns of `neurons` layouts are the outputs of
- * down_proj, its rows the neurons of the FFN; all other tensors are `rows`: as checkpoints have them.
+ * A matrix `[rows, columns]`, or a vector of one row. Its rows are padded with zeros to
+ * `storedColumns(tensor)`. Codes lie in the order of columns, the first of a byte in its lower half. The
+ * columns of `neurons` layouts are the outputs of down_proj, its rows the neurons of the FFN; all other
+ * tensors are `rows`: as checkpoints have them.
  */
 export interface BundleTensor {
   /** Hugging Face name. */
@@ -99,7 +103,10 @@ export interface BundleTensor {
   readonly scales: readonly BundlePiece[];
 }
 
-/** A run of whole rows of a plane. Offsets are multiples of 256, `rows` but for the last piece a multiple of 64. */
+/**
+ * A run of whole rows of a plane. Offsets are multiples of 256, `rows` but for the last piece a multiple of
+ * 64.
+ */
 export interface BundlePiece {
   /** Index into `shards`. */
   readonly shard: number;
@@ -128,8 +135,8 @@ export function scaleRowBytes(tensor: Pick<BundleTensor, 'scheme' | 'columns'>):
 }
 
 /**
- * A chat template without a template engine: of each message `before` + role + `between` + content + `after`, then `before` +
- * assistant + `between`.
+ * A chat template without a template engine: of each message `before` + role + `between` + content + `after`,
+ * then `before` + assistant + `between`.
  */
 export interface ChatForm {
   readonly before: string;
@@ -158,14 +165,16 @@ export interface BundleRequirements {
 }
 
 /**
- * What an intact bundle computes. Teacher-forced: the likeliest token after each prefix of the prompt; and of the
- * logits after the whole prompt some values with the root of the mean square of all.
+ * What an intact bundle computes. Teacher-forced: the likeliest token after each prefix of the prompt; and of
+ * the logits after the whole prompt some values with the root of the mean square of all.
  */
 export interface SelfTest {
   readonly prompt: readonly number[];
   /** After prefixes of 1, 2, … tokens. */
   readonly likeliest: readonly number[];
-  /** Prefixes whose likeliest token leads by too little to be told apart, by index into `likeliest`: not held. */
+  /**
+   * Prefixes whose likeliest token leads by too little to be told apart, by index into `likeliest`: not held.
+   */
   readonly close: readonly number[];
   readonly logits: {
     /** Tokens. */

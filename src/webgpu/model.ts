@@ -66,7 +66,9 @@ export class Model {
     this.#chat = manifest.chat && new ChatEncoder(manifest.chat, tokenizer);
   }
 
-  /** Called with the browser's words when the device was lost, before the next call loads the weights again. */
+  /**
+   * Called with the browser's words when the device was lost, before the next call loads the weights again.
+   */
   set onDeviceLost(hook: ((reason: string) => void) | undefined) {
     this.#keeper.onDeviceLost = hook;
   }
@@ -82,9 +84,9 @@ export class Model {
   }
 
   /**
-   * Continues a text, or answers a conversation in the chat form of the bundle. What the cache holds of the same beginning
-   * is not computed again. Throws `BundleError` `usage` for no tokens, more than the context holds, and conversations where
-   * the bundle has no chat form.
+   * Continues a text, or answers a conversation in the chat form of the bundle. What the cache holds of the
+   * same beginning is not computed again. Throws `BundleError` `usage` for no tokens, more than the context
+   * holds, and conversations where the bundle has no chat form.
    */
   async *generate(
     prompt: string | readonly ChatMessage[],
@@ -161,7 +163,9 @@ export class Model {
     });
   }
 
-  /** Computes the bundle's own example. Throws `BundleError` `wrong-results` where this device gets it wrong. */
+  /**
+   * Computes the bundle's own example. Throws `BundleError` `wrong-results` where this device gets it wrong.
+   */
   async selfTest(): Promise<SelfTestResult> {
     return runSelfTest(this.manifest.selfTest, (ids) => this.logits(ids));
   }

@@ -29,9 +29,9 @@ const COMMIT = /^[0-9a-f]{40}$/;
 const ALIGNMENT = 256;
 
 /**
- * Reads manifest.json, which may come from anywhere: every field has its type, every name stays in the folder, every
- * piece lies in its shard. Throws `BundleError`, `unsupported` for versions that this runtime does not know and
- * `invalid-bundle` for the rest, naming the field.
+ * Reads manifest.json, which may come from anywhere: every field has its type, every name stays in the
+ * folder, every piece lies in its shard. Throws `BundleError`, `unsupported` for versions that this runtime
+ * does not know and `invalid-bundle` for the rest, naming the field.
  */
 export function readManifest(text: string, file = 'manifest.json'): BundleManifest {
   try {

@@ -135,7 +135,8 @@ describe('calibration', () => {
       }
       const largest = Math.max(...wanted.map(Math.abs));
       actual.forEach((value, i) => {
-        // Sums of a channel that hardly moves carry the rounding of those that do; products of two channels cancel as well.
+        // Sums of a channel that hardly moves carry the rounding of those that do; products of two channels
+        // cancel as well.
         const tolerance = 1e-5 * Math.abs(wanted[i]!) + (kind === 'moments' ? 1e-6 : 1e-7) * largest;
         assert.ok(
           Math.abs(value - wanted[i]!) <= tolerance,

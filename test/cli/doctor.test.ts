@@ -103,8 +103,8 @@ describe('plmpress doctor', () => {
   });
 
   it('finds a limit of address space, within which no kernel can run', { skip: notLinux }, (t) => {
-    // Below one Node itself does not start, above one kernels run: where both lie differs by version. Reports of coverage
-    // would need memory of their own.
+    // Below one Node itself does not start, above one kernels run: where both lie differs by version. Reports
+    // of coverage would need memory of their own.
     const env = { ...process.env, NODE_V8_COVERAGE: undefined };
     for (let gigabytes = 1; ; gigabytes += 0.5) {
       const script = `ulimit -v ${gigabytes * 1e6}; exec "$0" "$1" doctor --json`;

@@ -68,7 +68,10 @@ const JOBS: Readonly<Record<string, readonly (readonly [phase: string, line: str
   logits: [['load weights', 'plm --ids 1,2,3']],
 };
 
-/** Commands that are interrupted where they wait for others: push below, pull in terminal.test.ts, serve in serve.test.ts. */
+/**
+ * Commands that are interrupted where they wait for others: push below, pull in terminal.test.ts, serve in
+ * serve.test.ts.
+ */
 const WAITING = ['pull', 'push', 'serve'];
 
 /** Commands that end soon by themselves. */

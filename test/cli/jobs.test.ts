@@ -52,7 +52,9 @@ describe('docs', () => {
   });
 });
 
-/** Runs a script like Slurm: every task of its array, with the variables that it would have. Prints a number. */
+/**
+ * Runs a script like Slurm: every task of its array, with the variables that it would have. Prints a number.
+ */
 const SBATCH = `#!/bin/bash
 set -euo pipefail
 script="\${!#}"

@@ -13,7 +13,10 @@ const TINY = fixture('plm-tiny');
 /** What a value is, by the word that the help has for it. */
 type Kind = 'count' | 'size' | 'number' | 'list';
 
-/** Every flag that takes numbers, with values that lie just outside of its range. One that is new has to be added. */
+/**
+ * Every flag that takes numbers, with values that lie just outside of its range. One that is new has to be
+ * added.
+ */
 const FLAGS: Readonly<Record<string, readonly [kind: Kind, refused: readonly string[]]>> = {
   'convert --shard-size': ['size', []],
   'convert --target-size': ['size', []],

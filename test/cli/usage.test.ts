@@ -13,7 +13,9 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const TINY = fixture('plm-tiny');
 
-/** Command lines that fail before anything is read or written: exit code, message after `plmpress: error: `. */
+/**
+ * Command lines that fail before anything is read or written: exit code, message after `plmpress: error: `.
+ */
 const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp][] = [
   [['inspekt'], 2, /^unknown command 'inspekt' \(Did you mean inspect\?\)$/],
   [['inspect'], 2, /^missing required argument 'source'$/],
@@ -233,7 +235,10 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
 const IDLE_TEXT = ['--text', fixture('text', 'eval.txt')];
 const IDLE_FILE = ['--statistics', 'none.gguf'];
 
-/** Options that would have no effect beside the others: the line behind `convert TINY -o x --to`, or a whole one. */
+/**
+ * Options that would have no effect beside the others: the line behind `convert TINY -o x --to`, or a whole
+ * one.
+ */
 const IDLE: readonly [line: readonly string[], message: RegExp][] = [
   ...[
     [

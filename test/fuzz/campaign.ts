@@ -1,7 +1,9 @@
 import { Worker } from 'node:worker_threads';
 import type { FuzzFailure, FuzzJob, FuzzResult } from './job.ts';
 
-/** Seconds of processor time that one input may take. What takes a millisecond otherwise does not come near. */
+/**
+ * Seconds of processor time that one input may take. What takes a millisecond otherwise does not come near.
+ */
 const MAX_SECONDS = 10;
 /** Milliseconds between two looks at a worker. */
 const WATCH = 500;
@@ -36,7 +38,10 @@ export async function runCampaign(campaign: Campaign): Promise<FuzzResult> {
   });
 }
 
-/** Calls `onHang` where a case takes too much of the processor. This thread waits, so the time of the process is the worker's. */
+/**
+ * Calls `onHang` where a case takes too much of the processor. This thread waits, so the time of the process
+ * is the worker's.
+ */
 function watchProgress(progress: Int32Array, onHang: () => void): NodeJS.Timeout {
   let [last, since] = [-1, process.cpuUsage()];
   return setInterval(() => {

@@ -9,10 +9,15 @@ export interface Outcome {
   readonly message?: string;
 }
 
-/** Most bytes that the process may grow by while it opens one input: these are small, and a reject has 300 MB. */
+/**
+ * Most bytes that the process may grow by while it opens one input: these are small, and a reject has 300 MB.
+ */
 const MAX_GROWTH = 256 << 20;
 
-/** Opens an input. Throws where it ends in another way than with a result or with one line about a file, and where memory grows. */
+/**
+ * Opens an input. Throws where it ends in another way than with a result or with one line about a file, and
+ * where memory grows.
+ */
 export async function judge(
   { failures = [] }: Pick<Target, 'failures'>,
   subject: Subject,

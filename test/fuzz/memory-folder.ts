@@ -3,7 +3,10 @@ import { type ByteSource, InputFile } from '../../src/io/input-file.ts';
 import { SourceFolder } from '../../src/io/source-folder.ts';
 import type { Files } from './target.ts';
 
-/** Files in memory, as readers see those of a folder. Knows what has been left open, and that nothing outside is read. */
+/**
+ * Files in memory, as readers see those of a folder. Knows what has been left open, and that nothing outside
+ * is read.
+ */
 export class MemoryFolder {
   readonly #files: Files;
   #open = 0;

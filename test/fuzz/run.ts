@@ -4,8 +4,9 @@ import type { FuzzResult } from './job.ts';
 import { TARGETS } from './targets/index.ts';
 
 /**
- * `npm run fuzz -- [TARGET…] [--seconds S] [--cases N] [--seed S] [--case N]`: opens inputs that are almost valid, for S seconds a
- * target or N cases, and tells how many are refused, and in how many ways. `--case` opens one again.
+ * `npm run fuzz -- [TARGET…] [--seconds S] [--cases N] [--seed S] [--case N]`: opens inputs that are almost
+ * valid, for S seconds a target or N cases, and tells how many are refused, and in how many ways. `--case`
+ * opens one again.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -33,8 +33,8 @@ export interface Subject {
   /** Lets other files follow a change, as whoever forges them would. */
   follow?(files: Files, dice: Dice): Files;
   /**
-   * Opens an input, uses all that it gives, and closes it. Throws a PressError where the input is refused when it is opened, and
-   * any other error where what was opened breaks a promise.
+   * Opens an input, uses all that it gives, and closes it. Throws a PressError where the input is refused
+   * when it is opened, and any other error where what was opened breaks a promise.
    */
   open(files: Files): Promise<void>;
   /** Removes what was prepared, and throws where cases have left something behind. */

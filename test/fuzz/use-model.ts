@@ -5,7 +5,10 @@ import { plmTensors } from '../../src/core/names.ts';
 import { byteLength, rowCount, type Tensor } from '../../src/core/tensor.ts';
 import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 
-/** Uses all that an accepted model has. Throws where it breaks a promise; a PressError only where it could not have known. */
+/**
+ * Uses all that an accepted model has. Throws where it breaks a promise; a PressError only where it could not
+ * have known.
+ */
 export async function useModel(model: Model): Promise<void> {
   const slots = plmTensors(model.config);
   if (slots.length !== model.tensors.size) throw new Error('other tensors than those of the config');

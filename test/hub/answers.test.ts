@@ -290,7 +290,8 @@ describe('a server that compresses on the way', () => {
   for (const [coding, compress] of Object.entries(CODINGS)) {
     it(coding, async (t) => {
       const { server, take } = await start(t);
-      // Not when it is asked for: the client, in this process, would see a server that says nothing for so long.
+      // Not when it is asked for: the client, in this process, would see a server that says nothing for so
+      // long.
       const bodies = Object.fromEntries(SMALL.map((name) => [name, compress(FILES[name]!)]));
       answer(server, isSmall, (response, { url }) => {
         const body = bodies[url.split('/').at(-1)!]!;

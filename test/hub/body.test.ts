@@ -7,7 +7,8 @@ import { pressFailure } from '../support/press-failure.ts';
 test('an aborted answer ends the loop over its body, even where the body does not tell', async () => {
   const connection = new AbortController();
   let pulls = 0;
-  // As Node's fetch leaves a body whose answer has been collected: what was asked for never comes, and no error either.
+  // As Node's fetch leaves a body whose answer has been collected: what was asked for never comes, and no
+  // error either.
   const body = new ReadableStream<Uint8Array>(
     {
       pull(controller) {

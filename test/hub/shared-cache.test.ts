@@ -129,7 +129,9 @@ it('a listing that plmpress keeps comes back, unless a later version has kept it
   assert.equal(await keptListing(file, origin), undefined);
 });
 
-/** What a disk or a system without symbolic links answers, and huggingface_hub where it is told to make none. */
+/**
+ * What a disk or a system without symbolic links answers, and huggingface_hub where it is told to make none.
+ */
 describe('a cache without links', () => {
   for (const code of ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EACCES']) {
     it(`holds files where links are answered by ${code}`, async (t) => {

@@ -217,7 +217,8 @@ describe('plain kernels compute their formulas', () => {
         const total = sum(weight.length, (s) => weight[s]!);
         return sum(weight.length, (s) => weight[s]! * values[(s * stored + head) * valueDim + c]!) / total;
       };
-      // Scores below 8 err by some ulps of 8, which the exponential turns into relative errors of the weights.
+      // Scores below 8 err by some ulps of 8, which the exponential turns into relative errors of the
+      // weights.
       assertClose(compute.floats(out, tokens * heads * valueDim), expected, 16 * EPSILON * 8);
     });
   }
@@ -327,7 +328,8 @@ describe('expNegative', () => {
         `exp(${x}) = ${actual}`,
       );
     }
-    // A polynomial error of 2.1e-10 against a half ulp of 3e-8 moves the rounding in less than one case of a hundred.
+    // A polynomial error of 2.1e-10 against a half ulp of 3e-8 moves the rounding in less than one case of a
+    // hundred.
     assert.ok(different < 2000, `${different} values differ`);
   });
 

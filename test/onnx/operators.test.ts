@@ -505,7 +505,10 @@ const CLOSE: Readonly<Record<string, NodeCase>> = {
   }),
 };
 
-/** Sums of at most 200 products in another order: some roundings of 2^-24 of the largest. Measured: at most 4e-7. */
+/**
+ * Sums of at most 200 products in another order: some roundings of 2^-24 of the largest. Measured: at most
+ * 4e-7.
+ */
 const FLOAT_TOLERANCE = 2e-6;
 /** What is rounded to float16 may fall to the neighbour: 2^-10 of the value. */
 const HALF_TOLERANCE = 2 ** -10;

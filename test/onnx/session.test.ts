@@ -110,9 +110,9 @@ const AGREEMENTS: Readonly<Record<string, Agreement>> = {
   // Sums in another order. Measured: 4e-6.
   'floats of 32 bits': { scheme: 'f32', tolerance: 1e-4 },
   '4 bits, activations in f32': { scheme: 'q4', tolerance: 1e-4, change: withoutInt8 },
-  // Sums in another order may round an activation to the next of 255 steps, which moves what hangs on it by some
-  // thousandths; and what hangs on it may be rounded to the next step again. Measured here, where none did: 2e-6; it
-  // hangs on the CPU.
+  // Sums in another order may round an activation to the next of 255 steps, which moves what hangs on it by
+  // some thousandths; and what hangs on it may be rounded to the next step again. Measured here, where none
+  // did: 2e-6; it hangs on the CPU.
   '4 bits': { scheme: 'q4', tolerance: 0.1 },
   '8 bits': { scheme: 'q8', tolerance: 0.1 },
   // Sums in another order may round to the next float16, 2^-10 of the value. Measured: 4e-3.

@@ -16,8 +16,9 @@ import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/random-checkpoin
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /**
- * Every system call by which a conversion changes the disk fails once, in processes of their own. The model has one
- * layer and its artifact three files, so that several writes, renames and syncs lie between any two states.
+ * Every system call by which a conversion changes the disk fails once, in processes of their own. The model
+ * has one layer and its artifact three files, so that several writes, renames and syncs lie between any two
+ * states.
  */
 const driver = fileURLToPath(new URL('../support/convert-driver.js', import.meta.url));
 const ONE_LAYER = { ...BLOCKS_OF_32, num_hidden_layers: 1, vocab_size: 2048 };
@@ -74,7 +75,9 @@ async function convertHere(source: string, output: string, { resume = false } = 
   }
 }
 
-/** Every file under a final name is whole, old or new, and a manifest tells the truth about all that it lists. */
+/**
+ * Every file under a final name is whole, old or new, and a manifest tells the truth about all that it lists.
+ */
 function assertWhole(output: string, ...versions: ReadonlyMap<string, string>[]): void {
   if (!existsSync(output)) return;
   for (const name of visible(output)) {
@@ -193,7 +196,10 @@ for (const resume of [false, true]) {
   });
 }
 
-/** The last sync follows the last rename: if it fails, all files are there, and only their durability is unsure. */
+/**
+ * The last sync follows the last rename: if it fails, all files are there, and only their durability is
+ * unsure.
+ */
 function assertGoneOrComplete({ output, clean }: Bench): void {
   if (!existsSync(output)) return;
   assert.deepEqual(digestsOf(output), clean);

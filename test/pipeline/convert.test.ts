@@ -127,7 +127,8 @@ test('the manifest tells source, passes, and scheme and error of every tensor', 
   assert.equal(artifact!.fallbacks[0]!.wanted, 'Q6_K', 'rows of 96 hold no blocks of 256');
   const schemes = new Map(artifact!.tensors.map((tensor) => [tensor.scheme, tensor.error.relativeRms]));
   assert.equal(schemes.get('F32'), 0);
-  // Half a step of 8 bits is 1/254 of the largest of 32 weights, of 4 bits 1/16: Gaussian weights are near these.
+  // Half a step of 8 bits is 1/254 of the largest of 32 weights, of 4 bits 1/16: Gaussian weights are near
+  // these.
   const within = (scheme: string, low: number, high: number) => {
     const error = schemes.get(scheme)!;
     assert.ok(low < error && error < high, `${scheme}: ${error}`);

@@ -73,7 +73,9 @@ describe('a source that holds kv_b in parts', () => {
 
   after(() => rmSync(folder, { recursive: true }));
 
-  /** Converts a source; gives SHA-256 and scheme of every tensor, and those of the GGUF where there is one. */
+  /**
+   * Converts a source; gives SHA-256 and scheme of every tensor, and those of the GGUF where there is one.
+   */
   async function hashes(source: string, argv: readonly string[]): Promise<string[]> {
     const output = at(`${source}-${argv.join('-').replaceAll(':', '-')}`);
     await run('convert', at(source), ...argv, '-o', output);

@@ -16,8 +16,8 @@ import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/random-checkpoin
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /**
- * A conversion with --resume is hit at every call by which it changes the disk; then the same command, which nobody adds
- * --force to, ends it with the bytes of a run that nothing has hit.
+ * A conversion with --resume is hit at every call by which it changes the disk; then the same command, which
+ * nobody adds --force to, ends it with the bytes of a run that nothing has hit.
  */
 const driver = fileURLToPath(new URL('../support/convert-driver.js', import.meta.url));
 const ONE_LAYER = { ...BLOCKS_OF_32, num_hidden_layers: 1, vocab_size: 2048 };

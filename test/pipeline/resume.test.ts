@@ -32,7 +32,10 @@ import { assertRejects } from '../support/rejects.ts';
 import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
-/** Formats that pack rows and one that does not, bundles whose manifest is made of the shards, several files of each. */
+/**
+ * Formats that pack rows and one that does not, bundles whose manifest is made of the shards, several files
+ * of each.
+ */
 const TARGETS = ['gguf:q8_0', 'onnx:q4', 'webgpu:q4'];
 const OPTIONS: TargetOptions = { shardSize: 120_000 };
 

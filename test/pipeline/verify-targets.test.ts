@@ -243,7 +243,10 @@ const hashed =
     ];
   };
 
-/** What an artifact states of these models, and something else: by the names that failures have, of each format. */
+/**
+ * What an artifact states of these models, and something else: by the names that failures have, of each
+ * format.
+ */
 function damagesOf({ config, tokenizer }: Model, token: Geometry['token']) {
   const context = config.maxPositionEmbeddings;
   const { stopTokenIds } = tokenizer;

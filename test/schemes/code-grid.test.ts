@@ -37,7 +37,8 @@ for (const codec of WITH_GRID) {
         step * (levels?.[code] ?? code) - grid!.minOf(blocks, blockBytes, index >> 4);
     }
     const got = decoded();
-    // A decoder may multiply by code less offset, where this subtracts the offset's product: one rounding apart.
+    // A decoder may multiply by code less offset, where this subtracts the offset's product: one rounding
+    // apart.
     const ulp = 2 ** -22 * expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     for (const [at, value] of got.entries()) {
       assert.ok(Math.abs(value - expected[at]!) <= ulp, `weight ${at}: ${value}, not ${expected[at]}`);

@@ -37,7 +37,9 @@ const bits = (values: Float32Array) => new Uint32Array(values.buffer, values.byt
 /** Every f16 or bf16 there is. */
 const everyHalf = () => new Uint8Array(Uint16Array.from({ length: 65536 }, (_, i) => i).buffer);
 
-/** f32 bit patterns around every rounding decision: each upper half with lower halves next to and at the ties. */
+/**
+ * f32 bit patterns around every rounding decision: each upper half with lower halves next to and at the ties.
+ */
 function floatsAroundTies(): Float32Array {
   const lower = [0, 1, 0x0fff, 0x1000, 0x1001, 0x2fff, 0x3000, 0x7fff, 0x8000, 0x8001, 0xf000, 0xffff];
   const words = new Uint32Array(65536 * lower.length);

@@ -6,7 +6,10 @@ import { assertSameBytes } from '../support/blocks.ts';
 import { quantizeChunk } from '../support/ggml.ts';
 import { importances, mixedRows } from '../support/samples.ts';
 
-/** A million weights of mixed distributions through every encoder: the bytes are ggml's. Another seed in every run. */
+/**
+ * A million weights of mixed distributions through every encoder: the bytes are ggml's. Another seed in every
+ * run.
+ */
 const [ROWS, COLUMNS] = [512, 2048];
 const SEED = Number(process.env.PLMPRESS_TEST_SEED ?? Date.now() % 2 ** 31);
 

@@ -8,7 +8,9 @@ import { gaussian } from '../support/samples.ts';
 
 const COLUMNS = 1024;
 const GROUP = 16;
-/** Of a group, root mean square beside that of the weights; random importances leave at most half of these. */
+/**
+ * Of a group, root mean square beside that of the weights; random importances leave at most half of these.
+ */
 const WORST: readonly (readonly [scheme: SchemeName, error: number])[] = [
   ['Q4_0', 0.6],
   ['Q4_1', 0.6],

@@ -9,8 +9,9 @@ export const VOCABULARY = 2048;
 const WIDTH = 32;
 
 /**
- * Writes the least language model that transformers.js runs. Each token is followed by the next: its row of a table is
- * multiplied by a second table, whose best column is the next token's. A cache grows, but is not read.
+ * Writes the least language model that transformers.js runs. Each token is followed by the next: its row of a
+ * table is multiplied by a second table, whose best column is the next token's. A cache grows, but is not
+ * read.
  */
 export function writeBigram(folder: string): void {
   const [rows, columns] = tables();

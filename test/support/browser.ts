@@ -61,8 +61,8 @@ const PAGE = `<!doctype html>
 </script>`;
 
 /**
- * A page of a real browser that can import transformers.js and onnxruntime-web and loads models by the names of folders
- * in `models`. `page.evaluate` runs functions in it. The browser goes when the test ends.
+ * A page of a real browser that can import transformers.js and onnxruntime-web and loads models by the names
+ * of folders in `models`. `page.evaluate` runs functions in it. The browser goes when the test ends.
  */
 export async function openPage(t: Pick<TestContext, 'after'>, models: string): Promise<Page> {
   const folders = { node_modules: path.join(repoRoot, 'node_modules'), models };

@@ -16,8 +16,8 @@ const FOUND_BY_PLACE: readonly (readonly [from: string, to: string])[] = [
 const bundles = new Map<string, Promise<string>>();
 
 /**
- * The path of a compiled script as one file. It starts in half of the time, which counts where it is started for every call
- * that may fail. It goes when this process ends.
+ * The path of a compiled script as one file. It starts in half of the time, which counts where it is started
+ * for every call that may fail. It goes when this process ends.
  */
 export function bundledScript(script: string): Promise<string> {
   let bundle = bundles.get(script);

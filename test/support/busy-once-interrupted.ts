@@ -6,7 +6,10 @@ import { makeTheme } from '../../src/cli/ui/terminal/theme.ts';
 Object.defineProperty(process.stderr, 'isTTY', { value: true });
 const { makeReporter } = await import('../../src/cli/ui/reporter.ts');
 
-/** A program with a moving line, which a first signal sends into work without an end. It says `ready`, then `busy`. */
+/**
+ * A program with a moving line, which a first signal sends into work without an end. It says `ready`, then
+ * `busy`.
+ */
 const interruption = listenForInterruption();
 const reporter = makeReporter({ stream: process.stderr, style: 'animated', theme: makeTheme(false) });
 reporter.progress({ kind: 'phase', name: 'wait' });

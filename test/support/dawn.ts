@@ -12,7 +12,10 @@ const ADAPTER = (globals as { readonly GPUAdapter: { readonly prototype: GPUAdap
 /** Devices do not keep it, and what waits for a GPU aborts the process once it has been collected. */
 let dawn: GPU | undefined;
 
-/** A device of Dawn that computes in software. It goes when the test ends. All of a process have the same flags. */
+/**
+ * A device of Dawn that computes in software. It goes when the test ends. All of a process have the same
+ * flags.
+ */
 export async function openDawn(
   t: Pick<TestContext, 'after'>,
   requiredFeatures: GPUFeatureName[] = [],
@@ -40,8 +43,8 @@ export function useSoftwareGpu(): void {
 }
 
 /**
- * From now on all adapters give one device, which nobody destroys: what it has compiled it keeps. Workgroup memory does not begin
- * with zeros there.
+ * From now on all adapters give one device, which nobody destroys: what it has compiled it keeps. Workgroup
+ * memory does not begin with zeros there.
  */
 export function shareDevice(): void {
   let shared: Promise<GPUDevice> | undefined;

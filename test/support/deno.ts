@@ -5,7 +5,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
-/** The package of this platform holds the program itself: its installer, which would link it, does not run. */
+/**
+ * The package of this platform holds the program itself: its installer, which would link it, does not run.
+ */
 const DENO = createRequire(import.meta.url).resolve(`@deno/${platform()}/deno`);
 
 /** Where drivers of Vulkan are listed. */
@@ -23,7 +25,10 @@ function platform(): string {
   return `${system}-${process.arch}${process.platform === 'linux' ? '-glibc' : ''}`;
 }
 
-/** What an expression of JavaScript comes to in Deno, whose WebGPU is wgpu, on the GPU in software; it may wait. */
+/**
+ * What an expression of JavaScript comes to in Deno, whose WebGPU is wgpu, on the GPU in software; it may
+ * wait.
+ */
 export async function evaluateInDeno(expression: string): Promise<unknown> {
   const code = `console.log(JSON.stringify(await ${expression})); Deno.exit(0);`;
   const url = `data:text/javascript,${encodeURIComponent(code)}`;

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 
 /**
- * Aborts work at a turn that it gives to other events, the first or a later one, and holds that it ends by that. A second passes
- * between any two looks at the clock, so that work of any size gives turns as long work does.
+ * Aborts work at a turn that it gives to other events, the first or a later one, and holds that it ends by
+ * that. A second passes between any two looks at the clock, so that work of any size gives turns as long work
+ * does.
  */
 export async function assertEndsAtTurn(
   t: TestContext,

@@ -1,6 +1,6 @@
 /**
- * Elementary functions in fixed-point arithmetic on integers, 300 bits behind the point: slow, and nothing shared with the
- * code under test.
+ * Elementary functions in fixed-point arithmetic on integers, 300 bits behind the point: slow, and nothing
+ * shared with the code under test.
  */
 const BITS = 300n;
 const ONE = 1n << BITS;
@@ -20,7 +20,10 @@ function fixed(x: number): bigint {
 const times = (a: bigint, b: bigint) => (a * b) >> BITS;
 const over = (a: bigint, b: bigint) => (a << BITS) / b;
 
-/** The double nearest to a fixed-point number, and the distance of `got` from that number in units of its last place. */
+/**
+ * The double nearest to a fixed-point number, and the distance of `got` from that number in units of its last
+ * place.
+ */
 function distance(got: number, exact: bigint): number {
   const magnitude = exact < 0n ? -exact : exact;
   const bits = BigInt(magnitude.toString(2).length);

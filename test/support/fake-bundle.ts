@@ -30,7 +30,10 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 const ROWS = 64;
 const PROMPT = [44, 81, 300, 7, 1200];
 
-/** Writes a bundle of random weights with the vocabulary of the fixture. What it computes is what the fake engine does. */
+/**
+ * Writes a bundle of random weights with the vocabulary of the fixture. What it computes is what the fake
+ * engine does.
+ */
 export function writeFakeBundle(folder: string, options: FakeBundleOptions = {}): BundleManifest {
   const { shards: count = 6, shardBytes = 65_536, seed = 'weights', change = () => {} } = options;
   mkdirSync(folder, { recursive: true });

@@ -5,7 +5,10 @@ import { fakeEngines, hashedNext } from './fake-engine.ts';
 export { BundleError } from '../../src/webgpu/bundle-error.ts';
 export { clearCache } from '../../src/webgpu/load/bundle-files.ts';
 
-/** Put in by the build: ids of the answer, of the token that begins a message, and how many lie from that to the answer. */
+/**
+ * Put in by the build: ids of the answer, of the token that begins a message, and how many lie from that to
+ * the answer.
+ */
 declare const SCRIPT: { readonly answer: readonly number[]; readonly begin: number; readonly lead: number };
 
 const STOP = 2002;

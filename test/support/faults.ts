@@ -9,7 +9,10 @@ export const NO_FAULTS: string | false =
   spawnSync('strace', ['-f', '-qq', '-o', os.devNull, 'true']).status !== 0 &&
   'strace is not installed or not allowed: no system call is made to fail';
 
-/** What a conversion asks of the system, and the calls by which Node does it. `?` marks calls not of every machine. */
+/**
+ * What a conversion asks of the system, and the calls by which Node does it. `?` marks calls not of every
+ * machine.
+ */
 const CALLS = {
   write: 'pwrite64',
   truncate: 'ftruncate',
@@ -57,8 +60,8 @@ export async function runWithFault(script: Script, { call, action }: Fault, nth:
 function execute(command: string, argv: readonly string[]): Promise<Omit<FaultyRun, 'hit'>> {
   const child = spawn(command, argv, {
     stdio: ['ignore', 'ignore', 'pipe'],
-    // strace counts for each thread; with one thread for files, a number means the same call in every run. Reports of
-    // coverage would be calls as well.
+    // strace counts for each thread; with one thread for files, a number means the same call in every run.
+    // Reports of coverage would be calls as well.
     env: { ...process.env, UV_THREADPOOL_SIZE: '1', NODE_V8_COVERAGE: undefined },
   });
   let stderr = '';
@@ -75,8 +78,8 @@ function execute(command: string, argv: readonly string[]): Promise<Omit<FaultyR
 const MAX_CALLS = 200;
 
 /**
- * Fails call after call until a run ends without the fault; then every call has failed once, or one of each `step`. Returns
- * the number of calls.
+ * Fails call after call until a run ends without the fault; then every call has failed once, or one of each
+ * `step`. Returns the number of calls.
  */
 export async function failEveryCall(
   script: Script,

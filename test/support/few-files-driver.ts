@@ -2,8 +2,9 @@ import { closeSync, openSync } from 'node:fs';
 import { runCli } from './run-cli.ts';
 
 /**
- * A process of its own under a limit of open files: `few-files-driver ARG…` runs a command line of plmpress, once with all of
- * them (to a folder `all`), so that code is loaded, then with 0, 1, 2, … (to folders of these names) until a run succeeds. Prints a line of JSON a run.
+ * A process of its own under a limit of open files: `few-files-driver ARG…` runs a command line of plmpress,
+ * once with all of them (to a folder `all`), so that code is loaded, then with 0, 1, 2, … (to folders of
+ * these names) until a run succeeds. Prints a line of JSON a run.
  */
 const argv = process.argv.slice(2);
 for (let free: number | 'all' = 'all', code = -1; code !== 0 || free === 0; ) {

@@ -20,9 +20,9 @@ export function diskFailure(): Error {
 }
 
 /**
- * Runs again and again, while the first, the second, … closing of a file fails once the file is closed, as on a network drive that
- * tells so late of a write; until a run closes fewer files. Not by strace: most of what a process closes is Node's own. A run that
- * fails must tell. Returns how many did.
+ * Runs again and again, while the first, the second, … closing of a file fails once the file is closed, as on
+ * a network drive that tells so late of a write; until a run closes fewer files. Not by strace: most of what
+ * a process closes is Node's own. A run that fails must tell. Returns how many did.
  */
 export async function failEveryClose(
   t: TestContext,

@@ -1,6 +1,6 @@
 /**
- * What onnxruntime-genai accepts as genai_config.json of a language model: its src/config.cpp (commit a0c04eb1), which
- * throws on members that it does not know and on values of other types, null included.
+ * What onnxruntime-genai accepts as genai_config.json of a language model: its src/config.cpp (commit
+ * a0c04eb1), which throws on members that it does not know and on values of other types, null included.
  */
 type Schema =
   | 'string'
@@ -13,7 +13,10 @@ type Schema =
 const fields = (type: Schema, names: string): Record<string, readonly Schema[]> =>
   Object.fromEntries(names.split(' ').map((name) => [name, [type]]));
 
-/** SessionOptions_Element; members that it does not know become entries of the session, whose values are texts. */
+/**
+ * SessionOptions_Element; members that it does not know become entries of the session, whose values are
+ * texts.
+ */
 const SESSION_OPTIONS: Schema = {
   members: {
     ...fields('string', 'log_id enable_profiling graph_optimization_level custom_ops_library'),

@@ -4,9 +4,9 @@ import { SCHEMES, type SchemeName, schemeBytes } from '../../src/core/scheme.ts'
 import { repoRoot } from './paths.ts';
 
 /**
- * ggml's own quantizers, called in the libggml-base.so that node-llama-cpp ships: a baseline x86-64 build without
- * fused multiply-add, whose bytes are the definition of ours. Elsewhere than on Linux x64 the first call throws: a
- * test of byte identity that cannot compare must fail, not pass.
+ * ggml's own quantizers, called in the libggml-base.so that node-llama-cpp ships: a baseline x86-64 build
+ * without fused multiply-add, whose bytes are the definition of ours. Elsewhere than on Linux x64 the first
+ * call throws: a test of byte identity that cannot compare must fail, not pass.
  */
 function load() {
   const file = path.join(repoRoot, 'node_modules/@node-llama-cpp/linux-x64/bins/linux-x64/libggml-base.so');
@@ -40,7 +40,10 @@ function library() {
   return loaded;
 }
 
-/** `ggml_quantize_chunk`: what llama-quantize stores, with the importance of each column if there is an imatrix. */
+/**
+ * `ggml_quantize_chunk`: what llama-quantize stores, with the importance of each column if there is an
+ * imatrix.
+ */
 export function quantizeChunk(
   scheme: SchemeName,
   source: Float32Array,

@@ -14,7 +14,10 @@ export interface Parts {
   readonly entries: { name: string; scheme: TensorEntry['scheme']; shape: number[] }[];
 }
 
-/** The parts of each file that an export of `model` makes, in arch deepseek2 where it has the parts of kv_b_proj. */
+/**
+ * The parts of each file that an export of `model` makes, in arch deepseek2 where it has the parts of
+ * kv_b_proj.
+ */
 export async function partsOf(model: Model, recipe = 'q8_0', shardSize?: number): Promise<Parts[]> {
   const arch = model.config.kvBForm === 'split' ? 'deepseek2' : 'plm';
   const plan = planGguf(model, { recipe, arch, ...(shardSize !== undefined && { shardSize }) });

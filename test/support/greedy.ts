@@ -4,8 +4,8 @@ import type { AttentionForm } from '../../src/runtime/plm-runtime.ts';
 import { logitsOf } from './logits.ts';
 
 /**
- * Beginnings that plm-tiny continues without doubt: in every scheme of ONNX the token it picks leads the next by 0.54 at least,
- * at each of 12 steps.
+ * Beginnings that plm-tiny continues without doubt: in every scheme of ONNX the token it picks leads the next
+ * by 0.54 at least, at each of 12 steps.
  */
 export const CLEAR_PROMPTS = [
   'Much for which we may be thankful has happened during',
@@ -15,10 +15,11 @@ export const CLEAR_PROMPTS = [
 ];
 
 /**
- * The most that rounding inside ONNX Runtime takes from the lead of a likeliest token over a rival, on the weights of plm-tiny in
- * each scheme; half as much again as was measured on the golden tokens, or more. f32: sums in another order, 2e-5. f16:
- * activations of 11 bits, 0.008. q8: of 8 bits per tensor, 0.22. q4 and q4f16: of 8 bits per block, 0.10 on CPUs, whose blocks are
- * of 32, and 0.19 on WebGPU, whose blocks are of 128.
+ * The most that rounding inside ONNX Runtime takes from the lead of a likeliest token over a rival, on the
+ * weights of plm-tiny in each scheme; half as much again as was measured on the golden tokens, or more. f32:
+ * sums in another order, 2e-5. f16: activations of 11 bits, 0.008. q8: of 8 bits per tensor, 0.22. q4 and
+ * q4f16: of 8 bits per block, 0.10 on CPUs, whose blocks are of 32, and 0.19 on WebGPU, whose blocks are of
+ * 128.
  */
 export const LEAD_NOISE = { f32: 1e-4, f16: 0.02, q8: 0.45, q4: 0.3, q4f16: 0.3 } as const;
 

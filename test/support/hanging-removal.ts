@@ -1,7 +1,10 @@
 import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 
-/** To be loaded before a program (`node --import`): after SIGINT it never gets done with removing a file, and says that it has begun. */
+/**
+ * To be loaded before a program (`node --import`): after SIGINT it never gets done with removing a file, and
+ * says that it has begun.
+ */
 process.once('SIGINT', () => {
   fs.promises.unlink = () => {
     fs.writeSync(2, 'removes\n');

@@ -22,5 +22,8 @@ export const HOSTILE_TEXTS: Readonly<Record<string, string>> = {
 /** All of it at once. */
 export const HOSTILE_TEXT = Object.values(HOSTILE_TEXTS).join(' ');
 
-/** What no text for a terminal or a log may hold: control and format characters, and line ends of other systems. */
+/**
+ * What no text for a terminal or a log may hold: control and format characters, and line ends of other
+ * systems.
+ */
 export const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;

@@ -44,8 +44,8 @@ const PART_BYTES = 100_000;
 const LARGE = /\.(safetensors|gguf|bin|onnx|onnx_data(_\d+)?)$/;
 
 /**
- * A Hub on loopback: listings, content behind redirects to a store on another origin, and commits, as the real one
- * speaks; tests let it misbehave.
+ * A Hub on loopback: listings, content behind redirects to a store on another origin, and commits, as the
+ * real one speaks; tests let it misbehave.
  */
 export class HubServer {
   readonly seen: SeenRequest[] = [];

@@ -1,6 +1,6 @@
 /**
- * To be loaded before a program (`node --import`): its clocks jump an hour back or forth every few times that they are asked,
- * as they do where a machine sleeps, is moved, or is set by hand.
+ * To be loaded before a program (`node --import`): its clocks jump an hour back or forth every few times that
+ * they are asked, as they do where a machine sleeps, is moved, or is set by hand.
  */
 const HOUR = 3_600_000;
 /** Milliseconds that the clocks are off, in turn. */

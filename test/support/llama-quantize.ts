@@ -16,8 +16,8 @@ export interface LlamaQuantizeOptions {
 }
 
 /**
- * `llama_model_quantize` of the libllama that node-llama-cpp ships. Elsewhere than on Linux x64 the first call
- * throws: a test of byte identity that cannot compare must fail, not pass.
+ * `llama_model_quantize` of the libllama that node-llama-cpp ships. Elsewhere than on Linux x64 the first
+ * call throws: a test of byte identity that cannot compare must fail, not pass.
  */
 function load() {
   const folder = path.join(repoRoot, 'node_modules/@node-llama-cpp/linux-x64/bins/linux-x64');

@@ -14,7 +14,9 @@ import {
 } from '../../src/webgpu/manifest.ts';
 import { memoryTensor, tensorValues, withTensors } from './memory-model.ts';
 
-/** A bundle in memory, straight from the description of its format, and the model that it decodes to, in F32. */
+/**
+ * A bundle in memory, straight from the description of its format, and the model that it decodes to, in F32.
+ */
 export interface MemoryBundle {
   readonly manifest: BundleManifest;
   readonly shards: readonly Uint8Array<ArrayBuffer>[];
@@ -24,7 +26,10 @@ export interface MemoryBundle {
 const PIECE_ROWS = 64;
 const ALIGNMENT = 256;
 
-/** Stores the matrices of `model` as `schemeOf` says. Every piece of 64 rows goes into the next of a few shards. */
+/**
+ * Stores the matrices of `model` as `schemeOf` says. Every piece of 64 rows goes into the next of a few
+ * shards.
+ */
 export async function memoryBundle(
   model: Model,
   schemeOf: (name: string) => Exclude<BundleScheme, 'f32'>,

@@ -14,8 +14,9 @@ export interface MemoryModelOptions {
 }
 
 /**
- * A random PLM in memory: Gaussian weights of variance 1 / in_features, norm scales around 1, biases around 0, so that
- * activations keep their size through the layers. The same seed gives the same weights in every scheme, before rounding.
+ * A random PLM in memory: Gaussian weights of variance 1 / in_features, norm scales around 1, biases around
+ * 0, so that activations keep their size through the layers. The same seed gives the same weights in every
+ * scheme, before rounding.
  */
 export function memoryModel(config: PlmConfig, options: MemoryModelOptions = {}): Model {
   const { seed = 1, scheme = 'F32' } = options;
@@ -46,7 +47,9 @@ export function memoryTensor(
   return storedTensor(name, shape, bytes, scheme);
 }
 
-/** A tensor of bytes that are stored already. They are read when asked for: damage done to them later shows. */
+/**
+ * A tensor of bytes that are stored already. They are read when asked for: damage done to them later shows.
+ */
 export function storedTensor(
   name: string,
   shape: readonly number[],

@@ -8,7 +8,8 @@ import { repoRoot } from './paths.ts';
 const CACHE = path.join(repoRoot, 'node_modules', '.cache', 'node-versions');
 
 /**
- * Path of a Node.js of that version, which the package `node` of npm gives: kept from an earlier run, or fetched (45 MB).
+ * Path of a Node.js of that version, which the package `node` of npm gives: kept from an earlier run, or
+ * fetched (45 MB).
  * @returns a reason where no registry can be reached.
  */
 export function fetchNode(version: string): { readonly program: string } | string {

@@ -10,8 +10,9 @@ const CODE_DEVIATION = 4.6;
 const [BLOCK, BLOCK_BYTES] = [32, 18];
 
 /**
- * A PLM of any size that takes no memory: weights are noise that is made when rows are read, the same at every reading.
- * Matrices are Q4_0, down_proj is F16, vectors are ones of F32; activations keep their size through the layers.
+ * A PLM of any size that takes no memory: weights are noise that is made when rows are read, the same at
+ * every reading. Matrices are Q4_0, down_proj is F16, vectors are ones of F32; activations keep their size
+ * through the layers.
  */
 export function noiseModel(config: PlmConfig): Model {
   const tensors = plmTensors(config).map(({ role, name, shape }, index): [string, Tensor] => {

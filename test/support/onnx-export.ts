@@ -11,7 +11,10 @@ import { planTarget } from '../../src/pipeline/planning/target.ts';
 import { openSource } from '../../src/pipeline/sources/open.ts';
 import { writeRandomCheckpoint } from './random-checkpoint.ts';
 
-/** A PLM whose sizes all differ, so that no mistake of an axis goes unseen; o_proj has a block that is not whole. */
+/**
+ * A PLM whose sizes all differ, so that no mistake of an axis goes unseen; o_proj has a block that is not
+ * whole.
+ */
 const CONFIG: Readonly<Record<string, unknown>> = {
   hidden_size: 96,
   intermediate_size: 160,

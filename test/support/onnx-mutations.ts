@@ -23,10 +23,11 @@ export interface Mutant {
 }
 
 /**
- * Models with one mistake each that makes them ill-formed, drawn at random. Not drawn are changes that leave a model
- * well-formed: values that mean another function of the same shape (epsilon, interleaved, accuracy_level, Add for Sub,
- * one value for another of the same type and shape), what fits in many ways (a rank that nothing asks for, a size that
- * no other depends on), and what means the same (a default written out, an order of independent nodes).
+ * Models with one mistake each that makes them ill-formed, drawn at random. Not drawn are changes that leave
+ * a model well-formed: values that mean another function of the same shape (epsilon, interleaved,
+ * accuracy_level, Add for Sub, one value for another of the same type and shape), what fits in many ways (a
+ * rank that nothing asks for, a size that no other depends on), and what means the same (a default written
+ * out, an order of independent nodes).
  */
 export function* mutants(model: OnnxModel, seed: number): Generator<Mutant, never> {
   const dice = new Dice(seed);
@@ -364,8 +365,8 @@ const MUTATIONS: Readonly<Record<string, Mutation>> = {
 };
 
 /**
- * Operators that give the same types and shapes for the same inputs, or such as broadcast to them, so that one may stand
- * for the other.
+ * Operators that give the same types and shapes for the same inputs, or such as broadcast to them, so that
+ * one may stand for the other.
  */
 const ALIKE: Readonly<Record<string, string>> = {
   Sub: 'Add',

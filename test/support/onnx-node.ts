@@ -144,8 +144,8 @@ export function toOrt({ type, shape, data }: TensorValue): Tensor {
 }
 
 /**
- * A value that ONNX Runtime gives. It gives float16 as an array of them where JavaScript has one, of their bits
- * elsewhere.
+ * A value that ONNX Runtime gives. It gives float16 as an array of them where JavaScript has one, of their
+ * bits elsewhere.
  */
 export function fromOrt(tensor: Tensor): TensorValue {
   const { type, dims: shape, data } = tensor;

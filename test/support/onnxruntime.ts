@@ -55,7 +55,8 @@ export async function openOnnx(
 /** Errors alone go to stderr, unless the options want more. */
 export function createSession(file: string, provider: Provider, options: OpenOptions) {
   if (provider === 'webgpu') {
-    // The Vulkan loader reads them when a session first wants a GPU. Without the second it complains on stderr.
+    // The Vulkan loader reads them when a session first wants a GPU. Without the second it complains on
+    // stderr.
     process.env.VK_ICD_FILENAMES = SWIFTSHADER;
     process.env.XDG_RUNTIME_DIR ??= os.tmpdir();
   }
@@ -100,8 +101,8 @@ export async function placement(
 }
 
 /**
- * The placement that the log of a session tells, which a page has on its console. It lists nodes where several providers
- * share them; one that has them all comes with an empty list.
+ * The placement that the log of a session tells, which a page has on its console. It lists nodes where
+ * several providers share them; one that has them all comes with an empty list.
  */
 export function placementOf(log: string): Placement {
   const placed: Record<string, PlacedNode[]> = {};

@@ -3,7 +3,10 @@ import { openHfFolder } from '../../formats/hf/import.ts';
 import { PressError } from '../../src/core/errors.ts';
 import { closeModel } from '../../src/core/model.ts';
 
-/** A process of its own that opens the folder of its argument: prints one line and exits with the code of the failure. */
+/**
+ * A process of its own that opens the folder of its argument: prints one line and exits with the code of the
+ * failure.
+ */
 try {
   await closeModel(await openHfFolder(process.argv[2]!));
 } catch (error) {

@@ -7,7 +7,9 @@ export const NO_PAGE_MEMORY: string | false =
 
 const INTERVAL_MS = 10;
 
-/** Most bytes of its own that the processes of pages hold at once during `work`, beyond what they hold before. */
+/**
+ * Most bytes of its own that the processes of pages hold at once during `work`, beyond what they hold before.
+ */
 export async function peakOfPages(browser: Browser, work: () => Promise<unknown>): Promise<number> {
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');

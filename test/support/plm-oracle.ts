@@ -10,7 +10,10 @@ export type Added = (name: string, x: Vector) => Vector | undefined;
 
 type Multiply = (role: LayerRole, x: Vector) => Vector;
 
-/** Hears what each matrix is multiplied with, token by token; of k_b and v_b (W_UK^T, W_UV) heads side by side. */
+/**
+ * Hears what each matrix is multiplied with, token by token; of k_b and v_b (W_UK^T, W_UV) heads side by
+ * side.
+ */
 export type Watch = (matrix: LayerRole | 'k_b' | 'v_b' | 'head', layer: number, input: Vector) => void;
 
 export interface OracleOptions {
@@ -19,8 +22,8 @@ export interface OracleOptions {
 }
 
 /**
- * Logits of a PLM after each token, straight from the formulas of the paper in f64: expanded attention, no cache, no
- * batches. Slow, and nothing shared with the runtime but the names of tensors.
+ * Logits of a PLM after each token, straight from the formulas of the paper in f64: expanded attention, no
+ * cache, no batches. Slow, and nothing shared with the runtime but the names of tensors.
  */
 export async function oracleLogits(
   model: Model,

@@ -12,8 +12,8 @@ export interface Rejection {
 }
 
 /**
- * Asserts that `open` fails with one printable line and the right exit code, in time, and leaves things as they
- * were: every entry of `folder` unchanged, no entry added, no file left open.
+ * Asserts that `open` fails with one printable line and the right exit code, in time, and leaves things as
+ * they were: every entry of `folder` unchanged, no entry added, no file left open.
  */
 export async function assertRejects(folder: string, open: () => unknown, expected: Rejection): Promise<void> {
   const before = snapshot(folder);

@@ -53,7 +53,10 @@ export const BINARY = path.join(repoRoot, 'bin', 'plmpress.js');
 /** A run that hangs ends after so many milliseconds, so that its test can say so. */
 const SPAWN_TIMEOUT = 300_000;
 
-/** Runs the program in a process of its own. `onStderr` sees what has come so far and can send signals; `env` is added to the environment. */
+/**
+ * Runs the program in a process of its own. `onStderr` sees what has come so far and can send signals; `env`
+ * is added to the environment.
+ */
 export function spawnCli(
   argv: readonly string[],
   onStderr: (text: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},

@@ -3,8 +3,8 @@ import { planSafetensors, type SafetensorsPlan } from '../../formats/safetensors
 import { uniform } from './samples.ts';
 
 /**
- * A safetensors file as raw parts, right or wrong: a header (JSON text, bytes, or a value to stringify), `data`
- * zero bytes after it, and the length that stands before it, that of the header unless given.
+ * A safetensors file as raw parts, right or wrong: a header (JSON text, bytes, or a value to stringify),
+ * `data` zero bytes after it, and the length that stands before it, that of the header unless given.
  */
 export function rawSafetensors(header: string | Uint8Array | object, data = 0, length?: bigint): Buffer {
   const isBytes = header instanceof Uint8Array;

@@ -55,7 +55,10 @@ export function arbitraryBlocks(scheme: SchemeName, bytes: number): Uint8Array {
   return blocks;
 }
 
-/** Importances of columns as an imatrix holds them: positive, over several orders of magnitude, some equal to 0. */
+/**
+ * Importances of columns as an imatrix holds them: positive, over several orders of magnitude, some equal to
+ * 0.
+ */
 export function importances(columns: number, seed = 12): Float32Array {
   const next = gaussian(seed);
   return floats(columns, (i) => (i % 61 === 60 ? 0 : Math.exp(2 * next())));

@@ -1,6 +1,9 @@
 import type { Sampling } from '../../src/webgpu/engine.ts';
 
-/** Tokens that may follow, by the definitions of repetition penalty, temperature, top-k, top-p and min-p, in that order. */
+/**
+ * Tokens that may follow, by the definitions of repetition penalty, temperature, top-k, top-p and min-p, in
+ * that order.
+ */
 export function sampledFrom(
   logits: Float32Array,
   seen: ReadonlySet<number>,

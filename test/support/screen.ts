@@ -11,8 +11,8 @@ interface Row {
 const STEP = new RegExp(`${'\x1b'}\\[([?]?)([\\d;]*)([A-Za-z])|.`, 'gsu');
 
 /**
- * A terminal, as far as the program speaks to it: what stands on the screen after all that has been written. It scrolls without end.
- * Throws on sequences that it does not know.
+ * A terminal, as far as the program speaks to it: what stands on the screen after all that has been written.
+ * It scrolls without end. Throws on sequences that it does not know.
  */
 export class Screen {
   showsCursor = true;

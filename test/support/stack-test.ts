@@ -81,14 +81,20 @@ function assertResult({ logits, continuations, selfTest }: WebgpuJobResult, expe
   assert.equal(selfTest.tokens, expected.held);
 }
 
-/** A served bundle, what it shall compute, and the expression that computes it where there are a global GPU and modules by URL. */
+/**
+ * A served bundle, what it shall compute, and the expression that computes it where there are a global GPU
+ * and modules by URL.
+ */
 export interface ServedBundle {
   readonly url: string;
   readonly job: WebgpuJob;
   readonly expression: string;
 }
 
-/** Holds a stack of WebGPU to the runtime: `run` does the job of a bundle of plm-tiny in each scheme, which continues so many `prompts`. */
+/**
+ * Holds a stack of WebGPU to the runtime: `run` does the job of a bundle of plm-tiny in each scheme, which
+ * continues so many `prompts`.
+ */
 export async function testStack(
   t: TestContext,
   prompts: number,

@@ -22,8 +22,8 @@ export interface StaticServer {
 }
 
 /**
- * Serves a page at `/` and folders on loopback: `/name/file` is `file` in the folder `name`. As static hosts do, it
- * answers ranges of one part.
+ * Serves a page at `/` and folders on loopback: `/name/file` is `file` in the folder `name`. As static hosts
+ * do, it answers ranges of one part.
  */
 export async function serveFolders(
   folders: Readonly<Record<string, string>>,

@@ -50,7 +50,9 @@ export function correlatedStatistics(config: PlmConfig): Statistics {
   return { ...statistics, moments: new Map(moments) };
 }
 
-/** Statistics of a model over a text, with second moments of everything; the file lives as long as the test. */
+/**
+ * Statistics of a model over a text, with second moments of everything; the file lives as long as the test.
+ */
 export async function statisticsOver(t: TestContext, model: Model, text: string): Promise<Statistics> {
   const output = path.join(temporaryFolder(t), 'statistics.gguf');
   await calibrate({

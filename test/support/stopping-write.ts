@@ -2,8 +2,8 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 
 /**
- * To be loaded before a program (`node --import`): it stops (SIGSTOP) when it has opened a GGUF to write, and says so
- * before. A shell that looks for the file could come too late.
+ * To be loaded before a program (`node --import`): it stops (SIGSTOP) when it has opened a GGUF to write, and
+ * says so before. A shell that looks for the file could come too late.
  */
 const { open } = fs.promises;
 let isStopped = false;

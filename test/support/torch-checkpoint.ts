@@ -27,7 +27,10 @@ export interface TorchForm {
   readonly change?: (name: string) => Partial<TorchTensor>;
 }
 
-/** Writes the safetensors folder `from` to `to` with its weights as `torch.save` stores them, and returns the `weight_map`. */
+/**
+ * Writes the safetensors folder `from` to `to` with its weights as `torch.save` stores them, and returns the
+ * `weight_map`.
+ */
 export async function writeAsTorch(
   from: string,
   to: string,

@@ -22,15 +22,17 @@ export interface ArchiveEntry {
 }
 
 export interface ArchiveForm {
-  /** Flags of all entries; without bit 3 the sizes stand in the headers, and no descriptor follows the data. */
+  /**
+   * Flags of all entries; without bit 3 the sizes stand in the headers, and no descriptor follows the data.
+   */
   readonly flags?: number;
   /** Whether sizes and offsets stand in zip64 fields, as if the file were larger than 4 GiB. */
   readonly wide?: boolean;
 }
 
 /**
- * An archive as PyTorch's writer lays it out: data aligned by an extra field `FB`, sizes in a descriptor behind the
- * data and in the central directory, zip64 records at the end.
+ * An archive as PyTorch's writer lays it out: data aligned by an extra field `FB`, sizes in a descriptor
+ * behind the data and in the central directory, zip64 records at the end.
  */
 export function torchArchive(
   parts: readonly (readonly [name: string, content: Uint8Array])[],

@@ -2,7 +2,8 @@ import { inflateSync } from 'node:zlib';
 
 /**
  * What `torch.save` of PyTorch 2.13 writes for an OrderedDict with `_metadata`: `a` and `b` one BF16 tensor
- * [[0, 1, 2], [3, 4, 5]], `c` the F32 elements 2 to 5 of `arange(8)` as [[2, 3], [4, 5]]; by protocol of the pickle.
+ * [[0, 1, 2], [3, 4, 5]], `c` the F32 elements 2 to 5 of `arange(8)` as [[2, 3], [4, 5]]; by protocol of the
+ * pickle.
  */
 export const TORCH_SAVED: Readonly<Record<2 | 4, Buffer>> = {
   2: inflated(

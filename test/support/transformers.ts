@@ -1,8 +1,8 @@
 import type { Dtype } from '../../formats/onnx/folder/graph-file.ts';
 
 /**
- * What transformers.js does with a model. `continuations` and `logitsOf` see nothing but their argument, so that they run in
- * this process and, by `page.evaluate`, in a page.
+ * What transformers.js does with a model. `continuations` and `logitsOf` see nothing but their argument, so
+ * that they run in this process and, by `page.evaluate`, in a page.
  */
 export interface LoadedModel {
   /** Its folder among the models. */

@@ -11,8 +11,8 @@ export interface TypedShell {
 }
 
 /**
- * Types lines, tabs included, into a shell on a terminal of its own (script of util-linux), each when the shell asks for
- * it. `plmpress` prints its arguments there, as `<convert><-o>`. Returns them line by line.
+ * Types lines, tabs included, into a shell on a terminal of its own (script of util-linux), each when the
+ * shell asks for it. `plmpress` prints its arguments there, as `<convert><-o>`. Returns them line by line.
  */
 export function typeInShell(
   { command, setUp, cwd }: TypedShell,

@@ -32,7 +32,10 @@ export function worstPosition(text: string, kld = 0.5): PositionText {
   };
 }
 
-/** A verification as one of a model of this geometry would be, with matrices in two schemes and errors that vary. */
+/**
+ * A verification as one of a model of this geometry would be, with matrices in two schemes and errors that
+ * vary.
+ */
 export function verificationOf(config: PlmConfig, changes: Partial<Verification> = {}): Verification {
   const tensors = plmTensors(config).map(({ name, role, layer, shape }, index) => {
     const scheme = schemeOf(shape, index);

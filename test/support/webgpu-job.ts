@@ -17,8 +17,8 @@ export interface WebgpuJobResult {
 }
 
 /**
- * Loads the bundle at `url` with a runtime.js and does the job. Has nothing to import, so that pages, Node and Deno run it
- * alike: where there is no global GPU a device is given.
+ * Loads the bundle at `url` with a runtime.js and does the job. Has nothing to import, so that pages, Node
+ * and Deno run it alike: where there is no global GPU a device is given.
  */
 export async function runWebgpuJob(
   runtime: typeof import('../../src/webgpu/runtime.ts'),

@@ -13,8 +13,8 @@ import { sampledFrom } from '../support/sampling-oracle.ts';
 import { webgpuRuntime } from '../support/webgpu-runtime.ts';
 
 /**
- * Largest difference of a logit beside the largest logit, from the runtime on the same weights: a cache of 11 bits, measured
- * 5e-4. Everything else is f32.
+ * Largest difference of a logit beside the largest logit, from the runtime on the same weights: a cache of 11
+ * bits, measured 5e-4. Everything else is f32.
  */
 const LIMIT = 1e-3;
 

@@ -67,7 +67,10 @@ it('layers of the size of PLM-1.8B in Chromium', { skip: NO_BROWSER }, async (t)
 
 const RUNTIME_OPTIONS = { contextLength: IDS.length, threads: 2, ffn: 'sparse' } as const;
 
-/** Loads the bundle and returns `Results` and stats as JSON: a page has no other way for so many numbers that is fast. */
+/**
+ * Loads the bundle and returns `Results` and stats as JSON: a page has no other way for so many numbers that
+ * is fast.
+ */
 async function runInPage(
   runtime: typeof import('../../src/webgpu/runtime.ts'),
   url: string,

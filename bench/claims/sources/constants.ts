@@ -25,7 +25,10 @@ export const CONSTANT_SOURCES: Readonly<Record<string, Source>> = {
     const divisor = unit === undefined ? 1 : UNITS[unit]!;
     return constantOf(file, name).map((value) => value / divisor);
   }),
-  /** `literal FILE`: numbers that occur in a file, a test most of all; of a test's name or its comment as well. */
+  /**
+   * `literal FILE`: numbers that occur in a file, a test most of all; of a test's name or its comment as
+   * well.
+   */
   literal: exact(([file = ''], stated) => {
     const numbers = numbersIn(read(file));
     return stated.map((figure) => nearest(numbers, Number(figure.replaceAll(',', ''))));

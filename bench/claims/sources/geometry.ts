@@ -28,7 +28,10 @@ const EXPANDED_MACS = HEADS * (qkNopeHeadDim + qkRopeHeadDim + vHeadDim);
 /** Of the keys and values of a token out of its latent. */
 const EXPANSION_MACS = HEADS * kvLoraRank * (qkNopeHeadDim + vHeadDim);
 
-/** Figures that follow from the geometry of PLM-1.8B and from sizes of schemes: no weight is read, nothing may be off. */
+/**
+ * Figures that follow from the geometry of PLM-1.8B and from sizes of schemes: no weight is read, nothing may
+ * be off.
+ */
 export const GEOMETRY_SOURCES: Readonly<Record<string, Source>> = {
   /** `plm-1.8b FIELD…` of its config. */
   'plm-1.8b': exact((fields) =>
@@ -48,7 +51,10 @@ export const GEOMETRY_SOURCES: Readonly<Record<string, Source>> = {
     const target = await planned(args);
     return [(weightBytes(target) - 0.9 * weightBytes(target, /down_proj/)) / 1e9];
   }),
-  /** `published`: bytes of weights of PLM-1.8B's published q4_k_m, and of its largest context in tokens and cache in MB. */
+  /**
+   * `published`: bytes of weights of PLM-1.8B's published q4_k_m, and of its largest context in tokens and
+   * cache in MB.
+   */
   published: exact(async () => {
     const context = PLM_1_8B.maxPositionEmbeddings;
     const cache = context * kvCacheBytesPerToken(PLM_1_8B, 'expanded');
@@ -91,7 +97,10 @@ export const GEOMETRY_SOURCES: Readonly<Record<string, Source>> = {
     const macs = { latent: LATENT_MACS, expanded: EXPANDED_MACS, ratio: LATENT_MACS / EXPANDED_MACS };
     return names.map((name) => macs[name as keyof typeof macs]);
   }),
-  /** `expansion`: chunk from which on expanding pays, millions of multiplications per cached token, and saved per pair. */
+  /**
+   * `expansion`: chunk from which on expanding pays, millions of multiplications per cached token, and saved
+   * per pair.
+   */
   expansion: exact(() => {
     const saved = LATENT_MACS - EXPANDED_MACS;
     return [EXPANSION_MACS / saved, EXPANSION_MACS / 1e6, saved];

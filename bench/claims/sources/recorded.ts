@@ -15,8 +15,9 @@ const LEVERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Figures that take minutes to measure, or that a machine decides: documents state what `npm run bench -- NAME --save` has
- * written to bench/results. Where nothing else is said, its last run counts.
+ * Figures that take minutes to measure, or that a machine decides: documents state what
+ * `npm run bench -- NAME --save` has written to bench/results. Where nothing else is said, its last run
+ * counts.
  */
 export const RECORDED_SOURCES: Readonly<Record<string, Source>> = {
   /** `quantize RECIPE`: wall time, processor time and memory, each ours, llama.cpp's and the ratio. */
@@ -53,7 +54,9 @@ export const RECORDED_SOURCES: Readonly<Record<string, Source>> = {
 
   /** `down_proj all|product`: ms of ours and of what stands beside it, and how many times faster. */
   down_proj: exact(([what]) => inverse(lastRun('webgpu', `down_proj, 90 % zeros: ${what}`))),
-  /** `down_proj-runs`: how many times faster than with all neurons, the least and the greatest of all runs. */
+  /**
+   * `down_proj-runs`: how many times faster than with all neurons, the least and the greatest of all runs.
+   */
   'down_proj-runs': exact(() =>
     range(runsOf('webgpu', 'down_proj, 90 % zeros: all').map((row) => 1 / ratio(row))),
   ),
@@ -66,7 +69,9 @@ export const RECORDED_SOURCES: Readonly<Record<string, Source>> = {
   }),
   /** `attention`: ms over the latent and over the expanded cache, and the ratio. */
   attention: exact(() => inFull(lastRun('webgpu', 'attention, 4096 tokens: expanded$'))),
-  /** `chromium onnx|gguf`: tokens per second of ours and of what stands beside it, and how many times that is. */
+  /**
+   * `chromium onnx|gguf`: tokens per second of ours and of what stands beside it, and how many times that is.
+   */
   chromium: exact(([beside]) => {
     const row = lastRun('webgpu', `plm-tiny q4 in Chromium: ${beside}`);
     return beside === 'onnx' ? inFull(row) : inverse(row);

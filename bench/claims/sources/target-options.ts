@@ -4,7 +4,10 @@ import type { SchemeName } from '../../../src/core/scheme.ts';
 import type { Quality } from '../../../src/passes/rounding/calibrated-rounding.ts';
 import type { TargetOptions } from '../../../src/pipeline/planning/target-options.ts';
 
-/** Options of a target as marks write them: `pure`, `arch=…`, `kv-b-rule=…`, `quality=…`, `embedding=SCHEME`, `kv_b_proj=SCHEME`. */
+/**
+ * Options of a target as marks write them: `pure`, `arch=…`, `kv-b-rule=…`, `quality=…`, `embedding=SCHEME`,
+ * `kv_b_proj=SCHEME`.
+ */
 export function targetOptions(words: readonly string[]): TargetOptions {
   return Object.assign({}, ...words.map(option));
 }

@@ -13,7 +13,9 @@ export interface ByteSource {
 
 /** Bytes read ahead: a header of thousands of small fields takes few system calls. */
 const WINDOW_BYTES = 256 * 1024;
-/** Room for the largest vocabularies several times over, but not for a bomb (safetensors has the same limit). */
+/**
+ * Room for the largest vocabularies several times over, but not for a bomb (safetensors has the same limit).
+ */
 const MAX_HEADER_BYTES = 100_000_000;
 /** Chat templates have a few kilobytes (huggingface.js has the same limit). */
 const MAX_STRING_BYTES = 10_000_000;

@@ -25,7 +25,9 @@ const MAX_TENSORS = 100_000;
 const MAX_ARRAY_ELEMENTS = 4_194_304;
 /** huggingface.js has the same limit; no known key nests more than once. */
 const MAX_NESTING = 4;
-/** Elements that an array inside of an array counts as: it takes the memory of so many, even if it is empty. */
+/**
+ * Elements that an array inside of an array counts as: it takes the memory of so many, even if it is empty.
+ */
 const NESTED_ARRAY = 8;
 /** Fewest bytes of a key-value pair: length, one character, type, one byte of value. */
 const MIN_KEY_VALUE_BYTES = 8 + 1 + 4 + 1;
@@ -36,7 +38,9 @@ const MAX_ALIGNMENT = 65_536;
 /** Elements of fixed size decoded at a time. */
 const BATCH = 8192;
 
-/** Two or more segments joined by dots, as the specification asks; real files also use capitals and hyphens. */
+/**
+ * Two or more segments joined by dots, as the specification asks; real files also use capitals and hyphens.
+ */
 const KEY = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+$/;
 
 const TYPE_NAMES: ReadonlyMap<number, ValueType> = new Map(
@@ -45,8 +49,8 @@ const TYPE_NAMES: ReadonlyMap<number, ValueType> = new Map(
 
 /**
  * Reads and checks everything before the data of a little-endian GGUF v2 or v3 file (ggml docs/gguf.md), and
- * that the tensors fill the rest of the file as llama.cpp demands: in order, aligned, without hole or overlap.
- * Padding bytes carry nothing and are not read.
+ * that the tensors fill the rest of the file as llama.cpp demands: in order, aligned, without hole or
+ * overlap. Padding bytes carry nothing and are not read.
  * @throws PressError invalid-input naming `kv[i] "key"` or `tensor[i] "name"` and the byte offset;
  * unsupported for big-endian files and versions after 3.
  */

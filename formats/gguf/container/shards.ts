@@ -3,8 +3,8 @@ import { DEFAULT_ALIGNMENT, padded } from './types.ts';
 import { type KeyValue, layoutGguf, type TensorEntry } from './writer.ts';
 
 /**
- * The pattern that llama.cpp's loader requires, whatever the case of its ending. Arch `plm` has fewer than 5000
- * tensors, so 5 digits suffice.
+ * The pattern that llama.cpp's loader requires, whatever the case of its ending. Arch `plm` has fewer than
+ * 5000 tensors, so 5 digits suffice.
  */
 const NAME = /^(?<stem>.+)-(?<number>\d{5})-of-(?<count>\d{5})\.(?<ending>[Gg][Gg][Uu][Ff])$/s;
 
@@ -20,7 +20,9 @@ export function shardFileName(stem: string, index: number, count: number, ending
   return `${stem}-${digits(index + 1)}-of-${digits(count)}.${ending}`;
 }
 
-/** What the names of all shards of a split model begin with, from the name of any; undefined for other names. */
+/**
+ * What the names of all shards of a split model begin with, from the name of any; undefined for other names.
+ */
 export function splitStem(fileName: string): string | undefined {
   return NAME.exec(fileName)?.groups?.stem;
 }

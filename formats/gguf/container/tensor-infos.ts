@@ -4,7 +4,9 @@ import { type GgufTensorInfo, ggmlTypeInfo, MAX_DIMS, MAX_TENSOR_NAME_BYTES, pad
 /** ggml counts elements in an int64. */
 const MAX_ELEMENTS = 2n ** 63n - 1n;
 
-/** A tensor info with its offset still counted from the start of the data, and where its offset field stands. */
+/**
+ * A tensor info with its offset still counted from the start of the data, and where its offset field stands.
+ */
 interface RelativeInfo {
   readonly name: string;
   readonly dims: readonly bigint[];
@@ -72,7 +74,9 @@ async function readInfo(cursor: HeaderCursor, index: number): Promise<RelativeIn
   return { name, dims, type, bytes, offset: cursor.u64(), offsetPosition };
 }
 
-/** Checks that the tensors fill the file from the end of the header to its last byte, and nothing else does. */
+/**
+ * Checks that the tensors fill the file from the end of the header to its last byte, and nothing else does.
+ */
 function place(cursor: HeaderCursor, infos: readonly RelativeInfo[], alignment: number): GgufTensorInfo[] {
   const step = BigInt(alignment);
   const dataStart = BigInt(padded(cursor.position, alignment));

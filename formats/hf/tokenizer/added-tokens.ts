@@ -5,7 +5,9 @@ import type { ConfigTokenIds } from './special-tokens.ts';
 import { tokenText } from './token-text.ts';
 import type { VocabularyBuilder } from './vocabulary.ts';
 
-/** The files beside tokenizer.json that name added tokens; objects without members where a file is missing. */
+/**
+ * The files beside tokenizer.json that name added tokens; objects without members where a file is missing.
+ */
 export interface AddedTokenFiles {
   /** tokenizer_config.json */
   readonly config: JsonField;
@@ -36,8 +38,8 @@ export function takeListed(list: JsonField, builder: VocabularyBuilder, rows: nu
 const DEFAULT_TOKEN = '<|endoftext|>';
 
 /**
- * Takes the token that Qwen2's class adds to a vocabulary without tokenizer.json where tokenizer_config.json leaves a role
- * open, if the embedding has a row for it.
+ * Takes the token that Qwen2's class adds to a vocabulary without tokenizer.json where tokenizer_config.json
+ * leaves a role open, if the embedding has a row for it.
  */
 export function takeDefault(config: JsonField, builder: VocabularyBuilder, rows: number): void {
   const isOpen = ['eos_token', 'pad_token', 'unk_token'].some((key) => config.at(key).value === undefined);
@@ -47,8 +49,8 @@ export function takeDefault(config: JsonField, builder: VocabularyBuilder, rows:
 
 /**
  * Takes the added tokens of the other files in the order of Transformers: `added_tokens_decoder` or else
- * added_tokens.json, then the tokens that have a role and no id yet. What these files say of a token counts more
- * than what tokenizer.json says. Adds to `notes` where they differ.
+ * added_tokens.json, then the tokens that have a role and no id yet. What these files say of a token counts
+ * more than what tokenizer.json says. Adds to `notes` where they differ.
  */
 export function takeOthers(
   { config, map, ids }: AddedTokenFiles,
@@ -129,8 +131,8 @@ function* namedTokens(config: JsonField, map: JsonField): Generator<NamedToken> 
 }
 
 /**
- * Gives the next ids to special tokens that no file gives one. A token that begins or ends a text takes the id that
- * config.json has for it or none: a row of the embedding that was never trained is no bos and no eos.
+ * Gives the next ids to special tokens that no file gives one. A token that begins or ends a text takes the
+ * id that config.json has for it or none: a row of the embedding that was never trained is no bos and no eos.
  */
 function takeNamed(named: Iterable<NamedToken>, builder: VocabularyBuilder, ids: ConfigTokenIds): void {
   for (const { text, field, role = '' } of named) {
@@ -155,7 +157,10 @@ function takeNamed(named: Iterable<NamedToken>, builder: VocabularyBuilder, ids:
 /** Switches of added tokens that change where they match and that no artifact can hold. */
 const STRIPPING = ['single_word', 'lstrip', 'rstrip'];
 
-/** How an added token matches. Throws `unsupported` where it takes anything around its text, or parts of words not. */
+/**
+ * How an added token matches. Throws `unsupported` where it takes anything around its text, or parts of words
+ * not.
+ */
 function flagsOf(
   token: JsonField,
   otherwise: { readonly special: boolean; readonly normalized: boolean },

@@ -34,9 +34,9 @@ interface Found {
 }
 
 /**
- * Chat templates as texts that nothing here runs. Of several with one name, that of the most recent form counts, as in
- * Transformers: a file of its own, then tokenizer_config.json, then chat_template.json. Adds to `notes` where they differ
- * and what is left out.
+ * Chat templates as texts that nothing here runs. Of several with one name, that of the most recent form
+ * counts, as in Transformers: a file of its own, then tokenizer_config.json, then chat_template.json. Adds to
+ * `notes` where they differ and what is left out.
  */
 export function readChatTemplates(
   config: JsonField,

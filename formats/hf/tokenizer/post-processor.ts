@@ -4,8 +4,8 @@ import type { Prefix } from './special-tokens.ts';
 import { partsOf } from './stages.ts';
 
 /**
- * The token that the post-processor of tokenizer.json puts before a text; undefined where it puts none. Throws
- * `unsupported` where it adds anything else.
+ * The token that the post-processor of tokenizer.json puts before a text; undefined where it puts none.
+ * Throws `unsupported` where it adds anything else.
  */
 export function readPostProcessor(field: JsonField, tokens: readonly string[]): Prefix | undefined {
   const prefixes = partsOf(field, 'processors').flatMap((part) => prefixesOf(part, tokens));

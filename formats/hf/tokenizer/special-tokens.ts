@@ -22,9 +22,9 @@ const STOP_TEXTS: readonly string[] = ['<|im_end|>', '<|endoftext|>'];
 
 /**
  * Ids of the tokens with a role. The texts in tokenizer_config.json count first, then those in
- * special_tokens_map.json, then the ids of config.json: the order of llama.cpp's converter. `prefix` is what a
- * post-processor puts before a text, if anything. Adds to `notes` what is ignored. Throws `invalid-input` for tokens that
- * are not in the vocabulary, `unsupported` where a text begins with another token than bos.
+ * special_tokens_map.json, then the ids of config.json: the order of llama.cpp's converter. `prefix` is what
+ * a post-processor puts before a text, if anything. Adds to `notes` what is ignored. Throws `invalid-input`
+ * for tokens that are not in the vocabulary, `unsupported` where a text begins with another token than bos.
  */
 export function readSpecialTokens(
   config: JsonField,

@@ -9,8 +9,8 @@ export const QWEN2_PATTERN =
   '|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
 
 /**
- * Members of `model` that change ids, and the values that do not. What happens to bytes without a token (unk_token,
- * fuse_unk, byte_fallback) is of no concern: every byte has one.
+ * Members of `model` that change ids, and the values that do not. What happens to bytes without a token
+ * (unk_token, fuse_unk, byte_fallback) is of no concern: every byte has one.
  */
 const PLAIN_BPE: Readonly<Record<string, readonly JsonValue[]>> = {
   dropout: [null, 0],
@@ -36,7 +36,10 @@ export function checkStages(root: JsonField): TokenizerSpec['normalizer'] {
   return normalizers.length === 0 ? 'none' : 'NFC';
 }
 
-/** The stages that a stage stands for: those of a sequence, in sequences inside of it too; none where it is missing. */
+/**
+ * The stages that a stage stands for: those of a sequence, in sequences inside of it too; none where it is
+ * missing.
+ */
 export function partsOf(stage: JsonField, members: string): JsonField[] {
   if (stage.optional() === undefined) return [];
   if (typeOf(stage) !== 'Sequence') return [stage];
@@ -71,9 +74,9 @@ function checkPreTokenizer(field: JsonField): void {
 }
 
 /**
- * Whether a stage splits at the words of Qwen2. Its pattern is compared as text and never compiled: a pattern of a
- * file could run for hours (CVE-2024-12720 and others). It covers every text, so that to isolate what matches and to
- * remove what does not is the same.
+ * Whether a stage splits at the words of Qwen2. Its pattern is compared as text and never compiled: a pattern
+ * of a file could run for hours (CVE-2024-12720 and others). It covers every text, so that to isolate what
+ * matches and to remove what does not is the same.
  */
 function isSplit(stage: JsonField): boolean {
   if (typeOf(stage) !== 'Split') return false;

@@ -20,8 +20,8 @@ export function checkTokenizerClass(config: JsonField): void {
 }
 
 /**
- * Pairs of merges.txt in rank order, spelled `left right`: one per line, after a line `#version: …` where there is one.
- * Empty lines count for nothing. Throws `invalid-input`, naming the line.
+ * Pairs of merges.txt in rank order, spelled `left right`: one per line, after a line `#version: …` where
+ * there is one. Empty lines count for nothing. Throws `invalid-input`, naming the line.
  */
 export function parseMerges(text: string): string[] {
   const merges: string[] = [];

@@ -15,8 +15,8 @@ export interface Vocabulary {
 }
 
 /**
- * A vocabulary as the files of a tokenizer tell it, one after the other. Every method throws `invalid-input`, naming
- * the field, where an id is not that of a row of the embedding or two fields contradict each other.
+ * A vocabulary as the files of a tokenizer tell it, one after the other. Every method throws `invalid-input`,
+ * naming the field, where an id is not that of a row of the embedding or two fields contradict each other.
  */
 export class VocabularyBuilder {
   readonly #tokens: string[] = [];

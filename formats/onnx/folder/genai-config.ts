@@ -22,8 +22,8 @@ export function genaiObstacle(
 }
 
 /**
- * genai_config.json for one graph, of a model without `genaiObstacle`. onnxruntime-genai refuses keys that it does
- * not know (src/config.cpp).
+ * genai_config.json for one graph, of a model without `genaiObstacle`. onnxruntime-genai refuses keys that it
+ * does not know (src/config.cpp).
  */
 export function genaiConfigText(
   model: Pick<Model, 'config' | 'generation' | 'tokenizer'>,

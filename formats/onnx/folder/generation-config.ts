@@ -19,8 +19,8 @@ export function generationConfigText({
 }
 
 /**
- * Whether sampling defaults ask for sampling at all. Runtimes choose greedily unless `do_sample` is true, and a
- * temperature of 0 means to choose greedily.
+ * Whether sampling defaults ask for sampling at all. Runtimes choose greedily unless `do_sample` is true, and
+ * a temperature of 0 means to choose greedily.
  */
 export function samples({ temperature, topK, topP, minP }: GenerationConfig): boolean {
   if (temperature === 0) return false;

@@ -1,4 +1,7 @@
-/** Names of transformers.js for what a graph computes with, and what each appends to the file's name (utils/dtypes.js). */
+/**
+ * Names of transformers.js for what a graph computes with, and what each appends to the file's name
+ * (utils/dtypes.js).
+ */
 const SUFFIXES = { fp32: '', fp16: '_fp16', q8: '_quantized', q4: '_q4', q4f16: '_q4f16' } as const;
 
 export type Dtype = keyof typeof SUFFIXES;
@@ -13,7 +16,10 @@ export interface GraphFile {
   readonly cache: CacheShape;
 }
 
-/** Shapes of a layer's two cache tensors: key [batch, heads, tokens, keyWidth], value [batch, heads, tokens, valueWidth]. */
+/**
+ * Shapes of a layer's two cache tensors: key [batch, heads, tokens, keyWidth], value [batch, heads, tokens,
+ * valueWidth].
+ */
 export interface CacheShape {
   readonly heads: number;
   readonly keyWidth: number;

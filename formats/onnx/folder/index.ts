@@ -21,9 +21,9 @@ export interface CompanionFiles {
 }
 
 /**
- * The files beside the graphs of an ONNX folder that make transformers.js and onnxruntime-genai load it as it is.
- * There is at least one graph; the first is the one that both load by default. plm_config.json is the source's
- * config.json, or one made of the model's geometry where the source has none.
+ * The files beside the graphs of an ONNX folder that make transformers.js and onnxruntime-genai load it as it
+ * is. There is at least one graph; the first is the one that both load by default. plm_config.json is the
+ * source's config.json, or one made of the model's geometry where the source has none.
  */
 export function companionFiles(model: Model, graphs: readonly GraphFile[]): CompanionFiles {
   const [first] = graphs;

@@ -1,4 +1,7 @@
-/** What is written as JSON. A map keeps the order of its keys whatever they are; undefined members are left out. */
+/**
+ * What is written as JSON. A map keeps the order of its keys whatever they are; undefined members are left
+ * out.
+ */
 export type Json =
   | null
   | boolean

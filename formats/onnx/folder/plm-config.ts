@@ -13,8 +13,8 @@ export const PLM_ARCHITECTURE = 'PLMForCausalLM';
 const OWN_KEY = 'plmpress';
 
 /**
- * A config.json of a PLM with the geometry that `model` has now, passes included. Layers of different widths make
- * `intermediate_size` an array, as the importer of Hugging Face folders reads it.
+ * A config.json of a PLM with the geometry that `model` has now, passes included. Layers of different widths
+ * make `intermediate_size` an array, as the importer of Hugging Face folders reads it.
  */
 export function plmConfigText(model: Pick<Model, 'config' | 'tokenizer'>): string {
   const { kvBForm, ffnBias } = model.config;

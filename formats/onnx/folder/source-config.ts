@@ -10,9 +10,9 @@ const PLACE = /name_or_path$/;
 const REPOSITORY_ID = /^(\w[\w.-]*(\/\w[\w.-]*)?)?$/;
 
 /**
- * The config.json of a source as others may see it: as it was, or, where it holds any of these, without paths of
- * its maker's machine, without what it says of a quantization that the weights do not have, and without numbers
- * that no JSON holds.
+ * The config.json of a source as others may see it: as it was, or, where it holds any of these, without paths
+ * of its maker's machine, without what it says of a quantization that the weights do not have, and without
+ * numbers that no JSON holds.
  */
 export function publishableConfig(text: string): string {
   const config = parseJson(text, 'config.json', { nonFinite: true }).object();

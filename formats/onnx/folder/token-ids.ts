@@ -7,7 +7,9 @@ export function endTokenIds({ eosTokenId, stopTokenIds }: TokenizerSpec): readon
   return [...new Set(ids)];
 }
 
-/** The members of config.json and generation_config.json that name tokens; a role without a token is left out. */
+/**
+ * The members of config.json and generation_config.json that name tokens; a role without a token is left out.
+ */
 export function tokenIdFields(tokenizer: TokenizerSpec): { readonly [key: string]: Json | undefined } {
   const ends = endTokenIds(tokenizer);
   return {

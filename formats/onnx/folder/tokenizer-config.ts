@@ -41,7 +41,10 @@ function tokensWithoutRole(tokenizer: TokenizerSpec): string[] {
   return tokenizer.added.filter(({ id, special }) => special && !roles.has(id)).map(({ content }) => content);
 }
 
-/** One template as a text, several as the list that transformers.js and older versions of Transformers read too. */
+/**
+ * One template as a text, several as the list that transformers.js and older versions of Transformers read
+ * too.
+ */
 function chatTemplates({ chatTemplate, namedChatTemplates = [] }: TokenizerSpec): Json | undefined {
   if (namedChatTemplates.length === 0) return chatTemplate;
   const byDefault = chatTemplate === undefined ? [] : [{ name: 'default', template: chatTemplate }];

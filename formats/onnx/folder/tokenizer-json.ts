@@ -70,7 +70,10 @@ function postProcessor({ addBosToken, bosTokenId, tokens }: TokenizerSpec): Json
   };
 }
 
-/** Ids by token, without added tokens but for those that merges mention: a merge of unknown tokens is an error. */
+/**
+ * Ids by token, without added tokens but for those that merges mention: a merge of unknown tokens is an
+ * error.
+ */
 function vocabulary({ tokens, added, merges }: TokenizerSpec): ReadonlyMap<string, number> {
   const outside = new Set(added.map(({ content }) => content));
   for (const merge of merges) {

@@ -5,14 +5,15 @@ import { geometryFields, PLM_ARCHITECTURE } from './plm-config.ts';
 import { tokenIdFields } from './token-ids.ts';
 
 /**
- * transformers.js knows no plm and has no fallback for causal models. Of the types that it knows this is the next of kin: it
- * attends over a latent too, names caches `past_key_values.N.key` and `.value`, and takes their shapes from the graph.
+ * transformers.js knows no plm and has no fallback for causal models. Of the types that it knows this is the
+ * next of kin: it attends over a latent too, names caches `past_key_values.N.key` and `.value`, and takes
+ * their shapes from the graph.
  */
 const KNOWN_MODEL_TYPE = 'deepseek_v3';
 
 /**
- * config.json for transformers.js, which takes the first of `graphs` unless told otherwise. Two fields tell of the
- * caches instead of the model: num_key_value_heads and head_dim.
+ * config.json for transformers.js, which takes the first of `graphs` unless told otherwise. Two fields tell
+ * of the caches instead of the model: num_key_value_heads and head_dim.
  */
 export function transformersConfigText(
   model: Pick<Model, 'config' | 'tokenizer'>,

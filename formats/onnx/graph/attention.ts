@@ -51,7 +51,10 @@ export function addQueries(
   return { nope: nope!, rope: addRope(graph, at('q_rotated'), rope!, parts) };
 }
 
-/** c', the normed latent `[n, kv_lora_rank]`, and the rotated key part `[batch, 1, sequence, qk_rope_head_dim]`. */
+/**
+ * c', the normed latent `[n, kv_lora_rank]`, and the rotated key part
+ * `[batch, 1, sequence, qk_rope_head_dim]`.
+ */
 export function addLatent(
   parts: AttentionParts,
   at: (name: string) => string,

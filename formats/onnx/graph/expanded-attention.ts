@@ -11,7 +11,10 @@ import {
 import { int, ints } from './builder.ts';
 import { BATCH, SEQUENCE, SWAP_HEADS } from './inputs.ts';
 
-/** Attention over the keys and values of every head, as the model is defined; for runtimes that want caches by the head. */
+/**
+ * Attention over the keys and values of every head, as the model is defined; for runtimes that want caches by
+ * the head.
+ */
 export class ExpandedAttention implements Attention {
   readonly #parts: AttentionParts;
   readonly #bias: string;

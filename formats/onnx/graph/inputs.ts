@@ -7,7 +7,10 @@ export const SEQUENCE = 'sequence_length';
 export const PAST = 'past_sequence_length';
 export const TOTAL = 'total_sequence_length';
 
-/** What all layers share of the inputs. Sequences are batched, padded on the left, and go on where their caches end. */
+/**
+ * What all layers share of the inputs. Sequences are batched, padded on the left, and go on where their
+ * caches end.
+ */
 export class GraphInputs {
   readonly #graph: GraphBuilder;
   /** int64 `[batch, sequence]`. */
@@ -17,8 +20,8 @@ export class GraphInputs {
   /** int64 `[batch, past + sequence]`: 0 where a key is padding. */
   readonly mask: string;
   /**
-   * int64: how many of the last positions get logits, 0 for all. Of any rank, for transformers.js gives a scalar and
-   * onnxruntime-genai a list of one.
+   * int64: how many of the last positions get logits, 0 for all. Of any rank, for transformers.js gives a
+   * scalar and onnxruntime-genai a list of one.
    */
   readonly logitsToKeep: string;
   readonly #sizes = new Map<string, string>();
@@ -31,7 +34,10 @@ export class GraphInputs {
     this.logitsToKeep = graph.input('num_logits_to_keep', 'int64', undefined);
   }
 
-  /** A shape for `Reshape`, made once for all layers: sizes of the batch, of the sequence, of all keys, numbers. */
+  /**
+   * A shape for `Reshape`, made once for all layers: sizes of the batch, of the sequence, of all keys,
+   * numbers.
+   */
   shape(...sizes: (typeof BATCH | typeof SEQUENCE | typeof TOTAL | number)[]): string {
     if (sizes.every((size) => typeof size === 'number')) return this.#graph.integers(sizes);
     const name = `shape [${sizes.join(', ')}]`;
@@ -51,7 +57,10 @@ export class GraphInputs {
     );
   }
 
-  /** What is added to scores `[batch, 1, sequence, total]`: 0 where a query sees a key, else so little that it weighs nothing. */
+  /**
+   * What is added to scores `[batch, 1, sequence, total]`: 0 where a query sees a key, else so little that it
+   * weighs nothing.
+   */
   scoreBias(type: FloatType): string {
     const graph = this.#graph;
     const at = (name: string) => `mask/${name}`;
@@ -80,8 +89,8 @@ export class GraphInputs {
 }
 
 /**
- * Low enough that its exponential is 0 beside any other, and so far from the end of the type that a score added to it stays
- * finite: a row of nothing but padding must have no NaN.
+ * Low enough that its exponential is 0 beside any other, and so far from the end of the type that a score
+ * added to it stays finite: a row of nothing but padding must have no NaN.
  */
 const LOWEST: Readonly<Record<FloatType, number>> = { float: -1e30, float16: -3e4 };
 

@@ -12,8 +12,9 @@ import { int, ints } from './builder.ts';
 import { BATCH, SEQUENCE, SWAP_HEADS, TOTAL } from './inputs.ts';
 
 /**
- * Widths of the two tensors that a layer's cache is cut into, c' and the rotated key part side by side. Halves, for
- * onnxruntime-genai takes no other than equal ones; the first is wider by one where they cannot be.
+ * Widths of the two tensors that a layer's cache is cut into, c' and the rotated key part side by side.
+ * Halves, for onnxruntime-genai takes no other than equal ones; the first is wider by one where they cannot
+ * be.
  */
 export function latentCacheWidths(config: { readonly kvLoraRank: number; readonly qkRopeHeadDim: number }) {
   const width = config.kvLoraRank + config.qkRopeHeadDim;
@@ -21,9 +22,9 @@ export function latentCacheWidths(config: { readonly kvLoraRank: number; readonl
 }
 
 /**
- * Attention over the latent (DeepSeek-V2, arXiv 2405.04434, section 2.1.2): W_UK is a factor of queries, W_UV of what they
- * attend to, so that all heads share one key, of kv_lora_rank + qk_rope_head_dim. The heads of a query are rows of one
- * product, which reads the cache once.
+ * Attention over the latent (DeepSeek-V2, arXiv 2405.04434, section 2.1.2): W_UK is a factor of queries, W_UV
+ * of what they attend to, so that all heads share one key, of kv_lora_rank + qk_rope_head_dim. The heads of a
+ * query are rows of one product, which reads the cache once.
  */
 export class LatentAttention implements Attention {
   readonly #parts: AttentionParts;
@@ -89,7 +90,10 @@ export class LatentAttention implements Attention {
     return weights.linear(at('o_proj'), flat, part('o_proj'));
   }
 
-  /** The latents that queries attend to, `[batch, 1, heads * sequence, kv_lora_rank]`: the cache without its key part. */
+  /**
+   * The latents that queries attend to, `[batch, 1, heads * sequence, kv_lora_rank]`: the cache without its
+   * key part.
+   */
   #context(at: (name: string) => string, weighed: string, cache: { key: string; value: string }): string {
     const { graph, config } = this.#parts;
     const { kvLoraRank } = config;

@@ -23,9 +23,9 @@ export interface PlmGraphOptions {
 const END = 2 ** 31 - 1;
 
 /**
- * Adds a whole PLM (arXiv 2503.12167) to a graph. Prefill and decode are the same nodes: tokens `[batch, sequence]` follow
- * those whose caches come as inputs, of which there may be none. Activations between the blocks are `[batch * sequence,
- * hidden_size]`, as `Gemm` takes them.
+ * Adds a whole PLM (arXiv 2503.12167) to a graph. Prefill and decode are the same nodes: tokens
+ * `[batch, sequence]` follow those whose caches come as inputs, of which there may be none. Activations
+ * between the blocks are `[batch * sequence, hidden_size]`, as `Gemm` takes them.
  */
 export function addPlm(graph: GraphBuilder, model: Model, options: PlmGraphOptions): void {
   const { config } = model;
@@ -82,7 +82,10 @@ export function addPlm(graph: GraphBuilder, model: Model, options: PlmGraphOptio
   }
 }
 
-/** The last `num_logits_to_keep` positions of every sequence, `[n, hidden]`. A slice from -0 on is all of them. */
+/**
+ * The last `num_logits_to_keep` positions of every sequence, `[n, hidden]`. A slice from -0 on is all of
+ * them.
+ */
 function keepLast(graph: GraphBuilder, inputs: GraphInputs, x: string, hidden: number): string {
   const sequences = graph.add('Reshape', 'final/sequences', [x, inputs.shape(BATCH, SEQUENCE, hidden)]);
   const count = graph.add('Reshape', 'final/count', [inputs.logitsToKeep, graph.integers([1])]);

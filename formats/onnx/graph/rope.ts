@@ -23,7 +23,9 @@ export function addRope(
   });
 }
 
-/** Cosines and sines of every position, pair after pair, rounded to f32. The runtime computes its own in f64. */
+/**
+ * Cosines and sines of every position, pair after pair, rounded to f32. The runtime computes its own in f64.
+ */
 export function ropeTables({ maxPositionEmbeddings, qkRopeHeadDim, ropeTheta }: PlmConfig): {
   readonly cos: Float32Array;
   readonly sin: Float32Array;

@@ -10,8 +10,8 @@ import type { OnnxArtifact } from './open.ts';
 type Members = { readonly [key: string]: Json | undefined };
 
 /**
- * Compares what runtimes read in the files beside a graph with `model`: the importer goes by the graph, transformers.js and
- * onnxruntime-genai by these. A file or a member that is missing says nothing.
+ * Compares what runtimes read in the files beside a graph with `model`: the importer goes by the graph,
+ * transformers.js and onnxruntime-genai by these. A file or a member that is missing says nothing.
  * @throws PressError verification by the first member that differs.
  */
 export async function checkCompanions(artifact: OnnxArtifact, model: Model): Promise<void> {
@@ -44,7 +44,10 @@ async function checkFile(
   }
 }
 
-/** Tokens that end a text come in any order, one alone or as a list. Numbers are as f32 holds them, as GGUF does. */
+/**
+ * Tokens that end a text come in any order, one alone or as a list. Numbers are as f32 holds them, as GGUF
+ * does.
+ */
 function comparable(key: string, value: Json | JsonValue): string {
   const items = [value].flat().map((item) => (typeof item === 'number' ? Math.fround(item) : item));
   return JSON.stringify(key === 'eos_token_id' ? items.sort() : items);

@@ -8,8 +8,8 @@ import type { OnnxArtifact } from './open.ts';
 const TABLE_ERROR = { float: 2 ** -23, float16: 2 ** -11 } as const;
 
 /**
- * Compares the constants that a graph computes with to the geometry that its metadata states: an epsilon or a base of RoPE
- * that is off shows little in logits.
+ * Compares the constants that a graph computes with to the geometry that its metadata states: an epsilon or a
+ * base of RoPE that is off shows little in logits.
  * @throws PressError verification by the node or the table that differs.
  */
 export async function checkGraphHyperparameters(artifact: OnnxArtifact): Promise<void> {

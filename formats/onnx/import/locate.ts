@@ -31,7 +31,10 @@ export async function locateOnnx(spec: string): Promise<OnnxPlace> {
   return graphPlace(path.resolve(spec, graph));
 }
 
-/** The place of a graph, by its path: config and tokenizer lie beside it, or beside its folder where that is `onnx`. */
+/**
+ * The place of a graph, by its path: config and tokenizer lie beside it, or beside its folder where that is
+ * `onnx`.
+ */
 export function graphPlace(file: string, { parse }: PlatformPath = path): OnnxPlace {
   const { dir, base: graph } = parse(file);
   const outer = parse(dir);
@@ -71,8 +74,8 @@ export function graphsAmong(names: readonly string[], inner: readonly string[]):
 }
 
 /**
- * Whether the file `name` beside the graph `graph` is another graph or holds weights of one, as far as names tell: those
- * of `<graph>` are in `<graph>_data`, `<graph>_data_1` and so on. `names`: all that lies there.
+ * Whether the file `name` beside the graph `graph` is another graph or holds weights of one, as far as names
+ * tell: those of `<graph>` are in `<graph>_data`, `<graph>_data_1` and so on. `names`: all that lies there.
  */
 export function isOfOtherGraph(name: string, graph: string, names: ReadonlySet<string>): boolean {
   const [, owner] = /^(.+\.onnx)(?:_data(?:_\d+)?)?$/i.exec(name) ?? [];

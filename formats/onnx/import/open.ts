@@ -26,7 +26,10 @@ export interface OnnxArtifact extends Model {
   readonly format: 'onnx';
   readonly graph: OnnxModel;
   readonly cache: CacheForm;
-  /** Where the graph lies, for engines that open files by themselves. Left out where it is not on this machine. */
+  /**
+   * Where the graph lies, for engines that open files by themselves. Left out where it is not on this
+   * machine.
+   */
   readonly graphPath?: string;
   /** Fills `into` with the bytes of an initializer. */
   readonly readInitializer: (initializer: Initializer, into: Uint8Array) => Promise<void>;
@@ -39,9 +42,10 @@ export function isOnnxArtifact(model: Model): model is OnnxArtifact {
 }
 
 /**
- * Opens an ONNX graph that plmpress has written, with the files beside it, by the name of the graph or of a folder that
- * holds one. Of weights nothing is read. Close the model when done with it.
- * @throws PressError invalid-input for malformed files, unsupported for graphs of others, usage where a folder holds several.
+ * Opens an ONNX graph that plmpress has written, with the files beside it, by the name of the graph or of a
+ * folder that holds one. Of weights nothing is read. Close the model when done with it.
+ * @throws PressError invalid-input for malformed files, unsupported for graphs of others, usage where a
+ * folder holds several.
  */
 export async function openOnnx(spec: string): Promise<OnnxArtifact> {
   const { root, graph } = await locateOnnx(spec);
@@ -49,7 +53,9 @@ export async function openOnnx(spec: string): Promise<OnnxArtifact> {
   return { ...artifact, graphPath: path.join(root, ...graph.split('/')) };
 }
 
-/** As `openOnnx`, by the folder of config and tokenizer and the path of the graph there, with forward slashes. */
+/**
+ * As `openOnnx`, by the folder of config and tokenizer and the path of the graph there, with forward slashes.
+ */
 export async function readOnnxModel(root: SourceFolder, graph: string): Promise<OnnxArtifact> {
   const files: SourceFile[] = [];
   try {

@@ -24,7 +24,9 @@ export interface GraphTensors {
   readonly stored: StoredForm;
 }
 
-/** Finds the weights of a model among the initializers of a graph, by the names that the exporter gives them. */
+/**
+ * Finds the weights of a model among the initializers of a graph, by the names that the exporter gives them.
+ */
 export class GraphWeights {
   readonly #graphFile: string;
   readonly #left: Map<string, Initializer>;
@@ -38,7 +40,8 @@ export class GraphWeights {
   }
 
   /**
-   * The tensors of a geometry. Rows that are not a whole number of blocks come decoded, for no scheme holds them.
+   * The tensors of a geometry. Rows that are not a whole number of blocks come decoded, for no scheme holds
+   * them.
    * @throws PressError invalid-input where one is missing or of another shape.
    */
   tensors(slots: readonly TensorSlot[]): GraphTensors {

@@ -13,7 +13,10 @@ export function packBlocks(scheme: BlockScheme, blocks: Uint8Array, codes: Uint8
   if (scheme === 'Q8_0') flipSigns(codes);
 }
 
-/** The inverse of `packBlocks`: writes codes between the scales of blocks, and flips the signs of `codes` on the way. */
+/**
+ * The inverse of `packBlocks`: writes codes between the scales of blocks, and flips the signs of `codes` on
+ * the way.
+ */
 export function unpackBlocks(scheme: BlockScheme, codes: Uint8Array, blocks: Uint8Array): void {
   if (scheme === 'Q8_0') flipSigns(codes);
   joinCodes(scheme, codes, blocks);

@@ -13,7 +13,10 @@ import { addByHead } from './heads.ts';
 import type { Placer } from './placer.ts';
 import type { Weights } from './weights.ts';
 
-/** Multiply activations that are rounded to 8 bits per block, in integers: without it CPUs take paths many times slower. */
+/**
+ * Multiply activations that are rounded to 8 bits per block, in integers: without it CPUs take paths many
+ * times slower.
+ */
 const INT8_ACTIVATIONS = 4;
 
 /** Code of 0 in a byte. */
@@ -54,8 +57,8 @@ export class BlockWeights implements Weights {
   }
 
   /**
-   * Decodes the rows with plain operators: builds of ONNX Runtime for the web lack GatherBlockQuantized on the CPU. Their codes are
-   * bytes; two to a byte would take several operators more.
+   * Decodes the rows with plain operators: builds of ONNX Runtime for the web lack GatherBlockQuantized on
+   * the CPU. Their codes are bytes; two to a byte would take several operators more.
    */
   embed(at: string, ids: string, tensor: Tensor): string {
     const { graph } = this.#placer;
@@ -92,7 +95,10 @@ export class BlockWeights implements Weights {
     });
   }
 
-  /** Declares codes `[rows, blocks, bytes]` and scales `[rows, blocks]` of each head; of a plain matrix, of one. */
+  /**
+   * Declares codes `[rows, blocks, bytes]` and scales `[rows, blocks]` of each head; of a plain matrix, of
+   * one.
+   */
   #store(tensor: Tensor, heads: number): Stored[] {
     const scheme = this.#schemeOf(tensor);
     const [blocks, width] = [blocksOf(tensor), codeBytes(scheme)];

@@ -1,6 +1,9 @@
 import { type GraphBuilder, int } from '../graph/builder.ts';
 
-/** Sends each head of `[batch, heads, n, in]` through a product of its own, `[batch, 1, n, in]` to `[batch, 1, n, out]`. */
+/**
+ * Sends each head of `[batch, heads, n, in]` through a product of its own, `[batch, 1, n, in]` to
+ * `[batch, 1, n, out]`.
+ */
 export function addByHead(
   graph: GraphBuilder,
   at: string,

@@ -12,7 +12,10 @@ import type { GraphBuilder } from '../graph/builder.ts';
 export interface Calibration {
   /** Importances of its columns, if any are known. */
   importances(tensor: Tensor, columns: number): Float32Array | undefined;
-  /** Error feedback for its rounding to Q4_0, if it is wanted; for `columns` columns, those that pad rows included. */
+  /**
+   * Error feedback for its rounding to Q4_0, if it is wanted; for `columns` columns, those that pad rows
+   * included.
+   */
   feedback(tensor: Tensor, columns: number): Feedback | undefined;
 }
 

@@ -17,8 +17,9 @@ interface Stored {
 }
 
 /**
- * Matrices of 8 bits with one scale per row, multiplied with activations that are rounded to 8 bits when they come: the one
- * quantized product that WebAssembly has a fast path for. Codes are unsigned, for signed ones overflow on some CPUs.
+ * Matrices of 8 bits with one scale per row, multiplied with activations that are rounded to 8 bits when they
+ * come: the one quantized product that WebAssembly has a fast path for. Codes are unsigned, for signed ones
+ * overflow on some CPUs.
  */
 export class RowWeights implements Weights {
   readonly #placer: Placer;

@@ -1,7 +1,9 @@
 import { PressError } from '../../../src/core/errors.ts';
 import { MANIFEST_FILE } from '../file-names.ts';
 
-/** A file of a bundle that is not what the manifest says: a check has failed, whatever the file has become. */
+/**
+ * A file of a bundle that is not what the manifest says: a check has failed, whatever the file has become.
+ */
 export function differsFromManifest(
   file: string,
   what: 'size' | 'SHA-256',

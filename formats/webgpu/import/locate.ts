@@ -18,7 +18,10 @@ export async function isBundleIn(folder: string): Promise<boolean> {
   return isBundleAmong(path.basename(folder), await entriesOf(folder));
 }
 
-/** As `isBundleIn`, by the names of the folder and of its entries. Web applications have a manifest.json as well. */
+/**
+ * As `isBundleIn`, by the names of the folder and of its entries. Web applications have a manifest.json as
+ * well.
+ */
 export function isBundleAmong(folder: string, entries: readonly string[]): boolean {
   if (!entries.includes(MANIFEST_FILE)) return false;
   return entries.includes(VOCABULARY_FILE) || folder.startsWith('webgpu');

@@ -23,8 +23,8 @@ interface Extent {
 
 /**
  * Reads the entries of all tensors that the geometry has, in the order of `plmTensors`.
- * @throws PressError invalid-input where a tensor is missing, unknown or of another shape, and where pieces are not whole,
- * lie outside their shard or on one another.
+ * @throws PressError invalid-input where a tensor is missing, unknown or of another shape, and where pieces
+ * are not whole, lie outside their shard or on one another.
  */
 export function parseTensors(
   field: JsonField,

@@ -35,10 +35,10 @@ const MAX_TEST_ITEMS = 4096;
 const MAX_FILES = 1_000_000;
 
 /**
- * Reads manifest.json of a bundle, member by member; members that no version knows are ignored. What it says of files is
- * still to be compared with them.
- * @throws PressError unsupported for a later version; invalid-input where a member is missing or wrong, names a place
- * outside the folder, or contradicts another.
+ * Reads manifest.json of a bundle, member by member; members that no version knows are ignored. What it says
+ * of files is still to be compared with them.
+ * @throws PressError unsupported for a later version; invalid-input where a member is missing or wrong, names
+ * a place outside the folder, or contradicts another.
  */
 export function parseBundleManifest(text: string, file: string): BundleManifest {
   const root = parseJson(text, file);

@@ -19,7 +19,10 @@ const MAX_VOCABULARY_BYTES = 64_000_000;
 export interface BundleArtifact extends Model {
   readonly format: 'webgpu';
   readonly manifest: BundleManifest;
-  /** The bytes of `manifest.shards[index]`. Throws verification where they have another SHA-256 than the manifest says. */
+  /**
+   * The bytes of `manifest.shards[index]`. Throws verification where they have another SHA-256 than the
+   * manifest says.
+   */
   readonly readShard: (index: number) => Promise<Uint8Array<ArrayBuffer>>;
 }
 
@@ -28,9 +31,10 @@ export function isBundleArtifact(model: Model): model is BundleArtifact {
 }
 
 /**
- * Opens a bundle by its folder or its manifest. Of weights nothing is read; a shard is hashed whole when the first of it
- * is. Names of files begin with that of the folder. Close the model when done with it.
- * @throws PressError invalid-input for a manifest that is malformed, verification where it contradicts the files, unsupported for a later version.
+ * Opens a bundle by its folder or its manifest. Of weights nothing is read; a shard is hashed whole when the
+ * first of it is. Names of files begin with that of the folder. Close the model when done with it.
+ * @throws PressError invalid-input for a manifest that is malformed, verification where it contradicts the
+ * files, unsupported for a later version.
  */
 export async function openBundle(spec: string): Promise<BundleArtifact> {
   const folder = await bundleFolder(spec);

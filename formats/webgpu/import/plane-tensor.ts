@@ -17,7 +17,9 @@ export interface OpenShard extends Pick<SealedFile, 'readInto'> {
   readonly file: number;
 }
 
-/** The rows of a tensor as a bundle stores them, padding included, in planes that may lie in several files. */
+/**
+ * The rows of a tensor as a bundle stores them, padding included, in planes that may lie in several files.
+ */
 export class PlaneTensor implements Tensor {
   readonly name: string;
   readonly scheme: Tensor['scheme'];

@@ -1,6 +1,6 @@
 /**
- * Service worker: the page opens without a network. What the runtime fetches, it keeps itself. The network comes first, so
- * that nobody sees an old page.
+ * Service worker: the page opens without a network. What the runtime fetches, it keeps itself. The network
+ * comes first, so that nobody sees an old page.
  */
 const CACHE = `plmpress page ${new URL('./', location.href).pathname}`;
 const FILES = ['./', './style.css', './page.js', './runtime.js'];

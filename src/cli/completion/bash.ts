@@ -1,8 +1,9 @@
 import type { OptionWords, ProgramWords } from './words.ts';
 
 /**
- * Readline splits words at `:` and `=`, which targets and options hold: words are cut from the line here, and what stands
- * before the last such character is taken off again. Where nothing is offered, readline offers files.
+ * Readline splits words at `:` and `=`, which targets and options hold: words are cut from the line here, and
+ * what stands before the last such character is taken off again. Where nothing is offered, readline offers
+ * files.
  */
 export function bashScript({ options, commands }: ProgramWords): string {
   const values = commands.flatMap(({ name, options: own }) => {

@@ -4,7 +4,10 @@ import { DEVICES } from '../../pipeline/plan/devices.ts';
 import { WRITTEN_SCHEMES } from '../../schemes/index.ts';
 import { TARGETS } from '../targets.ts';
 
-/** Words that may stand in a place; `path` where that is for a file or folder, undefined where nobody can know. */
+/**
+ * Words that may stand in a place; `path` where that is for a file or folder, undefined where nobody can
+ * know.
+ */
 export type Values = readonly string[] | 'path' | undefined;
 
 export interface OptionWords {

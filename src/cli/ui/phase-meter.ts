@@ -19,7 +19,10 @@ const ETA_AFTER_SECONDS = 1;
 /** A longer estimate is not shown: it comes from a moment in which nothing moved. */
 const MAX_ETA_SECONDS = 100 * 3600;
 
-/** Counts what a phase has done and tells rate and time left. Times are in milliseconds, as the caller has them. */
+/**
+ * Counts what a phase has done and tells rate and time left. Times are in milliseconds, as the caller has
+ * them.
+ */
 export class PhaseMeter {
   readonly name: string;
   readonly #total: number | undefined;

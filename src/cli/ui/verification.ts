@@ -81,7 +81,9 @@ export function worstTensorTable(tensors: readonly TensorError[], theme: Theme):
   );
 }
 
-/** How positions spread over magnitudes of KLD, and the error and the firing of every layer, each in a line. */
+/**
+ * How positions spread over magnitudes of KLD, and the error and the firing of every layer, each in a line.
+ */
 export function verificationStrips(verification: Verification, theme: Theme): string[] {
   const { positions, tensors, firing } = verification;
   const { bins } = logHistogram(positions.map(({ kld }) => kld));

@@ -1,6 +1,6 @@
 /**
- * The unevaluated sum of two doubles, `low` at most half an ulp of `high`: some 106 bits (Dekker, "A floating-point
- * technique for extending the available precision", 1971).
+ * The unevaluated sum of two doubles, `low` at most half an ulp of `high`: some 106 bits (Dekker, "A
+ * floating-point technique for extending the available precision", 1971).
  */
 export interface DoubleDouble {
   readonly high: number;

@@ -8,8 +8,8 @@ const LARGEST = 709.782712893384;
 const SMALLEST = -745.1332191019412;
 
 /**
- * e^x within one ulp: x = k ln 2 + r with |r| <= ln 2 / 2, then the Taylor polynomial of degree 13, whose remainder is
- * less than 2^-57.
+ * e^x within one ulp: x = k ln 2 + r with |r| <= ln 2 / 2, then the Taylor polynomial of degree 13, whose
+ * remainder is less than 2^-57.
  */
 export function exp(x: number): number {
   if (!(x >= SMALLEST)) return x < SMALLEST ? 0 : Number.NaN;

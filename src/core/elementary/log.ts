@@ -5,8 +5,9 @@ import { LN2_HIGH, LN2_LOW } from './exp.ts';
 const SMALLEST_NORMAL = 2 ** -1022;
 
 /**
- * Natural logarithm within one ulp: x = 2^e (1 + f) with 1 + f between sqrt(1/2) and sqrt(2), and with s = f / (2 + f)
- * ln(1 + f) = 2 atanh(s) = f - s (f - R), R = 2 (s^2 / 3 + s^4 / 5 + ...), whose remainder is less than 2^-58.
+ * Natural logarithm within one ulp: x = 2^e (1 + f) with 1 + f between sqrt(1/2) and sqrt(2), and with s = f
+ * / (2 + f) ln(1 + f) = 2 atanh(s) = f - s (f - R), R = 2 (s^2 / 3 + s^4 / 5 + ...), whose remainder is less
+ * than 2^-58.
  */
 export function log(x: number): number {
   if (!(x > 0)) return x === 0 ? -Infinity : Number.NaN;

@@ -8,8 +8,8 @@ const ONE: DoubleDouble = { high: 1, low: 0 };
 const TERMS = 28;
 
 /**
- * base^exponent for a positive base and a result among the normal numbers. It is computed with some 100 bits and rounded
- * once, so that it is the double nearest to the true value in all but one of 2^40 cases.
+ * base^exponent for a positive base and a result among the normal numbers. It is computed with some 100 bits
+ * and rounded once, so that it is the double nearest to the true value in all but one of 2^40 cases.
  */
 export function power(base: number, exponent: number): number {
   const { fraction, exponent: k } = expOf(multiply(logOf(base), { high: exponent, low: 0 }));
@@ -25,7 +25,10 @@ function expOf(x: DoubleDouble): { readonly fraction: DoubleDouble; readonly exp
   return { fraction, exponent };
 }
 
-/** ln x: one step of Newton from the double next to it, y + (x e^-y - 1), less the square that the step leaves out. */
+/**
+ * ln x: one step of Newton from the double next to it, y + (x e^-y - 1), less the square that the step leaves
+ * out.
+ */
 function logOf(x: number): DoubleDouble {
   const y = log(x);
   const { fraction, exponent } = expOf({ high: -y, low: 0 });

@@ -5,8 +5,9 @@ const QUARTER = 1.5707963267948966;
 const QUARTER_LOW = 6.123233995736766e-17;
 
 /**
- * cos and sin of an angle of 0 to 2^30 radians, each within one ulp: the rest r of the angle beside a multiple of pi / 2,
- * |r| <= pi / 4, then Taylor polynomials of degree 18 and 19, whose remainders are less than 2^-62.
+ * cos and sin of an angle of 0 to 2^30 radians, each within one ulp: the rest r of the angle beside a
+ * multiple of pi / 2, |r| <= pi / 4, then Taylor polynomials of degree 18 and 19, whose remainders are less
+ * than 2^-62.
  */
 export function rotation(angle: number): { readonly cos: number; readonly sin: number } {
   const quarters = Math.floor(angle / QUARTER + 0.5);

@@ -1,7 +1,9 @@
 /** A server may ask for patience, but not for more than a person would have. */
 const LONGEST_PAUSE = 60_000;
 
-/** Waits between tries of one request or transfer, longer each time that nothing came. Runs in browsers too. */
+/**
+ * Waits between tries of one request or transfer, longer each time that nothing came. Runs in browsers too.
+ */
 export class Retries {
   readonly #pauses: readonly number[];
   readonly #signal: AbortSignal | undefined;
@@ -19,8 +21,8 @@ export class Retries {
   }
 
   /**
-   * Resolves when it is time for the next try; false where there were enough. `atLeast`: milliseconds that the server
-   * asked for. Throws the reason of an abort.
+   * Resolves when it is time for the next try; false where there were enough. `atLeast`: milliseconds that
+   * the server asked for. Throws the reason of an abort.
    */
   async again(atLeast = 0): Promise<boolean> {
     this.#signal?.throwIfAborted();

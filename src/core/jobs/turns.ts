@@ -4,7 +4,8 @@ import { setImmediate } from 'node:timers/promises';
 const LONGEST_HOLD = 50;
 
 /**
- * Lets the events that wait for this thread have their turn, such as signals of the system, timers and progress.
+ * Lets the events that wait for this thread have their turn, such as signals of the system, timers and
+ * progress.
  * @throws the reason of `signal` once it is aborted.
  */
 export async function giveTurn(signal?: AbortSignal): Promise<void> {

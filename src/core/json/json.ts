@@ -5,9 +5,13 @@ import type { JsonObject, JsonValue } from './json-value.ts';
 export interface JsonOptions {
   /** What errors call the document where it is only a part of the file, as the header of safetensors is. */
   readonly root?: string;
-  /** Accepts `__proto__`, `constructor` and `prototype` as keys: vocabularies hold them as ordinary tokens. */
+  /**
+   * Accepts `__proto__`, `constructor` and `prototype` as keys: vocabularies hold them as ordinary tokens.
+   */
   readonly anyKey?: boolean;
-  /** Accepts NaN, Infinity and -Infinity, which Python's json module writes and reads although JSON has none. */
+  /**
+   * Accepts NaN, Infinity and -Infinity, which Python's json module writes and reads although JSON has none.
+   */
   readonly nonFinite?: boolean;
   /** Most members of one object, where a file may be far larger than what it is needed for. */
   readonly maxMembers?: number;
@@ -17,8 +21,8 @@ export interface JsonOptions {
 const MAX_DEPTH = 128;
 
 /**
- * Values of one document. Qwen's tokenizer.json holds 610,000; what a hostile file of two-byte values could take
- * without a limit is many times its size.
+ * Values of one document. Qwen's tokenizer.json holds 610,000; what a hostile file of two-byte values could
+ * take without a limit is many times its size.
  */
 const MAX_VALUES = 2_000_000;
 

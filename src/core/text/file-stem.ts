@@ -1,4 +1,6 @@
-/** Leaves room for recipe, shard numbers and the temporary name within the 255 bytes of common file systems. */
+/**
+ * Leaves room for recipe, shard numbers and the temporary name within the 255 bytes of common file systems.
+ */
 const MAX_STEM_BYTES = 150;
 
 /** A model's name as part of a file name: names may come from hostile metadata. */

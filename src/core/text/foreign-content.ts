@@ -24,13 +24,19 @@ export const MAX_POINTER_BYTES = 1024;
 /** Bytes of a file that `foreignContent` looks at. */
 export const FOREIGN_HEAD_BYTES = 64;
 
-/** What a file that is not of the expected kind seems to be, by its first bytes; undefined where they do not tell. */
+/**
+ * What a file that is not of the expected kind seems to be, by its first bytes; undefined where they do not
+ * tell.
+ */
 export function foreignContent(head: Uint8Array): string | undefined {
   const text = latin1(head);
   return FOREIGN.find(({ start }) => start.test(text))?.what;
 }
 
-/** What to do about a file that a version control system has put in place of the real one; undefined for other files. */
+/**
+ * What to do about a file that a version control system has put in place of the real one; undefined for other
+ * files.
+ */
 export function pointerContent(head: Uint8Array): string | undefined {
   const text = latin1(head);
   return FOREIGN.slice(0, 2).find(({ start }) => start.test(text))?.what;

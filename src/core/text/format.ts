@@ -41,7 +41,9 @@ export function formatSeconds(seconds: number): string {
   return formatClock(seconds);
 }
 
-/** Things a second: `1,250`, `37.5`, `0.042`; undefined where there were none, or no time to count them in. */
+/**
+ * Things a second: `1,250`, `37.5`, `0.042`; undefined where there were none, or no time to count them in.
+ */
 export function formatRate(perSecond: number): string | undefined {
   if (!(perSecond > 0 && Number.isFinite(perSecond))) return undefined;
   if (perSecond < 1) return formatSmall(Number(perSecond.toPrecision(2)));
@@ -82,8 +84,8 @@ function significant(value: number, digits: number): string {
 
 /**
  * Text of a file for a terminal: line breaks stay visible as escapes, and control characters cannot move the
- * cursor. What prints, in any script, stays. Backslashes are doubled, so that nothing passes for an escape. Longer text than `limit`
- * characters is cut, with an ellipsis.
+ * cursor. What prints, in any script, stays. Backslashes are doubled, so that nothing passes for an escape.
+ * Longer text than `limit` characters is cut, with an ellipsis.
  */
 export function visible(text: string, limit = Number.POSITIVE_INFINITY): string {
   const cut = text.length > limit ? `${text.slice(0, limit)}…` : text;

@@ -1,8 +1,8 @@
 import { escapeControls, visible } from './format.ts';
 
 /**
- * Text that stays text: whatever means something in Markdown or HTML becomes a character reference. What it stands in may be a
- * heading, an item, a cell, the text of a link, or a line of its own.
+ * Text that stays text: whatever means something in Markdown or HTML becomes a character reference. What it
+ * stands in may be a heading, an item, a cell, the text of a link, or a line of its own.
  */
 export function escapeMarkdown(text: string): string {
   return visible(text).replace(

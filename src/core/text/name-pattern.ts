@@ -9,16 +9,19 @@ const MAX_SHOWN = 60;
 const MAX_STEPS = 250_000;
 
 /**
- * Regular expressions that are searched for in names of tensors, in any case, and what the names mean. Patterns come from
- * files too, so RE2's syntax and engine take them: its time is proportional to pattern and name, whatever the pattern. It
- * has no look-around and no back-references.
+ * Regular expressions that are searched for in names of tensors, in any case, and what the names mean.
+ * Patterns come from files too, so RE2's syntax and engine take them: its time is proportional to pattern and
+ * name, whatever the pattern. It has no look-around and no back-references.
  */
 export class PatternList<T> {
   readonly #entries: (readonly [pattern: RE2JS, value: T])[] = [];
   /** Indices of entries that were the first to match. */
   readonly #used = new Set<number>();
 
-  /** @throws PressError usage for what is not a regular expression of RE2, and for patterns that are too large. */
+  /**
+   * @throws PressError usage for what is not a regular expression of RE2, and for patterns that are too
+   * large.
+   */
   constructor(entries: Iterable<readonly [pattern: string, value: T]>) {
     let steps = 0;
     for (const [source, value] of entries) {

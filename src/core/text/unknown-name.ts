@@ -7,7 +7,9 @@ export function unknownName(what: string, name: string, names: readonly string[]
   return usage(`unknown ${what} ${JSON.stringify(name)}${hint}`, names.join(', '));
 }
 
-/** The name that the fewest changes of a letter lead to, at most one in three; case, `_` and `-` do not count. */
+/**
+ * The name that the fewest changes of a letter lead to, at most one in three; case, `_` and `-` do not count.
+ */
 export function nearest(name: string, names: readonly string[]): string | undefined {
   const squeeze = (text: string) => text.toLowerCase().replace(/[_-]/g, '');
   const typed = squeeze(name).slice(0, MAX_LENGTH);

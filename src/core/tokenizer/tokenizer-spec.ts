@@ -33,7 +33,9 @@ export interface TokenizerSpec {
   readonly eosTokenId?: number;
   readonly padTokenId?: number;
   readonly unkTokenId?: number;
-  /** Ids that end a generation: eos of tokenizer, config and generation config, `<|im_end|>`, `<|endoftext|>`. */
+  /**
+   * Ids that end a generation: eos of tokenizer, config and generation config, `<|im_end|>`, `<|endoftext|>`.
+   */
   readonly stopTokenIds: readonly number[];
   readonly addBosToken: boolean;
   /** Carried verbatim, never rendered by a conversion. */

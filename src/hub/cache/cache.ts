@@ -11,13 +11,16 @@ import type { HubSettings } from '../settings.ts';
 import { COMMIT, contentId, type HubFile, type HubTree, isContentId } from '../tree.ts';
 import { keepListing, keptListing, listingOfPython, removeListsOf } from './kept-listing.ts';
 
-/** Age, in milliseconds, at which temporary files of other machines are left-overs. Their clocks may differ. */
+/**
+ * Age, in milliseconds, at which temporary files of other machines are left-overs. Their clocks may differ.
+ */
 const DAY = 24 * 60 * 60 * 1000;
 
 /**
- * The part of the cache that holds one repository, in the layout that all tools of the Hub share: `blobs/<oid>`,
- * `snapshots/<commit>/<path>` linking to them (or being them, where there are no links), `refs/<revision>` with a commit.
- * huggingface_hub keeps listings of commits in `trees`; those of plmpress are in a folder of its own.
+ * The part of the cache that holds one repository, in the layout that all tools of the Hub share:
+ * `blobs/<oid>`, `snapshots/<commit>/<path>` linking to them (or being them, where there are no links),
+ * `refs/<revision>` with a commit. huggingface_hub keeps listings of commits in `trees`; those of plmpress
+ * are in a folder of its own.
  */
 export class RepositoryCache {
   readonly #root: string;
@@ -51,8 +54,9 @@ export class RepositoryCache {
   }
 
   /**
-   * Makes a path of the snapshot lead to its blob. Where there are no links, as on Windows and on some file systems, a blob
-   * that nothing led to (`isNew`) moves there, and another is copied, as huggingface_hub does it.
+   * Makes a path of the snapshot lead to its blob. Where there are no links, as on Windows and on some file
+   * systems, a blob that nothing led to (`isNew`) moves there, and another is copied, as huggingface_hub does
+   * it.
    */
   async link(tree: HubOrigin, file: HubFile, isNew: boolean): Promise<void> {
     const link = this.filePath(tree, file);
@@ -136,8 +140,8 @@ export class RepositoryCache {
   }
 
   /**
-   * Removes what an older plmpress has left in a folder of huggingface_hub, and temporary files of runs that were killed,
-   * which other tools would take for files of a snapshot or for revisions. Best effort.
+   * Removes what an older plmpress has left in a folder of huggingface_hub, and temporary files of runs that
+   * were killed, which other tools would take for files of a snapshot or for revisions. Best effort.
    */
   async mend(): Promise<void> {
     await removeListsOf(this.#trees);

@@ -10,7 +10,10 @@ const MAX_BYTES = 64_000_000;
 /** Version of the form in which plmpress keeps listings, and of the one of huggingface_hub. */
 const VERSION = 1;
 
-/** Keeps the listing of a commit in a file of plmpress. Where it cannot be written, the next run asks the Hub again. */
+/**
+ * Keeps the listing of a commit in a file of plmpress. Where it cannot be written, the next run asks the Hub
+ * again.
+ */
 export async function keepListing(file: string, { files }: HubTree): Promise<void> {
   if (await lstat(file).catch(() => undefined)) return;
   try {
@@ -28,7 +31,10 @@ export async function keptListing(file: string, origin: HubOrigin): Promise<HubT
   return files.every(isHubFile) ? { ...origin, files } : undefined;
 }
 
-/** The listing that huggingface_hub 1.22 and later keep in `trees/<commit>.json`; undefined as for `keptListing`. */
+/**
+ * The listing that huggingface_hub 1.22 and later keep in `trees/<commit>.json`; undefined as for
+ * `keptListing`.
+ */
 export async function listingOfPython(file: string, origin: HubOrigin): Promise<HubTree | undefined> {
   const { format_version, files: entries } = await readObject(file);
   if (format_version !== VERSION || typeof entries !== 'object' || entries === null) return undefined;

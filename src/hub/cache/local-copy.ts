@@ -26,7 +26,8 @@ export interface LocalCopyOptions extends HubRun {
 
 /**
  * Brings files of a commit into a folder, past the cache. Files that have their content already stay.
- * @throws PressError `local-io` where another file has a name that is needed, without `force`; as `download` does.
+ * @throws PressError `local-io` where another file has a name that is needed, without `force`; as `download`
+ * does.
  */
 export async function copyToFolder(options: LocalCopyOptions): Promise<void> {
   const { settings, tree, files, folder } = options;

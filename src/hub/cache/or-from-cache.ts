@@ -3,8 +3,8 @@ import { HubRefusal, HubUnreachable } from '../http/fault.ts';
 import type { HubRun } from '../run.ts';
 
 /**
- * Runs a job that reads from the Hub. Where the Hub cannot be reached, or fails, the job runs again with what the cache
- * holds, as offline, and a note says so.
+ * Runs a job that reads from the Hub. Where the Hub cannot be reached, or fails, the job runs again with what
+ * the cache holds, as offline, and a note says so.
  * @throws PressError as the job does; where the cache lacks something, as with the Hub.
  */
 export async function orFromCache<T>(run: HubRun, job: (run: HubRun) => Promise<T>): Promise<T> {
@@ -24,7 +24,10 @@ export async function orFromCache<T>(run: HubRun, job: (run: HubRun) => Promise<
   }
 }
 
-/** Of what a job throws, the error of a Hub that does not answer, or answers that it fails; undefined for others. */
+/**
+ * Of what a job throws, the error of a Hub that does not answer, or answers that it fails; undefined for
+ * others.
+ */
 function outage(error: unknown): PressError | undefined {
   if (error instanceof HubUnreachable || (error instanceof HubRefusal && error.status >= 500)) return error;
   return error instanceof PressError && error.cause !== undefined ? outage(error.cause) : undefined;

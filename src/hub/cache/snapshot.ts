@@ -19,8 +19,8 @@ import { isLocked, waitForLock } from './wait-for-lock.ts';
 const FILES_AT_ONCE = 4;
 
 /**
- * What a repository holds at the commit that a source means now. Commits never change, so each is listed only once. Offline, of a
- * commit that no tool has kept a listing of, it is what the cache has.
+ * What a repository holds at the commit that a source means now. Commits never change, so each is listed only
+ * once. Offline, of a commit that no tool has kept a listing of, it is what the cache has.
  * @throws PressError `network` where the Hub cannot tell, and offline where the cache cannot.
  */
 export async function openTree(run: HubRun, source: HubSource): Promise<HubTree> {
@@ -65,7 +65,8 @@ export interface SnapshotOptions extends HubRun {
 }
 
 /**
- * Brings files of a commit into the cache and returns the folder of the snapshot. What is complete is only read.
+ * Brings files of a commit into the cache and returns the folder of the snapshot. What is complete is only
+ * read.
  * @throws PressError `network` and `local-io` as `download` does; whole files stay.
  */
 export async function takeSnapshot(options: SnapshotOptions): Promise<string> {
@@ -90,7 +91,9 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<string> {
   return cache.snapshotPath(tree);
 }
 
-/** @throws PressError `local-io` where the file system of the cache has too little space left for these files. */
+/**
+ * @throws PressError `local-io` where the file system of the cache has too little space left for these files.
+ */
 async function assertRoom(
   cache: RepositoryCache,
   { settings }: HubRun,
@@ -120,7 +123,10 @@ async function isThere(
   throw hubFault(`${tree.repository}/${file.path}`, 'is damaged in the cache, and HF_HUB_OFFLINE is set');
 }
 
-/** Runs `fetchOne` for all files, some at a time, and tells how far all are. The first failure ends the others. */
+/**
+ * Runs `fetchOne` for all files, some at a time, and tells how far all are. The first failure ends the
+ * others.
+ */
 export async function inParallel(
   files: readonly HubFile[],
   { progress, signal }: HubRun,
@@ -192,7 +198,10 @@ async function bring(
   }
 }
 
-/** Whether a blob is there with its content; another run or another tool may have brought it, and may not have checked it. */
+/**
+ * Whether a blob is there with its content; another run or another tool may have brought it, and may not have
+ * checked it.
+ */
 async function isSoundBlob(blob: string, file: HubFile, signal?: AbortSignal): Promise<boolean> {
   const isThere = await lstat(blob).then(
     () => true,

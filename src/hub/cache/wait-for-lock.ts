@@ -8,7 +8,10 @@ const POLL = 200;
 /** Looks without success before a person is told what takes so long. */
 const QUIET_POLLS = 10;
 
-/** Takes a lock as soon as no other run holds it. Throws `local-io` as `FileLock` does, and the reason of an abort. */
+/**
+ * Takes a lock as soon as no other run holds it. Throws `local-io` as `FileLock` does, and the reason of an
+ * abort.
+ */
 export async function waitForLock(
   lockPath: string,
   name: string,

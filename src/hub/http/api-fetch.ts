@@ -16,8 +16,9 @@ const ONCE = /\/commit\/[^/]+(\?.*)?$|\/api\/repos\/create$/;
 export type OnSent = (path: string, bytes: number) => void;
 
 /**
- * A `fetch` for `@huggingface/hub`, which checks nothing of what servers say: bodies are bounded and must be the JSON that
- * was asked for, pages go on at the address that was asked, and the token stays with its server. `name` is what messages call it.
+ * A `fetch` for `@huggingface/hub`, which checks nothing of what servers say: bodies are bounded and must be
+ * the JSON that was asked for, pages go on at the address that was asked, and the token stays with its
+ * server. `name` is what messages call it.
  */
 export function apiFetch(run: HubRun, name: string, onSent?: OnSent): typeof fetch {
   const { settings } = run;
@@ -78,8 +79,9 @@ function sendable(
 }
 
 /**
- * The headers of an answer whose next page, if there is one, is at the address that was asked. The package goes wherever a
- * link leads. A mirror may pass on a link of the Hub, or one that lacks its own path, and only the query tells the pages apart.
+ * The headers of an answer whose next page, if there is one, is at the address that was asked. The package
+ * goes wherever a link leads. A mirror may pass on a link of the Hub, or one that lacks its own path, and
+ * only the query tells the pages apart.
  */
 function withOwnPages(given: Headers, url: string): Headers {
   const headers = new Headers(given);

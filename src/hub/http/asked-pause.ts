@@ -1,7 +1,8 @@
 /**
- * Milliseconds that a server asks to wait before the next request; 0 where it does not say. It may say so in `Retry-After`
- * (RFC 9110: seconds or a date), in the `RateLimit` of the drafts of the IETF, whose items tell how much is left and for how
- * long (`"api";r=0;t=55`, before draft 8 `limit=500, remaining=0, reset=55`), or in `RateLimit-Reset`.
+ * Milliseconds that a server asks to wait before the next request; 0 where it does not say. It may say so in
+ * `Retry-After` (RFC 9110: seconds or a date), in the `RateLimit` of the drafts of the IETF, whose items tell
+ * how much is left and for how long (`"api";r=0;t=55`, before draft 8 `limit=500, remaining=0, reset=55`), or
+ * in `RateLimit-Reset`.
  */
 export function askedPause(headers: Headers, now = Date.now()): number {
   const seconds = [...retryAfter(headers, now), ...rateLimit(headers), ...rateLimitReset(headers)];

@@ -1,15 +1,17 @@
 import type { Answer } from './answer.ts';
 import { hubFault } from './fault.ts';
 
-/** Bytes that a connection must bring to count as one that helps: a server that drips would be tried for ever. */
+/**
+ * Bytes that a connection must bring to count as one that helps: a server that drips would be tried for ever.
+ */
 export const LEAST_PROGRESS = 64 << 10;
 
 /** What a connection must bring in the time of one timeout at least. One that drips slower never ends. */
 const LEAST_BYTES = 1024;
 
 /**
- * The pieces of a body as they come. Throws where waiting for a timeout (in milliseconds) brings next to nothing; the
- * connection ends when the loop does.
+ * The pieces of a body as they come. Throws where waiting for a timeout (in milliseconds) brings next to
+ * nothing; the connection ends when the loop does.
  */
 export async function* piecesOf(
   { response, signal, abort }: Answer,
@@ -18,7 +20,8 @@ export async function* piecesOf(
   if (response.body === null) return;
   // Node's streams can be iterated; its types of the web's do not say so.
   const pieces = (response.body as unknown as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]();
-  // The body of an answer that is aborted between two pieces may never tell: Node 20 forgets answers that nobody holds.
+  // The body of an answer that is aborted between two pieces may never tell: Node 20 forgets answers that
+  // nobody holds.
   const aborted = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });

@@ -3,8 +3,8 @@ import { HubRefusal } from './fault.ts';
 import { request } from './request.ts';
 
 /**
- * Asks the Hub, once, who the owner of the token is, and reads nothing of the answer. Returns whether it takes the token;
- * undefined where there is none.
+ * Asks the Hub, once, who the owner of the token is, and reads nothing of the answer. Returns whether it
+ * takes the token; undefined where there is none.
  * @throws PressError `network` where the Hub does not answer.
  */
 export async function reachHub(run: HubRun): Promise<boolean | undefined> {

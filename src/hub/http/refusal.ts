@@ -4,7 +4,9 @@ import { askedPause } from './asked-pause.ts';
 import { wholeBody } from './body.ts';
 import { HubRefusal } from './fault.ts';
 
-/** Longest body of a refusal that is read, and milliseconds that it may take: the status alone says enough. */
+/**
+ * Longest body of a refusal that is read, and milliseconds that it may take: the status alone says enough.
+ */
 const MAX_REASON_BYTES = 16_384;
 const REASON_TIMEOUT = 2000;
 /** Longest reason that is shown: those of the Hub take up to 170 characters, and a message has 300. */
@@ -78,7 +80,10 @@ function textsOf(type: string, body: string): string[] {
   }
 }
 
-/** Members in which servers say why: of the Hub, of Git LFS, of frameworks that mirrors are made with, of RFC 9457. */
+/**
+ * Members in which servers say why: of the Hub, of Git LFS, of frameworks that mirrors are made with, of RFC
+ * 9457.
+ */
 const REASONS = ['error', 'error_description', 'message', 'title', 'detail', 'errors'];
 
 /** A reason may be a text, a list of such, or an object that has it in a member of these names again. */

@@ -12,7 +12,9 @@ export interface HubRequest {
   readonly method?: string;
   readonly headers?: Headers;
   readonly body?: string | Blob;
-  /** Whether the request may be made twice, because it changes nothing or the same thing again. Default: true. */
+  /**
+   * Whether the request may be made twice, because it changes nothing or the same thing again. Default: true.
+   */
   readonly repeatable?: boolean;
 }
 
@@ -22,15 +24,18 @@ const TRANSIENT = new Set([408, 425, 429, 500, 502, 503, 504]);
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 
-/** Longest that one request waits in all because servers ask for it: the Hub counts requests by five minutes. */
+/**
+ * Longest that one request waits in all because servers ask for it: the Hub counts requests by five minutes.
+ */
 const LONGEST_WAIT = 600_000;
 /** Servers that have answered in this process. */
 const answering = new Set<string>();
 
 /**
- * Makes a request to the Hub or to where the Hub leads, calling it `file` in messages. Redirects are followed here: the
- * token goes to the endpoint's own origin only, and nothing goes from https to http.
- * @throws PressError `network` for answers that are no success, after further tries where these may help, and offline.
+ * Makes a request to the Hub or to where the Hub leads, calling it `file` in messages. Redirects are followed
+ * here: the token goes to the endpoint's own origin only, and nothing goes from https to http.
+ * @throws PressError `network` for answers that are no success, after further tries where these may help, and
+ * offline.
  */
 export async function request(
   { settings, signal, progress }: HubRun,

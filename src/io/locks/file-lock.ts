@@ -49,8 +49,8 @@ export class FileLock {
   }
 
   /**
-   * Makes the file `lockPath`, taking over from a run that has ended. Throws `locked` where another run holds the
-   * lock, `local-io` where it cannot be written. `name` is what messages call the thing that is locked.
+   * Makes the file `lockPath`, taking over from a run that has ended. Throws `locked` where another run holds
+   * the lock, `local-io` where it cannot be written. `name` is what messages call the thing that is locked.
    */
   static async acquire(lockPath: string, name: string): Promise<FileLock> {
     const key = randomBytes(8).toString('hex');
@@ -265,8 +265,8 @@ function parseHolder(content: string): Holder | undefined {
 }
 
 /**
- * Removes the lock that held `content`. A rename gives it to one process only; where another run was faster and
- * this is already its lock, it is put back.
+ * Removes the lock that held `content`. A rename gives it to one process only; where another run was faster
+ * and this is already its lock, it is put back.
  */
 async function removeStale(lockPath: string, content: string): Promise<void> {
   const aside = temporaryPath(lockPath);

@@ -9,7 +9,8 @@ export const LOCK_NAME = '.plmpress.lock';
 export const TURN_NAME = '.plmpress-pull.lock';
 
 /**
- * Runs `work` while this run holds the lock of `folder`, which exists. What runs that have ended have left there goes first.
+ * Runs `work` while this run holds the lock of `folder`, which exists. What runs that have ended have left
+ * there goes first.
  * @throws PressError `locked` where another run is at work there; `local-io` where the folder cannot be used.
  */
 export async function withLockedFolder<T>(folder: string, work: (lock: FileLock) => Promise<T>): Promise<T> {

@@ -7,8 +7,9 @@ const MODE = 0o600;
 const FLAGS = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);
 
 /**
- * Opens, for reading and writing, the file that an earlier run has left at `path`, or creates it. A link there, and a file
- * that has a second name elsewhere, is not this program's: it goes, and nothing is written through it.
+ * Opens, for reading and writing, the file that an earlier run has left at `path`, or creates it. A link
+ * there, and a file that has a second name elsewhere, is not this program's: it goes, and nothing is written
+ * through it.
  */
 export async function openOwn(path: string): Promise<FileHandle> {
   const stats = await lstat(path).catch((error: NodeJS.ErrnoException) => {

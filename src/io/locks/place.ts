@@ -8,7 +8,10 @@ export interface Place {
   readonly host: string;
   /** Digest that differs between places, 16 hex digits. */
   readonly place: string;
-  /** On Linux: the id of the boot, and the namespace as /proc spells it. Containers share the first, but not the second. */
+  /**
+   * On Linux: the id of the boot, and the namespace as /proc spells it. Containers share the first, but not
+   * the second.
+   */
   readonly boot?: string | undefined;
   readonly namespace?: string | undefined;
 }

@@ -11,8 +11,8 @@ const DIGEST_LENGTH = 64;
 const MAX_BYTES = 64_000_000;
 
 /**
- * Texts of one line each, which work called `key` appends as it gets on. A line tells by its digest that it is whole and
- * of the same work; from the first that is not on, nothing counts.
+ * Texts of one line each, which work called `key` appends as it gets on. A line tells by its digest that it
+ * is whole and of the same work; from the first that is not on, nothing counts.
  */
 export class Journal {
   /** What had been appended when it was opened. */
@@ -81,7 +81,9 @@ export class Journal {
     this.#end += line.length;
   }
 
-  /** A line that does not get to the disk does not count when it is found: no failure here is worth telling. */
+  /**
+   * A line that does not get to the disk does not count when it is found: no failure here is worth telling.
+   */
   async close(): Promise<void> {
     await this.#handle.close().catch(() => undefined);
   }

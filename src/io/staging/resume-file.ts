@@ -16,8 +16,8 @@ export class ResumeFile {
   }
 
   /**
-   * Fills the buffers and returns the step of the work called `key`; 0, with the buffers left alone, where there is no
-   * such file, or it is of other work or damaged. Throws local-io where the file cannot be read.
+   * Fills the buffers and returns the step of the work called `key`; 0, with the buffers left alone, where
+   * there is no such file, or it is of other work or damaged. Throws local-io where the file cannot be read.
    */
   async load(key: string, buffers: readonly Uint8Array[]): Promise<number> {
     const content = await this.#read();

@@ -36,7 +36,10 @@ export interface StagedFileOptions {
   readonly refusals: Refusals;
 }
 
-/** A file under a temporary name until it gets its final one, of its final size from the start. Holes are zeros. */
+/**
+ * A file under a temporary name until it gets its final one, of its final size from the start. Holes are
+ * zeros.
+ */
 export class StagedFile {
   readonly bytes: number;
   #name: string;
@@ -45,7 +48,10 @@ export class StagedFile {
   readonly #handle: FileHandle;
   readonly #refusals: Refusals;
   #open = true;
-  /** Whether the system has failed to make the content durable: what it gives back then may never have reached the disk. */
+  /**
+   * Whether the system has failed to make the content durable: what it gives back then may never have reached
+   * the disk.
+   */
   #isUnsure = false;
   #published: 'no' | 'new' | 'replaced' = 'no';
 
@@ -144,14 +150,19 @@ export class StagedFile {
     return this.#published === 'replaced';
   }
 
-  /** Removes the file, also under its final name unless it replaced another. Best effort: follows a failure. */
+  /**
+   * Removes the file, also under its final name unless it replaced another. Best effort: follows a failure.
+   */
   async discard(): Promise<void> {
     await this.#close();
     const where = { no: this.#temporaryPath, new: this.#finalPath, replaced: undefined }[this.#published];
     if (where !== undefined) await unlink(where).catch(() => undefined);
   }
 
-  /** Leaves the file where it was staged, for a later run, and nothing under its final name. Best effort, like `discard`. */
+  /**
+   * Leaves the file where it was staged, for a later run, and nothing under its final name. Best effort, like
+   * `discard`.
+   */
   async keep(): Promise<void> {
     if (this.#isUnsure) return this.discard();
     await this.#close();

@@ -44,8 +44,8 @@ export interface RecordFile {
   readonly name: string;
   readonly content: Uint8Array;
   /**
-   * What stands in its place while files get their names: the record that is there, nothing, or this content, which tells
-   * of no file that is about to be replaced.
+   * What stands in its place while files get their names: the record that is there, nothing, or this content,
+   * which tells of no file that is about to be replaced.
    */
   readonly meanwhile: 'as it is' | 'nothing' | Uint8Array;
 }
@@ -58,8 +58,8 @@ export interface StagedOutputOptions {
 }
 
 /**
- * Runs `work` on the locked folder, which is created where missing. Where `work` fails, its temporary files go,
- * and so does the folder if it was created.
+ * Runs `work` on the locked folder, which is created where missing. Where `work` fails, its temporary files
+ * go, and so does the folder if it was created.
  * @throws PressError `locked` where another run is at work there; `local-io` where the folder cannot be used.
  */
 export async function withStagedOutput<T>(
@@ -89,9 +89,9 @@ export async function withStagedOutput<T>(
 }
 
 /**
- * The files of one run: stage, write, seal, publish. Until `publish` only hidden temporary files exist, all in the folder
- * itself, where a run that is killed leaves nothing that the next one does not find; at every instant after, a final name
- * leads to nothing, to the old file or to the whole new one.
+ * The files of one run: stage, write, seal, publish. Until `publish` only hidden temporary files exist, all
+ * in the folder itself, where a run that is killed leaves nothing that the next one does not find; at every
+ * instant after, a final name leads to nothing, to the old file or to the whole new one.
  */
 export class StagedOutput {
   readonly folder: string;
@@ -136,9 +136,10 @@ export class StagedOutput {
   }
 
   /**
-   * Creates the temporary files; of work that is resumed, those that an earlier run has left hold what they held.
-   * @throws PressError `local-io` where a final name is taken without `force`, is no regular file or is an input,
-   * or where the disk has less space left than all files take.
+   * Creates the temporary files; of work that is resumed, those that an earlier run has left hold what they
+   * held.
+   * @throws PressError `local-io` where a final name is taken without `force`, is no regular file or is an
+   * input, or where the disk has less space left than all files take.
    */
   async stage(files: readonly OutputFile[], options: ReplaceOptions): Promise<void> {
     this.#options = options;
@@ -161,7 +162,10 @@ export class StagedOutput {
     await this.#files.get(name)!.write(bytes, offset);
   }
 
-  /** Makes files durable and hashes what the disk gives back, by which some get their names. In the order of the names. */
+  /**
+   * Makes files durable and hashes what the disk gives back, by which some get their names. In the order of
+   * the names.
+   */
   async seal({ names = [...this.#files.keys()], ...options }: SealOptions = {}): Promise<FileDigest[]> {
     const digests: FileDigest[] = [];
     for (const staged of names) {
@@ -181,8 +185,9 @@ export class StagedOutput {
   }
 
   /**
-   * Gives every sealed file its final name, `record` last. A record that would describe replaced files makes room
-   * first, so that no record ever disagrees with the files beside it. Without a record, only one file is whole or absent.
+   * Gives every sealed file its final name, `record` last. A record that would describe replaced files makes
+   * room first, so that no record ever disagrees with the files beside it. Without a record, only one file is
+   * whole or absent.
    */
   async publish(record?: RecordFile): Promise<void> {
     if (record === undefined) {
@@ -303,7 +308,9 @@ export class StagedOutput {
     return path.join(this.folder, ...name.split('/'));
   }
 
-  /** A file of which an interrupted run had got as far as its final name goes back to where the others are. */
+  /**
+   * A file of which an interrupted run had got as far as its final name goes back to where the others are.
+   */
   async #takeBack(index: number, { name, nameOf }: OutputFile): Promise<void> {
     const sha256 = await this.#staging?.missing(index);
     if (sha256 === undefined) return;

@@ -10,8 +10,8 @@ const JOURNAL_NAME = 'journal';
 const SEALS_NAME = 'seals';
 
 /**
- * Where the files of a run lie until they are whole, if a later run is to go on with them: under numbers, so that nothing
- * that is found there leads anywhere else.
+ * Where the files of a run lie until they are whole, if a later run is to go on with them: under numbers, so
+ * that nothing that is found there leads anywhere else.
  */
 export class StagingFolder {
   /** What the work has done; the content of its lines is up to the work. */
@@ -32,8 +32,8 @@ export class StagingFolder {
   }
 
   /**
-   * Opens that of `output`, or makes it. What other work than `key` has left there goes, and what work has left that was
-   * complete. The caller holds the lock of the folder. Throws local-io.
+   * Opens that of `output`, or makes it. What other work than `key` has left there goes, and what work has
+   * left that was complete. The caller holds the lock of the folder. Throws local-io.
    */
   static async open(output: string, key: string): Promise<StagingFolder> {
     const folder = path.join(output, STAGING_NAME);
@@ -84,7 +84,10 @@ export class StagingFolder {
     await this.#seals.append(`${RECORD} ${record}`);
   }
 
-  /** SHA-256 of a file that had been whole and lies here no more: it has its name, if the run was not stopped before. */
+  /**
+   * SHA-256 of a file that had been whole and lies here no more: it has its name, if the run was not stopped
+   * before.
+   */
   async missing(index: number): Promise<string | undefined> {
     const sha256 = this.#sealed.get(`${index}`);
     return sha256 === undefined || (await exists(this.pathOf(index))) ? undefined : sha256;
@@ -107,7 +110,10 @@ export const RECORD = 'record';
 /** The line of the seals that comes last, after its digest. */
 const SEALED_RECORD = new RegExp(`^[0-9a-f]{64} ${RECORD} [0-9a-f]{64}$`, 'm');
 
-/** What an output folder holds of an interrupted run that can go on: nothing, work called `key`, or other work. */
+/**
+ * What an output folder holds of an interrupted run that can go on: nothing, work called `key`, or other
+ * work.
+ */
 export async function findStaging(output: string, key: string): Promise<'nothing' | 'same' | 'other'> {
   const folder = path.join(output, STAGING_NAME);
   if (!(await isFolder(folder)) || (await isIdle(folder))) return 'nothing';
@@ -120,8 +126,8 @@ export async function removeStaging(output: string): Promise<void> {
 }
 
 /**
- * Removes that of a run that was killed before it had finished anything, or after it had finished all. Best effort, as
- * `removeStaging`. The caller holds the lock of the folder.
+ * Removes that of a run that was killed before it had finished anything, or after it had finished all. Best
+ * effort, as `removeStaging`. The caller holds the lock of the folder.
  */
 export async function removeIdleStaging(output: string): Promise<void> {
   const folder = path.join(output, STAGING_NAME);

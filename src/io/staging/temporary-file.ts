@@ -27,8 +27,9 @@ export interface Knowledge {
 }
 
 /**
- * Removes temporary files and folders in `folder` whose run has ended: its process is gone, its lock was taken over, or,
- * for a process elsewhere, the file has not changed for a lease. The caller holds the folder's lock.
+ * Removes temporary files and folders in `folder` whose run has ended: its process is gone, its lock was
+ * taken over, or, for a process elsewhere, the file has not changed for a lease. The caller holds the
+ * folder's lock.
  */
 export async function removeStaleTemporaries(folder: string, { since, ended }: Knowledge): Promise<void> {
   const names = await readdir(folder).catch((error) => {

@@ -5,8 +5,8 @@ import { withLockedFolder } from '../locks/locked-folder.ts';
 import { temporaryPath } from './temporary-file.ts';
 
 /**
- * Runs `work` with a hidden folder in `parent`, which goes in any case: at the end or, of a run that was killed, with the next that
- * holds the lock of `parent`, as this one does.
+ * Runs `work` with a hidden folder in `parent`, which goes in any case: at the end or, of a run that was
+ * killed, with the next that holds the lock of `parent`, as this one does.
  * @throws PressError as `withLockedFolder` does.
  */
 export function withTemporaryFolder<T>(

@@ -2,7 +2,10 @@ import path from 'node:path';
 import type { ReplaceOptions } from './replaceable.ts';
 import { withStagedOutput } from './staged-output.ts';
 
-/** Writes one file under the commit protocol: absent or whole. Throws `PressError` as `withStagedOutput` and `stage` do. */
+/**
+ * Writes one file under the commit protocol: absent or whole. Throws `PressError` as `withStagedOutput` and
+ * `stage` do.
+ */
 export async function writeFileWhole(
   file: string,
   content: Uint8Array,

@@ -77,7 +77,10 @@ function eliminateTile(triangle: usize, i: i32, from: i32, to: i32): void {
   }
 }
 
-/** Column j of a row: what the sums of pairs, and the last column of an odd number, leave of it over the pivot. */
+/**
+ * Column j of a row: what the sums of pairs, and the last column of an odd number, leave of it over the
+ * pivot.
+ */
 function finish(row: usize, lower: usize, j: i32, sums: v128): void {
   const at = (<usize>j) << 3;
   let sum = f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);

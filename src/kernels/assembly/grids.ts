@@ -1,6 +1,6 @@
 /**
- * Where the grids of the IQ schemes lie in shared memory, in bytes a value (src/kernels/layout.ts), and how rows of them
- * become weights. Twin of src/schemes/grid-rows.ts.
+ * Where the grids of the IQ schemes lie in shared memory, in bytes a value (src/kernels/layout.ts), and how
+ * rows of them become weights. Twin of src/schemes/grid-rows.ts.
  */
 export const IQ2_XXS_GRID: usize = 1024;
 export const IQ2_XS_GRID: usize = 3072;

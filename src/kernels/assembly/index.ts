@@ -1,4 +1,7 @@
-/** One export a kernel, each `(fields, scratch, first, end)`: runs tiles first .. end - 1 of the job at `fields`. */
+/**
+ * One export a kernel, each `(fields, scratch, first, end)`: runs tiles first .. end - 1 of the job at
+ * `fields`.
+ */
 export { add } from './add';
 export { attention } from './attention';
 export { columnSums } from './column-sums';

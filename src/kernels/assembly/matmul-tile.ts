@@ -1,6 +1,8 @@
 import { loadPartial, sumLanes } from './vector';
 
-/** Four decoded rows times every token: two tokens at a time, so that sums and operands fit in 16 registers. */
+/**
+ * Four decoded rows times every token: two tokens at a time, so that sums and operands fit in 16 registers.
+ */
 export function multiplyTile(
   w0: usize,
   w1: usize,

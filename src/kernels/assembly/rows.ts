@@ -117,8 +117,8 @@ export function floatsOfRow(scheme: i32, source: usize, scratch: usize, columns:
 }
 
 /**
- * Encodes `columns` floats at `source`; `scratch` is ENCODER_SCRATCH floats, aligned to 4 bytes only. `importance`
- * points at as many weights, or is 0.
+ * Encodes `columns` floats at `source`; `scratch` is ENCODER_SCRATCH floats, aligned to 4 bytes only.
+ * `importance` points at as many weights, or is 0.
  */
 export function encodeRow(
   scheme: i32,

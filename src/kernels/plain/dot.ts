@@ -1,6 +1,8 @@
 const { fround } = Math;
 
-/** Dot product in the lane order of the kernels: partial sums over i mod 4, added as (s0 + s1) + (s2 + s3). */
+/**
+ * Dot product in the lane order of the kernels: partial sums over i mod 4, added as (s0 + s1) + (s2 + s3).
+ */
 export function dot(a: Float32Array, b: Float32Array): number {
   const lanes = [0, 0, 0, 0];
   for (let i = 0; i < a.length; i++) {

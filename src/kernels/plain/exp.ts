@@ -4,9 +4,10 @@ const SCALE_WORDS = new Int32Array(SCALE.buffer);
 const HIGH_WORD = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 1 : 0;
 
 /**
- * e^x for x <= 0, rounded to f32: x = k ln 2 + r with |r| <= ln 2 / 2, then the Taylor polynomial of degree 8 in f64.
- * Its remainder, r^9/9! < 2.1e-10, is 1/280 of half an ulp of f32; k ln 2 errs by less than 2e-14. Written out because
- * `Math.exp` may differ from engine to engine. Below -104 even the smallest denormal is too large.
+ * e^x for x <= 0, rounded to f32: x = k ln 2 + r with |r| <= ln 2 / 2, then the Taylor polynomial of degree 8
+ * in f64. Its remainder, r^9/9! < 2.1e-10, is 1/280 of half an ulp of f32; k ln 2 errs by less than 2e-14.
+ * Written out because `Math.exp` may differ from engine to engine. Below -104 even the smallest denormal is
+ * too large.
  */
 export function expNegative(x: number): number {
   if (x < -104) return 0;

@@ -13,7 +13,7 @@ export interface TileRange {
 }
 
 /**
- * The readable twin of a WebAssembly kernel: same operations in the same order, so same bits. `Math.fround` stands
- * wherever the kernel rounds to f32.
+ * The readable twin of a WebAssembly kernel: same operations in the same order, so same bits. `Math.fround`
+ * stands wherever the kernel rounds to f32.
  */
 export type PlainKernel<K extends KernelName> = (thread: PlainThread, job: Job<K>, tiles: TileRange) => void;

@@ -5,7 +5,10 @@ import { type Extent, isFixed } from './extent.ts';
 import { isUnknown, type Sizes } from './sizes.ts';
 import type { ValueType } from './value-type.ts';
 
-/** A node with the types of its inputs: what operators infer from, in a model that is checked and in one that runs. */
+/**
+ * A node with the types of its inputs: what operators infer from, in a model that is checked and in one that
+ * runs.
+ */
 export class Call {
   readonly node: Node;
   readonly inputs: readonly (ValueType | undefined)[];
@@ -85,7 +88,10 @@ export class Call {
     return axis < 0 ? axis + rank : axis;
   }
 
-  /** Elements of an input, all of them plain numbers; undefined where they are not known before the model runs. */
+  /**
+   * Elements of an input, all of them plain numbers; undefined where they are not known before the model
+   * runs.
+   */
   constants(index: number): readonly number[] | undefined {
     const contents = this.inputs[index]?.contents;
     return contents?.every(isFixed) ? contents : undefined;

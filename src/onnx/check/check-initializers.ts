@@ -3,8 +3,8 @@ import { ELEMENT_TYPES, type ExternalData, type Initializer, isExternal } from '
 import { initializerBytes } from './value-type.ts';
 
 /**
- * Constants have as many bytes as their shape says, and those in files lie in files of the folder, each in its own
- * place.
+ * Constants have as many bytes as their shape says, and those in files lie in files of the folder, each in
+ * its own place.
  */
 export function checkInitializers(initializers: readonly Initializer[]): void {
   for (const initializer of initializers) checkInitializer(initializer);

@@ -10,10 +10,11 @@ const IR_VERSION = 10;
 const OPSETS: Readonly<Record<Domain, number>> = { '': 21, 'com.microsoft': 1 };
 
 /**
- * Holds a model to the rules of ONNX and to those of its operators, as far as they can be told without reading weights:
- * versions, unique names, topological order, known operators with their attributes, types and shapes of all values for
- * all sizes of the named dimensions, and constants of the right length in files of the folder. What nothing reads is a
- * fault too: only a mistake leaves it there. Throws `invalid-input` that names the node or value.
+ * Holds a model to the rules of ONNX and to those of its operators, as far as they can be told without
+ * reading weights: versions, unique names, topological order, known operators with their attributes, types
+ * and shapes of all values for all sizes of the named dimensions, and constants of the right length in files
+ * of the folder. What nothing reads is a fault too: only a mistake leaves it there. Throws `invalid-input`
+ * that names the node or value.
  */
 export function checkModel(model: OnnxModel): void {
   checkVersions(model);

@@ -1,10 +1,13 @@
 /**
- * Sizes and indices in a graph that may hang on sizes known only when it runs: integers, or polynomials of named sizes
- * with integer coefficients, so that a concatenation of `past` and `new` positions has past + new of them.
+ * Sizes and indices in a graph that may hang on sizes known only when it runs: integers, or polynomials of
+ * named sizes with integer coefficients, so that a concatenation of `past` and `new` positions has past + new
+ * of them.
  */
 export type Extent = number | Polynomial;
 
-/** Coefficients by the names that are multiplied, sorted, with '' for the constant term. No coefficient is 0. */
+/**
+ * Coefficients by the names that are multiplied, sorted, with '' for the constant term. No coefficient is 0.
+ */
 export class Polynomial {
   readonly terms: ReadonlyMap<string, number>;
 

@@ -15,8 +15,8 @@ export interface InferredModel {
 }
 
 /**
- * Throws `invalid-input` at the first node that reads what is not there yet or what does not fit its operator, or that
- * gives another output than the graph declares.
+ * Throws `invalid-input` at the first node that reads what is not there yet or what does not fit its
+ * operator, or that gives another output than the graph declares.
  */
 export function inferModel({ graph }: OnnxModel): InferredModel {
   const types = new Map<string, ValueType>();

@@ -4,8 +4,9 @@ import { type Extent, equal, nameOf, namesIn, Polynomial, substitute } from './e
 const UNKNOWN = '?';
 
 /**
- * What is known of the named sizes of one graph. Names stand for independent sizes, with one exception: a name may turn
- * out to be the sum of others, as the positions that a mask covers are those of the cache and the new ones.
+ * What is known of the named sizes of one graph. Names stand for independent sizes, with one exception: a
+ * name may turn out to be the sum of others, as the positions that a mask covers are those of the cache and
+ * the new ones.
  */
 export class Sizes {
   readonly #sums = new Map<string, Extent>();

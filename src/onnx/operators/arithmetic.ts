@@ -6,8 +6,8 @@ import { elementCount, newElements } from '../value.ts';
 import type { Execution, Operator } from './operator.ts';
 
 /**
- * The operators of JavaScript do the same to the bigints of int64 as to numbers; storing wraps and rounds as the type
- * does.
+ * The operators of JavaScript do the same to the bigints of int64 as to numbers; storing wraps and rounds as
+ * the type does.
  */
 type Binary<Result> = (a: number, b: number) => Result;
 

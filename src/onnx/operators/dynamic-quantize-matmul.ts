@@ -8,8 +8,8 @@ const { fround } = Math;
 const UINT8_MAX = 255;
 
 /**
- * A B for A [..., K] in floats and B [K, N] in uint8 with a scale and a zero point a column. A is rounded to uint8 by one
- * scale and zero point, as DynamicQuantizeLinear does.
+ * A B for A [..., K] in floats and B [K, N] in uint8 with a scale and a zero point a column. A is rounded to
+ * uint8 by one scale and zero point, as DynamicQuantizeLinear does.
  */
 export const dynamicQuantizeMatmul: Operator = {
   inputs: [4, 4],

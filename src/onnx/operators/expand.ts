@@ -2,7 +2,9 @@ import { isFixed } from '../check/extent.ts';
 import { broadcastStrides, gatherStrided } from '../strided.ts';
 import type { Operator } from './operator.ts';
 
-/** Repeated along axes of one element, until it has a shape that both it and the second input broadcast to. */
+/**
+ * Repeated along axes of one element, until it has a shape that both it and the second input broadcast to.
+ */
 export const expand: Operator = {
   inputs: [2, 2],
   outputs: [1, 1],

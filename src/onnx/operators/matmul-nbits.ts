@@ -14,8 +14,8 @@ const SIZE = {
 } as const;
 
 /**
- * x W^T, where W [N, K] is stored as codes [N, blocks, bytes of a block], low bits first, and a scale per block: a weight is
- * (code - 2^(bits-1)) * scale.
+ * x W^T, where W [N, K] is stored as codes [N, blocks, bytes of a block], low bits first, and a scale per
+ * block: a weight is (code - 2^(bits-1)) * scale.
  */
 export const matmulNBits: Operator = {
   inputs: [3, 3],
@@ -78,8 +78,9 @@ export const matmulNBits: Operator = {
 };
 
 /**
- * What MLAS multiplies with at accuracy level 4: each block of a row in int8, its largest magnitude 127. It multiplies the
- * integers exactly and the scales in f32, so products of the rounded values agree with it but for roundings of sums.
+ * What MLAS multiplies with at accuracy level 4: each block of a row in int8, its largest magnitude 127. It
+ * multiplies the integers exactly and the scales in f32, so products of the rounded values agree with it but
+ * for roundings of sums.
  */
 function roundActivations(x: Float32Array, width: number, blockSize: number): Float32Array {
   const rounded = new Float32Array(x.length);

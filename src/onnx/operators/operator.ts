@@ -26,8 +26,9 @@ export interface Execution {
 }
 
 /**
- * What ONNX Runtime's CPU provider does with float16: `moves` its bits, `computes` on it and so rounds what it gives,
- * `widens` what it takes to f32 and gives f32, which is only rounded where a kernel of float16 takes it, or `casts`.
+ * What ONNX Runtime's CPU provider does with float16: `moves` its bits, `computes` on it and so rounds what
+ * it gives, `widens` what it takes to f32 and gives f32, which is only rounded where a kernel of float16
+ * takes it, or `casts`.
  */
 export type HalfKernel = 'moves' | 'computes' | 'widens' | 'casts';
 

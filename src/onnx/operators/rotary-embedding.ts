@@ -3,8 +3,8 @@ import { elementCount } from '../value.ts';
 import { FLOATS, type Operator } from './operator.ts';
 
 /**
- * Rotates pairs of values of [batch, heads, positions, D] by the angles of their positions, whose cosines and sines are
- * [positions, D / 2].
+ * Rotates pairs of values of [batch, heads, positions, D] by the angles of their positions, whose cosines and
+ * sines are [positions, D / 2].
  */
 export const rotaryEmbedding: Operator = {
   inputs: [4, 4],

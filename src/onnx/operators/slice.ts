@@ -8,7 +8,8 @@ import type { Operator } from './operator.ts';
 const TO_THE_END = 2 ** 31 - 1;
 
 /**
- * The part between `starts` and `ends` along `axes`; negative ones count from the end, those beyond it are moved to it.
+ * The part between `starts` and `ends` along `axes`; negative ones count from the end, those beyond it are
+ * moved to it.
  */
 export const slice: Operator = {
   inputs: [4, 4],

@@ -18,8 +18,8 @@ export async function scalesAreHalves(scales: Initializer, read: ReadInitializer
 }
 
 /**
- * Brings codes and scales to `area`: as Q4_0 or Q8_0, whose codes stand for the same integers, a scale every 32 weights;
- * or decoded to F32.
+ * Brings codes and scales to `area`: as Q4_0 or Q8_0, whose codes stand for the same integers, a scale every
+ * 32 weights; or decoded to F32.
  */
 export async function loadBlocks(
   request: BlocksRequest,

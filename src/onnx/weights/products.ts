@@ -4,7 +4,8 @@ import type { Pointer } from '../../kernels/memory.ts';
 import type { StoredMatrix } from './stored-matrix.ts';
 
 /**
- * Room for activations on their way through a kernel: enough tokens at once that decoding the weights does not count.
+ * Room for activations on their way through a kernel: enough tokens at once that decoding the weights does
+ * not count.
  */
 const LEAST_SCRATCH = 16 << 20;
 /** Room for factors that are no constants, such as keys and values of a cache. */
@@ -25,12 +26,17 @@ export class Products {
     this.#factor = compute.alloc(FACTOR_BYTES);
   }
 
-  /** Working memory that products need if rows and columns of a stored matrix are `widest` together at most. */
+  /**
+   * Working memory that products need if rows and columns of a stored matrix are `widest` together at most.
+   */
   static scratchBytes(widest: number): number {
     return activationBytes(widest) + FACTOR_BYTES;
   }
 
-  /** y[t, r] = sum over c of x[t, c] * W[r, c], for rows x of `depth` values, in the kernels' order of additions. */
+  /**
+   * y[t, r] = sum over c of x[t, c] * W[r, c], for rows x of `depth` values, in the kernels' order of
+   * additions.
+   */
   multiply(x: Float32Array, depth: number, matrix: StoredMatrix, y: Float32Array): void {
     this.#run(x, depth, matrix, y, matrix.rows);
   }

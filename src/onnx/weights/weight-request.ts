@@ -6,8 +6,8 @@ export type ReadInitializer = (initializer: Initializer, into: Uint8Array) => Pr
 /** What operators may know of constants before anything is read. */
 export interface Constants {
   /**
-   * The initializer whose elements a value has, in the same order, or with the last two axes exchanged; undefined for
-   * values that are computed otherwise.
+   * The initializer whose elements a value has, in the same order, or with the last two axes exchanged;
+   * undefined for values that are computed otherwise.
    */
   source(value: string): ConstantSource | undefined;
 }

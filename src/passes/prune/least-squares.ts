@@ -4,18 +4,19 @@ import { factorInPlace, rowStart, solveRow } from '../rounding/cholesky.ts';
 /** What the kept columns take over from the removed ones, and what cannot be taken over. */
 export interface Repair {
   /**
-   * A = C_RK (C_KK + lambda I)^-1, a row of `kept` values for each removed neuron: W_K + W_R A is the least-squares fit of
-   * W h on the kept neurons.
+   * A = C_RK (C_KK + lambda I)^-1, a row of `kept` values for each removed neuron: W_K + W_R A is the
+   * least-squares fit of W h on the kept neurons.
    */
   readonly correction: Float32Array;
   readonly lambda: number;
 }
 
 /**
- * Solves for the repair of a layer by a Cholesky factorization in place. `triangle` holds the second moments C = E[h h^T] of
- * the kept neurons, then of the removed ones: a lower triangle row by row. Its rows of removed neurons hold, up to
- * column `kept`, L_RK afterwards, where C_RK (C_KK + lambda I)^-1 C_KR = L_RK L_RK^T. lambda is `damping` times the mean
- * of the diagonal of C_KK (SlimGPT, arXiv 2412.18110, section 3.2; FASP, arXiv 2501.09412). Ends by `signal`.
+ * Solves for the repair of a layer by a Cholesky factorization in place. `triangle` holds the second moments
+ * C = E[h h^T] of the kept neurons, then of the removed ones: a lower triangle row by row. Its rows of
+ * removed neurons hold, up to column `kept`, L_RK afterwards, where C_RK (C_KK + lambda I)^-1 C_KR = L_RK
+ * L_RK^T. lambda is `damping` times the mean of the diagonal of C_KK (SlimGPT, arXiv 2412.18110, section 3.2;
+ * FASP, arXiv 2501.09412). Ends by `signal`.
  */
 export async function leastSquares(
   triangle: Float64Array,

@@ -10,7 +10,10 @@ const MEASURED_ROWS = 256;
 /** z of 95 % on one side. */
 const Z = 1.6449;
 
-/** Upper end, at 95 %, of the rate of what was seen `hits` times in `trials` (Wilson, 1927); 2.7 / trials for none. */
+/**
+ * Upper end, at 95 %, of the rate of what was seen `hits` times in `trials` (Wilson, 1927); 2.7 / trials for
+ * none.
+ */
 export function rateBound(hits: number, trials: number): number {
   const rate = hits / trials;
   const spread = Z * Math.sqrt((rate * (1 - rate)) / trials + (Z / (2 * trials)) ** 2);
@@ -32,8 +35,9 @@ export interface Loss {
 }
 
 /**
- * Mean square of the error of the FFN's output, as part of that of the output, over the tokens of the calibration:
- * w C_RR w^T for what a row w of down_proj gives its removed neurons, less what the kept ones or a bias take over.
+ * Mean square of the error of the FFN's output, as part of that of the output, over the tokens of the
+ * calibration: w C_RR w^T for what a row w of down_proj gives its removed neurons, less what the kept ones or
+ * a bias take over.
  */
 export async function relativeLoss(loss: Loss, signal?: AbortSignal): Promise<number> {
   const { down, neurons, removed } = loss;

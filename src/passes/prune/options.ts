@@ -1,8 +1,8 @@
 import { SCORES } from './scores.ts';
 
 /**
- * What makes up for removed neurons. `least-squares`: columns of down_proj that fit its output best without them. `bias`: their
- * mean, as a vector (FLAP, arXiv 2312.11983). `none`: nothing.
+ * What makes up for removed neurons. `least-squares`: columns of down_proj that fit its output best without
+ * them. `bias`: their mean, as a vector (FLAP, arXiv 2312.11983). `none`: nothing.
  */
 export const COMPENSATIONS = ['least-squares', 'bias', 'none'] as const;
 

@@ -17,8 +17,8 @@ import { chooseWidths } from './widths.ts';
 const NAME = 'prune-ffn';
 
 /**
- * Removes neurons of the FFN: rows of up_proj and columns of down_proj. Without `ratio`, `width` or `budget` only neurons go that
- * no token of the calibration set off.
+ * Removes neurons of the FFN: rows of up_proj and columns of down_proj. Without `ratio`, `width` or `budget`
+ * only neurons go that no token of the calibration set off.
  */
 export const pruneFfn = {
   name: NAME,
@@ -122,7 +122,9 @@ async function rankLayer(
   };
 }
 
-/** Predicted error where the first 0, 1, … of the ranking go: as if they fired independently of each other. */
+/**
+ * Predicted error where the first 0, 1, … of the ranking go: as if they fired independently of each other.
+ */
 function accumulated(losses: Float64Array, ranking: Int32Array, { outputSquares }: NeuronStatistics) {
   const output = outputSquares.reduce((sum, square) => sum + square, 0);
   const sums = new Float64Array(ranking.length + 1);

@@ -3,7 +3,9 @@ import { layerGgufName } from '../../core/names.ts';
 import type { Statistics } from '../../core/statistics.ts';
 import { leastSquares, type Repair } from './least-squares.ts';
 
-/** Bytes of repairs that are kept between being measured and being used; those beyond are solved for again. */
+/**
+ * Bytes of repairs that are kept between being measured and being used; those beyond are solved for again.
+ */
 const KEPT_REPAIR_BYTES = 128 << 20;
 
 /** A layer and which of its neurons stay. */

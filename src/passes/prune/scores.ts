@@ -1,9 +1,10 @@
 import type { NeuronStatistics } from '../../core/statistics.ts';
 
 /**
- * What ranks the neurons of a layer; those of the lowest rank go. `firing`: how many tokens set it off. `wanda`:
- * E[h^2] |w|^2, w the neuron's column of down_proj (after Wanda, arXiv 2306.11695). `fluctuation`: Var[h] |w|^2, what is lost
- * where a bias makes up for the mean (FLAP, arXiv 2312.11983). `random`: nothing, as a yardstick for the others.
+ * What ranks the neurons of a layer; those of the lowest rank go. `firing`: how many tokens set it off.
+ * `wanda`: E[h^2] |w|^2, w the neuron's column of down_proj (after Wanda, arXiv 2306.11695). `fluctuation`:
+ * Var[h] |w|^2, what is lost where a bias makes up for the mean (FLAP, arXiv 2312.11983). `random`: nothing,
+ * as a yardstick for the others.
  */
 export const SCORES = ['firing', 'wanda', 'fluctuation', 'random'] as const;
 

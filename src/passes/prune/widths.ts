@@ -1,4 +1,7 @@
-/** How many neurons shall go. Of `ratio`, `width` and `budget` one at most is above 0; none: those that never fired. */
+/**
+ * How many neurons shall go. Of `ratio`, `width` and `budget` one at most is above 0; none: those that never
+ * fired.
+ */
 export interface WidthOptions {
   /** Part of the neurons that go. */
   readonly ratio: number;
@@ -16,7 +19,9 @@ export interface WidthOptions {
 export interface LayerLosses {
   /** Neurons that no token set off. */
   readonly silent: number;
-  /** Predicted error where the neurons of lowest score go, from 0 of them up to all: `neurons + 1` numbers. */
+  /**
+   * Predicted error where the neurons of lowest score go, from 0 of them up to all: `neurons + 1` numbers.
+   */
   readonly losses: Float64Array;
 }
 

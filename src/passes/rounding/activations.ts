@@ -13,8 +13,8 @@ import {
 export type Activations = Pick<Model, 'importances' | 'statistics'>;
 
 /**
- * The same activations where the inputs of a matrix have been multiplied by `factors`, one per column; inputs of several heads
- * by the same ones. `matrix` is a GGUF name.
+ * The same activations where the inputs of a matrix have been multiplied by `factors`, one per column; inputs
+ * of several heads by the same ones. `matrix` is a GGUF name.
  */
 export function scaleInputs(activations: Activations, matrix: string, factors: Float32Array): Activations {
   const { importances, statistics } = activations;

@@ -7,8 +7,8 @@ import { formatCounted } from '../../core/text/format.ts';
 import { feedbackOf, shareOfChance } from './feedback.ts';
 
 /**
- * How hard to try. `fast`: each block is rounded by itself, weighed by importances where there are any. `best`: with error
- * feedback, which takes second moments of the inputs of every matrix that is rounded.
+ * How hard to try. `fast`: each block is rounded by itself, weighed by importances where there are any.
+ * `best`: with error feedback, which takes second moments of the inputs of every matrix that is rounded.
  */
 export const QUALITIES = ['fast', 'best'] as const;
 
@@ -18,7 +18,10 @@ export type Quality = (typeof QUALITIES)[number];
 export interface CalibratedRounding {
   /** What a person should know, one line each. */
   readonly notes: readonly string[];
-  /** Weights of squared errors, one per column; undefined where nothing is known. `columns`: those that pad rows included. */
+  /**
+   * Weights of squared errors, one per column; undefined where nothing is known. `columns`: those that pad
+   * rows included.
+   */
   importances(slot: TensorSlot, columns?: number): Float32Array | undefined;
   /** Error feedback, if it is wanted and the slot is one matrix; `columns` as above. */
   feedback(slot: TensorSlot, columns?: number): Feedback | undefined;
@@ -27,18 +30,21 @@ export interface CalibratedRounding {
 /** Matrices that share their inputs with another, whose statistics are kept. */
 const TWINS: Partial<Record<Role, LayerRole>> = { kv_a_proj_with_mqa: 'q_proj' };
 
-/** Tokens that the mean over all channels counts for beside those that were read: a few may not leave a channel out. */
+/**
+ * Tokens that the mean over all channels counts for beside those that were read: a few may not leave a
+ * channel out.
+ */
 const PRIOR_TOKENS = 256;
 
 /**
- * A tied embedding is looked up too, where every column is worth the same: as much as this share of the mean of its moments
- * as a head. Tried on plm-tiny: 0.1 to 1 are alike, 0 and 10 cost 10 and 20 % more.
+ * A tied embedding is looked up too, where every column is worth the same: as much as this share of the mean
+ * of its moments as a head. Tried on plm-tiny: 0.1 to 1 are alike, 0 and 10 cost 10 and 20 % more.
  */
 const LOOK_UP_SHARE = 0.3;
 
 /**
- * @throws PressError, of its functions: invalid-input where an entry has not one value per column: it is of another model; usage
- * where `best` lacks second moments.
+ * @throws PressError, of its functions: invalid-input where an entry has not one value per column: it is of
+ * another model; usage where `best` lacks second moments.
  */
 export function calibratedRounding(model: Model, quality: Quality): CalibratedRounding {
   const { importances, statistics, config } = model;

@@ -1,8 +1,9 @@
 import { Turns } from '../../core/jobs/turns.ts';
 
 /**
- * Factors the first `count` rows of a lower triangle of second moments, C + lambda I = L L^T, in place, and returns lambda:
- * `damping` times the mean of the diagonal (GPTQ, arXiv 2210.17323, section 3.3). Ends by `signal`.
+ * Factors the first `count` rows of a lower triangle of second moments, C + lambda I = L L^T, in place, and
+ * returns lambda: `damping` times the mean of the diagonal (GPTQ, arXiv 2210.17323, section 3.3). Ends by
+ * `signal`.
  */
 export async function factorInPlace(
   triangle: Float64Array,
@@ -31,8 +32,8 @@ export function leastPivot(lambda: number): number {
 }
 
 /**
- * Factors the first `count` rows into L L^T, in place. What rounding leaves of a pivot is `least` at least. Ends by
- * `signal`.
+ * Factors the first `count` rows into L L^T, in place. What rounding leaves of a pivot is `least` at least.
+ * Ends by `signal`.
  */
 export async function factor(
   triangle: Float64Array,
@@ -58,7 +59,9 @@ export function solveRow(triangle: Float64Array, row: number, count: number): vo
   }
 }
 
-/** Four partial sums keep the processor busy; their order is fixed, so that results are the same everywhere. */
+/**
+ * Four partial sums keep the processor busy; their order is fixed, so that results are the same everywhere.
+ */
 function dot(values: Float64Array, a: number, b: number, count: number): number {
   let [s0, s1, s2, s3] = [0, 0, 0, 0];
   let k = 0;

@@ -15,18 +15,19 @@ export interface FeedbackOptions {
 }
 
 /**
- * Moments of few tokens hold correlations that the next text has not: as large a share of them as n channels have more unknowns
- * than tokens (shrinkage, in the manner of Ledoit and Wolf 2004). On plm-tiny 10 tokens then do no harm, and 53,000 give what they
- * give without.
+ * Moments of few tokens hold correlations that the next text has not: as large a share of them as n channels
+ * have more unknowns than tokens (shrinkage, in the manner of Ledoit and Wolf 2004). On plm-tiny 10 tokens
+ * then do no harm, and 53,000 give what they give without.
  */
 export function shareOfChance(channels: number, tokens: number): number {
   return channels / (channels + tokens);
 }
 
 /**
- * Feedback for a matrix whose inputs have the second moments H: with H + lambda I = (I + U) D (I + U)^T, U strictly upper, column
- * k takes over U[j, k] of the error of column j, which leaves the least squared error of the products that is to be had column
- * by column (LDLQ, arXiv 2307.13304, theorem 1; GPTQ computes the same). Columns behind the moments are padding, and take over nothing.
+ * Feedback for a matrix whose inputs have the second moments H: with H + lambda I = (I + U) D (I + U)^T, U
+ * strictly upper, column k takes over U[j, k] of the error of column j, which leaves the least squared error
+ * of the products that is to be had column by column (LDLQ, arXiv 2307.13304, theorem 1; GPTQ computes the
+ * same). Columns behind the moments are padding, and take over nothing.
  */
 export function feedbackOf({ size, triangle }: Moments, options: FeedbackOptions = {}): Feedback {
   const { columns = size, chance = 0, flat = 0 } = options;

@@ -15,9 +15,10 @@ const READ_BYTES = 256 << 10;
 export type RowRewrite = (values: Float32Array, first: number) => void;
 
 /**
- * A tensor of F32 whose rows are those of `source`, decoded and rewritten when they are read, in groups of `groupRows`
- * rows. `prepare` runs once, before the first read. Rounding to another scheme is left to the exporter, which knows
- * the one that is wanted. Beside the caller's memory it holds `READ_BYTES` of stored rows, one row step at least.
+ * A tensor of F32 whose rows are those of `source`, decoded and rewritten when they are read, in groups of
+ * `groupRows` rows. `prepare` runs once, before the first read. Rounding to another scheme is left to the
+ * exporter, which knows the one that is wanted. Beside the caller's memory it holds `READ_BYTES` of stored
+ * rows, one row step at least.
  */
 export function rewriteRows(
   source: Tensor,
@@ -57,7 +58,10 @@ export function rewriteRows(
 /** Makes a row of other columns: fills `into` from the decoded row `values`. */
 export type RowProjection = (values: Float32Array, into: Float32Array) => void;
 
-/** A tensor of F32 with `columns` columns, each of whose rows is made of one row of `source`; see `rewriteRows`. */
+/**
+ * A tensor of F32 with `columns` columns, each of whose rows is made of one row of `source`; see
+ * `rewriteRows`.
+ */
 export function projectRows(
   source: Tensor,
   columns: number,
@@ -79,7 +83,10 @@ export function projectRows(
   };
 }
 
-/** Decoded rows one by one, each until the next is asked for. Holds `READ_BYTES` of stored rows, one row step at least. */
+/**
+ * Decoded rows one by one, each until the next is asked for. Holds `READ_BYTES` of stored rows, one row step
+ * at least.
+ */
 export async function* decodedRows(
   source: Tensor,
   range: RowRange = { first: 0, count: rowCount(source) },

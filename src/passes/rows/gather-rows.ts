@@ -4,8 +4,8 @@ import { rowBytes, type Tensor } from '../../core/tensor.ts';
 const READ_BYTES = 256 << 10;
 
 /**
- * A tensor whose row `r` is row `order[r]` of `source`. The rows of a range are read in the order of the source, in runs of
- * at most `READ_BYTES`, which is all the memory beside the caller's.
+ * A tensor whose row `r` is row `order[r]` of `source`. The rows of a range are read in the order of the
+ * source, in runs of at most `READ_BYTES`, which is all the memory beside the caller's.
  */
 export function gatherRows(source: Tensor, order: Int32Array): Tensor {
   const bytes = rowBytes(source);

@@ -1,7 +1,7 @@
 /**
- * An orthogonal matrix H D of any size, applied to `count` vectors at once: random signs D, then a Walsh-Hadamard
- * transform of every run of the largest power of two that divides the size, scaled to keep lengths. Element i of vector
- * k lies at `values[i * stride + k]`.
+ * An orthogonal matrix H D of any size, applied to `count` vectors at once: random signs D, then a
+ * Walsh-Hadamard transform of every run of the largest power of two that divides the size, scaled to keep
+ * lengths. Element i of vector k lies at `values[i * stride + k]`.
  */
 export function rotate(
   values: Float32Array,

@@ -3,8 +3,8 @@ import type { Model } from '../../core/model.ts';
 import { runPasses } from '../run.ts';
 
 /**
- * The model with kv_b_proj in another form, that of checkpoints where `form` is undefined. What has been multiplied into other
- * matrices stays there.
+ * The model with kv_b_proj in another form, that of checkpoints where `form` is undefined. What has been
+ * multiplied into other matrices stays there.
  */
 export function inKvBForm(model: Model, form: KvBForm | undefined, signal?: AbortSignal): Promise<Model> {
   const from = model.config.kvBForm;

@@ -4,9 +4,9 @@ import { columnCount, type RowRange, roundedScheme, rowBytes, type Tensor } from
 import { codecOf } from '../../schemes/index.ts';
 
 /**
- * k_b_proj [heads, kv_lora_rank, nope]: of every head's rows of kv_b_proj the nope rows, transposed. Floats keep
- * their scheme; blocks, which lie along rows, are decoded to F32. Rows are read by heads, and whole heads of
- * kv_b_proj with them, so that a file is still read front to back.
+ * k_b_proj [heads, kv_lora_rank, nope]: of every head's rows of kv_b_proj the nope rows, transposed. Floats
+ * keep their scheme; blocks, which lie along rows, are decoded to F32. Rows are read by heads, and whole
+ * heads of kv_b_proj with them, so that a file is still read front to back.
  */
 export function transposedKeyRows(kvB: Tensor, name: string, config: PlmConfig): Tensor {
   const { numAttentionHeads, kvLoraRank, qkNopeHeadDim } = config;
@@ -55,9 +55,9 @@ export function valueRows(kvB: Tensor, name: string, config: PlmConfig): Tensor 
 }
 
 /**
- * kv_b_proj [heads * (nope + v), kv_lora_rank] of its parts, the inverse of the two above. Floats of one scheme keep it; all
- * else is decoded to F32, for blocks of k_b_proj run across rows of kv_b_proj. Read by whole heads, of which one of each part
- * is held beside the caller's memory.
+ * kv_b_proj [heads * (nope + v), kv_lora_rank] of its parts, the inverse of the two above. Floats of one
+ * scheme keep it; all else is decoded to F32, for blocks of k_b_proj run across rows of kv_b_proj. Read by
+ * whole heads, of which one of each part is held beside the caller's memory.
  */
 export function joinedRows(kB: Tensor, vB: Tensor, name: string, config: PlmConfig): Tensor {
   const { numAttentionHeads, kvLoraRank, qkNopeHeadDim, vHeadDim } = config;

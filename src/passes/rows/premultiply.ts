@@ -3,9 +3,9 @@ import { columnCount, roundedScheme, type Tensor } from '../../core/tensor.ts';
 import { readFloatRows } from './float-rows.ts';
 
 /**
- * F32 [heads * (kv_lora_rank + rope), columns]: of every head of `query` [heads * (nope + rope), columns] the nope rows,
- * multiplied from the left with its W_UK^T in `kB` [heads, kv_lora_rank, nope], then the rope rows as they are. It is
- * read by whole heads and holds one head of both beside the caller's memory.
+ * F32 [heads * (kv_lora_rank + rope), columns]: of every head of `query` [heads * (nope + rope), columns] the
+ * nope rows, multiplied from the left with its W_UK^T in `kB` [heads, kv_lora_rank, nope], then the rope rows
+ * as they are. It is read by whole heads and holds one head of both beside the caller's memory.
  */
 export function premultiplyQuery(query: Tensor, kB: Tensor, config: PlmConfig): Tensor {
   const { numAttentionHeads: heads, kvLoraRank, qkNopeHeadDim: nope, qkRopeHeadDim: rope } = config;
@@ -35,9 +35,9 @@ export function premultiplyQuery(query: Tensor, kB: Tensor, config: PlmConfig): 
 }
 
 /**
- * F32 [hidden, heads * kv_lora_rank]: the columns of every head of `output` [hidden, heads * v], multiplied from the
- * right with its W_UV in `vB` [heads, v, kv_lora_rank]. Beside the caller's memory it holds the rows of `output` that are
- * read and W_UV of one head: all of `vB` is read for every range.
+ * F32 [hidden, heads * kv_lora_rank]: the columns of every head of `output` [hidden, heads * v], multiplied
+ * from the right with its W_UV in `vB` [heads, v, kv_lora_rank]. Beside the caller's memory it holds the rows
+ * of `output` that are read and W_UV of one head: all of `vB` is read for every range.
  */
 export function premultiplyOutput(output: Tensor, vB: Tensor, config: PlmConfig): Tensor {
   const { numAttentionHeads: heads, kvLoraRank, hiddenSize, vHeadDim } = config;

@@ -18,8 +18,8 @@ const STEP_BYTES = 8 << 20;
 const TURNED_ROWS = 32;
 
 /**
- * A matrix of [rows, columns] as [columns, rows], in its `transposedScheme`. Every read goes through all rows of the
- * source, a part at a time, and decodes no columns but those it wants.
+ * A matrix of [rows, columns] as [columns, rows], in its `transposedScheme`. Every read goes through all rows
+ * of the source, a part at a time, and decodes no columns but those it wants.
  */
 export function transposed(source: Tensor): Tensor {
   const shape = [columnCount(source), rowCount(source)];

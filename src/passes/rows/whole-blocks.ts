@@ -1,7 +1,9 @@
 import { columnCount, type Tensor } from '../../core/tensor.ts';
 import { projectRows } from './float-rows.ts';
 
-/** The tensor itself, or one of F32 whose rows are longer by some zeros: whole blocks of `blockSize` columns. */
+/**
+ * The tensor itself, or one of F32 whose rows are longer by some zeros: whole blocks of `blockSize` columns.
+ */
 export function padToBlocks(tensor: Tensor, blockSize: number): Tensor {
   const columns = columnCount(tensor);
   const padded = Math.ceil(columns / blockSize) * blockSize;

@@ -45,8 +45,9 @@ export interface Allocation {
 }
 
 /**
- * Chooses schemes for the matrices of a GGUF, for any number of sizes. What a matrix costs is measured once: it alone is rounded
- * coarsely, and the divergence at the end taken. Its other schemes are predicted to cost in proportion to their squared errors.
+ * Chooses schemes for the matrices of a GGUF, for any number of sizes. What a matrix costs is measured once:
+ * it alone is rounded coarsely, and the divergence at the end taken. Its other schemes are predicted to cost
+ * in proportion to their squared errors.
  */
 export class SchemeAllocator {
   readonly #model: Model;
@@ -104,7 +105,10 @@ export class SchemeAllocator {
     return this.#choose(choicesBy(this.#errors, this.#costs), targetBytes);
   }
 
-  /** What `allocate` has chosen, or a better choice where that was predicted badly: by what matrices cost in its schemes. */
+  /**
+   * What `allocate` has chosen, or a better choice where that was predicted badly: by what matrices cost in
+   * its schemes.
+   */
   async repair(first: Allocation, targetBytes: number): Promise<Allocation> {
     if (first.measuredKld <= TRUSTED * first.predictedKld) return first;
     const schemes = new Map(first.tensors.map(({ name, scheme }) => [name, scheme]));

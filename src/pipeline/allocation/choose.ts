@@ -17,10 +17,10 @@ export type Chosen = ReadonlyMap<string, Choice>;
 const PARTS = 32_768;
 
 /**
- * Chooses a scheme for every tensor, so that the costs add up to the least that there is while all bytes add up to at most `budget`:
- * a knapsack with one choice of each kind, filled tensor by tensor. What counting in parts has left over goes to further exchanges.
- * Undefined where even the smallest schemes do not fit. Costs add up where errors are small: their squares do, and crossed terms
- * vanish on average.
+ * Chooses a scheme for every tensor, so that the costs add up to the least that there is while all bytes add
+ * up to at most `budget`: a knapsack with one choice of each kind, filled tensor by tensor. What counting in
+ * parts has left over goes to further exchanges. Undefined where even the smallest schemes do not fit. Costs
+ * add up where errors are small: their squares do, and crossed terms vanish on average.
  */
 export function chooseSchemes(choices: Choices, budget: number): Chosen | undefined {
   const names = [...choices.keys()].sort();

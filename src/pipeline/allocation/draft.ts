@@ -11,9 +11,10 @@ import { assertSizesPossible, planBytes, sizeBounds } from './size-bounds.ts';
 import { pruningTo } from './width-allocator.ts';
 
 /**
- * Plans a GGUF whose schemes are to be chosen by size, in the smallest ones, and refuses what could only fail after it has been
- * measured, which takes long.
- * @throws PressError as `sizeBounds`, `assertSizesPossible`, `assertPassRuns`, `measuredIds` and `assertMeasurable` do.
+ * Plans a GGUF whose schemes are to be chosen by size, in the smallest ones, and refuses what could only fail
+ * after it has been measured, which takes long.
+ * @throws PressError as `sizeBounds`, `assertSizesPossible`, `assertPassRuns`, `measuredIds` and
+ * `assertMeasurable` do.
  */
 export async function draftBySize(
   model: Model,

@@ -7,7 +7,10 @@ import { defaultContext } from '../../verify/compare.ts';
 import { slotBytes } from '../writing/working-memory.ts';
 import type { AllocationRequest } from './request.ts';
 
-/** Logits of the source that are kept, lest they be computed for every tensor; and the part of the memory that they may take. */
+/**
+ * Logits of the source that are kept, lest they be computed for every tensor; and the part of the memory that
+ * they may take.
+ */
 const REMEMBERED_BYTES = 512e6;
 const REMEMBERED_SHARE = 1 / 4;
 
@@ -17,8 +20,8 @@ export function rememberedBudget(maxMemory: number | undefined): number {
 }
 
 /**
- * Refuses a limit of memory that the choice of schemes would exceed: both models in the runtime, the rounded matrices and the
- * logits that are kept, and what a conversion takes beside them.
+ * Refuses a limit of memory that the choice of schemes would exceed: both models in the runtime, the rounded
+ * matrices and the logits that are kept, and what a conversion takes beside them.
  * @throws PressError `local-io`
  */
 export function assertMeasurable(

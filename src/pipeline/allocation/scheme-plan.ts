@@ -19,8 +19,8 @@ const MAX_BYTES = 16_000_000;
 
 /**
  * Reads a scheme for each tensor that a file names, as `--save-plan` writes it or a person has edited it.
- * @throws PressError local-io where it is missing; unsupported where a newer plmpress made it; invalid-input for another schema, a scheme that cannot be written, and a
- * name that is no matrix of the model.
+ * @throws PressError local-io where it is missing; unsupported where a newer plmpress made it; invalid-input
+ * for another schema, a scheme that cannot be written, and a name that is no matrix of the model.
  */
 export async function readSchemePlan(file: string, model: Model): Promise<TensorType[]> {
   await assertExists(file);
@@ -45,7 +45,10 @@ export async function readSchemePlan(file: string, model: Model): Promise<Tensor
   });
 }
 
-/** Makes sure that a plan can be written, before long work. @throws PressError local-io where its file may not be replaced. */
+/**
+ * Makes sure that a plan can be written, before long work. @throws PressError local-io where its file may not
+ * be replaced.
+ */
 export function assertSchemePlanFile(file: string, options: ReplaceOptions): Promise<void> {
   return assertReplaceable(file, options);
 }

@@ -15,7 +15,8 @@ export interface SizeBounds {
 
 /**
  * Compares plans only: nothing is read or measured.
- * @throws PressError unsupported for another architecture than `plm`; usage where options name the schemes of all matrices.
+ * @throws PressError unsupported for another architecture than `plm`; usage where options name the schemes of
+ * all matrices.
  */
 export function sizeBounds(model: Model, options: PlanOptions): SizeBounds {
   const { arch = 'plm' } = options.options;
@@ -58,8 +59,8 @@ export class SizeTooSmall extends PressError {
 }
 
 /**
- * Refuses sizes that no choice of schemes reaches. For narrower FFNs the bound counts their weights in proportion; the exact size
- * is known when they are pruned.
+ * Refuses sizes that no choice of schemes reaches. For narrower FFNs the bound counts their weights in
+ * proportion; the exact size is known when they are pruned.
  * @throws SizeTooSmall
  */
 export function assertSizesPossible(

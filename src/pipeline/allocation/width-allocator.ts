@@ -42,9 +42,10 @@ export class WidthAllocator {
   }
 
   /**
-   * The choice that diverges least from the reference within `targetBytes`. All widths are pruned before anything is measured.
-   * @throws SizeTooSmall where nothing fits; usage for a width that prunes nothing; and as `SchemeAllocator` and the pass
-   * `prune-ffn` do.
+   * The choice that diverges least from the reference within `targetBytes`. All widths are pruned before
+   * anything is measured.
+   * @throws SizeTooSmall where nothing fits; usage for a width that prunes nothing; and as `SchemeAllocator`
+   * and the pass `prune-ffn` do.
    */
   async allocate(targetBytes: number): Promise<AllocatedModel> {
     this.#widths ??= await this.#prune();

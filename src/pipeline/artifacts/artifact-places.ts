@@ -25,7 +25,9 @@ export interface ArtifactPlace {
   readonly place: string;
   /** Its name in messages: its path in the folder in which it was found. */
   readonly name: string;
-  /** The folder that it was found in, which no link may lead out of. Undefined where it was named by itself. */
+  /**
+   * The folder that it was found in, which no link may lead out of. Undefined where it was named by itself.
+   */
   readonly folder?: string;
   /** Undefined where no record names it. */
   readonly recorded: RecordedFiles | undefined;
@@ -128,9 +130,10 @@ export interface CheckOptions {
 }
 
 /**
- * Makes sure that an artifact lies where it was found and compares its files with its record, where it has one.
- * @throws PressError invalid-input where a link leads out of the folder; verification where a file is missing or is not as it was
- * written.
+ * Makes sure that an artifact lies where it was found and compares its files with its record, where it has
+ * one.
+ * @throws PressError invalid-input where a link leads out of the folder; verification where a file is missing
+ * or is not as it was written.
  */
 export async function checkPlace(
   { name, folder, recorded }: ArtifactPlace,
@@ -189,8 +192,8 @@ export async function assertUndamaged(place: string): Promise<void> {
 }
 
 /**
- * The same model, whose files throw verification when they are hashed and are not as the record beside them says: what is made of a
- * damaged artifact would look whole. A record that cannot be read tells nothing.
+ * The same model, whose files throw verification when they are hashed and are not as the record beside them
+ * says: what is made of a damaged artifact would look whole. A record that cannot be read tells nothing.
  */
 export function heldToRecord(model: Model, place: string): Model {
   let reading: Promise<RecordedFiles | undefined> | undefined;

@@ -8,8 +8,9 @@ import { localIo } from '../../core/errors.ts';
 import { InputFile } from '../../io/input-file.ts';
 
 /**
- * Paths, with forward slashes, of the artifacts in a folder: its GGUF files, of a split one the first shard; its graphs, each by one
- * name; its bundles. A folder that is a bundle itself gives an empty path. Checkpoints are not artifacts.
+ * Paths, with forward slashes, of the artifacts in a folder: its GGUF files, of a split one the first shard;
+ * its graphs, each by one name; its bundles. A folder that is a bundle itself gives an empty path.
+ * Checkpoints are not artifacts.
  */
 export async function artifactsIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {

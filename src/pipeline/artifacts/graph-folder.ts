@@ -28,8 +28,9 @@ export interface FolderGraph {
 }
 
 /**
- * Adds to the first target that is a graph the files that tell of all graphs of a folder: those of `targets`, then `others`. They
- * depend on which those are, and on their order; where there are several, it records them.
+ * Adds to the first target that is a graph the files that tell of all graphs of a folder: those of `targets`,
+ * then `others`. They depend on which those are, and on their order; where there are several, it records
+ * them.
  */
 export function withCompanions(targets: readonly Target[], others: readonly FolderGraph[] = []): Target[] {
   const own = targets.flatMap(({ graph, plan: { target } }) =>
@@ -65,8 +66,8 @@ function isOfGraph(file: string): boolean {
 }
 
 /**
- * A graph as its record tells of it; caches are no part of that. Throws `unsupported` for a scheme that this version does
- * not know.
+ * A graph as its record tells of it; caches are no part of that. Throws `unsupported` for a scheme that this
+ * version does not know.
  */
 export function recordedGraph({ target, files }: ManifestArtifact, cache: CacheShape): FolderGraph {
   const scheme = ONNX_SCHEMES.find(({ name }) => target === `${ONNX}${name}`);
@@ -92,9 +93,10 @@ export interface FolderTargets {
 }
 
 /**
- * Makes `targets` tell of the graphs that `folder` holds by its record `previous`, and that they do not replace.
- * @throws PressError `local-io` where such a graph needs other files beside it: it is of another source, or was made with other
- * passes or another cache. `unsupported` as `recordedGraph` does.
+ * Makes `targets` tell of the graphs that `folder` holds by its record `previous`, and that they do not
+ * replace.
+ * @throws PressError `local-io` where such a graph needs other files beside it: it is of another source, or
+ * was made with other passes or another cache. `unsupported` as `recordedGraph` does.
  */
 export async function besideEarlier(
   targets: readonly Target[],
@@ -141,7 +143,10 @@ async function areThere(folder: string, files: readonly string[]): Promise<boole
   return stats.every((found) => found?.isFile());
 }
 
-/** The files beside graphs hold the geometry, the tokenizer and the shape of the cache, for all graphs the same. */
+/**
+ * The files beside graphs hold the geometry, the tokenizer and the shape of the cache, for all graphs the
+ * same.
+ */
 function assertSameFolder(artifact: ManifestArtifact, model: Model, first: Target): void {
   const made = difference(artifact, model, first);
   if (made === undefined) return;

@@ -6,8 +6,8 @@ import { InputFile } from '../../io/input-file.ts';
 import type { Manifest, ManifestArtifact, ManifestFile } from '../record/manifest.ts';
 
 /**
- * Artifacts of `previous` whose place new ones take: of the same target, with a file in common or, with `force`, as
- * another split of a GGUF of the same name.
+ * Artifacts of `previous` whose place new ones take: of the same target, with a file in common or, with
+ * `force`, as another split of a GGUF of the same name.
  */
 export function replacedArtifacts(
   previous: Manifest,
@@ -34,8 +34,8 @@ function stemOf(file: string): string {
 }
 
 /**
- * Removes those of `files` from `folder` that are as the manifest of before says, by size and SHA-256, and are no
- * `inputs` of the run. Returns notes for the user. Best effort: a file that stays does no harm.
+ * Removes those of `files` from `folder` that are as the manifest of before says, by size and SHA-256, and
+ * are no `inputs` of the run. Returns notes for the user. Best effort: a file that stays does no harm.
  */
 export async function removeLeftBehind(
   folder: string,

@@ -6,7 +6,9 @@ import type { Model } from '../../core/model.ts';
 import type { ManifestArtifact } from '../record/manifest.ts';
 import { readManifest } from '../record/manifest-reader.ts';
 
-/** What the manifest beside an artifact that was opened from `spec` records for it; undefined where none does. */
+/**
+ * What the manifest beside an artifact that was opened from `spec` records for it; undefined where none does.
+ */
 export async function recordedArtifact(
   spec: string | undefined,
   artifact: Model,
@@ -17,7 +19,10 @@ export async function recordedArtifact(
   return manifest?.artifacts.find(({ files }) => name !== undefined && files.includes(name));
 }
 
-/** The folder of an artifact that is named by itself, by a folder in it or by its file: names of its files begin there. */
+/**
+ * The folder of an artifact that is named by itself, by a folder in it or by its file: names of its files
+ * begin there.
+ */
 export async function folderOf(spec: string, { format }: Pick<Model, 'format'>): Promise<string> {
   if (format === 'onnx') return (await locateOnnx(spec)).root;
   if (format === 'webgpu') return path.dirname(await bundleFolder(spec));

@@ -7,7 +7,10 @@ import { checkMemory, checkNode, checkProcessor, checkSystem } from './machine.t
 
 export type { Check } from './check.ts';
 
-/** Looks at what conversions need of this machine and may have of it. Shows no token, host name or home folder. */
+/**
+ * Looks at what conversions need of this machine and may have of it. Shows no token, host name or home
+ * folder.
+ */
 export async function examine(options: HubCheckOptions): Promise<Check[]> {
   const checks = [
     checkSystem(),

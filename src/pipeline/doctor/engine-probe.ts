@@ -20,7 +20,10 @@ const TRIALS: Readonly<Record<string, () => Promise<string | undefined>>> = {
   },
 };
 
-/** Entry of a process of its own, which `doctor` starts with the name of a package: it sends a `ProbeResult`, and waits to be ended. */
+/**
+ * Entry of a process of its own, which `doctor` starts with the name of a package: it sends a `ProbeResult`,
+ * and waits to be ended.
+ */
 async function probe(name: string): Promise<ProbeResult> {
   try {
     const detail = await TRIALS[name]!();

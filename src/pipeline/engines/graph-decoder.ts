@@ -18,7 +18,8 @@ export interface GraphRunner<Value> {
 const TOKENS_A_RUN = 32;
 
 /**
- * Sends a sequence through a graph in pieces, as runtimes do: what comes out as `present.…` goes in as `past_key_values.…`.
+ * Sends a sequence through a graph in pieces, as runtimes do: what comes out as `present.…` goes in as
+ * `past_key_values.…`.
  */
 export class GraphDecoder<Value> implements LogitsEngine {
   readonly memoryBytes: number;

@@ -9,8 +9,9 @@ import { openOnnxRuntime } from './onnxruntime.ts';
 import { openWebgpu } from './webgpu.ts';
 
 /**
- * What computes an artifact. `builtin`: the interpreter for graphs of ONNX, the reference runtime for weights alone.
- * `onnxruntime`: ONNX Runtime, where it is installed, for graphs. `webgpu`: a bundle's own kernels, where Dawn is installed.
+ * What computes an artifact. `builtin`: the interpreter for graphs of ONNX, the reference runtime for weights
+ * alone. `onnxruntime`: ONNX Runtime, where it is installed, for graphs. `webgpu`: a bundle's own kernels,
+ * where Dawn is installed.
  */
 export const ENGINES = ['builtin', 'onnxruntime', 'webgpu'] as const;
 

@@ -8,7 +8,8 @@ export const ONNX_RUNTIME_PACKAGE = 'onnxruntime-node';
 
 /**
  * Runs a graph in ONNX Runtime.
- * @throws PressError unsupported where the package is not installed, verification where it does not load the graph.
+ * @throws PressError unsupported where the package is not installed, verification where it does not load the
+ * graph.
  */
 export async function openOnnxRuntime(
   { graph, graphPath }: OnnxArtifact,
@@ -62,8 +63,9 @@ async function importOnnxRuntime(): Promise<typeof import('onnxruntime-node')> {
 }
 
 /**
- * Has tensors of float16 hold a Uint16Array. ONNX Runtime 1.30 takes a Float16Array, which Node has from 23 on, for empty
- * (microsoft/onnxruntime, pull request 32323). Its package looks for that class once, when it makes the first tensor.
+ * Has tensors of float16 hold a Uint16Array. ONNX Runtime 1.30 takes a Float16Array, which Node has from 23
+ * on, for empty (microsoft/onnxruntime, pull request 32323). Its package looks for that class once, when it
+ * makes the first tensor.
  */
 function settleFloat16({ Tensor: OrtTensor }: typeof import('onnxruntime-node')): void {
   const known = Object.getOwnPropertyDescriptor(globalThis, 'Float16Array');

@@ -26,9 +26,11 @@ export interface DeviceOptions {
 }
 
 /**
- * Runs a model on a GPU for the sums of its activations: matrices in f16, or as stored where that is Q8_0 or Q4_0 by rows.
- * @throws PressError unsupported without a GPU, for second moments and where kv_b_proj is taken apart; usage for a context that
- * the model does not know; invalid-input for weights that f16 does not hold; local-io where the GPU has too little memory.
+ * Runs a model on a GPU for the sums of its activations: matrices in f16, or as stored where that is Q8_0 or
+ * Q4_0 by rows.
+ * @throws PressError unsupported without a GPU, for second moments and where kv_b_proj is taken apart; usage
+ * for a context that the model does not know; invalid-input for weights that f16 does not hold; local-io
+ * where the GPU has too little memory.
  */
 export async function openDeviceStatistics(
   model: Model,

@@ -6,8 +6,8 @@ import { openDevice } from './dawn.ts';
 
 /**
  * Runs a bundle with its own kernels on a GPU.
- * @throws PressError unsupported where there is none, invalid-input for a damaged shard, local-io where the GPU has too little
- * memory.
+ * @throws PressError unsupported where there is none, invalid-input for a damaged shard, local-io where the
+ * GPU has too little memory.
  */
 export async function openWebgpu(
   artifact: BundleArtifact,

@@ -33,8 +33,8 @@ export interface ConvertPartResult {
 }
 
 /**
- * Does a share of a conversion: writes the encoded rows of its tensors and a record of them, for `merge`. All of the source is read,
- * for its hashes.
+ * Does a share of a conversion: writes the encoded rows of its tensors and a record of them, for `merge`. All
+ * of the source is read, for its hashes.
  * @throws PressError as `convert` does.
  */
 export async function convertPart(options: ConvertPartOptions): Promise<ConvertPartResult> {
@@ -60,7 +60,8 @@ export async function convertPart(options: ConvertPartOptions): Promise<ConvertP
 }
 
 /**
- * Refuses an output folder whose files `convertPart` may not replace, for those who have long work to do before it.
+ * Refuses an output folder whose files `convertPart` may not replace, for those who have long work to do
+ * before it.
  * @throws PressError `local-io`
  */
 export async function assertPartWritable(options: ConvertPartOptions): Promise<void> {

@@ -22,8 +22,8 @@ export interface FoundPart {
 
 /**
  * The parts that folders hold: all parts of one job, by their numbers.
- * @throws PressError invalid-input where one is missing, there twice or malformed, or a folder has none; verification where one is
- * damaged or of another job.
+ * @throws PressError invalid-input where one is missing, there twice or malformed, or a folder has none;
+ * verification where one is damaged or of another job.
  */
 export async function findParts(folders: readonly string[]): Promise<FoundPart[]> {
   const found: FoundPart[] = [];

@@ -14,7 +14,8 @@ import { MAX_PARTS } from './share.ts';
 
 /**
  * Reads the record of a part, calling it `file`. Its tensors are those that it claims to have.
- * @throws PressError invalid-input where it is malformed, unsupported where a newer plmpress made it, verification where it is damaged.
+ * @throws PressError invalid-input where it is malformed, unsupported where a newer plmpress made it,
+ * verification where it is damaged.
  */
 export function parsePart(text: string, file: string): PartRecord {
   const root = parseJson(text, file);

@@ -14,7 +14,10 @@ export interface PartTensor extends StoredTensor {
   readonly name: string;
 }
 
-/** A part of a conversion. Beside its record lies a file of the encoded rows of its tensors, each tensor behind the one before. */
+/**
+ * A part of a conversion. Beside its record lies a file of the encoded rows of its tensors, each tensor
+ * behind the one before.
+ */
 export interface PartRecord {
   readonly schema: typeof PART_SCHEMA;
   readonly schemaVersion: typeof PART_VERSION;

@@ -23,9 +23,9 @@ export interface SharedTensor {
 }
 
 /**
- * The tensors of a share, in the order of the sources: neighbours, of about as many bytes to read as those of every other share.
- * Tensors stay whole, because the sums in their errors depend on the order of rows. A share has none where there are more shares
- * than tensors.
+ * The tensors of a share, in the order of the sources: neighbours, of about as many bytes to read as those of
+ * every other share. Tensors stay whole, because the sums in their errors depend on the order of rows. A
+ * share has none where there are more shares than tensors.
  */
 export function tensorsOf(targets: readonly Target[], { number, of }: Share): SharedTensor[] {
   const placed = targets.flatMap(({ plan }) =>

@@ -3,8 +3,9 @@ import { plmTensors } from '../../core/names.ts';
 import { elementCount } from '../../core/tensor.ts';
 
 /**
- * Multiplications with addition that the next token takes after `context` others. Every matrix is applied once, in
- * either form: absorbing kv_b into queries and outputs applies its halves instead of expanding with them.
+ * Multiplications with addition that the next token takes after `context` others. Every matrix is applied
+ * once, in either form: absorbing kv_b into queries and outputs applies its halves instead of expanding with
+ * them.
  */
 export function decodeMacs(config: PlmConfig, form: CacheForm, context: number): number {
   const matrices = plmTensors(config).filter(

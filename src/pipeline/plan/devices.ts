@@ -17,8 +17,9 @@ export interface DeviceProfile {
 }
 
 /**
- * Devices that PLM is made for. Bandwidths and sizes are the makers' nominal ones, a GB being 1e9 bytes; shares are
- * assumptions: an eighth for a bare Linux, a quarter for a desktop, a half for a phone with its apps.
+ * Devices that PLM is made for. Bandwidths and sizes are the makers' nominal ones, a GB being 1e9 bytes;
+ * shares are assumptions: an eighth for a bare Linux, a quarter for a desktop, a half for a phone with its
+ * apps.
  */
 export const DEVICES: readonly DeviceProfile[] = [
   { name: 'raspberry-pi-5', bytesPerSecond: 17.1e9, memoryBytes: 8e9, usableShare: 0.875 },
@@ -55,8 +56,8 @@ const MAX_BYTES = 1e15;
 
 /**
  * Reads `{"devices": [{"name", "bytesPerSecond", "memoryBytes", "usableShare"}]}`.
- * @throws PressError `local-io` where the file is missing; `invalid-input` naming file and field where a field is
- * missing, unknown or out of range, or a name is taken.
+ * @throws PressError `local-io` where the file is missing; `invalid-input` naming file and field where a
+ * field is missing, unknown or out of range, or a name is taken.
  */
 export async function readDevices(file: string): Promise<DeviceProfile[]> {
   await assertExists(file);

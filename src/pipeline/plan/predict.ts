@@ -119,8 +119,8 @@ function targetCost(target: Target, context: number, devices: readonly DevicePro
 }
 
 /**
- * llama.cpp keeps the keys and values of arch plm expanded and the latent of deepseek2, in f16; graphs keep what they compute
- * with; bundles the latent in f16.
+ * llama.cpp keeps the keys and values of arch plm expanded and the latent of deepseek2, in f16; graphs keep
+ * what they compute with; bundles the latent in f16.
  */
 function cacheOf({
   graph,
@@ -143,8 +143,9 @@ function storedBytes({ files }: ExportPlan): number {
 }
 
 /**
- * What llama.cpp reserves for the activations of one batch while it reads a prompt: the larger of its last step (the logits)
- * and of an attention, each beside some rows of the hidden size. For PLM-1.8B it is right to 4 MiB from 256 to 16,384 tokens.
+ * What llama.cpp reserves for the activations of one batch while it reads a prompt: the larger of its last
+ * step (the logits) and of an attention, each beside some rows of the hidden size. For PLM-1.8B it is right
+ * to 4 MiB from 256 to 16,384 tokens.
  */
 function computeBytes({ model: { config }, options }: Target, context: number): number {
   const { hiddenSize, vocabSize } = config;
@@ -154,13 +155,18 @@ function computeBytes({ model: { config }, options }: Target, context: number): 
   return F32_BYTES * Math.min(BATCH, context) * Math.max(logits, attention);
 }
 
-/** Values a token of an attention without flash attention: hidden rows, queries, keys, values, scores, mask. */
+/**
+ * Values a token of an attention without flash attention: hidden rows, queries, keys, values, scores, mask.
+ */
 function plainAttention(config: PlmConfig, context: number): number {
   const { hiddenSize, numAttentionHeads: heads, vHeadDim } = config;
   return 4 * hiddenSize + heads * (2 * qkHeadDim(config) + vHeadDim) + (heads + 1) * context;
 }
 
-/** The same of flash attention over the latent: queries before and after W_UK^T, the attended latent, values, a mask in f16. */
+/**
+ * The same of flash attention over the latent: queries before and after W_UK^T, the attended latent, values,
+ * a mask in f16.
+ */
 function flashAttention(config: PlmConfig, context: number): number {
   const { hiddenSize, numAttentionHeads: heads, kvLoraRank, qkRopeHeadDim, vHeadDim } = config;
   const ofHead = qkHeadDim(config) + 2 * kvLoraRank + qkRopeHeadDim + vHeadDim;

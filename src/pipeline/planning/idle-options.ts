@@ -14,8 +14,8 @@ export type IdleOption =
   | { readonly option: 'withoutPasses'; readonly value: string; readonly why: string };
 
 /**
- * Which of `options` have changed nothing in a target that is planned for `model` with them. Limits, permissions and defaults are
- * not among them: they hold, whether they change anything or not.
+ * Which of `options` have changed nothing in a target that is planned for `model` with them. Limits,
+ * permissions and defaults are not among them: they hold, whether they change anything or not.
  */
 export function idleOptions(model: Model, target: Target, options: TargetOptions): IdleOption[] {
   const { plan } = target;
@@ -58,7 +58,10 @@ function rulesOf({ target }: ExportPlan): readonly Rule[] | undefined {
   return recipe === undefined ? undefined : recipeNamed(recipe).rules;
 }
 
-/** Whether activations change how weights are rounded. Importances of columns come from an imatrix where there is one. */
+/**
+ * Whether activations change how weights are rounded. Importances of columns come from an imatrix where there
+ * is one.
+ */
 function goesByStatistics(plan: ExportPlan, hasImatrix: boolean): boolean {
   const tensors = plan.files.flatMap((file) => file.tensors);
   return tensors.some(({ feedback }) => feedback !== undefined) || (!hasImatrix && weighs(plan));

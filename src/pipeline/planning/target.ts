@@ -36,7 +36,10 @@ interface Format {
     options: TargetOptions,
     passes: readonly string[],
   ) => Pick<Target, 'plan' | 'graph'> | Promise<Pick<Target, 'plan'>>;
-  /** What it calls that which follows the colon of a target, and the right spelling of one. Throws `usage` for an unknown one. */
+  /**
+   * What it calls that which follows the colon of a target, and the right spelling of one. Throws `usage` for
+   * an unknown one.
+   */
   readonly kind: 'recipe' | 'scheme';
   readonly named: (recipe: string) => string;
   /** Every spelling of one, in lower case. */
@@ -102,8 +105,8 @@ export function requiredPasses(model: Model, target: string, options: TargetOpti
 
 /**
  * Plans a target such as `gguf:q8_0`.
- * @throws PressError `usage` where the target is misspelled or a size cannot be, `unsupported` where the format cannot hold the
- * model, `invalid-input` where importances or statistics are of another one.
+ * @throws PressError `usage` where the target is misspelled or a size cannot be, `unsupported` where the
+ * format cannot hold the model, `invalid-input` where importances or statistics are of another one.
  */
 export async function planTarget(model: Model, target: string, options: TargetOptions = {}): Promise<Target> {
   return chooseBySize(target, await draftTarget(model, target, options), options);
@@ -185,7 +188,10 @@ function unknownTarget(target: string): PressError {
   return usage(`unknown target ${JSON.stringify(target)}${hint}`, TARGETS);
 }
 
-/** A target as it is spelled in records, whatever case or alias it is given in. Throws `usage` for an unknown one. */
+/**
+ * A target as it is spelled in records, whatever case or alias it is given in. Throws `usage` for an unknown
+ * one.
+ */
 export function targetNamed(target: string): string {
   const { format, name, recipe } = parseTarget(target);
   return `${name}:${format.named(recipe)}`;
@@ -215,8 +221,9 @@ export function withAllocation(options: TargetOptions, allocation: Allocation | 
 const TARGETS = 'gguf:RECIPE, onnx:SCHEME or webgpu:SCHEME';
 
 /**
- * Plans several targets, one after the other. The first ONNX graph brings the files that a folder of graphs needs. `review` sees
- * all as far as they are known before schemes are chosen by size, which takes long; what it throws ends the planning.
+ * Plans several targets, one after the other. The first ONNX graph brings the files that a folder of graphs
+ * needs. `review` sees all as far as they are known before schemes are chosen by size, which takes long; what
+ * it throws ends the planning.
  */
 export async function planTargets(
   model: Model,

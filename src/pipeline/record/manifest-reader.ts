@@ -29,7 +29,10 @@ const COMMIT = /^[0-9a-f]{40}$/;
 /** `gguf:q4_k_m`, or of a format that a later version may know. */
 const TARGET = /^[a-z][a-z0-9]*:[\w.-]+$/;
 
-/** The manifest of `folder`; undefined where there is none. Throws `invalid-input` where it is malformed, `unsupported` where a newer plmpress made it. */
+/**
+ * The manifest of `folder`; undefined where there is none. Throws `invalid-input` where it is malformed,
+ * `unsupported` where a newer plmpress made it.
+ */
 export async function readManifest(folder: string): Promise<Manifest | undefined> {
   const manifestPath = path.join(folder, MANIFEST_NAME);
   const stats = await lstat(manifestPath).catch((error) => {
@@ -49,9 +52,10 @@ export async function readManifest(folder: string): Promise<Manifest | undefined
 }
 
 /**
- * Compares a file of `folder` with the manifest there. Returns the artifact that it belongs to; undefined where
- * there is no manifest or it does not list the file.
- * @throws PressError `verification` where size or SHA-256 differ, `invalid-input` where the manifest is malformed.
+ * Compares a file of `folder` with the manifest there. Returns the artifact that it belongs to; undefined
+ * where there is no manifest or it does not list the file.
+ * @throws PressError `verification` where size or SHA-256 differ, `invalid-input` where the manifest is
+ * malformed.
  */
 export async function checkManifest(
   folder: string,

@@ -82,7 +82,9 @@ export interface Manifest {
   readonly artifacts: readonly ManifestArtifact[];
 }
 
-/** The source as manifests describe it. Reads what nobody has read so far, and fails where a file has changed. */
+/**
+ * The source as manifests describe it. Reads what nobody has read so far, and fails where a file has changed.
+ */
 export async function describeSource(model: Model, signal?: AbortSignal): Promise<ManifestSource> {
   const files: { name: string; bytes: number; sha256: string }[] = [];
   for (const file of model.files) {

@@ -94,7 +94,8 @@ export function recordOptions(names: readonly OptionName[], options: TargetOptio
 
 /**
  * The options that have been recorded so.
- * @throws PressError unsupported for an option that this version does not know, invalid-input for a value that is none of it.
+ * @throws PressError unsupported for an option that this version does not know, invalid-input for a value
+ * that is none of it.
  */
 export function replayOptions(recorded: ManifestOptions): TargetOptions {
   const replayed = Object.entries(recorded).map(([name, value]) => {

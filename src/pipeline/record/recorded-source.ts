@@ -30,10 +30,10 @@ export interface RecordedInputs {
 }
 
 /**
- * Opens what a record says that an artifact was made from, for as long as `use` takes. With `weights` as `recorded` the files of
- * weights count as what the record says, but for their sizes, and are not read.
- * @throws PressError usage where the record does not tell where the source is; verification where a file of it is another one;
- * and as the openers do.
+ * Opens what a record says that an artifact was made from, for as long as `use` takes. With `weights` as
+ * `recorded` the files of weights count as what the record says, but for their sizes, and are not read.
+ * @throws PressError usage where the record does not tell where the source is; verification where a file of
+ * it is another one; and as the openers do.
  */
 export function withRecordedSource<T>(
   recorded: ManifestSource,

@@ -19,8 +19,8 @@ export interface PlanningFiles {
 
 /**
  * Plans a target as a record says that it was planned; the files beside graphs come with `withCompanions`.
- * @throws PressError usage where a file that it was planned with is not given; verification where it is another one;
- * unsupported where the record says what this version does not know.
+ * @throws PressError usage where a file that it was planned with is not given; verification where it is
+ * another one; unsupported where the record says what this version does not know.
  */
 export async function replayTarget(
   model: Model,

@@ -5,8 +5,8 @@ import type { Target } from '../planning/planned-target.ts';
 import { VERSION } from '../version.ts';
 
 /**
- * Tells a conversion from others by all that is known before weights are read, in hex. What the weights are is told by the
- * hashes of a ledger.
+ * Tells a conversion from others by all that is known before weights are read, in hex. What the weights are
+ * is told by the hashes of a ledger.
  */
 export function jobKey({ format, name, origin, files }: Model, targets: readonly Target[]): string {
   const job = {

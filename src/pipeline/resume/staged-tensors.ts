@@ -31,8 +31,8 @@ export interface OpenOptions {
 }
 
 /**
- * The tensors that lie in the staged files of an output, in its journal. A line may reach the disk before the rows that it is
- * about: what counts is that they have its hash.
+ * The tensors that lie in the staged files of an output, in its journal. A line may reach the disk before the
+ * rows that it is about: what counts is that they have its hash.
  */
 export class StagedTensors implements Ledger {
   readonly #output: StagedOutput;
@@ -50,8 +50,8 @@ export class StagedTensors implements Ledger {
   }
 
   /**
-   * Reads what the journal says is there, and makes zeros of what belongs to no tensor. Throws local-io where that cannot
-   * be read or written.
+   * Reads what the journal says is there, and makes zeros of what belongs to no tensor. Throws local-io where
+   * that cannot be read or written.
    */
   static async open(
     output: StagedOutput,
@@ -110,7 +110,10 @@ export class StagedTensors implements Ledger {
   }
 }
 
-/** By number; of two lines of one tensor, the later. What another build of plmpress has written in another form does not count. */
+/**
+ * By number; of two lines of one tensor, the later. What another build of plmpress has written in another
+ * form does not count.
+ */
 function entriesOf(lines: readonly string[], tensors: number): ReadonlyMap<number, Entry> {
   const entries = new Map<number, Entry>();
   for (const line of lines) {

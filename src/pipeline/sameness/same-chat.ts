@@ -5,8 +5,8 @@ import type { Model } from '../../core/model.ts';
 import type { ChatForm } from '../../webgpu/manifest.ts';
 
 /**
- * Throws `verification` where the page of a bundle spells conversations otherwise than the chat template of its source. A
- * bundle without a form does not chat.
+ * Throws `verification` where the page of a bundle spells conversations otherwise than the chat template of
+ * its source. A bundle without a form does not chat.
  */
 export function assertSameChat({ tokenizer }: Pick<Model, 'tokenizer'>, { manifest }: BundleArtifact): void {
   const { chat } = manifest;

@@ -5,8 +5,9 @@ import { PressError } from '../../core/errors.ts';
 const IN_F32: readonly (keyof PlmConfig)[] = ['rmsNormEps', 'ropeTheta'];
 
 /**
- * Throws `verification` where an artifact computes with other hyperparameters than its source, after the passes that it has
- * gone through. Most of them also show in the logits, but an epsilon or a context length hardly does.
+ * Throws `verification` where an artifact computes with other hyperparameters than its source, after the
+ * passes that it has gone through. Most of them also show in the logits, but an epsilon or a context length
+ * hardly does.
  */
 export function assertSameConfig(source: PlmConfig, artifact: PlmConfig): void {
   const fields = new Set([...Object.keys(source), ...Object.keys(artifact)] as (keyof PlmConfig)[]);

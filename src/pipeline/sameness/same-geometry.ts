@@ -10,8 +10,8 @@ interface Measured {
 }
 
 /**
- * @throws PressError invalid-input where importances or statistics are those of another model: of more layers, of FFNs of
- * other widths, or without any layer in common.
+ * @throws PressError invalid-input where importances or statistics are those of another model: of more
+ * layers, of FFNs of other widths, or without any layer in common.
  */
 export function assertSameGeometry({ config }: Model, { imatrix, statistics }: Measured): void {
   const { numHiddenLayers: layers, intermediateSizes } = config;

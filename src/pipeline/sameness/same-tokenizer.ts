@@ -3,8 +3,8 @@ import type { Model } from '../../core/model.ts';
 import type { TokenizerSpec } from '../../core/tokenizer/tokenizer-spec.ts';
 
 /**
- * Throws `verification` where an artifact would read or end text otherwise than its source. A GGUF may lack the normalizer,
- * and what it does to added tokens: llama.cpp has no key for them.
+ * Throws `verification` where an artifact would read or end text otherwise than its source. A GGUF may lack
+ * the normalizer, and what it does to added tokens: llama.cpp has no key for them.
  */
 export function assertSameTokenizer(source: Tokenized, artifact: Tokenized): void {
   const lacksNormalizer = ({ format, tokenizer }: Tokenized) =>

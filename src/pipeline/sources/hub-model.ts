@@ -14,8 +14,8 @@ const MAX_INDEX_BYTES = 64_000_000;
 
 /**
  * Picks the model that a source means out of what its repository holds.
- * @throws PressError `usage` and `invalid-input` as `neededFiles` and `quantizedFile` do; `network` offline, where the cache holds
- * a part of the repository only and no model is in it.
+ * @throws PressError `usage` and `invalid-input` as `neededFiles` and `quantizedFile` do; `network` offline,
+ * where the cache holds a part of the repository only and no model is in it.
  */
 export function modelOnHub(tree: HubTree, { path, quantization }: HubSource): NeededFiles<HubFile> {
   const { repository, files, isPartial } = tree;

@@ -25,13 +25,16 @@ export interface NeededFiles<File extends Listed> {
   /** Path in the repository, of a file or a folder; left out: the root. */
   readonly path?: string;
   readonly format: 'checkpoint' | 'gguf' | 'onnx' | 'bundle';
-  /** Paths of graphs. Several come together, since they share config and tokenizer; one of them is the model. */
+  /**
+   * Paths of graphs. Several come together, since they share config and tokenizer; one of them is the model.
+   */
   readonly graphs?: readonly string[];
 }
 
 /**
- * Picks what a model needs out of all that a repository holds. `path` names a file or a folder of it. Checkpoints come
- * before graphs that lie beside them, as in folders. The record of plmpress comes along where there is one.
+ * Picks what a model needs out of all that a repository holds. `path` names a file or a folder of it.
+ * Checkpoints come before graphs that lie beside them, as in folders. The record of plmpress comes along
+ * where there is one.
  * @throws PressError `invalid-input` where there is no model, `usage` where there are several.
  */
 export function neededFiles<File extends Listed>(

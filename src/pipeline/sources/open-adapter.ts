@@ -14,8 +14,8 @@ const NEEDED = [ADAPTER_CONFIG, ADAPTER_WEIGHTS];
 
 /**
  * Opens an adapter of PEFT, in a folder or on the Hub. A path that exists wins over a Hub id.
- * @throws PressError local-io where nothing is there; usage for a part of an adapter; unsupported for a GGUF; network
- * as the Hub's clients do; invalid-input and unsupported as `openAdapter` does.
+ * @throws PressError local-io where nothing is there; usage for a part of an adapter; unsupported for a GGUF;
+ * network as the Hub's clients do; invalid-input and unsupported as `openAdapter` does.
  */
 export async function openAdapterAt(spec: string, run: HubRun): Promise<LoraAdapter> {
   const folder = await localFolder(spec);

@@ -25,8 +25,8 @@ export interface FoundOnHub {
 
 /**
  * Looks up what a spec that is no path on this machine means on the Hub.
- * @throws PressError `local-io` where it must be a path, `usage` for an address of something else, `network` where the
- * Hub does not have it.
+ * @throws PressError `local-io` where it must be a path, `usage` for an address of something else, `network`
+ * where the Hub does not have it.
  */
 export async function findOnHub(spec: string, run: HubRun): Promise<FoundOnHub> {
   const source = await hubSourceOf(spec, run.settings.endpoint);

@@ -6,7 +6,8 @@ import { InputFile } from '../../io/input-file.ts';
 
 /**
  * Opens statistics of `plmpress calibrate` for as long as `use` takes; without a path there are none.
- * @throws PressError local-io where the file is missing, invalid-input and unsupported as `readStatistics` does.
+ * @throws PressError local-io where the file is missing, invalid-input and unsupported as `readStatistics`
+ * does.
  */
 export async function withStatistics<T>(
   filePath: string | undefined,

@@ -42,10 +42,11 @@ export interface SourceOptions extends SourceAccess {
 }
 
 /**
- * Opens a checkpoint folder, a GGUF file, an ONNX graph, a folder with one of these, a WebGPU bundle, or one of them on the
- * Hub. A path that exists wins over a Hub id. Only headers are read. Close the model when done with it.
- * @throws PressError local-io where nothing is there, usage where a folder holds several models, network as the
- * Hub's clients do, invalid-input and unsupported as the importers do.
+ * Opens a checkpoint folder, a GGUF file, an ONNX graph, a folder with one of these, a WebGPU bundle, or one
+ * of them on the Hub. A path that exists wins over a Hub id. Only headers are read. Close the model when done
+ * with it.
+ * @throws PressError local-io where nothing is there, usage where a folder holds several models, network as
+ * the Hub's clients do, invalid-input and unsupported as the importers do.
  */
 export async function openSource(spec: string, access: SourceAccess = {}): Promise<Model> {
   return (await openPlaced(spec, access)).model;
@@ -71,7 +72,8 @@ async function openPlaced(spec: string, access: SourceAccess): Promise<PlacedMod
 }
 
 /**
- * Path on this machine of what a spec names: itself where it exists, else a copy in the cache of what is on the Hub.
+ * Path on this machine of what a spec names: itself where it exists, else a copy in the cache of what is on
+ * the Hub.
  * @throws PressError local-io where nothing is there, network as the Hub's clients do.
  */
 export async function localPlace(spec: string, access: SourceAccess = {}): Promise<string> {
@@ -111,7 +113,9 @@ async function openAt(place: string): Promise<Model> {
   return !hasHfWeights(folder) && (await isBundle(place)) ? openBundle(place) : readHfFolder(folder);
 }
 
-/** The path of the one model in a folder: of a checkpoint the folder itself, whatever lies beside the weights. */
+/**
+ * The path of the one model in a folder: of a checkpoint the folder itself, whatever lies beside the weights.
+ */
 async function onlyModel(spec: string): Promise<string> {
   if (!(await stat(spec)).isDirectory()) return spec;
   const folder = await SourceFolder.open(path.resolve(spec));

@@ -6,8 +6,8 @@ import { firstNames } from '../../core/text/name-list.ts';
 const COMPANION = /(^|[-_.])(imatrix|mmproj|mtp)([-_.]|$)/i;
 
 /**
- * The path of the GGUF that `org/name:quantization` means, as llama.cpp and Ollama find it: the one whose name ends in the
- * quantization, or else holds it; of a split model, the first shard. Case does not count.
+ * The path of the GGUF that `org/name:quantization` means, as llama.cpp and Ollama find it: the one whose
+ * name ends in the quantization, or else holds it; of a split model, the first shard. Case does not count.
  * @throws PressError `usage` where there is none, or several.
  */
 export function quantizedFile(

@@ -7,7 +7,10 @@ import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
 /** More text than a comparison reads in a day; it is held in memory. */
 const MAX_TEXT_BYTES = 64_000_000;
 
-/** Reads a text for a comparison. Throws `local-io` where it is missing, `invalid-input` where it is not UTF-8. */
+/**
+ * Reads a text for a comparison. Throws `local-io` where it is missing, `invalid-input` where it is not
+ * UTF-8.
+ */
 export async function readText(file: string): Promise<string> {
   await assertExists(file);
   const { text } = await readTextFile(file, file, MAX_TEXT_BYTES);
@@ -19,8 +22,8 @@ export async function readText(file: string): Promise<string> {
 const PIECE_LENGTH = 8192;
 
 /**
- * At most `maxTokens` ids of the texts. They are encoded piece by piece, so that what is not needed costs nothing. Ends by
- * `signal`.
+ * At most `maxTokens` ids of the texts. They are encoded piece by piece, so that what is not needed costs
+ * nothing. Ends by `signal`.
  */
 export async function encodeTexts(
   tokenizer: Tokenizer,
@@ -41,8 +44,8 @@ export async function encodeTexts(
 }
 
 /**
- * Cuts a text into pieces of at most `length` UTF-16 units: after a line break where a piece has one, else after a
- * sentence, else after a space.
+ * Cuts a text into pieces of at most `length` UTF-16 units: after a line break where a piece has one, else
+ * after a sentence, else after a space.
  */
 export function* textPieces(text: string, length: number): Generator<string> {
   for (let start = 0; start < text.length; ) {

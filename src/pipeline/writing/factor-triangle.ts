@@ -2,12 +2,16 @@ import type { Turns } from '../../core/jobs/turns.ts';
 import type { Compute, Pointer } from '../../kernels/compute.ts';
 import { ELIMINATION_TILE } from '../../kernels/jobs.ts';
 
-/** Rows that are freed of all before them at once: enough for many threads, few enough that the rest is little. */
+/**
+ * Rows that are freed of all before them at once: enough for many threads, few enough that the rest is
+ * little.
+ */
 const PANEL = 128;
 
 /**
- * Factors a symmetric matrix, a lower triangle of f64 row by row in shared memory, into L L^T, in place and on all threads. What
- * rounding leaves of a pivot is `least` at least. The same bits on any number of threads.
+ * Factors a symmetric matrix, a lower triangle of f64 row by row in shared memory, into L L^T, in place and
+ * on all threads. What rounding leaves of a pivot is `least` at least. The same bits on any number of
+ * threads.
  */
 export async function factorTriangle(
   compute: Compute,

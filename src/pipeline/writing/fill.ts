@@ -8,7 +8,10 @@ import type { TensorSink } from './tensor-sink.ts';
 import { assertTranscodable, type Ledger, transcode } from './transcode.ts';
 import { SLOTS, sideBytes, slotBytes } from './working-memory.ts';
 
-/** Writes the rows of tensors to their places, and tells what each has become. A ledger is of use where that takes long. */
+/**
+ * Writes the rows of tensors to their places, and tells what each has become. A ledger is of use where that
+ * takes long.
+ */
 export type Fill = (
   sinks: readonly TensorSink[],
   ledger?: Ledger,
@@ -28,7 +31,8 @@ export interface TranscodingOptions {
 
 /**
  * Fills `tensors` from their sources.
- * @throws PressError before anything is read: unsupported where a scheme cannot be written, local-io where `maxMemory` is too small.
+ * @throws PressError before anything is read: unsupported where a scheme cannot be written, local-io where
+ * `maxMemory` is too small.
  */
 export function transcodingFill(tensors: readonly PlannedTensor[], options: TranscodingOptions): Fill {
   const { files, maxMemory, making = 0, progress, signal } = options;

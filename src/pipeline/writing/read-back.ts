@@ -6,7 +6,10 @@ export interface ReadBackOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Seals files of an output, which reads them back, and tells how far that is. By the names they were staged with. */
+/**
+ * Seals files of an output, which reads them back, and tells how far that is. By the names they were staged
+ * with.
+ */
 export async function readBack(
   output: StagedOutput,
   files: readonly Pick<OutputFile, 'name' | 'bytes'>[],

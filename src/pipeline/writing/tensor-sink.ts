@@ -35,7 +35,10 @@ export function placesOf(tensor: PlannedTensor): Place[] {
   return parts.map(({ offset, rowBytes }) => ({ offset, bytes: rowBytes * count }));
 }
 
-/** Writes encoded rows, from row `first` of the source on, to their places. `rows` must stay until that is done. */
+/**
+ * Writes encoded rows, from row `first` of the source on, to their places. `rows` must stay until that is
+ * done.
+ */
 export async function writeRows(
   { tensor, write }: TensorSink,
   first: number,

@@ -59,10 +59,10 @@ export function assertTranscodable({ source, name, scheme }: PlannedTensor): voi
 }
 
 /**
- * Moves tensors into their schemes and places, in the order of the source files, each of which is therefore read
- * once and front to back. While a chunk is transcoded, the next is being read and the one before written. A tensor that the
- * ledger knows is only read, and is made after all if it was made of other rows than these.
- * Returns what each tensor has become.
+ * Moves tensors into their schemes and places, in the order of the source files, each of which is therefore
+ * read once and front to back. While a chunk is transcoded, the next is being read and the one before
+ * written. A tensor that the ledger knows is only read, and is made after all if it was made of other rows
+ * than these. Returns what each tensor has become.
  * @throws PressError `invalid-input` at the first weight that is not finite, before or after.
  */
 export async function transcode(
@@ -198,7 +198,10 @@ interface Side {
   readonly factor: Pointer;
 }
 
-/** Shared memory for what goes along with the tensor that is being transcoded: one at a time, so one area will do. */
+/**
+ * Shared memory for what goes along with the tensor that is being transcoded: one at a time, so one area will
+ * do.
+ */
 class SideArea {
   readonly #compute: Compute;
   readonly #importance: Pointer;

@@ -57,9 +57,8 @@ function feedbackColumns(tensors: readonly PlannedTensor[]): number {
 }
 
 /**
- * Bytes of each of the `SLOTS` slots. The bound of a conversion is
- * resident + growth + (threads - 1) * thread + making + importances and feedback + SLOTS * slot, where a slot holds at least one row step of
- * any tensor.
+ * Bytes of each of the `SLOTS` slots. The bound of a conversion is resident + growth + (threads - 1) * thread
+ * + making + importances and feedback + SLOTS * slot, where a slot holds at least one row step of any tensor.
  * @throws PressError `local-io` where that does not fit into `maxMemory`.
  */
 export function slotBytes(tensors: readonly PlannedTensor[], limit: MemoryLimit): number {

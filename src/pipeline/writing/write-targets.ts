@@ -52,7 +52,10 @@ export interface WriteOptions {
   readonly output: string;
   /** Replace files, and a manifest that cannot be read. */
   readonly force?: boolean;
-  /** Keep what is done when the run is interrupted, and go on with what such a run of the same conversion has left. */
+  /**
+   * Keep what is done when the run is interrupted, and go on with what such a run of the same conversion has
+   * left.
+   */
   readonly resume?: boolean;
   readonly threads?: number | undefined;
   readonly progress?: Progress;
@@ -95,9 +98,10 @@ interface Job extends WriteOptions {
 }
 
 /**
- * Writes targets into the output folder, then the manifest: heads, what `fill` makes of the tensors, files that are made of others.
- * @throws PressError as `fill` and the commit protocol of src/io do. Whatever is thrown, the output folder is as it was, but for what
- * `resume` keeps.
+ * Writes targets into the output folder, then the manifest: heads, what `fill` makes of the tensors, files
+ * that are made of others.
+ * @throws PressError as `fill` and the commit protocol of src/io do. Whatever is thrown, the output folder is
+ * as it was, but for what `resume` keeps.
  */
 export async function writeTargets(options: WriteOptions, fill: Fill): Promise<WrittenTargets> {
   const { model, targets, output, resume = false, progress, signal } = options;
@@ -198,7 +202,10 @@ function fileOf({ name, bytes, sha256 }: FileDigest): ManifestFile {
 /** A manifest that is malformed, or of a newer plmpress. */
 const UNREADABLE: readonly PressError['failure'][] = ['invalid-input', 'unsupported'];
 
-/** With `force`, a manifest that cannot be understood does not stop the run: it will be replaced, and a note says so. */
+/**
+ * With `force`, a manifest that cannot be understood does not stop the run: it will be replaced, and a note
+ * says so.
+ */
 async function readPrevious(
   folder: string,
   force: boolean,

@@ -7,8 +7,8 @@ export interface Average {
 }
 
 /**
- * Means of values over stretches of equal length, at most `count` of them. `place` tells where the value of an index
- * lies, from 0 to `places` - 1; several may lie at one place.
+ * Means of values over stretches of equal length, at most `count` of them. `place` tells where the value of
+ * an index lies, from 0 to `places` - 1; several may lie at one place.
  */
 export function averages(
   values: readonly number[],

@@ -5,7 +5,9 @@ export interface Bin {
   readonly count: number;
 }
 
-/** How values that are at least 0 spread over magnitudes. All counts together are as many as there are values. */
+/**
+ * How values that are at least 0 spread over magnitudes. All counts together are as many as there are values.
+ */
 export interface LogHistogram {
   /** Adjacent, ascending; those between are listed though they hold nothing. */
   readonly bins: readonly Bin[];

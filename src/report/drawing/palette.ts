@@ -1,6 +1,9 @@
 import { bitsPerWeight, type SchemeName } from '../../core/scheme.ts';
 
-/** Fills that people with any colour vision tell apart and black text can be read on (Paul Tol's light scheme). */
+/**
+ * Fills that people with any colour vision tell apart and black text can be read on (Paul Tol's light
+ * scheme).
+ */
 const FILLS = [
   '#77aadd',
   '#ee8866',
@@ -19,7 +22,9 @@ export function schemeFills(schemes: Iterable<SchemeName>): ReadonlyMap<SchemeNa
   return new Map(order.map((scheme, index) => [scheme, FILLS[index % FILLS.length]!]));
 }
 
-/** Stops of cividis (Nuñez, Anderton and Renslow, 2018), which looks alike to people with any colour vision. */
+/**
+ * Stops of cividis (Nuñez, Anderton and Renslow, 2018), which looks alike to people with any colour vision.
+ */
 const STOPS: readonly (readonly [red: number, green: number, blue: number])[] = [
   [253, 231, 55],
   [202, 185, 105],
@@ -31,7 +36,10 @@ const STOPS: readonly (readonly [red: number, green: number, blue: number])[] = 
 
 export const RAMP = STOPS.map((stop) => hex(stop));
 
-/** Fill and ink of a value from 0, light, to 1, dark. The ink is the one of black and white that can be read better. */
+/**
+ * Fill and ink of a value from 0, light, to 1, dark. The ink is the one of black and white that can be read
+ * better.
+ */
 export function heat(share: number): { readonly fill: string; readonly ink: string } {
   const at = Math.min(1, Math.max(0, share)) * (STOPS.length - 1);
   const low = Math.min(STOPS.length - 2, Math.floor(at));

@@ -6,8 +6,8 @@ export interface Rectangle {
 }
 
 /**
- * Divides `area` into rectangles whose areas are proportional to `weights`, in their order, which should descend, and
- * as square as can be (Bruls, Huizing and van Wijk, Squarified Treemaps, 2000).
+ * Divides `area` into rectangles whose areas are proportional to `weights`, in their order, which should
+ * descend, and as square as can be (Bruls, Huizing and van Wijk, Squarified Treemaps, 2000).
  */
 export function squarify(weights: readonly number[], area: Rectangle): Rectangle[] {
   const total = weights.reduce((sum, weight) => sum + weight, 0);

@@ -17,8 +17,8 @@ import { KvCache } from './kv-cache.ts';
 
 /**
  * Caches [c' | k_pe], which all heads share, and moves kv_b_proj to the other side of the dot products:
- * q_nope . (W_UK c') = (W_UK^T q_nope) . c', and sum of a_s (W_UV c'_s) = W_UV (sum of a_s c'_s). A premultiplied model
- * has it there already.
+ * q_nope . (W_UK c') = (W_UK^T q_nope) . c', and sum of a_s (W_UV c'_s) = W_UV (sum of a_s c'_s). A
+ * premultiplied model has it there already.
  */
 export class LatentAttention implements Attention {
   readonly #config: PlmConfig;

@@ -12,13 +12,19 @@ export type AttentionForm = 'expanded' | 'latent';
 export interface AttentionInputs {
   /** Normed input of the layer. */
   readonly x: Vectors;
-  /** Rotated queries, heads of nope + rope elements, or of kv_lora_rank + rope where W_UK^T is a factor of them. */
+  /**
+   * Rotated queries, heads of nope + rope elements, or of kv_lora_rank + rope where W_UK^T is a factor of
+   * them.
+   */
   readonly q: Vectors;
 }
 
 /** Multi-head latent attention between q_proj and o_proj. Holds the KV cache of all layers. */
 export interface Attention {
-  /** Appends the batch to the cache of `layer` and attends; writes heads of `attendedHeadDim` elements to `out`. */
+  /**
+   * Appends the batch to the cache of `layer` and attends; writes heads of `attendedHeadDim` elements to
+   * `out`.
+   */
   run(batch: Batch, layer: number, weights: LayerWeights, inputs: AttentionInputs, out: Vectors): void;
 }
 

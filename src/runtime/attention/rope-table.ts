@@ -16,8 +16,8 @@ export function placeRope(config: PlmConfig, positions: number, allocator: Alloc
 }
 
 /**
- * Writes cos and sin side by side, dim/2 pairs per position. Angles are f64: an f32 angle of position 4095 is off by
- * up to 1e-4.
+ * Writes cos and sin side by side, dim/2 pairs per position. Angles are f64: an f32 angle of position 4095 is
+ * off by up to 1e-4.
  */
 export function fillRopeTable(views: SharedViews, rope: Rope, theta: number, positions: number): void {
   const { table, dim } = rope;

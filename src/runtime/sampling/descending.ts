@@ -1,6 +1,6 @@
 /**
- * Yields the indices of the `limit` highest scores from the highest down, ties by index. A heap: the few that a sampler takes
- * from a large vocabulary cost no sort of it.
+ * Yields the indices of the `limit` highest scores from the highest down, ties by index. A heap: the few that
+ * a sampler takes from a large vocabulary cost no sort of it.
  */
 export function* descending(scores: Float64Array, limit = scores.length): Generator<number, void> {
   const heap = Uint32Array.from(scores, (_, index) => index);

@@ -1,6 +1,6 @@
 /**
- * xoshiro128** 1.1 (Blackman and Vigna, arXiv 1805.01407), seeded by SplitMix64 as its authors advise: the same
- * numbers for a seed on every machine.
+ * xoshiro128** 1.1 (Blackman and Vigna, arXiv 1805.01407), seeded by SplitMix64 as its authors advise: the
+ * same numbers for a seed on every machine.
  */
 export class Xoshiro128 {
   readonly #state: Uint32Array;

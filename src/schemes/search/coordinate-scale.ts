@@ -7,9 +7,9 @@ const { fround } = Math;
 const MAX_PASSES = 5;
 
 /**
- * Finds the scale of a group with codes -limit .. limit - 1 by coordinate descent: up to five passes change one code
- * at a time where x projects better on the codes, errors weighted with x^2. Leaves the codes plus `limit` in `codes`
- * from `first` on. `make_q3_quants` of ggml-quants.c.
+ * Finds the scale of a group with codes -limit .. limit - 1 by coordinate descent: up to five passes change
+ * one code at a time where x projects better on the codes, errors weighted with x^2. Leaves the codes plus
+ * `limit` in `codes` from `first` on. `make_q3_quants` of ggml-quants.c.
  */
 export function fitByCoordinates(
   x: Float32Array,

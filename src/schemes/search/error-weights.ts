@@ -13,8 +13,8 @@ export function meanSquare(x: Float32Array, first: number, count: number): numbe
 }
 
 /**
- * Weights of squared errors where columns have an importance: importance * sqrt(variance + x^2), so that large
- * weights count more, but not beyond all measure.
+ * Weights of squared errors where columns have an importance: importance * sqrt(variance + x^2), so that
+ * large weights count more, but not beyond all measure.
  */
 export function weighErrors(
   x: Float32Array,

@@ -25,7 +25,9 @@ export const IQ4_VALUES = Int8Array.of(
 const MIDPOINTS = Float32Array.from({ length: 15 }, (_, i) => (IQ4_VALUES[i]! + IQ4_VALUES[i + 1]!) / 2);
 const TRIES = 7;
 
-/** The code of the nearest value: how many midpoints it has reached. NaN reaches all, as in ggml's bisection. */
+/**
+ * The code of the nearest value: how many midpoints it has reached. NaN reaches all, as in ggml's bisection.
+ */
 export function iq4Code(value: number): number {
   let code = 0;
   while (code < 15 && !(value < MIDPOINTS[code]!)) code++;
@@ -33,8 +35,8 @@ export function iq4Code(value: number): number {
 }
 
 /**
- * Finds the scale of a group for IQ4_VALUES among 16 tries that bring its extreme near one end of them, by the
- * weighted squared error. `quantize_row_iq4_nl_impl` of ggml-quants.c with ntry 7.
+ * Finds the scale of a group for IQ4_VALUES among 16 tries that bring its extreme near one end of them, by
+ * the weighted squared error. `quantize_row_iq4_nl_impl` of ggml-quants.c with ntry 7.
  */
 export function fitIq4(x: Float32Array, first: number, weights: Float32Array): number {
   const extreme = extremeOf(x, first, weights.length);

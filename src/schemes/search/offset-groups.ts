@@ -24,7 +24,9 @@ export interface OffsetScheme {
 /** Search with importances, in all schemes. */
 export const WEIGHTED_SEARCH: OffsetSearch = { from: fround(-0.9), step: fround(0.05), steps: 36 };
 
-/** What a super-block stores: scales and mins in floats and in codes, and a code of 0 .. largestCode a weight. */
+/**
+ * What a super-block stores: scales and mins in floats and in codes, and a code of 0 .. largestCode a weight.
+ */
 export class OffsetGroups {
   readonly codes = new Uint8Array(SUPER_BLOCK);
   readonly scales: Float32Array;
@@ -75,7 +77,10 @@ export class OffsetGroups {
     return { d, dmin };
   }
 
-  /** Codes of the weights under the stored scales. Groups whose scale vanished keep the codes of their own fit. */
+  /**
+   * Codes of the weights under the stored scales. Groups whose scale vanished keep the codes of their own
+   * fit.
+   */
   encode(x: Float32Array, d: number, dmin: number): void {
     const { groupSize, largestCode } = this.#scheme;
     for (let group = 0; group < this.scales.length; group++) {

@@ -2,7 +2,10 @@ import { nearestInt } from '../nearest-int.ts';
 
 const { fround } = Math;
 
-/** How scales with an offset are searched: code ranges from `from` to `from + step * steps` wider than the largest code. */
+/**
+ * How scales with an offset are searched: code ranges from `from` to `from + step * steps` wider than the
+ * largest code.
+ */
 export interface OffsetSearch {
   readonly from: number;
   readonly step: number;
@@ -18,10 +21,10 @@ export interface OffsetFit {
 }
 
 /**
- * Fits weights of a group as scale * code - min with codes 0 .. largest: for each try the codes give the best scale
- * and min by least squares, and the try of least weighted error wins. A try starts from the best min so far, so
- * their order matters. Leaves the codes in `codes` from `first` on. `make_qkx2_quants` and `make_qkx3_quants` of
- * ggml-quants.c.
+ * Fits weights of a group as scale * code - min with codes 0 .. largest: for each try the codes give the best
+ * scale and min by least squares, and the try of least weighted error wins. A try starts from the best min so
+ * far, so their order matters. Leaves the codes in `codes` from `first` on. `make_qkx2_quants` and
+ * `make_qkx3_quants` of ggml-quants.c.
  */
 export function fitOffset(
   x: Float32Array,

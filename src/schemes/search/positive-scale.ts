@@ -6,9 +6,9 @@ const TENTH = fround(0.1);
 const MAX_PASSES = 5;
 
 /**
- * Finds the scale of positive values with codes 0 .. largest: nine tries, then up to five passes that change one code
- * at a time where this projects better. `codes` holds bytes, as in ggml, whose code of a negative value is therefore
- * a large one. `make_qp_quants` of ggml-quants.c.
+ * Finds the scale of positive values with codes 0 .. largest: nine tries, then up to five passes that change
+ * one code at a time where this projects better. `codes` holds bytes, as in ggml, whose code of a negative
+ * value is therefore a large one. `make_qp_quants` of ggml-quants.c.
  */
 export function fitPositive(
   x: Float32Array,

@@ -5,8 +5,8 @@ const { fround } = Math;
 const FLT_MAX = (2 - 2 ** -23) * 2 ** 127;
 
 /**
- * Spreads codes 0 .. largest over the range of the weights. `quantize_row_q4_1_ref` and `q5_1_ref` of ggml-quants.c;
- * a range that overflows leaves only zeros, so no code exceeds `largest`.
+ * Spreads codes 0 .. largest over the range of the weights. `quantize_row_q4_1_ref` and `q5_1_ref` of
+ * ggml-quants.c; a range that overflows leaves only zeros, so no code exceeds `largest`.
  */
 export function fitRange(
   x: Float32Array,

@@ -6,9 +6,9 @@ const { fround } = Math;
 const TENTH = fround(0.1);
 
 /**
- * Finds the scale of a group with codes -limit .. limit - 1 among 19 tries around limit / extreme, by the squared
- * error weighted with `weights`, or with x^2 where there are none. Leaves the codes plus `limit` in `codes` from
- * `first` on. `make_qx_quants` of ggml-quants.c with rmse_type 1.
+ * Finds the scale of a group with codes -limit .. limit - 1 among 19 tries around limit / extreme, by the
+ * squared error weighted with `weights`, or with x^2 where there are none. Leaves the codes plus `limit` in
+ * `codes` from `first` on. `make_qx_quants` of ggml-quants.c with rmse_type 1.
  */
 export function fitSigned(
   x: Float32Array,

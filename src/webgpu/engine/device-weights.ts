@@ -30,7 +30,10 @@ export interface DeviceMatrix {
 
 /** WebGPU's least `maxStorageBufferBindingSize`: what every device can bind. */
 const BINDING_BYTES = 128 * 2 ** 20;
-/** Pieces in shards and slices on the GPU meet at multiples of this many rows, so that all copies are of whole words. */
+/**
+ * Pieces in shards and slices on the GPU meet at multiples of this many rows, so that all copies are of whole
+ * words.
+ */
 const ROW_STEP = 64;
 
 const PLANES = ['values', 'scales'] as const;
@@ -44,7 +47,9 @@ interface Place {
   readonly firstRow: number;
 }
 
-/** Buffers of all weights of a bundle. They are allocated as they are asked for, and filled shard by shard. */
+/**
+ * Buffers of all weights of a bundle. They are allocated as they are asked for, and filled shard by shard.
+ */
 export class DeviceWeights {
   readonly #device: GPUDevice;
   readonly #tensors: ReadonlyMap<string, BundleTensor>;
@@ -149,7 +154,10 @@ export class DeviceWeights {
     }
   }
 
-  /** Copies rows of a plane of a tensor that has been asked for, from row `firstRow` on, which begins with a whole word. */
+  /**
+   * Copies rows of a plane of a tensor that has been asked for, from row `firstRow` on, which begins with a
+   * whole word.
+   */
   writeRows(name: string, plane: Plane, firstRow: number, bytes: Uint8Array<ArrayBuffer>): void {
     const place = this.#places.get(name);
     if (place === undefined) return;

@@ -55,9 +55,9 @@ interface Projection {
 }
 
 /**
- * The layers of a PLM as lists of dispatches over static buffers. A token takes 7 a layer: queries with latent; absorption
- * of W_UK and the cache; attention by ranges of the cache; these together with W_UV; o_proj; up_proj with the list of neurons
- * that fire; their rows of down_proj.
+ * The layers of a PLM as lists of dispatches over static buffers. A token takes 7 a layer: queries with
+ * latent; absorption of W_UK and the cache; attention by ranges of the cache; these together with W_UV;
+ * o_proj; up_proj with the list of neurons that fire; their rows of down_proj.
  */
 export class ForwardPass {
   readonly ids: GPUBuffer;

@@ -1,6 +1,9 @@
 import { COMPUTE_STAGE } from './buffer-usage.ts';
 
-/** What a kernel binds, in the order of its bindings. `params` is a uniform at an offset that each dispatch chooses. */
+/**
+ * What a kernel binds, in the order of its bindings. `params` is a uniform at an offset that each dispatch
+ * chooses.
+ */
 export type BindingKind = 'params' | 'uniform' | 'read' | 'write';
 
 export interface KernelSource {

@@ -4,7 +4,10 @@ import type { DeviceMatrix, DeviceWeights } from './device-weights.ts';
 /** The weights of a layer on the GPU. All matrices fit into a binding. */
 export interface LayerWeights {
   readonly inputNorm: GPUBuffer;
-  /** q_proj, or q_a_proj, and kv_a_proj, as one matrix where they are stored alike: with their places in the output. */
+  /**
+   * q_proj, or q_a_proj, and kv_a_proj, as one matrix where they are stored alike: with their places in the
+   * output.
+   */
   readonly inputs: readonly { readonly matrix: DeviceMatrix; readonly offset: number }[];
   /** q_b_proj with the norm before it; undefined where q_proj is a full matrix. */
   readonly queries: { readonly matrix: DeviceMatrix; readonly norm: GPUBuffer } | undefined;

@@ -19,7 +19,10 @@ export interface Activations {
   readonly counts: GPUBuffer;
 }
 
-/** Looks at the activations of batches. A pass with a watch takes single tokens as batches too, and has no head. */
+/**
+ * Looks at the activations of batches. A pass with a watch takes single tokens as batches too, and has no
+ * head.
+ */
 export interface PassWatch {
   layer(seen: SeenLayer): LayerWatch;
   /** What comes after all layers; `gamma` is of the norm before the head. */

@@ -17,7 +17,9 @@ export const SPLIT = 64;
 /** Params of a submission: of the batch, of its head, and of the tokens picked after it. */
 const PARAMS_SLOTS = MOST_PICKS + 2;
 
-/** Compiles the kernels and allocates the buffers. @throws BundleError where the device lacks what they need. */
+/**
+ * Compiles the kernels and allocates the buffers. @throws BundleError where the device lacks what they need.
+ */
 export async function createEngine(
   device: GPUDevice,
   manifest: BundleManifest,

@@ -7,8 +7,9 @@ import { LANES_A_ROW, type Lanes, probeKernel } from './shaders.ts';
 const THREADS = 64;
 
 /**
- * How lanes of a row add up on a device: by subgroups where it has them and they do it right. The specification does not say
- * in which order threads make up subgroups, and devices have been wrong about their sizes, so that it is tried.
+ * How lanes of a row add up on a device: by subgroups where it has them and they do it right. The
+ * specification does not say in which order threads make up subgroups, and devices have been wrong about
+ * their sizes, so that it is tried.
  */
 export async function chooseLanes(device: GPUDevice): Promise<Lanes> {
   if (!device.features.has('subgroups')) return 'shared';

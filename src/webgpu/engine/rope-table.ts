@@ -1,8 +1,8 @@
 import type { BundleModel } from '../manifest.ts';
 
 /**
- * cos and sin by position and pair: pair i turns by position * theta^(-2i/dim) (RoFormer, arXiv 2104.09864, section
- * 3.2.2).
+ * cos and sin by position and pair: pair i turns by position * theta^(-2i/dim) (RoFormer, arXiv 2104.09864,
+ * section 3.2.2).
  */
 export function ropeTable(
   { rope_theta: theta, qk_rope_head_dim: dim }: BundleModel,

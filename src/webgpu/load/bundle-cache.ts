@@ -25,7 +25,10 @@ export class BundleCache {
     }
   }
 
-  /** Reads a file into `room`, if that has its size at least. What is damaged may have another length than the file. */
+  /**
+   * Reads a file into `room`, if that has its size at least. What is damaged may have another length than the
+   * file.
+   */
   async read(file: BundleFile, room?: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer> | undefined> {
     if (room === undefined) return this.#read(keyOf(file));
     try {

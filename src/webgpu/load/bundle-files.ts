@@ -44,8 +44,8 @@ export class BundleFiles {
   }
 
   /**
-   * Fetches the manifest; where that fails, takes the one in the cache. `url` is that of the bundle's folder or of its
-   * manifest, relative to the page. Throws `BundleError`, or the reason of an abort.
+   * Fetches the manifest; where that fails, takes the one in the cache. `url` is that of the bundle's folder
+   * or of its manifest, relative to the page. Throws `BundleError`, or the reason of an abort.
    */
   static async open(url: string | URL, options: BundleFilesOptions = {}): Promise<BundleFiles> {
     const address = manifestAddress(url);
@@ -77,8 +77,9 @@ export class BundleFiles {
   }
 
   /**
-   * Bytes of a file of the manifest, as its hash wants them, in `room` where that is given. `onBytes` takes how many are there now. Throws
-   * `BundleError`: `invalid-bundle` where the server sends others, `network` where it sends none.
+   * Bytes of a file of the manifest, as its hash wants them, in `room` where that is given. `onBytes` takes
+   * how many are there now. Throws `BundleError`: `invalid-bundle` where the server sends others, `network`
+   * where it sends none.
    */
   async read(
     file: BundleFile,

@@ -2,15 +2,15 @@
 const CHUNK = 2 ** 20;
 
 /**
- * Responses that are being read. Chromium 156 collects one that only its reader leads to, and then a read into given memory
- * never ends.
+ * Responses that are being read. Chromium 156 collects one that only its reader leads to, and then a read
+ * into given memory never ends.
  */
 const reading = new Set<Response>();
 
 /**
- * What comes in a body, each chunk until the next is asked for. Where streams fill memory that they are given all chunks
- * share theirs: others that are dropped stay until the garbage is collected, hundreds of MB of them. Ends the stream with
- * the loop.
+ * What comes in a body, each chunk until the next is asked for. Where streams fill memory that they are given
+ * all chunks share theirs: others that are dropped stay until the garbage is collected, hundreds of MB of
+ * them. Ends the stream with the loop.
  */
 export async function* chunksOf(response: Response): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
   const reader = readerOf(response.body!);

@@ -1,7 +1,10 @@
 import { BundleError } from '../bundle-error.ts';
 import type { BundleManifest } from '../manifest.ts';
 
-/** A device with the features and limits that the bundle asks for. Throws `BundleError` `unsupported` in words for people. */
+/**
+ * A device with the features and limits that the bundle asks for. Throws `BundleError` `unsupported` in words
+ * for people.
+ */
 export async function requestDevice(manifest: BundleManifest): Promise<GPUDevice> {
   const gpu = globalThis.navigator?.gpu;
   if (gpu === undefined) {

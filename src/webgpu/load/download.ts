@@ -24,8 +24,8 @@ const STALL = 30_000;
 const TRANSIENT = [408, 425, 429];
 
 /**
- * A plain GET without Referer: nothing that hosts, or a preflight, could refuse. Throws `BundleError` for answers that
- * stay wrong, what `fetch` throws for others.
+ * A plain GET without Referer: nothing that hosts, or a preflight, could refuse. Throws `BundleError` for
+ * answers that stay wrong, what `fetch` throws for others.
  */
 export async function get(url: string, file: string, init: RequestInit): Promise<Response> {
   const response = await fetch(url, { ...init, referrerPolicy: 'no-referrer' });
@@ -38,8 +38,8 @@ export async function get(url: string, file: string, init: RequestInit): Promise
 }
 
 /**
- * Fetches a file of known size into one buffer. A dropped connection resumes where it ended, with a range; a server that
- * knows no ranges sends the whole again. Throws `BundleError` `network` when nothing new comes.
+ * Fetches a file of known size into one buffer. A dropped connection resumes where it ended, with a range; a
+ * server that knows no ranges sends the whole again. Throws `BundleError` `network` when nothing new comes.
  */
 export async function download(
   url: string,

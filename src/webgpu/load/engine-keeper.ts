@@ -20,7 +20,9 @@ interface Seat {
   readonly loss: Promise<GPUDeviceLostInfo>;
 }
 
-/** Keeps an engine at hand: where its device is lost, loads the weights onto another and begins the call anew. */
+/**
+ * Keeps an engine at hand: where its device is lost, loads the weights onto another and begins the call anew.
+ */
 export class EngineKeeper {
   readonly files: BundleFiles;
   /** Told why a device was lost, before the weights are loaded again. */
@@ -53,7 +55,9 @@ export class EngineKeeper {
     return this.#seat?.device;
   }
 
-  /** Loads the weights onto `given`, or a device of its own. Throws `BundleError`, or the reason of an abort. */
+  /**
+   * Loads the weights onto `given`, or a device of its own. Throws `BundleError`, or the reason of an abort.
+   */
   async open(given?: GPUDevice, signal?: AbortSignal): Promise<void> {
     if (given !== undefined) checkDevice(given, this.files.manifest);
     const device = given ?? (await requestDevice(this.files.manifest));
@@ -74,7 +78,9 @@ export class EngineKeeper {
     if (this.#disposed) this.#release();
   }
 
-  /** Calls `work`, after the calls before it. It is called again with a fresh engine where the device is lost. */
+  /**
+   * Calls `work`, after the calls before it. It is called again with a fresh engine where the device is lost.
+   */
   use<T>(work: (engine: Engine) => Promise<T>): Promise<T> {
     const result = this.#turn.then(() => this.#run(work));
     this.#turn = result.catch(() => {});

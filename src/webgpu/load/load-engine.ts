@@ -11,8 +11,9 @@ export interface LoadEngineOptions extends EngineOptions {
 }
 
 /**
- * Compiles the kernels while the first shards come, and copies each shard to the GPU before the next is fetched in its
- * lane: at most `LANES` of them are in memory. When anything fails nothing is left of the engine.
+ * Compiles the kernels while the first shards come, and copies each shard to the GPU before the next is
+ * fetched in its lane: at most `LANES` of them are in memory. When anything fails nothing is left of the
+ * engine.
  */
 export async function loadEngine(
   files: BundleFiles,

@@ -21,13 +21,15 @@ export interface LoadOptions extends BundleFilesOptions {
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Positions of the context, at most. Default: as many as the model knows. */
   readonly contextLength?: number;
-  /** Left out: a device with what the bundle asks for. One that is given stays when the model is disposed of. */
+  /**
+   * Left out: a device with what the bundle asks for. One that is given stays when the model is disposed of.
+   */
   readonly device?: GPUDevice;
 }
 
 /**
- * Loads the bundle at `url`: its folder or manifest, relative to the page. Throws `BundleError` in words for people, or
- * the reason of `signal`; then nothing of it is left on the GPU.
+ * Loads the bundle at `url`: its folder or manifest, relative to the page. Throws `BundleError` in words for
+ * people, or the reason of `signal`; then nothing of it is left on the GPU.
  */
 export async function loadModel(
   url: string | URL,

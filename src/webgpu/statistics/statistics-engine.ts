@@ -15,7 +15,8 @@ export interface BatchSums {
 }
 
 /**
- * Compiles the kernels and allocates the buffers. Heads need not be among the tensors, whose pieces do not matter.
+ * Compiles the kernels and allocates the buffers. Heads need not be among the tensors, whose pieces do not
+ * matter.
  * @throws BundleError where the device lacks what they need.
  */
 export async function createStatisticsEngine(
@@ -81,7 +82,10 @@ export class StatisticsEngine {
     await this.#device.queue.onSubmittedWorkDone();
   }
 
-  /** Reads tokens without a past, no more than the context, and hands the sums of every batch in its order to `use`. */
+  /**
+   * Reads tokens without a past, no more than the context, and hands the sums of every batch in its order to
+   * `use`.
+   */
   async read(ids: readonly number[], use: (sums: BatchSums) => void): Promise<void> {
     let before: Reading | undefined;
     for (let first = 0; first < ids.length; first += PREFILL_TOKENS) {

@@ -7,8 +7,8 @@ export interface Run {
 }
 
 /**
- * Of squares by channel, heads one after another; but the last two are sums of activations, and a bit a token, the first lowest,
- * where a neuron fires.
+ * Of squares by channel, heads one after another; but the last two are sums of activations, and a bit a
+ * token, the first lowest, where a neuron fires.
  */
 export type LayerSums = Readonly<
   Record<

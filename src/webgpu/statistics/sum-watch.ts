@@ -16,8 +16,8 @@ import {
 } from './sum-shaders.ts';
 
 /**
- * Sums up what the matrices of a model are multiplied with, over the tokens of one batch in f32: 32 terms at most, so that a sum
- * of squares is off by no more than 2e-6 of itself.
+ * Sums up what the matrices of a model are multiplied with, over the tokens of one batch in f32: 32 terms at
+ * most, so that a sum of squares is off by no more than 2e-6 of itself.
  */
 export class SumWatch implements PassWatch {
   readonly places: SumPlaces;

@@ -74,9 +74,9 @@ function relativeDifference(a: readonly Float32Array[], b: readonly Float32Array
 }
 
 /**
- * Greatest mean KL divergence of llama.cpp's distributions from those of our runtime on the checkpoint. For f32 what
- * remains is the cache of f16 (measured 1.1e-7, with flash attention 8.9e-8); for blocks the rounding of weights and
- * activations (measured 1.9e-4 and 3.9e-3).
+ * Greatest mean KL divergence of llama.cpp's distributions from those of our runtime on the checkpoint. For
+ * f32 what remains is the cache of f16 (measured 1.1e-7, with flash attention 8.9e-8); for blocks the
+ * rounding of weights and activations (measured 1.9e-4 and 3.9e-3).
  */
 const MAX_KL = { f32: 1e-4, q8_0: 2e-3, q4_k_m: 2e-2 } as const;
 

@@ -32,7 +32,10 @@ const header = (file: PlannedFile) => {
 };
 
 describe('planGguf for PLM-1.8B', () => {
-  /** llama.cpp's totals of the data section, padding included, without importances; the second by its old rule. */
+  /**
+   * llama.cpp's totals of the data section, padding included, without importances; the second by its old
+   * rule.
+   */
   const SIZES: readonly (readonly [recipe: string, bytes: number, bytesOf2025?: number])[] = [
     ['bf16', 3_651_215_360],
     ['F16', 3_651_215_360],

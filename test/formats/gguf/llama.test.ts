@@ -21,15 +21,15 @@ import { writePlan } from '../../support/write-plan.ts';
 const IDS: readonly number[] = JSON.parse(readFileSync(fixture('plm-tiny', 'golden.json'), 'utf8')).ids;
 
 /**
- * Greatest mean KL divergence of llama.cpp's next-token distributions from ours for the same file. What remains is
- * llama.cpp's cache of f16 (measured 1.3e-7) and, in bf16 and f16 files, its rounding of activations to the type of the
- * weights (measured 8.8e-6 and 2.3e-7).
+ * Greatest mean KL divergence of llama.cpp's next-token distributions from ours for the same file. What
+ * remains is llama.cpp's cache of f16 (measured 1.3e-7) and, in bf16 and f16 files, its rounding of
+ * activations to the type of the weights (measured 8.8e-6 and 2.3e-7).
  */
 const MAX_FLOAT_KL = 1e-4;
 
 /**
- * The same for blocks: llama.cpp rounds activations to 8 bits there, in blocks of 32 or 256, and we do not. Measured up
- * to MAX_MEASURED; a wrong scale or order of blocks gives more than 1.
+ * The same for blocks: llama.cpp rounds activations to 8 bits there, in blocks of 32 or 256, and we do not.
+ * Measured up to MAX_MEASURED; a wrong scale or order of blocks gives more than 1.
  */
 const MAX_BLOCK_KL = 1e-2;
 
@@ -39,14 +39,14 @@ const MAX_PERPLEXITY_DIFFERENCE = 0.005;
 /** Tokens of the evaluation text, in windows that both begin anew. */
 const [EVALUATED, WINDOW] = [2000, 250];
 /**
- * Recipes that read all of it: those whose figures docs/gguf.md states, and ternary ones, of which a model that was not trained
- * so makes noise. For the others a quarter is enough.
+ * Recipes that read all of it: those whose figures docs/gguf.md states, and ternary ones, of which a model
+ * that was not trained so makes noise. For the others a quarter is enough.
  */
 const WHOLE_TEXT = ['f32', 'q8_0', 'q6_k', 'q5_k_m', 'q4_k_m', 'tq1_0', 'tq2_0'];
 
 /**
- * Starts of texts whose 32 likeliest next tokens all lead by more than 0.02 in the logits: what llama.cpp rounds
- * away in bf16 cannot turn them.
+ * Starts of texts whose 32 likeliest next tokens all lead by more than 0.02 in the logits: what llama.cpp
+ * rounds away in bf16 cannot turn them.
  */
 const PROMPTS: readonly string[] = [
   'Eight years ago, it was not so clear to most Americans there would be',

@@ -89,7 +89,8 @@ describe('keys of other writers', () => {
     assert.deepEqual(other.generation, { temperature: 0.7, topK: 40, repetitionPenalty: 1.1 });
   });
 
-  // Of gguf-py's metadata.py: names for people, and an address; of a source outside of the Hub the address alone.
+  // Of gguf-py's metadata.py: names for people, and an address; of a source outside of the Hub the address
+  // alone.
   const sources: readonly [what: string, keys: Keys, ids: readonly string[] | undefined][] = [
     [
       'an address alone',

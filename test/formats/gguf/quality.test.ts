@@ -44,8 +44,8 @@ it('--quality best leaves less of the divergence', async (t) => {
   const statistics = await statisticsOver(t, model, fixtureText('calibration', 24_000));
 
   /**
-   * Divergence beside that of llama.cpp's own quantization with an imatrix. With all of the calibration text plm-tiny shows 0.44,
-   * 0.44 and 0.50; the excerpt is an eighth of it.
+   * Divergence beside that of llama.cpp's own quantization with an imatrix. With all of the calibration text
+   * plm-tiny shows 0.44, 0.44 and 0.50; the excerpt is an eighth of it.
    */
   const RATIOS = { q4_k_m: 0.55, q3_k_m: 0.55, q5_k_m: 0.62 };
 

@@ -143,7 +143,8 @@ test('opens nothing outside of the folder', {
     );
     return new Set(
       opened
-        // V8 sometimes maps its own executable once more when it starts, and the C library counts processors when threads meet.
+        // V8 sometimes maps its own executable once more when it starts, and the C library counts processors
+        // when threads meet.
         .filter((file) => file !== process.execPath && file !== '/sys/devices/system/cpu/online')
         .filter((file) => file !== folder && !file.startsWith(`${folder}/`))
         .map((file) => file.replace(/\d+/g, 'N')),

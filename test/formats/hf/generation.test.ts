@@ -33,7 +33,8 @@ test('generation_config.json', async (t) => {
   await t.test('nothing of it', () =>
     assert.deepEqual(parse({ top_p: null }), { sampling: {}, eosTokenIds: [], notes: [] }),
   );
-  // Expected: GenerationConfig and `_get_logits_processor` of Transformers 5.18, with a temperature of 0 for greedy.
+  // Expected: GenerationConfig and `_get_logits_processor` of Transformers 5.18, with a temperature of 0 for
+  // greedy.
   const ignored = 'generation_config.json: temperature, top_p ignored, since do_sample is not true';
   const asTransformers: readonly (readonly [Fields, GenerationConfig, string?])[] = [
     [{ do_sample: true }, { temperature: 1, topK: 50 }],

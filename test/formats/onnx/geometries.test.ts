@@ -12,8 +12,9 @@ import { pressFailure } from '../../support/press-failure.ts';
 import { randomGeometry } from '../../support/random-geometry.ts';
 
 /**
- * Largest difference of a logit beside the largest logit. f32: sums in another order, measured 1e-6. f16: 11 bits after every
- * node, measured 3e-3. The others against the runtime on the same weights: activations of 8 bits, a block or a tensor.
+ * Largest difference of a logit beside the largest logit. f32: sums in another order, measured 1e-6. f16: 11
+ * bits after every node, measured 3e-3. The others against the runtime on the same weights: activations of 8
+ * bits, a block or a tensor.
  */
 const LIMITS = { f32: 1e-5, f16: 1e-2, q8: 0.15, q4: 0.1, q4f16: 0.1 };
 

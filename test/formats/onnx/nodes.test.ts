@@ -16,11 +16,12 @@ import { InferenceSession, Tensor } from '../../support/onnxruntime.ts';
 import { fixture } from '../../support/paths.ts';
 
 /**
- * Over a whole graph two exact engines drift apart where activations are rounded to 8 bits: sums in another order move one
- * value in some thousands to the next code, and from there on everything is a little else. So each node is held to what
- * ONNX Runtime makes of the same inputs, with which no difference can grow. Largest difference beside the largest value of
- * the output: sums of f32 in another order; for f16 one unit in its last place more. ONNX Runtime hands on what it
- * computes for f16 nodes in f32, and shows it rounded: the last bit of a score of 64 is 2^-4, which a softmax shows.
+ * Over a whole graph two exact engines drift apart where activations are rounded to 8 bits: sums in another
+ * order move one value in some thousands to the next code, and from there on everything is a little else. So
+ * each node is held to what ONNX Runtime makes of the same inputs, with which no difference can grow. Largest
+ * difference beside the largest value of the output: sums of f32 in another order; for f16 one unit in its
+ * last place more. ONNX Runtime hands on what it computes for f16 nodes in f32, and shows it rounded: the
+ * last bit of a score of 64 is 2^-4, which a softmax shows.
  */
 const LIMITS = { float: 1e-4, float16: 2 ** -10 };
 const HALF_SOFTMAX_LIMIT = 2 ** -5;
@@ -58,7 +59,10 @@ function toValue(tensor: Tensor): TensorValue {
   return { type, shape: tensor.dims, data: data as Elements };
 }
 
-/** A graph of one node, with what reorders constants for it. Its inputs are those of the graph, but for short lists of integers, which decide on shapes. */
+/**
+ * A graph of one node, with what reorders constants for it. Its inputs are those of the graph, but for short
+ * lists of integers, which decide on shapes.
+ */
 function alone(model: OnnxModel, node: Node, values: ReadonlyMap<string, TensorValue>): OnnxModel {
   const info = (name: string): ValueInfo => {
     const { type, shape } = values.get(name)!;

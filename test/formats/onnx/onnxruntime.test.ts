@@ -15,14 +15,15 @@ import { pressFailure } from '../../support/press-failure.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 /**
- * Largest difference of a logit from golden ones, which are up to 30. f32: the promise of the issue; measured 2.6e-5,
- * sums in another order. f16: activations are rounded to 11 bits after every node; measured 0.020.
+ * Largest difference of a logit from golden ones, which are up to 30. f32: the promise of the issue; measured
+ * 2.6e-5, sums in another order. f16: activations are rounded to 11 bits after every node; measured 0.020.
  */
 const LIMITS = { f32: 2e-4, f16: 5e-2 };
 
 /**
- * Largest difference of a logit from the runtime on the same rounded weights, f32 activations: what rounding activations
- * costs. q4: to 8 bits per block of 32, measured 0.21. q4f16: that and f16, measured 0.21. q8: to 8 bits per tensor, measured 0.65.
+ * Largest difference of a logit from the runtime on the same rounded weights, f32 activations: what rounding
+ * activations costs. q4: to 8 bits per block of 32, measured 0.21. q4f16: that and f16, measured 0.21. q8: to
+ * 8 bits per tensor, measured 0.65.
  */
 const ROUNDED_ACTIVATIONS = { q4: 0.4, q4f16: 0.4, q8: 1.2 };
 

@@ -10,8 +10,8 @@ import { temporaryFolder } from '../../support/temporary-folder.ts';
 import { continuations, logitsOf, useModels } from '../../support/transformers.ts';
 
 /**
- * The runtimes that the tests of the exporter trust, on a model whose answers are plain: each token is followed by the
- * next.
+ * The runtimes that the tests of the exporter trust, on a model whose answers are plain: each token is
+ * followed by the next.
  */
 const TOKENS = [5, 77, 1999];
 const NEXT = [6, 78, 2000];

@@ -20,9 +20,9 @@ type Scheme = keyof typeof LEAD_NOISE;
 const SCHEMES = Object.keys(LEAD_NOISE) as Scheme[];
 
 /**
- * Tokens of a text. The CPU provider rounds activations, so that texts of real exports are compared where that cannot change
- * them: at prompts whose likeliest tokens lead by more than the rounding takes from any lead. They bear much, so that scores
- * are compared too.
+ * Tokens of a text. The CPU provider rounds activations, so that texts of real exports are compared where
+ * that cannot change them: at prompts whose likeliest tokens lead by more than the rounding takes from any
+ * lead. They bear much, so that scores are compared too.
  */
 const TOKENS = 12;
 

@@ -14,21 +14,27 @@ import { NO_GPU } from '../../support/onnxruntime.ts';
 import { fixture } from '../../support/paths.ts';
 
 /**
- * Graphs on ONNX Runtime's WebGPU kernels, which have no f16 in software, against the runtime on the same weights.
+ * Graphs on ONNX Runtime's WebGPU kernels, which have no f16 in software, against the runtime on the same
+ * weights.
  *
- * Largest difference of a logit of plm-tiny; they are up to 30. f32: sums in another order, measured 1.8e-5. q4: kernels round
- * activations to 8 bits per block of 128, measured 0.25.
+ * Largest difference of a logit of plm-tiny; they are up to 30. f32: sums in another order, measured 1.8e-5.
+ * q4: kernels round activations to 8 bits per block of 128, measured 0.25.
  */
 const LIMITS = { f32: 2e-4, q4: 0.5 };
 
-/** Beside the largest logit, of a PLM whose sizes no kernel that rounds activations takes: sums in another order, measured 1e-6. */
+/**
+ * Beside the largest logit, of a PLM whose sizes no kernel that rounds activations takes: sums in another
+ * order, measured 1e-6.
+ */
 const ODD_LIMIT = 1e-5;
 
 const golden = JSON.parse(readFileSync(fixture('plm-tiny', 'golden.json'), 'utf8')) as {
   readonly ids: readonly number[];
 };
 
-/** Logits of a graph, all tokens at once and the first ones through the cache, beside those of the runtime. */
+/**
+ * Logits of a graph, all tokens at once and the first ones through the cache, beside those of the runtime.
+ */
 async function logitsOnGpu(
   t: TestContext,
   model: Model,

@@ -25,7 +25,9 @@ function randomTensors(seed: number) {
   }));
 }
 
-/** Our streaming reader and the npm package, both over `file`, give the same names, dtypes, shapes and bytes. */
+/**
+ * Our streaming reader and the npm package, both over `file`, give the same names, dtypes, shapes and bytes.
+ */
 async function assertReadersAgree(file: string): Promise<number> {
   const small = openSmallSafetensors(readFileSync(file), 'small');
   const input = await InputFile.open(file, 'streamed');

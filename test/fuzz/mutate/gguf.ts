@@ -13,7 +13,10 @@ import {
 import { hostileInteger } from './numbers.ts';
 import { hostileText } from './words.ts';
 
-/** Changes a field of a GGUF, and may let the offsets of its tensors follow. Undefined where the file is broken already. */
+/**
+ * Changes a field of a GGUF, and may let the offsets of its tensors follow. Undefined where the file is
+ * broken already.
+ */
 export function mutateGguf(bytes: Uint8Array, dice: Dice): Mutation | undefined {
   let parts: GgufParts;
   try {

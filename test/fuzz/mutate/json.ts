@@ -59,7 +59,10 @@ export function mutateTree(tree: JsonTree, dice: Dice): { tree: JsonTree; change
   }
 }
 
-/** Goes down at random, so that a field of the root is met as often as one of a thousand tokens. Undefined where nothing is inside. */
+/**
+ * Goes down at random, so that a field of the root is met as often as one of a thousand tokens. Undefined
+ * where nothing is inside.
+ */
 function somePlace(root: JsonTree, dice: Dice): Place | undefined {
   let place: Place | undefined;
   for (let value = root, path = '$'; value.kind !== 'scalar' && value.members.length > 0; ) {

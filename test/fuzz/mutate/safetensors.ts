@@ -42,7 +42,10 @@ export function mutateSafetensors(bytes: Uint8Array, dice: Dice): Mutation | und
 
 const MAX_DATA = 1 << 20;
 
-/** The header with offsets that fit shapes, and as much data as they take. Throws for headers that are no JSON. */
+/**
+ * The header with offsets that fit shapes, and as much data as they take. Throws for headers that are no
+ * JSON.
+ */
 function laidOut(header: string, data: Buffer): { header: string; data: Buffer } {
   const entries = JSON.parse(header) as Record<
     string,

@@ -8,7 +8,10 @@ import { hostileText } from './words.ts';
 
 type Part = [name: string, content: Uint8Array];
 
-/** Widths of the fields of a local header, a header of the directory, and the records of the end, after their magic numbers. */
+/**
+ * Widths of the fields of a local header, a header of the directory, and the records of the end, after their
+ * magic numbers.
+ */
 const LOCAL = [2, 2, 2, 2, 2, 4, 4, 4, 2, 2];
 const CENTRAL = [2, 2, 2, 2, 2, 2, 4, 4, 4, 2, 2, 2, 2, 2, 4, 4];
 const END = [8, 2, 2, 4, 4, 8, 8, 8, 8, 4, 4, 8, 4, 4, 2, 2, 2, 2, 4, 4, 2];

@@ -36,7 +36,10 @@ export function artifactSubject(
   };
 }
 
-/** What a conversion of the small model writes, or what it writes into `folder`, but for the record of it and pages. */
+/**
+ * What a conversion of the small model writes, or what it writes into `folder`, but for the record of it and
+ * pages.
+ */
 export async function converted(target: string, folder = ''): Promise<Files> {
   const output = mkdtempSync(path.join(os.tmpdir(), 'plmpress-fuzz-'));
   try {

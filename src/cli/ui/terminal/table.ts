@@ -10,8 +10,8 @@ export interface Column {
 const GAP = '  ';
 
 /**
- * Lines of a table: the header, then the rows, in columns as wide as their widest cell. Cells are plain text, whose control
- * characters are shown; `styleHeader` may colour the first line.
+ * Lines of a table: the header, then the rows, in columns as wide as their widest cell. Cells are plain text,
+ * whose control characters are shown; `styleHeader` may colour the first line.
  */
 export function renderTable(
   columns: readonly Column[],

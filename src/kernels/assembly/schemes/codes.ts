@@ -27,7 +27,10 @@ export function roundToByte(v: v128): v128 {
   return truncateToByte(f32x4.add(whole, one));
 }
 
-/** `truncateToByte` where numbers are finite ones of 0 .. 255, infinities or NaN: in the low mantissa bits beside 2^23. */
+/**
+ * `truncateToByte` where numbers are finite ones of 0 .. 255, infinities or NaN: in the low mantissa bits
+ * beside 2^23.
+ */
 function truncateCode(v: v128): v128 {
   const whole = f32x4.floor(f32x4.pmax(f32x4.splat(0), v));
   return v128.and(f32x4.add(whole, f32x4.splat(8388608)), i32x4.splat(0xff));

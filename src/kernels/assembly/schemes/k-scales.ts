@@ -21,8 +21,8 @@ const GROUPS: i32 = 8;
 const LARGEST_SCALE: i32 = 63;
 
 /**
- * Fits a super-block of Q4_K or Q5_K, writes halves d and dmin and the packed scales and mins, and leaves the codes in
- * scratch. Twin of src/schemes/k-scales.ts.
+ * Fits a super-block of Q4_K or Q5_K, writes halves d and dmin and the packed scales and mins, and leaves the
+ * codes in scratch. Twin of src/schemes/k-scales.ts.
  */
 export function encodeScaled(
   x: usize,

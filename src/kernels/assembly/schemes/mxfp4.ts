@@ -87,7 +87,10 @@ function codes(x: usize, inverse: v128): v128 {
   );
 }
 
-/** Codes by the midpoints between values that are exceeded: scaling by a power of two is exact. Zero has no sign. */
+/**
+ * Codes by the midpoints between values that are exceeded: scaling by a power of two is exact. Zero has no
+ * sign.
+ */
 function nearestCodes(v: v128, inverse: v128): v128 {
   const size = f32x4.mul(f32x4.abs(v), inverse);
   const notZero = f32x4.gt(size, f32x4.splat(0.5));

@@ -79,7 +79,10 @@ export function encodeTQ1_0(source: usize, target: usize, columns: i32): void {
   }
 }
 
-/** ceil(256 n / 243) of bytes n, which is n + ceil(13 n / 243): 4316 / 2^20 is 1 / 243, near enough for 12 bits. */
+/**
+ * ceil(256 n / 243) of bytes n, which is n + ceil(13 n / 243): 4316 / 2^20 is 1 / 243, near enough for 12
+ * bits.
+ */
 function toFractions(numbers: v128): v128 {
   const low = ceiling(i16x8.extend_low_i8x16_u(numbers));
   const high = ceiling(i16x8.extend_high_i8x16_u(numbers));

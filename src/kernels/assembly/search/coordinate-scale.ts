@@ -4,9 +4,9 @@ const NEGLIGIBLE: f32 = 1e-15;
 const MAX_PASSES = 5;
 
 /**
- * Finds the scales of four groups of 16 with codes -limit .. limit - 1, one group a lane: vector i of `x` holds weight
- * i of each. Leaves the codes, offset by `limit`, as floats in 16 vectors at `codes`. A lane that has settled stays
- * as it is while others go on. Twin of src/schemes/search/coordinate-scale.ts.
+ * Finds the scales of four groups of 16 with codes -limit .. limit - 1, one group a lane: vector i of `x`
+ * holds weight i of each. Leaves the codes, offset by `limit`, as floats in 16 vectors at `codes`. A lane
+ * that has settled stays as it is while others go on. Twin of src/schemes/search/coordinate-scale.ts.
  */
 export function fitByCoordinates(x: usize, limit: f32, codes: usize): v128 {
   const zero = f32x4.splat(0);

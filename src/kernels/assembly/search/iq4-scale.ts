@@ -23,9 +23,10 @@ export function iq4Code(value: f32): i32 {
 }
 
 /**
- * Codes of the values nearest to 16 numbers, given twice as large, as the midpoints between values are whole then:
- * -231, -187, -148 ... 158, 202. A bucket of 32, counted from -9, holds one of them at most, so a table tells how many
- * lie below a bucket and another where in it the next one is. Magnitudes are below 2^14; NaN gets any code.
+ * Codes of the values nearest to 16 numbers, given twice as large, as the midpoints between values are whole
+ * then: -231, -187, -148 ... 158, 202. A bucket of 32, counted from -9, holds one of them at most, so a table
+ * tells how many lie below a bucket and another where in it the next one is. Magnitudes are below 2^14; NaN
+ * gets any code.
  */
 function codesOfDoubles(a: v128, b: v128, c: v128, d: v128): v128 {
   const low = i16x8.narrow_i32x4_s(placeOf(a), placeOf(b));
@@ -46,7 +47,10 @@ function placeOf(v: v128): v128 {
   return i32x4.sub(shifted, i32x4.splat(reinterpret<i32>(ROUNDER)));
 }
 
-/** Stores the codes of 32 weights times `inverse` in 16 bytes: code j in the low, code j + 16 in the high nibble. */
+/**
+ * Stores the codes of 32 weights times `inverse` in 16 bytes: code j in the low, code j + 16 in the high
+ * nibble.
+ */
 export function storeIq4Codes(x: usize, inverse: f32, target: usize): void {
   const factor = f32x4.splat(inverse);
   v128.store(target, v128.or(codesOf(x, factor), i8x16.shl(codesOf(x + 64, factor), 4)));
@@ -68,8 +72,8 @@ function doubled(v: v128): v128 {
 }
 
 /**
- * Finds the scale of 32 weights among 16 tries, which fill the lanes of four vectors, so that the sums of each keep
- * their order. Twin of src/schemes/search/iq4-scale.ts.
+ * Finds the scale of 32 weights among 16 tries, which fill the lanes of four vectors, so that the sums of
+ * each keep their order. Twin of src/schemes/search/iq4-scale.ts.
  */
 export function fitIq4(x: usize, weights: usize, sums: usize): f32 {
   const extreme = extremeOf(x, 32);

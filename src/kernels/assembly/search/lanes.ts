@@ -1,4 +1,7 @@
-/** Brings four groups of `count` floats that lie one behind the other into lanes: vector i holds number i of each. */
+/**
+ * Brings four groups of `count` floats that lie one behind the other into lanes: vector i holds number i of
+ * each.
+ */
 export function toLanes(groups: usize, count: i32, target: usize): void {
   const stride = (<usize>count) << 2;
   for (let i: usize = 0; i < stride; i += 16) {

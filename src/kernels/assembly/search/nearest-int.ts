@@ -1,4 +1,7 @@
-/** 1.5 * 2^23: added to a float below 2^22, it leaves the nearest integer, ties to even, in the low mantissa bits. */
+/**
+ * 1.5 * 2^23: added to a float below 2^22, it leaves the nearest integer, ties to even, in the low mantissa
+ * bits.
+ */
 export const ROUNDER: f32 = 12582912;
 
 /** Nearest integers; outside of 2^22 the bits that ggml takes. */

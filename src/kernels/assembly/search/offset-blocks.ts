@@ -12,7 +12,10 @@ import {
   X,
 } from './offset-scale';
 
-/** Byte offsets in scratch, behind the search of four blocks of 32: weights of errors, values, then one byte a code. */
+/**
+ * Byte offsets in scratch, behind the search of four blocks of 32: weights of errors, values, then one byte a
+ * code.
+ */
 const WEIGHTS: usize = OFFSET_SEARCH_BYTES;
 const VALUES: usize = WEIGHTS + 512;
 const CODES: usize = VALUES + 512;

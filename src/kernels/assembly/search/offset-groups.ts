@@ -14,8 +14,8 @@ import {
 } from './offset-scale';
 
 /**
- * Super-blocks of 256 weights in groups that have a scale and a min each. In scratch: the search of four groups,
- * weights of errors, then by group what the search found, and what a scheme stores of it. Twin of
+ * Super-blocks of 256 weights in groups that have a scale and a min each. In scratch: the search of four
+ * groups, weights of errors, then by group what the search found, and what a scheme stores of it. Twin of
  * src/schemes/search/offset-groups.ts.
  */
 const ERROR_WEIGHTS: usize = OFFSET_SEARCH_BYTES;
@@ -90,7 +90,9 @@ export function largestOf(values: usize, count: i32): f32 {
   return largest;
 }
 
-/** Codes of all weights under the stored scales. Groups whose scale vanished keep the codes of their own fit. */
+/**
+ * Codes of all weights under the stored scales. Groups whose scale vanished keep the codes of their own fit.
+ */
 export function encodeGroups(
   x: usize,
   scratch: usize,

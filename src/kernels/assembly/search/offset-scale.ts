@@ -1,8 +1,9 @@
 import { nearestInts, ROUNDER } from './nearest-int';
 
 /**
- * What the search of four groups works on, one group a lane: vector i of X, W and TRIED holds weight i of each group.
- * The search fills the rest: scale and min of each lane, and by which inverse scale and base its codes come.
+ * What the search of four groups works on, one group a lane: vector i of X, W and TRIED holds weight i of
+ * each group. The search fills the rest: scale and min of each lane, and by which inverse scale and base its
+ * codes come.
  */
 export const X: usize = 0;
 export const W: usize = 512;
@@ -17,8 +18,8 @@ export const OFFSET_SEARCH_BYTES: usize = 1600;
 const SAFE: f32 = 2097152;
 
 /**
- * Fits four groups as scale * code - min with codes 0 .. `largest`. Values and weights lie in `work`. A try of a lane
- * starts from its best min so far, so that tries follow each other and lanes hold groups. Twin of
+ * Fits four groups as scale * code - min with codes 0 .. `largest`. Values and weights lie in `work`. A try
+ * of a lane starts from its best min so far, so that tries follow each other and lanes hold groups. Twin of
  * src/schemes/search/offset-scale.ts.
  */
 export function fitOffset(

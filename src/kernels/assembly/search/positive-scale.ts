@@ -3,7 +3,9 @@ import { nearestInt } from './nearest-int';
 const NEGLIGIBLE: f32 = 1e-15;
 const MAX_PASSES = 5;
 
-/** Finds the scale of positive values with codes 0 .. largest. Twin of src/schemes/search/positive-scale.ts. */
+/**
+ * Finds the scale of positive values with codes 0 .. largest. Twin of src/schemes/search/positive-scale.ts.
+ */
 export function fitPositive(x: usize, weights: usize, count: i32, largest: i32, codes: usize): f32 {
   let max: f32 = 0;
   for (let i: usize = 0; i < <usize>count; i++) {

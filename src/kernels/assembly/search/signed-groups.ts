@@ -4,8 +4,8 @@ import { sumOfLanes, toLanes } from './lanes';
 import { nearestInts, ROUNDER } from './nearest-int';
 
 /**
- * Super-blocks of 256 weights in groups of 16 that have a scale and signed codes each. In scratch: four groups in
- * lanes with the weights of their errors, then by group what the searches found. Twin of
+ * Super-blocks of 256 weights in groups of 16 that have a scale and signed codes each. In scratch: four
+ * groups in lanes with the weights of their errors, then by group what the searches found. Twin of
  * src/schemes/search/signed-scale.ts for four groups at once.
  */
 const X: usize = 0;
@@ -14,7 +14,9 @@ const WX: usize = 512;
 const LANE_CODES: usize = 768;
 export const SCALES: usize = 1024;
 export const WEIGHT_SUMS: usize = 1088;
-/** Codes of the search are nearest(inverse * x) + base: base is the limit of codes, or 0 for groups of zeros. */
+/**
+ * Codes of the search are nearest(inverse * x) + base: base is the limit of codes, or 0 for groups of zeros.
+ */
 const INVERSES: usize = 1152;
 const BASES: usize = 1216;
 /** The scale as it is stored, by which weights are divided; 0 where it vanished. The caller's to fill. */
@@ -26,7 +28,9 @@ export const ERROR_WEIGHTS: usize = 1600;
 
 const NEGLIGIBLE: f32 = 1e-15;
 
-/** Fits all 16 groups among 19 tries each. Errors weigh by x^2, or by the 256 floats at `weights` if not 0. */
+/**
+ * Fits all 16 groups among 19 tries each. Errors weigh by x^2, or by the 256 floats at `weights` if not 0.
+ */
 export function fitSignedGroups(x: usize, weights: usize, limit: f32, scratch: usize): void {
   for (let quad: usize = 0; quad < 4; quad++) {
     toLanes(x + (quad << 8), 16, scratch + X);

@@ -6,9 +6,9 @@ const NEGLIGIBLE: f32 = 1e-15;
 export const SIGNED_SEARCH_BYTES: usize = 160;
 
 /**
- * Finds the scale of `count` weights (a multiple of 4, at most 32) with codes -limit .. limit - 1 among 19 tries, and
- * leaves the codes plus `limit` in bytes at `codes`. The tries fill the lanes of five vectors (one lane to spare), so
- * that the sums of each keep their order. Twin of src/schemes/search/signed-scale.ts.
+ * Finds the scale of `count` weights (a multiple of 4, at most 32) with codes -limit .. limit - 1 among 19
+ * tries, and leaves the codes plus `limit` in bytes at `codes`. The tries fill the lanes of five vectors (one
+ * lane to spare), so that the sums of each keep their order. Twin of src/schemes/search/signed-scale.ts.
  */
 export function fitSigned(x: usize, count: i32, limit: f32, weights: usize, codes: usize, sums: usize): f32 {
   const extreme = extremeOf(x, count);
@@ -116,7 +116,9 @@ function projectAll(x: usize, end: usize, limit: f32, weights: usize, extreme: f
   v128.store(sums, llE, 144);
 }
 
-/** Nearest integers from low to high, as floats: no weight exceeds the extreme, so that an addition can round. */
+/**
+ * Nearest integers from low to high, as floats: no weight exceeds the extreme, so that an addition can round.
+ */
 function rounded(v: v128, low: v128, high: v128): v128 {
   const rounder = f32x4.splat(ROUNDER);
   return f32x4.pmax(low, f32x4.pmin(high, f32x4.sub(f32x4.add(v, rounder), rounder)));
