@@ -25,7 +25,7 @@ export const WAYS: Readonly<
     const parts = `${output}-parts`;
     const folders = ['1', '2', '3'].map((number) => path.join(parts, number));
     for (const [index, folder] of folders.entries()) {
-      await program(...convert(job), '--shard', `${index + 1}/${folders.length}`, '-o', folder);
+      await program(...convert(job), '--part', `${index + 1}/${folders.length}`, '-o', folder);
     }
     await program('merge', ...folders, '--from', job.source, ...job.files, '-o', output);
   },

@@ -10,7 +10,7 @@ export interface MatrixRequest {
   /** As `--target-size` takes them; none: what the target itself takes. */
   readonly sizes?: readonly string[];
   /** Parts of each conversion; left out: it stays whole. */
-  readonly shards?: number;
+  readonly parts?: number;
 }
 
 export interface MatrixJob {
@@ -22,8 +22,8 @@ export interface MatrixJob {
   readonly model: string;
   readonly target: string;
   readonly size?: string;
-  /** As `--shard` takes it. */
-  readonly shard?: string;
+  /** As `--part` takes it. */
+  readonly part?: string;
 }
 
 /** As GitHub Actions takes it for `strategy.matrix`. */
@@ -40,7 +40,7 @@ const MAX_MODEL_NAME = 120;
  * @throws PressError usage for unknown targets, for sizes without a GGUF, for what is given twice, and for
  * more than 256 jobs.
  */
-export function jobMatrix({ models, targets, sizes = [], shards }: MatrixRequest): JobMatrix {
+export function jobMatrix({ models, targets, sizes = [], parts }: MatrixRequest): JobMatrix {
   const formats = targets.map(targetNamed);
   for (const [what, given] of Object.entries({ model: models, target: formats, size: sizes })) {
     const twice = given.find((value, index) => given.indexOf(value) !== index);
@@ -55,7 +55,7 @@ export function jobMatrix({ models, targets, sizes = [], shards }: MatrixRequest
           '-',
         );
         const job = { name: safe(name), model, target, ...(size !== undefined && { size }) };
-        return shards === undefined ? [job] : partsOf(job, shards);
+        return parts === undefined ? [job] : partsOf(job, parts);
       }),
     ),
   );
@@ -67,11 +67,11 @@ function isGguf(target: string): boolean {
   return target.startsWith('gguf:');
 }
 
-function partsOf(job: MatrixJob, shards: number): MatrixJob[] {
-  return Array.from({ length: shards }, (_, index) => ({
+function partsOf(job: MatrixJob, parts: number): MatrixJob[] {
+  return Array.from({ length: parts }, (_, index) => ({
     ...job,
-    name: `${job.name}.part-${index + 1}-of-${shards}`,
-    shard: `${index + 1}/${shards}`,
+    name: `${job.name}.part-${index + 1}-of-${parts}`,
+    part: `${index + 1}/${parts}`,
   }));
 }
 

@@ -92,8 +92,8 @@ async function pressOpened(
   const inputs = inputsOf(request);
   const read = { models: [[model, place]] as const, files: [...inputs, ...(request.texts ?? [])] };
   const writeReports = await openReports(read, request.reports, force);
-  const savePlan = dryRun ? undefined : request.savePlan;
-  if (savePlan !== undefined) await assertSchemePlanFile(savePlan, { force, inputs });
+  const saveSchemes = dryRun ? undefined : request.saveSchemes;
+  if (saveSchemes !== undefined) await assertSchemePlanFile(saveSchemes, { force, inputs });
   const texts = request.texts && (await readNamedTexts(request.texts));
   if (verify) await assertTextsSuffice(model, texts, access);
 
@@ -108,9 +108,9 @@ async function pressOpened(
   for (const remark of remarks(model, targets)) note(remark);
   const allocation = targets.find((target) => target.allocation !== undefined)?.allocation;
   // First, since it took longer than all that follows and may be used without it.
-  if (savePlan !== undefined && allocation !== undefined) {
-    await writeSchemePlan(savePlan, allocation, { force, inputs });
-    note(`the chosen schemes are in ${savePlan}`);
+  if (saveSchemes !== undefined && allocation !== undefined) {
+    await writeSchemePlan(saveSchemes, allocation, { force, inputs });
+    note(`the chosen schemes are in ${saveSchemes}`);
   }
 
   const job = jobOf(targets);
@@ -151,8 +151,8 @@ function assertStreams({ source, stream }: PressRequest, { model, place }: Opene
 }
 
 /** Files that no output may replace. */
-function inputsOf({ imatrix, statistics, plan }: PressRequest): string[] {
-  return [imatrix, statistics, plan].filter((file) => file !== undefined);
+function inputsOf({ imatrix, statistics, schemes }: PressRequest): string[] {
+  return [imatrix, statistics, schemes].filter((file) => file !== undefined);
 }
 
 async function assertTextsSuffice(
@@ -173,8 +173,8 @@ async function targetOptions(
   { model, statistics }: Opened,
   texts: readonly NamedText[] | undefined,
 ): Promise<TargetOptions> {
-  const { options = {}, targetSize, ffnWidths, threads, maxMemory, imatrix, plan } = request;
-  const schemePlan = plan === undefined ? [] : await readSchemePlan(plan, model);
+  const { options = {}, targetSize, ffnWidths, threads, maxMemory, imatrix, schemes } = request;
+  const schemePlan = schemes === undefined ? [] : await readSchemePlan(schemes, model);
   const allocation = targetSize !== undefined && {
     targetBytes: targetSize,
     threads,

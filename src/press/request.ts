@@ -27,9 +27,9 @@ export interface PressRequest {
   /** FFN widths that may be pruned to for `targetSize`. */
   readonly ffnWidths?: readonly number[] | undefined;
   /** File to write the schemes to that were chosen for `targetSize`. */
-  readonly savePlan?: string | undefined;
+  readonly saveSchemes?: string | undefined;
   /** Such a file, to take the schemes from. */
-  readonly plan?: string | undefined;
+  readonly schemes?: string | undefined;
   /** Read a model on the Hub while it is converted, with no copy on this machine. */
   readonly stream?: boolean | undefined;
   /** Do this share of the conversion only, for `merge`. */

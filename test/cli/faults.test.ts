@@ -45,11 +45,11 @@ function assertNothingHidden(folder: string): void {
 
 describe('parts and their merging, at every call', { skip: NO_FAULTS }, () => {
   const part = (at: (...names: string[]) => string, number: number) => [
-    ...['convert', at('plm'), '--to', 'gguf:q8_0', '--shard', `${number}/2`],
+    ...['convert', at('plm'), '--to', 'gguf:q8_0', '--part', `${number}/2`],
     ...['--threads', '1', '--quiet', '--force', '-o'],
   ];
   const commands: Readonly<Record<string, (at: (...names: string[]) => string) => readonly string[]>> = {
-    'convert --shard': (at) => part(at, 1),
+    'convert --part': (at) => part(at, 1),
     merge: (at) => [
       'merge',
       at('1'),
@@ -107,11 +107,11 @@ describe('a file that takes long to make', { skip: NO_FAULTS }, () => {
         ...['--report', at('out', 'report.html')],
       ],
     },
-    'convert --save-plan': {
+    'convert --save-schemes': {
       file: 'plan.json',
       argv: (at) => [
         ...['convert', at('plm'), '--to', 'gguf:q4_0', '--target-size', '300KB', '--text', at('text')],
-        ...['--save-plan', at('out', 'plan.json'), '-o', at('out')],
+        ...['--save-schemes', at('out', 'plan.json'), '-o', at('out')],
       ],
     },
     'sweep -o': {

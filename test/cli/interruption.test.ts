@@ -40,7 +40,7 @@ const JOBS: Readonly<Record<string, readonly (readonly [phase: string, line: str
       'convert',
       'plm --to gguf:q4_0 --quality best --statistics stats --pass prune-ffn:ratio=0.5,multiple=32 -o new',
     ],
-    ['convert', 'plm --to gguf:q4_0 --shard 1/2 -o new'],
+    ['convert', 'plm --to gguf:q4_0 --part 1/2 -o new'],
     ['read back', 'plm --to gguf:q4_0 -o new'],
     ['self-test', 'plm --to webgpu:q4 -o new'],
     ['measure errors', 'plm --to gguf:q4_0 --target-size 300KB --text text -o new'],
@@ -109,8 +109,8 @@ describe('a first signal ends', () => {
     writeFileSync(path.join(folder, 'text'), fixtureText('calibration', 600));
     for (const line of [
       'convert plm --to gguf:q8_0 --to onnx:q8 -o out',
-      'convert plm --to gguf:q8_0 --shard 1/2 -o parts/1',
-      'convert plm --to gguf:q8_0 --shard 2/2 -o parts/2',
+      'convert plm --to gguf:q8_0 --part 1/2 -o parts/1',
+      'convert plm --to gguf:q8_0 --part 2/2 -o parts/2',
       'calibrate plm --text text --second-moments all -o stats',
     ]) {
       const { code, stderr } = await runCli(words(line));

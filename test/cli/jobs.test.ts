@@ -44,11 +44,11 @@ describe('docs', () => {
   it('jobs.md lists a matrix that GitHub takes', async () => {
     const [workflow] = blocks(docs('jobs.md'), 'yaml');
     const flags = /JOBS: (.*)/.exec(workflow!)![1]!.split(' ');
-    const { code, stdout } = await runCli(['matrix', ...flags, '--shards', '4']);
+    const { code, stdout } = await runCli(['matrix', ...flags, '--parts', '4']);
     assert.equal(code, 0);
     const { include } = JSON.parse(stdout);
     assert.equal(include.length, 8);
-    for (const { shard } of include) assert.match(shard, /^[1-4]\/4$/);
+    for (const { part } of include) assert.match(part, /^[1-4]\/4$/);
   });
 });
 
@@ -136,14 +136,14 @@ describe('templates run', { skip: !hasBash && 'no bash here' }, () => {
       'checkpoint',
       '--to',
       'gguf:q4_k_m',
-      '--shards',
+      '--parts',
       '3',
     ]);
-    for (const { name, model, target, shard } of JSON.parse(stdout).include) {
+    for (const { name, model, target, part } of JSON.parse(stdout).include) {
       bash(`${convert}\nmkdir -p parts\nmv part parts/${name}`, {
         MODEL: model,
         TARGET: target,
-        SHARD: shard,
+        PART: part,
       });
     }
     assert.ok(existsSync(path.join(folder, 'parts/checkpoint-gguf-q4_k_m.part-3-of-3')));
@@ -152,10 +152,10 @@ describe('templates run', { skip: !hasBash && 'no bash here' }, () => {
   });
 });
 
-describe('convert --shard', () => {
+describe('convert --part', () => {
   it('tells what it has written, or would', async (t) => {
     const folder = temporaryFolder(t);
-    const flags = ['convert', TINY, '--to', 'gguf:q8_0', '-o', path.join(folder, 'part'), '--shard', '2/3'];
+    const flags = ['convert', TINY, '--to', 'gguf:q8_0', '-o', path.join(folder, 'part'), '--part', '2/3'];
     const planned = await runCli([...flags, '--dry-run', '--json']);
     assert.deepEqual(JSON.parse(planned.stdout).part, { number: 2, of: 3 });
     assert.equal(existsSync(path.join(folder, 'part')), false);
@@ -169,7 +169,7 @@ describe('convert --shard', () => {
   it('is told as JSON by merge, as convert tells it', async (t) => {
     const folder = temporaryFolder(t);
     const part = path.join(folder, 'part');
-    await runCli(['convert', TINY, '--to', 'gguf:q8_0', '-o', part, '--shard', '1/1', '--quiet']);
+    await runCli(['convert', TINY, '--to', 'gguf:q8_0', '-o', part, '--part', '1/1', '--quiet']);
     const merged = await runCli(['merge', part, '--from', TINY, '-o', path.join(folder, 'out'), '--json']);
     const { seconds, peakRss, ...manifest } = JSON.parse(merged.stdout);
     assert.ok(seconds > 0 && peakRss > 0);

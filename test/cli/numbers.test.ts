@@ -18,10 +18,10 @@ type Kind = 'count' | 'size' | 'number' | 'list';
  * added.
  */
 const FLAGS: Readonly<Record<string, readonly [kind: Kind, refused: readonly string[]]>> = {
-  'convert --shard-size': ['size', []],
+  'convert --part-size': ['size', []],
   'convert --target-size': ['size', []],
   'convert --ffn-width': ['count', ['0']],
-  'convert --shard': ['list', ['0/2', '3/2', '1/0', '1', '1/100000']],
+  'convert --part': ['list', ['0/2', '3/2', '1/0', '1', '1/100000']],
   'convert --threads': ['count', ['0', '257']],
   'convert --max-memory': ['size', []],
   'convert --max-kld': ['number', []],
@@ -39,7 +39,7 @@ const FLAGS: Readonly<Record<string, readonly [kind: Kind, refused: readonly str
   'sweep --threads': ['count', ['0', '257']],
   'reproduce --threads': ['count', ['0', '257']],
   'matrix --target-size': ['size', []],
-  'matrix --shards': ['count', ['0', '10001']],
+  'matrix --parts': ['count', ['0', '10001']],
   'merge --threads': ['count', ['0', '257']],
   'diff --threads': ['count', ['0', '257']],
   'plan --context': ['count', ['0']],
@@ -119,7 +119,7 @@ describe('flags that take numbers', () => {
   it('tell the flag and what it takes, before anything is opened', async () => {
     for (const argv of [
       ['generate', 'none', '--prompt', 'a', '-n', '-3'],
-      ['convert', 'none', '--to', 'gguf:q8_0', '-o', 'none', '--shard-size', '0'],
+      ['convert', 'none', '--to', 'gguf:q8_0', '-o', 'none', '--part-size', '0'],
       ['serve', 'none', '--port', '70000'],
       ['generate', 'none', '--prompt', 'a', '--seed', '9007199254740992'],
     ]) {

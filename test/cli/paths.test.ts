@@ -46,7 +46,7 @@ describe('inputs that are no files are told at once', { skip: NO_PIPES }, () => 
     ['a text to calibrate with', (odd, out) => ['calibrate', TINY, '--text', odd, '-o', out]],
     ['--imatrix', (odd, out) => ['convert', TINY, '--to', 'gguf:q4_0', '--imatrix', odd, '-o', out]],
     ['--statistics', (odd, out) => ['convert', TINY, '--to', 'gguf:q4_0', '--statistics', odd, '-o', out]],
-    ['--plan', (odd, out) => ['convert', TINY, '--to', 'gguf:q4_0', '--plan', odd, '-o', out]],
+    ['--schemes', (odd, out) => ['convert', TINY, '--to', 'gguf:q4_0', '--schemes', odd, '-o', out]],
     ['--device-file', (odd) => ['plan', TINY, '--device-file', odd]],
   ];
   for (const [name, argv] of commands) {

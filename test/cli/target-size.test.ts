@@ -30,7 +30,7 @@ describe('--target-size', () => {
   it('writes a file of the size and a plan, which may be edited and gives the same bytes again', async (t) => {
     const { folder, text, plan } = workplace(t);
     const [first, again, edited] = ['first', 'again', 'edited'].map((name) => path.join(folder, name));
-    const size = ['--target-size', `${SIZE}`, '--text', text, '--save-plan', plan];
+    const size = ['--target-size', `${SIZE}`, '--text', text, '--save-schemes', plan];
     const { code, stderr, stdout } = await convert(first!, ...size, '--json');
     assert.equal(code, 0, stderr);
     const name = readdirSync(first!).find((file) => file.endsWith('.gguf'))!;
@@ -40,14 +40,14 @@ describe('--target-size', () => {
     assert.equal(allocation.bytes, bytes);
     assert.equal(allocation.tensors.length, 25);
 
-    assert.equal((await convert(again!, '--plan', plan, '--threads', '1')).code, 0);
+    assert.equal((await convert(again!, '--schemes', plan, '--threads', '1')).code, 0);
     const content = (output: string) => readFileSync(path.join(output, name));
     assert.ok(content(first!).equals(content(again!)));
 
     const changed = JSON.parse(readFileSync(plan, 'utf8'));
     changed.tensors['blk.0.attn_q.weight'] = 'F16';
     writeFileSync(plan, JSON.stringify(changed));
-    assert.equal((await convert(edited!, '--plan', plan)).code, 0);
+    assert.equal((await convert(edited!, '--schemes', plan)).code, 0);
     const record = JSON.parse(readFileSync(path.join(edited!, 'plmpress.json'), 'utf8'));
     const tensor = record.artifacts[0].tensors.find(
       (known: { name: string }) => known.name === 'blk.0.attn_q.weight',
@@ -90,7 +90,7 @@ describe('--target-size', () => {
     ];
     for (const [content, message, expected = 3] of rows) {
       writeFileSync(plan, JSON.stringify(content));
-      const { code, stderr } = await convert(path.join(folder, 'out'), '--plan', plan);
+      const { code, stderr } = await convert(path.join(folder, 'out'), '--schemes', plan);
       assert.equal(code, expected, stderr);
       assert.match(stderr, message);
       assert.ok(!existsSync(path.join(folder, 'out')));

@@ -38,7 +38,7 @@ const ENGINE = {
   repo: 'org/other',
   MODEL: 'org/name',
   TARGET: 'gguf:q4_k_m',
-  SHARD: '1/4',
+  PART: '1/4',
   JOBS: '--model org/name --to gguf:q4_k_m',
   SLURM_ARRAY_TASK_ID: '1',
   SLURM_ARRAY_TASK_COUNT: '4',
@@ -97,7 +97,7 @@ describe('an example of help runs', () => {
     await prepared(`convert checkpoint/ --to gguf:q8_0 -o out/`);
     await prepared(`calibrate checkpoint/ --text sample.txt --second-moments all -o stats.gguf`);
     for (const part of [1, 2])
-      await prepared(`convert checkpoint/ --to gguf:q4_k_m --shard ${part}/2 -o parts/${part}`);
+      await prepared(`convert checkpoint/ --to gguf:q4_k_m --part ${part}/2 -o parts/${part}`);
   });
 
   after(() => {

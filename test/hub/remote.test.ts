@@ -455,7 +455,7 @@ describe('records that tell where on the Hub a model is', () => {
     for (const shard of ['1/3', '2/3', '3/3']) {
       const folder = path.join(home, 'parts', shard.replace('/', '-'));
       parts.push(folder);
-      const argv = ['convert', source, ...TARGETS, '-o', folder, '--shard', shard];
+      const argv = ['convert', source, ...TARGETS, '-o', folder, '--part', shard];
       assert.equal((await runCli(argv, { env })).code, 0);
     }
     server.seen.length = 0;

@@ -28,19 +28,19 @@ describe('a matrix of jobs', () => {
   });
 
   it('has a job per part, whose names begin with that of the whole', () => {
-    const request = { models: ['plm'], targets: ['webgpu:q8'], shards: 3 };
+    const request = { models: ['plm'], targets: ['webgpu:q8'], parts: 3 };
     assert.deepEqual(jobMatrix(request).include[1], {
       name: 'plm-webgpu-q8.part-2-of-3',
       model: 'plm',
       target: 'webgpu:q8',
-      shard: '2/3',
+      part: '2/3',
     });
     assert.deepEqual(names({ models: ['plm'], targets: ['webgpu:q8'] }), ['plm-webgpu-q8']);
   });
 
   it('has names of their own that are fit for files and artifacts', () => {
     const models = ['a/plm', 'b/PLM', 'hf://c/other@0123', '../x y:z?', '/', 'm'.repeat(300)];
-    const all = names({ models, targets: ['gguf:q8_0', 'onnx:q8'], sizes: ['512 MiB'], shards: 2 });
+    const all = names({ models, targets: ['gguf:q8_0', 'onnx:q8'], sizes: ['512 MiB'], parts: 2 });
     assert.equal(new Set(all.map((name) => name.toLowerCase())).size, all.length);
     for (const name of all) assert.match(name, /^[A-Za-z0-9][\w.-]{0,199}$/);
     assert.match(all[0]!, /^plm-[0-9a-f]{8}-gguf-q8_0-512-MiB\.part-1-of-2$/);
@@ -60,11 +60,7 @@ describe('a matrix of jobs', () => {
       { models: ['a'], targets: ['onnx:q4'], sizes: ['1GB'] },
       /^sizes are for GGUF targets/,
     ],
-    [
-      'too many jobs',
-      { models: ['a'], targets: ['onnx:q4'], shards: 257 },
-      /^257 jobs, expected at most 256/,
-    ],
+    ['too many jobs', { models: ['a'], targets: ['onnx:q4'], parts: 257 }, /^257 jobs, expected at most 256/],
   ];
   for (const [name, request, message] of refusals) {
     it(`is refused for ${name}`, () => {

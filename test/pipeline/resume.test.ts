@@ -375,7 +375,7 @@ test('rows that a server sent wrong in the interrupted run are not taken', async
   assert.deepEqual(treeDigests(bench.output), await bench.whole());
 });
 
-test('--resume is refused beside --shard', async () => {
+test('--resume is refused beside --part', async () => {
   const { code, stderr } = await runCli([
     'convert',
     'x',
@@ -383,9 +383,9 @@ test('--resume is refused beside --shard', async () => {
     'gguf:f16',
     '-o',
     'y',
-    '--shard',
+    '--part',
     '1/2',
     '--resume',
   ]);
-  assert.deepEqual([code, stderr.split(':')[2]?.trim()], [2, '--shard cannot be combined with --resume']);
+  assert.deepEqual([code, stderr.split(':')[2]?.trim()], [2, '--part cannot be combined with --resume']);
 });

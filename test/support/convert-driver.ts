@@ -8,7 +8,7 @@ import { openSource } from '../../src/pipeline/sources/open.ts';
 
 /**
  * A process of its own that converts: `convert-driver SOURCE OUTPUT TARGET [SHARD_SIZE]`, with `--force`
- * implied by the environment variable FORCE, `--resume` by RESUME and `--shard 1/2` by SPLIT. Exits with the
+ * implied by the environment variable FORCE, `--resume` by RESUME and `--part 1/2` by SPLIT. Exits with the
  * code of the failure and one line on stderr.
  */
 const [source, output, target, shardSize] = process.argv.slice(2) as [string, string, string, string?];

@@ -18,7 +18,7 @@ const VERSION = 1;
 const MAX_BYTES = 16_000_000;
 
 /**
- * Reads a scheme for each tensor that a file names, as `--save-plan` writes it or a person has edited it.
+ * Reads a scheme for each tensor that a file names, as `--save-schemes` writes it or a person has edited it.
  * @throws PressError local-io where it is missing; unsupported where a newer plmpress made it; invalid-input
  * for another schema, a scheme that cannot be written, and a name that is no matrix of the model.
  */

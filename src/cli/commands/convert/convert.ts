@@ -28,13 +28,13 @@ import { type ConvertFlags, pressRequest } from '../flags/convert-flags.ts';
 import { cacheOption, ggufArchOption } from '../flags/format-flags.ts';
 import { reportOption } from '../flags/report-flags.ts';
 import { threadsOption } from '../flags/runtime-flags.ts';
-import { tellPart } from './shard.ts';
+import { tellPart } from './part.ts';
 import { verificationFailure } from './verify.ts';
 
 const HELP = `
 Sizes are 500M, 3.5GB (decimal) or 512MiB (binary). \`plmpress schemes\` lists the targets and schemes.
 A tensor takes the first of these that is given: --token-embedding-type, the first --tensor-type that matches anywhere in
-its GGUF name (blk.0.attn_q.weight), --plan or --target-size, --pure, the rule of the target. Vectors stay F32. Bundles of
+its GGUF name (blk.0.attn_q.weight), --schemes or --target-size, --pure, the rule of the target. Vectors stay F32. Bundles of
 webgpu take the schemes q4, q8 and f16 there, and patterns that match in the names of checkpoints (self_attn.q_proj) as well.
 --gguf-arch deepseek2 makes files that run with a KV cache one ninth the size and with flash attention, but hold the
 first matrix of every FFN twice; docs/gguf.md says when that pays.
@@ -126,12 +126,12 @@ export function convertCommand(open: OpenSession, run: RunConvert = convertAndTe
         .needs('--target-size'),
     )
     .addOption(
-      new ScopedOption('--save-plan <file>', 'write the schemes that --target-size has chosen')
+      new ScopedOption('--save-schemes <file>', 'write the schemes that --target-size has chosen')
         .needs('--target-size')
         .idleWith('--dry-run'),
     )
     .addOption(
-      new ScopedOption('--plan <file>', 'take the schemes from such a file').forTargets(
+      new ScopedOption('--schemes <file>', 'take the schemes from such a file').forTargets(
         formatsWith('allocation'),
       ),
     )
@@ -169,7 +169,7 @@ export function convertCommand(open: OpenSession, run: RunConvert = convertAndTe
     .optionsGroup('Run:')
     .option('--stream', 'read a source on the Hub while converting, with no copy on this machine')
     .addOption(
-      new ScopedOption('--shard <i/n>', 'do one of n parts, for `plmpress merge`: jobs of one conversion')
+      new ScopedOption('--part <i/n>', 'do one of n parts, for `plmpress merge`: jobs of one conversion')
         .argParser(parseShare)
         .notWith('--stream', 'no part could tell that all of the source is what the Hub lists')
         .notWith('--verify', 'one part cannot run; `plmpress verify` checks what `plmpress merge` makes')

@@ -27,14 +27,14 @@ export interface ConvertFlags {
   readonly quality: Quality;
   readonly targetSize?: number;
   readonly ffnWidth?: number[];
-  readonly plan?: string;
-  readonly savePlan?: string;
+  readonly schemes?: string;
+  readonly saveSchemes?: string;
   readonly allowRequantize?: boolean;
   /** Passes to run, and names of passes not to run, in the order of the command line. */
   readonly pass?: readonly (PassRequest | string)[];
   readonly adapter?: string[];
   readonly stream?: boolean;
-  readonly shard?: Share;
+  readonly part?: Share;
   readonly dryRun?: boolean;
   readonly verify?: boolean;
   readonly maxKld?: number;
@@ -57,10 +57,10 @@ export function pressRequest(source: string, flags: ConvertFlags): PressRequest 
     texts: flags.text,
     targetSize: flags.targetSize,
     ffnWidths: flags.ffnWidth,
-    savePlan: flags.savePlan,
-    plan: flags.plan,
+    saveSchemes: flags.saveSchemes,
+    schemes: flags.schemes,
     stream: flags.stream,
-    share: flags.shard,
+    share: flags.part,
     dryRun: flags.dryRun,
     force: flags.force,
     resume: flags.resume,

@@ -8,16 +8,16 @@ interface MatrixFlags {
   readonly model: string[];
   readonly to: string[];
   readonly targetSize?: string[];
-  readonly shards?: number;
+  readonly parts?: number;
 }
 
 const HELP = `
-One job each for every model, target and size; sizes are for GGUF. With --shards each is so many jobs, one per part, whose names are
+One job each for every model, target and size; sizes are for GGUF. With --parts each is so many jobs, one per part, whose names are
 that of the whole with .part-1-of-4 and so on behind it. docs/jobs.md shows the workflow around it.
 
 Examples:
   plmpress matrix --model PLM-Team/PLM-1.8B-Instruct --to gguf:q4_k_m --to onnx:q4
-  plmpress matrix --model checkpoint/ --to gguf:q4_k_m --target-size 900MB --target-size 1.1GB --shards 4`;
+  plmpress matrix --model checkpoint/ --to gguf:q4_k_m --target-size 900MB --target-size 1.1GB --parts 4`;
 
 export function matrixCommand(open: OpenSession): Command {
   return new Command('matrix')
@@ -25,14 +25,14 @@ export function matrixCommand(open: OpenSession): Command {
     .requiredOption('--model <source>', 'a source of `convert`; repeatable', collect)
     .requiredOption('--to <target>', 'as `convert` takes it; repeatable', collectTarget)
     .option('--target-size <size>', 'as `convert` takes it; repeatable', collectSize)
-    .option('--shards <n>', 'parts of each conversion', parseInteger(1, MAX_PARTS))
+    .option('--parts <n>', 'parts of each conversion', parseInteger(1, MAX_PARTS))
     .addHelpText('after', HELP)
-    .action(async ({ model, to, targetSize, shards }: MatrixFlags) => {
+    .action(async ({ model, to, targetSize, parts }: MatrixFlags) => {
       const matrix = jobMatrix({
         models: model,
         targets: to,
         ...(targetSize && { sizes: targetSize }),
-        ...(shards !== undefined && { shards }),
+        ...(parts !== undefined && { parts }),
       });
       await open().writeJson(matrix);
     });

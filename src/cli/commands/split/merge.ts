@@ -14,7 +14,7 @@ interface MergeFlags extends RecordedFlags {
 }
 
 const HELP = `
-What it writes is what one \`convert\` without --shard would have written, byte for byte. A part that is missing is exit code 3, one
+What it writes is what one \`convert\` without --part would have written, byte for byte. A part that is missing is exit code 3, one
 that is damaged or of another source, version or option exit code 6; each is named.
 
 Examples:
@@ -23,7 +23,7 @@ Examples:
 
 export function mergeCommand(open: OpenSession): Command {
   const command = new Command('merge')
-    .description('merge the parts that convert --shard has written')
+    .description('merge the parts that convert --part has written')
     .argument('<dirs...>', 'folders with the parts of one conversion')
     .requiredOption('-o, --output <dir>', 'output folder');
   return withRecordedOptions(command)
