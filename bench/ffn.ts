@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { GaussianWeights } from '../fixtures/gaussian-weights.ts';
 import { SCHEMES, type SchemeName, schemeBytes, transposedScheme } from '../src/core/scheme.ts';
 import { type Compute, openCompute, type Pointer } from '../src/kernels/compute.ts';
-import { uniform } from '../test/support/samples.ts';
+import { uniform } from '../test/support/builders/samples.ts';
 import { fastestInTurn, type Measurement } from './measure.ts';
 
 /** down_proj of PLM-1.8B. */

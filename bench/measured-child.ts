@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { main } from '../src/cli/main.ts';
 import { peakRss } from '../src/cli/peak-memory.ts';
-import { llamaQuantize } from '../test/support/llama-quantize.ts';
+import { llamaQuantize } from '../test/support/oracles/llama-quantize.ts';
 import type { ProcessCost } from './process-cost.ts';
 
 /**

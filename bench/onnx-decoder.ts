@@ -1,7 +1,7 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { BATCH } from '../formats/onnx/graph/inputs.ts';
 import { loadOnnxRuntime } from '../src/pipeline/engines/onnxruntime.ts';
-import { uniform } from '../test/support/samples.ts';
+import { uniform } from '../test/support/builders/samples.ts';
 import type { Decoder, DecoderOptions } from './decoder.ts';
 
 // Settles what tensors of float16 hold, for everyone who imports the package.

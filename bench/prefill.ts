@@ -4,7 +4,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { withSource } from '../src/pipeline/sources/open.ts';
 import { PlmRuntime } from '../src/runtime/plm-runtime.ts';
-import { openInLlama } from '../test/support/llama.ts';
+import { openInLlama } from '../test/support/oracles/llama.ts';
 import type { Measurement } from './measure.ts';
 import { writePlmCheckpoint } from './plm-checkpoint.ts';
 import { costOf } from './process-cost.ts';

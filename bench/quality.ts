@@ -18,7 +18,7 @@ import { PlmRuntime } from '../src/runtime/plm-runtime.ts';
 import { Tokenizer } from '../src/tokenizer/tokenizer.ts';
 import { compareRows } from '../src/verify/metrics.ts';
 import { RememberedLogits } from '../src/verify/remembered-logits.ts';
-import { uniform } from '../test/support/samples.ts';
+import { uniform } from '../test/support/builders/samples.ts';
 import type { Measurement } from './measure.ts';
 
 const FIXTURES = fileURLToPath(new URL('../../fixtures', import.meta.url));

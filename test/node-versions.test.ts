@@ -4,10 +4,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { treeDigests } from './support/digests.ts';
-import { fetchNode } from './support/node-version.ts';
-import { writeRandomCheckpoint } from './support/random-checkpoint.ts';
-import { fixtureText } from './support/statistics.ts';
+import { writeRandomCheckpoint } from './support/builders/random-checkpoint.ts';
+import { fixtureText } from './support/builders/statistics.ts';
+import { fetchNode } from './support/drivers/node-version.ts';
+import { treeDigests } from './support/oracles/digests.ts';
 import { temporaryFolder } from './support/temporary-folder.ts';
 
 /** One of each line. Math.pow of 24 is another than that of 20 and 22. */
@@ -53,7 +53,7 @@ const majorOf = (version: string) => version.split('.')[0];
 
 it('every format has the same bytes under Node 20, 22 and 24', async (t) => {
   const folder = workplace(t);
-  const driver = fileURLToPath(new URL('./support/run-lines.js', import.meta.url));
+  const driver = fileURLToPath(new URL('./support/drivers/run-lines.js', import.meta.url));
   const lines = JSON.stringify(LINES.map((line) => line.split(' ')));
   const written: ReadonlyMap<string, string>[] = [];
   for (const version of VERSIONS) {

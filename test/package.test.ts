@@ -5,7 +5,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { readFigures } from '../bench/claims/figures.ts';
-import { type Installation, installPackage, packInto } from './support/installation.ts';
+import { type Installation, installPackage, packInto } from './support/drivers/installation.ts';
 import { fixture, repoRoot } from './support/paths.ts';
 import { temporaryFolder } from './support/temporary-folder.ts';
 

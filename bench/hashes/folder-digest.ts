@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { sha256Text, treeDigests } from '../../test/support/digests.ts';
+import { sha256Text, treeDigests } from '../../test/support/oracles/digests.ts';
 
 /** The program of a bundle, which is another whenever its sources are, and the file that has its hash. */
 const PROGRAM = 'runtime.js';

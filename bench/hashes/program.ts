@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
-import { BINARY } from '../../test/support/run-cli.ts';
+import { BINARY } from '../../test/support/drivers/run-cli.ts';
 
 /** Runs the program; throws where it fails. */
 export async function program(...argv: readonly string[]): Promise<void> {

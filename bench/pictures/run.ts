@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url';
 import type { Page } from 'playwright-core';
 import { press } from '../../src/press/press.ts';
 import { serveBundles } from '../../src/serve/serve.ts';
-import { launchBrowser } from '../../test/support/browser.ts';
+import { launchBrowser } from '../../test/support/drivers/browser.ts';
 import { fixture, repoRoot } from '../../test/support/paths.ts';
 import { Cleanup } from '../cleanup.ts';
 

@@ -4,7 +4,7 @@ import { COPY_DST, STORAGE, UNIFORM } from '../../src/webgpu/engine/buffer-usage
 import type { Groups } from '../../src/webgpu/engine/dispatch.ts';
 import type { KernelSource } from '../../src/webgpu/engine/kernel.ts';
 import { BLOCK } from '../../src/webgpu/manifest.ts';
-import { openDawn } from '../../test/support/dawn.ts';
+import { openDawn } from '../../test/support/drivers/dawn.ts';
 import { repoRoot } from '../../test/support/paths.ts';
 import type { Cleanup } from '../cleanup.ts';
 import { loadWebgpuParts, type WebgpuParts } from './load-parts.ts';

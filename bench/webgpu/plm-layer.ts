@@ -12,7 +12,7 @@ import {
   storedColumns,
   valueRowBytes,
 } from '../../src/webgpu/manifest.ts';
-import { uniform } from '../../test/support/samples.ts';
+import { uniform } from '../../test/support/builders/samples.ts';
 
 /** A layer of PLM-1.8B in q4, with fewer rows of the vocabulary. */
 export const PLM_LAYER: PlmConfig = {

@@ -12,11 +12,11 @@ import { openSource } from '../../src/pipeline/sources/open.ts';
 import { encodeTexts } from '../../src/pipeline/sources/read-text.ts';
 import type { ActivationStatistics } from '../../src/runtime/activation-sums.ts';
 import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
-import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/hollow-model.ts';
-import { memoryModel, tensorValues } from '../support/memory-model.ts';
+import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { memoryModel, tensorValues } from '../support/builders/memory-model.ts';
+import { fixtureText } from '../support/builders/statistics.ts';
+import { oracleLogits } from '../support/oracles/plm-oracle.ts';
 import { fixture } from '../support/paths.ts';
-import { oracleLogits } from '../support/plm-oracle.ts';
-import { fixtureText } from '../support/statistics.ts';
 
 const CONFIG: PlmConfig = {
   ...SMALL_PLM,

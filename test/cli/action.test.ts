@@ -4,8 +4,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { parse } from 'yaml';
-import { checkpointFiles, REPOSITORY } from '../support/hub-checkpoint.ts';
-import { HubServer, TOKEN } from '../support/hub-server.ts';
+import { checkpointFiles, REPOSITORY } from '../support/builders/hub-checkpoint.ts';
+import { HubServer, TOKEN } from '../support/fakes/hub-server.ts';
 import { fixture, repoRoot } from '../support/paths.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 

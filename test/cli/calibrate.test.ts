@@ -7,12 +7,12 @@ import { closeModel } from '../../src/core/model.ts';
 import { InputFile } from '../../src/io/input-file.ts';
 import { openSource } from '../../src/pipeline/sources/open.ts';
 import { readImatrix } from '../../src/pipeline/sources/read-imatrix.ts';
-import { sha256 } from '../support/digests.ts';
-import { quantizeChunk } from '../support/ggml.ts';
-import { tensorValues } from '../support/memory-model.ts';
+import { tensorValues } from '../support/builders/memory-model.ts';
+import { BLOCKS_OF_256, writeRandomCheckpoint } from '../support/builders/random-checkpoint.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
+import { sha256 } from '../support/oracles/digests.ts';
+import { quantizeChunk } from '../support/oracles/ggml.ts';
 import { fixture } from '../support/paths.ts';
-import { BLOCKS_OF_256, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
-import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const TEXT = fixture('text', 'calibration.txt');

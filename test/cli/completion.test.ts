@@ -4,10 +4,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { programWords } from '../../src/cli/completion/words.ts';
-import { idleProgram } from '../support/idle-program.ts';
-import { runCli } from '../support/run-cli.ts';
+import { idleProgram } from '../support/drivers/idle-program.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
+import { typeInShell } from '../support/drivers/typed-shell.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { typeInShell } from '../support/typed-shell.ts';
 
 const SHELLS = ['bash', 'zsh', 'fish', 'powershell'];
 

@@ -5,12 +5,12 @@ import { describe, it } from 'node:test';
 import { absorbMla } from '../../src/passes/absorb-mla.ts';
 import { planTarget } from '../../src/pipeline/planning/target.ts';
 import { remarks } from '../../src/press/remarks.ts';
-import { digestsOf, sha256 } from '../support/digests.ts';
-import { hollowModel, SMALL_PLM } from '../support/hollow-model.ts';
-import { imatrixGguf, imatrixTensors } from '../support/imatrix-files.ts';
+import { hollowModel, SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { imatrixGguf, imatrixTensors } from '../support/builders/imatrix-files.ts';
+import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/builders/random-checkpoint.ts';
+import { runCli, spawnCli } from '../support/drivers/run-cli.ts';
+import { digestsOf, sha256 } from '../support/oracles/digests.ts';
 import { fixture } from '../support/paths.ts';
-import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
-import { runCli, spawnCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const TINY = fixture('plm-tiny');

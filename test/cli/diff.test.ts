@@ -3,10 +3,10 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { diff } from '../../src/pipeline/diff.ts';
-import { SMALL_PLM } from '../support/hollow-model.ts';
-import { memoryModel, memoryTensor, tensorValues, withTensors } from '../support/memory-model.ts';
+import { SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { memoryModel, memoryTensor, tensorValues, withTensors } from '../support/builders/memory-model.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
 import { fixture } from '../support/paths.ts';
-import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const TINY = fixture('plm-tiny');

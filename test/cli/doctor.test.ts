@@ -10,12 +10,12 @@ import { checkFolder } from '../../src/pipeline/doctor/disk.ts';
 import { checkDawn, checkOnnxRuntime } from '../../src/pipeline/doctor/engines.ts';
 import { checkKernels } from '../../src/pipeline/doctor/kernels.ts';
 import { checkMemory, checkNode } from '../../src/pipeline/doctor/machine.ts';
-import { NO_DAWN } from '../support/dawn.ts';
-import { HubServer, TOKEN } from '../support/hub-server.ts';
-import { SWIFTSHADER } from '../support/onnxruntime.ts';
-import { BINARY, type CliWorld, runCli, spawnCli } from '../support/run-cli.ts';
-import { setBuiltin } from '../support/set-builtin.ts';
-import { setEnvironment } from '../support/set-environment.ts';
+import { NO_DAWN } from '../support/drivers/dawn.ts';
+import { BINARY, type CliWorld, runCli, spawnCli } from '../support/drivers/run-cli.ts';
+import { HubServer, TOKEN } from '../support/fakes/hub-server.ts';
+import { setBuiltin } from '../support/fakes/set-builtin.ts';
+import { setEnvironment } from '../support/fakes/set-environment.ts';
+import { SWIFTSHADER } from '../support/oracles/onnxruntime.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const NAMES = [

@@ -2,13 +2,19 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { treeDigests } from '../support/digests.ts';
-import { type Fault, type FaultyRun, failEveryCall, NO_FAULTS, runWithFault } from '../support/faults.ts';
-import { REPOSITORY } from '../support/hub-checkpoint.ts';
-import { HubServer } from '../support/hub-server.ts';
-import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
-import { BINARY, runCli } from '../support/run-cli.ts';
-import { setEnvironment } from '../support/set-environment.ts';
+import { REPOSITORY } from '../support/builders/hub-checkpoint.ts';
+import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/builders/random-checkpoint.ts';
+import { BINARY, runCli } from '../support/drivers/run-cli.ts';
+import {
+  type Fault,
+  type FaultyRun,
+  failEveryCall,
+  NO_FAULTS,
+  runWithFault,
+} from '../support/fakes/faults.ts';
+import { HubServer } from '../support/fakes/hub-server.ts';
+import { setEnvironment } from '../support/fakes/set-environment.ts';
+import { treeDigests } from '../support/oracles/digests.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** All that commands write but conversions and bundles, which have tests of their own beside this one. */

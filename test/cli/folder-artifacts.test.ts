@@ -12,9 +12,9 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { before, describe, it, type TestContext } from 'node:test';
-import { runCli } from '../support/run-cli.ts';
+import { writeTinyCheckpoint } from '../support/builders/tiny-checkpoint.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { writeTinyCheckpoint } from '../support/tiny-checkpoint.ts';
 
 const [F16, F32] = ['plm-F16.gguf', 'plm-F32.gguf'];
 const GRAPHS = ['onnx/model_fp16.onnx', 'onnx/model.onnx'];

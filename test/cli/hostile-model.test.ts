@@ -4,10 +4,10 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { githubAction } from '../../src/cli/github-action.ts';
 import { makeTheme } from '../../src/cli/ui/terminal/theme.ts';
-import { HOSTILE_TEXT, UNPRINTABLE } from '../support/hostile-texts.ts';
-import { runCli } from '../support/run-cli.ts';
+import { HOSTILE_TEXT, UNPRINTABLE } from '../support/builders/hostile-texts.ts';
+import { writeTinyCheckpoint } from '../support/builders/tiny-checkpoint.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { writeTinyCheckpoint } from '../support/tiny-checkpoint.ts';
 
 /** What YAML of a card can hold of it: the reader takes no control characters. */
 const CARD_TEXT = '<script>alert(1)</script> [a](javascript:b) www.evil.example \u202e\u200b ##[error]x';

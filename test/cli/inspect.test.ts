@@ -7,8 +7,8 @@ import { parseConfig } from '../../formats/hf/config.ts';
 import { ONNX_SCHEMES } from '../../formats/onnx/schemes.ts';
 import { WEBGPU_SCHEMES } from '../../formats/webgpu/schemes.ts';
 import { SCHEMES, type SchemeName } from '../../src/core/scheme.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
 import { fixture } from '../support/paths.ts';
-import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const TINY = fixture('plm-tiny');

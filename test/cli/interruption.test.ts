@@ -7,11 +7,11 @@ import { Writable } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { buildProgram } from '../../src/cli/program.ts';
-import { treeDigests } from '../support/digests.ts';
-import { HubServer } from '../support/hub-server.ts';
-import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
-import { type CliResult, type CliWorld, runCli } from '../support/run-cli.ts';
-import { fixtureText } from '../support/statistics.ts';
+import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/builders/random-checkpoint.ts';
+import { fixtureText } from '../support/builders/statistics.ts';
+import { type CliResult, type CliWorld, runCli } from '../support/drivers/run-cli.ts';
+import { HubServer } from '../support/fakes/hub-server.ts';
+import { treeDigests } from '../support/oracles/digests.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** Runs a command line in this process, which gets SIGINT as soon as stderr tells of a phase. */
@@ -143,7 +143,7 @@ describe('a first signal ends', () => {
 });
 
 it('a second signal ends a process at once that is too busy to hear it', { timeout: 60_000 }, async (t) => {
-  const program = fileURLToPath(new URL('../support/busy-once-interrupted.js', import.meta.url));
+  const program = fileURLToPath(new URL('../support/fakes/busy-once-interrupted.js', import.meta.url));
   for (const [first, second] of [
     ['SIGINT', 'SIGINT'],
     ['SIGTERM', 'SIGINT'],

@@ -3,10 +3,10 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { treeDigests } from '../support/digests.ts';
-import { idleProgram } from '../support/idle-program.ts';
+import { idleProgram } from '../support/drivers/idle-program.ts';
+import { BINARY, runCli } from '../support/drivers/run-cli.ts';
+import { treeDigests } from '../support/oracles/digests.ts';
 import { fixture, repoRoot } from '../support/paths.ts';
-import { BINARY, runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const TINY = fixture('plm-tiny');

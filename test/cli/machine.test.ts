@@ -6,19 +6,19 @@ import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { describeFailure } from '../../src/cli/failure.ts';
-import { treeDigests } from '../support/digests.ts';
-import { checkpointFiles, NEEDED, REPOSITORY } from '../support/hub-checkpoint.ts';
-import { HubServer } from '../support/hub-server.ts';
+import { checkpointFiles, NEEDED, REPOSITORY } from '../support/builders/hub-checkpoint.ts';
+import { BINARY, type CliResult, runCli, spawnCli } from '../support/drivers/run-cli.ts';
+import { HubServer } from '../support/fakes/hub-server.ts';
+import { treeDigests } from '../support/oracles/digests.ts';
 import { fixture } from '../support/paths.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
-import { BINARY, type CliResult, runCli, spawnCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const MODEL = fixture('plm-tiny');
 
 /** Environment of a process that loads a module of test/support first. */
 function withModule(name: string): NodeJS.ProcessEnv {
-  return { NODE_OPTIONS: `--import=${new URL(`../support/${name}.js`, import.meta.url)}` };
+  return { NODE_OPTIONS: `--import=${new URL(`../support/fakes/${name}.js`, import.meta.url)}` };
 }
 
 async function start(t: TestContext) {
@@ -64,7 +64,7 @@ describe('too few open files', { skip: process.platform !== 'linux' && 'limits d
   for (const threads of ['1', '2']) {
     it(`end a conversion in one line, wherever they run out: ${threads} threads`, (t) => {
       const folder = temporaryFolder(t);
-      const driver = fileURLToPath(new URL('../support/few-files-driver.js', import.meta.url));
+      const driver = fileURLToPath(new URL('../support/drivers/few-files-driver.js', import.meta.url));
       // Modules are loaded a few hundred at a time.
       const script = 'ulimit -n 512; exec "$0" "$@"';
       const command = ['convert', MODEL, '--to', 'gguf:q8_0', '--threads', threads];

@@ -4,8 +4,8 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { type Command, InvalidArgumentError, type Option } from 'commander';
 import { buildProgram } from '../../src/cli/program.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
 import { fixture } from '../support/paths.ts';
-import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const TINY = fixture('plm-tiny');

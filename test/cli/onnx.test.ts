@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { runCli, spawnCli } from '../support/drivers/run-cli.ts';
+import { withoutPackage } from '../support/fakes/without-package.ts';
 import { fixture } from '../support/paths.ts';
-import { runCli, spawnCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { withoutPackage } from '../support/without-package.ts';
 
 const TINY = fixture('plm-tiny');
 

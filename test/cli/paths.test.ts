@@ -6,10 +6,10 @@ import fs from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/builders/random-checkpoint.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
+import { setBuiltin } from '../support/fakes/set-builtin.ts';
 import { fixture } from '../support/paths.ts';
-import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
-import { runCli } from '../support/run-cli.ts';
-import { setBuiltin } from '../support/set-builtin.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const TINY = fixture('plm-tiny');

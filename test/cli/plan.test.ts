@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { copyFileSync, mkdirSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { writeHollowGguf } from '../support/hollow-gguf.ts';
-import { hollowModel, PLM_1_8B } from '../support/hollow-model.ts';
+import { writeHollowGguf } from '../support/builders/hollow-gguf.ts';
+import { hollowModel, PLM_1_8B } from '../support/builders/hollow-model.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
 import { fixture } from '../support/paths.ts';
-import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const TINY = fixture('plm-tiny');

@@ -3,8 +3,8 @@ import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { VERSION } from '../../src/pipeline/version.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
 import { fixture, repoRoot } from '../support/paths.ts';
-import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const TINY = fixture('plm-tiny');

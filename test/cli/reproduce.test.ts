@@ -12,13 +12,13 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { ProgressEvent } from '../../src/core/jobs/progress.ts';
 import { reproduce } from '../../src/pipeline/reproduce.ts';
-import { ADAPTER_CONFIG, adapterPair, writeAdapter } from '../support/adapter-files.ts';
-import { treeDigests } from '../support/digests.ts';
+import { ADAPTER_CONFIG, adapterPair, writeAdapter } from '../support/builders/adapter-files.ts';
+import { fixtureText } from '../support/builders/statistics.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
+import { treeDigests } from '../support/oracles/digests.ts';
 import { fixture } from '../support/paths.ts';
 import { pressFailure } from '../support/press-failure.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
-import { runCli } from '../support/run-cli.ts';
-import { fixtureText } from '../support/statistics.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const TINY = fixture('plm-tiny');

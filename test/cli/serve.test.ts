@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { BINARY, runCli, spawnCli } from '../support/run-cli.ts';
+import { BINARY, runCli, spawnCli } from '../support/drivers/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 describe('serve', () => {

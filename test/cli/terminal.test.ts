@@ -4,12 +4,12 @@ import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import { before, describe, it, type TestContext } from 'node:test';
 import { main } from '../../src/cli/main.ts';
-import { checkpointFiles, REPOSITORY } from '../support/hub-checkpoint.ts';
-import { HubServer } from '../support/hub-server.ts';
+import { checkpointFiles, REPOSITORY } from '../support/builders/hub-checkpoint.ts';
+import { NO_TERMINAL, runInTerminal, type Terminal } from '../support/drivers/pseudo-terminal.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
+import { Screen, ScreenStream } from '../support/drivers/screen.ts';
+import { HubServer } from '../support/fakes/hub-server.ts';
 import { fixture } from '../support/paths.ts';
-import { NO_TERMINAL, runInTerminal, type Terminal } from '../support/pseudo-terminal.ts';
-import { runCli } from '../support/run-cli.ts';
-import { Screen, ScreenStream } from '../support/screen.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const TINY = fixture('plm-tiny');

@@ -7,8 +7,8 @@ import { main } from '../../src/cli/main.ts';
 import { buildProgram } from '../../src/cli/program.ts';
 import { ScopedOption } from '../../src/cli/scoped-option.ts';
 import { VERSION } from '../../src/pipeline/version.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
 import { fixture } from '../support/paths.ts';
-import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const TINY = fixture('plm-tiny');

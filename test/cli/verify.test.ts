@@ -4,8 +4,8 @@ import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { closeModel } from '../../src/core/model.ts';
 import { openSource } from '../../src/pipeline/sources/open.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
 import { fixture } from '../support/paths.ts';
-import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const TINY = fixture('plm-tiny');

@@ -6,7 +6,7 @@ import { log } from '../../src/core/elementary/log.ts';
 import { power } from '../../src/core/elementary/power.ts';
 import { rotation } from '../../src/core/elementary/rotation.ts';
 import { ropeFrequencies } from '../../src/core/rope.ts';
-import { ulps } from '../support/exact-functions.ts';
+import { ulps } from '../support/oracles/exact-functions.ts';
 
 /** Numbers from `low` to `high` that are no multiples of anything. */
 function spread(count: number, low: number, high: number): number[] {

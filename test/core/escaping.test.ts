@@ -14,7 +14,7 @@ import {
   markdownCode,
 } from '../../src/core/text/markdown-text.ts';
 import { yamlScalar } from '../../src/core/text/yaml-text.ts';
-import { HOSTILE_TEXTS, UNPRINTABLE } from '../support/hostile-texts.ts';
+import { HOSTILE_TEXTS, UNPRINTABLE } from '../support/builders/hostile-texts.ts';
 
 /** Calls `check` with each hostile text. */
 function each(check: (text: string) => void): void {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { PressError } from '../../src/core/errors.ts';
 import { parseJson } from '../../src/core/json/json.ts';
 import type { JsonValue } from '../../src/core/json/json-value.ts';
-import { guardTime } from '../support/guard-time.ts';
+import { guardTime } from '../support/drivers/guard-time.ts';
 
 const parse = (text: string) => parseJson(text, 'x.json').value;
 

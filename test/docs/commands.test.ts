@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { type CommandLine, commandsOf, examplesOf, wordsOf } from '../support/command-lines.ts';
-import { checkpointFiles } from '../support/hub-checkpoint.ts';
-import { HubServer } from '../support/hub-server.ts';
-import { idleProgram } from '../support/idle-program.ts';
+import { checkpointFiles } from '../support/builders/hub-checkpoint.ts';
+import { type CommandLine, commandsOf, examplesOf, wordsOf } from '../support/drivers/command-lines.ts';
+import { idleProgram } from '../support/drivers/idle-program.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
+import { HubServer } from '../support/fakes/hub-server.ts';
 import { fixture, repoRoot } from '../support/paths.ts';
-import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** The command line as it is, whose commands take their arguments and do nothing. */

@@ -4,9 +4,9 @@ import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'nod
 import path from 'node:path';
 import { it } from 'node:test';
 import { promisify } from 'node:util';
-import { codeBlocks } from '../support/command-lines.ts';
-import { checkpointFiles } from '../support/hub-checkpoint.ts';
-import { HubServer } from '../support/hub-server.ts';
+import { checkpointFiles } from '../support/builders/hub-checkpoint.ts';
+import { codeBlocks } from '../support/drivers/command-lines.ts';
+import { HubServer } from '../support/fakes/hub-server.ts';
 import { fixture, repoRoot } from '../support/paths.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 

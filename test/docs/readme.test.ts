@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { it } from 'node:test';
-import { codeBlocks, commandsOf, wordsOf } from '../support/command-lines.ts';
+import { codeBlocks, commandsOf, wordsOf } from '../support/drivers/command-lines.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
 import { repoRoot } from '../support/paths.ts';
-import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const README = readFileSync(path.join(repoRoot, 'README.md'), 'utf8');

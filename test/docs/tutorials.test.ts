@@ -4,10 +4,10 @@ import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeF
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { parse } from 'yaml';
-import { codeBlocks } from '../support/command-lines.ts';
-import { HubServer } from '../support/hub-server.ts';
+import { codeBlocks } from '../support/drivers/command-lines.ts';
+import { BINARY } from '../support/drivers/run-cli.ts';
+import { HubServer } from '../support/fakes/hub-server.ts';
 import { fixture, repoRoot } from '../support/paths.ts';
-import { BINARY } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const FOLDER = path.join(repoRoot, 'docs', 'tutorials');

@@ -2,10 +2,10 @@ import { tokenizerJsonText } from '../../formats/onnx/folder/tokenizer-json.ts';
 import type { PlmConfig } from '../../src/core/config.ts';
 import type { Model } from '../../src/core/model.ts';
 import { plmTensors } from '../../src/core/names.ts';
-import { SMALL_TOKENIZER } from '../support/hollow-model.ts';
-import { memoryModel } from '../support/memory-model.ts';
-import { noiseSafetensors } from '../support/safetensors-builder.ts';
-import { TINY_CONFIG, tinyPlm } from '../support/tiny-checkpoint.ts';
+import { SMALL_TOKENIZER } from '../support/builders/hollow-model.ts';
+import { memoryModel } from '../support/builders/memory-model.ts';
+import { noiseSafetensors } from '../support/builders/safetensors-builder.ts';
+import { TINY_CONFIG, tinyPlm } from '../support/builders/tiny-checkpoint.ts';
 import type { Files } from './target.ts';
 
 /** The tokenizer that all seeds have: the bytes, two merges and three tokens. */

@@ -1,5 +1,5 @@
 import type { Failure } from '../../src/core/errors.ts';
-import type { Dice } from '../support/dice.ts';
+import type { Dice } from '../support/builders/dice.ts';
 
 /** Files of a folder by name. A single file is a folder of one. */
 export type Files = ReadonlyMap<string, Uint8Array>;

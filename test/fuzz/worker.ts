@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { Dice } from '../support/dice.ts';
+import { Dice } from '../support/builders/dice.ts';
 import type { FuzzFailure, FuzzJob, FuzzResult } from './job.ts';
 import { judge, normalized } from './judge.ts';
 import { type Draft, draft } from './mutate/folder.ts';

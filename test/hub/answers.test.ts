@@ -9,11 +9,11 @@ import { askedPause } from '../../src/hub/http/asked-pause.ts';
 import { mayPass, unreachable } from '../../src/hub/http/fault.ts';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
 import { type PullOptions, pull } from '../../src/pipeline/pull.ts';
-import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
-import { HubServer, type SeenRequest, sendJson } from '../support/hub-server.ts';
+import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/builders/hub-checkpoint.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
+import { HubServer, type SeenRequest, sendJson } from '../support/fakes/hub-server.ts';
 import { fixture } from '../support/paths.ts';
 import { pressFailure } from '../support/press-failure.ts';
-import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const FILES = checkpointFiles();

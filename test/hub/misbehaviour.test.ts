@@ -6,8 +6,7 @@ import test, { describe, it, type TestContext } from 'node:test';
 import { Retries } from '../../src/core/jobs/retries.ts';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
 import { pull } from '../../src/pipeline/pull.ts';
-import { changeHandles, diskFailure } from '../support/file-handles.ts';
-import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
+import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/builders/hub-checkpoint.ts';
 import {
   gitHash,
   HubServer,
@@ -18,7 +17,8 @@ import {
   sha256,
   TOKEN,
   treeEntry,
-} from '../support/hub-server.ts';
+} from '../support/fakes/hub-server.ts';
+import { changeHandles, diskFailure } from '../support/file-handles.ts';
 import { pressFailure } from '../support/press-failure.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 

@@ -4,10 +4,10 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
 import { pull } from '../../src/pipeline/pull.ts';
-import { testSettings } from '../support/hub-checkpoint.ts';
-import { HubServer } from '../support/hub-server.ts';
+import { testSettings } from '../support/builders/hub-checkpoint.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
+import { HubServer } from '../support/fakes/hub-server.ts';
 import { fixture } from '../support/paths.ts';
-import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const shard = (nth: number, count: number, stem = 'model') =>

@@ -19,13 +19,13 @@ import { scanCacheDir } from '@huggingface/hub';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
 import { temporaryPath } from '../../src/io/staging/temporary-file.ts';
 import { type PullOptions, pull } from '../../src/pipeline/pull.ts';
+import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/builders/hub-checkpoint.ts';
 import { deadPid } from '../support/dead-pid.ts';
+import { spawnCli } from '../support/drivers/run-cli.ts';
+import { gitHash, HubServer, sha256, TOKEN } from '../support/fakes/hub-server.ts';
 import { changeHandles, diskFailure, failEveryClose } from '../support/file-handles.ts';
-import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
-import { gitHash, HubServer, sha256, TOKEN } from '../support/hub-server.ts';
 import { pressFailure } from '../support/press-failure.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
-import { spawnCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 async function start(

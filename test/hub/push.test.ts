@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import type { HubServerOptions } from '../support/hub-server.ts';
-import { HubServer, sendJson, sha256, TOKEN } from '../support/hub-server.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
+import type { HubServerOptions } from '../support/fakes/hub-server.ts';
+import { HubServer, sendJson, sha256, TOKEN } from '../support/fakes/hub-server.ts';
 import { fixture } from '../support/paths.ts';
-import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const REPOSITORY = 'me/plm-tiny-pressed';

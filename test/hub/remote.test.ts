@@ -10,11 +10,11 @@ import { openTree } from '../../src/hub/cache/snapshot.ts';
 import { parseHubSource } from '../../src/hub/hub-source.ts';
 import { openSource } from '../../src/pipeline/sources/open.ts';
 import { openOnHub } from '../../src/pipeline/sources/open-hub.ts';
-import { checkpointFiles, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
-import { HubServer, type Misbehaviour, sendBytes, sha256 } from '../support/hub-server.ts';
+import { checkpointFiles, REPOSITORY, testSettings } from '../support/builders/hub-checkpoint.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
+import { HubServer, type Misbehaviour, sendBytes, sha256 } from '../support/fakes/hub-server.ts';
 import { fixture } from '../support/paths.ts';
 import { pressFailure } from '../support/press-failure.ts';
-import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const FILES = checkpointFiles();

@@ -8,9 +8,9 @@ import { apiFetch } from '../../src/hub/http/api-fetch.ts';
 import { request } from '../../src/hub/http/request.ts';
 import { hubSettings } from '../../src/hub/settings.ts';
 import { Refusals } from '../../src/io/refusals.ts';
-import { TOKEN } from '../support/hub-server.ts';
+import { TOKEN } from '../support/fakes/hub-server.ts';
+import { setGlobal } from '../support/fakes/set-global.ts';
 import { pressFailure } from '../support/press-failure.ts';
-import { setGlobal } from '../support/set-global.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 test('the token goes to no other server, though a caller has put it into headers', async (t) => {

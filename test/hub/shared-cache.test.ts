@@ -22,13 +22,13 @@ import { parseHubSource } from '../../src/hub/hub-source.ts';
 import { resolveRevision } from '../../src/hub/tree.ts';
 import { type PullOptions, pull } from '../../src/pipeline/pull.ts';
 import { openSource } from '../../src/pipeline/sources/open.ts';
-import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
-import { gitHash, HubServer, sha256 } from '../support/hub-server.ts';
+import { checkpointFiles, NEEDED, REPOSITORY, testSettings } from '../support/builders/hub-checkpoint.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
+import { gitHash, HubServer, sha256 } from '../support/fakes/hub-server.ts';
+import { setBuiltin } from '../support/fakes/set-builtin.ts';
 import { fixture } from '../support/paths.ts';
 import { pressFailure } from '../support/press-failure.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
-import { runCli } from '../support/run-cli.ts';
-import { setBuiltin } from '../support/set-builtin.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const FILES = checkpointFiles();

@@ -5,9 +5,9 @@ import { describe, it, type TestContext } from 'node:test';
 import type { ProgressEvent } from '../../src/core/jobs/progress.ts';
 import { waitForLock } from '../../src/hub/cache/wait-for-lock.ts';
 import { FileLock } from '../../src/io/locks/file-lock.ts';
-import { checkpointFiles, NEEDED, REPOSITORY } from '../support/hub-checkpoint.ts';
-import { HubServer } from '../support/hub-server.ts';
-import { spawnCli } from '../support/run-cli.ts';
+import { checkpointFiles, NEEDED, REPOSITORY } from '../support/builders/hub-checkpoint.ts';
+import { spawnCli } from '../support/drivers/run-cli.ts';
+import { HubServer } from '../support/fakes/hub-server.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const FILES = checkpointFiles();

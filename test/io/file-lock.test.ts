@@ -21,9 +21,9 @@ import { ownPlace } from '../../src/io/locks/place.ts';
 import { isAlive, ownIdentity } from '../../src/io/locks/process-identity.ts';
 import { removeStaleTemporaries } from '../../src/io/staging/temporary-file.ts';
 import { deadPid } from '../support/dead-pid.ts';
+import { setBuiltin } from '../support/fakes/set-builtin.ts';
 import { pressFailure } from '../support/press-failure.ts';
 import { assertRejects } from '../support/rejects.ts';
-import { setBuiltin } from '../support/set-builtin.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const acquire = (folder: string) => FileLock.acquire(path.join(folder, LOCK_NAME), folder);

@@ -3,10 +3,10 @@ import { cpSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSy
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { assertInside } from '../../src/io/source-folder.ts';
+import { writeTinyCheckpoint } from '../support/builders/tiny-checkpoint.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
 import { assertRejects } from '../support/rejects.ts';
-import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { writeTinyCheckpoint } from '../support/tiny-checkpoint.ts';
 
 /** A checkpoint and artifacts of it, a folder each; tests change copies. */
 let made = '';

@@ -20,9 +20,9 @@ import test, { type TestContext } from 'node:test';
 import { InputFile } from '../../src/io/input-file.ts';
 import { SourceFolder } from '../../src/io/source-folder.ts';
 import { readTextFile } from '../../src/io/text-file.ts';
+import { uniform } from '../support/builders/samples.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
 import { assertRejects, type Rejection } from '../support/rejects.ts';
-import { uniform } from '../support/samples.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const digestOf = (content: Uint8Array) => createHash('sha256').update(content).digest('hex');

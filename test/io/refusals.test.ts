@@ -7,9 +7,9 @@ import { assertFreeSpace, freeBytes } from '../../src/io/free-space.ts';
 import { replaceFile } from '../../src/io/staging/replace-file.ts';
 import { type StagedOutput, withStagedOutput } from '../../src/io/staging/staged-output.ts';
 import { STAGING_NAME } from '../../src/io/staging/staging-folder.ts';
+import { setBuiltin } from '../support/fakes/set-builtin.ts';
 import { changeHandles } from '../support/file-handles.ts';
 import { pressFailure } from '../support/press-failure.ts';
-import { setBuiltin } from '../support/set-builtin.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const failure = (code: string) => Object.assign(new Error(code), { code });

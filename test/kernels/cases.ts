@@ -2,7 +2,7 @@ import { SCHEMES, type SchemeName, schemeBytes } from '../../src/core/scheme.ts'
 import type { Compute, Pointer } from '../../src/kernels/compute.ts';
 import type { Job, KernelName } from '../../src/kernels/jobs.ts';
 import { codecOf } from '../../src/schemes/index.ts';
-import { arbitraryBlocks, floats, gaussian } from '../support/samples.ts';
+import { arbitraryBlocks, floats, gaussian } from '../support/builders/samples.ts';
 
 /** A kernel's job on made-up data: sets it up in a memory, so that several memories can run the same. */
 export interface KernelCase {

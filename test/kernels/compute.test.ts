@@ -11,9 +11,9 @@ import { Control } from '../../src/kernels/control.ts';
 import type { Job } from '../../src/kernels/jobs.ts';
 import { arenaStart } from '../../src/kernels/layout.ts';
 import { SharedViews } from '../../src/kernels/memory.ts';
+import { floats, uniform } from '../support/builders/samples.ts';
+import { setBuiltin } from '../support/fakes/set-builtin.ts';
 import { pressFailure } from '../support/press-failure.ts';
-import { floats, uniform } from '../support/samples.ts';
-import { setBuiltin } from '../support/set-builtin.ts';
 
 const MIB = 2 ** 20;
 

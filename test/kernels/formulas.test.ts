@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { openCompute } from '../../src/kernels/compute.ts';
 import { expNegative } from '../../src/kernels/plain/exp.ts';
-import { floats } from '../support/samples.ts';
+import { floats } from '../support/builders/samples.ts';
 import { gaussians, put } from './cases.ts';
 
 /** The definitions of jobs.ts, in f64 and without regard to order. */

@@ -6,10 +6,10 @@ import { describe, it, type TestContext } from 'node:test';
 import { openCompute } from '../../src/kernels/compute.ts';
 import { machine } from '../../src/kernels/machine.ts';
 import { defaultThreads } from '../../src/kernels/threads.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
+import { setBuiltin } from '../support/fakes/set-builtin.ts';
 import { fixture } from '../support/paths.ts';
 import { pressFailure } from '../support/press-failure.ts';
-import { runCli } from '../support/run-cli.ts';
-import { setBuiltin } from '../support/set-builtin.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const MIB = 2 ** 20;

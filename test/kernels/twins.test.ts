@@ -4,9 +4,9 @@ import { SCHEMES, type SchemeName } from '../../src/core/scheme.ts';
 import { type Compute, openCompute } from '../../src/kernels/compute.ts';
 import type { KernelName } from '../../src/kernels/jobs.ts';
 import { CODECS } from '../../src/schemes/index.ts';
-import { assertSameBytes } from '../support/blocks.ts';
-import { quantizeChunk } from '../support/ggml.ts';
-import { importances, WEIGHT_SAMPLES } from '../support/samples.ts';
+import { assertSameBytes } from '../support/builders/blocks.ts';
+import { importances, WEIGHT_SAMPLES } from '../support/builders/samples.ts';
+import { quantizeChunk } from '../support/oracles/ggml.ts';
 import {
   addCase,
   attentionCase,

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { PressError } from '../../src/core/errors.ts';
 import { checkModel } from '../../src/onnx/check/check.ts';
 import type { Dimension, Graph, Initializer, Node, OnnxModel } from '../../src/onnx/graph.ts';
-import { exportRandom } from '../support/onnx-export.ts';
-import { mutants } from '../support/onnx-mutations.ts';
+import { exportRandom } from '../support/builders/onnx-export.ts';
+import { mutants } from '../support/builders/onnx-mutations.ts';
 import { pressFailure } from '../support/press-failure.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 

@@ -3,9 +3,9 @@ import { describe, it } from 'node:test';
 import type { Attribute, ElementType } from '../../src/onnx/graph.ts';
 import { elementCount, newElements, type TensorValue } from '../../src/onnx/value.ts';
 import { fromHalf, toHalf } from '../../src/schemes/half.ts';
-import { constant, type NodeCase, openNode, runNode, variable } from '../support/onnx-node.ts';
+import { constant, type NodeCase, openNode, runNode, variable } from '../support/builders/onnx-node.ts';
+import { gaussian, uniform } from '../support/builders/samples.ts';
 import { pressFailure } from '../support/press-failure.ts';
-import { gaussian, uniform } from '../support/samples.ts';
 
 /** Against ONNX Runtime itself, on its CPU provider. */
 const next = gaussian(21);

@@ -8,9 +8,9 @@ import type { CacheForm } from '../../src/core/config.ts';
 import type { Node, OnnxModel } from '../../src/onnx/graph.ts';
 import { OnnxSession, type SessionOptions } from '../../src/onnx/session.ts';
 import { newElements, type TensorValue } from '../../src/onnx/value.ts';
-import { type ExportedGraph, exportRandom, readBeside } from '../support/onnx-export.ts';
-import { fromOrt, toOrt } from '../support/onnx-node.ts';
-import { openOnnx } from '../support/onnxruntime.ts';
+import { type ExportedGraph, exportRandom, readBeside } from '../support/builders/onnx-export.ts';
+import { fromOrt, toOrt } from '../support/builders/onnx-node.ts';
+import { openOnnx } from '../support/oracles/onnxruntime.ts';
 import { pressFailure } from '../support/press-failure.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 

@@ -8,9 +8,9 @@ import { absorbMla } from '../../src/passes/absorb-mla.ts';
 import { joinKvB } from '../../src/passes/join-kv-b.ts';
 import { parsePassRequest, runPass } from '../../src/passes/run.ts';
 import { verify } from '../../src/pipeline/verify.ts';
-import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/hollow-model.ts';
-import { logitsOf } from '../support/logits.ts';
-import { memoryModel, storedBytes, tensorValues, withTensors } from '../support/memory-model.ts';
+import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { memoryModel, storedBytes, tensorValues, withTensors } from '../support/builders/memory-model.ts';
+import { logitsOf } from '../support/oracles/logits.ts';
 import { pressFailure } from '../support/press-failure.ts';
 
 const CONFIG: PlmConfig = {

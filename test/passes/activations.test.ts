@@ -3,11 +3,11 @@ import { describe, it } from 'node:test';
 import { closeModel, type Model } from '../../src/core/model.ts';
 import { parsePassRequest, runPass, runPasses } from '../../src/passes/run.ts';
 import { openSource } from '../../src/pipeline/sources/open.ts';
+import { SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { memoryModel } from '../support/builders/memory-model.ts';
+import { fixtureText, madeUpStatistics, statisticsOver } from '../support/builders/statistics.ts';
 import { assertEndsAtTurn } from '../support/ends-at-turn.ts';
-import { SMALL_PLM } from '../support/hollow-model.ts';
-import { memoryModel } from '../support/memory-model.ts';
 import { fixture } from '../support/paths.ts';
-import { fixtureText, madeUpStatistics, statisticsOver } from '../support/statistics.ts';
 
 const TEXT = fixtureText('calibration', 2000);
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { parsePassRequest, runPass } from '../../src/passes/run.ts';
-import { SMALL_PLM } from '../support/hollow-model.ts';
-import { memoryModel, storedTensor, withTensors } from '../support/memory-model.ts';
+import { SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { memoryModel, storedTensor, withTensors } from '../support/builders/memory-model.ts';
 
 test('matrices of the same bytes in different schemes are not the same', async () => {
   const [first, second] = [0, 1].map((layer) => `model.layers.${layer}.mlp.up_proj.weight`);

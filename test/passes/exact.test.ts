@@ -7,13 +7,13 @@ import { plmTensors } from '../../src/core/names.ts';
 import { rowRanges } from '../../src/core/tensor.ts';
 import { PASSES } from '../../src/passes/index.ts';
 import { parsePassRequest, runPass, runPasses } from '../../src/passes/run.ts';
-import { SMALL_PLM } from '../support/hollow-model.ts';
-import { logitsOf } from '../support/logits.ts';
-import { memoryModel, memoryTensor, tensorValues, withTensors } from '../support/memory-model.ts';
+import { SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { memoryModel, memoryTensor, tensorValues, withTensors } from '../support/builders/memory-model.ts';
+import { uniform } from '../support/builders/samples.ts';
+import { madeUpStatistics } from '../support/builders/statistics.ts';
+import { logitsOf } from '../support/oracles/logits.ts';
 import { fixture } from '../support/paths.ts';
 import { pressFailure } from '../support/press-failure.ts';
-import { uniform } from '../support/samples.ts';
-import { madeUpStatistics } from '../support/statistics.ts';
 
 /** Passes that keep what a model computes may move logits by so much of the largest: roundings of f32. */
 const TOLERANCE = 1e-4;

@@ -8,10 +8,10 @@ import { calibratedRounding } from '../../src/passes/rounding/calibrated-roundin
 import { factor } from '../../src/passes/rounding/cholesky.ts';
 import { feedbackOf, shareOfChance } from '../../src/passes/rounding/feedback.ts';
 import { roundedModel } from '../../src/pipeline/allocation/round.ts';
-import { SMALL_PLM } from '../support/hollow-model.ts';
-import { memoryModel, memoryTensor, tensorValues } from '../support/memory-model.ts';
-import { gaussian } from '../support/samples.ts';
-import { madeUpStatistics } from '../support/statistics.ts';
+import { SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { memoryModel, memoryTensor, tensorValues } from '../support/builders/memory-model.ts';
+import { gaussian } from '../support/builders/samples.ts';
+import { madeUpStatistics } from '../support/builders/statistics.ts';
 
 /** Moments of `tokens` inputs of `size` channels. */
 function momentsOf(inputs: readonly Float64Array[], size: number): Moments {

@@ -7,8 +7,8 @@ import { rowBytes, rowCount, rowRanges, type Tensor } from '../../src/core/tenso
 import { PASSES, passNamed } from '../../src/passes/index.ts';
 import { permuteRope } from '../../src/passes/permute-rope.ts';
 import { reorderRows } from '../../src/passes/rows/reorder-rows.ts';
-import { hollowModel, SMALL_PLM } from '../support/hollow-model.ts';
-import { gaussian } from '../support/samples.ts';
+import { hollowModel, SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { gaussian } from '../support/builders/samples.ts';
 
 /** One head of 3 nope and 4 rope rows would be enough; two show that heads stay apart. */
 const CONFIG: PlmConfig = {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type NeuronStatistics, SAMPLE_WORDS } from '../../src/core/statistics.ts';
 import { parsePassRequest, runPass } from '../../src/passes/run.ts';
-import { SMALL_PLM } from '../support/hollow-model.ts';
-import { memoryModel, tensorValues } from '../support/memory-model.ts';
-import { madeUpStatistics } from '../support/statistics.ts';
+import { SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { memoryModel, tensorValues } from '../support/builders/memory-model.ts';
+import { madeUpStatistics } from '../support/builders/statistics.ts';
 
 const CONFIG = { ...SMALL_PLM, hiddenSize: 8, numHiddenLayers: 1, intermediateSizes: [6] };
 const UP = 'model.layers.0.mlp.up_proj.weight';

@@ -3,9 +3,9 @@ import { describe, it } from 'node:test';
 import type { Model } from '../../src/core/model.ts';
 import { balancingScales } from '../../src/passes/rows/scale.ts';
 import { parsePassRequest, runPass } from '../../src/passes/run.ts';
-import { SMALL_PLM } from '../support/hollow-model.ts';
-import { memoryModel, tensorValues } from '../support/memory-model.ts';
-import { madeUpStatistics } from '../support/statistics.ts';
+import { SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { memoryModel, tensorValues } from '../support/builders/memory-model.ts';
+import { madeUpStatistics } from '../support/builders/statistics.ts';
 
 const CONFIG = { ...SMALL_PLM, hiddenSize: 8, numHiddenLayers: 1, intermediateSizes: [16] };
 const model: Model = { ...memoryModel(CONFIG), statistics: madeUpStatistics(CONFIG) };

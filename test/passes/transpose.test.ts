@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { rowBytes } from '../../src/core/tensor.ts';
 import { transposed } from '../../src/passes/rows/transpose.ts';
-import { memoryTensor, tensorValues } from '../support/memory-model.ts';
-import { floats, gaussian } from '../support/samples.ts';
+import { memoryTensor, tensorValues } from '../support/builders/memory-model.ts';
+import { floats, gaussian } from '../support/builders/samples.ts';
 
 /** Several parts of 1 MiB to read, the last one short. */
 const [ROWS, COLUMNS] = [700, 1056];

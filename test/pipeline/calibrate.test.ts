@@ -7,9 +7,9 @@ import type { ProgressEvent } from '../../src/core/jobs/progress.ts';
 import { closeModel } from '../../src/core/model.ts';
 import { calibrate } from '../../src/pipeline/calibrate.ts';
 import { CalibrationKeeper } from '../../src/pipeline/calibration-keeper.ts';
-import { SMALL_PLM } from '../support/hollow-model.ts';
-import { memoryModel } from '../support/memory-model.ts';
-import { writeRandomCheckpoint } from '../support/random-checkpoint.ts';
+import { SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { memoryModel } from '../support/builders/memory-model.ts';
+import { writeRandomCheckpoint } from '../support/builders/random-checkpoint.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 it('a limit of tokens is one of all texts together', async (t) => {

@@ -9,10 +9,10 @@ import { planTarget } from '../../src/pipeline/planning/target.ts';
 import { MANIFEST_NAME } from '../../src/pipeline/record/manifest.ts';
 import { parseManifest } from '../../src/pipeline/record/manifest-reader.ts';
 import { openSource } from '../../src/pipeline/sources/open.ts';
-import { digestsOf, sha256, treeDigests } from '../support/digests.ts';
-import { type Fault, failEveryCall, NO_FAULTS, type Script } from '../support/faults.ts';
+import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/builders/random-checkpoint.ts';
+import { type Fault, failEveryCall, NO_FAULTS, type Script } from '../support/fakes/faults.ts';
 import { failEveryClose } from '../support/file-handles.ts';
-import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
+import { digestsOf, sha256, treeDigests } from '../support/oracles/digests.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /**
@@ -20,7 +20,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
  * has one layer and its artifact three files, so that several writes, renames and syncs lie between any two
  * states.
  */
-const driver = fileURLToPath(new URL('../support/convert-driver.js', import.meta.url));
+const driver = fileURLToPath(new URL('../support/drivers/convert-driver.js', import.meta.url));
 const ONE_LAYER = { ...BLOCKS_OF_32, num_hidden_layers: 1, vocab_size: 2048 };
 const TARGET = 'gguf:q8_0';
 const SHARD_SIZE = 120_000;

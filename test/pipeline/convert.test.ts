@@ -25,20 +25,20 @@ import type { TargetOptions } from '../../src/pipeline/planning/target-options.t
 import { MANIFEST_NAME } from '../../src/pipeline/record/manifest.ts';
 import { parseManifest } from '../../src/pipeline/record/manifest-reader.ts';
 import { openSource } from '../../src/pipeline/sources/open.ts';
-import { deadPid } from '../support/dead-pid.ts';
-import { digestsOf, sha256 } from '../support/digests.ts';
-import { randomImatrix } from '../support/imatrix-files.ts';
-import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
+import { randomImatrix } from '../support/builders/imatrix-files.ts';
 import {
   BLOCKS_OF_32,
   BLOCKS_OF_256,
   type RandomCheckpoint,
   writeRandomCheckpoint,
-} from '../support/random-checkpoint.ts';
+} from '../support/builders/random-checkpoint.ts';
+import { tinyPlm } from '../support/builders/tiny-checkpoint.ts';
+import { writePlanPlainly } from '../support/builders/write-plan.ts';
+import { deadPid } from '../support/dead-pid.ts';
+import { digestsOf, sha256 } from '../support/oracles/digests.ts';
+import { asUnprivileged, NO_PERMISSIONS } from '../support/privileges.ts';
 import { assertRejects } from '../support/rejects.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { tinyPlm } from '../support/tiny-checkpoint.ts';
-import { writePlanPlainly } from '../support/write-plan.ts';
 
 const ONE_LAYER = { ...BLOCKS_OF_32, num_hidden_layers: 1 };
 /** Folder name of the source, from which the model gets its name. */

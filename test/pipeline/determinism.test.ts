@@ -10,9 +10,9 @@ import { planTarget } from '../../src/pipeline/planning/target.ts';
 import type { TargetOptions } from '../../src/pipeline/planning/target-options.ts';
 import { transcode } from '../../src/pipeline/writing/transcode.ts';
 import { SLOTS, sideBytes } from '../../src/pipeline/writing/working-memory.ts';
-import { randomImatrix } from '../support/imatrix-files.ts';
+import { randomImatrix } from '../support/builders/imatrix-files.ts';
+import { correlatedStatistics } from '../support/builders/statistics.ts';
 import { fixture } from '../support/paths.ts';
-import { correlatedStatistics } from '../support/statistics.ts';
 
 /** The file of weights that a plan of a model has. */
 type Plan = (model: Model) => PlannedFile | Promise<PlannedFile>;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { openEngine } from '../../src/pipeline/engines/index.ts';
-import { hollowModel, SMALL_PLM } from '../support/hollow-model.ts';
+import { hollowModel, SMALL_PLM } from '../support/builders/hollow-model.ts';
 import { pressFailure } from '../support/press-failure.ts';
 
 describe('an engine', () => {

@@ -4,8 +4,8 @@ import { Turns } from '../../src/core/jobs/turns.ts';
 import { openCompute } from '../../src/kernels/compute.ts';
 import { factor } from '../../src/passes/rounding/cholesky.ts';
 import { factorTriangle } from '../../src/pipeline/writing/factor-triangle.ts';
+import { gaussian } from '../support/builders/samples.ts';
 import { assertEndsAtTurn } from '../support/ends-at-turn.ts';
-import { gaussian } from '../support/samples.ts';
 
 /** X X^T of a random X with half as many columns as rows, and a small diagonal. */
 function singular(size: number): Float64Array {

@@ -5,8 +5,8 @@ import { assertPassRuns } from '../../src/passes/run.ts';
 import { idleOptions } from '../../src/pipeline/planning/idle-options.ts';
 import { planTarget } from '../../src/pipeline/planning/target.ts';
 import type { TargetOptions } from '../../src/pipeline/planning/target-options.ts';
-import { hollowModel, SMALL_PLM } from '../support/hollow-model.ts';
-import { randomImatrix } from '../support/imatrix-files.ts';
+import { hollowModel, SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { randomImatrix } from '../support/builders/imatrix-files.ts';
 
 const MODEL = hollowModel(SMALL_PLM);
 

@@ -3,8 +3,8 @@ import test from 'node:test';
 import { planTargets } from '../../src/pipeline/planning/target.ts';
 import type { TargetOptions } from '../../src/pipeline/planning/target-options.ts';
 import { jobKey } from '../../src/pipeline/resume/job-key.ts';
-import { hollowModel, SMALL_PLM } from '../support/hollow-model.ts';
-import { randomImatrix } from '../support/imatrix-files.ts';
+import { hollowModel, SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { randomImatrix } from '../support/builders/imatrix-files.ts';
 
 test('a conversion is another one with other options or passes, though the plan be the same', async () => {
   const model = hollowModel(SMALL_PLM);

@@ -11,10 +11,10 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { treeDigests } from '../support/digests.ts';
-import { NO_FAULTS, runWithFault } from '../support/faults.ts';
-import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
-import { BINARY, runCli } from '../support/run-cli.ts';
+import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/builders/random-checkpoint.ts';
+import { BINARY, runCli } from '../support/drivers/run-cli.ts';
+import { NO_FAULTS, runWithFault } from '../support/fakes/faults.ts';
+import { treeDigests } from '../support/oracles/digests.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 function sourceAndOutput(t: TestContext) {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { hubSourceOf } from '../../src/pipeline/sources/missing-source.ts';
 import { openSource } from '../../src/pipeline/sources/open.ts';
-import { HubServer } from '../support/hub-server.ts';
+import { HubServer } from '../support/fakes/hub-server.ts';
 import { pressFailure } from '../support/press-failure.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { parseCard } from '../../formats/hf/card.ts';
 import { type CardOptions, modelCard } from '../../src/pipeline/model-card.ts';
 import type { Manifest, ManifestArtifact } from '../../src/pipeline/record/manifest.ts';
-import { HOSTILE_TEXTS, UNPRINTABLE } from '../support/hostile-texts.ts';
-import { runCli } from '../support/run-cli.ts';
+import { HOSTILE_TEXTS, UNPRINTABLE } from '../support/builders/hostile-texts.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
 
 const HASH = 'a'.repeat(64);
 const ERROR = { relativeRms: 0, maxAbs: 0 };

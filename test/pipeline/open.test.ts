@@ -6,8 +6,8 @@ import { layoutGguf } from '../../formats/gguf/container/writer.ts';
 import { PressError } from '../../src/core/errors.ts';
 import { closeModel } from '../../src/core/model.ts';
 import { openSource } from '../../src/pipeline/sources/open.ts';
-import { writeHollowGguf } from '../support/hollow-gguf.ts';
-import { hollowModel, SMALL_PLM } from '../support/hollow-model.ts';
+import { writeHollowGguf } from '../support/builders/hollow-gguf.ts';
+import { hollowModel, SMALL_PLM } from '../support/builders/hollow-model.ts';
 import { fixture } from '../support/paths.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 

@@ -19,8 +19,8 @@ import { parseManifest } from '../../src/pipeline/record/manifest-reader.ts';
 import { openSource } from '../../src/pipeline/sources/open.ts';
 import { VERSION } from '../../src/pipeline/version.ts';
 import { readManifest } from '../../src/webgpu/read-manifest.ts';
-import { BLOCKS_OF_256, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
-import { memorySource } from '../support/raw-gguf.ts';
+import { BLOCKS_OF_256, writeRandomCheckpoint } from '../support/builders/random-checkpoint.ts';
+import { memorySource } from '../support/builders/raw-gguf.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const ORIGIN: HubOrigin = {

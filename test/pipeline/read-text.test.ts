@@ -5,11 +5,11 @@ import { describe, it, type TestContext } from 'node:test';
 import { parseHfTokenizer } from '../../formats/hf/tokenizer.ts';
 import { encodeTexts, readText, textPieces } from '../../src/pipeline/sources/read-text.ts';
 import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
+import { TOKEN_IDS, TOKENIZER_FILES } from '../support/builders/tokenizer-files.ts';
+import { guardTime } from '../support/drivers/guard-time.ts';
 import { assertEndsAtTurn } from '../support/ends-at-turn.ts';
-import { guardTime } from '../support/guard-time.ts';
 import { assertRejects, type Rejection } from '../support/rejects.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { TOKEN_IDS, TOKENIZER_FILES } from '../support/tokenizer-files.ts';
 
 function written(t: TestContext, content: string | Uint8Array): string {
   const file = path.join(temporaryFolder(t), 'text.txt');

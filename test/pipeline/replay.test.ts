@@ -12,10 +12,10 @@ import { planTarget } from '../../src/pipeline/planning/target.ts';
 import type { TargetOptions } from '../../src/pipeline/planning/target-options.ts';
 import type { RecordedTarget } from '../../src/pipeline/record/manifest.ts';
 import { replayTarget } from '../../src/pipeline/record/replay.ts';
-import { randomImatrix } from '../support/imatrix-files.ts';
+import { randomImatrix } from '../support/builders/imatrix-files.ts';
+import { BLOCKS_OF_256, writeRandomCheckpoint } from '../support/builders/random-checkpoint.ts';
+import { correlatedStatistics, fixtureText } from '../support/builders/statistics.ts';
 import { pressFailure } from '../support/press-failure.ts';
-import { BLOCKS_OF_256, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
-import { correlatedStatistics, fixtureText } from '../support/statistics.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** A GGUF asks for permute-rope, an ONNX graph for absorb-mla. */

@@ -8,8 +8,8 @@ import { planTargets } from '../../src/pipeline/planning/target.ts';
 import { MANIFEST_NAME, type Manifest } from '../../src/pipeline/record/manifest.ts';
 import { reproduce } from '../../src/pipeline/reproduce.ts';
 import { openSource } from '../../src/pipeline/sources/open.ts';
+import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/builders/random-checkpoint.ts';
 import { pressFailure } from '../support/press-failure.ts';
-import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** A checkpoint and what was made of it. */

@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { adapterPair, writeAdapter } from '../support/adapter-files.ts';
-import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
-import { runCli } from '../support/run-cli.ts';
+import { adapterPair, writeAdapter } from '../support/builders/adapter-files.ts';
+import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/builders/random-checkpoint.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
 
 describe('a quantized source is rounded a second time with --allow-requantize only', () => {
   let folder: string;

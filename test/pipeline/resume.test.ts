@@ -24,12 +24,12 @@ import type { TargetOptions } from '../../src/pipeline/planning/target-options.t
 import { jobKey } from '../../src/pipeline/resume/job-key.ts';
 import { openSource } from '../../src/pipeline/sources/open.ts';
 import { findOnHub, openOnHub } from '../../src/pipeline/sources/open-hub.ts';
-import { treeDigests } from '../support/digests.ts';
-import { REPOSITORY, testSettings } from '../support/hub-checkpoint.ts';
-import { HubServer } from '../support/hub-server.ts';
-import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
+import { REPOSITORY, testSettings } from '../support/builders/hub-checkpoint.ts';
+import { BLOCKS_OF_32, writeRandomCheckpoint } from '../support/builders/random-checkpoint.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
+import { HubServer } from '../support/fakes/hub-server.ts';
+import { treeDigests } from '../support/oracles/digests.ts';
 import { assertRejects } from '../support/rejects.ts';
-import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /**

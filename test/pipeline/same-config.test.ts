@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import type { PlmConfig } from '../../src/core/config.ts';
 import type { TokenizerSpec } from '../../src/core/tokenizer/tokenizer-spec.ts';
 import { verify } from '../../src/pipeline/verify.ts';
-import { SMALL_PLM } from '../support/hollow-model.ts';
-import { memoryModel } from '../support/memory-model.ts';
+import { SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { memoryModel } from '../support/builders/memory-model.ts';
 import { pressFailure } from '../support/press-failure.ts';
 
 describe('an artifact with another hyperparameter than its source fails by its name', () => {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { planTarget } from '../../src/pipeline/planning/target.ts';
-import { SMALL_PLM } from '../support/hollow-model.ts';
-import { randomImatrix } from '../support/imatrix-files.ts';
-import { memoryModel } from '../support/memory-model.ts';
-import { madeUpStatistics } from '../support/statistics.ts';
+import { SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { randomImatrix } from '../support/builders/imatrix-files.ts';
+import { memoryModel } from '../support/builders/memory-model.ts';
+import { madeUpStatistics } from '../support/builders/statistics.ts';
 
 const deeper = {
   ...SMALL_PLM,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { TokenizerSpec } from '../../src/core/tokenizer/tokenizer-spec.ts';
 import { assertSameTokenizer } from '../../src/pipeline/sameness/same-tokenizer.ts';
-import { SMALL_TOKENIZER } from '../support/hollow-model.ts';
+import { SMALL_TOKENIZER } from '../support/builders/hollow-model.ts';
 import { pressFailure } from '../support/press-failure.ts';
 
 const CHAT = { name: 'tools', template: '{{ tools }}' };

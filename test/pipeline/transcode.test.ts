@@ -20,11 +20,11 @@ import {
   triangleBytes,
 } from '../../src/pipeline/writing/working-memory.ts';
 import { codecOf } from '../../src/schemes/index.ts';
-import { assertSameBytes } from '../support/blocks.ts';
+import { assertSameBytes } from '../support/builders/blocks.ts';
+import { memoryTensor } from '../support/builders/memory-tensor.ts';
+import { floats, gaussian, importances } from '../support/builders/samples.ts';
 import { assertEndsAtTurn } from '../support/ends-at-turn.ts';
-import { quantizeChunk } from '../support/ggml.ts';
-import { memoryTensor } from '../support/memory-tensor.ts';
-import { floats, gaussian, importances } from '../support/samples.ts';
+import { quantizeChunk } from '../support/oracles/ggml.ts';
 
 const COLUMNS = 64;
 const ROWS = 50;

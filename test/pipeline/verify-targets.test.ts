@@ -20,13 +20,13 @@ import type { TargetOptions } from '../../src/pipeline/planning/target-options.t
 import { openSource } from '../../src/pipeline/sources/open.ts';
 import { outcomeOf, type VerifyOptions, verify } from '../../src/pipeline/verify.ts';
 import { toHalf } from '../../src/schemes/half.ts';
-import { sha256Text } from '../support/digests.ts';
-import { SMALL_PLM, SMALL_TOKENIZER } from '../support/hollow-model.ts';
-import { randomImatrix } from '../support/imatrix-files.ts';
-import { memoryModel } from '../support/memory-model.ts';
-import { ODD_PLM } from '../support/odd-plm.ts';
+import { SMALL_PLM, SMALL_TOKENIZER } from '../support/builders/hollow-model.ts';
+import { randomImatrix } from '../support/builders/imatrix-files.ts';
+import { memoryModel } from '../support/builders/memory-model.ts';
+import { ODD_PLM } from '../support/builders/odd-plm.ts';
+import { madeUpStatistics } from '../support/builders/statistics.ts';
+import { sha256Text } from '../support/oracles/digests.ts';
 import { fixture } from '../support/paths.ts';
-import { madeUpStatistics } from '../support/statistics.ts';
 
 const BARE_GGUF = RECIPES.filter(({ needsImatrix }) => !needsImatrix).map(({ name }) => `gguf:${name}`);
 const WEIGHED_GGUF = RECIPES.filter(({ needsImatrix }) => needsImatrix).map(({ name }) => `gguf:${name}`);

@@ -3,10 +3,10 @@ import path from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
-import { launchBrowser, NO_BROWSER } from '../support/browser.ts';
-import { contrast } from '../support/contrast.ts';
+import { launchBrowser, NO_BROWSER } from '../support/drivers/browser.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
+import { contrast } from '../support/oracles/contrast.ts';
 import { fixture } from '../support/paths.ts';
-import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const TINY = fixture('plm-tiny');

@@ -6,9 +6,9 @@ import { renderPage } from '../../src/report/page.ts';
 import type { Report } from '../../src/report/panel.ts';
 import { sweepSection } from '../../src/report/sweep-section.ts';
 import { verificationSection } from '../../src/report/verification-section.ts';
-import { SMALL_PLM } from '../support/hollow-model.ts';
-import { sweepPoint } from '../support/sweep-point.ts';
-import { verificationOf, worstPosition } from '../support/verification.ts';
+import { SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { sweepPoint } from '../support/builders/sweep-point.ts';
+import { verificationOf, worstPosition } from '../support/builders/verification.ts';
 
 const HASH = 'ab'.repeat(32);
 /** Ends scripts, styles, attributes, tables and code, and moves the cursor and the direction of text. */

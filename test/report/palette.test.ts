@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { SCHEMES, type SchemeName } from '../../src/core/scheme.ts';
 import { heat, schemeFills } from '../../src/report/drawing/palette.ts';
-import { contrast } from '../support/contrast.ts';
+import { contrast } from '../support/oracles/contrast.ts';
 
 describe('colours', () => {
   it('of heat can be read at every share', () => {

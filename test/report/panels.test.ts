@@ -7,9 +7,9 @@ import { mixesPanel } from '../../src/report/panels/mixes.ts';
 import { paretoPanel } from '../../src/report/panels/pareto.ts';
 import { sizesPanel } from '../../src/report/panels/sizes.ts';
 import { tensorErrorsPanel } from '../../src/report/panels/tensor-errors.ts';
-import { SMALL_PLM } from '../support/hollow-model.ts';
-import { sweepPoint } from '../support/sweep-point.ts';
-import { positionsOf, verificationOf } from '../support/verification.ts';
+import { SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { sweepPoint } from '../support/builders/sweep-point.ts';
+import { positionsOf, verificationOf } from '../support/builders/verification.ts';
 
 const VERIFICATION = verificationOf(SMALL_PLM);
 

@@ -4,8 +4,8 @@ import { type SchemeName, schemeBytes, transposedScheme } from '../../src/core/s
 import { SharedViews } from '../../src/kernels/memory.ts';
 import { loadTransposed } from '../../src/runtime/load-transposed.ts';
 import { codecOf } from '../../src/schemes/index.ts';
-import { memoryTensor, tensorValues } from '../support/memory-model.ts';
-import { floats, gaussian } from '../support/samples.ts';
+import { memoryTensor, tensorValues } from '../support/builders/memory-model.ts';
+import { floats, gaussian } from '../support/builders/samples.ts';
 
 /** Several parts of 4 MiB, the last one short, in every scheme. */
 const [ROWS, COLUMNS] = [85, 65_536];

@@ -4,9 +4,9 @@ import type { PlmConfig } from '../../src/core/config.ts';
 import type { ProgressEvent } from '../../src/core/jobs/progress.ts';
 import type { Model } from '../../src/core/model.ts';
 import { PlmRuntime, type RuntimeOptions } from '../../src/runtime/plm-runtime.ts';
-import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/hollow-model.ts';
-import { memoryModel } from '../support/memory-model.ts';
-import { oracleLogits, type Watch } from '../support/plm-oracle.ts';
+import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { memoryModel } from '../support/builders/memory-model.ts';
+import { oracleLogits, type Watch } from '../support/oracles/plm-oracle.ts';
 import { pressFailure } from '../support/press-failure.ts';
 
 const CONFIG: PlmConfig = {

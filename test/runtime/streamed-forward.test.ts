@@ -4,9 +4,9 @@ import type { PlmConfig } from '../../src/core/config.ts';
 import type { Model } from '../../src/core/model.ts';
 import { PlmRuntime } from '../../src/runtime/plm-runtime.ts';
 import { streamedBytes, streamedLogits } from '../../src/runtime/streamed-forward.ts';
-import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/hollow-model.ts';
-import { memoryModel } from '../support/memory-model.ts';
-import { ODD_PLM } from '../support/odd-plm.ts';
+import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { memoryModel } from '../support/builders/memory-model.ts';
+import { ODD_PLM } from '../support/builders/odd-plm.ts';
 
 const IDS = [7, 3, 3, 250, 0, 101, 42, 7, 12, 99, 64, 5];
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { SCHEMES } from '../../src/core/scheme.ts';
 import { CODECS } from '../../src/schemes/index.ts';
-import { gaussian } from '../support/samples.ts';
+import { gaussian } from '../support/builders/samples.ts';
 
 const WITH_GRID = CODECS.filter(({ grid }) => grid !== undefined);
 

@@ -3,9 +3,9 @@ import { describe, it } from 'node:test';
 import { SCHEMES, type SchemeName, schemeBytes } from '../../src/core/scheme.ts';
 import { CODECS, canEncode, codecOf, weighsErrors } from '../../src/schemes/index.ts';
 import { hasBlockScales, multiplyBlocks } from '../../src/schemes/power-of-two.ts';
-import { assertSameBytes } from '../support/blocks.ts';
-import { dequantize, floatRow, quantizeChunk } from '../support/ggml.ts';
-import { arbitraryBlocks, importances, WEIGHT_SAMPLES } from '../support/samples.ts';
+import { assertSameBytes } from '../support/builders/blocks.ts';
+import { arbitraryBlocks, importances, WEIGHT_SAMPLES } from '../support/builders/samples.ts';
+import { dequantize, floatRow, quantizeChunk } from '../support/oracles/ggml.ts';
 
 type BlockScheme = Exclude<SchemeName, 'F32' | 'F16' | 'BF16'>;
 

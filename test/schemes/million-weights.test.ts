@@ -2,9 +2,9 @@ import { describe, it } from 'node:test';
 import { SCHEMES, schemeBytes } from '../../src/core/scheme.ts';
 import { openCompute } from '../../src/kernels/compute.ts';
 import { CODECS } from '../../src/schemes/index.ts';
-import { assertSameBytes } from '../support/blocks.ts';
-import { quantizeChunk } from '../support/ggml.ts';
-import { importances, mixedRows } from '../support/samples.ts';
+import { assertSameBytes } from '../support/builders/blocks.ts';
+import { importances, mixedRows } from '../support/builders/samples.ts';
+import { quantizeChunk } from '../support/oracles/ggml.ts';
 
 /**
  * A million weights of mixed distributions through every encoder: the bytes are ggml's. Another seed in every

@@ -1,7 +1,7 @@
 import { it } from 'node:test';
 import { mxfp4 } from '../../src/schemes/mxfp4.ts';
-import { assertSameBytes } from '../support/blocks.ts';
-import { quantizeChunk } from '../support/ggml.ts';
+import { assertSameBytes } from '../support/builders/blocks.ts';
+import { quantizeChunk } from '../support/oracles/ggml.ts';
 
 const BLOCK_SIZE = 32;
 const NEAR = 100;

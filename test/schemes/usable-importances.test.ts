@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { type SchemeName, schemeBytes } from '../../src/core/scheme.ts';
 import { codecOf } from '../../src/schemes/index.ts';
 import { usableImportances } from '../../src/schemes/usable-importances.ts';
-import { Dice } from '../support/dice.ts';
-import { gaussian } from '../support/samples.ts';
+import { Dice } from '../support/builders/dice.ts';
+import { gaussian } from '../support/builders/samples.ts';
 
 const COLUMNS = 1024;
 const GROUP = 16;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fs, { type FileHandle } from 'node:fs/promises';
 import type { TestContext } from 'node:test';
+import { setBuiltin } from './fakes/set-builtin.ts';
 import { pressFailure } from './press-failure.ts';
-import { setBuiltin } from './set-builtin.ts';
 
 /** Until the test ends, `change` gets the handle of every file that is opened. */
 export function changeHandles(t: TestContext, change: (handle: FileHandle) => void): void {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { EXIT_CODES, type Failure, PressError } from '../../src/core/errors.ts';
-import { guardTime } from './guard-time.ts';
+import { guardTime } from './drivers/guard-time.ts';
 
 export interface Rejection {
   readonly message: RegExp;

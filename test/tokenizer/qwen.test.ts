@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
+import { qwenSpec } from '../support/oracles/qwen-vocabulary.ts';
 import { repoRoot } from '../support/paths.ts';
-import { qwenSpec } from '../support/qwen-vocabulary.ts';
 
 const tokenizer = new Tokenizer(qwenSpec());
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
-import { guardTime } from '../support/guard-time.ts';
-import { qwenSpec } from '../support/qwen-vocabulary.ts';
+import { guardTime } from '../support/drivers/guard-time.ts';
+import { qwenSpec } from '../support/oracles/qwen-vocabulary.ts';
 
 describe('time is linear for', () => {
   const tokenizer = new Tokenizer(qwenSpec());

@@ -13,10 +13,10 @@ import type { LogitsEngine } from '../../src/verify/engine.ts';
 import type { RowMetrics } from '../../src/verify/metrics.ts';
 import { RememberedLogits } from '../../src/verify/remembered-logits.ts';
 import { comparisonFault, defaultMaxKld } from '../../src/verify/thresholds.ts';
-import { SMALL_PLM } from '../support/hollow-model.ts';
-import { memoryModel, memoryTensor, tensorValues, withTensors } from '../support/memory-model.ts';
+import { SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { memoryModel, memoryTensor, tensorValues, withTensors } from '../support/builders/memory-model.ts';
+import { oracleLogits } from '../support/oracles/plm-oracle.ts';
 import { fixture } from '../support/paths.ts';
-import { oracleLogits } from '../support/plm-oracle.ts';
 import { pressFailure } from '../support/press-failure.ts';
 
 const CONFIG: PlmConfig = {

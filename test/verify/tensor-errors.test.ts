@@ -11,9 +11,9 @@ import {
   tensorMismatches,
 } from '../../src/verify/tensor-errors.ts';
 import { tensorFault } from '../../src/verify/thresholds.ts';
-import { hollowModel, SMALL_PLM } from '../support/hollow-model.ts';
-import { memoryTensor, storedBytes, storedTensor } from '../support/memory-model.ts';
-import { floats, gaussian, truncateToBfloat, WEIGHT_SAMPLES } from '../support/samples.ts';
+import { hollowModel, SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { memoryTensor, storedBytes, storedTensor } from '../support/builders/memory-model.ts';
+import { floats, gaussian, truncateToBfloat, WEIGHT_SAMPLES } from '../support/builders/samples.ts';
 
 const NAME = 'model.layers.0.mlp.up_proj.weight';
 

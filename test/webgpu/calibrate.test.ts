@@ -9,6 +9,10 @@ import { openDeviceStatistics } from '../../src/pipeline/engines/webgpu-statisti
 import { readImatrix } from '../../src/pipeline/sources/read-imatrix.ts';
 import { type ActivationStatistics, SITES } from '../../src/runtime/activation-sums.ts';
 import type { Site } from '../../src/runtime/site.ts';
+import { SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { memoryModel, withTensors } from '../support/builders/memory-model.ts';
+import { ODD_PLM } from '../support/builders/odd-plm.ts';
+import { BLOCKS_OF_256, writeRandomCheckpoint } from '../support/builders/random-checkpoint.ts';
 import {
   changeDevices,
   NO_DAWN,
@@ -16,16 +20,12 @@ import {
   useSoftwareGpu,
   withLimits,
   withMembers,
-} from '../support/dawn.ts';
-import { SMALL_PLM } from '../support/hollow-model.ts';
-import { memoryModel, withTensors } from '../support/memory-model.ts';
-import { ODD_PLM } from '../support/odd-plm.ts';
+} from '../support/drivers/dawn.ts';
+import { runCli, spawnCli } from '../support/drivers/run-cli.ts';
+import { withoutPackage } from '../support/fakes/without-package.ts';
 import { fixture } from '../support/paths.ts';
 import { pressFailure } from '../support/press-failure.ts';
-import { BLOCKS_OF_256, writeRandomCheckpoint } from '../support/random-checkpoint.ts';
-import { runCli, spawnCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { withoutPackage } from '../support/without-package.ts';
 
 before(useSoftwareGpu);
 before(shareDevice);

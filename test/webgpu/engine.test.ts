@@ -3,14 +3,14 @@ import { describe, it, type TestContext } from 'node:test';
 import type { Model } from '../../src/core/model.ts';
 import type { MatrixScheme } from '../../src/webgpu/engine/shaders.ts';
 import type { Engine, Sampling } from '../../src/webgpu/engine.ts';
-import { NO_DAWN, openDawn, withLimits } from '../support/dawn.ts';
-import { SMALL_PLM } from '../support/hollow-model.ts';
-import { logitsOf } from '../support/logits.ts';
-import { memoryBundle } from '../support/memory-bundle.ts';
-import { memoryModel } from '../support/memory-model.ts';
-import { randomGeometry } from '../support/random-geometry.ts';
-import { sampledFrom } from '../support/sampling-oracle.ts';
-import { webgpuRuntime } from '../support/webgpu-runtime.ts';
+import { SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { memoryBundle } from '../support/builders/memory-bundle.ts';
+import { memoryModel } from '../support/builders/memory-model.ts';
+import { randomGeometry } from '../support/builders/random-geometry.ts';
+import { NO_DAWN, openDawn, withLimits } from '../support/drivers/dawn.ts';
+import { webgpuRuntime } from '../support/drivers/webgpu-runtime.ts';
+import { logitsOf } from '../support/oracles/logits.ts';
+import { sampledFrom } from '../support/oracles/sampling-oracle.ts';
 
 /**
  * Largest difference of a logit beside the largest logit, from the runtime on the same weights: a cache of 11

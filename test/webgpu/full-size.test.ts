@@ -4,11 +4,11 @@ import { it } from 'node:test';
 import { PlmRuntime } from '../../src/runtime/plm-runtime.ts';
 import { serveBundles } from '../../src/serve/serve.ts';
 import type { ModelStats } from '../../src/webgpu/model.ts';
-import { launchBrowser, NO_BROWSER } from '../support/browser.ts';
-import { PLM_1_8B, SMALL_TOKENIZER } from '../support/hollow-model.ts';
-import { noiseModel } from '../support/noise-model.ts';
-import { openUntilEnd, writeBundle } from '../support/webgpu-bundle.ts';
-import { NO_WORKGROUP_ZEROS } from '../support/workgroup-zeros.ts';
+import { PLM_1_8B, SMALL_TOKENIZER } from '../support/builders/hollow-model.ts';
+import { noiseModel } from '../support/builders/noise-model.ts';
+import { openUntilEnd, writeBundle } from '../support/builders/webgpu-bundle.ts';
+import { launchBrowser, NO_BROWSER } from '../support/drivers/browser.ts';
+import { NO_WORKGROUP_ZEROS } from '../support/fakes/workgroup-zeros.ts';
 
 /** Largest difference of a logit beside the largest: the cache has 11 bits. */
 const LIMIT = 1e-3;

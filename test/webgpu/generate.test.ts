@@ -9,12 +9,12 @@ import { ChatEncoder } from '../../src/webgpu/chat-form.ts';
 import { type LoadOptions, loadModel } from '../../src/webgpu/load/load.ts';
 import type { EndReason, GenerateOptions, Model } from '../../src/webgpu/model.ts';
 import { bundleError } from '../support/bundle-error.ts';
-import { type FakeBundleOptions, FIXTURE_TOKENIZER, writeFakeBundle } from '../support/fake-bundle.ts';
-import { FakeDevice, fakeGpu } from '../support/fake-device.ts';
-import { type FakeEngineOptions, fakeEngines, hashedNext } from '../support/fake-engine.ts';
-import { FaultyServer } from '../support/faulty-server.ts';
+import { type FakeBundleOptions, FIXTURE_TOKENIZER, writeFakeBundle } from '../support/fakes/fake-bundle.ts';
+import { FakeDevice, fakeGpu } from '../support/fakes/fake-device.ts';
+import { type FakeEngineOptions, fakeEngines, hashedNext } from '../support/fakes/fake-engine.ts';
+import { FaultyServer } from '../support/fakes/faulty-server.ts';
+import { setGlobal } from '../support/fakes/set-global.ts';
 import { repoRoot } from '../support/paths.ts';
-import { setGlobal } from '../support/set-global.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const STOP = 2002;

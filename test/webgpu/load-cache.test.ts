@@ -4,12 +4,12 @@ import test, { type TestContext } from 'node:test';
 import { clearCache } from '../../src/webgpu/load/bundle-files.ts';
 import { type LoadOptions, loadModel } from '../../src/webgpu/load/load.ts';
 import { bundleError } from '../support/bundle-error.ts';
-import { bundleBytes, writeFakeBundle } from '../support/fake-bundle.ts';
-import { FakeCaches } from '../support/fake-caches.ts';
-import { FakeDevice } from '../support/fake-device.ts';
-import { fakeEngines } from '../support/fake-engine.ts';
-import { FaultyServer } from '../support/faulty-server.ts';
-import { setGlobal } from '../support/set-global.ts';
+import { bundleBytes, writeFakeBundle } from '../support/fakes/fake-bundle.ts';
+import { FakeCaches } from '../support/fakes/fake-caches.ts';
+import { FakeDevice } from '../support/fakes/fake-device.ts';
+import { fakeEngines } from '../support/fakes/fake-engine.ts';
+import { FaultyServer } from '../support/fakes/faulty-server.ts';
+import { setGlobal } from '../support/fakes/set-global.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 /** Two bundles at one origin that share their vocabulary. */

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { it } from 'node:test';
 import { serveBundles } from '../../src/serve/serve.ts';
-import { launchBrowser, NO_BROWSER } from '../support/browser.ts';
-import { NO_PAGE_MEMORY, peakOfPages } from '../support/page-memory.ts';
-import { readManifest } from '../support/webgpu-bundle.ts';
-import { writeWideBundle } from '../support/wide-bundle.ts';
-import { NO_WORKGROUP_ZEROS } from '../support/workgroup-zeros.ts';
+import { readManifest } from '../support/builders/webgpu-bundle.ts';
+import { writeWideBundle } from '../support/builders/wide-bundle.ts';
+import { launchBrowser, NO_BROWSER } from '../support/drivers/browser.ts';
+import { NO_PAGE_MEMORY, peakOfPages } from '../support/drivers/page-memory.ts';
+import { NO_WORKGROUP_ZEROS } from '../support/fakes/workgroup-zeros.ts';
 
 const SHARDS = 33;
 const GIB = 2 ** 30;

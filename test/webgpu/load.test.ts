@@ -5,11 +5,11 @@ import test, { type TestContext } from 'node:test';
 import { type LoadOptions, type LoadProgress, loadModel } from '../../src/webgpu/load/load.ts';
 import type { BundleManifest } from '../../src/webgpu/manifest.ts';
 import { bundleError } from '../support/bundle-error.ts';
-import { bundleBytes, type FakeBundleOptions, writeFakeBundle } from '../support/fake-bundle.ts';
-import { FakeDevice, fakeGpu } from '../support/fake-device.ts';
-import { fakeEngines } from '../support/fake-engine.ts';
-import { FaultyServer } from '../support/faulty-server.ts';
-import { setGlobal } from '../support/set-global.ts';
+import { bundleBytes, type FakeBundleOptions, writeFakeBundle } from '../support/fakes/fake-bundle.ts';
+import { FakeDevice, fakeGpu } from '../support/fakes/fake-device.ts';
+import { fakeEngines } from '../support/fakes/fake-engine.ts';
+import { FaultyServer } from '../support/fakes/faulty-server.ts';
+import { setGlobal } from '../support/fakes/set-global.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 async function setUp(t: TestContext, options: FakeBundleOptions = {}) {

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import test from 'node:test';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
-import { launchBrowser, NO_BROWSER } from '../support/browser.ts';
-import { FaultyServer } from '../support/faulty-server.ts';
-import { ANSWER, writePageBundle } from '../support/page-bundle.ts';
+import { ANSWER, writePageBundle } from '../support/builders/page-bundle.ts';
+import { launchBrowser, NO_BROWSER } from '../support/drivers/browser.ts';
+import { runCli } from '../support/drivers/run-cli.ts';
+import { FaultyServer } from '../support/fakes/faulty-server.ts';
 import { fixture } from '../support/paths.ts';
-import { runCli } from '../support/run-cli.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const QUESTION = 'What does a press do?';

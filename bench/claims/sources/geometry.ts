@@ -16,7 +16,7 @@ import { DEVICES, usableBytes } from '../../../src/pipeline/plan/devices.ts';
 import { predict } from '../../../src/pipeline/plan/predict.ts';
 import type { Target } from '../../../src/pipeline/planning/planned-target.ts';
 import { planTarget } from '../../../src/pipeline/planning/target.ts';
-import { hollowModel, PLM_1_8B } from '../../../test/support/hollow-model.ts';
+import { hollowModel, PLM_1_8B } from '../../../test/support/builders/hollow-model.ts';
 import { repoRoot } from '../../../test/support/paths.ts';
 import { exact, type Source } from '../source.ts';
 import { targetOptions } from './target-options.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { makeReporter, type Reporter } from '../../../src/cli/ui/reporter.ts';
 import { makeTheme } from '../../../src/cli/ui/terminal/theme.ts';
-import { ScreenStream } from '../../support/screen.ts';
+import { ScreenStream } from '../../support/drivers/screen.ts';
 
 const PHASE = { kind: 'phase', name: 'convert', total: 60e6, unit: 'bytes' } as const;
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { jsonFloats } from '../../../src/cli/ui/json-floats.ts';
 import { PressError } from '../../../src/core/errors.ts';
-import { floats, uniform } from '../../support/samples.ts';
+import { floats, uniform } from '../../support/builders/samples.ts';
 
 const textOf = (values: Float32Array) => [...jsonFloats(values)].join('');
 

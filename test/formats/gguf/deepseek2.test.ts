@@ -18,20 +18,24 @@ import { parsePassRequest, runPasses } from '../../../src/passes/run.ts';
 import { predict } from '../../../src/pipeline/plan/predict.ts';
 import { planTarget } from '../../../src/pipeline/planning/target.ts';
 import { verify } from '../../../src/pipeline/verify.ts';
-import { partsOf, writeFile } from '../../support/gguf-parts.ts';
-import { headerOf } from '../../support/hollow-gguf.ts';
-import { hollowModel, PLM_1_8B, SMALL_PLM } from '../../support/hollow-model.ts';
-import { randomImatrix } from '../../support/imatrix-files.ts';
-import { openInLlama } from '../../support/llama.ts';
-import { llamaQuantize } from '../../support/llama-quantize.ts';
-import { logitsOf } from '../../support/logits.ts';
-import { memoryModel, memoryTensor, storedBytes } from '../../support/memory-model.ts';
+import { partsOf, writeFile } from '../../support/builders/gguf-parts.ts';
+import { headerOf } from '../../support/builders/hollow-gguf.ts';
+import { hollowModel, PLM_1_8B, SMALL_PLM } from '../../support/builders/hollow-model.ts';
+import { randomImatrix } from '../../support/builders/imatrix-files.ts';
+import { memoryModel, memoryTensor, storedBytes } from '../../support/builders/memory-model.ts';
+import {
+  BLOCKS_OF_32,
+  BLOCKS_OF_256,
+  writeRandomCheckpoint,
+} from '../../support/builders/random-checkpoint.ts';
+import { memorySource } from '../../support/builders/raw-gguf.ts';
+import { writePlan } from '../../support/builders/write-plan.ts';
+import { openInLlama } from '../../support/oracles/llama.ts';
+import { llamaQuantize } from '../../support/oracles/llama-quantize.ts';
+import { logitsOf } from '../../support/oracles/logits.ts';
 import { fixture } from '../../support/paths.ts';
 import { pressFailure } from '../../support/press-failure.ts';
-import { BLOCKS_OF_32, BLOCKS_OF_256, writeRandomCheckpoint } from '../../support/random-checkpoint.ts';
-import { memorySource } from '../../support/raw-gguf.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { writePlan } from '../../support/write-plan.ts';
 
 const IDS: readonly number[] = JSON.parse(readFileSync(fixture('plm-tiny', 'golden.json'), 'utf8')).ids;
 

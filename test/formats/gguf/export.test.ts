@@ -12,10 +12,10 @@ import type { PlannedFile } from '../../../src/core/export-plan.ts';
 import type { Imatrix } from '../../../src/core/imatrix.ts';
 import type { Model } from '../../../src/core/model.ts';
 import { byteLength } from '../../../src/core/tensor.ts';
-import { hollowModel, PLM_1_8B, SMALL_PLM } from '../../support/hollow-model.ts';
-import { randomImatrix } from '../../support/imatrix-files.ts';
+import { hollowModel, PLM_1_8B, SMALL_PLM } from '../../support/builders/hollow-model.ts';
+import { randomImatrix } from '../../support/builders/imatrix-files.ts';
+import { memorySource } from '../../support/builders/raw-gguf.ts';
 import { pressFailure } from '../../support/press-failure.ts';
-import { memorySource } from '../../support/raw-gguf.ts';
 
 const plm = hollowModel(PLM_1_8B);
 

@@ -4,8 +4,8 @@ import { describe, it } from 'node:test';
 import type { GgufValue } from '../../../formats/gguf/container/types.ts';
 import { openGguf } from '../../../formats/gguf/import.ts';
 import type { Failure } from '../../../src/core/errors.ts';
-import { bytesOf, type Parts, partsOf, writeFile, writeShards } from '../../support/gguf-parts.ts';
-import { hollowModel, SMALL_PLM, SMALL_TOKENIZER } from '../../support/hollow-model.ts';
+import { bytesOf, type Parts, partsOf, writeFile, writeShards } from '../../support/builders/gguf-parts.ts';
+import { hollowModel, SMALL_PLM, SMALL_TOKENIZER } from '../../support/builders/hollow-model.ts';
 import { assertRejects } from '../../support/rejects.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 

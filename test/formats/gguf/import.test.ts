@@ -4,8 +4,8 @@ import { openGguf } from '../../../formats/gguf/import.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import { plmTensors } from '../../../src/core/names.ts';
 import { rowBytes, rowCount } from '../../../src/core/tensor.ts';
-import { bytesOf, partsOf, writeFile, writeShards } from '../../support/gguf-parts.ts';
-import { hollowModel, SMALL_PLM, SMALL_TOKENIZER } from '../../support/hollow-model.ts';
+import { bytesOf, partsOf, writeFile, writeShards } from '../../support/builders/gguf-parts.ts';
+import { hollowModel, SMALL_PLM, SMALL_TOKENIZER } from '../../support/builders/hollow-model.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 async function opened(t: TestContext, file: string): Promise<Model> {

@@ -7,14 +7,14 @@ import { planGguf } from '../../../formats/gguf/export.ts';
 import { RECIPES } from '../../../formats/gguf/recipes.ts';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import { closeModel } from '../../../src/core/model.ts';
-import { headerOf } from '../../support/hollow-gguf.ts';
-import { randomImatrix } from '../../support/imatrix-files.ts';
-import { llamaQuantize } from '../../support/llama-quantize.ts';
+import { headerOf } from '../../support/builders/hollow-gguf.ts';
+import { randomImatrix } from '../../support/builders/imatrix-files.ts';
+import { BLOCKS_OF_256, writeRandomCheckpoint } from '../../support/builders/random-checkpoint.ts';
+import { memorySource } from '../../support/builders/raw-gguf.ts';
+import { writePlan } from '../../support/builders/write-plan.ts';
+import { llamaQuantize } from '../../support/oracles/llama-quantize.ts';
 import { fixture } from '../../support/paths.ts';
-import { BLOCKS_OF_256, writeRandomCheckpoint } from '../../support/random-checkpoint.ts';
-import { memorySource } from '../../support/raw-gguf.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { writePlan } from '../../support/write-plan.ts';
 
 /** llama-quantize sets these anew, which moves them to the end. */
 const MOVED = ['general.quantization_version', 'general.file_type'];

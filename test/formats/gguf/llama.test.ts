@@ -11,11 +11,11 @@ import { closeModel, type Model } from '../../../src/core/model.ts';
 import { SCHEMES } from '../../../src/core/scheme.ts';
 import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
 import { Tokenizer } from '../../../src/tokenizer/tokenizer.ts';
-import { randomImatrix } from '../../support/imatrix-files.ts';
-import { type LlamaFile, openInLlama } from '../../support/llama.ts';
+import { randomImatrix } from '../../support/builders/imatrix-files.ts';
+import { writePlan } from '../../support/builders/write-plan.ts';
+import { type LlamaFile, openInLlama } from '../../support/oracles/llama.ts';
 import { fixture } from '../../support/paths.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { writePlan } from '../../support/write-plan.ts';
 
 /** 128 ids of the text that the golden logits are for. */
 const IDS: readonly number[] = JSON.parse(readFileSync(fixture('plm-tiny', 'golden.json'), 'utf8')).ids;

@@ -3,8 +3,8 @@ import { describe, it, type TestContext } from 'node:test';
 import type { GgufValue } from '../../../formats/gguf/container/types.ts';
 import { openGguf } from '../../../formats/gguf/import.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
-import { partsOf, writeFile } from '../../support/gguf-parts.ts';
-import { hollowModel, SMALL_PLM, SMALL_TOKENIZER } from '../../support/hollow-model.ts';
+import { partsOf, writeFile } from '../../support/builders/gguf-parts.ts';
+import { hollowModel, SMALL_PLM, SMALL_TOKENIZER } from '../../support/builders/hollow-model.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const string = (value: string): GgufValue => ({ type: 'string', value });

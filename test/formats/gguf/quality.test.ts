@@ -13,12 +13,12 @@ import type { TargetOptions } from '../../../src/pipeline/planning/target-option
 import { Tokenizer } from '../../../src/tokenizer/tokenizer.ts';
 import { compareModels } from '../../../src/verify/compare.ts';
 import { compareRows } from '../../../src/verify/metrics.ts';
-import { SMALL_PLM } from '../../support/hollow-model.ts';
-import { openInLlama } from '../../support/llama.ts';
-import { memoryModel } from '../../support/memory-model.ts';
+import { SMALL_PLM } from '../../support/builders/hollow-model.ts';
+import { memoryModel } from '../../support/builders/memory-model.ts';
+import { correlatedStatistics, fixtureText, statisticsOver } from '../../support/builders/statistics.ts';
+import { openInLlama } from '../../support/oracles/llama.ts';
 import { fixture } from '../../support/paths.ts';
 import { pressFailure } from '../../support/press-failure.ts';
-import { correlatedStatistics, fixtureText, statisticsOver } from '../../support/statistics.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const TOKENS = 1024;

@@ -3,7 +3,6 @@ import { describe, it } from 'node:test';
 import { readGguf } from '../../../formats/gguf/container/reader.ts';
 import { MAX_TENSOR_NAME_BYTES } from '../../../formats/gguf/container/types.ts';
 import { type Failure, PressError } from '../../../src/core/errors.ts';
-import { pressFailure } from '../../support/press-failure.ts';
 import {
   ggufBytes,
   memorySource,
@@ -14,7 +13,8 @@ import {
   text,
   u32,
   u64,
-} from '../../support/raw-gguf.ts';
+} from '../../support/builders/raw-gguf.ts';
+import { pressFailure } from '../../support/press-failure.ts';
 
 interface Row {
   readonly what: string;

@@ -8,10 +8,10 @@ import { RECIPES } from '../../../formats/gguf/recipes.ts';
 import type { PlmConfig } from '../../../src/core/config.ts';
 import { type SchemeName, schemeOfGgmlType } from '../../../src/core/scheme.ts';
 import { InputFile } from '../../../src/io/input-file.ts';
-import { headerOf, writeHollowGguf } from '../../support/hollow-gguf.ts';
-import { hollowModel, SMALL_PLM } from '../../support/hollow-model.ts';
-import { randomImatrix } from '../../support/imatrix-files.ts';
-import { type LlamaQuantizeOptions, llamaQuantize } from '../../support/llama-quantize.ts';
+import { headerOf, writeHollowGguf } from '../../support/builders/hollow-gguf.ts';
+import { hollowModel, SMALL_PLM } from '../../support/builders/hollow-model.ts';
+import { randomImatrix } from '../../support/builders/imatrix-files.ts';
+import { type LlamaQuantizeOptions, llamaQuantize } from '../../support/oracles/llama-quantize.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 /** A PLM of one head whose rows hold blocks of 256. */

@@ -8,17 +8,17 @@ import { openHfFolder } from '../../../formats/hf/import.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import { rowBytes, rowCount, type Tensor } from '../../../src/core/tensor.ts';
 import { parsePassRequest, runPasses } from '../../../src/passes/run.ts';
-import { llamaQuantize } from '../../support/llama-quantize.ts';
-import { logitsOf } from '../../support/logits.ts';
 import {
   BLOCKS_OF_32,
   BLOCKS_OF_256,
   type RandomCheckpoint,
   writeRandomCheckpoint,
-} from '../../support/random-checkpoint.ts';
+} from '../../support/builders/random-checkpoint.ts';
+import type { TinyTensor } from '../../support/builders/tiny-checkpoint.ts';
+import { writePlan } from '../../support/builders/write-plan.ts';
+import { llamaQuantize } from '../../support/oracles/llama-quantize.ts';
+import { logitsOf } from '../../support/oracles/logits.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import type { TinyTensor } from '../../support/tiny-checkpoint.ts';
-import { writePlan } from '../../support/write-plan.ts';
 
 const { qk_nope_head_dim: NOPE, qk_rope_head_dim: ROPE } = BLOCKS_OF_32 as Record<string, number>;
 

@@ -5,8 +5,8 @@ import type { GgufValue } from '../../../formats/gguf/container/types.ts';
 import { type KeyValue, layoutGguf, type TensorEntry } from '../../../formats/gguf/container/writer.ts';
 import { SCHEMES, type SchemeName } from '../../../src/core/scheme.ts';
 import { byteLength } from '../../../src/core/tensor.ts';
-import { memorySource } from '../../support/raw-gguf.ts';
-import { uniform } from '../../support/samples.ts';
+import { memorySource } from '../../support/builders/raw-gguf.ts';
+import { uniform } from '../../support/builders/samples.ts';
 
 const VALUES: readonly GgufValue[] = [
   { type: 'u8', value: 255 },

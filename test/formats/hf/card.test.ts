@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { parseCard } from '../../../formats/hf/card.ts';
-import { guardTime } from '../../support/guard-time.ts';
+import { guardTime } from '../../support/drivers/guard-time.ts';
 
 const card = (...lines: string[]) => parseCard(['---', ...lines, '---', '# Title'].join('\n'));
 

@@ -6,11 +6,16 @@ import test from 'node:test';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import { closeModel } from '../../../src/core/model.ts';
 import { byteLength } from '../../../src/core/tensor.ts';
+import { noiseSafetensors } from '../../support/builders/safetensors-builder.ts';
+import {
+  shardName,
+  tinyTensors,
+  writeIndex,
+  writeTinyShards,
+} from '../../support/builders/tiny-checkpoint.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../../support/privileges.ts';
 import { assertRejects, type Rejection } from '../../support/rejects.ts';
-import { noiseSafetensors } from '../../support/safetensors-builder.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { shardName, tinyTensors, writeIndex, writeTinyShards } from '../../support/tiny-checkpoint.ts';
 
 const EMBEDDING = 'model.embed_tokens.weight';
 const FIRST = shardName(0, 3);
@@ -124,7 +129,7 @@ test('prefers model.safetensors to an index beside it, and says so', async (t) =
   assert.deepEqual(model.notes, ['model.safetensors.index.json ignored, since model.safetensors is there']);
 });
 
-const OPEN_FOLDER = path.join(import.meta.dirname, '../../support/open-folder.js');
+const OPEN_FOLDER = path.join(import.meta.dirname, '../../support/drivers/open-folder.js');
 const TRACE = ['-f', '-qq', '-e', 'trace=open,openat,openat2'];
 const tracing = spawnSync('strace', [...TRACE, 'true']);
 

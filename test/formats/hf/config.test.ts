@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { parseConfig } from '../../../formats/hf/config.ts';
 import type { Failure } from '../../../src/core/errors.ts';
-import { TINY_CONFIG } from '../../support/tiny-checkpoint.ts';
+import { TINY_CONFIG } from '../../support/builders/tiny-checkpoint.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 

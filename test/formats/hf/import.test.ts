@@ -19,17 +19,17 @@ import { isHfFolder, openHfFolder } from '../../../formats/hf/import.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import { byteLength, rowCount } from '../../../src/core/tensor.ts';
 import { SourceFolder } from '../../../src/io/source-folder.ts';
-import { fixture } from '../../support/paths.ts';
-import { asUnprivileged, NO_PERMISSIONS } from '../../support/privileges.ts';
-import { assertRejects, type Rejection } from '../../support/rejects.ts';
-import { noiseSafetensors, rawSafetensors } from '../../support/safetensors-builder.ts';
-import { temporaryFolder } from '../../support/temporary-folder.ts';
+import { noiseSafetensors, rawSafetensors } from '../../support/builders/safetensors-builder.ts';
 import {
   type TinyTensor,
   tinyTensors,
   writeTinyCheckpoint,
   writeTinyConfig,
-} from '../../support/tiny-checkpoint.ts';
+} from '../../support/builders/tiny-checkpoint.ts';
+import { fixture } from '../../support/paths.ts';
+import { asUnprivileged, NO_PERMISSIONS } from '../../support/privileges.ts';
+import { assertRejects, type Rejection } from '../../support/rejects.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const WEIGHTS = 'model.safetensors';
 
@@ -290,7 +290,7 @@ test('weights that change after they were opened', async (t) => {
   }
 });
 
-const OPEN_FOLDER = path.join(import.meta.dirname, '../../support/open-folder.js');
+const OPEN_FOLDER = path.join(import.meta.dirname, '../../support/drivers/open-folder.js');
 /** Most memory that telling a bad input may take: 300 MB, and what versions of Node differ by. */
 const MAX_REJECT_KB = 320_000;
 

@@ -5,13 +5,13 @@ import test, { type TestContext } from 'node:test';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import { planSafetensors } from '../../../formats/safetensors/writer.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
-import { logitsOf } from '../../support/logits.ts';
+import { writeRandomCheckpoint } from '../../support/builders/random-checkpoint.ts';
+import { type TinyTensor, writeIndex, writeTinyConfig } from '../../support/builders/tiny-checkpoint.ts';
+import { writeAsTorch } from '../../support/builders/torch-checkpoint.ts';
+import { logitsOf } from '../../support/oracles/logits.ts';
 import { fixture } from '../../support/paths.ts';
-import { writeRandomCheckpoint } from '../../support/random-checkpoint.ts';
 import { assertRejects, type Rejection } from '../../support/rejects.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { type TinyTensor, writeIndex, writeTinyConfig } from '../../support/tiny-checkpoint.ts';
-import { writeAsTorch } from '../../support/torch-checkpoint.ts';
 
 const WEIGHTS = 'model.safetensors';
 const INDEX = 'model.safetensors.index.json';

@@ -5,9 +5,9 @@ import { describe, it, type TestContext } from 'node:test';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import { neededFiles } from '../../../src/pipeline/sources/needed-files.ts';
+import { writeTinyCheckpoint } from '../../support/builders/tiny-checkpoint.ts';
 import { assertRejects } from '../../support/rejects.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { writeTinyCheckpoint } from '../../support/tiny-checkpoint.ts';
 
 /** A tiny checkpoint after a change. */
 async function opened(t: TestContext, change: (folder: string) => void): Promise<Model> {

@@ -4,8 +4,6 @@ import type { ConfigTokenIds } from '../../../formats/hf/tokenizer/special-token
 import { type HfTokenizerFiles, parseHfTokenizer } from '../../../formats/hf/tokenizer.ts';
 import type { TokenizerSpec } from '../../../src/core/tokenizer/tokenizer-spec.ts';
 import { Tokenizer } from '../../../src/tokenizer/tokenizer.ts';
-import { pressFailure } from '../../support/press-failure.ts';
-import { QWEN_VOCAB_SIZE, qwenFile } from '../../support/qwen-vocabulary.ts';
 import {
   bosFirst,
   changedTokenizer,
@@ -13,7 +11,9 @@ import {
   TOKEN_IDS,
   TOKENIZER_FILES,
   type TokenizerChange,
-} from '../../support/tokenizer-files.ts';
+} from '../../support/builders/tokenizer-files.ts';
+import { QWEN_VOCAB_SIZE, qwenFile } from '../../support/oracles/qwen-vocabulary.ts';
+import { pressFailure } from '../../support/press-failure.ts';
 
 // Expected ids are those of Transformers 5.18 with tokenizers 0.23.2 for the same files.
 

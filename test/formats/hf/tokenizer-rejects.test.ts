@@ -3,7 +3,6 @@ import { describe, it } from 'node:test';
 import { type HfTokenizerFiles, parseHfTokenizer } from '../../../formats/hf/tokenizer.ts';
 import { PressError } from '../../../src/core/errors.ts';
 import { MAX_VOCABULARY } from '../../../src/core/tokenizer/tokenizer-check.ts';
-import { guardTime } from '../../support/guard-time.ts';
 import {
   bosFirst,
   changedTokenizer,
@@ -11,7 +10,8 @@ import {
   TOKEN_IDS,
   TOKENIZER_FILES,
   type TokenizerChange,
-} from '../../support/tokenizer-files.ts';
+} from '../../support/builders/tokenizer-files.ts';
+import { guardTime } from '../../support/drivers/guard-time.ts';
 
 /** Exit codes, as in the contract of the command line. */
 const INVALID_INPUT = 3;

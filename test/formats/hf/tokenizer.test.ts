@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type HfTokenizerFiles, parseHfTokenizer } from '../../../formats/hf/tokenizer.ts';
-import { QWEN_VOCAB_SIZE, qwenFile } from '../../support/qwen-vocabulary.ts';
 import {
   bosFirst,
   changedTokenizer,
   TOKEN_IDS,
   TOKENIZER_FILES,
   type TokenizerChange,
-} from '../../support/tokenizer-files.ts';
+} from '../../support/builders/tokenizer-files.ts';
+import { QWEN_VOCAB_SIZE, qwenFile } from '../../support/oracles/qwen-vocabulary.ts';
 
 const pairs = (merges: string[]) => merges.map((merge) => merge.split(' '));
 

@@ -14,7 +14,7 @@ import {
   imatrixGguf,
   imatrixTensors,
   type Statistics,
-} from '../../support/imatrix-files.ts';
+} from '../../support/builders/imatrix-files.ts';
 import { pressFailure } from '../../support/press-failure.ts';
 import { assertRejects, type Rejection } from '../../support/rejects.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';

@@ -4,9 +4,9 @@ import path from 'node:path';
 import test, { describe, it, type TestContext } from 'node:test';
 import { SAMPLE_WORDS } from '../../../src/core/statistics.ts';
 import { withStatistics } from '../../../src/pipeline/sources/open-statistics.ts';
-import { imatrixGguf, imatrixTensors } from '../../support/imatrix-files.ts';
+import { imatrixGguf, imatrixTensors } from '../../support/builders/imatrix-files.ts';
+import { statisticsFile, statisticsTensors } from '../../support/builders/statistics-file.ts';
 import { assertRejects, type Rejection } from '../../support/rejects.ts';
-import { statisticsFile, statisticsTensors } from '../../support/statistics-file.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 function written(t: TestContext, bytes: Uint8Array): string {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Calibrated, encodeValues, planImatrix } from '../../../formats/imatrix/writer.ts';
 import type { StatisticSlot } from '../../../src/core/statistic-slot.ts';
-import { imatrixGguf, imatrixTensors } from '../../support/imatrix-files.ts';
+import { imatrixGguf, imatrixTensors } from '../../support/builders/imatrix-files.ts';
 import { pressFailure } from '../../support/press-failure.ts';
 
 const ORIGIN = { datasets: ['texts/calibration.txt'], weights: [1], chunks: 7, chunkSize: 512 };

@@ -5,12 +5,12 @@ import { describe, it } from 'node:test';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import type { Dtype } from '../../../formats/onnx/folder/graph-file.ts';
 import { closeModel } from '../../../src/core/model.ts';
-import { NO_BROWSER, openPage } from '../../support/browser.ts';
-import { CLEAR_PROMPTS, greedy, LEAD_NOISE, lostLead } from '../../support/greedy.ts';
-import { logitsOf } from '../../support/logits.ts';
-import { exportOnnx, openExported } from '../../support/onnx-artifact.ts';
+import { exportOnnx, openExported } from '../../support/builders/onnx-artifact.ts';
+import { NO_BROWSER, openPage } from '../../support/drivers/browser.ts';
+import { CLEAR_PROMPTS, greedy, LEAD_NOISE, lostLead } from '../../support/oracles/greedy.ts';
+import { logitsOf } from '../../support/oracles/logits.ts';
+import { continuations, logitRows, logitsOf as scores } from '../../support/oracles/transformers.ts';
 import { fixture } from '../../support/paths.ts';
-import { continuations, logitRows, logitsOf as scores } from '../../support/transformers.ts';
 
 interface Case {
   readonly device: 'wasm' | 'webgpu';

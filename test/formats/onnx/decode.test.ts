@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test, { describe, it } from 'node:test';
 import { decodeModel } from '../../../formats/onnx/decode.ts';
-import { guardTime } from '../../support/guard-time.ts';
+import { guardTime } from '../../support/drivers/guard-time.ts';
 import { pressFailure } from '../../support/press-failure.ts';
 
 /** Field `number` of a message, with `content` behind its length. */

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { planOnnx } from '../../../formats/onnx/export.ts';
 import { openInterpreter } from '../../../src/pipeline/engines/interpreter.ts';
-import { hollowModel, SMALL_PLM } from '../../support/hollow-model.ts';
-import { logitsOf } from '../../support/logits.ts';
-import { memoryModel } from '../../support/memory-model.ts';
-import { exportOnnx, largestDifference, openExported } from '../../support/onnx-artifact.ts';
-import { OnnxSequences } from '../../support/onnx-sequences.ts';
-import { oracleLogits } from '../../support/plm-oracle.ts';
+import { hollowModel, SMALL_PLM } from '../../support/builders/hollow-model.ts';
+import { memoryModel } from '../../support/builders/memory-model.ts';
+import { exportOnnx, largestDifference, openExported } from '../../support/builders/onnx-artifact.ts';
+import { OnnxSequences } from '../../support/builders/onnx-sequences.ts';
+import { randomGeometry } from '../../support/builders/random-geometry.ts';
+import { logitsOf } from '../../support/oracles/logits.ts';
+import { oracleLogits } from '../../support/oracles/plm-oracle.ts';
 import { pressFailure } from '../../support/press-failure.ts';
-import { randomGeometry } from '../../support/random-geometry.ts';
 
 /**
  * Largest difference of a logit beside the largest logit. f32: sums in another order, measured 1e-6. f16: 11

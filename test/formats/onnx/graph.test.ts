@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { DataFiles } from '../../../formats/onnx/data-files.ts';
 import { decodeModel } from '../../../formats/onnx/decode.ts';
 import { planTarget } from '../../../src/pipeline/planning/target.ts';
-import { hollowModel, SMALL_PLM } from '../../support/hollow-model.ts';
+import { hollowModel, SMALL_PLM } from '../../support/builders/hollow-model.ts';
 
 describe('a planned graph', () => {
   it('has the epsilon of the model in every norm', async () => {

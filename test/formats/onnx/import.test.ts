@@ -24,9 +24,9 @@ import type { ExternalData, Initializer, OnnxModel } from '../../../src/onnx/gra
 import { convert } from '../../../src/pipeline/convert.ts';
 import { planTargets } from '../../../src/pipeline/planning/target.ts';
 import { openSource } from '../../../src/pipeline/sources/open.ts';
-import { SMALL_PLM } from '../../support/hollow-model.ts';
-import { memoryModel, storedBytes, tensorValues } from '../../support/memory-model.ts';
-import { exportOnnx, openExported } from '../../support/onnx-artifact.ts';
+import { SMALL_PLM } from '../../support/builders/hollow-model.ts';
+import { memoryModel, storedBytes, tensorValues } from '../../support/builders/memory-model.ts';
+import { exportOnnx, openExported } from '../../support/builders/onnx-artifact.ts';
 import { fixture } from '../../support/paths.ts';
 import { pressFailure } from '../../support/press-failure.ts';
 import { asUnprivileged, NO_PERMISSIONS } from '../../support/privileges.ts';

@@ -11,8 +11,8 @@ import type { Initializer, Node, OnnxModel, ValueInfo } from '../../../src/onnx/
 import { OnnxSession } from '../../../src/onnx/session.ts';
 import type { Elements, TensorValue } from '../../../src/onnx/value.ts';
 import { fromHalf } from '../../../src/schemes/half.ts';
-import { exportOnnx, openExported } from '../../support/onnx-artifact.ts';
-import { InferenceSession, Tensor } from '../../support/onnxruntime.ts';
+import { exportOnnx, openExported } from '../../support/builders/onnx-artifact.ts';
+import { InferenceSession, Tensor } from '../../support/oracles/onnxruntime.ts';
 import { fixture } from '../../support/paths.ts';
 
 /**

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { CacheForm, PlmConfig } from '../../../src/core/config.ts';
-import { SMALL_PLM } from '../../support/hollow-model.ts';
-import { memoryModel } from '../../support/memory-model.ts';
-import { ODD_PLM } from '../../support/odd-plm.ts';
-import { exportOnnx, openExported } from '../../support/onnx-artifact.ts';
-import { NO_GPU, placement } from '../../support/onnxruntime.ts';
+import { SMALL_PLM } from '../../support/builders/hollow-model.ts';
+import { memoryModel } from '../../support/builders/memory-model.ts';
+import { ODD_PLM } from '../../support/builders/odd-plm.ts';
+import { exportOnnx, openExported } from '../../support/builders/onnx-artifact.ts';
+import { NO_GPU, placement } from '../../support/oracles/onnxruntime.ts';
 
 /** Nodes that no layer owns: sizes and the shapes and mask made of them, and integers on the way in. */
 const SHARED =

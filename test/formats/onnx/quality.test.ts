@@ -7,12 +7,12 @@ import { closeModel } from '../../../src/core/model.ts';
 import { planTarget } from '../../../src/pipeline/planning/target.ts';
 import { Tokenizer } from '../../../src/tokenizer/tokenizer.ts';
 import { compareModels } from '../../../src/verify/compare.ts';
-import { SMALL_PLM } from '../../support/hollow-model.ts';
-import { memoryModel } from '../../support/memory-model.ts';
-import { exportOnnx, openExported } from '../../support/onnx-artifact.ts';
+import { SMALL_PLM } from '../../support/builders/hollow-model.ts';
+import { memoryModel } from '../../support/builders/memory-model.ts';
+import { exportOnnx, openExported } from '../../support/builders/onnx-artifact.ts';
+import { fixtureText, statisticsOver } from '../../support/builders/statistics.ts';
 import { fixture } from '../../support/paths.ts';
 import { pressFailure } from '../../support/press-failure.ts';
-import { fixtureText, statisticsOver } from '../../support/statistics.ts';
 
 const DATA = path.join('onnx', 'model_q4.onnx_data');
 const TOKENS = 2048;

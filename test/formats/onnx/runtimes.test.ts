@@ -3,11 +3,11 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { encodeModel } from '../../../formats/onnx/encode.ts';
-import { VOCABULARY, writeBigram } from '../../support/bigram-onnx.ts';
-import { NO_BROWSER, openPage } from '../../support/browser.ts';
-import { NO_GPU, openOnnx, placement, placementOf, Tensor } from '../../support/onnxruntime.ts';
+import { VOCABULARY, writeBigram } from '../../support/builders/bigram-onnx.ts';
+import { NO_BROWSER, openPage } from '../../support/drivers/browser.ts';
+import { NO_GPU, openOnnx, placement, placementOf, Tensor } from '../../support/oracles/onnxruntime.ts';
+import { continuations, logitsOf, useModels } from '../../support/oracles/transformers.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { continuations, logitsOf, useModels } from '../../support/transformers.ts';
 
 /**
  * The runtimes that the tests of the exporter trust, on a model whose answers are plain: each token is

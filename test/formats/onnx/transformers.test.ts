@@ -7,13 +7,18 @@ import { openHfFolder } from '../../../formats/hf/import.ts';
 import { onnxSchemeNamed } from '../../../formats/onnx/schemes.ts';
 import type { CacheForm } from '../../../src/core/config.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
-import { CLEAR_PROMPTS, greedy, LEAD_NOISE, lostLead } from '../../support/greedy.ts';
-import { logitsOf } from '../../support/logits.ts';
-import { exportOnnx, largestDifference, openExported } from '../../support/onnx-artifact.ts';
-import { OnnxSequences } from '../../support/onnx-sequences.ts';
+import { exportOnnx, largestDifference, openExported } from '../../support/builders/onnx-artifact.ts';
+import { OnnxSequences } from '../../support/builders/onnx-sequences.ts';
+import { CLEAR_PROMPTS, greedy, LEAD_NOISE, lostLead } from '../../support/oracles/greedy.ts';
+import { logitsOf } from '../../support/oracles/logits.ts';
+import {
+  continuations,
+  logitRows,
+  logitsOf as scores,
+  useModels,
+} from '../../support/oracles/transformers.ts';
+import { pipeline } from '../../support/oracles/transformers-js.ts';
 import { fixture } from '../../support/paths.ts';
-import { continuations, logitRows, logitsOf as scores, useModels } from '../../support/transformers.ts';
-import { pipeline } from '../../support/transformers-js.ts';
 
 type Scheme = keyof typeof LEAD_NOISE;
 

@@ -3,10 +3,10 @@ import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 import { verify } from '../../../src/pipeline/verify.ts';
-import { SMALL_PLM } from '../../support/hollow-model.ts';
-import { memoryModel } from '../../support/memory-model.ts';
-import { ODD_PLM } from '../../support/odd-plm.ts';
-import { exportOnnx, openExported } from '../../support/onnx-artifact.ts';
+import { SMALL_PLM } from '../../support/builders/hollow-model.ts';
+import { memoryModel } from '../../support/builders/memory-model.ts';
+import { ODD_PLM } from '../../support/builders/odd-plm.ts';
+import { exportOnnx, openExported } from '../../support/builders/onnx-artifact.ts';
 
 const SCHEMES = ['f32', 'f16', 'q8', 'q4', 'q4f16'];
 const TEXT = { maxTokens: 32 };

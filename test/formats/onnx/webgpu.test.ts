@@ -4,13 +4,13 @@ import { describe, it, type TestContext } from 'node:test';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import type { CacheForm } from '../../../src/core/config.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
-import { LEAD_NOISE, lostLead } from '../../support/greedy.ts';
-import { logitsOf } from '../../support/logits.ts';
-import { memoryModel } from '../../support/memory-model.ts';
-import { ODD_PLM } from '../../support/odd-plm.ts';
-import { exportOnnx, largestDifference, openExported } from '../../support/onnx-artifact.ts';
-import { OnnxSequences } from '../../support/onnx-sequences.ts';
-import { NO_GPU } from '../../support/onnxruntime.ts';
+import { memoryModel } from '../../support/builders/memory-model.ts';
+import { ODD_PLM } from '../../support/builders/odd-plm.ts';
+import { exportOnnx, largestDifference, openExported } from '../../support/builders/onnx-artifact.ts';
+import { OnnxSequences } from '../../support/builders/onnx-sequences.ts';
+import { LEAD_NOISE, lostLead } from '../../support/oracles/greedy.ts';
+import { logitsOf } from '../../support/oracles/logits.ts';
+import { NO_GPU } from '../../support/oracles/onnxruntime.ts';
 import { fixture } from '../../support/paths.ts';
 
 /**

@@ -10,15 +10,15 @@ import { mergeLora } from '../../../src/passes/merge-lora.ts';
 import { readFloats } from '../../../src/passes/rows/float-rows.ts';
 import { withSource } from '../../../src/pipeline/sources/open.ts';
 import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
-import { type AdapterTensor, adapterPair, writeAdapter } from '../../support/adapter-files.ts';
+import { type AdapterTensor, adapterPair, writeAdapter } from '../../support/builders/adapter-files.ts';
+import { SMALL_PLM } from '../../support/builders/hollow-model.ts';
+import { memoryModel } from '../../support/builders/memory-model.ts';
+import { runCli } from '../../support/drivers/run-cli.ts';
+import { HubServer } from '../../support/fakes/hub-server.ts';
 import { changeHandles } from '../../support/file-handles.ts';
-import { SMALL_PLM } from '../../support/hollow-model.ts';
-import { HubServer } from '../../support/hub-server.ts';
-import { memoryModel } from '../../support/memory-model.ts';
+import { oracleLogits } from '../../support/oracles/plm-oracle.ts';
 import { fixture } from '../../support/paths.ts';
-import { oracleLogits } from '../../support/plm-oracle.ts';
 import { assertRejects, type Rejection } from '../../support/rejects.ts';
-import { runCli } from '../../support/run-cli.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const CONFIG: PlmConfig = {

@@ -8,11 +8,11 @@ import { readStateDict } from '../../../formats/pytorch/state-dict.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import { InputFile } from '../../../src/io/input-file.ts';
 import { logits } from '../../../src/pipeline/logits.ts';
+import { tinyTensors, writeTinyCheckpoint, writeTinyConfig } from '../../support/builders/tiny-checkpoint.ts';
+import { type TorchForm, weightsOf, writeAsTorch } from '../../support/builders/torch-checkpoint.ts';
+import { TORCH_SAVED } from '../../support/builders/torch-saved.ts';
 import { fixture } from '../../support/paths.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { tinyTensors, writeTinyCheckpoint, writeTinyConfig } from '../../support/tiny-checkpoint.ts';
-import { type TorchForm, weightsOf, writeAsTorch } from '../../support/torch-checkpoint.ts';
-import { TORCH_SAVED } from '../../support/torch-saved.ts';
 
 async function openModel(t: TestContext, folder: string): Promise<Model> {
   const model = await openHfFolder(folder);

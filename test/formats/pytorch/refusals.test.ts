@@ -7,9 +7,7 @@ import fc from 'fast-check';
 import { readStateDict, type StateTensor } from '../../../formats/pytorch/state-dict.ts';
 import { PressError } from '../../../src/core/errors.ts';
 import { InputFile } from '../../../src/io/input-file.ts';
-import { assertRejects, type Rejection } from '../../support/rejects.ts';
-import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { writeTinyConfig } from '../../support/tiny-checkpoint.ts';
+import { writeTinyConfig } from '../../support/builders/tiny-checkpoint.ts';
 import {
   bytes,
   join,
@@ -20,7 +18,9 @@ import {
   tensorOpcodes,
   torchArchive,
   torchParts,
-} from '../../support/torch-file.ts';
+} from '../../support/builders/torch-file.ts';
+import { assertRejects, type Rejection } from '../../support/rejects.ts';
+import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 const NAME = 'pytorch_model.bin';
 
@@ -249,7 +249,7 @@ const DAMAGES: readonly (readonly [name: string, damage: Damage, message: RegExp
   ['version of 1 MB', () => torchArchive([...torchParts(dictOf({}), STORAGES).filter(([name]) => name !== VERSION), [VERSION, Buffer.alloc(1_000_000)]]).content, /^pytorch_model\.bin: pytorch_model\/version: wrong value/],
 ];
 
-const OPEN_FOLDER = path.join(import.meta.dirname, '../../support/open-folder.js');
+const OPEN_FOLDER = path.join(import.meta.dirname, '../../support/drivers/open-folder.js');
 /** Most memory that telling a bad input may take: 300 MB, and what versions of Node differ by. */
 const MAX_REJECT_KB = 320_000;
 

@@ -2,10 +2,10 @@ import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { openHfFolder } from '../../../formats/hf/import.ts';
+import { writeTinyCheckpoint } from '../../support/builders/tiny-checkpoint.ts';
+import { torchShardName, writeAsTorch, writeTorchIndex } from '../../support/builders/torch-checkpoint.ts';
 import { assertRejects, type Rejection } from '../../support/rejects.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { writeTinyCheckpoint } from '../../support/tiny-checkpoint.ts';
-import { torchShardName, writeAsTorch, writeTorchIndex } from '../../support/torch-checkpoint.ts';
 
 const EMBEDDING = 'model.embed_tokens.weight';
 const NORM = 'model.norm.weight';

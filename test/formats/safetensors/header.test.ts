@@ -6,9 +6,9 @@ import { decodeHeader, headerLength, parseHeader } from '../../../formats/safete
 import { readHeader } from '../../../formats/safetensors/reader.ts';
 import { PressError } from '../../../src/core/errors.ts';
 import { InputFile } from '../../../src/io/input-file.ts';
+import { noiseSafetensors, rawSafetensors } from '../../support/builders/safetensors-builder.ts';
+import { uniform } from '../../support/builders/samples.ts';
 import { assertRejects, type Rejection } from '../../support/rejects.ts';
-import { noiseSafetensors, rawSafetensors } from '../../support/safetensors-builder.ts';
-import { uniform } from '../../support/samples.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 /** An entry of the header: by default two bytes at the start of the data. */

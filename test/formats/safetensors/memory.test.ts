@@ -7,9 +7,9 @@ import { openSmallSafetensors } from '../../../formats/safetensors/memory.ts';
 import { readHeader } from '../../../formats/safetensors/reader.ts';
 import { planSafetensors } from '../../../formats/safetensors/writer.ts';
 import { InputFile } from '../../../src/io/input-file.ts';
+import { noiseSafetensors, rawSafetensors } from '../../support/builders/safetensors-builder.ts';
+import { uniform } from '../../support/builders/samples.ts';
 import { fixture } from '../../support/paths.ts';
-import { noiseSafetensors, rawSafetensors } from '../../support/safetensors-builder.ts';
-import { uniform } from '../../support/samples.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 /** Dtypes of whole bytes: any shape of them is well-formed. */

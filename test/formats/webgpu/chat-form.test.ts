@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { chatFormOf } from '../../../formats/webgpu/chat-form.ts';
 import type { ChatForm } from '../../../src/webgpu/manifest.ts';
-import { sha256Text } from '../../support/digests.ts';
+import { sha256Text } from '../../support/oracles/digests.ts';
+import { AutoTokenizer } from '../../support/oracles/transformers-js.ts';
 import { fixture } from '../../support/paths.ts';
-import { AutoTokenizer } from '../../support/transformers-js.ts';
 
 interface Message {
   readonly role: string;

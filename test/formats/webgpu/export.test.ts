@@ -12,13 +12,13 @@ import { openCompute } from '../../../src/kernels/compute.ts';
 import { planTarget } from '../../../src/pipeline/planning/target.ts';
 import { transcode } from '../../../src/pipeline/writing/transcode.ts';
 import { SLOTS, slotBytes } from '../../../src/pipeline/writing/working-memory.ts';
-import { digestsOf } from '../../support/digests.ts';
-import { hollowModel, PLM_1_8B, SMALL_PLM } from '../../support/hollow-model.ts';
-import { memoryModel, memoryTensor, tensorValues, withTensors } from '../../support/memory-model.ts';
-import { ODD_PLM } from '../../support/odd-plm.ts';
+import { hollowModel, PLM_1_8B, SMALL_PLM } from '../../support/builders/hollow-model.ts';
+import { memoryModel, memoryTensor, tensorValues, withTensors } from '../../support/builders/memory-model.ts';
+import { ODD_PLM } from '../../support/builders/odd-plm.ts';
+import { readManifest, writeBundle } from '../../support/builders/webgpu-bundle.ts';
+import { setBuiltin } from '../../support/fakes/set-builtin.ts';
+import { digestsOf } from '../../support/oracles/digests.ts';
 import { pressFailure } from '../../support/press-failure.ts';
-import { setBuiltin } from '../../support/set-builtin.ts';
-import { readManifest, writeBundle } from '../../support/webgpu-bundle.ts';
 
 const MIB = 2 ** 20;
 

@@ -5,11 +5,11 @@ import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { checkBundleFiles, openBundle } from '../../../formats/webgpu/import/open.ts';
 import { closeModel } from '../../../src/core/model.ts';
-import { failEveryCall, NO_FAULTS, runWithFault, type Script } from '../../support/faults.ts';
-import { BLOCKS_OF_32, writeRandomCheckpoint } from '../../support/random-checkpoint.ts';
+import { BLOCKS_OF_32, writeRandomCheckpoint } from '../../support/builders/random-checkpoint.ts';
+import { failEveryCall, NO_FAULTS, runWithFault, type Script } from '../../support/fakes/faults.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
-const driver = fileURLToPath(new URL('../../support/convert-driver.js', import.meta.url));
+const driver = fileURLToPath(new URL('../../support/drivers/convert-driver.js', import.meta.url));
 const ONE_LAYER = { ...BLOCKS_OF_32, num_hidden_layers: 1, vocab_size: 2048 };
 const SHARD_SIZE = '60000';
 

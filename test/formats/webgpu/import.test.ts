@@ -15,13 +15,13 @@ import { checkBundleFiles, openBundle } from '../../../formats/webgpu/import/ope
 import type { Failure } from '../../../src/core/errors.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import { openSource } from '../../../src/pipeline/sources/open.ts';
-import { memoryModel, tensorValues } from '../../support/memory-model.ts';
-import { ODD_PLM } from '../../support/odd-plm.ts';
+import { memoryModel, tensorValues } from '../../support/builders/memory-model.ts';
+import { ODD_PLM } from '../../support/builders/odd-plm.ts';
+import { openUntilEnd, readManifest, shardNames, writeBundle } from '../../support/builders/webgpu-bundle.ts';
 import { fixture } from '../../support/paths.ts';
 import { pressFailure } from '../../support/press-failure.ts';
 import { assertRejects } from '../../support/rejects.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { openUntilEnd, readManifest, shardNames, writeBundle } from '../../support/webgpu-bundle.ts';
 
 /** A bundle of everything that a manifest may hold, in several shards. */
 async function richBundle(t: TestContext): Promise<string> {

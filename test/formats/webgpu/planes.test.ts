@@ -8,10 +8,10 @@ import { elementCount } from '../../../src/core/tensor.ts';
 import { fromHalf } from '../../../src/schemes/half.ts';
 import { codecOf } from '../../../src/schemes/index.ts';
 import type { BundleManifest, BundlePiece, BundleTensor } from '../../../src/webgpu/manifest.ts';
-import { sha256 } from '../../support/digests.ts';
-import { memoryModel, tensorValues } from '../../support/memory-model.ts';
-import { randomGeometry } from '../../support/random-geometry.ts';
-import { openUntilEnd, readManifest, shardNames, writeBundle } from '../../support/webgpu-bundle.ts';
+import { memoryModel, tensorValues } from '../../support/builders/memory-model.ts';
+import { randomGeometry } from '../../support/builders/random-geometry.ts';
+import { openUntilEnd, readManifest, shardNames, writeBundle } from '../../support/builders/webgpu-bundle.ts';
+import { sha256 } from '../../support/oracles/digests.ts';
 
 /** So small that tensors are cut, and large enough for 64 rows of any. */
 const SHARD_SIZE = 40_000;

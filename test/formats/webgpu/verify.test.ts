@@ -7,14 +7,20 @@ import { openEngine } from '../../../src/pipeline/engines/index.ts';
 import { openSource } from '../../../src/pipeline/sources/open.ts';
 import { verify } from '../../../src/pipeline/verify.ts';
 import { PlmRuntime } from '../../../src/runtime/plm-runtime.ts';
-import { changeDevices, NO_DAWN, shareDevice, useSoftwareGpu, withMembers } from '../../support/dawn.ts';
-import { sha256 } from '../../support/digests.ts';
-import { memoryModel } from '../../support/memory-model.ts';
-import { ODD_PLM } from '../../support/odd-plm.ts';
+import { memoryModel } from '../../support/builders/memory-model.ts';
+import { ODD_PLM } from '../../support/builders/odd-plm.ts';
+import { correlatedStatistics } from '../../support/builders/statistics.ts';
+import { openUntilEnd, readManifest, writeBundle } from '../../support/builders/webgpu-bundle.ts';
+import {
+  changeDevices,
+  NO_DAWN,
+  shareDevice,
+  useSoftwareGpu,
+  withMembers,
+} from '../../support/drivers/dawn.ts';
+import { sha256 } from '../../support/oracles/digests.ts';
 import { fixture } from '../../support/paths.ts';
 import { pressFailure } from '../../support/press-failure.ts';
-import { correlatedStatistics } from '../../support/statistics.ts';
-import { openUntilEnd, readManifest, writeBundle } from '../../support/webgpu-bundle.ts';
 
 const EVAL_TEXT = readFileSync(fixture('text', 'eval.txt'), 'utf8');
 

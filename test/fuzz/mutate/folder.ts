@@ -1,4 +1,4 @@
-import type { Dice } from '../../support/dice.ts';
+import type { Dice } from '../../support/builders/dice.ts';
 import type { Files, Subject } from '../target.ts';
 import { mutateBytes } from './bytes.ts';
 

@@ -1,5 +1,5 @@
 import { SCHEMES, schemeOfGgmlType } from '../../../src/core/scheme.ts';
-import type { Dice } from '../../support/dice.ts';
+import type { Dice } from '../../support/builders/dice.ts';
 import type { Mutation } from '../target.ts';
 import { readInteger, writeInteger } from './bytes.ts';
 import {

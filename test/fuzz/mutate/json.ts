@@ -1,4 +1,4 @@
-import type { Dice } from '../../support/dice.ts';
+import type { Dice } from '../../support/builders/dice.ts';
 import type { Mutation } from '../target.ts';
 import { type JsonTree, type Member, parseTree, printTree, scalar } from './json-tree.ts';
 import { HOSTILE_NUMBERS, hostileInteger } from './numbers.ts';

@@ -1,4 +1,4 @@
-import type { Dice } from '../../support/dice.ts';
+import type { Dice } from '../../support/builders/dice.ts';
 
 /** Ends of the types that counts, sizes and offsets are kept in. */
 const BOUNDARIES: readonly bigint[] = [7n, 8n, 15n, 16n, 31n, 32n, 53n, 62n, 63n, 64n].flatMap((bits) => {

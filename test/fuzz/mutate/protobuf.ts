@@ -1,4 +1,4 @@
-import type { Dice } from '../../support/dice.ts';
+import type { Dice } from '../../support/builders/dice.ts';
 import type { Mutation } from '../target.ts';
 import { hostileInteger } from './numbers.ts';
 import { hostileText } from './words.ts';

@@ -1,5 +1,5 @@
 import { DTYPE_BITS, type Dtype, isDtype } from '../../../formats/safetensors/dtype.ts';
-import type { Dice } from '../../support/dice.ts';
+import type { Dice } from '../../support/builders/dice.ts';
 import type { Mutation } from '../target.ts';
 import { mutateTree } from './json.ts';
 import { parseTree, printTree } from './json-tree.ts';

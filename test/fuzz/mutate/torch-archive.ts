@@ -1,5 +1,5 @@
-import type { Dice } from '../../support/dice.ts';
-import { torchArchive } from '../../support/torch-file.ts';
+import type { Dice } from '../../support/builders/dice.ts';
+import { torchArchive } from '../../support/builders/torch-file.ts';
 import type { Mutation } from '../target.ts';
 import { readInteger, writeInteger } from './bytes.ts';
 import { hostileInteger } from './numbers.ts';

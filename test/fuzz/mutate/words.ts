@@ -1,4 +1,4 @@
-import type { Dice } from '../../support/dice.ts';
+import type { Dice } from '../../support/builders/dice.ts';
 
 /** Texts that move cursors, climb folders, reach prototypes, or are not what they look like. */
 const HOSTILE: readonly string[] = [

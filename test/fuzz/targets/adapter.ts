@@ -2,7 +2,7 @@ import { openAdapter } from '../../../formats/peft/adapter.ts';
 import { closeModel } from '../../../src/core/model.ts';
 import { byteLength, rowCount } from '../../../src/core/tensor.ts';
 import { mergeLora } from '../../../src/passes/merge-lora.ts';
-import { adapterPair, writeAdapter } from '../../support/adapter-files.ts';
+import { adapterPair, writeAdapter } from '../../support/builders/adapter-files.ts';
 import { DiskFolder, readFolder } from '../disk-folder.ts';
 import { mutateJson } from '../mutate/json.ts';
 import { mutateSafetensors } from '../mutate/safetensors.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isBundleArtifact } from '../../../formats/webgpu/import/open.ts';
 import { readManifest } from '../../../src/webgpu/read-manifest.ts';
-import type { Dice } from '../../support/dice.ts';
+import type { Dice } from '../../support/builders/dice.ts';
 import { mutateBytes } from '../mutate/bytes.ts';
 import { mutateJson } from '../mutate/json.ts';
 import type { Files, Target } from '../target.ts';

@@ -7,7 +7,7 @@ import { readGgufModel } from '../../../formats/gguf/import.ts';
 import type { ExportPlan } from '../../../src/core/export-plan.ts';
 import { closeModel } from '../../../src/core/model.ts';
 import { parsePassRequest, runPasses } from '../../../src/passes/run.ts';
-import { writePlan } from '../../support/write-plan.ts';
+import { writePlan } from '../../support/builders/write-plan.ts';
 import { readFolder } from '../disk-folder.ts';
 import { MemoryFolder } from '../memory-folder.ts';
 import { mutateGguf } from '../mutate/gguf.ts';

@@ -1,5 +1,5 @@
 import { readImatrix } from '../../../formats/imatrix/reader.ts';
-import { datBytes, datFields, imatrixGguf, imatrixTensors } from '../../support/imatrix-files.ts';
+import { datBytes, datFields, imatrixGguf, imatrixTensors } from '../../support/builders/imatrix-files.ts';
 import { MemoryFolder } from '../memory-folder.ts';
 import { mutateWords } from '../mutate/dat.ts';
 import { mutateGguf } from '../mutate/gguf.ts';

@@ -1,7 +1,7 @@
 import { isRepositoryPath } from '../../../src/hub/hub-source.ts';
 import type { HubRun } from '../../../src/hub/run.ts';
 import { listTree, resolveRevision } from '../../../src/hub/tree.ts';
-import { treeEntry } from '../../support/hub-server.ts';
+import { treeEntry } from '../../support/fakes/hub-server.ts';
 import { mutateJson } from '../mutate/json.ts';
 import type { Files, Target } from '../target.ts';
 

@@ -4,7 +4,7 @@ import { encodePart, type PartRecord, recordDigest } from '../../../src/pipeline
 import { parsePart } from '../../../src/pipeline/parts/record-reader.ts';
 import { encodeManifest, type Manifest } from '../../../src/pipeline/record/manifest.ts';
 import { parseManifest } from '../../../src/pipeline/record/manifest-reader.ts';
-import type { Dice } from '../../support/dice.ts';
+import type { Dice } from '../../support/builders/dice.ts';
 import { mutateJson } from '../mutate/json.ts';
 import type { Files, Mutation, Target } from '../target.ts';
 

@@ -1,6 +1,6 @@
 import { openSmallSafetensors } from '../../../formats/safetensors/memory.ts';
 import { readHeader } from '../../../formats/safetensors/reader.ts';
-import { noiseSafetensors } from '../../support/safetensors-builder.ts';
+import { noiseSafetensors } from '../../support/builders/safetensors-builder.ts';
 import { MemoryFolder } from '../memory-folder.ts';
 import { mutateSafetensors } from '../mutate/safetensors.ts';
 import type { Files, Target } from '../target.ts';

@@ -1,6 +1,6 @@
 import { readStatistics } from '../../../formats/imatrix/statistics.ts';
 import { SAMPLE_WORDS } from '../../../src/core/statistics.ts';
-import { statisticsFile } from '../../support/statistics-file.ts';
+import { statisticsFile } from '../../support/builders/statistics-file.ts';
 import { MemoryFolder } from '../memory-folder.ts';
 import { mutateGguf } from '../mutate/gguf.ts';
 import type { Files, Target } from '../target.ts';

@@ -1,6 +1,11 @@
 import { readStateDict } from '../../../formats/pytorch/state-dict.ts';
 import { schemeBytes } from '../../../src/core/scheme.ts';
-import { stateDictPickle, type TorchTensor, torchArchive, torchParts } from '../../support/torch-file.ts';
+import {
+  stateDictPickle,
+  type TorchTensor,
+  torchArchive,
+  torchParts,
+} from '../../support/builders/torch-file.ts';
 import { MemoryFolder } from '../memory-folder.ts';
 import { mutateTorchArchive } from '../mutate/torch-archive.ts';
 import type { Files, Target } from '../target.ts';

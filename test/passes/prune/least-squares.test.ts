@@ -6,11 +6,11 @@ import { Repairs } from '../../../src/passes/prune/repairs.ts';
 import { rankingOf, type Score, scoresOf } from '../../../src/passes/prune/scores.ts';
 import { chooseWidths } from '../../../src/passes/prune/widths.ts';
 import { rowStart } from '../../../src/passes/rounding/cholesky.ts';
+import { SMALL_PLM } from '../../support/builders/hollow-model.ts';
+import { memoryModel } from '../../support/builders/memory-model.ts';
+import { gaussian } from '../../support/builders/samples.ts';
+import { correlatedStatistics, madeUpStatistics } from '../../support/builders/statistics.ts';
 import { assertEndsAtTurn } from '../../support/ends-at-turn.ts';
-import { SMALL_PLM } from '../../support/hollow-model.ts';
-import { memoryModel } from '../../support/memory-model.ts';
-import { gaussian } from '../../support/samples.ts';
-import { correlatedStatistics, madeUpStatistics } from '../../support/statistics.ts';
 
 /** Second moments of `n` correlated channels over `tokens` made-up tokens. */
 function moments(n: number, tokens: number): number[][] {

@@ -10,21 +10,21 @@ import { openSource } from '../../../src/pipeline/sources/open.ts';
 import { encodeTexts } from '../../../src/pipeline/sources/read-text.ts';
 import { Tokenizer } from '../../../src/tokenizer/tokenizer.ts';
 import { compareModels } from '../../../src/verify/compare.ts';
-import { assertEndsAtTurn } from '../../support/ends-at-turn.ts';
-import { SMALL_PLM } from '../../support/hollow-model.ts';
-import { openInLlama } from '../../support/llama.ts';
-import { logitsOf } from '../../support/logits.ts';
-import { memoryModel, memoryTensor, tensorValues, withTensors } from '../../support/memory-model.ts';
-import { fixture } from '../../support/paths.ts';
-import { pressFailure } from '../../support/press-failure.ts';
+import { SMALL_PLM } from '../../support/builders/hollow-model.ts';
+import { memoryModel, memoryTensor, tensorValues, withTensors } from '../../support/builders/memory-model.ts';
 import {
   correlatedStatistics,
   fixtureText,
   madeUpStatistics,
   statisticsOver,
-} from '../../support/statistics.ts';
+} from '../../support/builders/statistics.ts';
+import { writePlan } from '../../support/builders/write-plan.ts';
+import { assertEndsAtTurn } from '../../support/ends-at-turn.ts';
+import { openInLlama } from '../../support/oracles/llama.ts';
+import { logitsOf } from '../../support/oracles/logits.ts';
+import { fixture } from '../../support/paths.ts';
+import { pressFailure } from '../../support/press-failure.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
-import { writePlan } from '../../support/write-plan.ts';
 
 async function tiny(t: TestContext): Promise<Model> {
   const model = await openSource(fixture('plm-tiny'));

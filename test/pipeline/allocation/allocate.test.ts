@@ -6,10 +6,10 @@ import { draftBySize } from '../../../src/pipeline/allocation/draft.ts';
 import type { Target } from '../../../src/pipeline/planning/planned-target.ts';
 import { planTarget } from '../../../src/pipeline/planning/target.ts';
 import type { TargetOptions } from '../../../src/pipeline/planning/target-options.ts';
-import { SMALL_PLM } from '../../support/hollow-model.ts';
-import { memoryModel } from '../../support/memory-model.ts';
+import { SMALL_PLM } from '../../support/builders/hollow-model.ts';
+import { memoryModel } from '../../support/builders/memory-model.ts';
+import { statisticsOver } from '../../support/builders/statistics.ts';
 import { pressFailure } from '../../support/press-failure.ts';
-import { statisticsOver } from '../../support/statistics.ts';
 
 const MODEL = memoryModel(SMALL_PLM);
 const TEXT = 'Through the fence, between the curling flower spaces, I could see them hitting. '.repeat(3);

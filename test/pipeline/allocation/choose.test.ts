@@ -6,7 +6,7 @@ import {
   chooseSchemes,
   totalOf,
 } from '../../../src/pipeline/allocation/choose.ts';
-import { uniform } from '../../support/samples.ts';
+import { uniform } from '../../support/builders/samples.ts';
 
 const SCHEMES = ['Q2_K', 'Q3_K', 'Q4_K', 'Q5_K', 'Q8_0'] as const;
 

@@ -3,9 +3,9 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, wr
 import path from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { MANIFEST_NAME } from '../../../src/pipeline/record/manifest.ts';
-import { treeDigests } from '../../support/digests.ts';
+import { editRecord, SplitJob } from '../../support/builders/split-job.ts';
+import { treeDigests } from '../../support/oracles/digests.ts';
 import { assertRejects, type Rejection } from '../../support/rejects.ts';
-import { editRecord, SplitJob } from '../../support/split-job.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
 describe('parts of a conversion', () => {

@@ -10,12 +10,12 @@ import { parsePart } from '../../../src/pipeline/parts/record-reader.ts';
 import { tensorsOf } from '../../../src/pipeline/parts/share.ts';
 import { planTarget } from '../../../src/pipeline/planning/target.ts';
 import { openSource } from '../../../src/pipeline/sources/open.ts';
-import { treeDigests } from '../../support/digests.ts';
-import { failEveryCall, NO_FAULTS } from '../../support/faults.ts';
-import { BLOCKS_OF_32, writeRandomCheckpoint } from '../../support/random-checkpoint.ts';
+import { BLOCKS_OF_32, writeRandomCheckpoint } from '../../support/builders/random-checkpoint.ts';
+import { failEveryCall, NO_FAULTS } from '../../support/fakes/faults.ts';
+import { treeDigests } from '../../support/oracles/digests.ts';
 import { temporaryFolder } from '../../support/temporary-folder.ts';
 
-const driver = fileURLToPath(new URL('../../support/convert-driver.js', import.meta.url));
+const driver = fileURLToPath(new URL('../../support/drivers/convert-driver.js', import.meta.url));
 const SHARE = { number: 1, of: 2 };
 const TARGET = 'gguf:q8_0';
 

@@ -4,9 +4,9 @@ import fc from 'fast-check';
 import { rowBytes, rowCount } from '../../../src/core/tensor.ts';
 import { type SharedTensor, tensorsOf } from '../../../src/pipeline/parts/share.ts';
 import { planTarget, planTargets } from '../../../src/pipeline/planning/target.ts';
-import { memoryModel } from '../../support/memory-model.ts';
-import { BLOCKS_OF_32 } from '../../support/random-checkpoint.ts';
-import { tinyPlm } from '../../support/tiny-checkpoint.ts';
+import { memoryModel } from '../../support/builders/memory-model.ts';
+import { BLOCKS_OF_32 } from '../../support/builders/random-checkpoint.ts';
+import { tinyPlm } from '../../support/builders/tiny-checkpoint.ts';
 
 const bytesToRead = (tensors: readonly SharedTensor[]) =>
   tensors.reduce((sum, { tensor: { source, rows } }) => {

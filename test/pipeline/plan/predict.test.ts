@@ -6,7 +6,7 @@ import { DEVICES } from '../../../src/pipeline/plan/devices.ts';
 import { predict } from '../../../src/pipeline/plan/predict.ts';
 import { planTarget, planTargets } from '../../../src/pipeline/planning/target.ts';
 import type { TargetOptions } from '../../../src/pipeline/planning/target-options.ts';
-import { hollowModel, PLM_1_8B, SMALL_PLM } from '../../support/hollow-model.ts';
+import { hollowModel, PLM_1_8B, SMALL_PLM } from '../../support/builders/hollow-model.ts';
 import { pressFailure } from '../../support/press-failure.ts';
 
 const MODEL = hollowModel(PLM_1_8B);

@@ -1,8 +1,8 @@
 import { it } from 'node:test';
-import { launchBrowser, NO_BROWSER } from '../../support/browser.ts';
-import { testStack } from '../../support/stack-test.ts';
-import type { WebgpuJobResult } from '../../support/webgpu-job.ts';
-import { NO_WORKGROUP_ZEROS } from '../../support/workgroup-zeros.ts';
+import { launchBrowser, NO_BROWSER } from '../../support/drivers/browser.ts';
+import { testStack } from '../../support/drivers/stack-test.ts';
+import type { WebgpuJobResult } from '../../support/drivers/webgpu-job.ts';
+import { NO_WORKGROUP_ZEROS } from '../../support/fakes/workgroup-zeros.ts';
 
 it('bundles of plm-tiny in Chromium', { skip: NO_BROWSER }, async (t) => {
   const browser = await launchBrowser(t, [`--${NO_WORKGROUP_ZEROS}`]);

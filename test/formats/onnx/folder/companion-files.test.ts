@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { companionFiles } from '../../../../formats/onnx/folder/index.ts';
-import { Q4_GRAPH } from '../../../support/companion-folder.ts';
-import { hollowModel, SMALL_PLM } from '../../../support/hollow-model.ts';
+import { Q4_GRAPH } from '../../../support/builders/companion-folder.ts';
+import { hollowModel, SMALL_PLM } from '../../../support/builders/hollow-model.ts';
 
 describe('the files beside the graphs', () => {
   const generation = { temperature: 0.7, topK: 40, topP: 0.9, minP: 1e-7, repetitionPenalty: 1.1 };

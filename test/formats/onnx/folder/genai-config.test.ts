@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { companionFiles } from '../../../../formats/onnx/folder/index.ts';
 import type { GenerationConfig } from '../../../../src/core/model.ts';
-import { companion, Q4_GRAPH } from '../../../support/companion-folder.ts';
-import { genaiViolations } from '../../../support/genai-schema.ts';
-import { hollowModel, SMALL_PLM, SMALL_TOKENIZER } from '../../../support/hollow-model.ts';
+import { companion, Q4_GRAPH } from '../../../support/builders/companion-folder.ts';
+import { hollowModel, SMALL_PLM, SMALL_TOKENIZER } from '../../../support/builders/hollow-model.ts';
+import { genaiViolations } from '../../../support/oracles/genai-schema.ts';
 
 const NAME = 'genai_config.json';
 const config = (changes = {}) => companion(hollowModel(SMALL_PLM, changes), NAME);

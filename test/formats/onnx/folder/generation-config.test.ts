@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { parseGeneration } from '../../../../formats/hf/generation.ts';
 import { generationConfigText } from '../../../../formats/onnx/folder/generation-config.ts';
 import type { GenerationConfig } from '../../../../src/core/model.ts';
-import { SMALL_TOKENIZER } from '../../../support/hollow-model.ts';
+import { SMALL_TOKENIZER } from '../../../support/builders/hollow-model.ts';
 
 const text = (generation: GenerationConfig, tokenizer = SMALL_TOKENIZER) =>
   generationConfigText({ generation, tokenizer });

@@ -9,8 +9,8 @@ import type { PlmConfig } from '../../../../src/core/config.ts';
 import { PressError } from '../../../../src/core/errors.ts';
 import { closeModel } from '../../../../src/core/model.ts';
 import { trimVocab } from '../../../../src/passes/trim-vocab.ts';
-import { Q4_GRAPH } from '../../../support/companion-folder.ts';
-import { hollowModel, PLM_1_8B, SMALL_PLM, SMALL_TOKENIZER } from '../../../support/hollow-model.ts';
+import { Q4_GRAPH } from '../../../support/builders/companion-folder.ts';
+import { hollowModel, PLM_1_8B, SMALL_PLM, SMALL_TOKENIZER } from '../../../support/builders/hollow-model.ts';
 import { fixture } from '../../../support/paths.ts';
 
 const text = (config: PlmConfig) => plmConfigText({ config, tokenizer: SMALL_TOKENIZER });

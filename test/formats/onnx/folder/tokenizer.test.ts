@@ -10,13 +10,13 @@ import { tokenizerJsonText } from '../../../../formats/onnx/folder/tokenizer-jso
 import { parseJson } from '../../../../src/core/json/json.ts';
 import type { TokenizerSpec } from '../../../../src/core/tokenizer/tokenizer-spec.ts';
 import { Tokenizer } from '../../../../src/tokenizer/tokenizer.ts';
-import { companionFolder } from '../../../support/companion-folder.ts';
-import { guardTime } from '../../../support/guard-time.ts';
-import { hollowModel, SMALL_PLM, SMALL_TOKENIZER } from '../../../support/hollow-model.ts';
+import { companionFolder } from '../../../support/builders/companion-folder.ts';
+import { hollowModel, SMALL_PLM, SMALL_TOKENIZER } from '../../../support/builders/hollow-model.ts';
+import { TOKEN_IDS, TOKENIZER_FILES } from '../../../support/builders/tokenizer-files.ts';
+import { guardTime } from '../../../support/drivers/guard-time.ts';
+import { QWEN_VOCAB_SIZE, qwenFile, qwenSpec } from '../../../support/oracles/qwen-vocabulary.ts';
+import { AutoTokenizer } from '../../../support/oracles/transformers-js.ts';
 import { fixture } from '../../../support/paths.ts';
-import { QWEN_VOCAB_SIZE, qwenFile, qwenSpec } from '../../../support/qwen-vocabulary.ts';
-import { TOKEN_IDS, TOKENIZER_FILES } from '../../../support/tokenizer-files.ts';
-import { AutoTokenizer } from '../../../support/transformers-js.ts';
 
 const TINY = parseHfTokenizer(TOKENIZER_FILES, { ...TOKEN_IDS, bosTokenId: 2000, padTokenId: 2000 }).spec;
 

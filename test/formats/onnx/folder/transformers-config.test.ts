@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Dtype } from '../../../../formats/onnx/folder/graph-file.ts';
-import { companion, companionFolder, Q4_GRAPH } from '../../../support/companion-folder.ts';
-import { hollowModel, SMALL_PLM } from '../../../support/hollow-model.ts';
-import { AutoConfig, cacheNames } from '../../../support/transformers-js.ts';
+import { companion, companionFolder, Q4_GRAPH } from '../../../support/builders/companion-folder.ts';
+import { hollowModel, SMALL_PLM } from '../../../support/builders/hollow-model.ts';
+import { AutoConfig, cacheNames } from '../../../support/oracles/transformers-js.ts';
 
 const model = hollowModel(SMALL_PLM);
 const graphs = (...dtypes: Dtype[]) =>
