@@ -12,8 +12,8 @@ interface MatrixFlags {
 }
 
 const HELP = `
-One job each for every model, target and size; sizes are for GGUF. With --parts each is so many jobs, one per part, whose names are
-that of the whole with .part-1-of-4 and so on behind it. docs/jobs.md shows the workflow around it.
+One job for every model, target and size; sizes are for GGUF. With --parts each conversion becomes that many jobs,
+whose names end in .part-1-of-4 and so on. docs/jobs.md shows the workflow around it.
 
 Examples:
   plmpress matrix --model PLM-Team/PLM-1.8B-Instruct --to gguf:q4_k_m --to onnx:q4
