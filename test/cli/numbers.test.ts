@@ -18,7 +18,7 @@ type Kind = 'count' | 'size' | 'number' | 'list';
  * added.
  */
 const FLAGS: Readonly<Record<string, readonly [kind: Kind, refused: readonly string[]]>> = {
-  'convert --part-size': ['size', []],
+  'convert --shard-size': ['size', []],
   'convert --target-size': ['size', []],
   'convert --ffn-width': ['count', ['0']],
   'convert --part': ['list', ['0/2', '3/2', '1/0', '1', '1/100000']],
@@ -119,7 +119,7 @@ describe('flags that take numbers', () => {
   it('tell the flag and what it takes, before anything is opened', async () => {
     for (const argv of [
       ['generate', 'none', '--prompt', 'a', '-n', '-3'],
-      ['convert', 'none', '--to', 'gguf:q8_0', '-o', 'none', '--part-size', '0'],
+      ['convert', 'none', '--to', 'gguf:q8_0', '-o', 'none', '--shard-size', '0'],
       ['serve', 'none', '--port', '70000'],
       ['generate', 'none', '--prompt', 'a', '--seed', '9007199254740992'],
     ]) {
