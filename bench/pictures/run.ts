@@ -6,11 +6,14 @@ import type { Page } from 'playwright-core';
 import { press } from '../../src/press/press.ts';
 import { serveBundles } from '../../src/serve/serve.ts';
 import { launchBrowser } from '../../test/support/drivers/browser.ts';
+import { NO_WORKGROUP_ZEROS } from '../../test/support/fakes/workgroup-zeros.ts';
 import { fixture, repoRoot } from '../../test/support/paths.ts';
 import { Cleanup } from '../cleanup.ts';
 
 /** `npm run pictures`: makes the pictures of README out of the embedded model, as Chromium shows them. */
 const QUESTION = 'What has the Congress to do?';
+/** A GPU in software takes a while to compile the kernels. */
+const SOFTWARE_MS = 120_000;
 const VIEWPORT = { width: 1280, height: 800 };
 
 const pictures = path.join(repoRoot, 'docs', 'pictures');
@@ -27,7 +30,7 @@ try {
     verify: true,
     reports: [report],
   });
-  const browser = await launchBrowser(cleanup);
+  const browser = await launchBrowser(cleanup, [`--${NO_WORKGROUP_ZEROS}`]);
   const page = await browser.newPage({ viewport: VIEWPORT });
   await page.goto(pathToFileURL(report).href);
   await keep(page, 'report');
@@ -35,9 +38,11 @@ try {
   const server = await serveBundles(folder, { host: '127.0.0.1', port: 0 });
   cleanup.after(() => server.close());
   await page.goto(`${server.url}webgpu-q8/`);
-  await page.getByLabel('Your message').fill(QUESTION);
+  const question = page.getByLabel('Your message');
+  await question.waitFor({ timeout: SOFTWARE_MS });
+  await question.fill(QUESTION);
   await page.getByRole('button', { name: 'Send' }).click();
-  await page.locator('.foot').waitFor({ timeout: 300_000 });
+  await page.locator('.foot').waitFor({ timeout: SOFTWARE_MS });
   await keep(page, 'chat');
 } finally {
   await cleanup.run();

@@ -28,6 +28,8 @@ export interface Fault {
 const MAX_MESSAGE_LENGTH = 300;
 /** One value inside a message; a one-megabyte tensor name must not push the rest out of the line. */
 const MAX_VALUE_LENGTH = 80;
+/** A path or the name of a field. */
+const MAX_PLACE_LENGTH = 120;
 
 /** The only error thrown on purpose. Its message is one printable line of at most 300 characters. */
 export class PressError extends Error {
@@ -95,6 +97,12 @@ export function printable(text: string, limit = MAX_VALUE_LENGTH): string {
   return cut.replace(/[^\x20-\x7e…]/gu, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
 }
 
+/** The end of a long path, which names the file: a snapshot in the cache of the Hub is deep. */
+function printableEnd(path: string): string {
+  if (path.length <= MAX_PLACE_LENGTH) return printable(path, MAX_PLACE_LENGTH);
+  return printable(`…${path.slice(-MAX_PLACE_LENGTH)}`, MAX_PLACE_LENGTH + 1);
+}
+
 function renderValue(value: unknown): string {
   if (typeof value === 'string') return printable(JSON.stringify(value));
   if (typeof value === 'bigint' || typeof value === 'number') return String(value);
@@ -103,7 +111,10 @@ function renderValue(value: unknown): string {
 }
 
 function renderFault(fault: Fault): string {
-  const parts = [fault.file, fault.field].filter((p) => p !== undefined).map((p) => printable(p, 120));
+  const parts = [
+    ...(fault.file === undefined ? [] : [printableEnd(fault.file)]),
+    ...(fault.field === undefined ? [] : [printable(fault.field, MAX_PLACE_LENGTH)]),
+  ];
   let what = printable(fault.what, 280);
   if ('got' in fault) what += `, got ${renderValue(fault.got)}`;
   if (fault.expected !== undefined) what += `, expected ${printable(fault.expected, 120)}`;
