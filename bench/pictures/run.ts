@@ -40,6 +40,7 @@ try {
   await page.goto(`${server.url}webgpu-q8/`);
   const question = page.getByLabel('Your message');
   await question.waitFor({ timeout: SOFTWARE_MS });
+  await page.getByLabel('Max tokens').fill('80');
   await question.fill(QUESTION);
   await page.getByRole('button', { name: 'Send' }).click();
   await page.locator('.foot').waitFor({ timeout: SOFTWARE_MS });

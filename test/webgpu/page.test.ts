@@ -153,7 +153,7 @@ test('the page of a bundle, in Chromium', { skip: NO_BROWSER }, async (t) => {
     await page.keyboard.press('Enter');
     assert.equal(await focused(page), 'panel-close');
     assert.equal(await page.evaluate(tooWide), false);
-    await page.getByLabel('Most tokens').fill('7');
+    await page.getByLabel('Max tokens').fill('7');
     await page.getByLabel('System text').fill('Be brief.');
     await page.keyboard.press('Escape');
     assert.equal(await focused(page), 'panel-toggle');
@@ -161,12 +161,12 @@ test('the page of a bundle, in Chromium', { skip: NO_BROWSER }, async (t) => {
     await page.getByLabel('Your message').fill('Hello');
     await page.keyboard.press('Enter');
     await answered(page, 1);
-    assert.match(await text(page, '.foot'), /7 tokens .* ended by the most tokens/s);
+    assert.match(await text(page, '.foot'), /7 tokens .* ended by max tokens/s);
     // Settings last; another context loads the model again.
     await page.reload();
     await ready(page);
     await page.getByRole('button', { name: 'Settings' }).click();
-    assert.equal(await page.getByLabel('Most tokens').inputValue(), '7');
+    assert.equal(await page.getByLabel('Max tokens').inputValue(), '7');
     assert.equal(await page.getByLabel('System text').inputValue(), 'Be brief.');
   });
 
@@ -183,7 +183,7 @@ test('the page of a bundle, in Chromium', { skip: NO_BROWSER }, async (t) => {
     await page.goto(server.url);
     await ready(page);
     await page.getByLabel('Temperature').fill('0');
-    await page.getByLabel('Most tokens').fill('24');
+    await page.getByLabel('Max tokens').fill('24');
     const prompt = `<|im_start|>user\n${QUESTION}<|im_end|>\n<|im_start|>assistant\n`;
     const argv = ['generate', bundle, '--prompt', prompt, '-n', '24', '--temperature', '0', '--json', '-q'];
     const expected: { text: string } = JSON.parse((await runCli(argv)).stdout);
@@ -211,7 +211,7 @@ test('the page of a bundle, in Chromium', { skip: NO_BROWSER }, async (t) => {
     await ready(page);
     await page.getByRole('button', { name: 'Settings' }).waitFor();
     assert.equal(await page.locator('#system').isVisible(), false);
-    await page.getByLabel('Most tokens').fill('9');
+    await page.getByLabel('Max tokens').fill('9');
     await page.getByLabel('Text to continue').fill('Once upon ');
     await page.keyboard.press('Enter');
     await answered(page, 1);

@@ -19,7 +19,7 @@ const HAS_KEYBOARD = matchMedia('(pointer: fine)');
 
 const REMARKS: Readonly<Record<EndReason, string>> = {
   stop: '',
-  length: 'ended by the most tokens of the settings',
+  length: 'ended by max tokens',
   context: 'the context is full: begin a new chat',
 };
 
