@@ -125,7 +125,7 @@ test('a vocabulary that is none is refused', async (t) => {
   const { made, load } = await setUp(t, {
     change: (manifest) => Object.assign(manifest, { tokenizer: manifest.shards[0] }),
   });
-  await assert.rejects(load(), bundleError('invalid-bundle', /^w-\w+\.bin: is no tokenizer/));
+  await assert.rejects(load(), bundleError('invalid-bundle', /^w-\w+\.bin: is not a tokenizer/));
   assert.ok(made.every(({ disposed }) => disposed));
 });
 
