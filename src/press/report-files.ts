@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { usage } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
 import { assertReportFiles, writeReportFile } from '../pipeline/report-file.ts';
 import { inputPaths } from '../pipeline/sources/input-paths.ts';
@@ -28,7 +29,8 @@ export interface ReportInputs {
 
 /**
  * Makes sure that reports can be written, before long work, and returns what writes them after it.
- * @throws PressError local-io where a file is there without `force`, or is an input.
+ * @throws PressError usage for a file of another name than .html or .md; local-io where a file is there without
+ * `force`, or is an input.
  */
 export async function openReports(
   read: ReportInputs,
@@ -36,6 +38,8 @@ export async function openReports(
   force = false,
 ): Promise<WriteReports> {
   if (files.length === 0) return async () => {};
+  const unknown = files.find((file) => !isReportFile(file));
+  if (unknown !== undefined) throw usage(`report ${unknown}`, 'a file named .html or .md');
   const inputs = read.files.filter((file) => file !== undefined);
   for (const [model, place] of read.models) inputs.push(...(await inputPaths(model, place)));
   await assertReportFiles(files, { force, inputs });
