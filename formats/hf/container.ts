@@ -1,7 +1,7 @@
 import type { Model } from '../../src/core/model.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
+import type { EntryNames } from '../../src/io/entry-names.ts';
 import type { InputFile } from '../../src/io/input-file.ts';
-import type { SourceFolder } from '../../src/io/source-folder.ts';
 import { readStateDict } from '../pytorch/state-dict.ts';
 import { schemeOfDtype } from '../safetensors/dtype.ts';
 import { readHeader } from '../safetensors/reader.ts';
@@ -56,11 +56,11 @@ export const CONTAINERS: readonly Container[] = [
   },
 ];
 
-/** The container in which `folder` holds weights, or the shards of weights whose index is missing. */
-export function containerOf(folder: SourceFolder): Container | undefined {
-  const names = [...folder.entries];
+/** The container in which a folder with these entries holds weights, or shards of weights whose index is missing. */
+export function containerAmong(entries: EntryNames): Container | undefined {
+  const names = [...entries];
   return (
-    CONTAINERS.find(({ single, index }) => folder.has(single) || folder.has(index)) ??
+    CONTAINERS.find(({ single, index }) => entries.has(single) || entries.has(index)) ??
     CONTAINERS.find(({ numbered }) => names.some((name) => numbered.test(name)))
   );
 }

@@ -6,7 +6,7 @@ import { SourceFolder } from '../../src/io/source-folder.ts';
 import { parseCard } from './card.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { parseConfig } from './config.ts';
-import { CONTAINERS, type Container, containerOf } from './container.ts';
+import { CONTAINERS, type Container, containerAmong } from './container.ts';
 import { NO_GENERATION, parseGeneration } from './generation.ts';
 import { withPlainNames } from './plain-names.ts';
 import { assertPlainWeights, quantizationLeftovers } from './quantized-weights.ts';
@@ -39,11 +39,6 @@ export function isHfFolder(folder: SourceFolder): boolean {
       [/\.safetensors$/i, PICKLE, FOREIGN_WEIGHTS].some((pattern) => pattern.test(name)),
     )
   );
-}
-
-/** Whether `folder` holds weights as checkpoints do. */
-export function hasHfWeights(folder: SourceFolder): boolean {
-  return containerOf(folder) !== undefined;
 }
 
 /** Opens a folder on this machine as `readHfFolder` does. */
@@ -120,7 +115,7 @@ async function readModel(folder: SourceFolder, files: SourceFile[]): Promise<Mod
  * is not what is wrong.
  */
 async function assertPlainAnyway(folder: SourceFolder, files: SourceFile[]): Promise<void> {
-  const container = containerOf(folder);
+  const container = containerAmong(folder.entries);
   if (container !== undefined) assertPlainWeights(await openCheckpoint(folder, container, files));
   else assertNotForeign(folder);
 }
@@ -133,7 +128,7 @@ function assertNotForeign(folder: SourceFolder): void {
 
 /** Refuses folders without weights that are read. */
 function weightsContainer(folder: SourceFolder): Container {
-  const container = containerOf(folder);
+  const container = containerAmong(folder.entries);
   if (container !== undefined) return container;
   const names = [...folder.entries].sort();
   const pickle = names.find((name) => PICKLE.test(name));

@@ -2,6 +2,7 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { invalidInput } from '../core/errors.ts';
 import type { HubOrigin } from '../core/model.ts';
+import { EntryNames } from './entry-names.ts';
 import { InputFile, openFault } from './input-file.ts';
 import { readText, type TextFile } from './text-file.ts';
 
@@ -28,34 +29,18 @@ export interface FolderSource {
   folder(name: string): Promise<FolderSource | undefined>;
 }
 
-/**
- * Names that belong to no model: hidden files, as temporary ones and those that macOS writes beside each file
- * on other file systems (AppleDouble, `._model.gguf`).
- */
-const HIDDEN = /^\./;
-
-/**
- * A model's folder. Files are opened by base name only. If no entry has exactly the requested name, the only
- * entry that differs just in case is taken, since some disks and tools change the case.
- */
+/** A model's folder. Files are opened by base name only; `EntryNames` finds the one that is meant. */
 export class SourceFolder {
   readonly name: string;
   readonly origin: HubOrigin | undefined;
+  readonly entries: EntryNames;
   readonly #source: FolderSource;
-  readonly #entries: ReadonlySet<string>;
-  /** Entries by their names in lower case. */
-  readonly #lowerCase = new Map<string, string[]>();
 
   constructor(source: FolderSource) {
     this.name = source.name;
     this.origin = source.origin;
+    this.entries = new EntryNames(source.entries);
     this.#source = source;
-    this.#entries = new Set(source.entries.filter((name) => !HIDDEN.test(name)));
-    for (const name of this.#entries) {
-      const alike = this.#lowerCase.get(name.toLowerCase());
-      if (alike === undefined) this.#lowerCase.set(name.toLowerCase(), [name]);
-      else alike.push(name);
-    }
   }
 
   /** Opens a folder on this machine. */
@@ -68,26 +53,16 @@ export class SourceFolder {
     }
   }
 
-  get entries(): Iterable<string> {
-    return this.#entries;
-  }
-
   has(name: string): boolean {
-    return this.#entryOf(name) !== undefined;
+    return this.entries.has(name);
   }
 
   /** Opens an entry, calling it `label` in messages and records. */
   async open(name: string, label?: string, options: OpenOptions = {}): Promise<InputFile> {
     // The listing holds base names only, so a name that is in it cannot climb.
-    const entry = this.#entryOf(name);
+    const entry = this.entries.find(name);
     if (entry === undefined) throw invalidInput({ file: label ?? name, what: 'missing' });
     return this.#source.open(entry, label ?? entry, options);
-  }
-
-  #entryOf(name: string): string | undefined {
-    if (this.#entries.has(name)) return name;
-    const alike = this.#lowerCase.get(name.toLowerCase());
-    return alike?.length === 1 ? alike[0] : undefined;
   }
 
   /**

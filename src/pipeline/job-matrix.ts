@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { usage } from '../core/errors.ts';
+import { formatsWith, targetFormat } from './formats/index.ts';
 import { targetNamed } from './planning/target.ts';
 
 /** What a matrix of jobs is to cover: every model in every target, GGUFs in every size. */
@@ -46,11 +47,11 @@ export function jobMatrix({ models, targets, sizes = [], parts }: MatrixRequest)
     const twice = given.find((value, index) => given.indexOf(value) !== index);
     if (twice !== undefined) throw usage(`${what} ${twice} is given twice`);
   }
-  if (sizes.length > 0 && !formats.some(isGguf)) throw usage('sizes are for GGUF targets', 'gguf:RECIPE');
+  if (sizes.length > 0 && !formats.some(isSized)) throw usage('sizes are for GGUF targets', 'gguf:RECIPE');
   const names = modelNames(models);
   const include = models.flatMap((model, index) =>
     formats.flatMap((target) =>
-      (isGguf(target) && sizes.length > 0 ? sizes : [undefined]).flatMap((size) => {
+      (isSized(target) && sizes.length > 0 ? sizes : [undefined]).flatMap((size) => {
         const name = [names[index]!, target.replace(':', '-'), ...(size === undefined ? [] : [size])].join(
           '-',
         );
@@ -63,8 +64,8 @@ export function jobMatrix({ models, targets, sizes = [], parts }: MatrixRequest)
   return { include };
 }
 
-function isGguf(target: string): boolean {
-  return target.startsWith('gguf:');
+function isSized(target: string): boolean {
+  return formatsWith('allocation').includes(targetFormat(target)!);
 }
 
 function partsOf(job: MatrixJob, parts: number): MatrixJob[] {

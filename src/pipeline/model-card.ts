@@ -6,6 +6,7 @@ import { yamlScalar } from '../core/text/yaml-text.ts';
 import { isRepository } from '../hub/hub-source.ts';
 import { HUB_ENDPOINT } from '../hub/settings.ts';
 import { openedPath } from './artifacts/artifact-file.ts';
+import { type FormatName, targetFormat } from './formats/index.ts';
 import { MANIFEST_NAME, type Manifest, type ManifestArtifact } from './record/manifest.ts';
 
 /** By which a card that this made is told from one that people wrote. */
@@ -59,26 +60,22 @@ export function baseModelOf({ manifest, source, baseModel }: CardOptions): strin
   );
 }
 
-const FORMATS = { gguf: 'GGUF', onnx: 'ONNX', webgpu: 'WebGPU bundle' } as const;
-type Format = keyof typeof FORMATS;
+/** What cards call the formats, in the order in which they show them. */
+const TITLES: Readonly<Record<FormatName, string>> = { gguf: 'GGUF', onnx: 'ONNX', webgpu: 'WebGPU bundle' };
 
-function formatOf({ target }: ManifestArtifact): Format {
-  return target.split(':')[0] as Format;
-}
-
-function formatsOf({ artifacts }: Manifest): Format[] {
-  const present = new Set(artifacts.map(formatOf));
-  return (Object.keys(FORMATS) as Format[]).filter((format) => present.has(format));
+function formatsOf({ artifacts }: Manifest): FormatName[] {
+  const present = new Set(artifacts.map(({ target }) => targetFormat(target)));
+  return (Object.keys(TITLES) as FormatName[]).filter((format) => present.has(format));
 }
 
 function formats(manifest: Manifest): string {
   return formatsOf(manifest)
-    .map((format) => FORMATS[format])
+    .map((format) => TITLES[format])
     .join(', ');
 }
 
 /** `library_name` decides what code the Hub shows; it knows no name for bundles. */
-const LIBRARIES: readonly [format: Format, library: string][] = [
+const LIBRARIES: readonly [format: FormatName, library: string][] = [
   ['gguf', 'gguf'],
   ['onnx', 'transformers.js'],
 ];
@@ -193,7 +190,8 @@ function bitsPerWeight({ tensors }: ManifestArtifact): number {
 }
 
 function runSections(manifest: Manifest, repository: string): string[] {
-  const first = (format: Format) => manifest.artifacts.find((artifact) => formatOf(artifact) === format);
+  const first = (format: FormatName) =>
+    manifest.artifacts.find(({ target }) => targetFormat(target) === format);
   const [gguf, onnx, webgpu] = [first('gguf'), first('onnx'), first('webgpu')];
   return [
     ...(gguf ? ggufSection(gguf, repository) : []),

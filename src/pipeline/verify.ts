@@ -198,7 +198,7 @@ export async function idsToCompare(
  * @throws PressError verification where a file is not as it was written.
  */
 export async function checkFiles(spec: string, artifact: Model, signal?: AbortSignal): Promise<void> {
-  const folder = await folderOf(spec, artifact);
+  const folder = await folderOf(spec);
   for (const file of artifact.files) await checkManifest(folder, file, signal);
   if (isBundleArtifact(artifact)) await checkBundleFiles(artifact, signal);
 }

@@ -6,6 +6,7 @@ import type { Statistics } from '../core/statistics.ts';
 import type { Allocation } from '../pipeline/allocation/allocate.ts';
 import { assertSchemePlanFile, readSchemePlan, writeSchemePlan } from '../pipeline/allocation/scheme-plan.ts';
 import { assertConvertible, type ConvertOptions, type ConvertResult, convert } from '../pipeline/convert.ts';
+import { formatOf } from '../pipeline/formats/index.ts';
 import { assertPartWritable, type ConvertPartResult, convertPart } from '../pipeline/parts/convert-part.ts';
 import type { Target } from '../pipeline/planning/planned-target.ts';
 import { planTargets } from '../pipeline/planning/target.ts';
@@ -145,7 +146,7 @@ async function pressOpened(
 
 /** Offline, a model that would be read from the Hub is read from the cache. */
 function assertStreams({ source, stream }: PressRequest, { model, place }: Opened): void {
-  if (stream && (place === source || ['onnx', 'webgpu'].includes(model.format))) {
+  if (stream && (place === source || !formatOf(model).streams)) {
     throw usage('--stream is for checkpoints and GGUF files on the Hub', 'org/name[@revision]');
   }
 }

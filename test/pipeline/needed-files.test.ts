@@ -76,7 +76,7 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'the GGUF beside files that come with it',
-    files: ['a.GGUF', 'a-imatrix.gguf', 'imatrix.gguf', 'mmproj-a.gguf', '._a.gguf'],
+    files: ['a.GGUF', 'a-imatrix.gguf', 'imatrix.gguf', 'mmproj-a.gguf', 'a-mtp.gguf', '._a.gguf'],
     needed: ['a.GGUF'],
     at: 'a.GGUF',
   },
@@ -133,6 +133,11 @@ const CASES: readonly Case[] = [
     needed: [...BASICS, ...GRAPHS, 'onnx/model_q8.onnx'],
     graphs: ['onnx/model_q4.onnx', 'onnx/model_q8.onnx'],
   },
+  {
+    name: 'several graphs, without weights of other models',
+    files: [...BASICS, ...GRAPHS, 'onnx/model_q8.onnx', 'training_args.bin'],
+    needed: [...BASICS, ...GRAPHS, 'onnx/model_q8.onnx'],
+  },
   { name: 'the only bundle', files: BUNDLE, needed: BUNDLE, at: 'webgpu' },
   { name: 'a bundle in its folder', files: [...BUNDLE, 'a.gguf'], path: 'webgpu', needed: BUNDLE },
   {
@@ -161,7 +166,12 @@ describe('files that a model needs', () => {
       const found = neededFiles('org/name', listed(files), path);
       assert.deepEqual(found.files.map((file) => file.path).sort(), [...needed].sort());
       assert.equal(found.path, at);
-      if (graphs !== undefined) assert.deepEqual(found.graphs, graphs);
+      if (graphs !== undefined) {
+        assert.deepEqual(
+          found.models.map((model) => model.path),
+          graphs,
+        );
+      }
     });
   }
   const refused: readonly [files: string[], path: string | undefined, failure: Failure, message: RegExp][] = [
@@ -200,7 +210,7 @@ describe('files that a model needs', () => {
       ['manifest.json', 'vocabulary.json', 'onnx/model.onnx', 'webgpu-q4/manifest.json'],
       undefined,
       'usage',
-      /holds 3 models: manifest\.json, onnx\/model\.onnx, webgpu-q4, expected one of them, as hf:\/\/org\/name\/manifest\.json$/,
+      /holds 3 models: onnx\/model\.onnx, manifest\.json, webgpu-q4, expected one of them, as hf:\/\/org\/name\/onnx\/model\.onnx$/,
     ],
     [['sub/onnx/model.onnx'], undefined, 'invalid-input', /no model in this repository/],
     [['a.gguf'], 'none', 'invalid-input', /no model in this repository/],

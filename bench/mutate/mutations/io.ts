@@ -93,6 +93,13 @@ export const IO_MUTATIONS: readonly Mutation[] = [
     tests: ['io/refusals'],
   },
   {
+    file: 'src/io/entry-names.ts',
+    from: 'alike?.length === 1 ? alike[0] : undefined',
+    to: 'alike?.[0]',
+    breaks: 'one of several names that differ in case is taken',
+    tests: ['io/input-file'],
+  },
+  {
     file: 'src/io/locks/file-lock.ts',
     from: 'if (await this.isHeld()) await unlink(this.#path)',
     to: 'await unlink(this.#path)',
@@ -105,13 +112,6 @@ export const IO_MUTATIONS: readonly Mutation[] = [
     to: 'return !now.ended;',
     breaks: 'a process that got the number of an ended run counts as it',
     tests: ['io/file-lock'],
-  },
-  {
-    file: 'src/io/source-folder.ts',
-    from: 'alike?.length === 1 ? alike[0] : undefined',
-    to: 'alike?.[0]',
-    breaks: 'one of several names that differ in case is taken',
-    tests: ['io/input-file'],
   },
   {
     file: 'src/io/source-folder.ts',

@@ -1,6 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
 import path, { type PlatformPath } from 'node:path';
-import { invalidInput, localIo, usage } from '../../../src/core/errors.ts';
 import { graphAlias } from '../export.ts';
 import { GRAPH_FOLDER, graphFileName } from '../folder/graph-file.ts';
 import { ONNX_SCHEMES } from '../schemes.ts';
@@ -11,24 +9,6 @@ export interface OnnxPlace {
   readonly root: string;
   /** Path of the graph there, with forward slashes; its weights lie beside it. */
   readonly graph: string;
-}
-
-/**
- * Finds the graph that `spec` means: a file, or a folder with one.
- * @throws PressError usage where a folder holds several, invalid-input where it holds none.
- */
-export async function locateOnnx(spec: string): Promise<OnnxPlace> {
-  const stats = await stat(spec).catch((error) => {
-    throw localIo(spec, error);
-  });
-  if (!stats.isDirectory()) return graphPlace(path.resolve(spec));
-  const [graph, ...others] = await graphPaths(spec);
-  if (graph === undefined) throw invalidInput({ file: spec, what: 'no .onnx file in this folder' });
-  if (others.length > 0) {
-    const names = [graph, ...others].join(', ');
-    throw usage(`${spec} holds ${others.length + 1} graphs, name one of them: ${names}`);
-  }
-  return graphPlace(path.resolve(spec, graph));
 }
 
 /**
@@ -50,25 +30,9 @@ const ALIASES = new Map(
 );
 
 /**
- * Paths of the graphs in a folder and in `onnx` there, with forward slashes, each by one name.
- * @throws PressError local-io where the folder cannot be read.
+ * Paths of graphs, with forward slashes, each by one name: by the names of what lies in a folder and in `onnx`
+ * there.
  */
-export async function graphPaths(folder: string): Promise<string[]> {
-  const inner = path.join(folder, GRAPH_FOLDER);
-  const isThere = await stat(inner).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
-  return graphsAmong(await entriesOf(folder), isThere ? await entriesOf(inner) : []);
-}
-
-function entriesOf(folder: string): Promise<string[]> {
-  return readdir(folder).catch((error) => {
-    throw localIo(folder, error);
-  });
-}
-
-/** As `graphPaths`, by the names of what lies in the folder and in `onnx` there. */
 export function graphsAmong(names: readonly string[], inner: readonly string[]): string[] {
   return [...graphNames(names), ...graphNames(inner).map((name) => `${GRAPH_FOLDER}/${name}`)];
 }

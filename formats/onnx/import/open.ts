@@ -13,7 +13,7 @@ import { parseHfTokenizer } from '../../hf/tokenizer.ts';
 import { decodeModel } from '../decode.ts';
 import { readPlmConfig } from '../folder/plm-config.ts';
 import { METADATA } from '../metadata.ts';
-import { locateOnnx } from './locate.ts';
+import { graphPlace } from './locate.ts';
 import { GraphWeights, type OpenData } from './weights.ts';
 
 /** Graphs of 512 layers with 64 heads that are each multiplied alone take 60 MB. */
@@ -42,13 +42,12 @@ export function isOnnxArtifact(model: Model): model is OnnxArtifact {
 }
 
 /**
- * Opens an ONNX graph that plmpress has written, with the files beside it, by the name of the graph or of a
- * folder that holds one. Of weights nothing is read. Close the model when done with it.
- * @throws PressError invalid-input for malformed files, unsupported for graphs of others, usage where a
- * folder holds several.
+ * Opens an ONNX graph that plmpress has written, with the files beside it, by its path. No weight is read.
+ * Close the model when done with it.
+ * @throws PressError invalid-input for malformed files, unsupported for graphs of others.
  */
-export async function openOnnx(spec: string): Promise<OnnxArtifact> {
-  const { root, graph } = await locateOnnx(spec);
+export async function openOnnx(file: string): Promise<OnnxArtifact> {
+  const { root, graph } = graphPlace(path.resolve(file));
   const artifact = await readOnnxModel(await SourceFolder.open(root), graph);
   return { ...artifact, graphPath: path.join(root, ...graph.split('/')) };
 }

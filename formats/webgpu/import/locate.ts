@@ -1,34 +1,20 @@
-import { readdir, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo } from '../../../src/core/errors.ts';
 import { MANIFEST_FILE, VOCABULARY_FILE } from '../file-names.ts';
 
-/** Whether `spec` is the manifest of a bundle or a folder with one. */
-export async function isBundle(spec: string): Promise<boolean> {
-  return path.basename(spec) === MANIFEST_FILE || holdsBundle(await entriesOf(spec));
-}
-
 /** Whether a folder with these entries is a bundle. Folders with a GGUF file are none. */
-export function holdsBundle(entries: readonly string[]): boolean {
+export function isBundle(entries: readonly string[]): boolean {
   return entries.includes(MANIFEST_FILE) && !entries.some((name) => /^[^.].*\.gguf$/i.test(name));
 }
 
-/** Whether a folder beside other artifacts is a bundle. */
-export async function isBundleIn(folder: string): Promise<boolean> {
-  return isBundleAmong(path.basename(folder), await entriesOf(folder));
-}
-
 /**
- * As `isBundleIn`, by the names of the folder and of its entries. Web applications have a manifest.json as
- * well.
+ * Whether a folder beside other artifacts is a bundle, by the names of the folder and of its entries. Web
+ * applications have a manifest.json as well.
  */
 export function isBundleAmong(folder: string, entries: readonly string[]): boolean {
   if (!entries.includes(MANIFEST_FILE)) return false;
   return entries.includes(VOCABULARY_FILE) || folder.startsWith('webgpu');
-}
-
-function entriesOf(folder: string): Promise<string[]> {
-  return readdir(folder).catch(() => []);
 }
 
 /** The real path of the folder of a bundle that is named by itself or by its manifest. */

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import type { GgufArchitecture } from '../../../formats/gguf/architecture.ts';
 import { shellWord } from '../../core/text/format.ts';
+import { targetFormat } from '../../pipeline/formats/index.ts';
 import type { Target } from '../../pipeline/planning/planned-target.ts';
 
 /** llama.cpp's arch plm cannot run with flash attention, and its tools turn it on where it seems possible. */
@@ -12,7 +13,7 @@ function ggufHint(file: string, arch: GgufArchitecture): string {
 
 /** How to run the first artifact of each format. */
 export function runHints(targets: readonly Target[], output: string, arch: GgufArchitecture): string[] {
-  const gguf = targets.find(({ plan }) => plan.target.startsWith('gguf:'));
+  const gguf = targets.find(({ plan }) => targetFormat(plan.target) === 'gguf');
   const graph = targets.find((target) => target.graph !== undefined)?.graph;
   const page = targets
     .flatMap(({ plan }) => plan.files)

@@ -1,15 +1,15 @@
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { hasHfWeights } from '../../../formats/hf/import.ts';
-import { isBundle } from '../../../formats/webgpu/import/locate.ts';
 import { PressError } from '../../core/errors.ts';
 import type { Progress } from '../../core/jobs/progress.ts';
 import type { Model } from '../../core/model.ts';
 import { assertInside, SourceFolder } from '../../io/source-folder.ts';
+import { CHECKPOINT } from '../formats/checkpoint.ts';
+import { nameOf } from '../formats/locate.ts';
+import { isFolder, locateIn, modelAt, type PlacedModel } from '../formats/model-at.ts';
 import { MANIFEST_NAME, type ManifestArtifact, type ManifestFile } from '../record/manifest.ts';
 import { assertAsRecorded, readManifest } from '../record/manifest-reader.ts';
 import { openedPath } from './artifact-file.ts';
-import { artifactsIn } from './folder-artifacts.ts';
 
 /** What `plmpress.json` says of the files of one artifact. */
 export interface RecordedFiles {
@@ -48,35 +48,44 @@ export interface ArtifactPlaces {
  * @throws PressError as `readManifest` and `openedPath` do.
  */
 export async function artifactsAt(place: string, checkpointFirst = false): Promise<ArtifactPlaces> {
-  if (!(await isFolder(place))) return { artifacts: [await alone(place)], leftOut: [] };
-  const found = await artifactsIn(place);
-  const isCheckpoint = hasHfWeights(await SourceFolder.open(path.resolve(place)));
+  if (!(await isFolder(place))) return { artifacts: [await alone(await modelAt(place))], leftOut: [] };
+  const [first, ...others] = await locateIn(place);
+  const isCheckpoint = first?.format === CHECKPOINT;
+  const found = first === undefined || isCheckpoint ? others : [first, ...others];
   const manifest = await readManifest(place);
   const recorded = (manifest?.artifacts ?? []).map((artifact) => ({
     name: openedPath(artifact),
     recorded: recordedFiles(place, artifact, manifest!.files),
   }));
   if (isCheckpoint && (checkpointFirst || recorded.length === 0)) {
-    const names = new Set([...found, ...recorded.map(({ name }) => name)]);
-    return { artifacts: [await alone(place)], leftOut: [...names] };
+    const names = new Set([...found.map(nameOf), ...recorded.map(({ name }) => name)]);
+    return { artifacts: [await alone({ format: CHECKPOINT, place })], leftOut: [...names] };
   }
   if (recorded.length > 0) {
     const files = recorded.flatMap(({ recorded: { artifact } }) => artifact.files);
     return {
       artifacts: recorded.map((artifact) => ({ ...artifact, place: path.join(place, artifact.name) })),
-      leftOut: found.filter((name) => !holds(files, name)),
+      leftOut: found.map(nameOf).filter((name) => !holds(files, name)),
     };
   }
-  if (found.length === 0 || found.includes('')) {
-    return { artifacts: [await alone(place)], leftOut: found.filter((name) => name !== '') };
+  if (found.length === 0) {
+    return { artifacts: [{ place, name: path.basename(place), recorded: undefined }], leftOut: [] };
+  }
+  if (found.length === 1 && found[0]!.path === '') {
+    return { artifacts: [await alone({ format: found[0]!.format, place })], leftOut: [] };
   }
   const artifacts: ArtifactPlace[] = [];
-  for (const name of found) artifacts.push({ ...(await alone(path.join(place, name))), name, folder: place });
+  for (const model of found) {
+    const name = nameOf(model);
+    const artifact = await alone({ format: model.format, place: path.join(place, name) });
+    artifacts.push({ ...artifact, name, folder: place });
+  }
   return { artifacts, leftOut: [] };
 }
 
-async function alone(place: string): Promise<ArtifactPlace> {
-  return { place, name: path.basename(place), recorded: await recordOf(place) };
+async function alone(model: PlacedModel): Promise<ArtifactPlace> {
+  const { place } = model;
+  return { place, name: path.basename(place), recorded: await recordOf(model) };
 }
 
 function recordedFiles(
@@ -89,36 +98,16 @@ function recordedFiles(
 }
 
 /** The record of an artifact that was given by its own path. */
-async function recordOf(place: string): Promise<RecordedFiles | undefined> {
-  const resolved = path.resolve(place);
-  for (const folder of await recordFolders(resolved)) {
-    const manifest = await readManifest(folder);
-    const name = path.relative(folder, resolved).split(path.sep).join('/');
-    const artifact = manifest?.artifacts.find(({ files }) => holds(files, name));
-    if (artifact !== undefined) return recordedFiles(folder, artifact, manifest!.files);
-  }
-  return undefined;
-}
-
-/** Where the record of an artifact can lie: beside a file, and beside the folder of a bundle or of graphs. */
-async function recordFolders(place: string): Promise<string[]> {
-  const parent = path.dirname(place);
-  if (await isFolder(place)) return (await isBundle(place)) ? [parent] : [];
-  const isInside = path.basename(place) === 'manifest.json' || path.basename(parent) === 'onnx';
-  return isInside ? [parent, path.dirname(parent)] : [parent];
+async function recordOf({ format, place }: PlacedModel): Promise<RecordedFiles | undefined> {
+  const { folder, path: name } = await format.rootOf(place);
+  const manifest = await readManifest(folder);
+  const artifact = manifest?.artifacts.find(({ files }) => holds(files, name));
+  return artifact && recordedFiles(folder, artifact, manifest!.files);
 }
 
 /** Whether `files` belong to the artifact `name`, which is a file or a folder. */
 function holds(files: readonly string[], name: string): boolean {
   return files.some((file) => file === name || file.startsWith(`${name}/`));
-}
-
-/** Whether a path leads to a folder on this machine. */
-export async function isFolder(place: string): Promise<boolean> {
-  return stat(place).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
 }
 
 /** How files are compared with their record. */
@@ -185,9 +174,9 @@ function missing(file: string): PressError {
  * For an artifact that cannot be opened.
  * @throws PressError verification where its record shows that it is not as it was written.
  */
-export async function assertUndamaged(place: string): Promise<void> {
+export async function assertUndamaged(model: PlacedModel): Promise<void> {
   // A record that cannot be read is ignored here.
-  const recorded = await recordOf(place).catch(() => undefined);
+  const recorded = await recordOf(model).catch(() => undefined);
   if (recorded !== undefined) await checkRecorded(recorded, { by: 'hashes' });
 }
 
@@ -195,13 +184,13 @@ export async function assertUndamaged(place: string): Promise<void> {
  * The same model, whose files throw verification when they are hashed and are not as the record beside them
  * says: what is made of a damaged artifact would look whole. A record that cannot be read tells nothing.
  */
-export function heldToRecord(model: Model, place: string): Model {
+export function heldToRecord(model: Model, placed: PlacedModel): Model {
   let reading: Promise<RecordedFiles | undefined> | undefined;
   const files = model.files.map((file) => ({
     name: file.name,
     bytes: file.bytes,
     sha256: async (signal?: AbortSignal) => {
-      reading ??= recordOf(place).catch(() => undefined);
+      reading ??= recordOf(placed).catch(() => undefined);
       const entry = (await reading)?.files.find((listed) => listed.path === file.name);
       const sha256 = await file.sha256(signal);
       if (entry !== undefined)

@@ -8,18 +8,18 @@ import {
   graphFileName,
 } from '../../../formats/onnx/folder/graph-file.ts';
 import { companionFiles } from '../../../formats/onnx/folder/index.ts';
-import { graphPaths } from '../../../formats/onnx/import/locate.ts';
 import { ONNX_SCHEMES } from '../../../formats/onnx/schemes.ts';
 import { PressError, unsupported } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
 import { firstNames } from '../../core/text/name-list.ts';
+import { targetFormat } from '../formats/index.ts';
+import { locateIn } from '../formats/model-at.ts';
+import { ONNX } from '../formats/onnx.ts';
 import type { Target } from '../planning/planned-target.ts';
 import { MANIFEST_NAME, type Manifest, type ManifestArtifact } from '../record/manifest.ts';
 
 /** The file beside the graphs of a folder that lists them. */
 export const GRAPH_LIST = 'config.json';
-/** What the targets of graphs begin with. */
-const ONNX = 'onnx:';
 
 /** A graph in an ONNX folder. */
 export interface FolderGraph {
@@ -70,7 +70,7 @@ function isOfGraph(file: string): boolean {
  * version does not know.
  */
 export function recordedGraph({ target, files }: ManifestArtifact, cache: CacheShape): FolderGraph {
-  const scheme = ONNX_SCHEMES.find(({ name }) => target === `${ONNX}${name}`);
+  const scheme = ONNX_SCHEMES.find(({ name }) => target === `onnx:${name}`);
   if (scheme === undefined) {
     throw unsupported({ file: MANIFEST_NAME, field: target, what: 'this version knows no such scheme' });
   }
@@ -110,14 +110,15 @@ export async function besideEarlier(
   const kept: ManifestArtifact[] = [];
   const gone: ManifestArtifact[] = [];
   for (const artifact of previous?.artifacts ?? []) {
-    const graphs = artifact.target.startsWith(ONNX) ? artifact.files.filter(isOfGraph) : [];
+    const graphs = targetFormat(artifact.target) === 'onnx' ? artifact.files.filter(isOfGraph) : [];
     if (graphs.length === 0 || graphs.some((file) => written.has(file))) continue;
     ((await areThere(folder, graphs)) ? kept : gone).push(artifact);
   }
   for (const artifact of kept) assertSameFolder(artifact, model, first);
-  const found = (await graphPaths(folder).catch(() => [])).filter(isOfGraph);
+  const located = await locateIn(folder).catch(() => []);
+  const found = located.filter(({ format }) => format === ONNX).map((graph) => graph.path);
   const told = new Set([...written, ...kept.flatMap(({ files }) => files)]);
-  const untold = found.filter((file) => !told.has(file));
+  const untold = found.filter((file) => isOfGraph(file) && !told.has(file));
   const others = kept.map((artifact) => recordedGraph(artifact, first.graph!.cache));
   return {
     targets: others.length === 0 ? targets : withCompanions(targets, others),

@@ -9,6 +9,7 @@ import {
 import { usage } from '../../core/errors.ts';
 import { type ExportPlan, plannedBytes } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
+import { FORMATS, targetFormat } from '../formats/index.ts';
 import type { Target } from '../planning/planned-target.ts';
 import { decodeMacs } from './decode-macs.ts';
 import { DEVICES, type DeviceProfile, usableBytes } from './devices.ts';
@@ -118,22 +119,15 @@ function targetCost(target: Target, context: number, devices: readonly DevicePro
   };
 }
 
-/**
- * llama.cpp keeps the keys and values of arch plm expanded and the latent of deepseek2, in f16; graphs keep
- * what they compute with; bundles the latent in f16.
- */
+/** Graphs keep what they compute with; llama.cpp and bundles keep f16. */
 function cacheOf({
   graph,
   plan,
   options,
   model: { config },
 }: Target): Pick<TargetCost, 'cache' | 'kvBytesPerToken'> {
-  if (graph === undefined) {
-    const isLatent = plan.target.startsWith('webgpu:') || options.ggufArch === 'deepseek2';
-    const cache = isLatent ? 'latent' : 'expanded';
-    return { cache, kvBytesPerToken: kvCacheBytesPerToken(config, cache) };
-  }
-  const cache = options.cache === 'expanded' ? 'expanded' : 'latent';
+  const cache = FORMATS[targetFormat(plan.target)!].cacheOf(options);
+  if (graph === undefined) return { cache, kvBytesPerToken: kvCacheBytesPerToken(config, cache) };
   return { cache, kvBytesPerToken: kvCacheElements(config, cache) * (isHalf(graph) ? 2 : F32_BYTES) };
 }
 

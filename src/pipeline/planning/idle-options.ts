@@ -3,6 +3,7 @@ import type { ExportPlan, TensorType } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
 import { parsePassRequest, readStatistics } from '../../passes/run.ts';
 import { weighsErrors } from '../../schemes/index.ts';
+import { FORMATS, recipeOf, targetFormat } from '../formats/index.ts';
 import type { Target } from './planned-target.ts';
 import { requiredPasses } from './target.ts';
 import type { TargetOptions } from './target-options.ts';
@@ -54,8 +55,7 @@ export function idleOptions(model: Model, target: Target, options: TargetOptions
 
 /** Rules of the recipe of a GGUF; other formats have none. */
 function rulesOf({ target }: ExportPlan): readonly Rule[] | undefined {
-  const [, recipe] = /^gguf:(.+)$/.exec(target) ?? [];
-  return recipe === undefined ? undefined : recipeNamed(recipe).rules;
+  return targetFormat(target) === 'gguf' ? recipeNamed(recipeOf(target)).rules : undefined;
 }
 
 /**
@@ -73,9 +73,10 @@ function weighs({ files }: ExportPlan): boolean {
   );
 }
 
-/** Bundles tell how often neurons fire. */
 function readsStatistics({ passes, plan }: Target, { allocation }: TargetOptions): boolean {
   return (
-    readStatistics(passes) || plan.target.startsWith('webgpu:') || (allocation?.ffnWidths ?? []).length > 0
+    readStatistics(passes) ||
+    FORMATS[targetFormat(plan.target)!].holdsFiring ||
+    (allocation?.ffnWidths ?? []).length > 0
   );
 }

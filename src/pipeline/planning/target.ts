@@ -1,13 +1,3 @@
-import { ggufPasses } from '../../../formats/gguf/architecture.ts';
-import { planGguf } from '../../../formats/gguf/export.ts';
-import { RECIPES, recipeNamed } from '../../../formats/gguf/recipes.ts';
-import { onnxPasses } from '../../../formats/onnx/architecture.ts';
-import { planOnnx } from '../../../formats/onnx/export.ts';
-import { ONNX_SCHEMES, onnxSchemeNamed } from '../../../formats/onnx/schemes.ts';
-import { readAssets } from '../../../formats/webgpu/assets.ts';
-import { planBundle } from '../../../formats/webgpu/export.ts';
-import { bundlePasses } from '../../../formats/webgpu/geometry.ts';
-import { WEBGPU_SCHEMES, webgpuSchemeNamed } from '../../../formats/webgpu/schemes.ts';
 import { type PressError, usage } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
 import { nearest } from '../../core/text/unknown-name.ts';
@@ -18,85 +8,13 @@ import { draftBySize } from '../allocation/draft.ts';
 import type { AllocationRequest } from '../allocation/request.ts';
 import { type AllocatedModel, WidthAllocator } from '../allocation/width-allocator.ts';
 import { withCompanions } from '../artifacts/graph-folder.ts';
+import type { Format } from '../formats/format.ts';
+import { FORMATS, type FormatName, goesBy, recipeOf, targetFormat } from '../formats/index.ts';
 import type { ManifestOptions } from '../record/manifest-options.ts';
-import { type OptionName, recordOptions } from '../record/recorded-options.ts';
+import { recordOptions } from '../record/recorded-options.ts';
 import { assertSameGeometry } from '../sameness/same-geometry.ts';
-import { selfTest } from '../sameness/self-test.ts';
-import { VERSION } from '../version.ts';
 import type { Target } from './planned-target.ts';
 import type { TargetOptions } from './target-options.ts';
-
-/** What a format does with a recipe or scheme. */
-interface Format {
-  /** Passes that it needs and that the model still lacks. */
-  readonly passes: (model: Model, options: TargetOptions) => string[];
-  readonly plan: (
-    model: Model,
-    recipe: string,
-    options: TargetOptions,
-    passes: readonly string[],
-  ) => Pick<Target, 'plan' | 'graph'> | Promise<Pick<Target, 'plan'>>;
-  /**
-   * What it calls that which follows the colon of a target, and the right spelling of one. Throws `usage` for
-   * an unknown one.
-   */
-  readonly kind: 'recipe' | 'scheme';
-  readonly named: (recipe: string) => string;
-  /** Every spelling of one, in lower case. */
-  readonly names: readonly string[];
-  /** Options that its bytes depend on. */
-  readonly options: readonly OptionName[];
-  /** Other options that not every format goes by. Left out: none. */
-  readonly unrecorded?: readonly UnrecordedOption[];
-}
-
-/** `strict` only refuses, and of `allocation` the schemes are recorded that it has chosen. */
-type UnrecordedOption = 'strict' | 'allocation';
-
-const FORMATS: Readonly<Record<string, Format>> = {
-  gguf: {
-    passes: (model, { arch }) => ggufPasses(model, arch),
-    plan: (model, recipe, options) => ({
-      plan: planGguf(model, {
-        recipe,
-        version: VERSION,
-        ...options,
-        ...(model.importances && { imatrix: model.importances }),
-      }),
-    }),
-    kind: 'recipe',
-    named: (recipe) => recipeNamed(recipe).name,
-    names: RECIPES.flatMap(({ name, alias }) => (alias === undefined ? [name] : [name, alias])),
-    options: ['quality', 'ggufArch', 'tokenEmbedding', 'tensorTypes', 'pure', 'kvBRule', 'shardSize'],
-    unrecorded: ['strict', 'allocation'],
-  },
-  onnx: {
-    passes: (model, { cache = 'latent' }) => onnxPasses(model, cache),
-    plan: (model, scheme, options) => planOnnx(model, { scheme, version: VERSION, ...options }),
-    kind: 'scheme',
-    named: (scheme) => onnxSchemeNamed(scheme).name,
-    names: ONNX_SCHEMES.map(({ name }) => name),
-    options: ['cache', 'quality', 'shardSize'],
-  },
-  webgpu: {
-    passes: bundlePasses,
-    plan: async (model, scheme, options, passes) => {
-      const assets = await readAssets();
-      return { plan: planBundle(model, { scheme, version: VERSION, ...options, passes, assets, selfTest }) };
-    },
-    kind: 'scheme',
-    named: (scheme) => webgpuSchemeNamed(scheme).name,
-    names: WEBGPU_SCHEMES.map(({ name }) => name),
-    options: ['tokenEmbedding', 'tensorTypes', 'quality', 'shardSize'],
-  },
-};
-
-/** The formats that go by an option. */
-export function formatsWith(option: OptionName | UnrecordedOption): string[] {
-  return Object.entries(FORMATS).flatMap(([name, { options, unrecorded = [] }]) =>
-    [...options, ...unrecorded].includes(option) ? [name] : [],
-  );
-}
 
 /** Passes that a target asks for by itself. */
 export function requiredPasses(model: Model, target: string, options: TargetOptions): string[] {
@@ -114,7 +32,7 @@ export async function planTarget(model: Model, target: string, options: TargetOp
 
 /** A target with the schemes that are known before any are chosen by size; the others are the smallest. */
 async function draftTarget(model: Model, target: string, options: TargetOptions): Promise<Target> {
-  const { format, name, recipe } = parseTarget(target);
+  const { format, recipe } = parseTarget(target);
   const { passes: wanted = [], withoutPasses = [], signal } = options;
   const required = requiredPasses(model, target, options)
     .filter((pass) => !withoutPasses.includes(pass) && !wanted.some((other) => other.name === pass))
@@ -126,7 +44,7 @@ async function draftTarget(model: Model, target: string, options: TargetOptions)
   const prepared = await runPasses({ ...model, ...known }, passes, signal && { signal });
   const printed = passes.map(printPassRequest);
   const planned =
-    name === 'gguf' && options.allocation !== undefined
+    options.allocation !== undefined && goesBy(format, 'allocation')
       ? { plan: await draftBySize(prepared, { recipe, options }, options.allocation) }
       : await format.plan(prepared, recipe, options, printed);
   return {
@@ -139,8 +57,8 @@ async function draftTarget(model: Model, target: string, options: TargetOptions)
 
 /** The target with the schemes that its draft has room for, where they are to be chosen. */
 async function chooseBySize(target: string, draft: Target, options: TargetOptions): Promise<Target> {
-  const { format, name, recipe } = parseTarget(target);
-  if (name !== 'gguf' || options.allocation === undefined) return draft;
+  const { format, recipe } = parseTarget(target);
+  if (options.allocation === undefined || !goesBy(format, 'allocation')) return draft;
   const { model, passes, allocation } = await allocate(draft.model, recipe, options, options.allocation);
   const chosen = withAllocation(options, allocation);
   return {
@@ -163,13 +81,13 @@ function recordedOptions(target: string, options: TargetOptions): ManifestOption
 
 function parseTarget(target: string): {
   readonly format: Format;
-  readonly name: string;
+  readonly name: FormatName;
   readonly recipe: string;
 } {
-  const [, name = '', recipe = ''] = /^([^:]+):(.+)$/.exec(target) ?? [];
-  const format = Object.hasOwn(FORMATS, name) ? FORMATS[name] : undefined;
-  if (format === undefined) throw unknownTarget(target);
-  return { format, name, recipe };
+  const name = targetFormat(target);
+  const recipe = recipeOf(target);
+  if (name === undefined || recipe === '') throw unknownTarget(target);
+  return { format: FORMATS[name], name, recipe };
 }
 
 /** With what was meant, where a format was left out or misspelled. */
@@ -231,9 +149,9 @@ export async function planTargets(
   options: TargetOptions = {},
   review: (drafts: readonly Target[]) => void | Promise<void> = () => {},
 ): Promise<Target[]> {
-  const ggufs = targets.filter((target) => parseTarget(target).name === 'gguf');
-  if (options.allocation !== undefined && ggufs.length > 1) {
-    throw usage(`schemes are chosen by size for one GGUF, and ${ggufs.join(' and ')} would be the same`);
+  const sized = targets.filter((target) => goesBy(parseTarget(target).format, 'allocation'));
+  if (options.allocation !== undefined && sized.length > 1) {
+    throw usage(`schemes are chosen by size for one GGUF, and ${sized.join(' and ')} would be the same`);
   }
   const drafts: Target[] = [];
   for (const target of targets) drafts.push(await draftTarget(model, target, options));

@@ -1,14 +1,15 @@
 import { type Fault, PressError } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
 import type { TokenizerSpec } from '../../core/tokenizer/tokenizer-spec.ts';
+import { formatOf } from '../formats/index.ts';
 
 /**
- * Throws `verification` where an artifact would read or end text otherwise than its source. A GGUF may lack
- * the normalizer, and what it does to added tokens: llama.cpp has no key for them.
+ * Throws `verification` where an artifact would read or end text otherwise than its source. Where a format
+ * cannot hold a normalizer, it may be missing, and what it does to added tokens.
  */
 export function assertSameTokenizer(source: Tokenized, artifact: Tokenized): void {
   const lacksNormalizer = ({ format, tokenizer }: Tokenized) =>
-    format === 'gguf' && tokenizer.normalizer === 'none';
+    !formatOf({ format }).holdsNormalizer && tokenizer.normalizer === 'none';
   const compared = [source, artifact].some(lacksNormalizer) ? COMPARED : { ...COMPARED, ...NORMALIZED };
   for (const [field, valuesOf] of Object.entries(compared)) {
     const [expected, got] = [valuesOf(source.tokenizer), valuesOf(artifact.tokenizer)];

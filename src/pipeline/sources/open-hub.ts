@@ -1,20 +1,14 @@
-import path, { posix } from 'node:path';
-import { readGgufModel } from '../../../formats/gguf/import.ts';
-import { readHfFolder } from '../../../formats/hf/import.ts';
-import { graphPlace } from '../../../formats/onnx/import/locate.ts';
-import { readOnnxModel } from '../../../formats/onnx/import/open.ts';
-import { MANIFEST_FILE } from '../../../formats/webgpu/file-names.ts';
-import { readBundleModel } from '../../../formats/webgpu/import/open.ts';
+import path from 'node:path';
 import type { Model } from '../../core/model.ts';
 import { openTree, takeSnapshot } from '../../hub/cache/snapshot.ts';
 import type { HubSource } from '../../hub/hub-source.ts';
 import { remoteFolder } from '../../hub/remote-folder.ts';
 import type { HubRun } from '../../hub/run.ts';
-import type { HubFile, HubTree } from '../../hub/tree.ts';
-import type { SourceFolder } from '../../io/source-folder.ts';
+import type { HubTree } from '../../hub/tree.ts';
+import type { LocatedModel } from '../formats/locate.ts';
 import { filesToFetch, modelOnHub } from './hub-model.ts';
 import { hubSourceOf, neitherHereNorThere } from './missing-source.ts';
-import { type NeededFiles, severalModels } from './needed-files.ts';
+import { severalModels } from './needed-files.ts';
 
 /** A source on the Hub, and the commit that it means. */
 export interface FoundOnHub {
@@ -49,17 +43,22 @@ export async function fetchFromHub({ run, source, tree }: FoundOnHub): Promise<s
 
 /**
  * Makes sure that a source on the Hub means one model.
- * @throws PressError `usage` where it means several graphs; and as `modelOnHub` does.
+ * @throws PressError `usage` where it means several models; and as `modelOnHub` does.
  */
 export function assertOneModel({ source, tree }: FoundOnHub): void {
   oneModel(tree, source);
 }
 
-function oneModel(tree: HubTree, source: HubSource): NeededFiles<HubFile> {
-  const model = modelOnHub(tree, source);
-  const { graphs = [] } = model;
-  if (graphs.length > 1) throw severalModels(tree.repository, graphs);
-  return model;
+function oneModel(tree: HubTree, source: HubSource): LocatedModel {
+  const { models } = modelOnHub(tree, source);
+  const [model, ...others] = models;
+  if (others.length > 0) {
+    throw severalModels(
+      tree.repository,
+      models.map((other) => other.path),
+    );
+  }
+  return model!;
 }
 
 /**
@@ -68,32 +67,8 @@ function oneModel(tree: HubTree, source: HubSource): NeededFiles<HubFile> {
  */
 export async function openOnHub({ run, source, tree }: FoundOnHub): Promise<Model | undefined> {
   if (run.settings.offline) return undefined;
-  const model = await openNeeded(oneModel(tree, source), tree, (folder) => remoteFolder(run, tree, folder));
+  const { format, path: place } = oneModel(tree, source);
   const { repository, revision } = tree;
+  const model = await format.read({ folderAt: (folder) => remoteFolder(run, tree, folder), revision }, place);
   return { ...model, origin: { repository, revision } };
-}
-
-async function openNeeded(
-  { path: place = '', format, graphs = [] }: NeededFiles<HubFile>,
-  { revision }: HubTree,
-  folderAt: (path: string) => SourceFolder,
-): Promise<Model> {
-  switch (format) {
-    case 'checkpoint':
-      return readHfFolder(folderAt(place));
-    case 'gguf': {
-      const { dir, base } = posix.parse(place);
-      const folder = folderAt(dir);
-      return readGgufModel(base, (name) => folder.open(name));
-    }
-    case 'onnx': {
-      const { root, graph } = graphPlace(graphs[0]!, posix);
-      return readOnnxModel(folderAt(root), graph);
-    }
-    case 'bundle': {
-      const folder = posix.basename(place) === MANIFEST_FILE ? posix.parse(place).dir : place;
-      // The folder of a commit in the cache has its name.
-      return readBundleModel(folderAt(folder), posix.basename(folder) || revision);
-    }
-  }
 }

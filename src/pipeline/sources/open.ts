@@ -1,23 +1,14 @@
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import path from 'node:path';
-import { openGguf } from '../../../formats/gguf/import.ts';
-import { hasHfWeights, isHfFolder, readHfFolder } from '../../../formats/hf/import.ts';
-import { openOnnx } from '../../../formats/onnx/import/open.ts';
-import { adapterAsSource } from '../../../formats/peft/adapter.ts';
-import { isBundle } from '../../../formats/webgpu/import/locate.ts';
-import { openBundle } from '../../../formats/webgpu/import/open.ts';
-import { type Failure, invalidInput, localIo, PressError, usage } from '../../core/errors.ts';
+import { type Failure, localIo, PressError, usage } from '../../core/errors.ts';
 import type { Progress } from '../../core/jobs/progress.ts';
-import { ADAPTER_CONFIG } from '../../core/lora.ts';
 import { closeModel, type Model } from '../../core/model.ts';
 import { orFromCache } from '../../hub/cache/or-from-cache.ts';
 import type { HubRun } from '../../hub/run.ts';
 import { hubSettings } from '../../hub/settings.ts';
-import { assertInside, SourceFolder } from '../../io/source-folder.ts';
 import { mergeLora } from '../../passes/merge-lora.ts';
 import { assertUndamaged, heldToRecord } from '../artifacts/artifact-places.ts';
-import { artifactsIn } from '../artifacts/folder-artifacts.ts';
+import { modelAt } from '../formats/model-at.ts';
 import { isAddress } from './missing-source.ts';
 import { openAdapterAt } from './open-adapter.ts';
 import { assertOneModel, fetchFromHub, findOnHub, openOnHub } from './open-hub.ts';
@@ -53,12 +44,12 @@ export async function openSource(spec: string, access: SourceAccess = {}): Promi
 }
 
 /** A model and where it is on this machine; nowhere if it is read from the Hub. */
-interface PlacedModel {
+interface OpenedModel {
   readonly model: Model;
   readonly place?: string;
 }
 
-async function openPlaced(spec: string, access: SourceAccess): Promise<PlacedModel> {
+async function openPlaced(spec: string, access: SourceAccess): Promise<OpenedModel> {
   if (await isHere(spec)) return openLocal(spec);
   return orFromCache(hubRun(access), async (run) => {
     const found = await findOnHub(spec, run);
@@ -93,10 +84,10 @@ function hubRun({ env, progress, signal }: SourceAccess): HubRun {
 /**
  * Opens what is at a path. If it differs from its record, that is the error, whatever else is wrong with it.
  */
-async function openLocal(place: string): Promise<Required<PlacedModel>> {
-  const found = await onlyModel(place);
+async function openLocal(place: string): Promise<Required<OpenedModel>> {
+  const found = await modelAt(place);
   try {
-    return { model: heldToRecord(await openAt(found), found), place: found };
+    return { model: heldToRecord(await found.format.open(found.place), found), place: found.place };
   } catch (error) {
     if (error instanceof PressError && DAMAGE.includes(error.failure)) await assertUndamaged(found);
     throw error;
@@ -105,38 +96,6 @@ async function openLocal(place: string): Promise<Required<PlacedModel>> {
 
 /** Failures that damage to a file may cause. */
 const DAMAGE: readonly Failure[] = ['invalid-input', 'unsupported'];
-
-async function openAt(place: string): Promise<Model> {
-  if (!(await stat(place)).isDirectory())
-    return (await isBundle(place)) ? openBundle(place) : openFile(place);
-  const folder = await SourceFolder.open(path.resolve(place));
-  return !hasHfWeights(folder) && (await isBundle(place)) ? openBundle(place) : readHfFolder(folder);
-}
-
-/**
- * The path of the one model in a folder: of a checkpoint the folder itself, whatever lies beside the weights.
- */
-async function onlyModel(spec: string): Promise<string> {
-  if (!(await stat(spec)).isDirectory()) return spec;
-  const folder = await SourceFolder.open(path.resolve(spec));
-  if (hasHfWeights(folder)) return spec;
-  if (folder.has(ADAPTER_CONFIG)) throw adapterAsSource(folder.name, spec);
-  const found = await artifactsIn(spec);
-  if (found.length > 1) {
-    const names = found.map((name) => path.join(spec, name === '' ? 'manifest.json' : name));
-    throw usage(`${spec} holds ${names.length} models, name one of them: ${names.join(', ')}`);
-  }
-  const [only] = found;
-  if (only === '') return spec;
-  if (only !== undefined) {
-    await assertInside(spec, only);
-    return path.join(spec, only);
-  }
-  // Repositories of GGUF files often keep the config.json of what they were made of.
-  if (isHfFolder(folder)) return spec;
-  const expected = 'config.json and safetensors files, a .gguf file, an ONNX graph or a bundle';
-  throw invalidInput({ file: spec, what: 'no model in this folder', expected });
-}
 
 /** Opens a source for as long as `use` takes, which also hears its path on this machine, if it is there. */
 export async function withSource<T>(
@@ -180,11 +139,4 @@ async function statOf(spec: string): Promise<Stats | undefined> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw localIo(spec, error);
   }
-}
-
-function openFile(file: string): Promise<Model> {
-  if (/\.(safetensors|json|bin)$/i.test(file)) {
-    throw usage(`${path.basename(file)} is a part of a checkpoint`, 'the folder that holds it');
-  }
-  return /\.onnx$/i.test(file) ? openOnnx(file) : openGguf(file);
 }

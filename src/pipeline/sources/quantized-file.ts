@@ -1,9 +1,7 @@
+import { isCompanionName } from '../../../formats/gguf/companion-name.ts';
 import { siblingShardNames } from '../../../formats/gguf/container/shards.ts';
 import { usage } from '../../core/errors.ts';
 import { firstNames } from '../../core/text/name-list.ts';
-
-/** GGUF files beside a model that are not models: importance matrices, image projectors and drafts. */
-const COMPANION = /(^|[-_.])(imatrix|mmproj|mtp)([-_.]|$)/i;
 
 /**
  * The path of the GGUF that `org/name:quantization` means, as llama.cpp and Ollama find it: the one whose
@@ -37,7 +35,7 @@ export function quantizedFile(
 function isModel(path: string): boolean {
   const name = path.slice(path.lastIndexOf('/') + 1);
   const isFirst = (siblingShardNames(name)?.[0] ?? name) === name;
-  return /^[^.].*\.gguf$/i.test(name) && isFirst && !COMPANION.test(name);
+  return /^[^.].*\.gguf$/i.test(name) && isFirst && !isCompanionName(name);
 }
 
 /** A path without ending and number of the shard, in small letters, with full stops around its words. */

@@ -15,13 +15,13 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import { decodeModel } from '../../../formats/onnx/decode.ts';
 import { encodeModel } from '../../../formats/onnx/encode.ts';
-import { locateOnnx } from '../../../formats/onnx/import/locate.ts';
 import { METADATA } from '../../../formats/onnx/metadata.ts';
 import { bundleFolder } from '../../../formats/webgpu/import/locate.ts';
 import type { Failure } from '../../../src/core/errors.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import type { ExternalData, Initializer, OnnxModel } from '../../../src/onnx/graph.ts';
 import { convert } from '../../../src/pipeline/convert.ts';
+import { locateIn } from '../../../src/pipeline/formats/model-at.ts';
 import { planTargets } from '../../../src/pipeline/planning/target.ts';
 import { openSource } from '../../../src/pipeline/sources/open.ts';
 import { SMALL_PLM } from '../../support/builders/hollow-model.ts';
@@ -127,7 +127,7 @@ describe('an ONNX artifact read back', () => {
   it('that is not there is a fault of this machine', async (t) => {
     const missing = path.join(temporaryFolder(t), 'missing');
     const expected = pressFailure('local-io', /missing: no such file or folder \(ENOENT\)$/);
-    await assert.rejects(locateOnnx(missing), expected);
+    await assert.rejects(locateIn(missing), expected);
     await assert.rejects(bundleFolder(missing), expected);
   });
 
@@ -135,7 +135,7 @@ describe('an ONNX artifact read back', () => {
     const closed = temporaryFolder(t);
     chmodSync(closed, 0o311);
     await assert.rejects(
-      asUnprivileged(() => locateOnnx(closed)),
+      asUnprivileged(() => locateIn(closed)),
       pressFailure('local-io', /: permission denied \(EACCES\)$/),
     );
   });

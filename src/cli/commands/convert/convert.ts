@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { KV_B_RULES } from '../../../../formats/gguf/scheme-choice.ts';
 import { QUALITIES } from '../../../passes/rounding/calibrated-rounding.ts';
-import { formatsWith } from '../../../pipeline/planning/target.ts';
+import { formatsWith } from '../../../pipeline/formats/index.ts';
 import { outcomeOf, withoutPositions } from '../../../pipeline/verify.ts';
 import { type PressOutcome, press } from '../../../press/press.ts';
 import type { PressRequest } from '../../../press/request.ts';

@@ -4,6 +4,7 @@ import { PressError } from '../../../core/errors.ts';
 import type { Model } from '../../../core/model.ts';
 import { formatCount, formatCounted, visible } from '../../../core/text/format.ts';
 import { type ArtifactPlace, artifactsAt } from '../../../pipeline/artifacts/artifact-places.ts';
+import { formatOf } from '../../../pipeline/formats/index.ts';
 import { localPlace, withSource } from '../../../pipeline/sources/open.ts';
 import { withStatistics } from '../../../pipeline/sources/open-statistics.ts';
 import {
@@ -139,11 +140,15 @@ function filesOf({ place, recorded }: ArtifactPlace): string[] {
   return recorded.files.map((file) => path.join(recorded.folder, ...file.path.split('/')));
 }
 
-/** Names of artifacts without a recorded hash. Bundles have a manifest of their own. */
+/** Names of artifacts whose files have no hash to check. */
 function unhashed(artifacts: readonly ArtifactPlace[], judged: readonly JudgedArtifact[]): string[] {
   return artifacts
-    .filter(({ recorded }, index) => recorded === undefined && judged[index]!.format !== 'webgpu')
+    .filter(({ recorded }, index) => recorded === undefined && !holdsHashes(judged[index]!.format))
     .map(({ name }) => name);
+}
+
+function holdsHashes(format: Model['format'] | undefined): boolean {
+  return format !== undefined && formatOf({ format }).holdsHashes;
 }
 
 async function tell(session: Session, verification: Verification): Promise<void> {

@@ -1,6 +1,6 @@
 import { GGUF_ARCHITECTURES } from '../../../../formats/gguf/architecture.ts';
 import { CACHE_FORMS } from '../../../core/config.ts';
-import { formatsWith } from '../../../pipeline/planning/target.ts';
+import { formatsWith } from '../../../pipeline/formats/index.ts';
 import { ScopedOption } from '../../scoped-option.ts';
 
 /** `--gguf-arch`, by which GGUF targets differ in bytes and in the cache that runs them. */

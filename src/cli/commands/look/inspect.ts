@@ -8,12 +8,8 @@ import {
   formatParameters,
   visible,
 } from '../../../core/text/format.ts';
-import {
-  type ArtifactPlace,
-  artifactsAt,
-  checkPlace,
-  isFolder,
-} from '../../../pipeline/artifacts/artifact-places.ts';
+import { type ArtifactPlace, artifactsAt, checkPlace } from '../../../pipeline/artifacts/artifact-places.ts';
+import { isFolder } from '../../../pipeline/formats/model-at.ts';
 import { type Inspection, inspect } from '../../../pipeline/inspect.ts';
 import { withSource } from '../../../pipeline/sources/open.ts';
 import { describeFailure } from '../../failure.ts';
