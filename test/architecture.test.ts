@@ -122,7 +122,6 @@ test('packages are imported only in their modules', () => {
     'onnxruntime-node': 'src/pipeline',
     ora: 'src/cli',
     re2js: 'src/core',
-    safetensors: 'formats/safetensors',
     webgpu: 'src/pipeline',
   };
   const wrong: string[] = [];

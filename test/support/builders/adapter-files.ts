@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { planSafetensors } from '../../../formats/safetensors/writer.ts';
+import { planSafetensors } from '../../../fixtures/safetensors-writer.ts';
 import { codecOf } from '../../../src/schemes/index.ts';
 import { floats, gaussian } from './samples.ts';
 

@@ -1,5 +1,5 @@
+import { planSafetensors, type SafetensorsPlan } from '../../../fixtures/safetensors-writer.ts';
 import type { TensorEntry } from '../../../formats/safetensors/header.ts';
-import { planSafetensors, type SafetensorsPlan } from '../../../formats/safetensors/writer.ts';
 import { uniform } from './samples.ts';
 
 /**
