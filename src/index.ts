@@ -49,3 +49,10 @@ export {
 } from './pipeline/verify.ts';
 export { type PressOutcome, press } from './press/press.ts';
 export type { PressRequest } from './press/request.ts';
+export { type SweepRequest, sweepSizes } from './press/sweep-sizes.ts';
+export {
+  type VerifiedArtifact,
+  type VerifyOutcome,
+  type VerifyRequest,
+  verifyArtifacts,
+} from './press/verify-artifacts.ts';

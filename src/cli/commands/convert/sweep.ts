@@ -1,22 +1,10 @@
-import path from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { usage } from '../../../core/errors.ts';
-import type { Model } from '../../../core/model.ts';
-import type { Statistics } from '../../../core/statistics.ts';
-import { formatCount, formatCounted } from '../../../core/text/format.ts';
 import { QUALITIES, type Quality } from '../../../passes/rounding/calibrated-rounding.ts';
-import { lineage } from '../../../pipeline/artifacts/lineage.ts';
-import { withSource } from '../../../pipeline/sources/open.ts';
-import { withStatistics } from '../../../pipeline/sources/open-statistics.ts';
-import { readImatrix } from '../../../pipeline/sources/read-imatrix.ts';
-import { type SweepPoint, type SweepSize, sweep } from '../../../pipeline/sweep.ts';
-import { SweepFile } from '../../../pipeline/sweep-file.ts';
-import { readNamedTexts, textsOf } from '../../../press/named-text.ts';
-import { openReports } from '../../../press/report-files.ts';
-import { sweepSection } from '../../../report/sweep-section.ts';
+import type { SweepSize } from '../../../pipeline/sweep.ts';
+import { sweepSizes } from '../../../press/sweep-sizes.ts';
 import { collect, collectInteger, parseInteger, parseSize, parseTarget } from '../../arguments.ts';
 import { ScopedOption } from '../../scoped-option.ts';
-import type { OpenSession, Session } from '../../session.ts';
+import type { OpenSession } from '../../session.ts';
 import { sweepTable } from '../../ui/sweep.ts';
 import { reportOption } from '../flags/report-flags.ts';
 import { threadsOption } from '../flags/runtime-flags.ts';
@@ -80,21 +68,24 @@ export function sweepCommand(open: OpenSession): Command {
     .optionsGroup('Run:')
     .addOption(threadsOption())
     .addHelpText('after', HELP)
-    .action((source: string, flags: SweepFlags) => {
+    .action(async (source: string, flags: SweepFlags) => {
       const session = open();
-      if (flags.quality === 'best' && flags.statistics === undefined) {
-        throw usage(
-          '--quality best goes by --statistics',
-          '`plmpress calibrate --second-moments …`, or --quality fast',
-        );
-      }
-      return withStatistics(flags.statistics, (statistics) =>
-        withSource(
+      const { to: target, ffnWidth, text, evalText, tokens, report, ...same } = flags;
+      const points = await sweepSizes(
+        {
+          ...same,
           source,
-          (model, place) => run(session, { place, model, statistics }, flags),
-          session.access,
-        ),
+          target,
+          ffnWidths: ffnWidth,
+          texts: text,
+          evalTexts: evalText,
+          maxTokens: tokens,
+          reports: report,
+        },
+        session.access,
       );
+      if (session.json) await session.writeJson({ target, points });
+      else if (!session.quiet) await session.writeLines(sweepTable(points, session.theme));
     });
 }
 
@@ -107,95 +98,4 @@ function parseSizes(text: string): SweepSize[] {
       throw new InvalidArgumentError('Expected a share above 0% and up to 10000%.');
     return { share };
   });
-}
-
-interface Input {
-  /** Path of the source, if it is on this machine. */
-  readonly place: string | undefined;
-  readonly model: Model;
-  readonly statistics: Statistics | undefined;
-}
-
-async function run(session: Session, { place, model, statistics }: Input, flags: SweepFlags): Promise<void> {
-  const { to: target, sizes, quality, threads, ffnWidth: ffnWidths = [], tokens } = flags;
-  const { text = [], evalText = [] } = flags;
-  const writeReports = await openReports(
-    {
-      models: [[model, place]],
-      files: [...text, ...evalText, flags.statistics, flags.imatrix, flags.output],
-    },
-    flags.report,
-    flags.force,
-  );
-  const read = (files?: string[]) => files && readNamedTexts(files);
-  const [texts, evalTexts, imatrix] = await Promise.all([
-    read(flags.text),
-    read(flags.evalText),
-    flags.imatrix === undefined ? undefined : readImatrix(flags.imatrix),
-  ]);
-  const inputs = JSON.stringify([
-    ...[target, quality, ffnWidths, tokens, texts && textsOf(texts), evalTexts && textsOf(evalTexts)],
-    ...[statistics?.sha256, imatrix?.sha256],
-  ]);
-  const kept =
-    flags.output === undefined
-      ? undefined
-      : await SweepFile.open(flags.output, model, inputs, {
-          force: flags.force ?? false,
-          signal: session.signal,
-        });
-  const points: SweepPoint[] = [];
-  const found = sweep(model, {
-    target,
-    sizes,
-    threads,
-    ffnWidths,
-    signal: session.signal,
-    progress: session.progress,
-    options: { quality, ...(statistics && { statistics }), ...(imatrix && { imatrix }) },
-    ...(texts && { texts: textsOf(texts) }),
-    ...(evalTexts && { evalTexts: textsOf(evalTexts) }),
-    ...(tokens !== undefined && { maxTokens: tokens, evalTokens: tokens }),
-    ...(kept && { known: (bytes) => kept.find(bytes) }),
-  });
-  try {
-    for await (const point of found) {
-      points.push(point);
-      await kept?.add(point);
-    }
-  } catch (error) {
-    if (session.signal.aborted && kept !== undefined && points.length > 0) {
-      const done = formatCounted(points.length, 'size');
-      session.note(
-        `${done} of ${formatCount(sizes.length)} stay in ${flags.output}: the same command goes on with the rest`,
-      );
-    }
-    throw error;
-  }
-  if (flags.report !== undefined) {
-    const section = sweepSection(
-      target,
-      points,
-      await lineage(model, undefined, undefined, [...(texts ?? []), ...(evalTexts ?? [])]),
-      [
-        ['quality', quality],
-        ...sources('statistics', statistics),
-        ...sources('importances', imatrix),
-        ...(evalText.length > 0
-          ? [['judged by', evalText.map((file) => path.basename(file)).join(', ')] as const]
-          : []),
-      ],
-    );
-    await writeReports(`${model.name}: sweep`, [section]);
-  }
-  if (session.json) await session.writeJson({ target, points });
-  else if (!session.quiet) await session.writeLines(sweepTable(points, session.theme));
-}
-
-/** A file that rounding went by, by content. */
-function sources(
-  name: string,
-  file: { readonly name: string; readonly sha256: string } | undefined,
-): (readonly [string, string])[] {
-  return file === undefined ? [] : [[name, `${file.name}, SHA-256 ${file.sha256}`]];
 }

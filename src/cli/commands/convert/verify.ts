@@ -1,21 +1,17 @@
-import path from 'node:path';
 import { Command, Option } from 'commander';
 import { PressError } from '../../../core/errors.ts';
-import type { Model } from '../../../core/model.ts';
 import { formatCount, formatCounted, visible } from '../../../core/text/format.ts';
-import { type ArtifactPlace, artifactsAt } from '../../../pipeline/artifacts/artifact-places.ts';
-import { formatOf } from '../../../pipeline/formats/index.ts';
-import { localPlace, withSource } from '../../../pipeline/sources/open.ts';
-import { withStatistics } from '../../../pipeline/sources/open-statistics.ts';
 import {
   DEFAULT_VERIFY_TOKENS,
   outcomeOf,
   type Verification,
   withoutPositions,
 } from '../../../pipeline/verify.ts';
-import { readNamedTexts } from '../../../press/named-text.ts';
-import { openReports, type ReportInputs } from '../../../press/report-files.ts';
-import { reportTitle } from '../../../press/report-section.ts';
+import {
+  type VerifiedArtifact,
+  type VerifyOutcome,
+  verifyArtifacts,
+} from '../../../press/verify-artifacts.ts';
 import { collect, parseInteger, parseNumber } from '../../arguments.ts';
 import { describeFailure } from '../../failure.ts';
 import { ScopedOption } from '../../scoped-option.ts';
@@ -31,7 +27,6 @@ import {
 import { reportOption } from '../flags/report-flags.ts';
 import { attentionOption, threadsOption } from '../flags/runtime-flags.ts';
 import type { VerifyFlags } from '../flags/verify-flags.ts';
-import { type JudgedArtifact, judgeArtifacts } from './judge-artifacts.ts';
 
 const HELP = `
 If plmpress.json lies beside the artifact, the files must have the hashes that it records; those of a bundle must
@@ -92,63 +87,30 @@ export function verifyCommand(open: OpenSession): Command {
     .addOption(reportOption())
     .addOption(new ScopedOption('--force', 'replace reports that are there').needs('--report'))
     .addHelpText('after', HELP)
-    .action(async (artifactSpec: string, flags: VerifyFlags) => {
+    .action(async (artifact: string, flags: VerifyFlags) => {
       const session = open();
-      const { against, adapter, text } = flags;
-      const texts = text && (await readNamedTexts(text));
-      const places = await artifactsAt(await localPlace(artifactSpec, session.access));
-      const judging = (source: Model, sourcePlace: string | undefined) =>
-        withStatistics(flags.statistics, async (statistics) => {
-          const read: ReportInputs = {
-            models: [[source, sourcePlace]],
-            files: [...(text ?? []), flags.statistics, ...places.artifacts.flatMap(filesOf)],
-          };
-          const writeReports = await openReports(read, flags.report, flags.force);
-          const judged = await judgeArtifacts(session, places.artifacts, {
-            source,
-            statistics,
-            flags,
-            reports: flags.report !== undefined,
-            ...(texts && { texts }),
-          });
-          if (flags.report !== undefined) {
-            await writeReports(
-              reportTitle(source),
-              judged.map(({ section }) => section!),
-            );
-          }
-          return judged;
-        });
-      const judged = await withSource(against, judging, {
-        ...session.access,
-        ...(adapter && { adapters: adapter }),
-      });
-      for (const name of unhashed(places.artifacts, judged)) {
-        session.note(`no plmpress.json names ${visible(name)}: it was compared, but has no hash to check`);
-      }
-      for (const name of places.leftOut) {
-        session.note(`${visible(name)} was left out: plmpress.json does not name it; verify it by its path`);
-      }
-      if (judged.length === 1) await tell(session, judged[0]!.verification!);
-      else await tellAll(session, judged, places.leftOut);
+      const { against, statistics, adapter, text, tokens, maxKld, attention, threads, report, force } = flags;
+      const outcome = await verifyArtifacts(
+        {
+          artifact,
+          against,
+          statistics,
+          maxKld,
+          attention,
+          threads,
+          force,
+          adapters: adapter,
+          texts: text,
+          maxTokens: tokens,
+          engine: flags.device === 'webgpu' ? 'webgpu' : flags.engine,
+          reports: report,
+        },
+        session.access,
+      );
+      const [first, ...others] = outcome.artifacts;
+      if (others.length === 0) await tell(session, first!.verification!);
+      else await tellAll(session, outcome);
     });
-}
-
-/** Paths of the files of an artifact, as far as they are known before it is opened. */
-function filesOf({ place, recorded }: ArtifactPlace): string[] {
-  if (recorded === undefined) return [place];
-  return recorded.files.map((file) => path.join(recorded.folder, ...file.path.split('/')));
-}
-
-/** Names of artifacts whose files have no hash to check. */
-function unhashed(artifacts: readonly ArtifactPlace[], judged: readonly JudgedArtifact[]): string[] {
-  return artifacts
-    .filter(({ recorded }, index) => recorded === undefined && !holdsHashes(judged[index]!.format))
-    .map(({ name }) => name);
-}
-
-function holdsHashes(format: Model['format'] | undefined): boolean {
-  return format !== undefined && formatOf({ format }).holdsHashes;
 }
 
 async function tell(session: Session, verification: Verification): Promise<void> {
@@ -164,16 +126,12 @@ async function tell(session: Session, verification: Verification): Promise<void>
 }
 
 /** The result of several: each artifact by its name. */
-async function tellAll(
-  session: Session,
-  judged: readonly JudgedArtifact[],
-  leftOut: readonly string[],
-): Promise<void> {
-  const passed = judged.every((artifact) => artifact.passed);
-  if (session.json) await session.writeJson({ passed, artifacts: judged.map(toJson), leftOut });
+async function tellAll(session: Session, { artifacts, leftOut }: VerifyOutcome): Promise<void> {
+  const passed = artifacts.every((artifact) => artifact.passed);
+  if (session.json) await session.writeJson({ passed, artifacts: artifacts.map(toJson), leftOut });
   else if (!session.quiet) {
     const { theme } = session;
-    for (const { name, target, verification, failures } of judged) {
+    for (const { name, target, verification, failures } of artifacts) {
       await session.writeLines([
         theme.bold(visible(target === undefined ? name : `${name} (${target})`)),
         ...(verification ? figureLines(verification, theme) : []),
@@ -182,22 +140,22 @@ async function tellAll(
       ]);
     }
     await session.writeLines(
-      judged.map(
+      artifacts.map(
         ({ name, verification }) =>
           `${outcomeText(verification ? outcomeOf(verification) : 'failed', theme)} ${visible(name)}`,
       ),
     );
   }
-  const failures = judged.flatMap(({ name, failures }) =>
+  const failures = artifacts.flatMap(({ name, failures }) =>
     failures.map((failure) => (failure.startsWith(name) ? failure : `${name}: ${failure}`)),
   );
   if (passed) return;
-  const count = judged.filter((artifact) => !artifact.passed).length;
-  const what = `${count} of ${judged.length} artifacts failed: ${failures[0]}`;
+  const count = artifacts.filter((artifact) => !artifact.passed).length;
+  const what = `${count} of ${artifacts.length} artifacts failed: ${failures[0]}`;
   await session.fail(new PressError('verification', { what }));
 }
 
-function toJson({ name, target, verification, refusal, failures }: JudgedArtifact) {
+function toJson({ name, target, verification, refusal, failures }: VerifiedArtifact) {
   const named = { artifact: name, ...(target !== undefined && { target }) };
   if (verification !== undefined) return { ...named, ...withoutPositions(verification) };
   const { class: kind, exitCode, message } = describeFailure(refusal);
