@@ -96,7 +96,7 @@ describe('docs/dependencies.md', () => {
 
   for (const [heading, field] of [
     ['Runtime', 'dependencies'],
-    ['Beside it', 'peerDependencies'],
+    ['Optional', 'peerDependencies'],
     ['Development', 'devDependencies'],
   ] as const) {
     it(`names the ${field} of package.json, each with its licence where it is shipped`, () => {

@@ -18,6 +18,7 @@ const TSC = path.join(repoRoot, 'node_modules', '.bin', 'tsc');
 const PRINTED: readonly (RegExp | undefined)[] = [
   /^plm-tiny 4\d{6} \d+$/,
   /^plm-tiny-Q8_0\.gguf 4\d{6}\n(\S+ \d+\n)+gguf:q8_0 \d\S*\nonnx:q4 \d\S*$/,
+  /^plm-tiny-Q8_0\.gguf true \[\]\nonnx\/\S+ true \[\]$/,
   /^gguf:q8_0 4\d{6}\ngguf:q4_k_m 2\d{6}\ntrue \d\S* (1|0\.9\d*)$/,
   /^$/,
   undefined,
