@@ -18,7 +18,7 @@ import { draftBySize } from '../allocation/draft.ts';
 import type { AllocationRequest } from '../allocation/request.ts';
 import { type AllocatedModel, WidthAllocator } from '../allocation/width-allocator.ts';
 import { withCompanions } from '../artifacts/graph-folder.ts';
-import type { ManifestOptions } from '../record/manifest-options.ts';
+import type { ManifestOptions } from '../record/manifest.ts';
 import { type OptionName, recordOptions } from '../record/recorded-options.ts';
 import { assertSameGeometry } from '../sameness/same-geometry.ts';
 import { selfTest } from '../sameness/self-test.ts';
