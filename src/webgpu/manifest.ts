@@ -69,7 +69,7 @@ const model = object({
   hidden_size: width,
   num_attention_heads: headCount,
   /** One per layer. */
-  intermediate_sizes: array(width, { max: MAX_LAYERS, some: 'width per layer' }),
+  intermediate_sizes: array(width, { max: MAX_LAYERS, some: 'layer' }),
   kv_lora_rank: width,
   q_lora_rank: nullable(width),
   qk_nope_head_dim: width,

@@ -326,7 +326,7 @@ describe('a damaged manifest is refused', () => {
       (m) => {
         m.model.intermediate_sizes = [];
       },
-      /at least one width per layer/,
+      /intermediate_sizes: .*at least one layer/,
     ],
     [
       'rates above 1',
