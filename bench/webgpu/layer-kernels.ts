@@ -3,7 +3,7 @@ import path from 'node:path';
 import { COPY_DST, STORAGE, UNIFORM } from '../../src/webgpu/engine/buffer-usage.ts';
 import type { Groups } from '../../src/webgpu/engine/dispatch.ts';
 import type { KernelSource } from '../../src/webgpu/engine/kernel.ts';
-import { BLOCK } from '../../src/webgpu/manifest.ts';
+import { BLOCK } from '../../src/webgpu/planes.ts';
 import { openDawn } from '../../test/support/drivers/dawn.ts';
 import { repoRoot } from '../../test/support/paths.ts';
 import type { Cleanup } from '../cleanup.ts';

@@ -4,14 +4,8 @@ import { storedLayout } from '../../formats/webgpu/stored-form.ts';
 import type { PlmConfig } from '../../src/core/config.ts';
 import { plmTensors } from '../../src/core/names.ts';
 import { toHalf } from '../../src/schemes/half.ts';
-import {
-  BLOCK,
-  type BundleManifest,
-  type BundleTensor,
-  scaleRowBytes,
-  storedColumns,
-  valueRowBytes,
-} from '../../src/webgpu/manifest.ts';
+import type { BundleManifest, BundleTensor } from '../../src/webgpu/manifest.ts';
+import { BLOCK, scaleRowBytes, storedColumns, valueRowBytes } from '../../src/webgpu/planes.ts';
 import { uniform } from '../../test/support/builders/samples.ts';
 
 /** A layer of PLM-1.8B in q4, with fewer rows of the vocabulary. */

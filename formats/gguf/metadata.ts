@@ -1,13 +1,8 @@
 import { type PlmConfig, qkHeadDim } from '../../src/core/config.ts';
 import { invalidInput } from '../../src/core/errors.ts';
+import { type HubOrigin, repositoryUrl } from '../../src/core/hub-origin.ts';
 import type { Imatrix } from '../../src/core/imatrix.ts';
-import {
-  type GenerationConfig,
-  type HubOrigin,
-  type Model,
-  type ModelCard,
-  repositoryUrl,
-} from '../../src/core/model.ts';
+import type { GenerationConfig, Model, ModelCard } from '../../src/core/model.ts';
 import type { Statistics } from '../../src/core/statistics.ts';
 import { elementCount } from '../../src/core/tensor.ts';
 import type { Quality } from '../../src/passes/rounding/calibrated-rounding.ts';

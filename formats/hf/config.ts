@@ -1,28 +1,22 @@
 import type { PlmConfig } from '../../src/core/config.ts';
 import { type PressError, unsupported } from '../../src/core/errors.ts';
+import {
+  evenWidth,
+  headCount,
+  MAX_END_TOKENS,
+  MAX_LAYERS,
+  positionCount,
+  positive,
+  vocabularySize,
+  width,
+} from '../../src/core/geometry-members.ts';
 import { parseJson } from '../../src/core/json/json.ts';
 import type { JsonField } from '../../src/core/json/json-field.ts';
-import { positive } from './positive.ts';
+import { optional } from '../../src/core/json/schema.ts';
 import { readRope } from './rope-parameters.ts';
-
-/**
- * Widest vector of a layer. A hundred times that of PLM-1.8B, and small enough that the elements of a matrix
- * of heads x width by width stay below 2^53.
- */
-export const MAX_WIDTH = 2 ** 18;
-export const MAX_HEADS = 2 ** 10;
-/** LLAMA_MAX_LAYERS of llama.cpp. */
-export const MAX_LAYERS = 512;
-/** A hundred times the largest vocabularies. */
-export const MAX_VOCABULARY = 2 ** 24;
-/** A thousand times the longest contexts; RoPE tables and caches are sized by what is used, not by this. */
-export const MAX_POSITIONS = 2 ** 30;
 
 /** Of the published PLMConfig. */
 const DEFAULT_POSITIONS = 4096;
-
-/** Models have one to three tokens that end a generation. */
-export const MAX_END_TOKENS = 1024;
 
 /** config.json as a conversion sees it. */
 export interface HfConfig {
@@ -46,28 +40,26 @@ export function parseConfig(text: string, file: string): HfConfig {
   const config = parseJson(text, file, { nonFinite: true });
   assertPlm(config);
   assertNothingUnsupported(config);
-  const width = (key: string) => config.at(key).integer(1, MAX_WIDTH);
   const numHiddenLayers = config.at('num_hidden_layers').integer(1, MAX_LAYERS);
-  const numAttentionHeads = config.at('num_attention_heads').integer(1, MAX_HEADS);
+  const numAttentionHeads = headCount(config.at('num_attention_heads'));
   assertOneKvHeadPerHead(config, numAttentionHeads);
   const rope = readRope(config);
   const tied = config.at('tie_word_embeddings').optional()?.boolean();
   const plm: PlmConfig = {
-    vocabSize: config.at('vocab_size').integer(1, MAX_VOCABULARY),
-    hiddenSize: width('hidden_size'),
+    vocabSize: vocabularySize(config.at('vocab_size')),
+    hiddenSize: width(config.at('hidden_size')),
     numHiddenLayers,
     numAttentionHeads,
     intermediateSizes: intermediateSizes(config.at('intermediate_size'), numHiddenLayers),
-    kvLoraRank: width('kv_lora_rank'),
-    qLoraRank: config.at('q_lora_rank').optional()?.integer(1, MAX_WIDTH),
-    qkNopeHeadDim: width('qk_nope_head_dim'),
-    qkRopeHeadDim: even(config.at('qk_rope_head_dim')),
-    vHeadDim: width('v_head_dim'),
-    rmsNormEps: positive(config.at('rms_norm_eps').optional()) ?? 1e-6,
+    kvLoraRank: width(config.at('kv_lora_rank')),
+    qLoraRank: optional(width)(config.at('q_lora_rank')),
+    qkNopeHeadDim: width(config.at('qk_nope_head_dim')),
+    qkRopeHeadDim: evenWidth(config.at('qk_rope_head_dim')),
+    vHeadDim: width(config.at('v_head_dim')),
+    rmsNormEps: optional(positive)(config.at('rms_norm_eps')) ?? 1e-6,
     ropeTheta: rope.theta,
     ropeInterleave: config.at('rope_interleave').optional()?.boolean() ?? true,
-    maxPositionEmbeddings:
-      config.at('max_position_embeddings').optional()?.integer(1, MAX_POSITIONS) ?? DEFAULT_POSITIONS,
+    maxPositionEmbeddings: optional(positionCount)(config.at('max_position_embeddings')) ?? DEFAULT_POSITIONS,
     tieWordEmbeddings: tied ?? true,
   };
   assertQueryWidth(config, plm);
@@ -156,21 +148,14 @@ function assertQueryWidth(config: JsonField, { qkNopeHeadDim, qkRopeHeadDim }: P
 function assertOneKvHeadPerHead(config: JsonField, heads: number): void {
   const kvHeads = config.at('num_key_value_heads').optional();
   if (kvHeads === undefined) return;
-  if (kvHeads.integer(1, MAX_HEADS) !== heads) throw notSupported(kvHeads, `${heads}, one for each head`);
+  if (headCount(kvHeads) !== heads) throw notSupported(kvHeads, `${heads}, one for each head`);
 }
 
 function intermediateSizes(field: JsonField, layers: number): readonly number[] {
-  if (!Array.isArray(field.value)) return Array<number>(layers).fill(field.integer(1, MAX_WIDTH));
-  const sizes = field.items(MAX_LAYERS).map((size) => size.integer(1, MAX_WIDTH));
+  if (!Array.isArray(field.value)) return Array<number>(layers).fill(width(field));
+  const sizes = field.items(MAX_LAYERS).map(width);
   if (sizes.length !== layers) throw field.unexpected(`one width for each of ${layers} layers`);
   return sizes;
-}
-
-/** An even width. */
-export function even(field: JsonField): number {
-  const value = field.integer(1, MAX_WIDTH);
-  if (value % 2 !== 0) throw field.unexpected('an even number');
-  return value;
 }
 
 /** The error for a value that some other model may have. */

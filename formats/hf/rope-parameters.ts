@@ -1,6 +1,6 @@
 import { unsupported } from '../../src/core/errors.ts';
+import { positive } from '../../src/core/geometry-members.ts';
 import type { JsonField } from '../../src/core/json/json-field.ts';
-import { positive } from './positive.ts';
 
 /** What config.json says of RoPE, as far as a PLM has a choice. */
 export interface RopeParameters {
@@ -33,13 +33,13 @@ export function readRope(config: JsonField): RopeParameters {
   assertWholeHead(config);
   const notes: string[] = [];
   let first = config.at('rope_theta').optional();
-  let theta = positive(first);
+  let theta = first && positive(first);
   for (const key of OBJECTS) {
     const rope = config.at(key).optional();
     if (rope === undefined) continue;
     notes.push(...assertPlain(rope));
     const field = rope.at('rope_theta').optional();
-    const inner = positive(field);
+    const inner = field && positive(field);
     if (theta !== undefined && inner !== undefined && inner !== theta) {
       throw field!.unexpected(`${theta}, as ${first!.field} says`);
     }

@@ -1,5 +1,6 @@
 import type { CacheForm } from '../../src/core/config.ts';
-import { type Model, repositoryUrl } from '../../src/core/model.ts';
+import { repositoryUrl } from '../../src/core/hub-origin.ts';
+import type { Model } from '../../src/core/model.ts';
 import type { Quality } from '../../src/passes/rounding/calibrated-rounding.ts';
 import { plmConfigText } from './folder/plm-config.ts';
 

@@ -3,8 +3,9 @@ import type { Model } from '../../src/core/model.ts';
 import { plmTensors, type TensorSlot } from '../../src/core/names.ts';
 import { rowCount, type Tensor } from '../../src/core/tensor.ts';
 import { leastCommonMultiple } from '../../src/passes/rows/float-rows.ts';
-import { type BundleTensor, scaleRowBytes, valueRowBytes } from '../../src/webgpu/manifest.ts';
-import { type MatrixScheme, STORED_SCHEMES } from './schemes.ts';
+import type { BundleTensor } from '../../src/webgpu/manifest.ts';
+import { type MatrixScheme, scaleRowBytes, valueRowBytes } from '../../src/webgpu/planes.ts';
+import { STORED_SCHEMES } from './schemes.ts';
 import { planes } from './shards.ts';
 import { storedLayout, toStoredForm } from './stored-form.ts';
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ExportPlan, PlannedFile, SealedFile } from '../../src/core/export-plan.ts';
-import type { GenerationConfig, HubOrigin, Model } from '../../src/core/model.ts';
+import { originOf } from '../../src/core/hub-origin.ts';
+import type { GenerationConfig, Model } from '../../src/core/model.ts';
 import { plmTensors, type TensorSlot } from '../../src/core/names.ts';
 import { assertRoundsOnce } from '../../src/core/requantize.ts';
 import { describesGeometry } from '../../src/core/statistics.ts';
@@ -12,9 +13,9 @@ import {
   type BundleFile,
   type BundleGeneration,
   type BundleManifest,
-  type BundleOrigin,
   type BundleTensor,
   type SelfTest,
+  shardName,
 } from '../../src/webgpu/manifest.ts';
 import type { Asset, Assets } from './assets.ts';
 import { chatFormOf } from './chat-form.ts';
@@ -132,7 +133,7 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
     requirements: requirementsOf(tensors),
     memory: memoryOf(config, tensors),
     sources: model.files.map(({ name, bytes }) => ({ file: name, bytes, sha256: UNKNOWN_SHA256 })),
-    ...(model.origin && { origin: describeOrigin(model.origin) }),
+    ...(model.origin && { origin: originOf(model.origin) }),
     passes: options.passes,
     ...(options.quality === 'best' && { quality: 'best' }),
     ...(firing && { firing }),
@@ -162,10 +163,6 @@ function wholeFile(name: string, bytes: Uint8Array): PlannedFile {
 
 function describe({ name, bytes }: Asset): BundleFile {
   return { file: name, bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
-}
-
-function describeOrigin({ repository, revision }: HubOrigin): BundleOrigin {
-  return { repository, revision };
 }
 
 interface ManifestParts {
@@ -202,11 +199,6 @@ function manifestFile(name: string, { model, draft, shardFiles, tester }: Manife
       return Buffer.from(`${text.trimEnd()}${' '.repeat(padding)}\n`);
     },
   };
-}
-
-/** A name by which a changed file is another one to every cache. */
-function shardName(sha256: string): string {
-  return `w-${sha256.slice(0, 16)}.bin`;
 }
 
 const UNKNOWN_SHA256 = '0'.repeat(64);

@@ -1,11 +1,6 @@
 import { kvCacheBytesPerToken, type PlmConfig } from '../../src/core/config.ts';
-import {
-  type BundleManifest,
-  type BundleRequirements,
-  type BundleTensor,
-  scaleRowBytes,
-  valueRowBytes,
-} from '../../src/webgpu/manifest.ts';
+import type { BundleManifest, BundleRequirements, BundleTensor } from '../../src/webgpu/manifest.ts';
+import { scaleRowBytes, valueRowBytes } from '../../src/webgpu/planes.ts';
 
 /** The default of WebGPU, which every device has; the runtime binds larger planes in parts. */
 export const MAX_BINDING = 128 << 20;

@@ -2,7 +2,8 @@ import type { TensorType } from '../../src/core/export-plan.ts';
 import type { TensorSlot } from '../../src/core/names.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
 import { PatternList } from '../../src/core/text/name-pattern.ts';
-import { type MatrixScheme, matrixSchemeOf } from './schemes.ts';
+import type { MatrixScheme } from '../../src/webgpu/planes.ts';
+import { matrixSchemeOf } from './schemes.ts';
 
 /** What changes the choices of a target. */
 export interface SchemeOptions {

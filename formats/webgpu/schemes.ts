@@ -1,7 +1,7 @@
 import { usage } from '../../src/core/errors.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
 import { unknownName } from '../../src/core/text/unknown-name.ts';
-import type { BundleScheme } from '../../src/webgpu/manifest.ts';
+import type { BundleScheme, MatrixScheme } from '../../src/webgpu/planes.ts';
 
 /** What planes of each scheme hold, taken together. */
 export const STORED_SCHEMES = {
@@ -10,9 +10,6 @@ export const STORED_SCHEMES = {
   q8: 'Q8_0',
   q4: 'Q4_0',
 } as const satisfies Record<BundleScheme, SchemeName>;
-
-/** Schemes of matrices; vectors are f32. */
-export type MatrixScheme = Exclude<BundleScheme, 'f32'>;
 
 export interface WebgpuScheme {
   readonly name: MatrixScheme;

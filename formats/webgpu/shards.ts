@@ -3,21 +3,16 @@ import type { Packing, PlannedTensor } from '../../src/core/export-plan.ts';
 import { rowCount, type Tensor } from '../../src/core/tensor.ts';
 import { leastCommonMultiple } from '../../src/passes/rows/float-rows.ts';
 import { type BlockScheme, splitCodes, splitScales } from '../../src/schemes/block-planes.ts';
+import type { BundlePiece, BundleTensor } from '../../src/webgpu/manifest.ts';
 import {
-  type BundlePiece,
+  ALIGNMENT,
   type BundleScheme,
-  type BundleTensor,
+  MAX_SHARD_BYTES,
+  PIECE_ROWS,
   scaleRowBytes,
   valueRowBytes,
-} from '../../src/webgpu/manifest.ts';
+} from '../../src/webgpu/planes.ts';
 import { STORED_SCHEMES } from './schemes.ts';
-
-/** Larger ones make a page hold more memory while it loads. */
-export const MAX_SHARD_BYTES = 32 << 20;
-/** Where bindings of WebGPU may begin. */
-export const ALIGNMENT = 256;
-/** Tensors are cut between groups of so many rows. */
-export const PIECE_ROWS = 64;
 
 export interface Shard {
   readonly bytes: number;

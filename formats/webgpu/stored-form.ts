@@ -2,7 +2,8 @@ import type { TensorSlot } from '../../src/core/names.ts';
 import { columnCount, rowCount, type Tensor } from '../../src/core/tensor.ts';
 import { transposed } from '../../src/passes/rows/transpose.ts';
 import { cropColumns, padToBlocks } from '../../src/passes/rows/whole-blocks.ts';
-import { BLOCK, type BundleTensor } from '../../src/webgpu/manifest.ts';
+import type { BundleTensor } from '../../src/webgpu/manifest.ts';
+import { BLOCK } from '../../src/webgpu/planes.ts';
 
 /** How a bundle lays out a tensor of a PLM: all but the scheme and the places. */
 export function storedLayout({ role, shape }: TensorSlot): Pick<BundleTensor, 'rows' | 'columns' | 'layout'> {

@@ -18,6 +18,7 @@ export type Failure = keyof typeof EXIT_CODES;
 /** What went wrong and where. Rendered as `<file>: <field>: <what>, got <got>, expected <expected>`. */
 export interface Fault {
   readonly file?: string;
+  /** Empty: the file as a whole. */
   readonly field?: string;
   readonly what: string;
   readonly got?: unknown;
@@ -113,7 +114,7 @@ function renderValue(value: unknown): string {
 function renderFault(fault: Fault): string {
   const parts = [
     ...(fault.file === undefined ? [] : [printableEnd(fault.file)]),
-    ...(fault.field === undefined ? [] : [printable(fault.field, MAX_PLACE_LENGTH)]),
+    ...(fault.field ? [printable(fault.field, MAX_PLACE_LENGTH)] : []),
   ];
   let what = printable(fault.what, 280);
   if ('got' in fault) what += `, got ${renderValue(fault.got)}`;

@@ -1,5 +1,7 @@
 import type { PlmConfig } from './config.ts';
+import type { HubOrigin } from './hub-origin.ts';
 import type { Imatrix } from './imatrix.ts';
+import { number, object, optional, type Read, record, string } from './json/schema.ts';
 import type { TensorSlot } from './names.ts';
 import type { Statistics } from './statistics.ts';
 import type { Tensor } from './tensor.ts';
@@ -38,29 +40,18 @@ export interface ModelCard {
   readonly datasets?: readonly string[];
 }
 
-/** A repository of the Hub at one commit. */
-export interface HubOrigin {
-  /** `org/name`. */
-  readonly repository: string;
-  /** The commit, 40 hex digits. */
-  readonly revision: string;
-}
-
-/** Where people find a repository of the Hub. */
-export function repositoryUrl({ repository }: HubOrigin): string {
-  return `https://huggingface.co/${repository}`;
-}
-
 /** One thing that a pass did to one tensor (or to the config, with `config` as subject). */
-export interface Change {
-  readonly pass: string;
-  readonly subject: string;
-  readonly from: string;
-  readonly to: string;
-  readonly reason: string;
+export const change = object({
+  pass: string,
+  subject: string,
+  from: string,
+  to: string,
+  reason: string,
   /** What was measured on the way, by name. */
-  readonly figures?: Readonly<Record<string, number>>;
-}
+  figures: optional(record(number)),
+});
+
+export type Change = Read<typeof change>;
 
 /**
  * Tensors as an artifact lays them out, where its rows are padded or transposed: what rounding is judged by.

@@ -1,4 +1,5 @@
 import { usage } from '../core/errors.ts';
+import { isRepository } from '../core/hub-origin.ts';
 
 /**
  * A place on the Hub, as `org/name`, `org/name@revision`, `org/name:Q4_K_M`, `hf://org/name@revision/path` or
@@ -17,8 +18,6 @@ export interface HubSource {
 
 export const DEFAULT_REVISION = 'main';
 
-/** A part of a repository's name, as the Hub allows it. */
-const NAME = /^(?!-|\.)(?!.*(--|\.\.))[\w.-]{1,96}(?<![-.])$/;
 /** Letters that the names of git's refs are made of; `refs/pr/1` has slashes. */
 const REVISION = /^(?!.*(\.\.|\/\/|@\{))[\w][\w./+-]{0,200}(?<![./])$/;
 const QUANTIZATION = /^[A-Za-z0-9][\w.-]{0,40}$/;
@@ -61,12 +60,6 @@ export function parseHubSource(spec: string, endpoint = ''): HubSource | undefin
 /** Whether what stands behind the `@` is a revision with a path: only refs have slashes of their own. */
 function isPathIn(revision: string): boolean {
   return revision.includes('/') && !/^refs\/[^/]+\/[^/]+$/.test(revision);
-}
-
-/** Whether `text` is the id of a repository, `org/name`, and nothing more. */
-export function isRepository(text: string): boolean {
-  const parts = text.split('/');
-  return parts.length === 2 && parts.every((part) => NAME.test(part));
 }
 
 /** `[kind/]org/name[@revision][:quantization][/path]`. */

@@ -1,6 +1,6 @@
 import { PressError } from '../core/errors.ts';
+import type { HubOrigin } from '../core/hub-origin.ts';
 import { Retries } from '../core/jobs/retries.ts';
-import type { HubOrigin } from '../core/model.ts';
 import type { ByteSource } from '../io/input-file.ts';
 import type { Answer } from './http/answer.ts';
 import { LEAST_PROGRESS, piecesOf } from './http/body.ts';

@@ -1,5 +1,5 @@
 import { PressError } from '../core/errors.ts';
-import type { HubOrigin } from '../core/model.ts';
+import type { HubOrigin } from '../core/hub-origin.ts';
 import { type ByteSource, InputFile } from '../io/input-file.ts';
 import { type FolderSource, SourceFolder } from '../io/source-folder.ts';
 import { contentHash } from './cache/content-hash.ts';

@@ -1,4 +1,5 @@
-import type { HubOrigin } from '../core/model.ts';
+import type { HubOrigin } from '../core/hub-origin.ts';
+import { GIT_ID, SHA256 } from '../core/json/hashes.ts';
 import { apiFetch } from './http/api-fetch.ts';
 import { hubFault } from './http/fault.ts';
 import { isRepositoryPath } from './hub-source.ts';
@@ -23,9 +24,6 @@ export interface HubTree extends HubOrigin {
   readonly isPartial?: true;
 }
 
-export const COMMIT = /^[0-9a-f]{40}$/;
-const GIT_BLOB = /^[0-9a-f]{40}$/;
-const SHA256 = /^[0-9a-f]{64}$/;
 /** Repositories of data sets have more; nothing that is needed of a model is found in them. */
 const MAX_FILES = 100_000;
 /** The Hub puts a thousand entries on a page. A server that always names a next one would never end. */
@@ -45,8 +43,8 @@ export async function resolveRevision(run: HubRun, repository: string, revision:
     additionalFields: ['sha'],
     fetch: apiFetch(run, name),
   });
-  const isOther = COMMIT.test(revision) && sha !== revision;
-  if (typeof sha !== 'string' || !COMMIT.test(sha) || isOther) {
+  const isOther = GIT_ID.test(revision) && sha !== revision;
+  if (typeof sha !== 'string' || !GIT_ID.test(sha) || isOther) {
     throw hubFault(name, 'the Hub names no commit for this revision');
   }
   return sha;
@@ -111,7 +109,7 @@ function checkFile(repository: string, { path, size, oid, lfs }: ListedFile): Hu
     throw hubFault(`${repository}/${path}`, 'is listed without a size');
   }
   const id = lfs ? lfs.oid : oid;
-  if (typeof id !== 'string' || !(lfs ? SHA256 : GIT_BLOB).test(id)) {
+  if (typeof id !== 'string' || !(lfs ? SHA256 : GIT_ID).test(id)) {
     throw hubFault(`${repository}/${path}`, 'is listed without the hash of its content');
   }
   return { path, bytes, oid: id };
@@ -126,7 +124,7 @@ export function isHubFile(value: unknown): value is HubFile {
 }
 
 export function isContentId(oid: string): boolean {
-  return GIT_BLOB.test(oid) || SHA256.test(oid);
+  return GIT_ID.test(oid) || SHA256.test(oid);
 }
 
 /** Whether Git LFS keeps the content of a file, and its id is a SHA-256. */

@@ -1,12 +1,13 @@
 import { pathToFileURL } from 'node:url';
 import { PressError } from '../core/errors.ts';
+import { GIT_ID } from '../core/json/hashes.ts';
 import { contentHash } from './cache/content-hash.ts';
 import { hasContent } from './cache/snapshot.ts';
 import { apiFetch } from './http/api-fetch.ts';
 import { HubRefusal, hubFault } from './http/fault.ts';
 import type { HubRun } from './run.ts';
 import type { HubSettings } from './settings.ts';
-import { COMMIT, type HubFile, type HubTree, isLarge, listTree, resolveRevision } from './tree.ts';
+import { type HubFile, type HubTree, isLarge, listTree, resolveRevision } from './tree.ts';
 
 /** A file on this machine that goes to a repository. */
 export interface UploadFile {
@@ -139,7 +140,7 @@ async function commitFiles(
         continue;
       }
       const commit = step.value?.commit.oid;
-      if (commit === undefined || !COMMIT.test(commit)) throw hubFault(repository, 'names no commit');
+      if (commit === undefined || !GIT_ID.test(commit)) throw hubFault(repository, 'names no commit');
       const url = step.value?.pullRequestUrl;
       return { commit, ...(typeof url === 'string' && { pullRequestUrl: url }) };
     }

@@ -1,7 +1,8 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { invalidInput } from '../core/errors.ts';
-import type { HubOrigin } from '../core/model.ts';
+import { type HubOrigin, isRepository } from '../core/hub-origin.ts';
+import { GIT_ID, SHA256 } from '../core/json/hashes.ts';
 import { EntryNames } from './entry-names.ts';
 import { InputFile, openFault } from './input-file.ts';
 import { readText, type TextFile } from './text-file.ts';
@@ -136,10 +137,8 @@ class LocalFolder implements FolderSource {
     this.#snapshot = cachedSnapshot(resolved);
     this.#boundary = this.#snapshot?.root ?? boundary;
     this.name = this.#snapshot?.repository.split('/').at(-1) ?? path.basename(resolved);
-    const { repository, revision } = this.#snapshot ?? {};
-    if (repository?.includes('/') && revision !== undefined && COMMIT.test(revision)) {
-      this.origin = { repository, revision };
-    }
+    const { repository = '', revision = '' } = this.#snapshot ?? {};
+    if (isRepository(repository) && GIT_ID.test(revision)) this.origin = { repository, revision };
   }
 
   async open(name: string, label: string, { refuseHardLinks }: OpenOptions = {}): Promise<InputFile> {
@@ -169,9 +168,6 @@ interface CachedSnapshot {
   /** Name of the folder in `snapshots`. */
   readonly revision: string;
 }
-
-const COMMIT = /^[0-9a-f]{40}$/;
-const SHA256 = /^[0-9a-f]{64}$/;
 
 /** The snapshot that a folder is, or is in; undefined for folders elsewhere. */
 function cachedSnapshot(folder: string): CachedSnapshot | undefined {

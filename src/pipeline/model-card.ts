@@ -1,9 +1,9 @@
 import { ONNX_SCHEMES } from '../../formats/onnx/schemes.ts';
+import { isRepository } from '../core/hub-origin.ts';
 import type { ModelCard } from '../core/model.ts';
 import { shellWord } from '../core/text/format.ts';
 import { escapeMarkdown, markdownAddress, markdownBlock, markdownCode } from '../core/text/markdown-text.ts';
 import { yamlScalar } from '../core/text/yaml-text.ts';
-import { isRepository } from '../hub/hub-source.ts';
 import { HUB_ENDPOINT } from '../hub/settings.ts';
 import { openedPath } from './artifacts/artifact-file.ts';
 import { type FormatName, targetFormat } from './formats/index.ts';

@@ -1,4 +1,4 @@
-import type { HubOrigin } from '../core/model.ts';
+import type { HubOrigin } from '../core/hub-origin.ts';
 import { copyToFolder } from '../hub/cache/local-copy.ts';
 import { orFromCache } from '../hub/cache/or-from-cache.ts';
 import { openTree, takeSnapshot } from '../hub/cache/snapshot.ts';

@@ -4,15 +4,14 @@ import path from 'node:path';
 import test, { describe, it } from 'node:test';
 import type { Failure } from '../../src/core/errors.ts';
 import {
-  describesAny,
   encodeManifest,
   MANIFEST_NAME,
   type Manifest,
   type ManifestArtifact,
   type ManifestFile,
-  mergeManifest,
 } from '../../src/pipeline/record/manifest.ts';
 import { checkManifest, parseManifest, readManifest } from '../../src/pipeline/record/manifest-reader.ts';
+import { describesAny, mergeManifest } from '../../src/pipeline/record/merge-manifest.ts';
 import { recordVerifications } from '../../src/pipeline/record/record-verification.ts';
 import type { Verification } from '../../src/pipeline/verify.ts';
 import { assertRejects } from '../support/rejects.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { Model } from '../../src/core/model.ts';
-import type { MatrixScheme } from '../../src/webgpu/engine/shaders.ts';
 import type { Engine, Sampling } from '../../src/webgpu/engine.ts';
+import type { MatrixScheme } from '../../src/webgpu/planes.ts';
 import { SMALL_PLM } from '../support/builders/hollow-model.ts';
 import { memoryBundle } from '../support/builders/memory-bundle.ts';
 import { memoryModel } from '../support/builders/memory-model.ts';

@@ -148,4 +148,25 @@ export const FORMATS_MUTATIONS: readonly Mutation[] = [
     breaks: 'a bundle has an epsilon of its own',
     tests: ['formats/webgpu/geometry'],
   },
+  {
+    file: 'formats/webgpu/import/check-manifest.ts',
+    from: 'before.end > offset',
+    to: 'before.offset > offset',
+    breaks: 'pieces of a bundle lie on one another',
+    tests: ['formats/webgpu/import'],
+  },
+  {
+    file: 'src/webgpu/read-manifest.ts',
+    from: 'model.vocab_size - 1',
+    to: 'model.vocab_size',
+    breaks: 'a manifest names a token behind the vocabulary',
+    tests: ['webgpu/load', 'formats/webgpu/import'],
+  },
+  {
+    file: 'src/core/json/schema.ts',
+    from: '.filter(([, value]) => value !== undefined)',
+    to: '',
+    breaks: 'optional members that are absent are there, undefined',
+    tests: ['core/schema'],
+  },
 ];

@@ -150,7 +150,7 @@ export const HUB_MUTATIONS: readonly Mutation[] = [
   },
   {
     file: 'src/hub/tree.ts',
-    from: 'const isOther = COMMIT.test(revision) && sha !== revision;',
+    from: 'const isOther = GIT_ID.test(revision) && sha !== revision;',
     to: 'const isOther = false;',
     breaks: 'a server may give another commit than the one that was asked for',
     tests: ['hub/misbehaviour'],

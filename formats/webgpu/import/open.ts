@@ -3,11 +3,12 @@ import { closeModel, type GenerationConfig, type Model, type SourceFile } from '
 import type { InputFile } from '../../../src/io/input-file.ts';
 import { SourceFolder } from '../../../src/io/source-folder.ts';
 import type { BundleFile, BundleManifest } from '../../../src/webgpu/manifest.ts';
+import { parseManifest } from '../../../src/webgpu/read-manifest.ts';
 import { MANIFEST_FILE } from '../file-names.ts';
 import { plmConfig } from '../geometry.ts';
 import { differsFromManifest, missingFromBundle } from './bundle-content.ts';
+import { checkManifest } from './check-manifest.ts';
 import { bundleFolder } from './locate.ts';
-import { parseBundleManifest } from './manifest.ts';
 import { bundleTensors } from './tensors.ts';
 import { VerifiedShard } from './verified-shard.ts';
 import { parseVocabulary } from './vocabulary.ts';
@@ -60,7 +61,8 @@ async function readBundle(
   const labelOf = (name: string) => `${folderName}/${name}`;
   const text = await folder.readText(MANIFEST_FILE, MAX_MANIFEST_BYTES, labelOf(MANIFEST_FILE));
   files.push(text);
-  const manifest = parseBundleManifest(text.text, text.name);
+  const manifest = parseManifest(text.text, text.name);
+  checkManifest(manifest, text.name);
   const config = plmConfig(manifest.model);
 
   const { tokenizer, runtime } = manifest;

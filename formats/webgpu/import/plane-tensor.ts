@@ -2,13 +2,8 @@ import type { SealedFile } from '../../../src/core/export-plan.ts';
 import { SCHEMES } from '../../../src/core/scheme.ts';
 import { type Origin, type RowRange, rowBytes, type Tensor } from '../../../src/core/tensor.ts';
 import { type BlockScheme, joinCodes, joinScales } from '../../../src/schemes/block-planes.ts';
-import {
-  type BundlePiece,
-  type BundleTensor,
-  scaleRowBytes,
-  storedColumns,
-  valueRowBytes,
-} from '../../../src/webgpu/manifest.ts';
+import type { BundlePiece, BundleTensor } from '../../../src/webgpu/manifest.ts';
+import { scaleRowBytes, storedColumns, valueRowBytes } from '../../../src/webgpu/planes.ts';
 import { STORED_SCHEMES } from '../schemes.ts';
 
 /** An open file of weights. */

@@ -88,9 +88,9 @@ export class JsonField {
 
   /** The error for a value that is not what it has to be. */
   unexpected(expected: string): PressError {
-    const where = this.field === '' ? { file: this.file } : { file: this.file, field: this.field };
-    if (this.value === undefined) return invalidInput({ ...where, what: 'missing', expected });
-    return invalidInput({ ...where, what: 'wrong value', got: summary(this.value), expected });
+    const { value, file, field } = this;
+    if (value === undefined) return invalidInput({ file, field, what: 'missing', expected });
+    return invalidInput({ file, field, what: 'wrong value', got: summary(value), expected });
   }
 }
 

@@ -263,7 +263,7 @@ class Parser {
   /** A fault of the value at the current path. */
   #fault(what: string, got?: string): PressError {
     const field = fieldPath(this.#root, this.#path);
-    const fault = { file: this.#file, what, ...(field === '' ? {} : { field }) };
+    const fault = { file: this.#file, field, what };
     return invalidInput(got === undefined ? fault : { ...fault, got });
   }
 

@@ -1,14 +1,15 @@
 import { copyFile, readdir, readlink, stat, symlink, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, PressError } from '../../core/errors.ts';
-import type { HubOrigin } from '../../core/model.ts';
+import type { HubOrigin } from '../../core/hub-origin.ts';
+import { GIT_ID } from '../../core/json/hashes.ts';
 import { createFolder } from '../../io/output-folder.ts';
 import { readRegular } from '../../io/regular-file.ts';
 import { renameOver } from '../../io/staging/rename-over.ts';
 import { replaceFile } from '../../io/staging/replace-file.ts';
 import { removeStaleTemporaries, temporaryPath } from '../../io/staging/temporary-file.ts';
 import type { HubSettings } from '../settings.ts';
-import { COMMIT, contentId, type HubFile, type HubTree, isContentId } from '../tree.ts';
+import { contentId, type HubFile, type HubTree, isContentId } from '../tree.ts';
 import { keepListing, keptListing, listingOfPython, removeListsOf } from './kept-listing.ts';
 
 /**
@@ -97,10 +98,10 @@ export class RepositoryCache {
 
   /** The commit that a revision led to when it was asked for last. */
   async knownCommit(revision: string): Promise<string | undefined> {
-    if (COMMIT.test(revision)) return revision;
+    if (GIT_ID.test(revision)) return revision;
     const content = await readRegular(this.#refPath(revision)).catch(() => undefined);
     const commit = content?.toString('latin1').trim();
-    return commit !== undefined && COMMIT.test(commit) ? commit : undefined;
+    return commit !== undefined && GIT_ID.test(commit) ? commit : undefined;
   }
 
   async rememberCommit(revision: string, commit: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { lstat, open, readdir, readFile, unlink } from 'node:fs/promises';
 import path from 'node:path';
-import type { HubOrigin } from '../../core/model.ts';
+import type { HubOrigin } from '../../core/hub-origin.ts';
 import { createFolder } from '../../io/output-folder.ts';
 import { replaceFile } from '../../io/staging/replace-file.ts';
 import { type HubTree, isHubFile } from '../tree.ts';

@@ -1,6 +1,7 @@
 import { lstat, open, stat, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { localIo, type PressError } from '../../core/errors.ts';
+import { GIT_ID } from '../../core/json/hashes.ts';
 import { assertFreeSpace } from '../../io/free-space.ts';
 import { createFolder } from '../../io/output-folder.ts';
 import { Refusals } from '../../io/refusals.ts';
@@ -10,7 +11,7 @@ import { hubFault } from '../http/fault.ts';
 import { type HubSource, printHubSource } from '../hub-source.ts';
 import { remoteFolder } from '../remote-folder.ts';
 import type { HubRun } from '../run.ts';
-import { COMMIT, type HubFile, type HubTree, listTree, resolveRevision } from '../tree.ts';
+import { type HubFile, type HubTree, listTree, resolveRevision } from '../tree.ts';
 import { RepositoryCache } from './cache.ts';
 import { contentHash } from './content-hash.ts';
 import { isLocked, waitForLock } from './wait-for-lock.ts';
@@ -35,7 +36,7 @@ export async function openTree(run: HubRun, source: HubSource): Promise<HubTree>
     if (!tree) throw offline(printHubSource(source));
     return tree;
   }
-  const pinned = COMMIT.test(revision) && (await cache.knownTree({ repository, revision }));
+  const pinned = GIT_ID.test(revision) && (await cache.knownTree({ repository, revision }));
   if (pinned) return pinned;
   const commit = await resolveRevision(run, repository, revision);
   const origin = { repository, revision: commit };

@@ -1,7 +1,8 @@
 import path from 'node:path';
 import type { TensorType } from '../../core/export-plan.ts';
-import { assertFormatVersion } from '../../core/format-version.ts';
+import { formatVersion } from '../../core/json/format-version.ts';
 import { parseJson } from '../../core/json/json.ts';
+import { choice, object, record, string, where } from '../../core/json/schema.ts';
 import type { Model } from '../../core/model.ts';
 import { plmTensors } from '../../core/names.ts';
 import { SCHEMES, type SchemeName } from '../../core/scheme.ts';
@@ -15,6 +16,18 @@ import { exactly } from './candidates.ts';
 
 const SCHEMA = 'plmpress-scheme-plan';
 const VERSION = 1;
+
+const schemePlan = object({
+  schema: choice([SCHEMA]),
+  version: formatVersion(VERSION),
+  /** By GGUF names of matrices. */
+  tensors: record(where(string, isWritable, 'a scheme, such as Q4_K')),
+});
+
+function isWritable(name: string): name is SchemeName {
+  return Object.hasOwn(SCHEMES, name) && canEncode(name as SchemeName);
+}
+
 const MAX_BYTES = 16_000_000;
 
 /**
@@ -26,22 +39,20 @@ export async function readSchemePlan(file: string, model: Model): Promise<Tensor
   await assertExists(file);
   const name = path.basename(file);
   const root = parseJson((await readTextFile(file, name, MAX_BYTES)).text, name);
-  if (root.at('schema').value !== SCHEMA) throw root.at('schema').unexpected(SCHEMA);
-  assertFormatVersion(root.at('version'), VERSION);
+  const { tensors } = schemePlan(root);
   const matrices = new Set(
     plmTensors(model.config).flatMap(({ ggufName, shape }) =>
       ggufName !== undefined && shape.length > 1 ? [ggufName] : [],
     ),
   );
-  const entries = [...root.at('tensors').entries()];
-  if (entries.length === 0) throw root.at('tensors').unexpected('a scheme of one matrix at least');
-  return entries.map(([tensor, scheme]) => {
-    if (!matrices.has(tensor)) throw scheme.unexpected('a scheme of a matrix that the model has');
-    const known = scheme.string();
-    if (!Object.hasOwn(SCHEMES, known) || !canEncode(known as SchemeName)) {
-      throw scheme.unexpected('a scheme, such as Q4_K');
+  if (Object.keys(tensors).length === 0) {
+    throw root.at('tensors').unexpected('a scheme of one matrix at least');
+  }
+  return Object.entries(tensors).map(([tensor, scheme]) => {
+    if (!matrices.has(tensor)) {
+      throw root.at('tensors').at(tensor).unexpected('a scheme of a matrix that the model has');
     }
-    return exactly(tensor, known as SchemeName);
+    return exactly(tensor, scheme);
   });
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Model } from '../../core/model.ts';
-import { describeSource, type ManifestArtifact, type ManifestSource } from '../record/manifest.ts';
+import { describeSource } from '../record/describe.ts';
+import type { ManifestArtifact, ManifestSource } from '../record/manifest.ts';
 
 /** A file by content. */
 export interface FileContent {

@@ -9,7 +9,7 @@ import { defaultThreads } from '../../kernels/threads.ts';
 import type { ActivationStatistics, StatisticsRequest } from '../../runtime/activation-sums.ts';
 import { assertContext } from '../../runtime/plm-runtime.ts';
 import { BundleError } from '../../webgpu/bundle-error.ts';
-import { scaleRowBytes, valueRowBytes } from '../../webgpu/manifest.ts';
+import { scaleRowBytes, valueRowBytes } from '../../webgpu/planes.ts';
 import type { StatisticsEngine } from '../../webgpu/statistics/statistics-engine.ts';
 import type { TensorSink } from '../writing/tensor-sink.ts';
 import { assertTranscodable, transcode } from '../writing/transcode.ts';

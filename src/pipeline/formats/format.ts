@@ -3,7 +3,7 @@ import type { CacheForm } from '../../core/config.ts';
 import type { ExportPlan } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
 import type { TargetOptions } from '../planning/target-options.ts';
-import type { ManifestOptions } from '../record/manifest-options.ts';
+import type { ManifestOptions } from '../record/manifest.ts';
 import type { OptionName } from '../record/recorded-options.ts';
 import type { SourceFormat } from './source-format.ts';
 

@@ -3,8 +3,7 @@ import { invalidInput, PressError } from '../../core/errors.ts';
 import type { InputFile } from '../../io/input-file.ts';
 import { SourceFolder } from '../../io/source-folder.ts';
 import type { PartJob } from './job.ts';
-import { type PartRecord, partStem, RECORD_END, ROWS_END } from './record.ts';
-import { parsePart } from './record-reader.ts';
+import { type PartRecord, parsePart, partStem, RECORD_END, ROWS_END } from './record.ts';
 
 /** PLM-1.8B has 290 tensors in a target, of some hundred bytes each. */
 const MAX_RECORD_BYTES = 64_000_000;

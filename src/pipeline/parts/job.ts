@@ -1,19 +1,24 @@
 import { createHash } from 'node:crypto';
+import { sha256 } from '../../core/json/hashes.ts';
+import { array, object, type Read, string } from '../../core/json/schema.ts';
 import type { Model } from '../../core/model.ts';
 import type { Target } from '../planning/planned-target.ts';
-import { describeSource, type ManifestSource, type RecordedTarget } from '../record/manifest.ts';
+import { describeSource } from '../record/describe.ts';
+import { manifestSource, recordedTarget } from '../record/manifest.ts';
 import { VERSION } from '../version.ts';
 
 /** A conversion that is split: what all of its parts have in common. */
-export interface PartJob {
+export const partJob = object({
   /** Of plmpress. */
-  readonly version: string;
-  readonly source: ManifestSource;
+  version: string,
+  source: manifestSource,
   /** In the order in which they were planned. */
-  readonly targets: readonly RecordedTarget[];
-  /** SHA-256 in hex of all that is known before weights are read: heads of files, places of tensors. */
-  readonly plan: string;
-}
+  targets: array(recordedTarget),
+  /** Of all that is known before weights are read: heads of files, places of tensors. */
+  plan: sha256,
+});
+
+export type PartJob = Read<typeof partJob>;
 
 /** Reads what nobody has read of the source so far. */
 export async function describeJob(

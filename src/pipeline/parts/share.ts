@@ -1,4 +1,5 @@
 import { type PlannedTensor, plannedRows } from '../../core/export-plan.ts';
+import type { JsonField } from '../../core/json/json-field.ts';
 import { rowBytes } from '../../core/tensor.ts';
 import type { Target } from '../planning/planned-target.ts';
 import { encodedRowBytes, inSourceOrder } from '../writing/tensor-sink.ts';
@@ -10,6 +11,11 @@ export const MAX_PARTS = 10_000;
 export interface Share {
   readonly number: number;
   readonly of: number;
+}
+
+export function readShare(field: JsonField): Share {
+  const of = field.at('of').integer(1, MAX_PARTS);
+  return { number: field.at('number').integer(1, of), of };
 }
 
 /** A tensor of a share. */

@@ -1,20 +1,25 @@
-import { invalidInput } from '../../core/errors.ts';
 import { parseJson } from '../../core/json/json.ts';
-import type { JsonField } from '../../core/json/json-field.ts';
+import { array, exact, integer, matching, number, type Read, where } from '../../core/json/schema.ts';
 import { unknownName } from '../../core/text/unknown-name.ts';
 import { assertExists } from '../../io/existing-path.ts';
 import { readTextFile } from '../../io/text-file.ts';
 
+/** Beyond any machine, and far from where sums of bytes lose their last digit. */
+const MAX_BYTES = 1e15;
+
 /** What decides how fast a device decodes and what fits into it. */
-export interface DeviceProfile {
-  readonly name: string;
+const device = exact({
+  /** Safe on a terminal, and narrow enough for a table. */
+  name: matching(/^[a-z0-9][a-z0-9._-]{0,39}$/, 'at most 40 of a-z, 0-9, dot, dash, underscore'),
   /** Nominal peak bandwidth of its memory. */
-  readonly bytesPerSecond: number;
+  bytesPerSecond: integer(1, MAX_BYTES),
   /** All its memory, that of the system included. */
-  readonly memoryBytes: number;
+  memoryBytes: integer(1, MAX_BYTES),
   /** Part of the memory that one program can have; the rest belongs to the system. Above 0, at most 1. */
-  readonly usableShare: number;
-}
+  usableShare: where(number, (value) => value > 0 && value <= 1, 'a number above 0, at most 1'),
+});
+
+export type DeviceProfile = Read<typeof device>;
 
 /**
  * Devices that PLM is made for. Bandwidths and sizes are the makers' nominal ones, a GB being 1e9 bytes;
@@ -48,50 +53,23 @@ export function selectDevices(known: readonly DeviceProfile[], names: readonly s
 
 const MAX_FILE_BYTES = 1_000_000;
 const MAX_DEVICES = 100;
-const FIELDS = ['name', 'bytesPerSecond', 'memoryBytes', 'usableShare'];
-/** Safe on a terminal, and narrow enough for a table. */
-const NAME = /^[a-z0-9][a-z0-9._-]{0,39}$/;
-/** Beyond any machine, and far from where sums of bytes lose their last digit. */
-const MAX_BYTES = 1e15;
+const deviceList = exact({ devices: array(device, { max: MAX_DEVICES, some: 'device' }) });
 
 /**
  * Reads `{"devices": [{"name", "bytesPerSecond", "memoryBytes", "usableShare"}]}`.
  * @throws PressError `local-io` where the file is missing; `invalid-input` naming file and field where a
  * field is missing, unknown or out of range, or a name is taken.
  */
-export async function readDevices(file: string): Promise<DeviceProfile[]> {
+export async function readDevices(file: string): Promise<readonly DeviceProfile[]> {
   await assertExists(file);
   const { text } = await readTextFile(file, file, MAX_FILE_BYTES);
   const root = parseJson(text, file);
-  refuseUnknown(root, ['devices']);
-  const items = root.at('devices').items(MAX_DEVICES);
-  if (items.length === 0) throw root.at('devices').unexpected('at least one device');
+  const { devices } = deviceList(root);
   const taken = new Set(DEVICES.map(({ name }) => name));
-  return items.map((item) => {
-    const device = readDevice(item);
-    if (taken.has(device.name)) throw item.at('name').unexpected('a name that no other device has');
-    taken.add(device.name);
-    return device;
-  });
-}
-
-function readDevice(item: JsonField): DeviceProfile {
-  refuseUnknown(item, FIELDS);
-  const name = item.at('name');
-  if (!NAME.test(name.string())) throw name.unexpected('at most 40 of a-z, 0-9, dot, dash, underscore');
-  const share = item.at('usableShare');
-  if (!(share.number() > 0 && share.number() <= 1)) throw share.unexpected('a number above 0, at most 1');
-  return {
-    name: name.string(),
-    bytesPerSecond: item.at('bytesPerSecond').integer(1, MAX_BYTES),
-    memoryBytes: item.at('memoryBytes').integer(1, MAX_BYTES),
-    usableShare: share.number(),
-  };
-}
-
-function refuseUnknown(object: JsonField, known: readonly string[]): void {
-  for (const [key, { file, field }] of object.entries()) {
-    if (!known.includes(key))
-      throw invalidInput({ file, field, what: 'unknown field', expected: known.join(', ') });
+  for (const [index, field] of root.at('devices').items().entries()) {
+    const { name } = devices[index]!;
+    if (taken.has(name)) throw field.at('name').unexpected('a name that no other device has');
+    taken.add(name);
   }
+  return devices;
 }

@@ -2,7 +2,7 @@ import type { GraphFile } from '../../../formats/onnx/folder/graph-file.ts';
 import type { ExportPlan } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
 import type { Allocation } from '../allocation/allocate.ts';
-import type { ManifestOptions } from '../record/manifest-options.ts';
+import type { ManifestOptions } from '../record/manifest.ts';
 
 /** One `--to`, planned: every offset and size is known, nothing has been read or written. */
 export interface Target {

@@ -10,7 +10,7 @@ import { type AllocatedModel, WidthAllocator } from '../allocation/width-allocat
 import { withCompanions } from '../artifacts/graph-folder.ts';
 import type { Format } from '../formats/format.ts';
 import { FORMATS, type FormatName, goesBy, recipeOf, targetFormat } from '../formats/index.ts';
-import type { ManifestOptions } from '../record/manifest-options.ts';
+import type { ManifestOptions } from '../record/manifest.ts';
 import { recordOptions } from '../record/recorded-options.ts';
 import { assertSameGeometry } from '../sameness/same-geometry.ts';
 import type { Target } from './planned-target.ts';

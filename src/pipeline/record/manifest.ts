@@ -1,189 +1,131 @@
-import { type Fallback, type PlannedTensor, plannedBytes, plannedRows } from '../../core/export-plan.ts';
-import type { Change, HubOrigin, Model } from '../../core/model.ts';
-import { columnCount } from '../../core/tensor.ts';
-import type { Target } from '../planning/planned-target.ts';
-import { VERSION } from '../version.ts';
-import type { StorageError } from '../writing/storage-error.ts';
-import type { StoredTensor } from '../writing/stored-tensor.ts';
-import type { ManifestOptions } from './manifest-options.ts';
+import { hubOrigin } from '../../core/hub-origin.ts';
+import { formatVersion } from '../../core/json/format-version.ts';
+import { content, sha256 } from '../../core/json/hashes.ts';
+import type { JsonField } from '../../core/json/json-field.ts';
+import {
+  array,
+  integer,
+  matching,
+  number,
+  object,
+  optional,
+  type Read,
+  record,
+  string,
+  where,
+} from '../../core/json/schema.ts';
+import { change } from '../../core/model.ts';
+import { isPassRequest, MAX_PASSES } from '../../passes/run.ts';
+import { storedMembers } from '../writing/stored-tensor.ts';
 
 /** Record of everything in an output folder: what was made, from what, how, and how exact it is. */
 export const MANIFEST_NAME = 'plmpress.json';
 export const MANIFEST_SCHEMA = 1;
 
+/** A path that cannot leave the folder, and whose name cannot pass for another. */
+const path = where(
+  string,
+  (text) =>
+    /^[^\\:\p{C}\p{Zl}\p{Zp}]+$/u.test(text) &&
+    text.split('/').every((part) => !['', '.', '..'].includes(part)),
+  'a path inside the folder',
+);
+
 /** A file by content. Paths have forward slashes and are relative to the manifest. */
-export interface ManifestFile {
-  readonly path: string;
-  readonly bytes: number;
-  /** In hex. */
-  readonly sha256: string;
-}
+const file = object({ path, ...content });
 
-export interface ManifestTensor {
+export type ManifestFile = Read<typeof file>;
+
+const tensor = object({
   /** In the artifact. */
-  readonly name: string;
+  name: string,
   /** In the source, by its Hugging Face name. */
-  readonly source: string;
-  readonly scheme: string;
-  readonly shape: readonly number[];
-  readonly bytes: number;
-  /** As `StoredTensor`. */
-  readonly sha256: string;
-  readonly error: StorageError;
-}
+  source: string,
+  scheme: string,
+  shape: array(integer(0)),
+  bytes: integer(0),
+  ...storedMembers,
+});
 
-export interface ManifestSource {
-  readonly format: string;
-  readonly name: string;
-  readonly origin?: HubOrigin;
+export type ManifestTensor = Read<typeof tensor>;
+
+export const manifestSource = object({
+  format: string,
+  name: string,
+  origin: optional(hubOrigin),
   /** Those of adapters last. */
-  readonly files: readonly { readonly name: string; readonly bytes: number; readonly sha256: string }[];
+  files: array(object({ name: string, ...content })),
+});
+
+export type ManifestSource = Read<typeof manifestSource>;
+
+function option(field: JsonField): string | number | boolean | readonly string[] {
+  const { value } = field;
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
+  if (Array.isArray(value)) return array(string)(field);
+  throw field.unexpected('a string, a number, true, false or an array of strings');
 }
 
-export interface ManifestArtifact {
-  readonly target: string;
-  /** Of the plmpress that made it. */
-  readonly version: string;
-  readonly source: ManifestSource;
-  /** Those that bytes depend on. */
-  readonly options: ManifestOptions;
-  /** As `--pass` takes them. */
-  readonly passes: readonly string[];
-  readonly changes: readonly Change[];
-  readonly fallbacks: readonly { readonly [Key in keyof Fallback]: string }[];
-  readonly tensors: readonly ManifestTensor[];
-  /** Paths of `Manifest.files`. */
-  readonly files: readonly string[];
-  /** What `convert --verify` has found; bytes do not depend on it. */
-  readonly verification?: ManifestVerification;
-}
-
-/** How far an artifact is from its source. */
-export interface ManifestVerification {
-  /** Positions compared. */
-  readonly tokens: number;
-  /** In nats per token. */
-  readonly meanKld: number;
-  /** Share of positions where both hold the same token for the likeliest. */
-  readonly top1: number;
-  /** SHA-256 in hex of the texts, in order; none: the built-in one. */
-  readonly texts: readonly string[];
-}
+/** `gguf:q4_k_m`, or of a format that a later version may know. */
+const target = matching(/^[a-z][a-z0-9]*:[\w.-]+$/, 'FORMAT:SCHEME, as gguf:q4_k_m');
+/** Those that bytes depend on. */
+const options = record(option);
+/** As `--pass` takes them, in the order of their runs. A later version may know more of them. */
+const passes = array(where(string, isPassRequest, 'NAME or NAME:key=value,…'), { max: MAX_PASSES });
 
 /** What an artifact is planned by, beside its source. */
-export type RecordedTarget = Pick<ManifestArtifact, 'target' | 'options' | 'passes'>;
+export const recordedTarget = object({ target, options, passes });
 
-/** Holds no time, no path of the machine and no thread count: equal conversions give equal manifests. */
-export interface Manifest {
-  readonly schemaVersion: typeof MANIFEST_SCHEMA;
-  /** What wrote the manifest last. */
-  readonly tool: { readonly name: string; readonly version: string };
-  readonly files: readonly ManifestFile[];
-  readonly artifacts: readonly ManifestArtifact[];
-}
+export type RecordedTarget = Read<typeof recordedTarget>;
+export type ManifestOptions = Read<typeof options>;
+
+/** How far an artifact is from its source. */
+const verification = object({
+  /** Positions compared. */
+  tokens: integer(1),
+  /** In nats per token. */
+  meanKld: number,
+  /** Share of positions where both hold the same token for the likeliest. */
+  top1: number,
+  /** SHA-256 in hex of the texts, in order; none: the built-in one. */
+  texts: array(sha256),
+});
+
+export type ManifestVerification = Read<typeof verification>;
+
+const artifact = object({
+  target,
+  /** Of the plmpress that made it. */
+  version: string,
+  source: manifestSource,
+  options,
+  passes,
+  changes: array(change),
+  fallbacks: array(object({ tensor: string, wanted: string, used: string, reason: string })),
+  tensors: array(tensor),
+  /** Paths of `Manifest.files`. */
+  files: array(path, { some: 'file' }),
+  /** What `convert --verify` has found; bytes do not depend on it. */
+  verification: optional(verification),
+});
+
+export type ManifestArtifact = Read<typeof artifact>;
 
 /**
- * The source as manifests describe it. Reads what nobody has read so far, and fails where a file has changed.
+ * Holds no time, no path of the machine and no thread count: equal conversions give equal manifests. What its
+ * members must have in common, `parseManifest` checks.
  */
-export async function describeSource(model: Model, signal?: AbortSignal): Promise<ManifestSource> {
-  const files: { name: string; bytes: number; sha256: string }[] = [];
-  for (const file of model.files) {
-    files.push({ name: file.name, bytes: file.bytes, sha256: await file.sha256(signal) });
-  }
-  const { format, name, origin } = model;
-  return { format, name, ...(origin && { origin: originOf(origin) }), files };
-}
+export const manifest = object({
+  schemaVersion: formatVersion(MANIFEST_SCHEMA),
+  /** What wrote the manifest last. */
+  tool: object({ name: string, version: string }),
+  files: array(file),
+  artifacts: array(artifact, { some: 'artifact' }),
+});
 
-/** Nothing else that an origin may know. */
-function originOf({ repository, revision }: HubOrigin): HubOrigin {
-  return { repository, revision };
-}
+export type Manifest = Read<typeof manifest>;
 
-/** `names`: those of all files by the ones in the plan. */
-export function describeArtifact(
-  target: Target,
-  source: ManifestSource,
-  stored: ReadonlyMap<PlannedTensor, StoredTensor>,
-  names: ReadonlyMap<string, string>,
-): ManifestArtifact {
-  const { plan, options, model, passes } = target;
-  return {
-    target: plan.target,
-    version: VERSION,
-    source,
-    options,
-    passes,
-    changes: model.changes,
-    fallbacks: plan.fallbacks,
-    tensors: plan.files.flatMap(({ tensors }) =>
-      tensors.map((tensor) => describeTensor(tensor, stored.get(tensor)!)),
-    ),
-    files: [...new Set(plan.files.map((file) => names.get(file.name)!))],
-  };
-}
-
-function describeTensor(tensor: PlannedTensor, stored: StoredTensor): ManifestTensor {
-  const { name, source, scheme, rows } = tensor;
-  const shape = rows === undefined ? source.shape : [plannedRows(tensor).count, columnCount(source)];
-  return { name, source: source.name, scheme, shape, bytes: plannedBytes(tensor), ...stored };
-}
-
-/** Adds artifacts to those of `previous`, dropping from it each that shares a file with a new one. */
-export function mergeManifest(
-  previous: Manifest | undefined,
-  artifacts: readonly ManifestArtifact[],
-  files: readonly ManifestFile[],
-): Manifest {
-  const kept = previous && withoutFiles(previous, files);
-  return {
-    schemaVersion: MANIFEST_SCHEMA,
-    tool: { name: 'plmpress', version: VERSION },
-    files: [...(kept?.files ?? []), ...files].toSorted((a, b) => order(a.path, b.path)),
-    artifacts: [...(kept?.artifacts ?? []), ...artifacts].toSorted(
-      (a, b) => order(a.target, b.target) || order(a.files[0] ?? '', b.files[0] ?? ''),
-    ),
-  };
-}
-
-/** `manifest` without the artifacts that have one of the files, and without what is theirs alone. */
-export function withoutFiles(manifest: Manifest, files: readonly ManifestFile[]): Manifest {
-  const gone = new Set(files.map((file) => file.path));
-  return withoutArtifacts(
-    manifest,
-    manifest.artifacts.filter((artifact) => artifact.files.some((path) => gone.has(path))),
-  );
-}
-
-/** `manifest` without some of its artifacts, and without what is theirs alone. */
-export function withoutArtifacts(manifest: Manifest, gone: readonly ManifestArtifact[]): Manifest {
-  const artifacts = manifest.artifacts.filter((artifact) => !gone.includes(artifact));
-  const paths = new Set(artifacts.flatMap((artifact) => artifact.files));
-  return { ...manifest, files: manifest.files.filter((file) => paths.has(file.path)), artifacts };
-}
-
-/** Files of artifacts of `previous` that `next` does not list. */
-export function filesOfNoOther(
-  previous: Manifest,
-  artifacts: readonly ManifestArtifact[],
-  next: Manifest,
-): ManifestFile[] {
-  const theirs = new Set(artifacts.flatMap(({ files }) => files));
-  const listed = new Set(next.files.map((file) => file.path));
-  return previous.files.filter(({ path }) => theirs.has(path) && !listed.has(path));
-}
-
-/** Whether `manifest` describes one of the files, so that it would lie once that is replaced. */
-export function describesAny(manifest: Manifest, files: readonly ManifestFile[]): boolean {
-  const paths = new Set(files.map((file) => file.path));
-  return manifest.files.some((file) => paths.has(file.path));
-}
-
-/** Keys stand in the order in which this file builds objects. */
+/** Keys stand in the order in which they are declared. */
 export function encodeManifest(manifest: Manifest): Uint8Array {
   return Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
-}
-
-/** By code units, on every machine alike. */
-function order(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -7,7 +7,7 @@ import { SCHEMES, type SchemeName } from '../../core/scheme.ts';
 import { PatternList } from '../../core/text/name-pattern.ts';
 import { QUALITIES } from '../../passes/rounding/calibrated-rounding.ts';
 import type { TargetOptions } from '../planning/target-options.ts';
-import type { ManifestOptions } from './manifest-options.ts';
+import type { ManifestOptions } from './manifest.ts';
 
 type Value = ManifestOptions[string];
 

@@ -7,8 +7,7 @@ import { parsePassRequest } from '../../passes/run.ts';
 import type { Target } from '../planning/planned-target.ts';
 import { planTarget } from '../planning/target.ts';
 import type { TargetOptions } from '../planning/target-options.ts';
-import type { RecordedTarget } from './manifest.ts';
-import type { ManifestOptions } from './manifest-options.ts';
+import type { ManifestOptions, RecordedTarget } from './manifest.ts';
 import { replayOptions } from './recorded-options.ts';
 
 /** Files that targets were planned with, beside the source. */

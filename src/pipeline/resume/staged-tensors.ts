@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto';
 import { PressError } from '../../core/errors.ts';
 import type { PlannedFile, PlannedTensor } from '../../core/export-plan.ts';
 import type { Progress } from '../../core/jobs/progress.ts';
+import { sha256 } from '../../core/json/hashes.ts';
 import { parseJson } from '../../core/json/json.ts';
+import { integer, object } from '../../core/json/schema.ts';
 import { formatCount, formatCounted } from '../../core/text/format.ts';
 import type { InputFile } from '../../io/input-file.ts';
 import type { Journal } from '../../io/staging/journal.ts';
 import type { StagedOutput } from '../../io/staging/staged-output.ts';
-import { parseDigest, parseStorageError } from '../record/manifest-reader.ts';
+import { storedMembers } from '../writing/stored-tensor.ts';
 import { type Place, placesOf } from '../writing/tensor-sink.ts';
 import type { Ledger, Written } from '../writing/transcode.ts';
 
@@ -20,8 +22,16 @@ interface StagedTensor {
   readonly file: string;
 }
 
+/** A line of the journal. */
+const entry = object({
+  number: integer(0),
+  madeOf: sha256,
+  ...storedMembers,
+  /** Of what its places hold. */
+  content: sha256,
+});
+
 interface Entry extends Written {
-  /** SHA-256 of what its places hold, in hex. */
   readonly content: string;
 }
 
@@ -118,12 +128,8 @@ function entriesOf(lines: readonly string[], tensors: number): ReadonlyMap<numbe
   const entries = new Map<number, Entry>();
   for (const line of lines) {
     try {
-      const root = parseJson(line, 'journal');
-      entries.set(root.at('number').integer(0, tensors - 1), {
-        stored: { sha256: parseDigest(root.at('sha256')), error: parseStorageError(root.at('error')) },
-        madeOf: parseDigest(root.at('madeOf')),
-        content: parseDigest(root.at('content')),
-      });
+      const { number, madeOf, content, ...stored } = entry(parseJson(line, 'journal'));
+      if (number < tensors) entries.set(number, { stored, madeOf, content });
     } catch (error) {
       if (!(error instanceof PressError)) throw error;
     }

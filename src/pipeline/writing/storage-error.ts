@@ -1,12 +1,15 @@
+import { number, object, type Read } from '../../core/json/schema.ts';
 import { ROW_STATISTICS_BYTES } from './working-memory.ts';
 
 /** How far stored weights are from their source. */
-export interface StorageError {
+export const storageError = object({
   /** sqrt(sum (a - b)^2 / sum a^2); 0 for a tensor of zeros. */
-  readonly relativeRms: number;
+  relativeRms: number,
   /** max |a - b|. */
-  readonly maxAbs: number;
-}
+  maxAbs: number,
+});
+
+export type StorageError = Read<typeof storageError>;
 
 /** f64 values that the kernel `difference` returns for a row. */
 const ROW_VALUES = ROW_STATISTICS_BYTES / Float64Array.BYTES_PER_ELEMENT;

@@ -1,12 +1,18 @@
 import { createHash } from 'node:crypto';
-import { type StorageError, StorageErrorSum } from './storage-error.ts';
+import { sha256 } from '../../core/json/hashes.ts';
+import { object, type Read } from '../../core/json/schema.ts';
+import { StorageErrorSum, storageError } from './storage-error.ts';
 
 /** What is known of the rows of a tensor that a file holds. */
-export interface StoredTensor {
+export const storedMembers = {
   /** Of the encoded rows in their order, as a GGUF holds them, whatever a packing makes of them; in hex. */
-  readonly sha256: string;
-  readonly error: StorageError;
-}
+  sha256,
+  error: storageError,
+};
+
+const storedTensor = object(storedMembers);
+
+export type StoredTensor = Read<typeof storedTensor>;
 
 /** Takes chunks of a tensor in the order of its rows. */
 export class StoredTensorSum {

@@ -18,20 +18,16 @@ import { findStaging, removeStaging, STAGING_NAME } from '../../io/staging/stagi
 import { besideEarlier } from '../artifacts/graph-folder.ts';
 import { removeLeftBehind, replacedArtifacts } from '../artifacts/left-behind.ts';
 import type { Target } from '../planning/planned-target.ts';
+import { describeArtifact, describeSource } from '../record/describe.ts';
+import { encodeManifest, MANIFEST_NAME, type Manifest, type ManifestFile } from '../record/manifest.ts';
+import { readManifest } from '../record/manifest-reader.ts';
 import {
-  describeArtifact,
-  describeSource,
   describesAny,
-  encodeManifest,
   filesOfNoOther,
-  MANIFEST_NAME,
-  type Manifest,
-  type ManifestFile,
   mergeManifest,
   withoutArtifacts,
   withoutFiles,
-} from '../record/manifest.ts';
-import { readManifest } from '../record/manifest-reader.ts';
+} from '../record/merge-manifest.ts';
 import { jobKey } from '../resume/job-key.ts';
 import { StagedTensors } from '../resume/staged-tensors.ts';
 import { inputPaths } from '../sources/input-paths.ts';

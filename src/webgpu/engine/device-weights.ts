@@ -1,14 +1,7 @@
 import { BundleError } from '../bundle-error.ts';
-import {
-  BLOCK,
-  type BundleManifest,
-  type BundleTensor,
-  scaleRowBytes,
-  storedColumns,
-  valueRowBytes,
-} from '../manifest.ts';
+import type { BundleManifest, BundleTensor } from '../manifest.ts';
+import { BLOCK, type MatrixScheme, scaleRowBytes, storedColumns, valueRowBytes } from '../planes.ts';
 import { COPY_DST, STORAGE } from './buffer-usage.ts';
-import type { MatrixScheme } from './shaders.ts';
 
 /** Rows of a matrix that one binding holds. */
 export interface MatrixSlice {

@@ -1,4 +1,5 @@
-import { BLOCK, type BundleModel } from '../manifest.ts';
+import type { BundleModel } from '../manifest.ts';
+import { BLOCK } from '../planes.ts';
 import { COPY_DST, COPY_SRC, STORAGE } from './buffer-usage.ts';
 import type { DeviceMatrix, DeviceWeights, MatrixSlice } from './device-weights.ts';
 import { type BoundDispatch, bindParams, type Dispatch, dispatchOf, encodeDispatches } from './dispatch.ts';

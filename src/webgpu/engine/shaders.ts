@@ -22,11 +22,8 @@ import rope from '../kernels/rope.wgsl';
 import f16 from '../kernels/schemes/f16.wgsl';
 import q4 from '../kernels/schemes/q4.wgsl';
 import q8 from '../kernels/schemes/q8.wgsl';
-import { type BundleScheme, storedColumns } from '../manifest.ts';
+import { type MatrixScheme, storedColumns } from '../planes.ts';
 import type { BindingKind, KernelSource } from './kernel.ts';
-
-/** Schemes of matrices. */
-export type MatrixScheme = Exclude<BundleScheme, 'f32'>;
 
 const SCHEMES: Readonly<Record<MatrixScheme, string>> = { f16, q4, q8 };
 

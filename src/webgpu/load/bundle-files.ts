@@ -59,7 +59,7 @@ export class BundleFiles {
         `${MANIFEST}: its SHA-256 is not the one that the page expects`,
       );
     }
-    const manifest = readManifest(new TextDecoder().decode(bytes), MANIFEST);
+    const manifest = readManifest(new TextDecoder().decode(bytes));
     const note = cache === undefined ? noCache(options) : undefined;
     const files = new BundleFiles(manifest, address, cache, note);
     await files.#keepManifest(bytes, kept);

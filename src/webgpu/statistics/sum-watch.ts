@@ -3,7 +3,8 @@ import { type Dispatch, dispatchOf } from '../engine/dispatch.ts';
 import { KernelCompiler, type KernelSource } from '../engine/kernel.ts';
 import type { LayerWatch, PassWatch, SeenLayer, SeenPass } from '../engine/pass-watch.ts';
 import { latentWords } from '../engine/shaders.ts';
-import { BLOCK, type BundleModel } from '../manifest.ts';
+import type { BundleModel } from '../manifest.ts';
+import { BLOCK } from '../planes.ts';
 import { type LayerSums, type Run, type SumPlaces, sumPlaces } from './sum-places.ts';
 import {
   addUpdateKernel,

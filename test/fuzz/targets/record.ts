@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { decodeUtf8 } from '../../../src/io/text-file.ts';
-import { encodePart, type PartRecord, recordDigest } from '../../../src/pipeline/parts/record.ts';
-import { parsePart } from '../../../src/pipeline/parts/record-reader.ts';
+import { encodePart, type PartRecord, parsePart, recordDigest } from '../../../src/pipeline/parts/record.ts';
 import { encodeManifest, type Manifest } from '../../../src/pipeline/record/manifest.ts';
 import { parseManifest } from '../../../src/pipeline/record/manifest-reader.ts';
 import type { Dice } from '../../support/builders/dice.ts';

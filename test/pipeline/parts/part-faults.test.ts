@@ -6,7 +6,7 @@ import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { closeModel } from '../../../src/core/model.ts';
 import { convertPart } from '../../../src/pipeline/parts/convert-part.ts';
-import { parsePart } from '../../../src/pipeline/parts/record-reader.ts';
+import { parsePart } from '../../../src/pipeline/parts/record.ts';
 import { tensorsOf } from '../../../src/pipeline/parts/share.ts';
 import { planTarget } from '../../../src/pipeline/planning/target.ts';
 import { openSource } from '../../../src/pipeline/sources/open.ts';

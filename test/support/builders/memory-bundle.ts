@@ -3,15 +3,13 @@ import type { Model } from '../../../src/core/model.ts';
 import type { Tensor } from '../../../src/core/tensor.ts';
 import { fromHalf, toHalf } from '../../../src/schemes/half.ts';
 import {
-  BLOCK,
   BUNDLE_SCHEMA,
   BUNDLE_VERSION,
   type BundleManifest,
   type BundlePiece,
-  type BundleScheme,
   type BundleTensor,
-  storedColumns,
 } from '../../../src/webgpu/manifest.ts';
+import { BLOCK, type BundleScheme, storedColumns } from '../../../src/webgpu/planes.ts';
 import { memoryTensor, tensorValues, withTensors } from './memory-model.ts';
 
 /**
@@ -80,7 +78,7 @@ export async function memoryBundle(
       schema: BUNDLE_SCHEMA,
       version: BUNDLE_VERSION,
       name: model.name,
-      scheme: 'mixed',
+      scheme: 'q4',
       tensors,
       tool: { name: 'plmpress', version: '0' },
       model: bundleModel(model.config),

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import type { BundleFile, BundleManifest } from '../../../src/webgpu/manifest.ts';
-import { scaleRowBytes, valueRowBytes } from '../../../src/webgpu/manifest.ts';
+import { scaleRowBytes, valueRowBytes } from '../../../src/webgpu/planes.ts';
 import { SMALL_PLM } from './hollow-model.ts';
 import { noiseModel } from './noise-model.ts';
 import { readManifest, writeBundle } from './webgpu-bundle.ts';

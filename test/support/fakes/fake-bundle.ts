@@ -50,7 +50,7 @@ export function writeFakeBundle(folder: string, options: FakeBundleOptions = {})
     version: BUNDLE_VERSION,
     name: 'test',
     tool: { name: 'plmpress', version: '0.0.0' },
-    scheme: 'f32',
+    scheme: 'f16',
     model: {
       vocab_size: 2048,
       hidden_size: 256,

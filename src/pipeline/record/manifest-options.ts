@@ -1,1 +1,0 @@
-export type ManifestOptions = Readonly<Record<string, string | number | boolean | readonly string[]>>;
