@@ -133,7 +133,7 @@ test('packages are imported only in their modules', () => {
   assert.deepEqual(wrong, []);
 });
 
-/** Rooms that use the network, and what they may use of it. */
+/** Modules that use the network, and what they may use of it. */
 const NETWORK: Readonly<Record<string, RegExp>> = {
   'src/hub': /\bfetch\(/,
   'src/serve': /node:(http|net)'/,
