@@ -1,4 +1,4 @@
-import { COLUMN_TILE } from '../jobs.ts';
+import { COLUMN_TILE } from '../tiles.ts';
 import type { PlainKernel } from './kernel.ts';
 
 export const columnSums: PlainKernel<'columnSums'> = ({ views }, job, tiles) => {

@@ -1,4 +1,4 @@
-import { ELIMINATION_TILE } from '../jobs.ts';
+import { ELIMINATION_TILE } from '../tiles.ts';
 import type { PlainKernel } from './kernel.ts';
 
 export const eliminateRows: PlainKernel<'eliminateRows'> = ({ views }, job, tiles) => {

@@ -1,4 +1,4 @@
-import { SPARSE_TILE } from '../jobs.ts';
+import { SPARSE_TILE } from '../tiles.ts';
 import { addScaled } from './dot.ts';
 import type { PlainKernel } from './kernel.ts';
 import { decodeRow } from './rows.ts';

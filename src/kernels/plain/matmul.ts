@@ -1,4 +1,4 @@
-import { ROW_TILE } from '../jobs.ts';
+import { ROW_TILE } from '../tiles.ts';
 import { dot } from './dot.ts';
 import type { PlainKernel } from './kernel.ts';
 import { decodeTile } from './rows.ts';

@@ -3,7 +3,7 @@ import type { CodeGrid } from '../../schemes/code-grid.ts';
 import { codecOf } from '../../schemes/index.ts';
 import { nearestInt } from '../../schemes/nearest-int.ts';
 import { iq4Code } from '../../schemes/search/iq4-scale.ts';
-import { ROW_TILE } from '../jobs.ts';
+import { ROW_TILE } from '../tiles.ts';
 import type { PlainKernel } from './kernel.ts';
 import { decodeRow } from './rows.ts';
 

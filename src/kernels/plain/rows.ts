@@ -1,8 +1,8 @@
 import { unsupported } from '../../core/errors.ts';
 import { schemeBytes, schemeOfGgmlType } from '../../core/scheme.ts';
 import { type Codec, codecOf } from '../../schemes/index.ts';
-import { ROW_TILE } from '../jobs.ts';
 import type { Pointer, SharedViews } from '../memory.ts';
+import { ROW_TILE } from '../tiles.ts';
 
 /** The codec of a ggml type number. */
 export function codecOfType(ggmlType: number): Codec {

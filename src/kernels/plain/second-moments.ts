@@ -1,4 +1,4 @@
-import { MOMENT_TILE } from '../jobs.ts';
+import { MOMENT_TILE } from '../tiles.ts';
 import type { PlainKernel } from './kernel.ts';
 
 export const secondMoments: PlainKernel<'secondMoments'> = ({ views }, job, tiles) => {

@@ -9,7 +9,6 @@ import { assertExists } from '../../io/existing-path.ts';
 import { assertReplaceable, type ReplaceOptions } from '../../io/staging/replaceable.ts';
 import { writeFileWhole } from '../../io/staging/write-file.ts';
 import { readTextFile } from '../../io/text-file.ts';
-import { canEncode } from '../../schemes/index.ts';
 import type { Allocation } from './allocate.ts';
 import { exactly } from './candidates.ts';
 
@@ -38,7 +37,7 @@ export async function readSchemePlan(file: string, model: Model): Promise<Tensor
   return entries.map(([tensor, scheme]) => {
     if (!matrices.has(tensor)) throw scheme.unexpected('a scheme of a matrix that the model has');
     const known = scheme.string();
-    if (!Object.hasOwn(SCHEMES, known) || !canEncode(known as SchemeName)) {
+    if (!Object.hasOwn(SCHEMES, known) || !SCHEMES[known as SchemeName].canEncode) {
       throw scheme.unexpected('a scheme, such as Q4_K');
     }
     return exactly(tensor, known as SchemeName);

@@ -1,7 +1,5 @@
+import { MAX_PASSES, NEGLIGIBLE } from '../../../core/scheme-constants/search';
 import { nearestInts } from './nearest-int';
-
-const NEGLIGIBLE: f32 = 1e-15;
-const MAX_PASSES = 5;
 
 /**
  * Finds the scales of four groups of 16 with codes -limit .. limit - 1, one group a lane: vector i of `x`
@@ -19,7 +17,7 @@ export function fitByCoordinates(x: usize, limit: f32, codes: usize): v128 {
     magnitude = v128.bitselect(size, magnitude, larger);
     extreme = v128.bitselect(value, extreme, larger);
   }
-  const negligible = f32x4.lt(magnitude, f32x4.splat(NEGLIGIBLE));
+  const negligible = f32x4.lt(magnitude, f32x4.splat(<f32>NEGLIGIBLE));
   const inverse = f32x4.div(f32x4.splat(-limit), extreme);
   const low = i32x4.splat(<i32>-limit);
   const high = i32x4.splat(<i32>limit - 1);

@@ -1,3 +1,4 @@
+import { WEIGHTED_FROM, WEIGHTED_STEP, WEIGHTED_STEPS } from '../../../core/scheme-constants/search';
 import { packBytes } from '../schemes/codes';
 import { sumOfSquares, weighErrors } from './error-weights';
 import { sumOfLanes, toLanes } from './lanes';
@@ -66,7 +67,7 @@ export function fitByImportance(
     toLanes(x + first, groupSize, scratch + X);
     toLanes(scratch + ERROR_WEIGHTS + first, groupSize, scratch + W);
     v128.store(scratch + ((<usize>quad) << 4), sumOfLanes(scratch + W, groupSize), WEIGHT_SUMS);
-    fitOffset(scratch, groupSize, largest, -0.9, 0.05, 36, false);
+    fitOffset(scratch, groupSize, largest, <f32>WEIGHTED_FROM, <f32>WEIGHTED_STEP, WEIGHTED_STEPS, false);
     keepFit(scratch, quad);
   }
 }

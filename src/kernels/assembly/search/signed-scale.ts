@@ -1,7 +1,7 @@
+import { NEGLIGIBLE } from '../../../core/scheme-constants/search';
 import { extremeOf } from './magnitude';
 import { nearestInts, ROUNDER } from './nearest-int';
 
-const NEGLIGIBLE: f32 = 1e-15;
 /** What a search needs of scratch: sums of 20 tries. */
 export const SIGNED_SEARCH_BYTES: usize = 160;
 
@@ -12,7 +12,7 @@ export const SIGNED_SEARCH_BYTES: usize = 160;
  */
 export function fitSigned(x: usize, count: i32, limit: f32, weights: usize, codes: usize, sums: usize): f32 {
   const extreme = extremeOf(x, count);
-  if (abs<f32>(extreme) < NEGLIGIBLE) {
+  if (abs<f32>(extreme) < <f32>NEGLIGIBLE) {
     memory.fill(codes, 0, count);
     return 0;
   }

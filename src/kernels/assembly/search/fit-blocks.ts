@@ -1,3 +1,4 @@
+import { WEIGHTED_FROM, WEIGHTED_STEP, WEIGHTED_STEPS } from '../../../core/scheme-constants/search';
 import { weighErrors } from './error-weights';
 import { toLanes } from './lanes';
 import { storeProducts } from './offset-groups';
@@ -34,7 +35,7 @@ export function fitBlocks(
   weighErrors(x, importance, variance, scratch + WEIGHTS, blocks << 5);
   toLanes(scratch + VALUES, 32, scratch + X);
   toLanes(scratch + WEIGHTS, 32, scratch + W);
-  fitOffset(scratch, 32, <f32>largest, -0.9, 0.05, 36, false);
+  fitOffset(scratch, 32, <f32>largest, <f32>WEIGHTED_FROM, <f32>WEIGHTED_STEP, WEIGHTED_STEPS, false);
   for (let block: usize = 0; block < <usize>blocks; block++) {
     const inverse = v128.load32_splat(scratch + (block << 2), CODE_INVERSE);
     const base = v128.load32_splat(scratch + (block << 2), CODE_BASE);
