@@ -50,6 +50,8 @@ interface Abilities {
 export interface SchemeInfo extends GgmlType, Abilities {
   /** Weights that share a scale. */
   readonly groupSize: number;
+  /** Byte offsets of the f16 numbers that all weights of a block are proportional to: scales and mins. */
+  readonly halves: readonly number[];
 }
 
 const ONLY_READ: Abilities = { canEncode: false, hasGrid: false, weighsErrors: false };
@@ -93,17 +95,19 @@ interface Constants {
   readonly BLOCK_SIZE: number;
   readonly BLOCK_BYTES: number;
   readonly GROUP_SIZE: number;
+  readonly SCALE?: number;
+  readonly OFFSET?: number;
+  readonly MIN?: number;
 }
 
-function row(
-  { GGML_TYPE, BLOCK_SIZE, BLOCK_BYTES, GROUP_SIZE }: Constants,
-  abilities: Abilities,
-): SchemeInfo {
+function row(constants: Constants, abilities: Abilities): SchemeInfo {
+  const { GGML_TYPE, BLOCK_SIZE, BLOCK_BYTES, GROUP_SIZE, SCALE, OFFSET, MIN } = constants;
   return {
     ggmlType: GGML_TYPE,
     blockSize: BLOCK_SIZE,
     blockBytes: BLOCK_BYTES,
     groupSize: GROUP_SIZE,
+    halves: [SCALE, OFFSET, MIN].filter((offset) => offset !== undefined),
     ...abilities,
   };
 }

@@ -9,8 +9,8 @@ import {
 
 /**
  * The kernels, the fields of their jobs and how a job splits into tiles. This is the contract between the
- * three sides that meet in one shared memory: the caller, the WebAssembly kernels (assembly/) and their
- * plain TypeScript twins (plain/). A job lies in memory as one f64 a field, in the order given here.
+ * sides that meet in one shared memory: the caller and the WebAssembly kernels (assembly/), which the tests
+ * hold to oracles in plain TypeScript. A job lies in memory as one f64 per field, in the order given here.
  *
  * Units: pointers and strides ending in `Bytes` are bytes; all other strides count f32 elements. Every
  * activation is f32; weights stay in the ggml type `scheme` and are decoded a few rows at a time. Pointers
@@ -207,7 +207,7 @@ export const KERNELS = {
     scratch: (job) => job.columns!,
   },
   /**
-   * Rewrites rows into a scheme with `Codec.grid`, column after column, and lets later columns make up for
+   * Rewrites rows into a scheme with `hasGrid`, column after column, and lets later columns make up for
    * the error of each: column k is rounded from w_k + sum over j < k of (w_j - rounded w_j) * factor[j, k]
    * (LDLQ, arXiv 2307.13304, section 3). `factor` points at f32, row j from column j + 1 on, row after row. A
    * block's scales are chosen when its turn comes, with `importance` as in `transcode`, but for each block as

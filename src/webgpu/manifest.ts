@@ -1,3 +1,4 @@
+import { BLOCK_SIZE } from '../core/scheme-constants/q4_0.ts';
 import type { TokenizerSpec } from '../core/tokenizer/tokenizer-spec.ts';
 
 /**
@@ -115,7 +116,7 @@ export interface BundlePiece {
 }
 
 /** Columns of a block of q4 and q8; rows of all schemes are padded to whole blocks. */
-export const BLOCK = 32;
+export const BLOCK = BLOCK_SIZE;
 
 const VALUE_BITS: Readonly<Record<BundleScheme, number>> = { f32: 32, f16: 16, q8: 8, q4: 4 };
 

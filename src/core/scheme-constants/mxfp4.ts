@@ -1,6 +1,6 @@
 /**
  * OCP microscaling, blocks of 32: an exponent e of 8 bits, then 16 bytes of e2m1 codes; a weight is 2^(e -
- * 128) times the value of its code, doubled.
+ * 127) times the value of its code.
  */
 export const GGML_TYPE = 39;
 export const BLOCK_SIZE = 32;

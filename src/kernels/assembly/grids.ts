@@ -1,4 +1,4 @@
-/** How rows of the grids of the IQ schemes become weights. Twin of src/schemes/grid-rows.ts. */
+/** How rows of the grids of the IQ schemes become weights. */
 
 /** Signs of 8 weights from 7 bits: the eighth makes the number of negative ones even. */
 export function evenSigns(seven: u32): u32 {

@@ -28,8 +28,8 @@ import { fitPositive } from '../search/positive-scale';
 const GROUPS: i32 = BLOCK_SIZE / GROUP_SIZE;
 
 /**
- * Fits a super-block of Q4_K or Q5_K, which begin alike, writes halves d and dmin and the packed scales and mins, and leaves the
- * codes in scratch. Twin of src/schemes/k-scales.ts.
+ * Fits a super-block of Q4_K or Q5_K, which begin alike: writes halves d and dmin and the packed scales and
+ * mins, and leaves the codes in scratch.
  */
 export function encodeScaled(
   x: usize,
@@ -78,6 +78,10 @@ function fitWeighted(x: usize, block: usize, scratch: usize, importance: usize, 
   storeHalf(block + MIN, fitPositive(scratch + MINS, sums, GROUPS, LARGEST_SCALE, scratch + MIN_CODES));
 }
 
+/**
+ * The twelve bytes of eight scales and eight mins of 6 bits: the first four of each in the low 6 bits of
+ * bytes 0-3 and 4-7, the others' low nibbles in bytes 8-11 and their high bit pairs above the first.
+ */
 function packScales(scratch: usize, target: usize): void {
   for (let j: usize = 0; j < 4; j++) {
     const scale = load<u8>(scratch + j, SCALE_CODES + 4);

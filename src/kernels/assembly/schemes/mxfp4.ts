@@ -29,11 +29,16 @@ export function encodeMXFP4(source: usize, target: usize, columns: i32): void {
   }
 }
 
-/** floor(log2(magnitude)) + 125 as ggml rounds it; the twin tells why. */
+/**
+ * The low byte of floorf(log2f(magnitude)) + 125; infinity counts as 0. log2f rounds: what is within half a
+ * unit in the last place of an integer k is k, so that a magnitude just below 2^k counts as 2^k.
+ */
 function exponentFor(magnitude: f32): u32 {
   if (magnitude === 0 || magnitude === Infinity) return 0;
   const bits = reinterpret<i32>(magnitude);
   const exponent = bits < 0x800000 ? -118 - clz(bits) : (bits >> 23) - 127;
+  // The logarithm lies between `exponent` and the integer above it: this is the power of two below both in
+  // magnitude.
   const binade = 31 - clz(exponent < 0 ? ~exponent : exponent);
   const above = powerOfTwo(exponent + 1);
   const isAbove = above - <f64>magnitude < above * Math.LN2 * powerOfTwo(binade - 24);

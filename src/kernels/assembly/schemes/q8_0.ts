@@ -31,7 +31,11 @@ function encodeBlock(x: usize, block: usize): void {
   v128.store(block, codes(x + 64, inverse), CODES + 16);
 }
 
-/** One scale, an f16, in all blocks of a row. Twin of encodeQ8_0ByRow in src/schemes/q8_0.ts. */
+/**
+ * Writes one row with the same scale in all of its blocks, for matrices that are multiplied in integers: an
+ * f16, the nearest to max |x| / 127, or the next above where that one is too small, as among subnormals.
+ * Codes come from the f16.
+ */
 export function encodeQ8_0ByRow(source: usize, target: usize, columns: i32): void {
   const largest = largestMagnitude(source, columns);
   storeHalf(target + SCALE, largest / <f32>CODE_LIMIT);

@@ -4,7 +4,7 @@ import { nearestInts } from './nearest-int';
 /**
  * Finds the scales of four groups of 16 with codes -limit .. limit - 1, one group a lane: vector i of `x`
  * holds weight i of each. Leaves the codes, offset by `limit`, as floats in 16 vectors at `codes`. A lane
- * that has settled stays as it is while others go on. Twin of src/schemes/search/coordinate-scale.ts.
+ * that has settled stays as it is while others go on. `make_q3_quants` of ggml-quants.c.
  */
 export function fitByCoordinates(x: usize, limit: f32, codes: usize): v128 {
   const zero = f32x4.splat(0);

@@ -73,7 +73,7 @@ function doubled(v: v128): v128 {
 
 /**
  * Finds the scale of 32 weights among 16 tries, which fill the lanes of four vectors, so that the sums of
- * each keep their order. Twin of src/schemes/search/iq4-scale.ts.
+ * each keep their order. `quantize_row_iq4_nl_impl` of ggml-quants.c with ntry 7.
  */
 export function fitIq4(x: usize, weights: usize, sums: usize): f32 {
   const extreme = extremeOf(x, 32);

@@ -16,8 +16,7 @@ import {
 
 /**
  * Super-blocks of 256 weights in groups that have a scale and a min each. In scratch: the search of four
- * groups, weights of errors, then by group what the search found, and what a scheme stores of it. Twin of
- * src/schemes/search/offset-groups.ts.
+ * groups, weights of errors, then by group what the search found, and what a scheme stores of it.
  */
 const ERROR_WEIGHTS: usize = OFFSET_SEARCH_BYTES;
 export const SCALES: usize = ERROR_WEIGHTS + 1024;

@@ -2,7 +2,9 @@ import { MAX_PASSES, NEGLIGIBLE, POSITIVE_TENTHS } from '../../../core/scheme-co
 import { nearestInt } from './nearest-int';
 
 /**
- * Finds the scale of positive values with codes 0 .. largest. Twin of src/schemes/search/positive-scale.ts.
+ * Finds the scale of positive values with codes 0 .. largest: nine tries, then up to five passes that change
+ * one code at a time where this projects better. Codes are bytes, as in ggml, so that the code of a negative
+ * value is a large one. `make_qp_quants` of ggml-quants.c.
  */
 export function fitPositive(x: usize, weights: usize, count: i32, largest: i32, codes: usize): f32 {
   let max: f32 = 0;

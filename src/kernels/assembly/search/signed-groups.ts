@@ -6,8 +6,7 @@ import { nearestInts, ROUNDER } from './nearest-int';
 
 /**
  * Super-blocks of 256 weights in groups of 16 that have a scale and signed codes each. In scratch: four
- * groups in lanes with the weights of their errors, then by group what the searches found. Twin of
- * src/schemes/search/signed-scale.ts for four groups at once.
+ * groups in lanes with the weights of their errors, then by group what the searches found.
  */
 const X: usize = 0;
 const W: usize = 256;
