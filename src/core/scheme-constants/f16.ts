@@ -1,6 +1,4 @@
-/**
- * Little-endian IEEE 754 binary16.
- */
+/** Little-endian IEEE 754 binary16. */
 export const GGML_TYPE = 1;
 export const BLOCK_SIZE = 1;
 export const BLOCK_BYTES = 2;

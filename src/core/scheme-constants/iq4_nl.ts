@@ -1,6 +1,4 @@
-/**
- * Blocks of 32: an f16 scale d, then 16 bytes of codes; a weight is d times the value of its code.
- */
+/** Blocks of 32: an f16 scale d, then 16 bytes of codes; a weight is d times the value of its code. */
 export const GGML_TYPE = 20;
 export const BLOCK_SIZE = 32;
 export const BLOCK_BYTES = 18;
@@ -9,5 +7,3 @@ export const GROUP_SIZE = 32;
 /** Byte offsets in a block. */
 export const SCALE = 0;
 export const CODES = 2;
-
-export const LARGEST_CODE = 15;

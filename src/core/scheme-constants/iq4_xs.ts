@@ -13,6 +13,5 @@ export const SCALES_HIGH = 2;
 export const SCALES_LOW = 4;
 export const CODES = 8;
 
-export const LARGEST_CODE = 15;
 /** Group scales less this are -32..31. */
 export const SCALE_LIMIT = 32;

@@ -1,6 +1,4 @@
-/**
- * Blocks of 32: an f16 scale d, then 16 bytes of codes q in 0..15; a weight is d * (q - 8).
- */
+/** Blocks of 32: an f16 scale d, then 16 bytes of codes q in 0..15; a weight is d * (q - 8). */
 export const GGML_TYPE = 2;
 export const BLOCK_SIZE = 32;
 export const BLOCK_BYTES = 18;

@@ -1,6 +1,4 @@
-/**
- * Blocks of 32: an f16 scale d, then 20 bytes of codes q in 0..31; a weight is d * (q - 16).
- */
+/** Blocks of 32: an f16 scale d, then 20 bytes of codes q in 0..31; a weight is d * (q - 16). */
 export const GGML_TYPE = 6;
 export const BLOCK_SIZE = 32;
 export const BLOCK_BYTES = 22;

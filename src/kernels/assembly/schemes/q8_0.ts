@@ -1,5 +1,11 @@
-import { BLOCK_BYTES, BLOCK_SIZE, CODE_LIMIT, CODES, SCALE } from '../../../core/scheme-constants/q8_0';
-import { ROW_REACH } from '../../../core/scheme-constants/search';
+import {
+  BLOCK_BYTES,
+  BLOCK_SIZE,
+  CODE_LIMIT,
+  CODES,
+  ROW_REACH,
+  SCALE,
+} from '../../../core/scheme-constants/q8_0';
 import { loadHalf, splatHalf, storeHalf } from '../half';
 import { largestMagnitude } from '../search/magnitude';
 import { packBytes, roundToByte, storeScaled } from './codes';

@@ -1,5 +1,6 @@
+import { bfloatBits } from '../../../../fixtures/bfloat-bits.ts';
 import { bitsOf, writeUint16 } from '../../../../src/schemes/bits.ts';
-import { bfloatBits, halfBits } from '../../../../src/schemes/half.ts';
+import { halfBits } from '../../../../src/schemes/half.ts';
 import type { SchemeOracle } from './encoder.ts';
 
 export const f32: SchemeOracle = {

@@ -1,10 +1,4 @@
-import {
-  BLOCK_BYTES,
-  BLOCK_SIZE,
-  CODES,
-  LARGEST_CODE,
-  SCALE,
-} from '../../../../src/core/scheme-constants/iq4_nl.ts';
+import { BLOCK_BYTES, BLOCK_SIZE, CODES, SCALE } from '../../../../src/core/scheme-constants/iq4_nl.ts';
 import { readUint16, writeUint16 } from '../../../../src/schemes/bits.ts';
 import { fromHalf, toHalf } from '../../../../src/schemes/half.ts';
 import { IQ4_VALUES } from '../../../../src/schemes/iq4-values.ts';
@@ -41,7 +35,7 @@ export const iq4_nl: SchemeOracle = {
     }
   },
   grid: {
-    largestCode: LARGEST_CODE,
+    largestCode: IQ4_VALUES.length - 1,
     levels: IQ4_VALUES,
     stepOf: (source, block) => fromHalf(readUint16(source, block + SCALE)),
     minOf: () => 0,

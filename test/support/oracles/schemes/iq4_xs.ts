@@ -3,7 +3,6 @@ import {
   BLOCK_SIZE,
   CODES,
   GROUP_SIZE,
-  LARGEST_CODE,
   SCALE,
   SCALE_LIMIT,
   SCALES_HIGH,
@@ -35,7 +34,7 @@ export const iq4_xs: SchemeOracle = {
     }
   },
   grid: {
-    largestCode: LARGEST_CODE,
+    largestCode: IQ4_VALUES.length - 1,
     levels: IQ4_VALUES,
     stepOf: (source, block, group) => stepOf(source, block, group >> 1),
     minOf: () => 0,

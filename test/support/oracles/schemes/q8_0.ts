@@ -3,9 +3,9 @@ import {
   BLOCK_SIZE,
   CODE_LIMIT,
   CODES,
+  ROW_REACH,
   SCALE,
 } from '../../../../src/core/scheme-constants/q8_0.ts';
-import { ROW_REACH } from '../../../../src/core/scheme-constants/search.ts';
 import { readUint16, writeUint16 } from '../../../../src/schemes/bits.ts';
 import { fromHalf, toHalf } from '../../../../src/schemes/half.ts';
 import { roundToByte } from './byte-casts.ts';

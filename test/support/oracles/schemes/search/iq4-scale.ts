@@ -1,10 +1,10 @@
-import { IQ4_STEPS } from '../../../../../src/core/scheme-constants/search.ts';
 import { IQ4_VALUES } from '../../../../../src/schemes/iq4-values.ts';
 import { extremeOf } from '../magnitude.ts';
 import { NEGLIGIBLE } from './negligible.ts';
 
 const { fround } = Math;
 
+const TRIES = 7;
 const MIDPOINTS = Float32Array.from({ length: 15 }, (_, i) => (IQ4_VALUES[i]! + IQ4_VALUES[i + 1]!) / 2);
 
 /**
@@ -27,7 +27,7 @@ export function fitIq4(x: Float32Array, first: number, weights: Float32Array): n
   project(x, first, weights, fround(1 / fround(-extreme / smallest)));
   let scale = sumQQ > 0 ? fround(sumXQ / sumQQ) : 0;
   let best = fround(scale * sumXQ);
-  for (let step = -IQ4_STEPS; step <= IQ4_STEPS; step++) {
+  for (let step = -TRIES; step <= TRIES; step++) {
     project(x, first, weights, fround((smallest + step) / extreme));
     if (sumQQ > 0 && fround(sumXQ * sumXQ) > fround(best * sumQQ)) {
       scale = fround(sumXQ / sumQQ);
