@@ -1,6 +1,7 @@
 import type { SchemeName } from '../src/core/scheme.ts';
 import { SCHEMES, schemeBytes } from '../src/core/scheme.ts';
 import { type Compute, openCompute } from '../src/kernels/compute.ts';
+import { openPlain } from '../test/support/drivers/plain-kernels.ts';
 import { fastestInTurn, type Measurement } from './measure.ts';
 
 const ROWS = 2048;
@@ -9,11 +10,11 @@ const TOKENS = 16;
 const WEIGHT_SCHEMES: readonly SchemeName[] = ['F32', 'F16', 'BF16', 'Q8_0', 'Q4_0', 'Q6_K'];
 const TARGET_SCHEMES: readonly SchemeName[] = ['F32', 'F16', 'Q8_0', 'Q4_0', 'Q6_K'];
 
-/** WebAssembly kernels against their plain TypeScript twins, one thread each, same data, in turn. */
+/** WebAssembly kernels against their oracles in plain TypeScript, one thread each, same data, in turn. */
 export async function* benchKernels(): AsyncGenerator<Measurement> {
   const bytes = ROWS * COLUMNS * 8 + 2 ** 20 * 4;
-  const wasm = await openCompute({ threads: 1, bytes, implementation: 'wasm' });
-  const plain = await openCompute({ threads: 1, bytes, implementation: 'plain' });
+  const wasm = await openCompute({ threads: 1, bytes });
+  const plain = await openPlain(bytes);
   try {
     for (const scheme of WEIGHT_SCHEMES) {
       yield compare(

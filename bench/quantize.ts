@@ -3,9 +3,8 @@ import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { recipeNamed } from '../formats/gguf/recipes.ts';
-import { SCHEMES, type SchemeName, schemeBytes } from '../src/core/scheme.ts';
+import { SCHEMES, type SchemeName, schemeBytes, WRITTEN_SCHEMES } from '../src/core/scheme.ts';
 import { type Compute, openCompute } from '../src/kernels/compute.ts';
-import { CODECS } from '../src/schemes/index.ts';
 import { importances, WEIGHT_SAMPLES } from '../test/support/builders/samples.ts';
 import { quantizeChunkInto } from '../test/support/oracles/ggml.ts';
 import { fastestInTurn, type Measurement } from './measure.ts';
@@ -44,13 +43,12 @@ export async function* benchQuantize(argv: readonly string[]): AsyncGenerator<Me
 
 /** Every encoder, with importances where they change anything. */
 async function* encoders(): AsyncGenerator<Measurement> {
-  const compute = await openCompute({ threads: 1, bytes: 9 * ROWS * COLUMNS, implementation: 'wasm' });
+  const compute = await openCompute({ threads: 1, bytes: 9 * ROWS * COLUMNS });
   const weights = WEIGHT_SAMPLES['Gaussian in bf16']!(ROWS * COLUMNS);
   const importance = importances(COLUMNS);
   const work = prepare(compute, weights, importance);
   try {
-    for (const { scheme, encode } of CODECS) {
-      if (encode === undefined || SCHEMES[scheme].blockSize === 1) continue;
+    for (const scheme of WRITTEN_SCHEMES.filter((name) => SCHEMES[name].blockSize > 1)) {
       for (const weighted of [false, true]) {
         const target = new Uint8Array(ROWS * schemeBytes(scheme, COLUMNS));
         const theirs = () =>
@@ -67,7 +65,7 @@ async function* encoders(): AsyncGenerator<Measurement> {
 async function* speedUp(): AsyncGenerator<Measurement> {
   const weights = WEIGHT_SAMPLES['Gaussian in bf16']!(ROWS * COLUMNS);
   const [one, two] = await Promise.all(
-    [1, 2].map((threads) => openCompute({ threads, bytes: 9 * ROWS * COLUMNS, implementation: 'wasm' })),
+    [1, 2].map((threads) => openCompute({ threads, bytes: 9 * ROWS * COLUMNS })),
   );
   const works = [two!, one!].map((compute) => prepare(compute, weights, importances(COLUMNS))('Q4_K', false));
   yield rates('Q4_K, 2 threads against 1', works[0]!, works[1]!);

@@ -3,14 +3,13 @@ import type { ExportPlan, Fallback, Feedback, PlannedFile, TensorType } from '..
 import type { Imatrix } from '../../src/core/imatrix.ts';
 import type { Model } from '../../src/core/model.ts';
 import { assertRoundsOnce } from '../../src/core/requantize.ts';
-import type { SchemeName } from '../../src/core/scheme.ts';
+import { SCHEMES, type SchemeName, WRITTEN_SCHEMES } from '../../src/core/scheme.ts';
 import { oversizeNotes } from '../../src/core/shard-size.ts';
 import type { Tensor } from '../../src/core/tensor.ts';
 import { fileStem } from '../../src/core/text/file-stem.ts';
 import { firstNames } from '../../src/core/text/name-list.ts';
 import { isJoined } from '../../src/passes/join-kv-b.ts';
 import { calibratedRounding, type Quality } from '../../src/passes/rounding/calibrated-rounding.ts';
-import { canEncode, hasGrid, WRITTEN_SCHEMES } from '../../src/schemes/index.ts';
 import { assertHolds, type GgufArchitecture } from './architecture.ts';
 import { contentsOf } from './container/contents.ts';
 import { layoutShards, shardFileName } from './container/shards.ts';
@@ -107,7 +106,7 @@ function placeTensors(model: Model, recipe: Recipe, options: GgufOptions): Place
     const { wanted, used } = chooser.choose(slot);
     if (used !== wanted) fallbacks.push(fallback(slot.name, wanted, used, slot.shape));
     // No recipe names such a scheme: it was asked for.
-    if (used !== source.scheme && !canEncode(used)) throw unwritable(name, used);
+    if (used !== source.scheme && !SCHEMES[used].canEncode) throw unwritable(name, used);
     if (!allowRequantize) {
       const instead = isJoined(model, slot.name) ? KEEPS_PARTS : undefined;
       assertRoundsOnce(source, used, { name, instead });
@@ -116,7 +115,7 @@ function placeTensors(model: Model, recipe: Recipe, options: GgufOptions): Place
     // With an imatrix as llama-quantize has it: nothing stands in for entries that it lacks.
     const known = matched ? matched.importances.get(name) : rounding.importances(slot);
     const importance = rounds ? known : undefined;
-    const feedback = rounds && hasGrid(used) ? rounding.feedback(slot) : undefined;
+    const feedback = rounds && SCHEMES[used].hasGrid ? rounding.feedback(slot) : undefined;
     if (rounds && importance === undefined) {
       if (needsImportance(slot, used, recipe)) throw importanceMissing(name, used);
       if (slot.role !== 'embed_tokens') unweighted.push(name);

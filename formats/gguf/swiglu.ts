@@ -2,7 +2,7 @@ import { exponentOf } from '../../src/core/elementary/binary-exponent.ts';
 import { invalidInput, unsupported } from '../../src/core/errors.ts';
 import { columnCount, rowBytes, type Tensor } from '../../src/core/tensor.ts';
 import { rewriteRows } from '../../src/passes/rows/float-rows.ts';
-import { codecOf } from '../../src/schemes/index.ts';
+import { decoderOf } from '../../src/schemes/index.ts';
 import { hasBlockScales, multiplyBlocks } from '../../src/schemes/power-of-two.ts';
 
 /**
@@ -82,8 +82,8 @@ export function withGate(
       await gate.readRows({ first: range.first, count: 1 }, stored, signal);
       const columns = columnCount(up);
       const [a, b] = [new Float32Array(columns), new Float32Array(columns)];
-      codecOf(up.scheme).decode(into, 0, a, 0, columns);
-      codecOf(gate.scheme).decode(stored, 0, b, 0, columns);
+      decoderOf(up.scheme)(into, 0, a, 0, columns);
+      decoderOf(gate.scheme)(stored, 0, b, 0, columns);
       const length = sumOfSquares(a);
       const error = sumOfSquares(a.map((value, i) => b[i]! / beta ** 2 - value));
       // The negation lets a NaN fail.

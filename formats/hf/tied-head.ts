@@ -3,7 +3,7 @@ import { invalidInput } from '../../src/core/errors.ts';
 import { modelTensorName } from '../../src/core/names.ts';
 import { type SchemeName, schemeBytes } from '../../src/core/scheme.ts';
 import { elementCount } from '../../src/core/tensor.ts';
-import { codecOf } from '../../src/schemes/index.ts';
+import { decoderOf } from '../../src/schemes/index.ts';
 import type { Checkpoint, StoredTensor } from './checkpoint.ts';
 import type { HfConfig } from './config.ts';
 
@@ -82,7 +82,7 @@ class Values {
     const { file, offset } = this.#tensor;
     const stored = this.#stored.subarray(0, schemeBytes(this.#scheme, end - start));
     await file.readInto(stored, offset + schemeBytes(this.#scheme, start));
-    codecOf(this.#scheme).decode(stored, 0, this.#values, 0, end - start);
+    decoderOf(this.#scheme)(stored, 0, this.#values, 0, end - start);
     return Buffer.from(this.#values.buffer, 0, 4 * (end - start));
   }
 }

@@ -2,12 +2,11 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import type { TensorType } from '../core/export-plan.ts';
-import { SCHEMES, type SchemeName } from '../core/scheme.ts';
+import { SCHEMES, type SchemeName, WRITTEN_SCHEMES } from '../core/scheme.ts';
 import { knownPass } from '../passes/index.ts';
 import { type PassRequest, parsePassRequest } from '../passes/run.ts';
 import { MAX_PARTS, type Share } from '../pipeline/parts/share.ts';
 import { targetNamed } from '../pipeline/planning/target.ts';
-import { WRITTEN_SCHEMES } from '../schemes/index.ts';
 
 /** Parsers of option values. They throw commander's error, which names the option. */
 

@@ -1,43 +1,116 @@
-/**
- * Storage schemes of tensors: the ggml types (ggml.h, enum ggml_type), floats included.
- * A row of a tensor is a whole number of blocks. Their codecs are in src/schemes.
- */
-export interface SchemeInfo {
-  /** Number of the type in GGUF files. */
+import * as bf16 from './scheme-constants/bf16.ts';
+import * as f16 from './scheme-constants/f16.ts';
+import * as f32 from './scheme-constants/f32.ts';
+import * as iq1_m from './scheme-constants/iq1_m.ts';
+import * as iq1_s from './scheme-constants/iq1_s.ts';
+import * as iq2_s from './scheme-constants/iq2_s.ts';
+import * as iq2_xs from './scheme-constants/iq2_xs.ts';
+import * as iq2_xxs from './scheme-constants/iq2_xxs.ts';
+import * as iq3_s from './scheme-constants/iq3_s.ts';
+import * as iq3_xxs from './scheme-constants/iq3_xxs.ts';
+import * as iq4_nl from './scheme-constants/iq4_nl.ts';
+import * as iq4_xs from './scheme-constants/iq4_xs.ts';
+import * as mxfp4 from './scheme-constants/mxfp4.ts';
+import * as q2_k from './scheme-constants/q2_k.ts';
+import * as q3_k from './scheme-constants/q3_k.ts';
+import * as q4_0 from './scheme-constants/q4_0.ts';
+import * as q4_1 from './scheme-constants/q4_1.ts';
+import * as q4_k from './scheme-constants/q4_k.ts';
+import * as q5_0 from './scheme-constants/q5_0.ts';
+import * as q5_1 from './scheme-constants/q5_1.ts';
+import * as q5_k from './scheme-constants/q5_k.ts';
+import * as q6_k from './scheme-constants/q6_k.ts';
+import * as q8_0 from './scheme-constants/q8_0.ts';
+import * as tq1_0 from './scheme-constants/tq1_0.ts';
+import * as tq2_0 from './scheme-constants/tq2_0.ts';
+
+/** How weights of a ggml type (ggml.h, enum ggml_type) are counted. */
+export interface GgmlType {
+  /** Its number in GGUF files. */
   readonly ggmlType: number;
-  /** Weights a block. */
+  /** Weights per block. */
   readonly blockSize: number;
-  /** Bytes a block. */
+  /** Bytes per block. */
   readonly blockBytes: number;
 }
 
+interface Abilities {
+  /** False for schemes that can only be read. */
+  readonly canEncode: boolean;
+  /** Whether codes of encoded weights can be chosen one by one, as error feedback does. */
+  readonly hasGrid: boolean;
+  /** Whether importances of columns change what is encoded. */
+  readonly weighsErrors: boolean;
+}
+
+/**
+ * A storage scheme of tensors: a ggml type, floats included. A row of a tensor is a whole number of blocks.
+ * Decoders are in src/schemes, encoders in src/kernels/assembly.
+ */
+export interface SchemeInfo extends GgmlType, Abilities {
+  /** Weights that share a scale. */
+  readonly groupSize: number;
+  /** Byte offsets of the f16 numbers that all weights of a block are proportional to: scales and mins. */
+  readonly halves: readonly number[];
+}
+
+const ONLY_READ: Abilities = { canEncode: false, hasGrid: false, weighsErrors: false };
+/** Weights are rounded to what follows from the largest of their block. */
+const ROUNDED: Abilities = { canEncode: true, hasGrid: false, weighsErrors: false };
+const ROUNDED_ON_GRID: Abilities = { canEncode: true, hasGrid: true, weighsErrors: false };
+/** Scales are searched for. */
+const SEARCHED: Abilities = { canEncode: true, hasGrid: true, weighsErrors: true };
+
 export const SCHEMES = {
-  F32: { ggmlType: 0, blockSize: 1, blockBytes: 4 },
-  F16: { ggmlType: 1, blockSize: 1, blockBytes: 2 },
-  Q4_0: { ggmlType: 2, blockSize: 32, blockBytes: 18 },
-  Q4_1: { ggmlType: 3, blockSize: 32, blockBytes: 20 },
-  Q5_0: { ggmlType: 6, blockSize: 32, blockBytes: 22 },
-  Q5_1: { ggmlType: 7, blockSize: 32, blockBytes: 24 },
-  Q8_0: { ggmlType: 8, blockSize: 32, blockBytes: 34 },
-  Q2_K: { ggmlType: 10, blockSize: 256, blockBytes: 84 },
-  Q3_K: { ggmlType: 11, blockSize: 256, blockBytes: 110 },
-  Q4_K: { ggmlType: 12, blockSize: 256, blockBytes: 144 },
-  Q5_K: { ggmlType: 13, blockSize: 256, blockBytes: 176 },
-  Q6_K: { ggmlType: 14, blockSize: 256, blockBytes: 210 },
-  IQ2_XXS: { ggmlType: 16, blockSize: 256, blockBytes: 66 },
-  IQ2_XS: { ggmlType: 17, blockSize: 256, blockBytes: 74 },
-  IQ3_XXS: { ggmlType: 18, blockSize: 256, blockBytes: 98 },
-  IQ1_S: { ggmlType: 19, blockSize: 256, blockBytes: 50 },
-  IQ4_NL: { ggmlType: 20, blockSize: 32, blockBytes: 18 },
-  IQ3_S: { ggmlType: 21, blockSize: 256, blockBytes: 110 },
-  IQ2_S: { ggmlType: 22, blockSize: 256, blockBytes: 82 },
-  IQ4_XS: { ggmlType: 23, blockSize: 256, blockBytes: 136 },
-  IQ1_M: { ggmlType: 29, blockSize: 256, blockBytes: 56 },
-  BF16: { ggmlType: 30, blockSize: 1, blockBytes: 2 },
-  TQ1_0: { ggmlType: 34, blockSize: 256, blockBytes: 54 },
-  TQ2_0: { ggmlType: 35, blockSize: 256, blockBytes: 66 },
-  MXFP4: { ggmlType: 39, blockSize: 32, blockBytes: 17 },
-} as const satisfies Record<string, SchemeInfo>;
+  F32: row(f32, ROUNDED),
+  F16: row(f16, ROUNDED),
+  Q4_0: row(q4_0, SEARCHED),
+  Q4_1: row(q4_1, SEARCHED),
+  Q5_0: row(q5_0, SEARCHED),
+  Q5_1: row(q5_1, SEARCHED),
+  Q8_0: row(q8_0, ROUNDED_ON_GRID),
+  Q2_K: row(q2_k, SEARCHED),
+  Q3_K: row(q3_k, SEARCHED),
+  Q4_K: row(q4_k, SEARCHED),
+  Q5_K: row(q5_k, SEARCHED),
+  Q6_K: row(q6_k, SEARCHED),
+  IQ2_XXS: row(iq2_xxs, ONLY_READ),
+  IQ2_XS: row(iq2_xs, ONLY_READ),
+  IQ3_XXS: row(iq3_xxs, ONLY_READ),
+  IQ1_S: row(iq1_s, ONLY_READ),
+  IQ4_NL: row(iq4_nl, SEARCHED),
+  IQ3_S: row(iq3_s, ONLY_READ),
+  IQ2_S: row(iq2_s, ONLY_READ),
+  IQ4_XS: row(iq4_xs, SEARCHED),
+  IQ1_M: row(iq1_m, ONLY_READ),
+  BF16: row(bf16, ROUNDED),
+  TQ1_0: row(tq1_0, ROUNDED),
+  TQ2_0: row(tq2_0, ROUNDED),
+  MXFP4: row(mxfp4, ROUNDED),
+} satisfies Record<string, SchemeInfo>;
+
+/** A module of scheme-constants/, which the kernels in AssemblyScript import as well. */
+interface Constants {
+  readonly GGML_TYPE: number;
+  readonly BLOCK_SIZE: number;
+  readonly BLOCK_BYTES: number;
+  readonly GROUP_SIZE: number;
+  readonly SCALE?: number;
+  readonly OFFSET?: number;
+  readonly MIN?: number;
+}
+
+function row(constants: Constants, abilities: Abilities): SchemeInfo {
+  const { GGML_TYPE, BLOCK_SIZE, BLOCK_BYTES, GROUP_SIZE, SCALE, OFFSET, MIN } = constants;
+  return {
+    ggmlType: GGML_TYPE,
+    blockSize: BLOCK_SIZE,
+    blockBytes: BLOCK_BYTES,
+    groupSize: GROUP_SIZE,
+    halves: [SCALE, OFFSET, MIN].filter((offset) => offset !== undefined),
+    ...abilities,
+  };
+}
 
 export type SchemeName = keyof typeof SCHEMES;
 
@@ -48,6 +121,11 @@ const BY_GGML_TYPE: ReadonlyMap<number, SchemeName> = new Map(
 export function schemeOfGgmlType(type: number): SchemeName | undefined {
   return BY_GGML_TYPE.get(type);
 }
+
+/** Schemes that can be written, by ggml type number. */
+export const WRITTEN_SCHEMES: readonly SchemeName[] = (Object.keys(SCHEMES) as SchemeName[]).filter(
+  (name) => SCHEMES[name].canEncode,
+);
 
 /** Bytes of `columns` weights in `scheme`. `columns` must be a multiple of the block size. */
 export function schemeBytes(scheme: SchemeName, columns: number): number {

@@ -5,7 +5,7 @@ import { localIo, PressError, unsupported } from '../core/errors.ts';
 import type { Turns } from '../core/jobs/turns.ts';
 import { type GridName, gridOf } from '../schemes/grids.ts';
 import { Control, type Execute } from './control.ts';
-import { executor, type Workplace } from './executor.ts';
+import { bufferOf, executor, type Workplace } from './executor.ts';
 import { type Job, type JobFields, KERNELS, type KernelInfo, type KernelName } from './jobs.ts';
 import { ALIGNMENT, arenaStart, GRIDS, MAX_PAGES, PAGE_BYTES, SCRATCH_BYTES } from './layout.ts';
 import { machine } from './machine.ts';
@@ -20,8 +20,6 @@ export interface ComputeOptions {
   readonly threads: number;
   /** Bytes that `alloc` can hand out in all; each area is rounded up to 64. */
   readonly bytes: number;
-  /** Left out: WebAssembly where this machine has its SIMD instructions, plain TypeScript elsewhere. */
-  readonly implementation?: 'wasm' | 'plain';
 }
 
 /** Work (in multiply-adds) worth claiming at once: some microseconds against a contended atomic. */
@@ -33,11 +31,10 @@ const SHARED_WORK = 1 << 19;
 
 /**
  * Shared memory and the threads that run kernels on it. `run` blocks until its job is done, so areas need no
- * locks. Results do not depend on the number of threads or on the implementation.
+ * locks. Results do not depend on the number of threads.
  */
 export class Compute extends SharedViews {
   readonly threads: number;
-  readonly implementation: 'wasm' | 'plain';
   private readonly workers: readonly Worker[];
   private readonly control: Control;
   private readonly execute: Execute;
@@ -50,9 +47,8 @@ export class Compute extends SharedViews {
 
   /** Use `openCompute`. */
   constructor(workplace: Workplace, workers: readonly Worker[], bytes: number, onClose: () => void) {
-    super(workplace.buffer);
+    super(bufferOf(workplace));
     this.threads = workers.length + 1;
-    this.implementation = workplace.wasm === undefined ? 'plain' : 'wasm';
     this.workers = workers;
     this.onClose = onClose;
     this.control = new Control(this);
@@ -143,9 +139,11 @@ let taken = 0;
 
 /**
  * Reserves the memory and starts the workers. Pages count towards resident memory when first written.
- * @throws PressError local-io where the machine, or the container that this runs in, has too little memory.
+ * @throws PressError local-io where the machine, or the container that this runs in, has too little memory;
+ * unsupported where WebAssembly has no SIMD.
  */
-export async function openCompute({ threads, bytes, implementation }: ComputeOptions): Promise<Compute> {
+export async function openCompute({ threads, bytes }: ComputeOptions): Promise<Compute> {
+  assertSimd();
   const arena = Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
   const pages = Math.ceil((arenaStart(threads) + arena) / PAGE_BYTES);
   if (pages > MAX_PAGES) {
@@ -155,10 +153,7 @@ export async function openCompute({ threads, bytes, implementation }: ComputeOpt
   }
   const needed = arena + threads * THREAD_BYTES;
   assertFits(needed, threads);
-  const workplace =
-    (implementation ?? (hasSimd() ? 'wasm' : 'plain')) === 'wasm'
-      ? await wasmWorkplace(pages)
-      : plainWorkplace(pages);
+  const workplace = await makeWorkplace(pages);
   assertAddressable(threads);
   const workers: Worker[] = [];
   try {
@@ -212,31 +207,22 @@ async function terminate(workers: readonly Worker[]): Promise<void> {
   await Promise.all(workers.map((worker) => worker.terminate()));
 }
 
-async function wasmWorkplace(pages: number): Promise<Workplace> {
+async function makeWorkplace(pages: number): Promise<Workplace> {
   const file = new URL('./kernels.wasm', import.meta.url);
   const code = await readFile(file).catch((cause) => {
     throw localIo('kernels.wasm', cause);
   });
   const module = await WebAssembly.compile(code);
-  const memory = reserve(
-    pages,
-    () => new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }),
-  );
+  const memory = reserve(pages);
   for (const [name, pointer] of Object.entries(GRIDS)) {
     new Int8Array(memory.buffer, pointer).set(gridOf(name as GridName));
   }
-  // Typed for memories that are not shared.
-  const buffer = memory.buffer as ArrayBufferLike as SharedArrayBuffer;
-  return { buffer, wasm: { module, memory } };
+  return { module, memory };
 }
 
-function plainWorkplace(pages: number): Workplace {
-  return { buffer: reserve(pages, () => new SharedArrayBuffer(pages * PAGE_BYTES)), wasm: undefined };
-}
-
-function reserve<T>(pages: number, make: () => T): T {
+function reserve(pages: number): WebAssembly.Memory {
   try {
-    return make();
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   } catch (cause) {
     const what = `the system does not give ${pages * PAGE_BYTES} bytes of working memory`;
     const expected = '`ulimit -v` of 16 GiB or more, or NODE_OPTIONS=--disable-wasm-trap-handler';
@@ -246,9 +232,13 @@ function reserve<T>(pages: number, make: () => T): T {
 }
 
 /** Validates a module of one function, `i32.const 0; i8x16.splat`. */
-function hasSimd(): boolean {
+function assertSimd(): void {
   const header = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
   const type = [1, 5, 1, 0x60, 0, 1, 0x7b];
   const code = [10, 8, 1, 6, 0, 0x41, 0, 0xfd, 0x0f, 0x0b];
-  return WebAssembly.validate(Uint8Array.from([...header, ...type, 3, 2, 1, 0, ...code]));
+  if (WebAssembly.validate(Uint8Array.from([...header, ...type, 3, 2, 1, 0, ...code]))) return;
+  throw unsupported({
+    what: 'WebAssembly has no SIMD here',
+    expected: 'Node.js 20 or later on a processor with vectors of 128 bits',
+  });
 }

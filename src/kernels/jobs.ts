@@ -1,7 +1,16 @@
+import {
+  COLUMN_TILE,
+  ELIMINATION_TILE,
+  ENCODER_SCRATCH,
+  MOMENT_TILE,
+  ROW_TILE,
+  SPARSE_TILE,
+} from './tiles.ts';
+
 /**
  * The kernels, the fields of their jobs and how a job splits into tiles. This is the contract between the
- * three sides that meet in one shared memory: the caller, the WebAssembly kernels (assembly/) and their
- * plain TypeScript twins (plain/). A job lies in memory as one f64 a field, in the order given here.
+ * sides that meet in one shared memory: the caller and the WebAssembly kernels (assembly/), which the tests
+ * hold to oracles in plain TypeScript. A job lies in memory as one f64 per field, in the order given here.
  *
  * Units: pointers and strides ending in `Bytes` are bytes; all other strides count f32 elements. Every
  * activation is f32; weights stay in the ggml type `scheme` and are decoded a few rows at a time. Pointers
@@ -10,32 +19,6 @@
  * Determinism: a tile is computed by one thread in a fixed order of operations, and no result depends on how
  * tiles are spread over threads or tokens over batches.
  */
-
-/** Weight rows decoded and multiplied together: enough to reuse each activation four times. */
-export const ROW_TILE = 4;
-
-/** Columns that one thread sums up at once: their sums stay in the first cache. */
-export const COLUMN_TILE = 64;
-
-/**
- * Rows of second moments that one thread sums up at once: each token's values are read once for all of them.
- */
-export const MOMENT_TILE = 8;
-
-/**
- * Rows of a triangle that one thread eliminates at once: each row that they are freed of is read once for all
- * of them.
- */
-export const ELIMINATION_TILE = 8;
-
-/**
- * Columns of y that one thread sums up in `matmulSparse`: wide enough that a piece of a row is worth
- * fetching, narrow enough that the threads share a token. Whole blocks of every scheme.
- */
-export const SPARSE_TILE = 512;
-
-/** f32 elements of scratch that the encoder of a block scheme may use beside the row. */
-export const ENCODER_SCRATCH = 2048;
 
 /** Weights of `batch` matrices (heads, or 1) times `tokens` vectors each. */
 const MATMUL_FIELDS = [
@@ -224,7 +207,7 @@ export const KERNELS = {
     scratch: (job) => job.columns!,
   },
   /**
-   * Rewrites rows into a scheme with `Codec.grid`, column after column, and lets later columns make up for
+   * Rewrites rows into a scheme with `hasGrid`, column after column, and lets later columns make up for
    * the error of each: column k is rounded from w_k + sum over j < k of (w_j - rounded w_j) * factor[j, k]
    * (LDLQ, arXiv 2307.13304, section 3). `factor` points at f32, row j from column j + 1 on, row after row. A
    * block's scales are chosen when its turn comes, with `importance` as in `transcode`, but for each block as

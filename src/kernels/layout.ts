@@ -1,4 +1,12 @@
 import type { GridName } from '../schemes/grids.ts';
+import {
+  IQ1_GRID,
+  IQ2_S_GRID,
+  IQ2_XS_GRID,
+  IQ2_XXS_GRID,
+  IQ3_S_GRID,
+  IQ3_XXS_GRID,
+} from './grid-addresses.ts';
 import type { Pointer } from './memory.ts';
 
 /**
@@ -16,14 +24,14 @@ export const CONTROL_FIELDS = 128;
 export const CONTROL_FAILURE = 512;
 export const CONTROL_FAILURE_BYTES = 512;
 
-/** Where WebAssembly finds each grid, a byte a value; the same numbers as in assembly/grids.ts. */
+/** Where WebAssembly finds each grid, a byte a value. */
 export const GRIDS: Readonly<Record<GridName, Pointer>> = {
-  IQ2_XXS: 1024,
-  IQ2_XS: 3072,
-  IQ2_S: 7168,
-  IQ3_XXS: 15360,
-  IQ3_S: 16384,
-  IQ1_S: 18432,
+  IQ2_XXS: IQ2_XXS_GRID,
+  IQ2_XS: IQ2_XS_GRID,
+  IQ2_S: IQ2_S_GRID,
+  IQ3_XXS: IQ3_XXS_GRID,
+  IQ3_S: IQ3_S_GRID,
+  IQ1_S: IQ1_GRID,
 };
 
 const SCRATCH_START = 34816;

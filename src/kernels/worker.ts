@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Control } from './control.ts';
-import { executor, type Workplace } from './executor.ts';
+import { bufferOf, executor, type Workplace } from './executor.ts';
 import { SharedViews } from './memory.ts';
 
 /** A thread of the pool: takes part in every job until it is terminated. */
@@ -9,7 +9,7 @@ export interface WorkerStart extends Workplace {
 }
 
 const start = workerData as WorkerStart;
-const control = new Control(new SharedViews(start.buffer));
+const control = new Control(new SharedViews(bufferOf(start)));
 const execute = executor(start, start.thread);
 parentPort!.postMessage('ready');
 

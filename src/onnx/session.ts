@@ -21,7 +21,6 @@ export interface SessionOptions {
   readonly threads?: number | undefined;
   /** Bytes of working memory allowed, for weights and products. Values between nodes come on top. */
   readonly maxMemory?: number;
-  readonly implementation?: 'wasm' | 'plain';
   /** Ends opening and every later run. */
   readonly signal?: AbortSignal;
 }
@@ -30,7 +29,7 @@ type Values = Map<string, TensorValue>;
 
 /**
  * Runs a graph node by node, with the roundings of ONNX Runtime's CPU provider. Weights stay in about the
- * bytes of their file; results do not depend on threads or implementation. One run at a time.
+ * bytes of their file; results do not depend on threads. One run at a time.
  */
 export class OnnxSession {
   /** Working memory: weights, and room for products. */

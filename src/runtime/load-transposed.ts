@@ -1,7 +1,7 @@
 import { type SchemeName, schemeBytes, transposedScheme } from '../core/scheme.ts';
 import { columnCount, rowBytes, rowCount, rowRanges, type Tensor } from '../core/tensor.ts';
 import type { Pointer, SharedViews } from '../kernels/memory.ts';
-import { codecOf } from '../schemes/index.ts';
+import { decoderOf } from '../schemes/index.ts';
 
 /** Rows held at once, decoded: large beside the cost of a read, small beside a matrix. */
 const PART_BYTES = 4 << 20;
@@ -29,7 +29,7 @@ export async function loadTransposed(
 
 function decoded(scheme: SchemeName, stored: Uint8Array, count: number): Float32Array {
   const values = new Float32Array(count);
-  codecOf(scheme).decode(stored, 0, values, 0, count);
+  decoderOf(scheme)(stored, 0, values, 0, count);
   return values;
 }
 

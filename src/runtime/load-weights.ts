@@ -1,7 +1,7 @@
 import type { Progress } from '../core/jobs/progress.ts';
 import { byteLength, elementCount, rowBytes, rowRanges, type Tensor } from '../core/tensor.ts';
 import type { Pointer, SharedViews } from '../kernels/memory.ts';
-import { codecOf } from '../schemes/index.ts';
+import { decoderOf } from '../schemes/index.ts';
 import { loadTransposed } from './load-transposed.ts';
 import type { Placement } from './weights.ts';
 
@@ -68,5 +68,5 @@ async function loadDecoded(
   const stored = new Uint8Array(byteLength(tensor));
   await tensor.readRows({ first: 0, count: 1 }, stored, signal);
   const count = elementCount(tensor);
-  codecOf(tensor.scheme).decode(stored, 0, views.floats(pointer, count), 0, count);
+  decoderOf(tensor.scheme)(stored, 0, views.floats(pointer, count), 0, count);
 }

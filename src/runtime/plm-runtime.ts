@@ -37,7 +37,6 @@ export interface RuntimeOptions {
   readonly countsFirings?: boolean;
   /** Sum up what the matrices are multiplied with. */
   readonly statistics?: StatisticsRequest;
-  readonly implementation?: 'wasm' | 'plain';
   /** Bytes of working memory allowed. One WebAssembly memory holds at most 4 GiB in any case. */
   readonly maxMemory?: number;
   /** Ends loading and every later call. */
@@ -50,7 +49,7 @@ const DEFAULT_BATCH = 128;
 
 /**
  * The forward pass of a PLM (arXiv 2503.12167) over one sequence: f32 activations, weights resident in their
- * stored scheme. The results do not depend on threads, batches or implementation. One call at a time.
+ * stored scheme. The results do not depend on threads or batches. One call at a time.
  */
 export class PlmRuntime {
   readonly config: PlmConfig;
@@ -91,12 +90,12 @@ export class PlmRuntime {
    */
   static async open(model: Model, options: RuntimeOptions): Promise<PlmRuntime> {
     const { config } = model;
-    const { contextLength, implementation, signal } = options;
+    const { contextLength, signal } = options;
     assertContext(config, contextLength);
     const threads = options.threads ?? defaultThreads(model.tensors.values());
     const size = sizeOf(options);
     const bytes = countBytes(model, size, threads, options.maxMemory);
-    const compute = await openCompute({ threads, bytes, ...(implementation && { implementation }) });
+    const compute = await openCompute({ threads, bytes });
     try {
       const placed = place(model, size, compute);
       fillRopeTable(compute, placed.forward.rope, config.ropeTheta, contextLength);

@@ -20,7 +20,6 @@ const HEAD_BYTES = 8 << 20;
 export interface StreamOptions {
   /** Default: `defaultThreads`. */
   readonly threads?: number | undefined;
-  readonly implementation?: 'wasm' | 'plain';
   readonly signal?: AbortSignal;
   readonly progress?: Progress;
 }
@@ -34,9 +33,9 @@ export async function streamedLogits(
   ids: readonly number[],
   options: StreamOptions,
 ): Promise<Float32Array[]> {
-  const { threads = defaultThreads(model.tensors.values()), implementation } = options;
+  const { threads = defaultThreads(model.tensors.values()) } = options;
   const bytes = streamedBytes(model, ids.length);
-  const compute = await openCompute({ threads, bytes, ...(implementation && { implementation }) });
+  const compute = await openCompute({ threads, bytes });
   try {
     const places = place(model, ids.length, compute);
     fillRopeTable(compute, places.forward.rope, model.config.ropeTheta, ids.length);

@@ -1,14 +1,15 @@
 import type { SchemeName } from '../core/scheme.ts';
+import * as q4_0 from '../core/scheme-constants/q4_0.ts';
 
 /** Weights of a block of Q4_0 and of Q8_0. */
-export const BLOCK_SIZE = 32;
+export const BLOCK_SIZE = q4_0.BLOCK_SIZE;
 
 /** Schemes whose blocks are an f16 scale and codes, which can lie in planes of their own. */
 export type BlockScheme = Extract<SchemeName, 'Q4_0' | 'Q8_0'>;
 
 export const BLOCK_BITS: Readonly<Record<BlockScheme, 4 | 8>> = { Q4_0: 4, Q8_0: 8 };
 
-export const SCALE_BYTES = 2;
+export const SCALE_BYTES = q4_0.CODES - q4_0.SCALE;
 
 /** Bytes of the codes of a block. */
 export function codeBytes(scheme: BlockScheme): number {

@@ -1,6 +1,6 @@
 /**
- * IEEE 754 binary16 and bfloat16 as bit patterns. Integers carry the values: a NaN that passes through a
- * JavaScript number may lose its sign and payload.
+ * IEEE 754 binary16 as bit patterns. Integers carry the values: a NaN that passes through a JavaScript number
+ * may lose its sign and payload.
  */
 
 const FLOAT = new Float32Array(1);
@@ -51,12 +51,4 @@ export function toHalf(value: number): number {
 export function fromHalf(half: number): number {
   BITS[0] = halfToFloatBits(half);
   return FLOAT[0]!;
-}
-
-/**
- * Bits of an f32 to bits of the nearest bf16, ties to even; NaNs become quiet and keep their upper payload.
- */
-export function bfloatBits(bits: number): number {
-  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
-  return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
 }

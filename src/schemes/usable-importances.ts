@@ -1,8 +1,6 @@
 import { exponentOf, powerOfTwo } from '../core/elementary/binary-exponent.ts';
 import { SCHEMES, type SchemeName } from '../core/scheme.ts';
 
-/** Schemes whose groups of weights, which share a scale, have 16; those of all others have 32. */
-const GROUPS_OF_16: readonly SchemeName[] = ['Q2_K', 'Q3_K', 'Q6_K'];
 /** Least importance of a group beside its block, and of a column beside its group. */
 const LEAST_GROUP = 2 ** -32;
 const LEAST_COLUMN = 2 ** -60;
@@ -23,9 +21,8 @@ const LEAST_OF_SPARSE = 2 ** -10;
  * columns of every group counts.
  */
 export function usableImportances(importances: Float32Array, scheme: SchemeName): Float32Array {
-  const { blockSize } = SCHEMES[scheme];
+  const { blockSize, groupSize } = SCHEMES[scheme];
   if (blockSize === 1) return importances;
-  const groupSize = GROUPS_OF_16.includes(scheme) ? 16 : 32;
   const usable = new Float32Array(importances.length);
   for (let first = 0; first < usable.length; first += blockSize) {
     const block = importances.subarray(first, first + blockSize);

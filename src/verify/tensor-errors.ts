@@ -10,7 +10,6 @@ export type { TensorError } from './tensor-pair.ts';
 export interface TensorErrorOptions {
   /** Default: `defaultThreads`. */
   readonly threads?: number | undefined;
-  readonly implementation?: 'wasm' | 'plain';
   /** Bytes of weights in memory at once, one row step of each model at least. Default 32 MiB. */
   readonly budget?: number;
   readonly signal?: AbortSignal;
@@ -43,10 +42,10 @@ export async function* tensorErrors(
   artifact: Model,
   options: TensorErrorOptions = {},
 ): AsyncGenerator<TensorError, void> {
-  const { threads = defaultThreads(artifact.tensors.values()), implementation, signal, progress } = options;
+  const { threads = defaultThreads(artifact.tensors.values()), signal, progress } = options;
   const pairs = matchingPairs(reference, artifact, options.budget ?? DEFAULT_BUDGET);
   const bytes = Math.max(0, ...pairs.map((pair) => pair.workingBytes));
-  const compute = await openCompute({ threads, bytes, ...(implementation && { implementation }) });
+  const compute = await openCompute({ threads, bytes });
   try {
     const area = compute.alloc(bytes);
     const total = pairs.reduce((sum, pair) => sum + pair.byteLength, 0);

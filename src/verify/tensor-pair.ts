@@ -10,7 +10,7 @@ import {
 } from '../core/tensor.ts';
 import type { Compute, Pointer } from '../kernels/compute.ts';
 import { ALIGNMENT } from '../kernels/layout.ts';
-import { codecOf } from '../schemes/index.ts';
+import { decoderOf } from '../schemes/index.ts';
 import { rowLimit, schemeLimits } from './scheme-limits.ts';
 
 /** How a tensor of the artifact differs from the reference's of the same name. */
@@ -176,7 +176,7 @@ export class TensorPair {
     const decode = (tensor: Tensor, at: Pointer, row: number): Float32Array => {
       const bytes = rowBytes(tensor);
       const values = new Float32Array(columnCount(tensor));
-      codecOf(tensor.scheme).decode(compute.bytes(at + row * bytes, bytes), 0, values, 0, values.length);
+      decoderOf(tensor.scheme)(compute.bytes(at + row * bytes, bytes), 0, values, 0, values.length);
       return values;
     };
     this.#add(

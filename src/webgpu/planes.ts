@@ -1,3 +1,5 @@
+import { BLOCK_SIZE } from '../core/scheme-constants/q4_0.ts';
+
 /**
  * How a plane of a tensor stores weights. `f32` and `f16`: as such. `q8`: blocks of 32 columns, int8 codes;
  * weight = code * scale. `q4`: blocks of 32 columns, codes of 4 bits; weight = (code - 8) * scale. Vectors
@@ -10,7 +12,7 @@ export type MatrixScheme = (typeof MATRIX_SCHEMES)[number];
 export type BundleScheme = (typeof BUNDLE_SCHEMES)[number];
 
 /** Columns of a block of q4 and q8; rows of all schemes are padded to whole blocks. */
-export const BLOCK = 32;
+export const BLOCK = BLOCK_SIZE;
 /** Where pieces of planes begin, so that they can be copied and bound as they lie. */
 export const ALIGNMENT = 256;
 /** Planes are cut between groups of so many rows. */

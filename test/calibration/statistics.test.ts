@@ -15,6 +15,7 @@ import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/builders/hollow-model.ts';
 import { memoryModel, tensorValues } from '../support/builders/memory-model.ts';
 import { fixtureText } from '../support/builders/statistics.ts';
+import { usePlainKernels } from '../support/drivers/plain-kernels.ts';
 import { oracleLogits } from '../support/oracles/plm-oracle.ts';
 import { fixture } from '../support/paths.ts';
 
@@ -202,13 +203,14 @@ describe('calibration', () => {
     });
   });
 
-  it('does not depend on threads, batches or implementation by a bit', async () => {
+  it('does not depend on threads or batches by a bit, and is that of the plain kernels', async (t) => {
     const expected = await collect({ threads: 1 });
     assert.deepEqual(await collect({ threads: 2, batch: 3 }), expected);
     const readings = momentGroups(CONFIG, ['kv_b_proj', 'down_proj', 'lm_head'], 1);
     assert.deepEqual(await collect({ threads: 2, readings }), expected);
     assert.deepEqual(await collect({ threads: 5, batch: 1 }), expected);
-    assert.deepEqual(await collect({ threads: 1, implementation: 'plain' }), expected);
+    usePlainKernels(t);
+    assert.deepEqual(await collect({ threads: 1 }), expected);
   });
 
   it('goes on from kept sums as if it had never stopped', async () => {

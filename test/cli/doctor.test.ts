@@ -139,7 +139,7 @@ describe('plmpress doctor', () => {
     });
   });
 
-  it('notes a full disk, little memory and a processor without SIMD', async (t) => {
+  it('tells of a full disk, little memory and a processor without SIMD', async (t) => {
     const space = { blocks: 1e6, bavail: 1e6, bsize: 4096 };
     setBuiltin(t, fs.promises, 'statfs', (async () => space) as unknown as typeof fs.promises.statfs);
     assert.deepEqual(await checkFolder('disk', os.tmpdir(), 'here'), {
@@ -154,7 +154,8 @@ describe('plmpress doctor', () => {
     assert.match(memory.found, /^100 MB free of /);
     t.mock.method(WebAssembly, 'validate', () => false);
     const kernels = await checkKernels();
-    assert.deepEqual([kernels.state, kernels.found], ['note', 'no SIMD']);
+    assert.deepEqual([kernels.state, kernels.failure], ['problem', 'unsupported']);
+    assert.match(kernels.found, /^WebAssembly has no SIMD here, expected /);
   });
 
   it('tells the GPU by its name, or that there is none', { skip: NO_DAWN }, async (t) => {

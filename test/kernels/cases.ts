@@ -1,8 +1,8 @@
 import { SCHEMES, type SchemeName, schemeBytes } from '../../src/core/scheme.ts';
 import type { Compute, Pointer } from '../../src/kernels/compute.ts';
 import type { Job, KernelName } from '../../src/kernels/jobs.ts';
-import { codecOf } from '../../src/schemes/index.ts';
 import { arbitraryBlocks, floats, gaussian } from '../support/builders/samples.ts';
+import { encoded } from '../support/oracles/schemes/index.ts';
 
 /** A kernel's job on made-up data: sets it up in a memory, so that several memories can run the same. */
 export interface KernelCase {
@@ -16,13 +16,10 @@ export function gaussians(count: number, seed: number): Float32Array {
   return floats(count, next);
 }
 
-/** Encodes rows of weights with the plain codec; arbitrary blocks for schemes that can only be read. */
+/** Weights by the plain encoder; arbitrary blocks for schemes that can only be read. */
 export function stored(scheme: SchemeName, weights: Float32Array): Uint8Array {
-  const bytes = new Uint8Array(schemeBytes(scheme, weights.length));
-  const { encode } = codecOf(scheme);
-  if (encode === undefined) return arbitraryBlocks(scheme, bytes.length);
-  encode(weights, 0, bytes, 0, weights.length);
-  return bytes;
+  if (!SCHEMES[scheme].canEncode) return arbitraryBlocks(scheme, schemeBytes(scheme, weights.length));
+  return encoded(scheme, weights);
 }
 
 export function put(compute: Compute, values: Float32Array | Int32Array | Uint8Array): Pointer {

@@ -9,7 +9,7 @@ import { Turns } from '../../src/core/jobs/turns.ts';
 import { Compute, openCompute } from '../../src/kernels/compute.ts';
 import { Control } from '../../src/kernels/control.ts';
 import type { Job } from '../../src/kernels/jobs.ts';
-import { arenaStart } from '../../src/kernels/layout.ts';
+import { arenaStart, PAGE_BYTES } from '../../src/kernels/layout.ts';
 import { SharedViews } from '../../src/kernels/memory.ts';
 import { floats, uniform } from '../support/builders/samples.ts';
 import { setBuiltin } from '../support/fakes/set-builtin.ts';
@@ -79,23 +79,18 @@ describe('memory of a compute', () => {
 });
 
 describe('failures of kernels', () => {
-  for (const implementation of ['wasm', 'plain'] as const) {
-    for (const threads of [1, 2, 5]) {
-      it(`surface in run, and the next job runs: ${implementation}, ${threads} threads`, async () => {
-        const compute = await openCompute({ threads, bytes: 2 * MIB, implementation });
-        const job = largeMatmul(compute);
-        for (let round = 0; round < 20; round++) {
-          assert.throws(
-            () => compute.run('matmul', { ...job, scheme: 99 }),
-            /^Error: kernel matmul failed: ./,
-          );
-          // Beyond the end of the memory.
-          assert.throws(() => compute.run('matmul', { ...job, weights: 2 ** 31 }), /kernel matmul failed: ./);
-          compute.run('matmul', job);
-        }
-        await compute.close();
-      });
-    }
+  for (const threads of [1, 2, 5]) {
+    it(`surface in run, and the next job runs: ${threads} threads`, async () => {
+      const compute = await openCompute({ threads, bytes: 2 * MIB });
+      const job = largeMatmul(compute);
+      for (let round = 0; round < 20; round++) {
+        assert.throws(() => compute.run('matmul', { ...job, scheme: 99 }), /^Error: kernel matmul failed: ./);
+        // Beyond the end of the memory.
+        assert.throws(() => compute.run('matmul', { ...job, weights: 2 ** 31 }), /kernel matmul failed: ./);
+        compute.run('matmul', job);
+      }
+      await compute.close();
+    });
   }
 
   it('of one thread end the job for all, and its message is kept', () => {
@@ -151,10 +146,13 @@ it('a job with turns between its tiles has the results of one without', async ()
 
 describe('a worker that dies', () => {
   /** A compute whose one worker has other code than ours. */
-  function withWorker(code: string): { compute: Compute; worker: Worker } {
+  async function withWorker(code: string): Promise<{ compute: Compute; worker: Worker }> {
     const worker = new Worker(code, { eval: true });
-    const buffer = new SharedArrayBuffer(arenaStart(2) + 2 * MIB);
-    return { worker, compute: new Compute({ buffer, wasm: undefined }, [worker], 2 * MIB, () => {}) };
+    // Without kernels.
+    const module = await WebAssembly.compile(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+    const pages = Math.ceil((arenaStart(2) + 2 * MIB) / PAGE_BYTES);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    return { worker, compute: new Compute({ module, memory }, [worker], 2 * MIB, () => {}) };
   }
 
   for (const [how, code, message] of [
@@ -162,7 +160,7 @@ describe('a worker that dies', () => {
     ['outright', `process.exit(3)`, 'a thread ended with code 3'],
   ] as const) {
     it(`${how} between two jobs ends the next`, async () => {
-      const { compute, worker } = withWorker(code);
+      const { compute, worker } = await withWorker(code);
       const job = largeMatmul(compute);
       await new Promise((resolve) => worker.once('exit', resolve));
       const lost = { name: 'PressError', failure: 'local-io', message };
@@ -209,11 +207,22 @@ describe('a start that fails', () => {
     );
   });
 
+  it('for WebAssembly without SIMD', async (t) => {
+    t.mock.method(WebAssembly, 'validate', () => false);
+    await assert.rejects(
+      openCompute({ threads: 1, bytes: 64 }),
+      pressFailure(
+        'unsupported',
+        /^WebAssembly has no SIMD here, expected Node\.js 20 or later on a processor with vectors of 128 bits$/,
+      ),
+    );
+  });
+
   it('for kernels.wasm, which cannot be read', async (t) => {
     const cause = Object.assign(new Error('refused'), { code: 'EACCES' });
     setBuiltin(t, fs.promises, 'readFile', () => Promise.reject<never>(cause));
     await assert.rejects(
-      openCompute({ threads: 1, bytes: 64, implementation: 'wasm' }),
+      openCompute({ threads: 1, bytes: 64 }),
       pressFailure('local-io', /^kernels\.wasm: permission denied \(EACCES\)$/),
     );
   });
@@ -242,10 +251,5 @@ describe('workers', () => {
     compute.run('matmul', job);
     await compute.close();
     assert.throws(() => compute.run('matmul', job), /after close/);
-  });
-
-  it('use WebAssembly on any machine that the project supports', async () => {
-    const compute = await openCompute({ threads: 1, bytes: 64 });
-    assert.equal(compute.implementation, 'wasm');
   });
 });

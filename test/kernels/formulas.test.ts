@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { openCompute } from '../../src/kernels/compute.ts';
-import { expNegative } from '../../src/kernels/plain/exp.ts';
 import { floats } from '../support/builders/samples.ts';
+import { openPlain } from '../support/drivers/plain-kernels.ts';
+import { expNegative } from '../support/oracles/kernels/exp.ts';
 import { gaussians, put } from './cases.ts';
 
 /** The definitions of jobs.ts, in f64 and without regard to order. */
 
-const compute = await openCompute({ threads: 1, bytes: 32 << 20, implementation: 'plain' });
+const compute = await openPlain(32 << 20);
 
 const EPSILON = 2 ** -24;
 

@@ -78,7 +78,7 @@ function run(source: string, output: string, targets: string[], rest: Rest = {})
   );
 }
 
-describe('files are those of the plan, written by the plain codecs', () => {
+describe('files are those of the plan, written by the plain encoders', () => {
   const cases: readonly [name: string, target: string, checkpoint: RandomCheckpoint, rest?: Rest][] = [
     ['bf16 to q8_0', 'gguf:q8_0', {}],
     ['f32 to f16', 'gguf:f16', { dtype: 'F32' }],

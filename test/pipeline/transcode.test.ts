@@ -19,12 +19,14 @@ import {
   slotBytes,
   triangleBytes,
 } from '../../src/pipeline/writing/working-memory.ts';
-import { codecOf } from '../../src/schemes/index.ts';
+import { decoderOf } from '../../src/schemes/index.ts';
 import { assertSameBytes } from '../support/builders/blocks.ts';
 import { memoryTensor } from '../support/builders/memory-tensor.ts';
 import { floats, gaussian, importances } from '../support/builders/samples.ts';
+import { usePlainKernels } from '../support/drivers/plain-kernels.ts';
 import { assertEndsAtTurn } from '../support/ends-at-turn.ts';
 import { quantizeChunk } from '../support/oracles/ggml.ts';
+import { encoderOf } from '../support/oracles/schemes/index.ts';
 
 const COLUMNS = 64;
 const ROWS = 50;
@@ -81,7 +83,7 @@ async function run(
 /** A slot that holds so many rows of a BF16 tensor that becomes Q8_0. */
 const slotOf = (rows: number) => Math.ceil((rows * (128 + 68 + 32) + 128) / 64) * 64;
 
-test('bytes and errors are those of the plain codecs, whatever threads and chunks', async () => {
+test('bytes and errors are those of the plain encoders, whatever threads and chunks', async () => {
   const sources = [gaussianTensor(1, 'BF16'), gaussianTensor(2, 'BF16', 10_000)];
   const expected = await expectedOutcome(sources, 'Q8_0');
   for (const threads of [1, 2, 5]) {
@@ -99,11 +101,11 @@ async function expectedOutcome(sources: readonly Tensor[], scheme: SchemeName): 
     const stored = new Uint8Array(schemeBytes(source.scheme, COLUMNS) * ROWS);
     await source.readRows({ first: 0, count: ROWS }, stored);
     const before = new Float32Array(ROWS * COLUMNS);
-    codecOf(source.scheme).decode(stored, 0, before, 0, before.length);
+    decoderOf(source.scheme)(stored, 0, before, 0, before.length);
     const target = new Uint8Array(schemeBytes(scheme, COLUMNS) * ROWS);
-    codecOf(scheme).encode!(before, 0, target, 0, before.length);
+    encoderOf(scheme)(before, 0, target, 0, before.length);
     const after = new Float32Array(before.length);
-    codecOf(scheme).decode(target, 0, after, 0, after.length);
+    decoderOf(scheme)(target, 0, after, 0, after.length);
     let [squaredError, squares, maxAbs] = [0, 0, 0];
     for (let row = 0; row < ROWS; row++) {
       let [rowError, rowSquares] = [0, 0];
@@ -133,8 +135,9 @@ describe('importances reach the encoder, each tensor’s its own', () => {
     undefined,
     importances(columns, 3),
   ];
-  for (const implementation of ['wasm', 'plain'] as const) {
-    it(`in ${implementation}`, async () => {
+  for (const kernels of ['WebAssembly', 'plain'] as const) {
+    it(`in ${kernels}`, async (t) => {
+      if (kernels === 'plain') usePlainKernels(t);
       const targets = weights.map(() => new Uint8Array(schemeBytes('Q4_K', values.length)));
       const transfers = weights.map((importance, index) => {
         const width = importance?.length ?? columns;
@@ -154,7 +157,7 @@ describe('importances reach the encoder, each tensor’s its own', () => {
       });
       const slotBytes = 3 * 5120;
       const area = importanceBytes(transfers.map(({ tensor }) => tensor));
-      const compute = await openCompute({ threads: 2, bytes: SLOTS * slotBytes + area, implementation });
+      const compute = await openCompute({ threads: 2, bytes: SLOTS * slotBytes + area });
       try {
         await transcode(transfers, { compute, slotBytes, files: FILES });
       } finally {

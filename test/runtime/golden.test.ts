@@ -5,6 +5,7 @@ import { openHfFolder } from '../../formats/hf/import.ts';
 import { closeModel } from '../../src/core/model.ts';
 import { PlmRuntime } from '../../src/runtime/plm-runtime.ts';
 import { argmax } from '../../src/runtime/sampling/sampler.ts';
+import { usePlainKernels } from '../support/drivers/plain-kernels.ts';
 import { fixture } from '../support/paths.ts';
 
 interface Golden {
@@ -17,16 +18,12 @@ interface Golden {
 const MAX_DIFFERENCE = 2e-4;
 
 const CASES = [
-  { attention: 'expanded', implementation: 'wasm', threads: 1 },
-  { attention: 'expanded', implementation: 'wasm', threads: 2 },
-  { attention: 'expanded', implementation: 'plain', threads: 1 },
-  { attention: 'expanded', implementation: 'plain', threads: 2 },
-  { attention: 'latent', implementation: 'wasm', threads: 1 },
-  { attention: 'latent', implementation: 'wasm', threads: 2 },
-  { attention: 'latent', implementation: 'plain', threads: 1 },
-  { attention: 'latent', implementation: 'plain', threads: 2 },
-  { attention: 'latent', implementation: 'wasm', threads: 2, ffn: 'sparse' },
-  { attention: 'latent', implementation: 'plain', threads: 1, ffn: 'sparse' },
+  { attention: 'expanded', threads: 1 },
+  { attention: 'expanded', threads: 2 },
+  { attention: 'latent', threads: 1 },
+  { attention: 'latent', threads: 2 },
+  { attention: 'latent', threads: 1, ffn: 'sparse' },
+  { attention: 'latent', threads: 2, ffn: 'sparse' },
 ] as const;
 
 describe('plm-tiny against its golden logits', async () => {
@@ -34,20 +31,28 @@ describe('plm-tiny against its golden logits', async () => {
   const model = await openHfFolder(fixture('plm-tiny'));
   after(() => closeModel(model));
 
+  const assertGolden = async (options: (typeof CASES)[number]) => {
+    const runtime = await PlmRuntime.open(model, { contextLength: golden.ids.length, ...options });
+    let position = 0;
+    for await (const row of runtime.logits(golden.ids)) {
+      const expected = golden.logits[position]!;
+      assert.equal(row.length, expected.length);
+      assert.equal(argmax(row), argmax(expected), `argmax at position ${position}`);
+      const difference = expected.reduce((max, e, id) => Math.max(max, Math.abs(e - row[id]!)), 0);
+      assert.ok(difference <= MAX_DIFFERENCE, `difference ${difference} at position ${position}`);
+      position++;
+    }
+    await runtime.close();
+    assert.equal(position, golden.ids.length);
+  };
+
   for (const options of CASES) {
-    it(Object.values(options).join(', '), async () => {
-      const runtime = await PlmRuntime.open(model, { contextLength: golden.ids.length, ...options });
-      let position = 0;
-      for await (const row of runtime.logits(golden.ids)) {
-        const expected = golden.logits[position]!;
-        assert.equal(row.length, expected.length);
-        assert.equal(argmax(row), argmax(expected), `argmax at position ${position}`);
-        const difference = expected.reduce((max, e, id) => Math.max(max, Math.abs(e - row[id]!)), 0);
-        assert.ok(difference <= MAX_DIFFERENCE, `difference ${difference} at position ${position}`);
-        position++;
-      }
-      await runtime.close();
-      assert.equal(position, golden.ids.length);
+    const name = Object.values(options).join(', ');
+    it(name, () => assertGolden(options));
+    if (options.threads > 1) continue;
+    it(`${name}, plain kernels`, async (t) => {
+      usePlainKernels(t);
+      await assertGolden(options);
     });
   }
 });

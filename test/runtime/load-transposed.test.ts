@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { type SchemeName, schemeBytes, transposedScheme } from '../../src/core/scheme.ts';
 import { SharedViews } from '../../src/kernels/memory.ts';
 import { loadTransposed } from '../../src/runtime/load-transposed.ts';
-import { codecOf } from '../../src/schemes/index.ts';
+import { decoderOf } from '../../src/schemes/index.ts';
 import { memoryTensor, tensorValues } from '../support/builders/memory-model.ts';
 import { floats, gaussian } from '../support/builders/samples.ts';
 
@@ -25,7 +25,7 @@ describe('a matrix is brought transposed', () => {
       const views = new SharedViews(new SharedArrayBuffer(64 + bytes));
       await loadTransposed(views, tensor, 64, undefined);
       const [expected, turned] = [await tensorValues(tensor), new Float32Array(ROWS * COLUMNS)];
-      codecOf(held).decode(views.bytes(64, bytes), 0, turned, 0, turned.length);
+      decoderOf(held)(views.bytes(64, bytes), 0, turned, 0, turned.length);
       for (const [i, value] of expected.entries()) {
         const [r, c] = [Math.floor(i / COLUMNS), i % COLUMNS];
         if (turned[c * ROWS + r] !== value) assert.fail(`row ${r}, column ${c}`);

@@ -6,6 +6,7 @@ import type { Model } from '../../src/core/model.ts';
 import { PlmRuntime, type RuntimeOptions } from '../../src/runtime/plm-runtime.ts';
 import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/builders/hollow-model.ts';
 import { memoryModel } from '../support/builders/memory-model.ts';
+import { usePlainKernels } from '../support/drivers/plain-kernels.ts';
 import { oracleLogits, type Watch } from '../support/oracles/plm-oracle.ts';
 import { pressFailure } from '../support/press-failure.ts';
 
@@ -184,7 +185,6 @@ describe('the same bits', () => {
     'batches of 3': { parts: [IDS], options: { batch: 3 } },
     'batches of 1 on two threads': { parts: [IDS], options: { batch: 1, threads: 2 } },
     'three threads': { parts: [IDS], options: { threads: 3 } },
-    'plain kernels': { parts: inSevens, options: { implementation: 'plain' } },
   };
   for (const form of [
     { attention: 'expanded' },
@@ -193,11 +193,15 @@ describe('the same bits', () => {
   ] as const) {
     for (const [name, { parts, options }] of Object.entries(CASES)) {
       it(`${Object.values(form).join(', ')}, ${name}`, async () => {
-        const expected = await collect(model, [IDS], { ...form, implementation: 'wasm' });
-        const rows = await collect(model, parts, { ...form, implementation: 'wasm', ...options });
-        assert.deepEqual(rows, expected);
+        const expected = await collect(model, [IDS], form);
+        assert.deepEqual(await collect(model, parts, { ...form, ...options }), expected);
       });
     }
+    it(`${Object.values(form).join(', ')}, plain kernels`, async (t) => {
+      const expected = await collect(model, [IDS], form);
+      usePlainKernels(t);
+      assert.deepEqual(await collect(model, inSevens, form), expected);
+    });
   }
 });
 

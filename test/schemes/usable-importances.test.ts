@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type SchemeName, schemeBytes } from '../../src/core/scheme.ts';
-import { codecOf } from '../../src/schemes/index.ts';
+import { decoderOf } from '../../src/schemes/index.ts';
 import { usableImportances } from '../../src/schemes/usable-importances.ts';
 import { Dice } from '../support/builders/dice.ts';
 import { gaussian } from '../support/builders/samples.ts';
+import { encoderOf } from '../support/oracles/schemes/index.ts';
 
 const COLUMNS = 1024;
 const GROUP = 16;
@@ -36,15 +37,14 @@ const EXTREMES: Readonly<Record<string, readonly number[]>> = {
 };
 
 function encoded(scheme: SchemeName, x: Float32Array, importances: Float32Array) {
-  const codec = codecOf(scheme);
   const bytes = new Uint8Array(schemeBytes(scheme, COLUMNS));
-  codec.encode!(x, 0, bytes, 0, COLUMNS, importances);
+  encoderOf(scheme)(x, 0, bytes, 0, COLUMNS, importances);
   return bytes;
 }
 
 function worstError(scheme: SchemeName, x: Float32Array, bytes: Uint8Array): number {
   const found = new Float32Array(COLUMNS);
-  codecOf(scheme).decode(bytes, 0, found, 0, COLUMNS);
+  decoderOf(scheme)(bytes, 0, found, 0, COLUMNS);
   let worst = 0;
   for (let first = 0; first < COLUMNS; first += GROUP) {
     const squares = (of: (i: number) => number) =>

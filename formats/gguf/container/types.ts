@@ -1,4 +1,4 @@
-import { SCHEMES, type SchemeInfo } from '../../../src/core/scheme.ts';
+import { type GgmlType, SCHEMES } from '../../../src/core/scheme.ts';
 
 /** Numbers of the value types of GGUF (ggml docs/gguf.md, enum gguf_metadata_value_type). */
 export const VALUE_TYPES = {
@@ -101,7 +101,7 @@ export const MAX_DIMS = 4;
 export const MAX_KEY_BYTES = 65_535;
 
 /** ggml types that can stand in a file although no scheme of this project stores them. */
-const OTHER_TYPES: ReadonlyMap<number, SchemeInfo> = new Map(
+const OTHER_TYPES: ReadonlyMap<number, GgmlType> = new Map(
   [
     { ggmlType: 9, blockSize: 32, blockBytes: 36 }, // Q8_1
     { ggmlType: 15, blockSize: 256, blockBytes: 292 }, // Q8_K
@@ -116,12 +116,12 @@ const OTHER_TYPES: ReadonlyMap<number, SchemeInfo> = new Map(
   ].map((info) => [info.ggmlType, info]),
 );
 
-const SCHEME_TYPES: ReadonlyMap<number, SchemeInfo> = new Map(
+const SCHEME_TYPES: ReadonlyMap<number, GgmlType> = new Map(
   Object.values(SCHEMES).map((info) => [info.ggmlType, info]),
 );
 
 /** Block geometry of a ggml type; undefined for removed and unknown types. */
-export function ggmlTypeInfo(type: number): SchemeInfo | undefined {
+export function ggmlTypeInfo(type: number): GgmlType | undefined {
   return SCHEME_TYPES.get(type) ?? OTHER_TYPES.get(type);
 }
 

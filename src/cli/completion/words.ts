@@ -1,7 +1,7 @@
 import type { Argument, Command, Option } from 'commander';
+import { WRITTEN_SCHEMES } from '../../core/scheme.ts';
 import { PASSES } from '../../passes/index.ts';
 import { DEVICES } from '../../pipeline/plan/devices.ts';
-import { WRITTEN_SCHEMES } from '../../schemes/index.ts';
 import { TARGETS } from '../targets.ts';
 
 /**

@@ -1,76 +1,89 @@
+import * as iq4_nl from '../../core/scheme-constants/iq4_nl';
+import * as iq4_xs from '../../core/scheme-constants/iq4_xs';
+import * as q2_k from '../../core/scheme-constants/q2_k';
+import * as q3_k from '../../core/scheme-constants/q3_k';
+import * as q4_0 from '../../core/scheme-constants/q4_0';
+import * as q4_1 from '../../core/scheme-constants/q4_1';
+import * as q4_k from '../../core/scheme-constants/q4_k';
+import * as q5_0 from '../../core/scheme-constants/q5_0';
+import * as q5_1 from '../../core/scheme-constants/q5_1';
+import * as q5_k from '../../core/scheme-constants/q5_k';
+import * as q6_k from '../../core/scheme-constants/q6_k';
+import * as q8_0 from '../../core/scheme-constants/q8_0';
+import { loadHalf } from './half';
 import { setCodeOfIQ4_NL } from './schemes/iq4_nl';
 import { setCodeOfIQ4_XS, stepOfIQ4_XS } from './schemes/iq4_xs';
-import { offsetOf, stepOf } from './schemes/k-scales';
+import { minOf, stepOf } from './schemes/k-scales';
+import { minOfBlock, setCodeOfQ4_1, setCodeOfQ5_1 } from './schemes/offset-blocks';
+import { setCodeOfQ4_K, setCodeOfQ5_K } from './schemes/offset-super-blocks';
 import { minOfQ2_K, setCodeOfQ2_K, stepOfQ2_K } from './schemes/q2_k';
 import { setCodeOfQ3_K, stepOfQ3_K } from './schemes/q3_k';
-import { setCodeOfQ4_0, stepOfQ4_0 } from './schemes/q4_0';
-import { minOfQ4_1, setCodeOfQ4_1 } from './schemes/q4_1';
-import { setCodeOfQ4_K } from './schemes/q4_k';
-import { setCodeOfQ5_0 } from './schemes/q5_0';
-import { setCodeOfQ5_1 } from './schemes/q5_1';
-import { setCodeOfQ5_K } from './schemes/q5_k';
 import { setCodeOfQ6_K, stepOfQ6_K } from './schemes/q6_k';
 import { setCodeOfQ8_0 } from './schemes/q8_0';
+import { setCodeOfQ4_0, setCodeOfQ5_0 } from './schemes/signed-blocks';
 import { iq4Code, iq4Value } from './search/iq4-scale';
 import { nearestInt } from './search/nearest-int';
-import * as types from './types';
 
-/** Twins of `Codec.grid`: what codes of an encoded block stand for, and how they are exchanged one by one. */
+/** What codes of an encoded block stand for, and how they are exchanged one by one, while its scales stay. */
 
 export function blockSizeOf(scheme: i32): i32 {
   switch (scheme) {
-    case types.Q4_0:
-    case types.Q4_1:
-    case types.Q5_0:
-    case types.Q5_1:
-    case types.Q8_0:
-    case types.IQ4_NL:
-      return 32;
+    case q4_0.GGML_TYPE:
+      return q4_0.BLOCK_SIZE;
+    case q4_1.GGML_TYPE:
+      return q4_1.BLOCK_SIZE;
+    case q5_0.GGML_TYPE:
+      return q5_0.BLOCK_SIZE;
+    case q5_1.GGML_TYPE:
+      return q5_1.BLOCK_SIZE;
+    case q8_0.GGML_TYPE:
+      return q8_0.BLOCK_SIZE;
+    case iq4_nl.GGML_TYPE:
+      return iq4_nl.BLOCK_SIZE;
     default:
-      return 256;
+      return q4_k.BLOCK_SIZE;
   }
 }
 
 /** Step of the 16 weights of a group; a weight is step * code - min. */
 export function stepOfGroup(scheme: i32, block: usize, group: i32): f32 {
   switch (scheme) {
-    case types.Q2_K:
+    case q2_k.GGML_TYPE:
       return stepOfQ2_K(block, group);
-    case types.Q3_K:
+    case q3_k.GGML_TYPE:
       return stepOfQ3_K(block, group);
-    case types.Q4_K:
-    case types.Q5_K:
+    case q4_k.GGML_TYPE:
+    case q5_k.GGML_TYPE:
       return stepOf(block, group >> 1);
-    case types.Q6_K:
+    case q6_k.GGML_TYPE:
       return stepOfQ6_K(block, group);
-    case types.IQ4_XS:
+    case iq4_xs.GGML_TYPE:
       return stepOfIQ4_XS(block, group >> 1);
     default:
-      // An f16 at the front.
-      return stepOfQ4_0(block);
+      return loadHalf(block + q4_0.SCALE);
   }
 }
 
 export function minOfGroup(scheme: i32, block: usize, group: i32, step: f32): f32 {
   switch (scheme) {
-    case types.Q4_1:
-    case types.Q5_1:
-      return minOfQ4_1(block);
-    case types.Q2_K:
+    case q4_1.GGML_TYPE:
+    case q5_1.GGML_TYPE:
+      return minOfBlock(block);
+    case q2_k.GGML_TYPE:
       return minOfQ2_K(block, group);
-    case types.Q4_K:
-    case types.Q5_K:
-      return offsetOf(block, group >> 1);
-    case types.Q3_K:
-      return 4 * step;
-    case types.Q4_0:
-      return 8 * step;
-    case types.Q5_0:
-      return 16 * step;
-    case types.Q6_K:
-      return 32 * step;
-    case types.Q8_0:
-      return 127 * step;
+    case q4_k.GGML_TYPE:
+    case q5_k.GGML_TYPE:
+      return minOf(block, group >> 1);
+    case q3_k.GGML_TYPE:
+      return <f32>q3_k.CODE_LIMIT * step;
+    case q4_0.GGML_TYPE:
+      return <f32>q4_0.CODE_LIMIT * step;
+    case q5_0.GGML_TYPE:
+      return <f32>q5_0.CODE_LIMIT * step;
+    case q6_k.GGML_TYPE:
+      return <f32>q6_k.CODE_LIMIT * step;
+    case q8_0.GGML_TYPE:
+      return <f32>q8_0.CODE_LIMIT * step;
     default:
       return 0;
   }
@@ -78,25 +91,33 @@ export function minOfGroup(scheme: i32, block: usize, group: i32, step: f32): f3
 
 function largestCode(scheme: i32): i32 {
   switch (scheme) {
-    case types.Q2_K:
-      return 3;
-    case types.Q3_K:
-      return 7;
-    case types.Q5_0:
-    case types.Q5_1:
-    case types.Q5_K:
-      return 31;
-    case types.Q6_K:
-      return 63;
-    case types.Q8_0:
-      return 254;
+    case q4_0.GGML_TYPE:
+      return 2 * q4_0.CODE_LIMIT - 1;
+    case q4_1.GGML_TYPE:
+      return q4_1.LARGEST_CODE;
+    case q5_0.GGML_TYPE:
+      return 2 * q5_0.CODE_LIMIT - 1;
+    case q5_1.GGML_TYPE:
+      return q5_1.LARGEST_CODE;
+    case q8_0.GGML_TYPE:
+      return 2 * q8_0.CODE_LIMIT;
+    case q2_k.GGML_TYPE:
+      return q2_k.LARGEST_CODE;
+    case q3_k.GGML_TYPE:
+      return 2 * q3_k.CODE_LIMIT - 1;
+    case q4_k.GGML_TYPE:
+      return q4_k.LARGEST_CODE;
+    case q5_k.GGML_TYPE:
+      return q5_k.LARGEST_CODE;
+    case q6_k.GGML_TYPE:
+      return 2 * q6_k.CODE_LIMIT - 1;
     default:
-      return 15;
+      return unreachable();
   }
 }
 
 function hasLevels(scheme: i32): bool {
-  return scheme === types.IQ4_NL || scheme === types.IQ4_XS;
+  return scheme === iq4_nl.GGML_TYPE || scheme === iq4_xs.GGML_TYPE;
 }
 
 /** The code nearest to `quotient`, which is (weight + min) / step. */
@@ -113,40 +134,40 @@ export function levelOf(scheme: i32, code: i32): f32 {
 /** Exchanges the code of weight `index` of a block. */
 export function setCode(scheme: i32, block: usize, index: i32, code: i32): void {
   switch (scheme) {
-    case types.Q4_0:
+    case q4_0.GGML_TYPE:
       setCodeOfQ4_0(block, index, code);
       break;
-    case types.Q4_1:
+    case q4_1.GGML_TYPE:
       setCodeOfQ4_1(block, index, code);
       break;
-    case types.Q5_0:
+    case q5_0.GGML_TYPE:
       setCodeOfQ5_0(block, index, code);
       break;
-    case types.Q5_1:
+    case q5_1.GGML_TYPE:
       setCodeOfQ5_1(block, index, code);
       break;
-    case types.Q8_0:
+    case q8_0.GGML_TYPE:
       setCodeOfQ8_0(block, index, code);
       break;
-    case types.Q2_K:
+    case q2_k.GGML_TYPE:
       setCodeOfQ2_K(block, index, code);
       break;
-    case types.Q3_K:
+    case q3_k.GGML_TYPE:
       setCodeOfQ3_K(block, index, code);
       break;
-    case types.Q4_K:
+    case q4_k.GGML_TYPE:
       setCodeOfQ4_K(block, index, code);
       break;
-    case types.Q5_K:
+    case q5_k.GGML_TYPE:
       setCodeOfQ5_K(block, index, code);
       break;
-    case types.Q6_K:
+    case q6_k.GGML_TYPE:
       setCodeOfQ6_K(block, index, code);
       break;
-    case types.IQ4_NL:
+    case iq4_nl.GGML_TYPE:
       setCodeOfIQ4_NL(block, index, code);
       break;
-    case types.IQ4_XS:
+    case iq4_xs.GGML_TYPE:
       setCodeOfIQ4_XS(block, index, code);
       break;
     default:

@@ -1,7 +1,5 @@
+import { COLUMN_TILE } from '../tiles';
 import { count, floatBytes, pointer, real } from './job';
-
-/** The same number as in jobs.ts. */
-const COLUMN_TILE: i32 = 64;
 
 export function columnSums(fields: usize, _scratch: usize, first: i32, end: i32): void {
   const x = pointer(fields, 0);

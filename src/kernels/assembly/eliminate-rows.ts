@@ -1,7 +1,5 @@
+import { ELIMINATION_TILE } from '../tiles';
 import { count, pointer } from './job';
-
-/** The same number as in jobs.ts. */
-const ELIMINATION_TILE: i32 = 8;
 
 export function eliminateRows(fields: usize, _scratch: usize, first: i32, end: i32): void {
   const triangle = pointer(fields, 0);

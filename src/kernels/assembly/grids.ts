@@ -1,13 +1,4 @@
-/**
- * Where the grids of the IQ schemes lie in shared memory, in bytes a value (src/kernels/layout.ts), and how
- * rows of them become weights. Twin of src/schemes/grid-rows.ts.
- */
-export const IQ2_XXS_GRID: usize = 1024;
-export const IQ2_XS_GRID: usize = 3072;
-export const IQ2_S_GRID: usize = 7168;
-export const IQ3_XXS_GRID: usize = 15360;
-export const IQ3_S_GRID: usize = 16384;
-export const IQ1_GRID: usize = 18432;
+/** How rows of the grids of the IQ schemes become weights. */
 
 /** Signs of 8 weights from 7 bits: the eighth makes the number of negative ones even. */
 export function evenSigns(seven: u32): u32 {

@@ -1,10 +1,7 @@
+import { ROW_TILE, SPARSE_TILE } from '../tiles';
 import { addFourScaled, addScaled } from './add-scaled';
 import { count, floatBytes, pointer } from './job';
 import { floatsOfRow } from './rows';
-
-/** The same numbers as in jobs.ts. */
-const ROW_TILE: usize = 4;
-const SPARSE_TILE: i32 = 512;
 
 export function matmulSparse(fields: usize, scratch: usize, first: i32, end: i32): void {
   const weights = pointer(fields, 0);

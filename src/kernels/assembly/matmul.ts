@@ -1,8 +1,7 @@
+import { ROW_TILE } from '../tiles';
 import { count, floatBytes, pointer } from './job';
 import { multiplyTile } from './matmul-tile';
 import { floatsOfRow } from './rows';
-
-const ROW_TILE: i32 = 4;
 
 export function matmul(fields: usize, scratch: usize, first: i32, end: i32): void {
   const weights = pointer(fields, 0);

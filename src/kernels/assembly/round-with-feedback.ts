@@ -1,8 +1,8 @@
+import { ROW_TILE } from '../tiles';
 import { blockSizeOf, levelOf, minOfGroup, nearestCode, setCode, stepOfGroup } from './code-grid';
 import { count, floatBytes, pointer } from './job';
 import { decodeRow, encodeRow } from './rows';
 
-const ROW_TILE: i32 = 4;
 /** Weights that share a step and a min: those of larger groups are stored several times. */
 const GROUP_SIZE: i32 = 16;
 const GROUPS: usize = 16;

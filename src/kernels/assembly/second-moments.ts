@@ -1,7 +1,6 @@
+import { MOMENT_TILE } from '../tiles';
 import { count, floatBytes, pointer, real } from './job';
 
-/** The same number as in jobs.ts. */
-const MOMENT_TILE: i32 = 8;
 /** Columns that are summed up together: those of a tile's rows stay in the second cache. */
 const BLOCK: i32 = 512;
 

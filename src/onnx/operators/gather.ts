@@ -1,4 +1,4 @@
-import { codecOf } from '../../schemes/index.ts';
+import { decoderOf } from '../../schemes/index.ts';
 import type { Call } from '../check/call.ts';
 import { type Extent, isFixed } from '../check/extent.ts';
 import { type Elements, elementCount, newElements, type TensorValue } from '../value.ts';
@@ -57,14 +57,14 @@ function pickContents(call: Call, rank: number): readonly Extent[] | undefined {
 export function gatherStoredRows(execution: Execution): Elements {
   const { inputs, outputs, weight, products } = execution;
   const { scheme, rows, columns, rowBytes, pointer } = weight!;
-  const codec = codecOf(scheme);
+  const decode = decoderOf(scheme);
   const width = outputs[0]!.shape.at(-1)!;
   const decoded = new Float32Array(columns);
   const { type, shape } = outputs[0]!;
   const out = newElements(type, elementCount(shape)) as Float32Array | Uint8Array;
   for (const [i, row] of rowNumbers(execution, inputs[1]!, rows).entries()) {
     const stored = products.compute.bytes(pointer + row * rowBytes, rowBytes);
-    codec.decode(stored, 0, decoded, 0, columns);
+    decode(stored, 0, decoded, 0, columns);
     if (type === 'uint8') for (let c = 0; c < width; c++) decoded[c]! += BYTES_OFFSET;
     out.set(decoded.subarray(0, width), i * width);
   }

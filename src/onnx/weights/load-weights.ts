@@ -19,14 +19,13 @@ export interface LoadedWeights {
 export interface MemoryOptions {
   readonly threads?: number | undefined;
   readonly maxMemory?: number;
-  readonly implementation?: 'wasm' | 'plain';
 }
 
 /** Reserves the memory and brings all matrices there. Throws `local-io` where it does not fit. */
 export async function loadWeights(
   requests: ReadonlyMap<string, WeightRequest>,
   read: ReadInitializer,
-  { maxMemory, implementation, ...options }: MemoryOptions,
+  { maxMemory, ...options }: MemoryOptions,
 ): Promise<LoadedWeights> {
   const plans = new Map<string, WeightPlan>();
   for (const [key, request] of requests) plans.set(key, await planWeight(request, read));
@@ -40,11 +39,7 @@ export async function loadWeights(
   const threads = options.threads ?? defaultThreads(shapes);
   checkMemory(memoryBytes, threads, maxMemory);
 
-  const compute = await openCompute({
-    threads,
-    bytes: memoryBytes,
-    ...(implementation && { implementation }),
-  });
+  const compute = await openCompute({ threads, bytes: memoryBytes });
   try {
     const matrices = new Map<string, StoredMatrix>();
     for (const [key, plan] of plans) {

@@ -6,7 +6,7 @@ import {
   rowCount,
   type Tensor,
 } from '../../core/tensor.ts';
-import { codecOf } from '../../schemes/index.ts';
+import { decoderOf } from '../../schemes/index.ts';
 
 /** Enough to hide the cost of a read, and too little to count as memory. */
 const READ_BYTES = 256 << 10;
@@ -27,7 +27,7 @@ export function rewriteRows(
 ): Tensor {
   const columns = columnCount(source);
   const stored = rowBytes(source);
-  const { decode } = codecOf(source.scheme);
+  const decode = decoderOf(source.scheme);
   let rewrite: Promise<RowRewrite> | undefined;
   return {
     ...source,
@@ -93,7 +93,7 @@ export async function* decodedRows(
   signal?: AbortSignal,
 ): AsyncGenerator<{ readonly values: Float32Array; readonly index: number }> {
   const stored = rowBytes(source);
-  const { decode } = codecOf(source.scheme);
+  const decode = decoderOf(source.scheme);
   const step = Math.max(1, Math.floor(READ_BYTES / stored / source.rowStep)) * source.rowStep;
   const bytes = new Uint8Array(Math.min(step, range.count) * stored);
   const values = new Float32Array(columnCount(source));
@@ -135,7 +135,7 @@ export async function readFloatRows(
   const stored = new Uint8Array(range.count * rowBytes(tensor));
   await tensor.readRows(range, stored, signal);
   const values = new Float32Array(range.count * columnCount(tensor));
-  codecOf(tensor.scheme).decode(stored, 0, values, 0, values.length);
+  decoderOf(tensor.scheme)(stored, 0, values, 0, values.length);
   return values;
 }
 

@@ -1,7 +1,7 @@
 import type { PlmConfig } from '../../core/config.ts';
 import { SCHEMES, type SchemeName } from '../../core/scheme.ts';
 import { columnCount, type RowRange, roundedScheme, rowBytes, type Tensor } from '../../core/tensor.ts';
-import { codecOf } from '../../schemes/index.ts';
+import { decoderOf } from '../../schemes/index.ts';
 
 /**
  * k_b_proj [heads, kv_lora_rank, nope]: of every head's rows of kv_b_proj the nope rows, transposed. Floats
@@ -116,7 +116,7 @@ function readHead(
 
 function decoded({ scheme }: Tensor, stored: Uint8Array, count: number): Uint8Array {
   const values = new Float32Array(count);
-  codecOf(scheme).decode(stored, 0, values, 0, count);
+  decoderOf(scheme)(stored, 0, values, 0, count);
   return new Uint8Array(values.buffer);
 }
 

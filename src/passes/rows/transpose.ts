@@ -8,7 +8,7 @@ import {
   rowRanges,
   type Tensor,
 } from '../../core/tensor.ts';
-import { codecOf } from '../../schemes/index.ts';
+import { decoderOf } from '../../schemes/index.ts';
 
 /** Rows of the source that are held at once, as they are stored. */
 const READ_BYTES = 1 << 20;
@@ -64,7 +64,7 @@ function columnsOf(source: Tensor, stored: Uint8Array, rows: number, wanted: Row
   const columns = columnCount(source);
   if (blockSize === 1)
     return { values: elements(source.scheme, stored), stride: columns, first: wanted.first };
-  const { decode } = codecOf(source.scheme);
+  const decode = decoderOf(source.scheme);
   const start = Math.floor(wanted.first / blockSize) * blockSize;
   const end = Math.ceil((wanted.first + wanted.count) / blockSize) * blockSize;
   const stride = end - start;

@@ -10,7 +10,6 @@ import { assertExists } from '../../io/existing-path.ts';
 import { assertReplaceable, type ReplaceOptions } from '../../io/staging/replaceable.ts';
 import { writeFileWhole } from '../../io/staging/write-file.ts';
 import { readTextFile } from '../../io/text-file.ts';
-import { canEncode } from '../../schemes/index.ts';
 import type { Allocation } from './allocate.ts';
 import { exactly } from './candidates.ts';
 
@@ -25,7 +24,7 @@ const schemePlan = object({
 });
 
 function isWritable(name: string): name is SchemeName {
-  return Object.hasOwn(SCHEMES, name) && canEncode(name as SchemeName);
+  return Object.hasOwn(SCHEMES, name) && SCHEMES[name as SchemeName].canEncode;
 }
 
 const MAX_BYTES = 16_000_000;

@@ -1,6 +1,6 @@
 import { PressError } from '../../core/errors.ts';
 import { openCompute } from '../../kernels/compute.ts';
-import { type Check, note, ok, problem } from './check.ts';
+import { type Check, ok, problem } from './check.ts';
 
 const NAME = 'WebAssembly';
 
@@ -8,11 +8,8 @@ const NAME = 'WebAssembly';
 export async function checkKernels(): Promise<Check> {
   try {
     const compute = await openCompute({ threads: 2, bytes: 1 << 20 });
-    const { implementation } = compute;
     await compute.close();
-    if (implementation === 'wasm') return ok(NAME, 'SIMD, shared memory and threads');
-    const advice = 'the same bytes come, many times slower; use Node.js on a processor with SIMD of 128 bits';
-    return note(NAME, 'no SIMD', advice);
+    return ok(NAME, 'SIMD, shared memory and threads');
   } catch (error) {
     const failure = error instanceof PressError ? error.failure : 'unsupported';
     const advice = 'take away limits of address space (`ulimit -v`) and of threads, and flags of Node.js';

@@ -1,8 +1,8 @@
 import { type Rule, recipeNamed } from '../../../formats/gguf/recipes.ts';
 import type { ExportPlan, TensorType } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
+import { SCHEMES } from '../../core/scheme.ts';
 import { parsePassRequest, readStatistics } from '../../passes/run.ts';
-import { weighsErrors } from '../../schemes/index.ts';
 import { FORMATS, recipeOf, targetFormat } from '../formats/index.ts';
 import type { Target } from './planned-target.ts';
 import { requiredPasses } from './target.ts';
@@ -69,7 +69,7 @@ function goesByStatistics(plan: ExportPlan, hasImatrix: boolean): boolean {
 
 function weighs({ files }: ExportPlan): boolean {
   return files.some(({ tensors }) =>
-    tensors.some(({ importance, scheme }) => importance !== undefined && weighsErrors(scheme)),
+    tensors.some(({ importance, scheme }) => importance !== undefined && SCHEMES[scheme].weighsErrors),
   );
 }
 

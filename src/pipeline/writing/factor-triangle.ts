@@ -1,6 +1,6 @@
 import type { Turns } from '../../core/jobs/turns.ts';
 import type { Compute, Pointer } from '../../kernels/compute.ts';
-import { ELIMINATION_TILE } from '../../kernels/jobs.ts';
+import { ELIMINATION_TILE } from '../../kernels/tiles.ts';
 
 /**
  * Rows that are freed of all before them at once: enough for many threads, few enough that the rest is

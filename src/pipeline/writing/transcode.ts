@@ -7,7 +7,7 @@ import { SCHEMES, type SchemeName, schemeBytes } from '../../core/scheme.ts';
 import { columnCount, type RowRange, rowBytes, rowRanges } from '../../core/tensor.ts';
 import type { Compute, Pointer } from '../../kernels/compute.ts';
 import type { Job, KernelName } from '../../kernels/jobs.ts';
-import { canEncode, codecOf } from '../../schemes/index.ts';
+import { decoderOf } from '../../schemes/index.ts';
 import { usableImportances } from '../../schemes/usable-importances.ts';
 import { factorTriangle } from './factor-triangle.ts';
 import { type StoredTensor, StoredTensorSum } from './stored-tensor.ts';
@@ -55,7 +55,8 @@ export interface Ledger {
 /** Throws `unsupported` where the planned scheme of a tensor can only be read. */
 export function assertTranscodable({ source, name, scheme }: PlannedTensor): void {
   const refuse = (what: string, got: SchemeName) => unsupported({ field: `tensor "${name}"`, what, got });
-  if (scheme !== source.scheme && !canEncode(scheme)) throw refuse('scheme cannot be written', scheme);
+  if (scheme !== source.scheme && !SCHEMES[scheme].canEncode)
+    throw refuse('scheme cannot be written', scheme);
 }
 
 /**
@@ -358,6 +359,6 @@ function largestOverflow(before: Float32Array, after: Float32Array): number {
 
 function decodeRow(scheme: SchemeName, rows: Uint8Array, row: number, columns: number): Float32Array {
   const values = new Float32Array(columns);
-  codecOf(scheme).decode(rows, row * schemeBytes(scheme, columns), values, 0, columns);
+  decoderOf(scheme)(rows, row * schemeBytes(scheme, columns), values, 0, columns);
   return values;
 }

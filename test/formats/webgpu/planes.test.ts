@@ -6,12 +6,13 @@ import type { Model } from '../../../src/core/model.ts';
 import { plmTensors } from '../../../src/core/names.ts';
 import { elementCount } from '../../../src/core/tensor.ts';
 import { fromHalf } from '../../../src/schemes/half.ts';
-import { codecOf } from '../../../src/schemes/index.ts';
+import { decoderOf } from '../../../src/schemes/index.ts';
 import type { BundleManifest, BundlePiece, BundleTensor } from '../../../src/webgpu/manifest.ts';
 import { memoryModel, tensorValues } from '../../support/builders/memory-model.ts';
 import { randomGeometry } from '../../support/builders/random-geometry.ts';
 import { openUntilEnd, readManifest, shardNames, writeBundle } from '../../support/builders/webgpu-bundle.ts';
 import { sha256 } from '../../support/oracles/digests.ts';
+import { encoded } from '../../support/oracles/schemes/index.ts';
 
 /** So small that tensors are cut, and large enough for 64 rows of any. */
 const SHARD_SIZE = 40_000;
@@ -57,10 +58,8 @@ async function expected(model: Model, tensor: BundleTensor): Promise<Float32Arra
     }
   }
   if (tensor.scheme === 'f32') return rows;
-  const codec = codecOf(SCHEMES[tensor.scheme]);
-  const encoded = new Uint8Array(4 * rows.length);
-  codec.encode!(rows, 0, encoded, 0, rows.length);
-  codec.decode(encoded, 0, rows, 0, rows.length);
+  const scheme = SCHEMES[tensor.scheme];
+  decoderOf(scheme)(encoded(scheme, rows), 0, rows, 0, rows.length);
   return rows;
 }
 

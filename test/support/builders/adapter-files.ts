@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { planSafetensors } from '../../../fixtures/safetensors-writer.ts';
-import { codecOf } from '../../../src/schemes/index.ts';
+import { encoderOf } from '../oracles/schemes/index.ts';
 import { floats, gaussian } from './samples.ts';
 
 export interface AdapterTensor {
@@ -56,7 +56,7 @@ export function writeAdapter(
   bytes.set(plan.head);
   for (const { name, offset } of plan.tensors) {
     const { values, dtype = 'F32' } = tensors.find((tensor) => tensor.name === name)!;
-    codecOf(dtype).encode!(values, 0, bytes, offset, values.length);
+    encoderOf(dtype)(values, 0, bytes, offset, values.length);
   }
   writeFileSync(path.join(folder, 'adapter_model.safetensors'), bytes);
 }

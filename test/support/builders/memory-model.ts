@@ -3,7 +3,8 @@ import type { Model } from '../../../src/core/model.ts';
 import { plmTensors } from '../../../src/core/names.ts';
 import { fitsScheme, type SchemeName, schemeBytes } from '../../../src/core/scheme.ts';
 import { elementCount, rowBytes, type Tensor } from '../../../src/core/tensor.ts';
-import { codecOf } from '../../../src/schemes/index.ts';
+import { decoderOf } from '../../../src/schemes/index.ts';
+import { encoderOf } from '../oracles/schemes/index.ts';
 import { hollowModel } from './hollow-model.ts';
 import { gaussian } from './samples.ts';
 
@@ -43,7 +44,7 @@ export function memoryTensor(
   scheme: SchemeName = 'F32',
 ): Tensor {
   const bytes = new Uint8Array(schemeBytes(scheme, values.length));
-  codecOf(scheme).encode!(values, 0, bytes, 0, values.length);
+  encoderOf(scheme)(values, 0, bytes, 0, values.length);
   return storedTensor(name, shape, bytes, scheme);
 }
 
@@ -88,6 +89,6 @@ export async function storedBytes(tensor: Tensor): Promise<Uint8Array> {
 /** All values of a tensor. */
 export async function tensorValues(tensor: Tensor): Promise<Float32Array> {
   const values = new Float32Array(elementCount(tensor));
-  codecOf(tensor.scheme).decode(await storedBytes(tensor), 0, values, 0, values.length);
+  decoderOf(tensor.scheme)(await storedBytes(tensor), 0, values, 0, values.length);
   return values;
 }

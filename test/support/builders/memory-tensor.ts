@@ -1,6 +1,6 @@
 import type { SchemeName } from '../../../src/core/scheme.ts';
 import { type Origin, rowBytes, type Tensor } from '../../../src/core/tensor.ts';
-import { codecOf } from '../../../src/schemes/index.ts';
+import { encoderOf } from '../oracles/schemes/index.ts';
 
 /** A tensor of these values, stored in `scheme`. */
 export function memoryTensor(
@@ -9,7 +9,7 @@ export function memoryTensor(
 ): Tensor {
   const layout = { shape, scheme };
   const stored = new Uint8Array(rowBytes(layout) * shape.slice(0, -1).reduce((rows, n) => rows * n, 1));
-  codecOf(scheme).encode!(values, 0, stored, 0, values.length);
+  encoderOf(scheme)(values, 0, stored, 0, values.length);
   return {
     name,
     scheme,

@@ -45,7 +45,7 @@ export interface NodeResults {
 /** Runs a graph of one node in the interpreter and in ONNX Runtime. */
 export async function runNode(
   node: NodeCase,
-  options: { readonly implementation?: 'wasm' | 'plain'; readonly threads?: number } = {},
+  options: { readonly threads?: number } = {},
 ): Promise<NodeResults> {
   const feeds = Object.fromEntries(
     node.inputs.flatMap((input, i) =>

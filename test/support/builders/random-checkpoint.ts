@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { planSafetensors } from '../../../fixtures/safetensors-writer.ts';
-import { codecOf } from '../../../src/schemes/index.ts';
+import { decoderOf } from '../../../src/schemes/index.ts';
+import { encoderOf } from '../oracles/schemes/index.ts';
 import { floats, gaussian } from './samples.ts';
 import { shardName, type TinyTensor, tinyTensors, writeIndex, writeTinyConfig } from './tiny-checkpoint.ts';
 
@@ -73,13 +74,13 @@ function randomValues({ shape }: TinyTensor, next: () => number): Float32Array {
   const isNorm = shape.length === 1;
   const scale = isNorm ? 0.1 : 1 / Math.sqrt(shape.at(-1)!);
   const values = floats(count, () => (isNorm ? 1 : 0) + scale * next());
-  codecOf('BF16').decode(encode('BF16', values), 0, values, 0, count);
+  decoderOf('BF16')(encode('BF16', values), 0, values, 0, count);
   // Below its normal range f16 has fewer bits than bf16.
   return values.map((value) => (Math.abs(value) < 2 ** -14 ? 0 : value));
 }
 
 function encode(scheme: 'F32' | 'F16' | 'BF16', values: Float32Array): Uint8Array {
   const bytes = new Uint8Array(values.length * (scheme === 'F32' ? 4 : 2));
-  codecOf(scheme).encode!(values, 0, bytes, 0, values.length);
+  encoderOf(scheme)(values, 0, bytes, 0, values.length);
   return bytes;
 }

@@ -8,7 +8,8 @@ import { openCompute } from '../../../src/kernels/compute.ts';
 import type { TensorSink } from '../../../src/pipeline/writing/tensor-sink.ts';
 import { transcode } from '../../../src/pipeline/writing/transcode.ts';
 import { SLOTS, sideBytes } from '../../../src/pipeline/writing/working-memory.ts';
-import { codecOf } from '../../../src/schemes/index.ts';
+import { decoderOf } from '../../../src/schemes/index.ts';
+import { encoderOf } from '../oracles/schemes/index.ts';
 
 type Plan = Pick<ExportPlan, 'files'>;
 
@@ -28,7 +29,7 @@ export function writePlan(plan: Plan, folder: string): Promise<string[]> {
   });
 }
 
-/** The same with the plain codecs: an executor that is independent of the pipeline. */
+/** The same with the plain encoders: an executor that is independent of the pipeline. */
 export function writePlanPlainly(plan: Plan, folder: string): Promise<string[]> {
   return writeFiles(plan, folder, async (tensors, write) => {
     for (const tensor of tensors) {
@@ -76,12 +77,12 @@ async function* transcodedRows({ source, scheme, importance }: PlannedTensor): A
       continue;
     }
     const values = new Float32Array(range.count * columns);
-    codecOf(source.scheme).decode(stored, 0, values, 0, values.length);
+    decoderOf(source.scheme)(stored, 0, values, 0, values.length);
     const target = new Uint8Array(range.count * schemeBytes(scheme, columns));
     // A row at a time: importances are for one.
     for (let row = 0; row < range.count; row++) {
       const offset = row * schemeBytes(scheme, columns);
-      codecOf(scheme).encode!(values, row * columns, target, offset, columns, importance);
+      encoderOf(scheme)(values, row * columns, target, offset, columns, importance);
     }
     yield target;
   }

@@ -1,6 +1,5 @@
 import { Command } from 'commander';
 import { bitsPerWeight, SCHEMES, type SchemeName } from '../../../core/scheme.ts';
-import { canEncode } from '../../../schemes/index.ts';
 import type { OpenSession } from '../../session.ts';
 import { TARGETS, type TargetLine } from '../../targets.ts';
 import { renderTable } from '../../ui/terminal/table.ts';
@@ -26,14 +25,14 @@ export function schemesCommand(open: OpenSession): Command {
 }
 
 function describeScheme(name: SchemeName) {
-  const { ggmlType, blockSize, blockBytes } = SCHEMES[name];
+  const { ggmlType, blockSize, blockBytes, canEncode } = SCHEMES[name];
   return {
     name,
     ggmlType,
     bitsPerWeight: bitsPerWeight(name),
     blockSize,
     blockBytes,
-    write: canEncode(name),
+    write: canEncode,
   };
 }
 

@@ -104,9 +104,3 @@ export function setBitPair(p: usize, i: i32, pair: i32): void {
   const shift = 2 * ((i >> 5) & 3);
   store<u8>(byte, (<i32>load<u8>(byte) & ~(3 << shift)) | (pair << shift));
 }
-
-/** Exchanges code j of 32 that `storeFiveBits` has stored. */
-export function setFiveBits(p: usize, j: i32, code: i32): void {
-  setBit(p + (j >> 3), j & 7, code >> 4);
-  setNibble(p + 4, j, code & 15);
-}

@@ -1,11 +1,8 @@
-import { IQ1_GRID, storeShifted8 } from '../grids';
+import { BLOCK_BYTES, BLOCK_SIZE, HIGH_BITS, SCALES } from '../../../core/scheme-constants/iq1_m';
+import { SHIFT } from '../../../core/scheme-constants/iq1_s';
+import { IQ1_GRID } from '../../grid-addresses';
+import { storeShifted8 } from '../grids';
 import { halfToFloat } from '../half';
-import { IQ1_SHIFT } from './iq1_s';
-
-const BLOCK_SIZE: i32 = 256;
-const BLOCK_BYTES: usize = 56;
-const HIGH_BITS: usize = 32;
-const SCALES: usize = 48;
 
 export function decodeIQ1_M(source: usize, target: usize, columns: i32): void {
   for (let c = 0; c < columns; c += BLOCK_SIZE) {
@@ -15,8 +12,8 @@ export function decodeIQ1_M(source: usize, target: usize, columns: i32): void {
       const row = <usize>(<u32>load<u8>(source + run) | ((nibble & 7) << 8));
       const scales = <u32>load<u16>(source + 2 * (run >> 3), SCALES);
       const steps: u32 = 2 * ((scales >> (3 * <u32>((run >> 1) & 3))) & 7) + 1;
-      const shift = nibble & 8 ? -IQ1_SHIFT : IQ1_SHIFT;
-      storeShifted8(target + 32 * run, IQ1_GRID + 8 * row, shift, d * <f32>steps);
+      const shift = <f32>(nibble & 8 ? -SHIFT : SHIFT);
+      storeShifted8(target + 32 * run, 8 * row + IQ1_GRID, shift, d * <f32>steps);
     }
     source += BLOCK_BYTES;
     target += 1024;

@@ -1,15 +1,12 @@
+import { BLOCK_BYTES, BLOCK_SIZE, CODES, EXPONENT } from '../../../core/scheme-constants/mxfp4';
 import { extremeOf } from '../search/magnitude';
 import { packBytes, storeScaled } from './codes';
-
-const BLOCK_SIZE: i32 = 32;
-const BLOCK_BYTES: usize = 17;
-const NIBBLES: usize = 1;
 
 export function decodeMXFP4(source: usize, target: usize, columns: i32): void {
   const values = i8x16(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
   for (let c = 0; c < columns; c += BLOCK_SIZE) {
-    const d = f32x4.splat(scaleOf(load<u8>(source)));
-    const pairs = v128.load(source, NIBBLES);
+    const d = f32x4.splat(scaleOf(load<u8>(source, EXPONENT)));
+    const pairs = v128.load(source, CODES);
     storeScaled(target, i8x16.swizzle(values, v128.and(pairs, i8x16.splat(15))), d);
     storeScaled(target + 64, i8x16.swizzle(values, i8x16.shr_u(pairs, 4)), d);
     source += BLOCK_BYTES;
@@ -25,18 +22,23 @@ function scaleOf(exponent: u32): f32 {
 export function encodeMXFP4(source: usize, target: usize, columns: i32): void {
   for (let c = 0; c < columns; c += BLOCK_SIZE) {
     const exponent = exponentFor(abs<f32>(extremeOf(source, BLOCK_SIZE)));
-    store<u8>(target, <u8>exponent);
-    encodeBlock(source, exponent, target + NIBBLES);
+    store<u8>(target, <u8>exponent, EXPONENT);
+    encodeBlock(source, exponent, target + CODES);
     source += 128;
     target += BLOCK_BYTES;
   }
 }
 
-/** floor(log2(magnitude)) + 125 as ggml rounds it; the twin tells why. */
+/**
+ * The low byte of floorf(log2f(magnitude)) + 125; infinity counts as 0. log2f rounds: what is within half a
+ * unit in the last place of an integer k is k, so that a magnitude just below 2^k counts as 2^k.
+ */
 function exponentFor(magnitude: f32): u32 {
   if (magnitude === 0 || magnitude === Infinity) return 0;
   const bits = reinterpret<i32>(magnitude);
   const exponent = bits < 0x800000 ? -118 - clz(bits) : (bits >> 23) - 127;
+  // The logarithm lies between `exponent` and the integer above it: this is the power of two below both in
+  // magnitude.
   const binade = 31 - clz(exponent < 0 ? ~exponent : exponent);
   const above = powerOfTwo(exponent + 1);
   const isAbove = above - <f64>magnitude < above * Math.LN2 * powerOfTwo(binade - 24);

@@ -1,3 +1,16 @@
+import {
+  BIT_PAIRS,
+  BLOCK_BYTES,
+  BLOCK_SIZE,
+  GROUP_SIZE,
+  LARGEST_CODE,
+  LARGEST_SCALE,
+  MIN,
+  SCALE,
+  SEARCH_FROM,
+  SEARCH_STEP,
+  SEARCH_STEPS,
+} from '../../../core/scheme-constants/q2_k';
 import { loadHalf, storeHalf } from '../half';
 import { toLanes } from '../search/lanes';
 import { nearestInt } from '../search/nearest-int';
@@ -18,20 +31,13 @@ import { fitOffset, X } from '../search/offset-scale';
 import { fitPositive } from '../search/positive-scale';
 import { packBitPairs, setBitPair, storeOffset } from './codes';
 
-const BLOCK_SIZE: i32 = 256;
-const BLOCK_BYTES: usize = 84;
-const GROUP_SIZE: i32 = 16;
-const GROUPS: i32 = 16;
-const BIT_PAIRS: usize = 16;
-const SUPER_SCALE: usize = 80;
-const SUPER_MIN: usize = 82;
-const LARGEST_SCALE: i32 = 15;
+const GROUPS: i32 = BLOCK_SIZE / GROUP_SIZE;
 
 export function decodeQ2_K(source: usize, target: usize, columns: i32): void {
   const mask = i8x16.splat(3);
   for (let c = 0; c < columns; c += BLOCK_SIZE) {
-    const d = loadHalf(source + SUPER_SCALE);
-    const dmin = loadHalf(source + SUPER_MIN);
+    const d = loadHalf(source + SCALE);
+    const dmin = loadHalf(source + MIN);
     for (let half: usize = 0; half < 2; half++) {
       for (let j: usize = 0; j < 32; j += 16) {
         let pairs = v128.load(source + 32 * half + j, BIT_PAIRS);
@@ -75,8 +81,8 @@ export function encodeQ2_K(
       store<u8>(at, both & 15, SCALE_CODES);
       store<u8>(at, both >> 4, MIN_CODES);
     }
-    const d = loadHalf(target + SUPER_SCALE);
-    encodeGroups(source, scratch, GROUP_SIZE, 3, d, loadHalf(target + SUPER_MIN));
+    const d = loadHalf(target + SCALE);
+    encodeGroups(source, scratch, GROUP_SIZE, LARGEST_CODE, d, loadHalf(target + MIN));
     packBitPairs(scratch + CODES, target + BIT_PAIRS);
     source += 1024;
     target += BLOCK_BYTES;
@@ -87,11 +93,11 @@ function fitPlain(x: usize, block: usize, scratch: usize): void {
   for (let quad = 0; quad < 4; quad++) {
     toLanes(x + ((<usize>quad) << 8), GROUP_SIZE, scratch + X);
     weighByAbsolute(scratch, GROUP_SIZE);
-    fitOffset(scratch, GROUP_SIZE, 3, -0.5, 0.1, 15, true);
+    fitOffset(scratch, GROUP_SIZE, <f32>LARGEST_CODE, <f32>SEARCH_FROM, <f32>SEARCH_STEP, SEARCH_STEPS, true);
     keepFit(scratch, quad);
   }
-  storeHalf(block + SUPER_SCALE, scaleByLargest(scratch + SCALES, scratch + SCALE_CODES));
-  storeHalf(block + SUPER_MIN, scaleByLargest(scratch + MINS, scratch + MIN_CODES));
+  storeHalf(block + SCALE, scaleByLargest(scratch + SCALES, scratch + SCALE_CODES));
+  storeHalf(block + MIN, scaleByLargest(scratch + MINS, scratch + MIN_CODES));
 }
 
 /** The largest value gets the largest code. Returns the step; 0 where no value is positive. */
@@ -109,21 +115,21 @@ function scaleByLargest(values: usize, codes: usize): f32 {
 }
 
 function fitWeighted(x: usize, block: usize, scratch: usize, importance: usize): void {
-  fitByImportance(x, importance, scratch, GROUP_SIZE, 3, 1);
+  fitByImportance(x, importance, scratch, GROUP_SIZE, <f32>LARGEST_CODE, 1);
   const sums = scratch + WEIGHT_SUMS;
   const d = fitPositive(scratch + SCALES, sums, GROUPS, LARGEST_SCALE, scratch + SCALE_CODES);
-  storeHalf(block + SUPER_SCALE, d);
+  storeHalf(block + SCALE, d);
   const dmin = fitPositive(scratch + MINS, sums, GROUPS, LARGEST_SCALE, scratch + MIN_CODES);
-  storeHalf(block + SUPER_MIN, dmin);
+  storeHalf(block + MIN, dmin);
 }
 
 /** Of group j of 16. */
 export function stepOfQ2_K(block: usize, j: i32): f32 {
-  return loadHalf(block + SUPER_SCALE) * <f32>(load<u8>(block + <usize>j) & 15);
+  return loadHalf(block + SCALE) * <f32>(load<u8>(block + <usize>j) & 15);
 }
 
 export function minOfQ2_K(block: usize, j: i32): f32 {
-  return loadHalf(block + SUPER_MIN) * <f32>(load<u8>(block + <usize>j) >> 4);
+  return loadHalf(block + MIN) * <f32>(load<u8>(block + <usize>j) >> 4);
 }
 
 export function setCodeOfQ2_K(block: usize, i: i32, code: i32): void {

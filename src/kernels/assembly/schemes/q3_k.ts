@@ -1,3 +1,12 @@
+import {
+  BIT_PAIRS,
+  BLOCK_BYTES,
+  BLOCK_SIZE,
+  CODE_LIMIT,
+  GROUP_SCALES,
+  SCALE,
+  SCALE_LIMIT,
+} from '../../../core/scheme-constants/q3_k';
 import { loadHalf, storeHalf } from '../half';
 import { sumOfSquares, weighErrors } from '../search/error-weights';
 import { nearestInt } from '../search/nearest-int';
@@ -15,21 +24,14 @@ import {
 import { fitSigned } from '../search/signed-scale';
 import { packBitPairs, setBit, setBitPair, storeScaled } from './codes';
 
-const BLOCK_SIZE: i32 = 256;
-const BLOCK_BYTES: usize = 110;
-const CODE_LIMIT: f32 = 4;
-const SCALE_LIMIT: i32 = 32;
-const BIT_PAIRS: usize = 32;
-const PACKED_SCALES: usize = 96;
-const SUPER_SCALE: usize = 108;
 /** Codes of the 16 scales, offset by their limit, behind the room for weights of errors. */
 const SCALE_CODES: usize = ERROR_WEIGHTS + 1024;
 
 export function decodeQ3_K(source: usize, target: usize, columns: i32): void {
   const mask = i8x16.splat(3);
-  const third = i8x16.splat(4);
+  const third = i8x16.splat(<i8>CODE_LIMIT);
   for (let c = 0; c < columns; c += BLOCK_SIZE) {
-    const d = loadHalf(source + SUPER_SCALE);
+    const d = loadHalf(source + SCALE);
     for (let j: usize = 0; j < 32; j += 16) {
       let high = v128.load(source + j);
       for (let half: usize = 0; half < 2; half++) {
@@ -37,7 +39,7 @@ export function decodeQ3_K(source: usize, target: usize, columns: i32): void {
         for (let k: usize = 0; k < 4; k++) {
           const group: usize = 8 * half + 2 * k + (j >> 4);
           const code = v128.or(v128.and(pairs, mask), v128.and(i8x16.shl(high, 2), third));
-          const step: f32 = d * <f32>(scaleCode(source + PACKED_SCALES, group) - SCALE_LIMIT);
+          const step: f32 = d * <f32>(scaleCode(source + GROUP_SCALES, group) - SCALE_LIMIT);
           storeScaled(target + (group << 6), i8x16.sub(code, third), f32x4.splat(step));
           pairs = i8x16.shr_u(pairs, 2);
           high = i8x16.shr_u(high, 1);
@@ -70,7 +72,7 @@ export function encodeQ3_K(
 }
 
 function fitPlain(x: usize, block: usize, scratch: usize): void {
-  fitGroupsByCoordinates(x, CODE_LIMIT, scratch);
+  fitGroupsByCoordinates(x, <f32>CODE_LIMIT, scratch);
   let magnitude: f32 = 0;
   let extreme: f32 = 0;
   for (let group: usize = 0; group < 16; group++) {
@@ -94,25 +96,25 @@ function fitPlain(x: usize, block: usize, scratch: usize): void {
     d = 1 / inverse;
   }
   storeSteps(d, block, scratch);
-  refineSignedGroups(x, CODE_LIMIT, scratch);
+  refineSignedGroups(x, <f32>CODE_LIMIT, scratch);
 }
 
 function fitWeighted(x: usize, block: usize, scratch: usize, importance: usize): void {
   const variance: f32 = (2 * sumOfSquares(x, BLOCK_SIZE)) / <f32>BLOCK_SIZE;
   const weights = scratch + ERROR_WEIGHTS;
   weighErrors(x, importance, variance, weights, BLOCK_SIZE);
-  fitSignedGroups(x, weights, CODE_LIMIT, scratch);
+  fitSignedGroups(x, weights, <f32>CODE_LIMIT, scratch);
   const sums = scratch + WEIGHT_SUMS;
   const codes = scratch + SCALE_CODES;
   // The lanes of the groups have served: the tries may have their room.
   const d = fitSigned(scratch + SCALES, 16, <f32>SCALE_LIMIT, sums, codes, scratch);
   storeSteps(d, block, scratch);
-  encodeSignedGroups(x, CODE_LIMIT, scratch);
+  encodeSignedGroups(x, <f32>CODE_LIMIT, scratch);
 }
 
 function storeSteps(d: f32, block: usize, scratch: usize): void {
-  storeHalf(block + SUPER_SCALE, d);
-  const stored = loadHalf(block + SUPER_SCALE);
+  storeHalf(block + SCALE, d);
+  const stored = loadHalf(block + SCALE);
   for (let group: usize = 0; group < 16; group++) {
     const code = <i32>load<u8>(scratch + group, SCALE_CODES) - SCALE_LIMIT;
     store<f32>(scratch + (group << 2), stored * <f32>code, STEPS);
@@ -129,7 +131,7 @@ function pack(scratch: usize, block: usize): void {
     }
     v128.store(block + j, high);
   }
-  const scales = block + PACKED_SCALES;
+  const scales = block + GROUP_SCALES;
   memory.fill(scales, 0, 12);
   for (let j: usize = 0; j < 16; j++) {
     const code = load<u8>(scratch + j, SCALE_CODES);
@@ -149,7 +151,7 @@ function scaleCode(scales: usize, j: usize): i32 {
 
 /** Of group j of 16. */
 export function stepOfQ3_K(block: usize, j: i32): f32 {
-  return loadHalf(block + SUPER_SCALE) * <f32>(scaleCode(block + PACKED_SCALES, j) - SCALE_LIMIT);
+  return loadHalf(block + SCALE) * <f32>(scaleCode(block + GROUP_SCALES, j) - SCALE_LIMIT);
 }
 
 export function setCodeOfQ3_K(block: usize, i: i32, code: i32): void {

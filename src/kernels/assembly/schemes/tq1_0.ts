@@ -1,18 +1,13 @@
+import { BLOCK_BYTES, BLOCK_SIZE, FOURS, SCALE } from '../../../core/scheme-constants/tq1_0';
 import { splatHalf, storeHalf } from '../half';
 import { largestMagnitude } from '../search/magnitude';
 import { storeScaled } from './codes';
 import { tritsOf } from './trits';
 
-const BLOCK_SIZE: i32 = 256;
-const BLOCK_BYTES: usize = 54;
-/** Byte offsets inside a block: bytes of five trits, of four trits, the scale. */
-const FIVES: usize = 48;
-const SCALE: usize = 52;
-
 export function decodeTQ1_0(source: usize, target: usize, columns: i32): void {
   for (let c = 0; c < columns; c += BLOCK_SIZE) {
     const d = splatHalf(source + SCALE);
-    for (let at: usize = 0; at < FIVES; at += 16) {
+    for (let at: usize = 0; at < <usize>FOURS; at += 16) {
       let fractions = v128.load(source + at);
       const first = target + weightOf(at);
       const stride = strideOf(at);
@@ -21,7 +16,7 @@ export function decodeTQ1_0(source: usize, target: usize, columns: i32): void {
         fractions = tripled(fractions);
       }
     }
-    const first = v128.load32_zero(source + FIVES);
+    const first = v128.load32_zero(source + FOURS);
     const second = tripled(first);
     const third = tripled(second);
     const front = v128.shuffle<i32>(first, second, 0, 4, 0, 4);
@@ -58,7 +53,7 @@ export function encodeTQ1_0(source: usize, target: usize, columns: i32): void {
     const d = largestMagnitude(source, BLOCK_SIZE);
     const inverse = f32x4.splat(d === 0 ? 0 : 1 / d);
     storeHalf(target + SCALE, d);
-    for (let at: usize = 0; at < FIVES; at += 16) {
+    for (let at: usize = 0; at < <usize>FOURS; at += 16) {
       const first = source + weightOf(at);
       const stride = strideOf(at);
       let numbers = tritsOf(first, inverse);
@@ -73,7 +68,7 @@ export function encodeTQ1_0(source: usize, target: usize, columns: i32): void {
     numbers = i8x16.add(tripled(numbers), v128.shuffle<i32>(trits, trits, 1, 1, 1, 1));
     numbers = i8x16.add(tripled(numbers), v128.shuffle<i32>(trits, trits, 2, 2, 2, 2));
     numbers = i8x16.add(tripled(numbers), v128.shuffle<i32>(trits, trits, 3, 3, 3, 3));
-    v128.store32_lane(target + FIVES, toFractions(tripled(numbers)), 0);
+    v128.store32_lane(target + FOURS, toFractions(tripled(numbers)), 0);
     source += 1024;
     target += BLOCK_BYTES;
   }

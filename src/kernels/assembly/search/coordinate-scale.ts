@@ -1,12 +1,10 @@
+import { MAX_PASSES, NEGLIGIBLE } from '../../../core/scheme-constants/search';
 import { nearestInts } from './nearest-int';
-
-const NEGLIGIBLE: f32 = 1e-15;
-const MAX_PASSES = 5;
 
 /**
  * Finds the scales of four groups of 16 with codes -limit .. limit - 1, one group a lane: vector i of `x`
  * holds weight i of each. Leaves the codes, offset by `limit`, as floats in 16 vectors at `codes`. A lane
- * that has settled stays as it is while others go on. Twin of src/schemes/search/coordinate-scale.ts.
+ * that has settled stays as it is while others go on. `make_q3_quants` of ggml-quants.c.
  */
 export function fitByCoordinates(x: usize, limit: f32, codes: usize): v128 {
   const zero = f32x4.splat(0);
@@ -19,7 +17,7 @@ export function fitByCoordinates(x: usize, limit: f32, codes: usize): v128 {
     magnitude = v128.bitselect(size, magnitude, larger);
     extreme = v128.bitselect(value, extreme, larger);
   }
-  const negligible = f32x4.lt(magnitude, f32x4.splat(NEGLIGIBLE));
+  const negligible = f32x4.lt(magnitude, f32x4.splat(<f32>NEGLIGIBLE));
   const inverse = f32x4.div(f32x4.splat(-limit), extreme);
   const low = i32x4.splat(<i32>-limit);
   const high = i32x4.splat(<i32>limit - 1);

@@ -1,4 +1,4 @@
-/** Sum of x^2 over `count` values, in order. Twin of src/schemes/search/error-weights.ts. */
+/** Sum of x^2 over `count` values, in order. */
 export function sumOfSquares(x: usize, count: i32): f32 {
   let sum: f32 = 0;
   const end = (<usize>count) << 2;
@@ -9,7 +9,10 @@ export function sumOfSquares(x: usize, count: i32): f32 {
   return sum;
 }
 
-/** Weights of errors, importance * sqrt(variance + x^2), for `count` values. */
+/**
+ * Weights of squared errors of `count` values: importance * sqrt(variance + x^2), so that large weights count
+ * more, but not beyond all measure.
+ */
 export function weighErrors(x: usize, importance: usize, variance: f32, weights: usize, count: i32): void {
   const end = (<usize>count) << 2;
   for (let i: usize = 0; i < end; i += 16) {

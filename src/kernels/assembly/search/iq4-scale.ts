@@ -1,7 +1,7 @@
+import { NEGLIGIBLE } from '../../../core/scheme-constants/search';
 import { extremeOf } from './magnitude';
 import { ROUNDER } from './nearest-int';
 
-const NEGLIGIBLE: f32 = 1e-15;
 const SMALLEST: f32 = -127;
 /** What a search needs of scratch: sums of 16 tries. */
 export const IQ4_SEARCH_BYTES: usize = 128;
@@ -73,11 +73,11 @@ function doubled(v: v128): v128 {
 
 /**
  * Finds the scale of 32 weights among 16 tries, which fill the lanes of four vectors, so that the sums of
- * each keep their order. Twin of src/schemes/search/iq4-scale.ts.
+ * each keep their order. `quantize_row_iq4_nl_impl` of ggml-quants.c with ntry 7.
  */
 export function fitIq4(x: usize, weights: usize, sums: usize): f32 {
   const extreme = extremeOf(x, 32);
-  if (abs<f32>(extreme) < NEGLIGIBLE) return 0;
+  if (abs<f32>(extreme) < <f32>NEGLIGIBLE) return 0;
   projectAll(x, weights, extreme, sums);
   let sumXQ = load<f32>(sums);
   let sumQQ = load<f32>(sums, 64);

@@ -1,6 +1,6 @@
 /**
  * The first weight of the largest magnitude among `count` (a multiple of 4, at most 32). `pmax` passes NaNs
- * over, as ggml's comparison does. Twin of src/schemes/magnitude.ts.
+ * over, as ggml's comparison does.
  */
 export function extremeOf(x: usize, count: i32): f32 {
   const end = (<usize>count) << 2;

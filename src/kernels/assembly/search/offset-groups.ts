@@ -1,3 +1,4 @@
+import { WEIGHTED_FROM, WEIGHTED_STEP, WEIGHTED_STEPS } from '../../../core/scheme-constants/search';
 import { packBytes } from '../schemes/codes';
 import { sumOfSquares, weighErrors } from './error-weights';
 import { sumOfLanes, toLanes } from './lanes';
@@ -15,8 +16,7 @@ import {
 
 /**
  * Super-blocks of 256 weights in groups that have a scale and a min each. In scratch: the search of four
- * groups, weights of errors, then by group what the search found, and what a scheme stores of it. Twin of
- * src/schemes/search/offset-groups.ts.
+ * groups, weights of errors, then by group what the search found, and what a scheme stores of it.
  */
 const ERROR_WEIGHTS: usize = OFFSET_SEARCH_BYTES;
 export const SCALES: usize = ERROR_WEIGHTS + 1024;
@@ -66,7 +66,7 @@ export function fitByImportance(
     toLanes(x + first, groupSize, scratch + X);
     toLanes(scratch + ERROR_WEIGHTS + first, groupSize, scratch + W);
     v128.store(scratch + ((<usize>quad) << 4), sumOfLanes(scratch + W, groupSize), WEIGHT_SUMS);
-    fitOffset(scratch, groupSize, largest, -0.9, 0.05, 36, false);
+    fitOffset(scratch, groupSize, largest, <f32>WEIGHTED_FROM, <f32>WEIGHTED_STEP, WEIGHTED_STEPS, false);
     keepFit(scratch, quad);
   }
 }

@@ -19,8 +19,8 @@ const SAFE: f32 = 2097152;
 
 /**
  * Fits four groups as scale * code - min with codes 0 .. `largest`. Values and weights lie in `work`. A try
- * of a lane starts from its best min so far, so that tries follow each other and lanes hold groups. Twin of
- * src/schemes/search/offset-scale.ts.
+ * of a lane starts from its best min so far, so that tries follow each other and lanes hold groups.
+ * `make_qkx2_quants` and `make_qkx3_quants` of ggml-quants.c.
  */
 export function fitOffset(
   work: usize,

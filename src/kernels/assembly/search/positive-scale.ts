@@ -1,10 +1,10 @@
+import { MAX_PASSES, NEGLIGIBLE, POSITIVE_TENTHS } from '../../../core/scheme-constants/search';
 import { nearestInt } from './nearest-int';
 
-const NEGLIGIBLE: f32 = 1e-15;
-const MAX_PASSES = 5;
-
 /**
- * Finds the scale of positive values with codes 0 .. largest. Twin of src/schemes/search/positive-scale.ts.
+ * Finds the scale of positive values with codes 0 .. largest: nine tries, then up to five passes that change
+ * one code at a time where this projects better. Codes are bytes, as in ggml, so that the code of a negative
+ * value is a large one. `make_qp_quants` of ggml-quants.c.
  */
 export function fitPositive(x: usize, weights: usize, count: i32, largest: i32, codes: usize): f32 {
   let max: f32 = 0;
@@ -12,13 +12,13 @@ export function fitPositive(x: usize, weights: usize, count: i32, largest: i32, 
     const value = load<f32>(x + (i << 2));
     if (!(max > value)) max = value;
   }
-  if (max < NEGLIGIBLE) {
+  if (max < <f32>NEGLIGIBLE) {
     memory.fill(codes, 0, count);
     return 0;
   }
   let inverse = <f32>largest / max;
   let best = plainError(x, weights, count, inverse);
-  for (let step = -4; step <= 4; step++) {
+  for (let step = -POSITIVE_TENTHS; step <= POSITIVE_TENTHS; step++) {
     if (step === 0) continue;
     const tried = (<f32>0.1 * <f32>step + <f32>largest) / max;
     const error = errorOf(x, weights, count, largest, tried);

@@ -1,3 +1,4 @@
+import { NEGLIGIBLE, SIGNED_TENTHS } from '../../../core/scheme-constants/search';
 import { packBytes } from '../schemes/codes';
 import { fitByCoordinates } from './coordinate-scale';
 import { sumOfLanes, toLanes } from './lanes';
@@ -5,8 +6,7 @@ import { nearestInts, ROUNDER } from './nearest-int';
 
 /**
  * Super-blocks of 256 weights in groups of 16 that have a scale and signed codes each. In scratch: four
- * groups in lanes with the weights of their errors, then by group what the searches found. Twin of
- * src/schemes/search/signed-scale.ts for four groups at once.
+ * groups in lanes with the weights of their errors, then by group what the searches found.
  */
 const X: usize = 0;
 const W: usize = 256;
@@ -25,8 +25,6 @@ export const STEPS: usize = 1280;
 export const CODES: usize = 1344;
 /** Room for the caller: weights of errors of the whole super-block. */
 export const ERROR_WEIGHTS: usize = 1600;
-
-const NEGLIGIBLE: f32 = 1e-15;
 
 /**
  * Fits all 16 groups among 19 tries each. Errors weigh by x^2, or by the 256 floats at `weights` if not 0.
@@ -94,7 +92,7 @@ function fitLanes(scratch: usize, limit: f32, to: usize): void {
     check = f32x4.add(check, f32x4.mul(value, zero));
     v128.store(scratch + i, f32x4.mul(v128.load(scratch + i, W), value), WX);
   }
-  const negligible = f32x4.lt(magnitude, f32x4.splat(NEGLIGIBLE));
+  const negligible = f32x4.lt(magnitude, f32x4.splat(<f32>NEGLIGIBLE));
   // Codes of finite groups are small, so that rounding needs no bits.
   const finite = i32x4.all_true(f32x4.eq(check, zero));
   let bestInverse = f32x4.div(f32x4.splat(-limit), extreme);
@@ -105,7 +103,7 @@ function fitLanes(scratch: usize, limit: f32, to: usize): void {
   sumLL = v128.load(scratch, LANE_CODES + 16);
   let scale = v128.andnot(f32x4.div(sumXL, sumLL), f32x4.eq(sumLL, zero));
   let best = f32x4.mul(scale, sumXL);
-  for (let step = -9; step <= 9; step++) {
+  for (let step = -SIGNED_TENTHS; step <= SIGNED_TENTHS; step++) {
     if (step === 0) continue;
     const inverse = f32x4.div(f32x4.splat(-(limit + <f32>0.1 * <f32>step)), extreme);
     project(scratch, inverse, limit, finite);

@@ -1,18 +1,19 @@
+import { NEGLIGIBLE } from '../../../core/scheme-constants/search';
 import { extremeOf } from './magnitude';
 import { nearestInts, ROUNDER } from './nearest-int';
 
-const NEGLIGIBLE: f32 = 1e-15;
 /** What a search needs of scratch: sums of 20 tries. */
 export const SIGNED_SEARCH_BYTES: usize = 160;
 
 /**
  * Finds the scale of `count` weights (a multiple of 4, at most 32) with codes -limit .. limit - 1 among 19
  * tries, and leaves the codes plus `limit` in bytes at `codes`. The tries fill the lanes of five vectors (one
- * lane to spare), so that the sums of each keep their order. Twin of src/schemes/search/signed-scale.ts.
+ * lane to spare), so that the sums of each keep their order. `make_qx_quants` of
+ * ggml-quants.c with rmse_type 1.
  */
 export function fitSigned(x: usize, count: i32, limit: f32, weights: usize, codes: usize, sums: usize): f32 {
   const extreme = extremeOf(x, count);
-  if (abs<f32>(extreme) < NEGLIGIBLE) {
+  if (abs<f32>(extreme) < <f32>NEGLIGIBLE) {
     memory.fill(codes, 0, count);
     return 0;
   }

@@ -1,0 +1,37 @@
+import type { KernelName } from '../../../../src/kernels/jobs.ts';
+import { add } from './add.ts';
+import { attention } from './attention.ts';
+import { columnSums } from './column-sums.ts';
+import { difference } from './difference.ts';
+import { eliminateRows } from './eliminate-rows.ts';
+import { embed } from './embed.ts';
+import type { PlainKernel } from './kernel.ts';
+import { matmul } from './matmul.ts';
+import { matmulSparse } from './matmul-sparse.ts';
+import { matmulTransposed } from './matmul-transposed.ts';
+import { quantizeByRow } from './quantize-by-row.ts';
+import { reluSquared } from './relu-squared.ts';
+import { rmsNorm } from './rms-norm.ts';
+import { rope } from './rope.ts';
+import { roundWithFeedback } from './round-with-feedback.ts';
+import { secondMoments } from './second-moments.ts';
+import { transcode } from './transcode.ts';
+
+export const PLAIN_KERNELS: { readonly [K in KernelName]: PlainKernel<K> } = {
+  matmul,
+  matmulTransposed,
+  matmulSparse,
+  embed,
+  rmsNorm,
+  rope,
+  attention,
+  reluSquared,
+  add,
+  columnSums,
+  secondMoments,
+  eliminateRows,
+  transcode,
+  quantizeByRow,
+  roundWithFeedback,
+  difference,
+};
