@@ -60,10 +60,11 @@ function ignoreHelp(error: unknown): void {
 
 function shortHelp(): string[] {
   return [
-    'plmpress presses PLM checkpoints into artifacts that small devices run, and proves that they still are the model.',
+    'plmpress converts PLM checkpoints to GGUF, ONNX and WebGPU,',
+    'and checks each file against its source.',
     '',
     '  plmpress convert checkpoint/ --to gguf:q8_0 -o out/    convert to a GGUF file',
-    '  plmpress verify out/ --against checkpoint/             compare it with its source',
+    '  plmpress verify out/ --against checkpoint/             check it against its source',
     '',
     '`plmpress --help` lists the commands, `plmpress <command> --help` explains one.',
   ];

@@ -185,7 +185,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [
     ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--part', '1/3', '--verify'],
     2,
-    /^--part cannot be combined with --verify: one part cannot run; /,
+    /^--part cannot be combined with --verify: a single part cannot run; /,
   ],
   [['merge', 'no-such-folder', '--from', TINY, '-o', 'x'], 3, /^no-such-folder: missing \(ENOENT\)$/],
   [['merge', TINY, '--from', TINY, '-o', 'x'], 3, /holds no part of a conversion$/],
@@ -223,7 +223,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [
     ['convert', 'a/b', '--to', 'gguf:q8_0', '-o', 'x', '--stream', '--part', '1/2'],
     2,
-    /^--part cannot be combined with --stream: no part could tell /,
+    /^--part cannot be combined with --stream: no single part can check /,
   ],
   [['inspect', path.join(TINY, 'model.safetensors')], 2, /part of a checkpoint, expected the folder/],
   [['inspect', path.join(TINY, 'tokenizer.json')], 2, /part of a checkpoint/],
@@ -326,7 +326,7 @@ const IDLE: readonly [line: readonly string[], message: RegExp][] = [
   [['pull', 'a/b', '--force'], /^--force does nothing without --output/],
   ...['--seed', '--top-k', '--top-p'].map((flag): [readonly string[], RegExp] => [
     ['generate', TINY, '--prompt', 'x', '--temperature', '0', flag, '1'],
-    new RegExp(`^${flag} cannot be combined with --temperature 0: that always takes the likeliest token$`),
+    new RegExp(`^${flag} cannot be combined with --temperature 0: it always takes the likeliest token$`),
   ]),
 ];
 
@@ -441,7 +441,7 @@ describe('help', () => {
     const { code, stdout, stderr } = await runCli(['--help']);
     assert.deepEqual([code, stderr], [0, '']);
     for (const group of [
-      ...['Convert:', 'Hub:', 'Split:', 'Look:', 'Run:', 'Set up:'],
+      ...['Convert:', 'Hub:', 'Parallel jobs:', 'Inspect:', 'Run:', 'Set up:'],
       ...['Examples:', 'Exit codes:'],
     ])
       assert.match(stdout, new RegExp(group));
@@ -501,6 +501,7 @@ describe('help', () => {
       for (const option of ['--json', '--quiet', '--debug', '--no-color'])
         assert.match(stdout, new RegExp(option));
       assert.equal((await runCli(['help', name])).stdout, stdout);
+      for (const line of stdout.split('\n')) assert.ok(line.length <= 80, line);
     });
   }
 

@@ -17,13 +17,15 @@ import {
 import { type Inspection, inspect } from '../../../pipeline/inspect.ts';
 import { withSource } from '../../../pipeline/sources/open.ts';
 import { describeFailure } from '../../failure.ts';
+import { helpText } from '../../help-text.ts';
 import type { OpenSession, Session } from '../../session.ts';
 import { renderFacts, renderTable } from '../../ui/terminal/table.ts';
 import type { Theme } from '../../ui/terminal/theme.ts';
+import { sourceArgument } from '../flags/input-flags.ts';
 
 const HELP = `
-Reads headers only, so it is quick on models of any size, on the Hub as well. In a folder with several artifacts it
-describes each that plmpress.json names, or, without plmpress.json, each that is found; --json then prints
+Reads headers only, so it is quick for models of any size, also on the Hub. In a folder with several artifacts, it shows
+every artifact that plmpress.json names, or, without plmpress.json, every artifact found. --json then prints
 {"artifacts": [...], "leftOut": [...]}.
 
 Examples:
@@ -33,8 +35,8 @@ Examples:
 export function inspectCommand(open: OpenSession): Command {
   return new Command('inspect')
     .description('show a model: geometry, parameters, tensors, tokenizer, metadata')
-    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
-    .addHelpText('after', HELP)
+    .addArgument(sourceArgument())
+    .addHelpText('after', helpText(HELP))
     .action(async (source: string) => {
       const session = open();
       // A file is one model. A source on the Hub is read there and must be one model.
