@@ -129,7 +129,7 @@ function assertPlainRope(fields: Fields, arch: GgufArchitecture): void {
   const factor = key === undefined ? 1 : fields.required(key, 'f32');
   if (factor !== 1 && factor !== 0) {
     const scaling = `${type} scaling by ${factor}`;
-    throw notSupported(fields, key!, scaling, 'a factor of 1, which is no scaling');
+    throw notSupported(fields, key!, scaling, 'a factor of 1 (no scaling)');
   }
 }
 

@@ -142,11 +142,14 @@ function strictError({ tensor, wanted, used, reason }: Fallback): PressError {
 }
 
 function unwritable(name: string, scheme: SchemeName): PressError {
-  return usage(`${name} cannot be stored as ${scheme}, which is read only`, WRITTEN_SCHEMES.join(', '));
+  return usage(
+    `${name} cannot be stored as ${scheme}, which plmpress can only read`,
+    WRITTEN_SCHEMES.join(', '),
+  );
 }
 
 function importanceMissing(name: string, scheme: SchemeName): PressError {
-  const what = `${scheme} without importances makes a useless tensor; --imatrix gives them`;
+  const what = `${scheme} without importances makes a useless tensor; give them with --imatrix`;
   return unsupported({ field: `tensor "${name}"`, what });
 }
 

@@ -11,7 +11,7 @@ const MAX_F32 = (2 - 2 ** -23) * 2 ** 127;
 export function positive(field: JsonField | undefined): number | undefined {
   const value = field?.number();
   if (value !== undefined && !(value >= MIN_F32 && value <= MAX_F32)) {
-    throw field!.unexpected('a positive number that F32 holds');
+    throw field!.unexpected('a positive number in the range of F32');
   }
   return value;
 }

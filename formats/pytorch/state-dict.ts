@@ -79,7 +79,7 @@ async function assertArchive(file: InputFile): Promise<void> {
   if (text.startsWith(LEGACY_START)) {
     throw unsupported({
       file: file.name,
-      what: 'saved before PyTorch 1.6; load and save it with a newer one',
+      what: 'saved before PyTorch 1.6: load and save it with a newer version',
     });
   }
   const what = foreignContent(start) ?? 'not a zip archive, as torch.save writes';

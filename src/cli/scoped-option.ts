@@ -50,7 +50,7 @@ export function assertScopes(command: Command): string[] {
   for (const { long, needed, excluded } of given) {
     if (needed.length > 0 && !needed.some((condition) => holds(command, condition))) {
       throw usage(
-        `${long} does nothing without ${needed.join(' or ')}: give ${needed.length > 1 ? 'one' : 'that'}, or leave ${long} out`,
+        `${long} does nothing without ${needed.join(' or ')}: add ${needed.length > 1 ? 'one of them' : 'it'}, or leave out ${long}`,
       );
     }
     for (const [condition, why] of excluded) {

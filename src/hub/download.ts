@@ -64,7 +64,7 @@ export async function download(options: DownloadOptions): Promise<void> {
       const kind = isLarge(file) ? 'SHA-256' : 'git hash';
       throw new PressError('network', {
         file: name,
-        what: `${kind} of what the server sends`,
+        what: `${kind} of the bytes from the server`,
         got: digest,
         expected: contentId(file),
       });
@@ -220,7 +220,7 @@ class Transfer {
     if (start === 0) this.#assertLength(answer);
     else if (start !== this.#filled) {
       abort(new Error('another range'));
-      throw new Error('the server sends another range than was asked for');
+      throw new Error('the server sent another range than requested');
     }
   }
 

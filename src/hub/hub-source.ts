@@ -99,7 +99,7 @@ function parsePage(spec: string, text: string, endpoint: string): HubSource | un
   const hub = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   const hosts = [...HOSTS, ...(hub ? [hub.host] : [])];
   const [start = ''] = text.toLowerCase().split('/');
-  if (/^git@/i.test(start)) throw usage(`${JSON.stringify(spec)} is an address of git`, EXPECTED);
+  if (/^git@/i.test(start)) throw usage(`${JSON.stringify(spec)} is a git address`, EXPECTED);
   const isAddress = /^[a-z][a-z\d+.-]+:\/\//i.test(text);
   if (!isAddress && !(text.includes('/') && hosts.includes(start))) return undefined;
   const address = isAddress ? text : `https://${text}`;

@@ -63,7 +63,7 @@ export class RemoteBytes implements ByteSource {
     if (!isLarge(this.#file)) return;
     const oid = contentId(this.#file);
     if (sha256 === oid) return;
-    const what = 'SHA-256 of what the server sends';
+    const what = 'SHA-256 of the bytes from the server';
     throw new PressError('network', { file: this.#name, what, got: sha256, expected: oid });
   }
 
@@ -124,7 +124,7 @@ export class RemoteBytes implements ByteSource {
     const next = await this.#pieces!.next();
     if (next.done) throw new Error(`the connection ends after ${offset} of ${this.#end} bytes`);
     if (offset + next.value.length > this.#end)
-      throw hubFault(this.#name, 'the server sends more than asked');
+      throw hubFault(this.#name, 'the server sent more bytes than requested');
     this.#rest = next.value;
     this.#came += next.value.length;
   }
@@ -167,7 +167,7 @@ export class RemoteBytes implements ByteSource {
     ]) {
       if (got == null || expected == null || got === expected) continue;
       abort(new Error('another content'));
-      const what = 'changes on the server while it is read: its ETag';
+      const what = 'changed on the server while it was read: its ETag';
       throw new PressError('network', { file: this.#name, what, got, expected });
     }
   }

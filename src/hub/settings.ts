@@ -140,5 +140,5 @@ function readToken(env: NodeJS.ProcessEnv, home: string): string | undefined {
  */
 function checkedToken(token: string, where: string): string {
   if (/^[\x21-\x7e]+$/.test(token)) return token;
-  throw usage(`${where} holds no token of the Hub`, 'letters, digits and signs, on one line');
+  throw usage(`${where} is not a token of the Hub`, 'letters, digits and signs, on one line');
 }

@@ -104,7 +104,7 @@ function checkFile(repository: string, { path, size, oid, lfs }: ListedFile): Hu
   if (typeof path !== 'string' || !isRepositoryPath(path)) {
     // What is no text may nest deeper than the stack is.
     const shown = typeof path === 'string' ? JSON.stringify(path) : typeof path;
-    throw hubFault(repository, `lists the file ${shown}, which is no path in a repository`);
+    throw hubFault(repository, `lists the file ${shown}, which is not a path in a repository`);
   }
   const bytes = lfs?.size ?? size;
   if (typeof bytes !== 'number' || !Number.isSafeInteger(bytes) || bytes < 0) {

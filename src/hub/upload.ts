@@ -62,7 +62,7 @@ export async function upload(options: UploadOptions): Promise<Upload> {
 export function assertWritable({ offline, token }: HubSettings, repository: string): void {
   if (offline) throw hubFault(repository, 'cannot be changed, since HF_HUB_OFFLINE is set');
   if (token !== undefined) return;
-  const what = 'needs a token that may write: set HF_TOKEN, and not HF_HUB_DISABLE_IMPLICIT_TOKEN';
+  const what = 'needs a token that may write: set HF_TOKEN and unset HF_HUB_DISABLE_IMPLICIT_TOKEN';
   throw hubFault(repository, what);
 }
 

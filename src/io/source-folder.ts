@@ -213,7 +213,7 @@ async function assertOneName(file: string, label: string): Promise<void> {
     throw openFault(label, error);
   });
   if (nlink === 1) return;
-  const expected = 'a file of its own: copy it';
+  const expected = 'a copy of the file';
   throw invalidInput({ file: label, what: 'hard link, which may lead out of the folder', expected });
 }
 

@@ -108,7 +108,7 @@ function valuesOf({ name, defaults }: Pass, request: PassRequest): PassOptions {
     }
     const value = typeof standard === 'number' ? Number(text) : text;
     if (typeof value === 'number' && !Number.isFinite(value)) {
-      throw usage(`pass ${name}: ${key} takes a number, not ${JSON.stringify(text)}`);
+      throw usage(`pass ${name}: ${key} must be a number, not ${JSON.stringify(text)}`);
     }
     values[key] = value;
   }
@@ -121,6 +121,6 @@ function assertGeometry(pass: Pass, model: Model): void {
   if (broken === undefined && slots.length === model.tensors.size) return;
   throw new PressError('unsupported', {
     field: `pass ${pass.name}`,
-    what: `leaves ${broken?.name} of another shape`,
+    what: `changes the shape of ${broken?.name}, which the config does not allow`,
   });
 }

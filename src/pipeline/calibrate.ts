@@ -175,7 +175,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
     return await withStagedOutput(path.dirname(output), write, { ...(progress && { progress }) });
   } catch (error) {
     if (options.resume && signal?.aborted && (await keeper.hasKept())) {
-      progress?.({ kind: 'note', message: 'the sums so far are kept: the same command goes on with them' });
+      progress?.({ kind: 'note', message: 'the sums so far are kept: the same command continues with them' });
     }
     throw error;
   }

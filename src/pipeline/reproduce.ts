@@ -87,7 +87,7 @@ interface Selection {
 async function readArtifacts(file: string, only: readonly string[] | undefined): Promise<Selection> {
   await assertExists(file);
   const manifest = await readManifest(folderOf(file));
-  if (manifest === undefined) throw invalidInput({ file, what: `holds no ${MANIFEST_NAME}` });
+  if (manifest === undefined) throw invalidInput({ file, what: `contains no ${MANIFEST_NAME}` });
   const wanted = only?.map((name) => {
     const artifact = manifest.artifacts.find(({ files }) => files.includes(name));
     if (artifact === undefined)
@@ -95,7 +95,7 @@ async function readArtifacts(file: string, only: readonly string[] | undefined):
     return artifact;
   });
   const artifacts = manifest.artifacts.filter((artifact) => wanted?.includes(artifact) ?? true);
-  if (artifacts.length === 0) throw invalidInput({ file: MANIFEST_NAME, what: 'tells of no artifact' });
+  if (artifacts.length === 0) throw invalidInput({ file: MANIFEST_NAME, what: 'lists no artifact' });
   return { manifest, artifacts };
 }
 

@@ -239,7 +239,7 @@ async function graphFault(
     openArtifact: (size) => openEngine(artifact, 'builtin', { ...running, ...size }),
   });
   const fault = comparisonFault(comparison, activationKld(artifact));
-  return fault && { ...fault, what: 'mean KLD of the graph from the model that its weights are' };
+  return fault && { ...fault, what: 'mean KLD between the graph and its weights in the reference runtime' };
 }
 
 /** Operators that round what they multiply to 8 bits, in the graphs of the exporter. */

@@ -178,13 +178,13 @@ export class Model {
   #encode(prompt: string | readonly ChatMessage[]): number[] {
     if (typeof prompt === 'string') return this.tokenize(prompt);
     if (this.#chat !== undefined) return this.#chat.encode(prompt);
-    throw new BundleError('usage', 'this bundle has no chat form: give it a text to continue');
+    throw new BundleError('usage', 'this bundle has no chat format: give a text to continue');
   }
 
   #checkLength(ids: readonly number[]): void {
-    if (ids.length === 0) throw new BundleError('usage', 'there is no token to begin with');
+    if (ids.length === 0) throw new BundleError('usage', 'the prompt has no tokens');
     if (ids.length <= this.contextLength) return;
-    const sizes = `${ids.length} tokens, the context holds ${this.contextLength}`;
+    const sizes = `${ids.length} tokens, the context has ${this.contextLength}`;
     throw new BundleError('usage', `the text is too long: ${sizes}`);
   }
 

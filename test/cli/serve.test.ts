@@ -44,6 +44,6 @@ describe('serve', () => {
   it('refuses a folder without bundles', async (t) => {
     const { code, stderr } = await runCli(['serve', temporaryFolder(t)]);
     assert.equal(code, 3);
-    assert.match(stderr, /holds no bundle, expected manifest\.json/);
+    assert.match(stderr, /contains no WebGPU bundle, expected manifest\.json/);
   });
 });

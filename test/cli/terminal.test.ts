@@ -154,7 +154,7 @@ describe('in a terminal', { skip: NO_TERMINAL }, () => {
     const { lines, column } = shownBy(output);
     assert.equal(code, 0);
     assert.match(lines[0]!, /^http:\/\/127\.0\.0\.1:\d+\/$/);
-    assert.deepEqual([lines.slice(1), column], [['• serving; Ctrl-C ends it', '• stopped'], 0]);
+    assert.deepEqual([lines.slice(1), column], [['• serving; press Ctrl-C to stop', '• stopped'], 0]);
   });
 
   it('an error in the midst of a text begins on a line of its own', async (t) => {

@@ -188,7 +188,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
     /^--part cannot be combined with --verify: a single part cannot run; /,
   ],
   [['merge', 'no-such-folder', '--from', TINY, '-o', 'x'], 3, /^no-such-folder: missing \(ENOENT\)$/],
-  [['merge', TINY, '--from', TINY, '-o', 'x'], 3, /holds no part of a conversion$/],
+  [['merge', TINY, '--from', TINY, '-o', 'x'], 3, /contains no part of a conversion$/],
   [['matrix', '--model', TINY, '--to', 'gguf:q3'], 2, /^unknown GGUF recipe "q3"/],
   [['matrix', '--model', TINY, '--to', 'onnx:q4', '--target-size', '1GB'], 2, /^sizes are for GGUF targets/],
   [['matrix', '--model', TINY, '--to', 'onnx:q4', '--target-size', 'x'], 2, /'--target-size <size>'/],
@@ -252,7 +252,7 @@ const IDLE: readonly [line: readonly string[], message: RegExp][] = [
     ],
     [
       ['gguf:q4_0', '--tensor-type', 'ffn_=q8_0', '--tensor-type', 'ffn_up=q4_k'],
-      /^--tensor-type ffn_up=Q4_K changes nothing .*: it decides on no matrix that is left to it; leave it out$/,
+      /^--tensor-type ffn_up=Q4_K changes nothing .*: no matrix matches it, or an earlier option decides for all that do; leave it out$/,
     ],
     [
       ['gguf:q4_0', '--token-embedding-type', 'q8_0', '--tensor-type', 'token_embd=q4_k'],
@@ -260,7 +260,7 @@ const IDLE: readonly [line: readonly string[], message: RegExp][] = [
     ],
     [
       ['gguf:q4_0', '--tensor-type', 'ffn_up=iq2_xxs'],
-      /^blk\.0\.ffn_up\.weight cannot be stored as IQ2_XXS, which is read only, expected F32, F16, Q4_0/,
+      /^blk\.0\.ffn_up\.weight cannot be stored as IQ2_XXS, which plmpress can only read, expected F32, F16, Q4_0/,
     ],
     [['gguf:q4_0', '--token-embedding-type', 'iq3_s'], /^token_embd\.weight cannot be stored as IQ3_S/],
     [['onnx:q4', '--tensor-type', 'ffn=q8_0'], /^--tensor-type is for gguf and webgpu targets/],
@@ -274,12 +274,12 @@ const IDLE: readonly [line: readonly string[], message: RegExp][] = [
     [['gguf:q4_0', '--max-kld', '1'], /^--max-kld does nothing without --verify/],
     [
       ['gguf:q4_0', '--no-pass', 'absorb-mla'],
-      /^--no-pass absorb-mla changes nothing in gguf:q4_0: the pass does not run by itself there; /,
+      /^--no-pass absorb-mla changes nothing in gguf:q4_0: the pass does not run there by default; /,
     ],
     [['onnx:q4', '--cache', 'expanded', '--no-pass', 'absorb-mla'], /^--no-pass absorb-mla changes nothing/],
     [
       ['onnx:q4', '--pass', 'absorb-mla', '--no-pass', 'absorb-mla'],
-      /^--no-pass absorb-mla changes nothing in onnx:q4: --pass asks for it/,
+      /^--no-pass absorb-mla changes nothing in onnx:q4: --pass requests it/,
     ],
     [['gguf:q4_0', '--no-pass', 'fold-norm'], /^unknown pass "fold-norm" \(Did you mean fold-norms\?\)/],
     [['gguf:q4_0', '--cache', 'latent'], /^--cache is for onnx targets/],
@@ -296,7 +296,7 @@ const IDLE: readonly [line: readonly string[], message: RegExp][] = [
     ],
     [
       ['gguf:q4_0', '--tensor-type', '.=q8_0', '--target-size', '9MB'],
-      /^no scheme is left to choose by size: other options name those of all matrices$/,
+      /^no scheme is left to choose by size: other options set those of all matrices$/,
     ],
   ].map(([line, message]): [readonly string[], RegExp] => [
     ['convert', TINY, '-o', 'x', '--to', ...(line as string[])],

@@ -132,7 +132,7 @@ test('a cache that cannot be read, or takes not even the manifest, is done witho
   caches.entries.clear();
   caches.quota = 0;
   const { keptBytes, note } = (await (await load('first')).stats()).storage;
-  assert.deepEqual([keptBytes, note], [0, 'not all is kept: the browser gives this site no more storage']);
+  assert.deepEqual([keptBytes, note], [0, 'not all is kept: the browser allows this site no more storage']);
 });
 
 test('the manifest of another version keeps nothing from being dropped', async (t) => {

@@ -38,7 +38,7 @@ async function checkFile(
     const field = object.at(key);
     if (field.value === undefined || value === undefined) continue;
     if (comparable(key, field.value) === comparable(key, value)) continue;
-    const what = 'the file tells of another model than the source';
+    const what = 'the file describes another model than the source';
     const differs = { file, field: field.field, what, got: field.value, expected: JSON.stringify(value) };
     throw new PressError('verification', differs);
   }

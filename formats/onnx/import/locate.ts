@@ -26,7 +26,7 @@ export async function locateOnnx(spec: string): Promise<OnnxPlace> {
   if (graph === undefined) throw invalidInput({ file: spec, what: 'no .onnx file in this folder' });
   if (others.length > 0) {
     const names = [graph, ...others].join(', ');
-    throw usage(`${spec} holds ${others.length + 1} graphs, name one of them: ${names}`);
+    throw usage(`${spec} contains ${others.length + 1} graphs, name one of them: ${names}`);
   }
   return graphPlace(path.resolve(spec, graph));
 }

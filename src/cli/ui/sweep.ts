@@ -21,7 +21,9 @@ export function sweepTable(points: readonly SweepPoint[], theme: Theme): string[
     formatSmall(comparison.kld.mean),
     formatPercent(comparison.top1),
     formatSmall(allocation.predictedKld),
-    ...(hasWidths ? [allocation.ffnWidth === undefined ? 'own' : formatCount(allocation.ffnWidth)] : []),
+    ...(hasWidths
+      ? [allocation.ffnWidth === undefined ? 'unchanged' : formatCount(allocation.ffnWidth)]
+      : []),
     mixOf(allocation.tensors.map(({ scheme }) => scheme)),
   ]);
   return renderTable(columns, rows, theme.dim);

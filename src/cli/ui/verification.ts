@@ -114,5 +114,5 @@ function byLayer(tensors: Verification['tensors']): number[] {
 }
 
 function limitText(maxKld: number | undefined): string {
-  return maxKld === undefined ? 'no limit asked' : `at most ${formatSmall(maxKld)}`;
+  return maxKld === undefined ? 'no limit' : `at most ${formatSmall(maxKld)}`;
 }

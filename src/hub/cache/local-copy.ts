@@ -69,7 +69,9 @@ async function isThere({ folder, force, signal }: LocalCopyOptions, file: HubFil
   if (stats === undefined) return false;
   if (stats.isFile() && file.oid !== undefined && (await hasContent(at, file, signal))) return true;
   if (force && stats.isFile()) return false;
-  const what = stats.isFile() ? 'exists with another content; --force replaces it' : 'is not a regular file';
+  const what = stats.isFile()
+    ? 'exists with different content; --force replaces it'
+    : 'is not a regular file';
   throw new PressError('local-io', { file: at, what });
 }
 

@@ -18,7 +18,7 @@ export async function orFromCache<T>(run: HubRun, job: (run: HubRun) => Promise<
     });
     run.progress?.({
       kind: 'note',
-      message: `${reason.message}; the copy in the cache is used, which may be older`,
+      message: `${reason.message}; using the copy in the cache, which may be older`,
     });
     return result;
   }

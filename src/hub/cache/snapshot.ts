@@ -158,7 +158,10 @@ export async function inParallel(
   );
   await Promise.allSettled(workers);
   if (signal?.aborted && sum > 0) {
-    progress?.({ kind: 'note', message: 'what has been downloaded stays: the same command goes on with it' });
+    progress?.({
+      kind: 'note',
+      message: 'the downloaded bytes are kept: the same command continues the download',
+    });
   }
   signal?.throwIfAborted();
   stop.signal.throwIfAborted();

@@ -91,7 +91,7 @@ function asPlain(answer: Answer, file: string): Answer {
   const unknown = codingsOf(answer.response).find((coding) => !KNOWN_CODINGS.has(coding));
   if (unknown === undefined) return answer;
   answer.abort(new Error('unknown coding'));
-  throw hubFault(file, `the server compresses with ${unknown}, which was not asked for`);
+  throw hubFault(file, `the server compressed with ${unknown}, which was not requested`);
 }
 
 /** Whether an answer was compressed on its way: its `Content-Length` is not that of the file. */

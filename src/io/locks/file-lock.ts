@@ -176,7 +176,10 @@ async function lockFault(lockPath: string, name: string, error: unknown): Promis
   );
   // /proc answers so for any name.
   if (codeOf(error) === 'ENOENT' && isThere) {
-    return new PressError('local-io', { file: name, what: 'its file system takes no new files (ENOENT)' });
+    return new PressError('local-io', {
+      file: name,
+      what: 'its file system does not allow new files (ENOENT)',
+    });
   }
   return localIo(name, error);
 }

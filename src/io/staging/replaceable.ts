@@ -18,8 +18,9 @@ export async function assertReplaceable(file: string, options: ReplaceOptions): 
   if (stats === undefined) return;
   const folder = path.dirname(file);
   const refusal = (what: string) => new PressError('local-io', { file: path.basename(file), what });
-  if (stats.isSymbolicLink()) throw refusal(`is a symbolic link in ${folder}, which is not written through`);
-  if (!stats.isFile()) throw refusal(`is in ${folder} and is not a regular file`);
+  if (stats.isSymbolicLink())
+    throw refusal(`is a symbolic link in ${folder}, and links are not followed for writing`);
+  if (!stats.isFile()) throw refusal(`exists in ${folder} and is not a regular file`);
   for (const input of options.inputs) {
     const other = await stat(input, { bigint: true }).catch(() => undefined);
     if (other?.dev === stats.dev && other.ino === stats.ino) {

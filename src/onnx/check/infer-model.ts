@@ -55,7 +55,7 @@ function callOf(node: Node, operator: Operator, types: ReadonlyMap<string, Value
     if (name === '') return undefined;
     const type = types.get(name);
     if (type === undefined) {
-      throw invalidInput({ field: node.name, what: 'input that nothing before it gives', got: name });
+      throw invalidInput({ field: node.name, what: 'input that no earlier node computes', got: name });
     }
     return type;
   });

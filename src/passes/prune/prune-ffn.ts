@@ -22,7 +22,7 @@ const NAME = 'prune-ffn';
  */
 export const pruneFfn = {
   name: NAME,
-  summary: 'remove neurons of the FFN, the least needed first, and let the others make up for them',
+  summary: 'remove the least important neurons of the FFN, and adjust the others to compensate',
   inexact: true,
   defaults: PRUNE_DEFAULTS,
   readsStatistics: true,

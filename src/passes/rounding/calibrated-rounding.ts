@@ -141,6 +141,6 @@ function ofAnotherModel(file: string, name: string, got: number, columns: number
 function momentsMissing({ role }: TensorSlot, names: readonly string[]): PressError {
   const kept = role === 'embed_tokens' && names.length > 0 ? 'lm_head' : (TWINS[role] ?? role);
   return usage(
-    `--quality best lacks second moments of the inputs of ${role}: run \`plmpress calibrate --second-moments ${kept}\` (or all) and pass its file as --statistics`,
+    `--quality best needs second moments of the inputs of ${role}: run \`plmpress calibrate --second-moments ${kept}\` (or all) and pass its file as --statistics`,
   );
 }

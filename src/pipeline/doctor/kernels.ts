@@ -11,11 +11,12 @@ export async function checkKernels(): Promise<Check> {
     const { implementation } = compute;
     await compute.close();
     if (implementation === 'wasm') return ok(NAME, 'SIMD, shared memory and threads');
-    const advice = 'the same bytes come, many times slower; use Node.js on a processor with SIMD of 128 bits';
+    const advice =
+      'the bytes are the same, but conversion is many times slower; use a processor with 128-bit SIMD';
     return note(NAME, 'no SIMD', advice);
   } catch (error) {
     const failure = error instanceof PressError ? error.failure : 'unsupported';
-    const advice = 'take away limits of address space (`ulimit -v`) and of threads, and flags of Node.js';
+    const advice = 'remove limits on address space (`ulimit -v`) and threads, and flags of Node.js';
     return problem(NAME, failure, String((error as Error).message), advice);
   }
 }

@@ -39,7 +39,7 @@ async function load(): Promise<typeof import('webgpu')> {
   try {
     return await import(DAWN_PACKAGE);
   } catch (cause) {
-    const expected = `the package ${DAWN_PACKAGE} beside plmpress, as \`npm install ${DAWN_PACKAGE}\` puts it`;
+    const expected = `the package ${DAWN_PACKAGE} beside plmpress: \`npm install ${DAWN_PACKAGE}\``;
     throw new PressError('unsupported', { what: 'WebGPU is not installed', expected }, { cause });
   }
 }

@@ -37,7 +37,7 @@ export async function findParts(folders: readonly string[]): Promise<FoundPart[]
 async function partsIn(spec: string): Promise<FoundPart[]> {
   const folder = await SourceFolder.open(spec);
   const names = [...folder.entries].filter((name) => RECORD_NAME.test(name)).sort();
-  if (names.length === 0) throw invalidInput({ file: spec, what: 'holds no part of a conversion' });
+  if (names.length === 0) throw invalidInput({ file: spec, what: 'contains no part of a conversion' });
   const parts: FoundPart[] = [];
   for (const name of names) {
     const label = path.join(spec, name);
@@ -87,7 +87,7 @@ function assertComplete(parts: readonly FoundPart[]): void {
   for (let number = 1; number <= part.of; number++) {
     const [first, second] = parts.filter(({ record }) => record.part.number === number);
     if (second !== undefined)
-      throw invalidInput({ file: second.name, what: `is there twice: ${first!.name}` });
+      throw invalidInput({ file: second.name, what: `is the same part as ${first!.name}` });
     if (first === undefined) {
       const file = partStem(job.source.name, { number, of: part.of }) + RECORD_END;
       throw invalidInput({ file, what: `missing: part ${number} of ${part.of}` });

@@ -61,7 +61,7 @@ export function withRecordedSource<T>(
 
 function hubSpec({ name, origin }: ManifestSource): string {
   if (origin === undefined)
-    throw usage(`the record does not tell where on the Hub ${name} is`, '--from SOURCE');
+    throw usage(`the record does not say where on the Hub ${name} is`, '--from SOURCE');
   return `hf://${origin.repository}@${origin.revision}`;
 }
 

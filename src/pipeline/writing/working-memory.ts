@@ -71,7 +71,7 @@ export function slotBytes(tensors: readonly PlannedTensor[], limit: MemoryLimit)
   if (available < smallest) {
     const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
     throw new PressError('local-io', {
-      what: `the memory allowed is too small: ${megabytes(maxMemory)}`,
+      what: `the memory limit is too small: ${megabytes(maxMemory)}`,
       expected: `at least ${megabytes(base + SLOTS * (smallest + SLOT_ALIGNMENT))}`,
     });
   }

@@ -127,7 +127,7 @@ export async function writeTargets(options: WriteOptions, fill: Fill): Promise<W
     );
   } catch (error) {
     if (resume && signal?.aborted && (await findStaging(output, key)) === 'same') {
-      note(`finished tensors stay in ${STAGING_NAME}: the same command goes on with them`);
+      note(`finished tensors are kept in ${STAGING_NAME}: the same command continues with them`);
     }
     throw error;
   }
@@ -135,8 +135,8 @@ export async function writeTargets(options: WriteOptions, fill: Fill): Promise<W
 
 /** The note of a run without --resume on an interrupted one. */
 const WAITING = {
-  same: `an interrupted conversion waits in ${STAGING_NAME}: --resume goes on with it`,
-  other: `an interrupted conversion of something else waits in ${STAGING_NAME}: its own command goes on with it; delete the folder if nobody needs it`,
+  same: `${STAGING_NAME} holds this conversion, interrupted: --resume continues it`,
+  other: `${STAGING_NAME} holds another interrupted conversion: its own command continues it; delete the folder if it is not needed`,
 } as const;
 
 async function write(output: StagedOutput, options: WriteOptions, fill: Fill): Promise<WrittenTargets> {
@@ -178,7 +178,7 @@ async function write(output: StagedOutput, options: WriteOptions, fill: Fill): P
   }
   const other = kept.filter((graph) => !isDeepStrictEqual(graph.source.files, described.files));
   if (other.length > 0) {
-    note(`graphs here that were made from other weights: ${firstNames(other.map(({ target }) => target))}`);
+    note(`this folder also has graphs of other weights: ${firstNames(other.map(({ target }) => target))}`);
   }
   return { files: written.map(({ path, bytes }) => ({ path, bytes })), manifest };
 }
@@ -216,7 +216,7 @@ async function readPrevious(
   } catch (error) {
     const isUnreadable = error instanceof PressError && UNREADABLE.includes(error.failure);
     if (!force || !isUnreadable) throw error;
-    note(`the record cannot be read; a new one will list only what this run writes: ${error.message}`);
+    note(`the record cannot be read, so a new one will list only the files of this run: ${error.message}`);
     return 'malformed';
   }
 }

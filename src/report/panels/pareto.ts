@@ -38,7 +38,7 @@ export function paretoPanel(points: readonly SweepPoint[]): Panel {
         formatSmall(kld),
         formatSmall(predicted),
         formatPercent(top1),
-        ...(hasWidths ? [width === undefined ? 'own' : formatCount(width)] : []),
+        ...(hasWidths ? [width === undefined ? 'unchanged' : formatCount(width)] : []),
       ]),
     },
   };

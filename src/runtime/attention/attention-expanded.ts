@@ -30,7 +30,7 @@ export class ExpandedAttention implements Attention {
 
   constructor({ config, rope, contextLength, batch }: AttentionSize, allocator: Allocator) {
     if (config.kvBForm === 'premultiplied') {
-      const what = 'a premultiplied model has only the latent form';
+      const what = 'a premultiplied model runs in the latent form only';
       throw unsupported({ field: 'attention', what, got: 'expanded', expected: 'latent' });
     }
     const { numAttentionHeads: heads, numHiddenLayers: layers, kvLoraRank, qkRopeHeadDim } = config;

@@ -363,7 +363,7 @@ describe('planGguf refuses', () => {
       () => planGguf(model, { recipe: 'q8_0' }),
       failure(
         7,
-        /^tensor "token_embd\.weight": requantizing from Q4_0 to Q8_0 .*--allow-requantize permits it$/,
+        /^tensor "token_embd\.weight": requantizing from Q4_0 to Q8_0 .*--allow-requantize accepts that$/,
       ),
     );
     assert.throws(() => planGguf(model, { recipe: 'f16' }), failure(7, /requantizing from Q4_0 to F16/));

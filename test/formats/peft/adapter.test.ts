@@ -439,7 +439,7 @@ describe('refuses', () => {
       (f) => writeAdapter(f, PAIRS.slice(1)),
       { message: /adapter of model\.layers\.0\.self_attn\.q_proj\.weight: lora_A is missing/ },
     ],
-    ['nothing', (f) => writeAdapter(f, []), { message: /holds no adapter/ }],
+    ['nothing', (f) => writeAdapter(f, []), { message: /contains no adapter/ }],
     [
       'a tensor of another kind',
       (f) =>

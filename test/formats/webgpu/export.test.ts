@@ -228,7 +228,7 @@ describe('what a bundle does not take', () => {
       planTarget(hollowModel(SMALL_PLM), 'webgpu:f16', { shardSize: 10_000 }),
       pressFailure(
         'usage',
-        /files of 10000 bytes do not hold rows of model.embed_tokens.weight, expected at least 33024/,
+        /files of 10000 bytes are too small for a row of model.embed_tokens.weight, expected at least 33024/,
       ),
     );
   });

@@ -108,7 +108,7 @@ export function calibrateCommand(open: OpenSession): Command {
       const unknown = [...weight.keys()].find((name) => !flags.text.some((text) => text.name === name));
       if (unknown !== undefined) {
         const names = flags.text.map(({ name }) => name).join(', ');
-        throw usage(`--weight of ${JSON.stringify(unknown)}, which no text is called`, names);
+        throw usage(`--weight names an unknown text ${JSON.stringify(unknown)}`, names);
       }
       const texts = await Promise.all(
         flags.text.map(async ({ name, file }) => ({

@@ -103,7 +103,7 @@ async function judge(
       if (recorded === undefined) await checkFiles(at!, artifact, signal);
       const passes = await recordedPasses(at!, artifact);
       if (statistics !== undefined && !readStatistics(passes)) {
-        session.note(`--statistics changes nothing for ${visible(name)}: none of its passes goes by them`);
+        session.note(`--statistics changes nothing for ${visible(name)}: none of its passes uses them`);
       }
       const fault = isOneOfSeveral ? formatFault(wanted, artifact.format) : undefined;
       if (fault !== undefined) session.note(`the built-in engine runs ${visible(name)}: ${fault}`);

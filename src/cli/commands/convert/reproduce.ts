@@ -78,7 +78,7 @@ function reproductionLines(artifacts: readonly ReproducedArtifact[], theme: Them
   ];
   const count = artifacts.reduce((sum, { files }) => sum + files.length, 0);
   const verdict = artifacts.every(({ same }) => same)
-    ? `${theme.good('reproduced')}: the bytes of ${formatCounted(count, 'file')} are the same`
+    ? `${theme.good('reproduced')}: the bytes of ${formatCounted(count, 'file')} are equal`
     : `${theme.bad('not reproduced')}`;
   return [...renderTable(columns, rows, theme.dim), '', verdict];
 }
@@ -86,6 +86,6 @@ function reproductionLines(artifacts: readonly ReproducedArtifact[], theme: Them
 /** The first file of an artifact that came out otherwise. */
 function difference({ target, files, more, tensors }: ReproducedArtifact): PressError {
   const file = files.find(({ same }) => !same)?.path ?? more[0]!;
-  const what = tensors.length === 0 ? 'all tensors are the same' : `other tensors: ${firstNames(tensors)}`;
-  return new PressError('verification', { file, what: `${target} came out otherwise; ${what}` });
+  const what = tensors.length === 0 ? 'all tensors are equal' : `different tensors: ${firstNames(tensors)}`;
+  return new PressError('verification', { file, what: `${target} came out different; ${what}` });
 }

@@ -91,8 +91,8 @@ export function sweepCommand(open: OpenSession): Command {
       const session = open();
       if (flags.quality === 'best' && flags.statistics === undefined) {
         throw usage(
-          '--quality best goes by --statistics',
-          '`plmpress calibrate --second-moments …`, or --quality fast',
+          '--quality best needs --statistics',
+          'a file of `plmpress calibrate --second-moments all`, or --quality fast',
         );
       }
       return withStatistics(flags.statistics, (statistics) =>
@@ -174,7 +174,7 @@ async function run(session: Session, { place, model, statistics }: Input, flags:
     if (session.signal.aborted && kept !== undefined && points.length > 0) {
       const done = formatCounted(points.length, 'size');
       session.note(
-        `${done} of ${formatCount(sizes.length)} stay in ${flags.output}: the same command goes on with the rest`,
+        `${done} of ${formatCount(sizes.length)} are kept in ${flags.output}: the same command continues with the rest`,
       );
     }
     throw error;

@@ -125,7 +125,9 @@ export function verifyCommand(open: OpenSession): Command {
         ...(adapter && { adapters: adapter }),
       });
       for (const name of unhashed(places.artifacts, judged)) {
-        session.note(`no plmpress.json names ${visible(name)}: it was compared, but has no hash to check`);
+        session.note(
+          `${visible(name)} is in no plmpress.json: it was compared, but there was no hash to check`,
+        );
       }
       for (const name of places.leftOut) {
         session.note(`${visible(name)} was left out: plmpress.json does not name it; verify it by its path`);

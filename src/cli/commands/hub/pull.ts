@@ -75,7 +75,7 @@ function describe(
     ),
     '',
     dryRun
-      ? `${formatCounted(files.length, 'file')} of ${formatBytes(total)}; nothing has been fetched`
+      ? `${formatCounted(files.length, 'file')} of ${formatBytes(total)}; nothing downloaded (--dry-run)`
       : `${theme.good(isVerified ? 'verified' : 'found')} ${formatCounted(files.length, 'file')} of ${formatBytes(total)} in ${folder}`,
   ];
 }

@@ -74,10 +74,10 @@ export function pushCommand(open: OpenSession): Command {
       if (session.json) await session.writeJson(result);
       else if (!session.quiet) await session.writeLines(describe(result, session.theme));
       if (result.card === undefined)
-        session.note('README.md of the repository stays: people have written it');
+        session.note('README.md of the repository is kept: plmpress did not write it');
       if (baseModel && !result.wroteCard) {
         session.note(
-          '--base-model changes nothing: it is for the card that plmpress writes, and there is one',
+          '--base-model changes nothing: no card was written, because the repository or the folder has a README.md',
         );
       }
     });
@@ -95,7 +95,7 @@ function describe(result: Push, theme: Theme): string[] {
   const rows = files.map(({ path, bytes }) => [
     path,
     formatCount(bytes),
-    ...(upload === undefined ? [] : [changed.has(path) ? 'new' : 'was there']),
+    ...(upload === undefined ? [] : [changed.has(path) ? 'new' : 'unchanged']),
   ]);
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   return [
@@ -119,7 +119,7 @@ function describe(result: Push, theme: Theme): string[] {
 }
 
 function outcome({ repository }: Push, upload: NonNullable<Push['upload']>, theme: Theme): string {
-  if (upload.changed.length === 0) return `${repository} holds all of it already, at ${upload.commit}`;
+  if (upload.changed.length === 0) return `${repository} already has all files, at ${upload.commit}`;
   const where = upload.pullRequestUrl ?? `${repository}@${upload.commit}`;
   return `${theme.good('pushed')} ${formatCounted(upload.changed.length, 'file')} to ${where}`;
 }

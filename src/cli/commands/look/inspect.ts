@@ -43,7 +43,7 @@ export function inspectCommand(open: OpenSession): Command {
       if (!(await isFolder(source))) return tell(session, await inspectSource(session, source));
       const { artifacts, leftOut } = await artifactsAt(source, true);
       for (const name of leftOut) {
-        session.note(`${visible(name)} lies in the same folder and was left out: inspect it by its path`);
+        session.note(`${visible(name)} was left out: plmpress.json does not name it; inspect it by its path`);
       }
       if (artifacts.length === 1) return tell(session, await inspectSource(session, source));
       const inspected: InspectedArtifact[] = [];

@@ -84,10 +84,7 @@ async function devicesOf({ device, deviceFile }: PlanFlags): Promise<readonly De
   if (device === undefined) return [...DEVICES, ...more];
   const selected = selectDevices([...DEVICES, ...more], device);
   if (deviceFile !== undefined && !more.some((other) => selected.includes(other))) {
-    throw usage(
-      `--device names none of the devices in ${deviceFile}`,
-      more.map(({ name }) => name).join(', '),
-    );
+    throw usage(`--device names no device of ${deviceFile}`, more.map(({ name }) => name).join(', '));
   }
   return selected;
 }

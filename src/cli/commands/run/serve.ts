@@ -43,10 +43,10 @@ export function serveCommand(open: OpenSession): Command {
       try {
         if (session.json) await session.writeJson({ url: server.url });
         else await session.writeLines([server.url]);
-        session.note('serving; Ctrl-C ends it');
+        session.note('serving; press Ctrl-C to stop');
         if (!LOOPBACK.includes(host)) {
           session.note(
-            'browsers of other machines have no WebGPU on http: put a server with https before this one',
+            'browsers on other machines have WebGPU only over https: put an https server in front of this one',
           );
         }
         // A server runs until it is stopped, so a signal is its regular end and not an interruption.
