@@ -71,7 +71,7 @@ export function readConfig(fields: Fields, arch: GgufArchitecture): PlmConfig {
   };
 }
 
-/** Refuses models of arch deepseek2 that are no PLM. */
+/** Rejects models of arch deepseek2 that are not PLM. */
 function assertPlmInDeepseek2(fields: Fields, layers: number): void {
   const required = (key: string, got: unknown, expected: string) => {
     if (String(got) !== expected) throw notSupported(fields, key, got ?? 'nothing', expected);

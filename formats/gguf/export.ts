@@ -30,7 +30,7 @@ export interface GgufOptions extends SchemeOptions {
   readonly shardSize?: number;
   /** Refuse instead of falling back to another scheme where a row does not hold whole blocks. */
   readonly strict?: boolean;
-  /** Importances of columns, for schemes that take them and recipes that go by them. */
+  /** Importances of columns, for the schemes and recipes that use them. */
   readonly imatrix?: Imatrix;
   /** Round weights that have been rounded already, into another scheme. */
   readonly allowRequantize?: boolean;

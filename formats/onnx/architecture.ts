@@ -8,7 +8,7 @@ export function onnxPasses({ config }: { readonly config: PlmConfig }, cache: Ca
   return PRESETS[`onnx, ${cache} cache`].filter((name) => needs[name]);
 }
 
-/** A table of 32 pairs a position has 268 MB then. */
+/** A table of 32 pairs per position has 268 MB then. */
 const MAX_POSITIONS = 2 ** 20;
 
 /**

@@ -52,7 +52,7 @@ export async function githubAction(io: Io): Promise<number> {
 }
 
 /**
- * What the folder holds after the conversion, plmpress.json last; nothing where it failed, or was a dry run.
+ * The files in the folder after the conversion, plmpress.json last; none if it failed or was a dry run.
  */
 async function writtenFiles(output: string, { manifest }: Partial<PressOutcome> = {}) {
   if (manifest === undefined) return [];
@@ -67,7 +67,7 @@ function outputFolder(env: NodeJS.ProcessEnv): string {
   return env.PLMPRESS_OUTPUT || 'plmpress-out';
 }
 
-/** The command line of `convert` that the inputs of the action mean. */
+/** The command line of `convert` for the inputs of the action. */
 function argumentsOf(env: NodeJS.ProcessEnv): string[] {
   const lines = (text = '') =>
     text
@@ -97,7 +97,7 @@ interface Listed {
 
 const NOTHING: Listed = { files: [], artifacts: [] };
 
-/** What a dry run would have written, as a manifest lists it. */
+/** The files that a dry run would have written, as a manifest lists them. */
 function planned({ files, targets }: PressOutcome): Listed {
   const artifacts = targets.map(({ plan }) => ({
     target: plan.target,

@@ -6,9 +6,9 @@ import { buildProgram } from './program.ts';
 import { type GlobalOptions, type Io, Session } from './session.ts';
 
 export interface MainOptions {
-  /** What `convert` does with its request. */
+  /** Runs the request of `convert`. */
   readonly runConvert?: RunConvert;
-  /** Hears of the failure that ends the run, after people have been told. */
+  /** Gets the failure that ends the run, after it has been printed. */
   readonly onFailure?: (failure: Failure) => void;
 }
 
@@ -32,8 +32,8 @@ export async function main(
     help += text;
   };
   const program = buildProgram(io, openSession, print, runConvert);
-  // A failed write to stdout tells its callback too, and of one to stderr nobody is left to be told; without
-  // a listener the event would end the process.
+  // A failed write to stdout also reaches its callback, and one to stderr cannot be reported anywhere.
+  // Without a listener, the event would end the process.
   for (const stream of [io.stdout, io.stderr]) stream.on('error', () => {});
   try {
     if (argv.length === 0) await openSession().writeLines(shortHelp());

@@ -5,17 +5,17 @@ import { usage } from '../core/errors.ts';
 type Condition = string;
 
 /**
- * An option that says where it has an effect. What it says stands beside it, and `assertScopes` holds command
- * lines to it.
+ * An option that declares where it has an effect. `assertScopes` checks command lines against these
+ * declarations.
  */
 export class ScopedOption extends Option {
-  /** Formats of the targets that go by it; undefined: all. */
+  /** Formats of the targets that use it; undefined: all. */
   formats: readonly string[] | undefined;
-  /** One of these at least has to be given beside it. */
+  /** At least one of these has to be given beside it. */
   needed: readonly Condition[] = [];
-  /** What excludes it, and why. */
+  /** Conditions that exclude it, and why. */
   readonly excluded = new Map<Condition, string>();
-  /** What leaves it nothing to do, as everybody expects. */
+  /** A condition that leaves it without effect, as users expect. */
   idle: Condition | undefined;
 
   forTargets(formats: readonly string[]): this {

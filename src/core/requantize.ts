@@ -7,7 +7,7 @@ export interface RoundedPlace {
   readonly name?: string;
   /** Along what blocks run there, if not along the rows of the tensor as it is stored: ` by rows`. */
   readonly along?: string;
-  /** What avoids it in this case: a clause. */
+  /** A clause that says how to avoid it in this case. */
   readonly instead?: string | undefined;
 }
 

@@ -5,9 +5,9 @@
 export interface SchemeInfo {
   /** Number of the type in GGUF files. */
   readonly ggmlType: number;
-  /** Weights a block. */
+  /** Weights per block. */
   readonly blockSize: number;
-  /** Bytes a block. */
+  /** Bytes per block. */
   readonly blockBytes: number;
 }
 

@@ -23,7 +23,7 @@ const NAME = /^(?!-|\.)(?!.*(--|\.\.))[\w.-]{1,96}(?<![-.])$/;
 const REVISION = /^(?!.*(\.\.|\/\/|@\{))[\w][\w./+-]{0,200}(?<![./])$/;
 const QUANTIZATION = /^[A-Za-z0-9][\w.-]{0,40}$/;
 const SCHEME = 'hf://';
-/** What addresses of the Hub begin with. */
+/** The beginnings of addresses of the Hub. */
 const HOSTS = ['huggingface.co', 'www.huggingface.co', 'hf.co'];
 /** Kinds of repositories that stand before their names; what is of none of these is a model. */
 const KINDS: Readonly<Record<string, string>> = {
@@ -94,7 +94,7 @@ function parsePlace(spec: string, text: string): HubSource {
   };
 }
 
-/** What the address of a page names, with `https://` or without; undefined for what is no address. */
+/** The model that the address of a page names, with or without `https://`; undefined for other text. */
 function parsePage(spec: string, text: string, endpoint: string): HubSource | undefined {
   const hub = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   const hosts = [...HOSTS, ...(hub ? [hub.host] : [])];

@@ -31,14 +31,14 @@ export class RemoteBytes implements ByteSource {
   #head: Uint8Array | undefined;
   #window = FIRST_WINDOW;
   #pieces: AsyncGenerator<Uint8Array> | undefined;
-  /** What has come and has not been read yet, from `#position` on. */
+  /** Bytes that have arrived and have not been read yet, from `#position` on. */
   #rest: Uint8Array = new Uint8Array();
   #position = 0;
-  /** Where the range ends that is under way. */
+  /** The end of the range that is being received. */
   #end = 0;
   #last: Promise<unknown> = Promise.resolve();
   readonly #retries: Retries;
-  /** What servers have called the content. */
+  /** The ETags that servers have sent for the content. */
   #etags: Answer['etags'] = [null, null];
   /** Bytes that have come since the last failure. */
   #came = 0;

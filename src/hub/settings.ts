@@ -118,7 +118,7 @@ function readToken(env: NodeJS.ProcessEnv, home: string): string | undefined {
   let text: string;
   try {
     const stats = statSync(file);
-    // Reading a FIFO would wait for ever. A null device is a way to say that there is no token.
+    // Reading a FIFO would wait for ever. People set a null device to mean that there is no token.
     if (!stats.isFile() && !stats.isDirectory() && path.resolve(file) !== '/dev/null') {
       throw new PressError('local-io', {
         file,

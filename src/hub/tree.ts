@@ -102,7 +102,7 @@ interface ListedFile {
 
 function checkFile(repository: string, { path, size, oid, lfs }: ListedFile): HubFile {
   if (typeof path !== 'string' || !isRepositoryPath(path)) {
-    // What is no text may nest deeper than the stack is.
+    // A value that is not text may be nested deeper than the stack allows.
     const shown = typeof path === 'string' ? JSON.stringify(path) : typeof path;
     throw hubFault(repository, `lists the file ${shown}, which is not a path in a repository`);
   }

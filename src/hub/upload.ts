@@ -158,7 +158,7 @@ function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replace(/\bhttps?:\S+/g, '…');
 }
 
-/** What the package tells of an upload, and what has been sent, as one line of progress. */
+/** Shows the events of the package and the bytes sent as one line of progress. */
 class UploadMeter {
   readonly #options: UploadOptions;
   readonly #sizes: ReadonlyMap<string, number>;

@@ -105,7 +105,7 @@ export class InputFile implements SourceFile {
   }
 }
 
-/** What tells that a path still leads to the same, untouched file. */
+/** Properties that show that a path still leads to the same, unchanged file. */
 interface Identity {
   readonly device: bigint;
   readonly inode: bigint;

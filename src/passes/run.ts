@@ -26,7 +26,7 @@ export function isPassRequest(text: string): boolean {
   }
 }
 
-/** Parses `NAME[:key=value,…]`. Throws `usage` for what is no such thing. */
+/** Parses `NAME[:key=value,…]`. Throws `usage` for other text. */
 export function parsePassRequest(text: string): PassRequest {
   const [, name, list] = /^([a-z-]+)(?::(.+))?$/.exec(text) ?? [];
   if (name === undefined) throw usage(`${JSON.stringify(text)} is not a pass`, 'NAME or NAME:key=value,…');
@@ -39,7 +39,7 @@ export function parsePassRequest(text: string): PassRequest {
   return { name, options };
 }
 
-/** Whether one of the passes, as text, goes by statistics. */
+/** Whether one of the passes, as text, reads statistics. */
 export function readStatistics(passes: readonly string[]): boolean {
   return passes.some((text) => passNamed(parsePassRequest(text).name)?.readsStatistics);
 }

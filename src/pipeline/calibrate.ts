@@ -17,10 +17,10 @@ import { encodeTexts } from './sources/read-text.ts';
 export { MOMENT_ROLES, type MomentRole } from '../../calibration/moments.ts';
 
 export interface CalibrationText {
-  /** What the statistics call it. */
+  /** Its name in the statistics. */
   readonly name: string;
   readonly text: string;
-  /** How often each of its tokens counts. Default 1. */
+  /** The weight of each of its tokens. Default 1. */
   readonly weight?: number;
 }
 

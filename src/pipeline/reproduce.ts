@@ -39,13 +39,13 @@ export interface ReproducedArtifact {
 }
 
 export interface ReproducedFile extends ManifestFile {
-  /** What it has become; undefined where it is not made any more. */
+  /** The new file; undefined if it is not made any more. */
   readonly again: ManifestFile | undefined;
   readonly same: boolean;
 }
 
 /**
- * Makes the artifacts of a manifest again, and compares sizes and hashes with those that it tells.
+ * Makes the artifacts of a manifest again, and compares sizes and hashes with the recorded ones.
  * @throws PressError usage for several sources at once and as `withRecordedSource` and `replayTarget` do;
  * verification where source, imatrix or statistics are other ones; and as `convert` does.
  */

@@ -126,7 +126,7 @@ export class PlmRuntime {
   }
 
   /**
-   * Appends tokens. Throws `invalid-input` for ids that are no rows of the embedding and beyond the context.
+   * Appends tokens. Throws `invalid-input` for ids outside the embedding and beyond the context.
    */
   async forward(ids: ArrayLike<number>): Promise<void> {
     for await (const _ of this.#append(ids));
@@ -192,7 +192,7 @@ export class PlmRuntime {
     this.#gathered().begin(this.#compute, reading);
   }
 
-  /** How often tokens count in the sums from now on. */
+  /** The weight of tokens in the sums from now on. */
   weighTokens(weight: number): void {
     this.#gathered().weight = weight;
   }

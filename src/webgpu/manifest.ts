@@ -60,7 +60,7 @@ export interface BundleModel {
   readonly vocab_size: number;
   readonly hidden_size: number;
   readonly num_attention_heads: number;
-  /** One a layer. */
+  /** One per layer. */
   readonly intermediate_sizes: readonly number[];
   readonly kv_lora_rank: number;
   readonly q_lora_rank: number | null;

@@ -19,7 +19,7 @@ export interface GenerateOptions extends Omit<Sampling, 'tokens'> {
   readonly signal?: AbortSignal;
 }
 
-/** What one wait for the GPU has given. */
+/** The result of one wait for the GPU. */
 export interface Piece {
   /** Whole characters: empty inside one. Without special tokens. */
   readonly text: string;
@@ -36,7 +36,7 @@ export interface ModelStats extends EngineStats {
   readonly storage: StorageStats;
   /** Devices lost so far. */
   readonly losses: number;
-  /** What the browser tells of the graphics processor. */
+  /** The browser's description of the graphics processor. */
   readonly adapter: { readonly vendor: string; readonly architecture: string; readonly description: string };
 }
 
@@ -137,7 +137,7 @@ export class Model {
     return end;
   }
 
-  /** Logits after each of `ids`, one array of the size of the vocabulary a position. */
+  /** Logits after each of `ids`, one array per position, of the size of the vocabulary. */
   async logits(ids: readonly number[]): Promise<Float32Array[]> {
     this.#checkLength(ids);
     return this.#keeper.use(async (engine) => {

@@ -6,7 +6,7 @@ import { TerminalLine } from './terminal/terminal-line.ts';
 import { terminalLine } from './terminal/terminal-text.ts';
 import type { Theme } from './terminal/theme.ts';
 
-/** Tells people on stderr how far long work is. */
+/** Shows the progress of long work on stderr. */
 export interface Reporter {
   readonly progress: Progress;
   /** Ends what is shown. Writes nothing if nothing is shown; then an event that advances a phase is lost. */
@@ -15,7 +15,7 @@ export interface Reporter {
 
 export interface ReporterOptions {
   readonly stream: OutputStream;
-  /** What the stream is good for: a moving line, single lines, or nothing. */
+  /** What is shown: a moving line, single lines, or nothing. */
   readonly style: 'animated' | 'lines' | 'silent';
   readonly theme: Theme;
   /** Milliseconds. */
@@ -52,7 +52,7 @@ class AnimatedReporter implements Reporter {
       color: colors ? 'cyan' : false,
       // To hide the cursor ora listens to signals, and then a second one would not end a busy process.
       hideCursor: false,
-      // Discarding stdin would put the terminal into raw mode, where Ctrl-C is no signal.
+      // Discarding stdin would put the terminal into raw mode, where Ctrl-C sends no signal.
       discardStdin: false,
     });
     this.#theme = theme;
@@ -136,7 +136,7 @@ const ENDS = ['exit', 'uncaughtExceptionMonitor'];
 /** Logs of jobs show that the work goes on, without growing long. */
 const HEARTBEAT_MS = 10_000;
 
-/** One line a phase, and one about every ten seconds inside it. */
+/** One line per phase, and one about every ten seconds within it. */
 class LineReporter implements Reporter {
   readonly #stream: OutputStream;
   readonly #now: () => number;

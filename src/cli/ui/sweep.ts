@@ -3,7 +3,7 @@ import type { SweepPoint } from '../../pipeline/sweep.ts';
 import { type Column, renderTable } from './terminal/table.ts';
 import type { Theme } from './terminal/theme.ts';
 
-/** A line per size. */
+/** One line per size. */
 export function sweepTable(points: readonly SweepPoint[], theme: Theme): string[] {
   const hasWidths = points.some(({ allocation }) => allocation.ffnWidth !== undefined);
   const columns: Column[] = [

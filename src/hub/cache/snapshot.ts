@@ -21,7 +21,7 @@ const FILES_AT_ONCE = 4;
 /**
  * What a repository holds at the commit that a source means now. Commits never change, so each is listed only
  * once. Offline, of a commit that no tool has kept a listing of, it is what the cache has.
- * @throws PressError `network` where the Hub cannot tell, and offline where the cache cannot.
+ * @throws PressError `network` if the Hub does not answer, or, offline, if the cache does not have it.
  */
 export async function openTree(run: HubRun, source: HubSource): Promise<HubTree> {
   const { settings } = run;
@@ -49,7 +49,7 @@ export function openFolder(run: HubRun, tree: HubTree, inside?: string): Promise
   return SourceFolder.open(path.join(snapshot, ...(inside?.split('/') ?? [])));
 }
 
-/** The error for what the cache lacks. */
+/** The error for a file that is not in the cache. */
 export function offline(file: string): PressError {
   return hubFault(file, 'is not in the cache, and HF_HUB_OFFLINE is set');
 }
@@ -124,7 +124,7 @@ async function isThere(
 }
 
 /**
- * Runs `fetchOne` for all files, some at a time, and tells how far all are. The first failure ends the
+ * Runs `fetchOne` for all files, some at a time, and reports the progress of all. The first failure ends the
  * others.
  */
 export async function inParallel(

@@ -33,7 +33,7 @@ const BY_STATUS: Readonly<Record<number, string>> = {
 /** Of 403, where the server gives no reason. */
 const FORBIDDEN = 'is not allowed with this token, or its conditions have not been accepted';
 
-/** The error for an answer that is no success, with the reason that the server gives. Ends the connection. */
+/** The error for an answer that is not a success, with the server's reason. Ends the connection. */
 export async function refusal(settings: HubSettings, file: string, answer: Answer): Promise<HubRefusal> {
   const { status, headers } = answer.response;
   const reason = await reasonOf(settings, file, answer);
@@ -50,7 +50,7 @@ function tooMany(headers: Headers): string {
   return `too many requests, try again ${pause > 0 ? `in ${Math.ceil(pause / 1000)} s` : 'later'}`;
 }
 
-/** What the server says of its refusal; empty where it says nothing. */
+/** The reason that the server gives; empty if it gives none. */
 async function reasonOf({ token, timeout }: HubSettings, file: string, answer: Answer): Promise<string> {
   const { headers } = answer.response;
   const type = headers.get('Content-Type') ?? '';

@@ -34,7 +34,7 @@ const answering = new Set<string>();
 /**
  * Makes a request to the Hub or to where the Hub leads, calling it `file` in messages. Redirects are followed
  * here: the token goes to the endpoint's own origin only, and nothing goes from https to http.
- * @throws PressError `network` for answers that are no success, after further tries where these may help, and
+ * @throws PressError `network` for refusals and failures, after further tries where these may help, and
  * offline.
  */
 export async function request(

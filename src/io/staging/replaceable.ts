@@ -9,7 +9,7 @@ export interface ReplaceOptions {
   readonly inputs: readonly string[];
 }
 
-/** Throws `local-io` where `file` is taken without `force`, is no regular file or is an input. */
+/** Throws `local-io` if `file` exists without `force`, is not a regular file, or is an input. */
 export async function assertReplaceable(file: string, options: ReplaceOptions): Promise<void> {
   const stats = await lstat(file, { bigint: true }).catch((error) => {
     if (['ENOENT', 'ENOTDIR'].includes(error.code)) return undefined;

@@ -22,7 +22,7 @@ export interface OutputFile {
   readonly bytes: number;
   /** Name, in the same folder, by the SHA-256 of the content in hex; `name` is a placeholder then. */
   readonly nameOf?: (sha256: string) => string;
-  /** Whether it tells of the others: it comes after them, and what has its name now goes before them. */
+  /** Whether it describes the other files: it gets its name after them, and the old one is removed first. */
   readonly isRecord?: boolean;
 }
 
@@ -44,8 +44,8 @@ export interface RecordFile {
   readonly name: string;
   readonly content: Uint8Array;
   /**
-   * What stands in its place while files get their names: the record that is there, nothing, or this content,
-   * which tells of no file that is about to be replaced.
+   * The record in its place while files get their names: the old one, none, or this content, which names no
+   * file that is about to be replaced.
    */
   readonly meanwhile: 'as it is' | 'nothing' | Uint8Array;
 }
@@ -120,7 +120,7 @@ export class StagedOutput {
     this.#lock = lock;
   }
 
-  /** What the work has done, where it can be resumed. */
+  /** The journal of work that can be resumed. */
   get journal(): Journal | undefined {
     return this.#staging?.journal;
   }
@@ -136,10 +136,9 @@ export class StagedOutput {
   }
 
   /**
-   * Creates the temporary files; of work that is resumed, those that an earlier run has left hold what they
-   * held.
-   * @throws PressError `local-io` where a final name is taken without `force`, is no regular file or is an
-   * input, or where the disk has less space left than all files take.
+   * Creates the temporary files. In resumed work, files of the earlier run keep their content.
+   * @throws PressError `local-io` if a final name is taken without `force`, is not a regular file or is an
+   * input, or if the disk has too little space for all files.
    */
   async stage(files: readonly OutputFile[], options: ReplaceOptions): Promise<void> {
     this.#options = options;
@@ -295,7 +294,7 @@ export class StagedOutput {
     await syncFolder(path.dirname(at), this.#refusals);
   }
 
-  /** Undoes `makeRoom`: all that the records tell of is there. */
+  /** Undoes `makeRoom` once all files that the records list exist. */
   async #restoreRecords(): Promise<void> {
     for (const [at, aside] of this.#aside) await rename(aside, at).catch(() => undefined);
   }
@@ -363,7 +362,7 @@ function foldersOf(name: string): string[] {
   return parents.map((_, index) => parents.slice(0, index + 1).join('/'));
 }
 
-/** Does what happens to files at the end. Permissions and mounts show no other way. */
+/** Tries the renaming that files get at the end: permissions and mounts show in no other way. */
 async function tryMove(from: string, to: string): Promise<void> {
   const probe = temporaryPath(path.join(from, 'probe'));
   const moved = path.join(to, path.basename(probe));

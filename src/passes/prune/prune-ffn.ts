@@ -86,7 +86,7 @@ function matricesOf({ tensors }: Model, layer: number): [up: Tensor, down: Tenso
   return [up!, down!];
 }
 
-/** What this pass cannot do with a model whose statistics fit. */
+/** Why this pass cannot run on a model whose statistics fit; empty if it can. */
 function repairFaults({ config, statistics }: Model, options: PruneOptions): string[] {
   if (config.ffnBias) return ['the FFN has been pruned with a bias'];
   if (!isLossy(options) || options.compensation !== 'least-squares') return [];

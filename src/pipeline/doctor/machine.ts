@@ -4,7 +4,7 @@ import { machine } from '../../kernels/machine.ts';
 import { NODE_RANGE } from '../version.ts';
 import { type Check, note, ok, problem } from './check.ts';
 
-/** What `convert` takes of memory, with room for one chunk of a wide embedding. */
+/** The memory that `convert` needs, with space for one chunk of a wide embedding. */
 const ENOUGH_BYTES = 512e6;
 
 export function checkSystem(): Check {

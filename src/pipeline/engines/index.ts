@@ -17,7 +17,7 @@ export const ENGINES = ['builtin', 'onnxruntime', 'webgpu'] as const;
 
 export type Engine = (typeof ENGINES)[number];
 
-/** What each runs. */
+/** The format that each engine runs. */
 const FORMATS: Readonly<
   Record<Exclude<Engine, 'builtin'>, { readonly format: Model['format']; readonly what: string }>
 > = {

@@ -13,7 +13,7 @@ const RECORD_NAME = /-part-\d+-of-\d+\.json$/;
 /** A record that lies in a folder. */
 export interface FoundPart {
   readonly record: PartRecord;
-  /** What messages call it: the folder as it was given, and its name there. */
+  /** Its name in messages: the folder as it was given, and its name there. */
   readonly name: string;
   /** Path of the file of its rows. */
   readonly rows: string;

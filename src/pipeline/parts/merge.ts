@@ -34,7 +34,7 @@ const PIECE_BYTES = 4 << 20;
  * Puts the parts of a conversion together: writes what `convert` would have written. The conversion is
  * planned again; weights of the source are not read, unless a pass measures them.
  * @throws PressError as `findParts`, `withRecordedSource`, `replayTarget` and the commit protocol of src/io
- * do; verification for parts of another version, of another plan or with other rows than their records tell.
+ * do; verification for parts of another version, of another plan or with other rows than their records say.
  */
 export async function merge(options: MergeOptions): Promise<WrittenTargets> {
   const { output, force = false, threads, progress, signal } = options;

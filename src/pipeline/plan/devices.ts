@@ -5,7 +5,7 @@ import { unknownName } from '../../core/text/unknown-name.ts';
 import { assertExists } from '../../io/existing-path.ts';
 import { readTextFile } from '../../io/text-file.ts';
 
-/** What decides how fast a device decodes and what fits into it. */
+/** The properties of a device that decide how fast it decodes and what fits. */
 export interface DeviceProfile {
   readonly name: string;
   /** Nominal peak bandwidth of its memory. */

@@ -77,7 +77,7 @@ function weighs({ files }: ExportPlan): boolean {
   );
 }
 
-/** Bundles tell how often neurons fire. */
+/** Bundles record how often neurons fire. */
 function readsStatistics({ passes, plan }: Target, { allocation }: TargetOptions): boolean {
   return (
     readStatistics(passes) || plan.target.startsWith('webgpu:') || (allocation?.ffnWidths ?? []).length > 0

@@ -70,13 +70,13 @@ export interface ManifestVerification {
   readonly texts: readonly string[];
 }
 
-/** What an artifact is planned by, beside its source. */
+/** The options that an artifact is planned with. */
 export type RecordedTarget = Pick<ManifestArtifact, 'target' | 'options' | 'passes'>;
 
 /** Holds no time, no path of the machine and no thread count: equal conversions give equal manifests. */
 export interface Manifest {
   readonly schemaVersion: typeof MANIFEST_SCHEMA;
-  /** What wrote the manifest last. */
+  /** The tool that wrote the manifest last. */
   readonly tool: { readonly name: string; readonly version: string };
   readonly files: readonly ManifestFile[];
   readonly artifacts: readonly ManifestArtifact[];

@@ -29,7 +29,7 @@ export interface TranscodeOptions {
   readonly slotBytes: number;
   /** `Model.files`, by which messages name a tensor's file. */
   readonly files: readonly { readonly name: string }[];
-  /** What progress hears that this is. Default: convert. */
+  /** The name of the phase in progress. Default: convert. */
   readonly phase?: string;
   /** Knows what an earlier run has written, and hears what this one writes. */
   readonly ledger?: Ledger;

@@ -77,7 +77,7 @@ export interface WrittenTargets {
 export async function assertWritable(options: WriteOptions): Promise<void> {
   const { targets, output, force = false, resume = false } = options;
   if (!(await isFolder(path.resolve(output), output))) return;
-  // The run itself tells of a record that it replaces.
+  // The run itself reports a record that it replaces.
   await readPrevious(output, force, () => {});
   // An interrupted run may have got as far as the final names, and its files are taken back.
   if (resume && (await findStaging(output, '')) !== 'nothing') return;
@@ -183,7 +183,7 @@ async function write(output: StagedOutput, options: WriteOptions, fill: Fill): P
   return { files: written.map(({ path, bytes }) => ({ path, bytes })), manifest };
 }
 
-/** What may be said of the folder, instead of `found`, while `written` take the places of other files. */
+/** The record that stands in for `found` while `written` take the places of other files. */
 function meanwhile(
   found: Manifest | undefined | 'malformed',
   previous: Manifest | undefined,

@@ -6,7 +6,7 @@ import { textBar } from '../drawing/text-bar.ts';
 import { html, type Markup } from '../markup.ts';
 import type { Panel } from '../panel.ts';
 
-/** How many neurons of the FFN fire, by layer: what a sparse FFN need not read are all the others. */
+/** How many neurons of the FFN fire, by layer. A sparse FFN need not read the weights of the others. */
 export function firingPanel({ firing }: Pick<Verification, 'firing'>): Panel {
   const title = 'Neurons that fire';
   if (firing === undefined)

@@ -63,7 +63,7 @@ Examples:
     --resume -o out/
   plmpress convert checkpoint/ --to webgpu:q4 -o page/ --dry-run`;
 
-/** What a command line of `convert` leads to. */
+/** Runs the request of a `convert` command line. */
 export type RunConvert = (session: Session, request: PressRequest) => Promise<void>;
 
 export function convertCommand(open: OpenSession, run: RunConvert = convertAndTell): Command {
@@ -246,7 +246,7 @@ function outcomeLines(outcome: PressOutcome, theme: Theme): string[] {
   ];
 }
 
-/** How to run what is sound. */
+/** How to run the artifacts that passed. */
 function hints({ targets, manifest, verifications = [] }: PressOutcome, request: PressRequest): string[] {
   if (manifest === undefined) return [];
   const failed = new Set(

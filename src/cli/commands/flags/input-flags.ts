@@ -2,7 +2,7 @@ import { Argument, Option } from 'commander';
 import { collect, collectInteger, parseInteger } from '../../arguments.ts';
 import { ScopedOption } from '../../scoped-option.ts';
 
-/** What every command that reads a model takes. */
+/** The argument of every command that reads a model. */
 export function sourceArgument(name = 'source'): Argument {
   return new Argument(`<${name}>`, 'checkpoint folder, .gguf file, artifact folder, or Hub id (org/name)');
 }

@@ -3,7 +3,7 @@ import { parseNumber } from '../../arguments.ts';
 import { ScopedOption } from '../../scoped-option.ts';
 import type { RuntimeFlags } from './runtime-flags.ts';
 
-/** What `verify` is asked for, as commander hands it over. */
+/** The options of `verify`, as commander parses them. */
 export interface VerifyFlags extends RuntimeFlags {
   readonly against: string;
   readonly statistics?: string;

@@ -68,7 +68,7 @@ function describe({ same, fields, tensors, equalTensors }: ModelDiff, theme: The
   ];
 }
 
-/** What plmpress.json says that passes have changed in an artifact. */
+/** The changes by passes that plmpress.json records for an artifact. */
 async function changesOf(spec: string | undefined, model: Model): Promise<readonly Change[]> {
   return (await recordedArtifact(spec, model))?.changes ?? [];
 }

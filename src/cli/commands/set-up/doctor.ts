@@ -45,7 +45,7 @@ function terminal({ out, theme }: Session): Check {
   return { name: 'output', state: 'ok', found };
 }
 
-/** A line a check, and one below with what to do. */
+/** One line per check, and one below it that says what to do. */
 function lines(checks: readonly Check[], theme: Theme): string[] {
   const styles = { ok: theme.good, note: theme.warning, problem: theme.bad };
   const columns = [{ header: 'state' }, { header: 'what' }, { header: 'found' }];
