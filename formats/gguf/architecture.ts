@@ -49,7 +49,7 @@ export function assertHolds(arch: GgufArchitecture, config: PlmConfig): void {
   if (config.kvBForm === 'premultiplied') {
     throw refuse(
       'kv_b_proj',
-      'holds it, and this model has it in other matrices; leave out absorb-mla:form=premultiplied',
+      'stores it, but this model has it in other matrices; leave out absorb-mla:form=premultiplied',
     );
   }
   const layers = config.numHiddenLayers;

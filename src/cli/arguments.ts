@@ -78,7 +78,7 @@ export function collectTensorType(text: string, previous: readonly TensorType[] 
   return [...previous, { pattern, scheme: parseScheme(scheme!) }];
 }
 
-/** A file and what it is called. */
+/** A file and its name. */
 export interface NamedFile {
   readonly name: string;
   readonly file: string;

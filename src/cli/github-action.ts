@@ -132,7 +132,7 @@ function summary(outcome: PressOutcome | undefined, failures: readonly string[])
   ];
 }
 
-/** Values may have several lines, but cannot end themselves: nobody knows the delimiter before. */
+/** A value of several lines cannot end the output early, because the delimiter is random. */
 async function setOutputs(env: NodeJS.ProcessEnv, outputs: Readonly<Record<string, string>>): Promise<void> {
   const delimiter = `plmpress-${randomBytes(16).toString('hex')}`;
   const text = Object.entries(outputs).map(

@@ -14,7 +14,7 @@ export interface MainOptions {
 
 /**
  * Runs one command line, without the program's name, and returns its exit code (src/core/errors.ts; 130 and
- * 143 for signals). Nothing but standard streams and what the command is told to write changes.
+ * 143 for signals). It changes nothing but standard streams and the outputs of the command.
  */
 export async function main(
   argv: readonly string[],
@@ -53,7 +53,7 @@ export async function main(
   }
 }
 
-/** Commander throws where it was asked for help or its version. */
+/** Commander throws after it has printed help or the version. */
 function ignoreHelp(error: unknown): void {
   if (!(error instanceof CommanderError && error.exitCode === 0)) throw error;
 }

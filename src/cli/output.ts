@@ -34,7 +34,7 @@ export class Output {
     this.#closed = true;
   }
 
-  /** Whether the cursor of a terminal stands behind text, not at the start of a line. */
+  /** Whether the cursor of a terminal is after text, not at the start of a line. */
   get isMidLine(): boolean {
     return this.isTty && this.#isMidLine;
   }

@@ -41,7 +41,7 @@ export class ScopedOption extends Option {
 
 /**
  * Throws `usage` for an option that has no effect beside the others of its command line. Returns notes on
- * those that have none on some targets, or where nobody expects any.
+ * those that have none on some targets, or none by design.
  */
 export function assertScopes(command: Command): string[] {
   const given = command.options.filter(

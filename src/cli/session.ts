@@ -109,7 +109,7 @@ export class Session {
     await this.tell(describeFailure(error));
   }
 
-  /** The one line on stderr, and the JSON error object where no document has been begun. */
+  /** Prints the one line on stderr, and the JSON error object if no document has been started. */
   async tell(failure: Failure, stack?: string): Promise<void> {
     this.#reporter.stop();
     await this.out.endLine();

@@ -25,7 +25,7 @@ const QUANTIZATION = /^[A-Za-z0-9][\w.-]{0,40}$/;
 const SCHEME = 'hf://';
 /** The beginnings of addresses of the Hub. */
 const HOSTS = ['huggingface.co', 'www.huggingface.co', 'hf.co'];
-/** Kinds of repositories that stand before their names; what is of none of these is a model. */
+/** Kinds of repositories that precede their names. A name without a kind is a model. */
 const KINDS: Readonly<Record<string, string>> = {
   models: 'a model',
   datasets: 'a data set',
@@ -33,7 +33,7 @@ const KINDS: Readonly<Record<string, string>> = {
   kernels: 'a kernel',
   buckets: 'a bucket',
 };
-/** Pages of a repository whose addresses go on with a revision. */
+/** Pages of a repository whose addresses continue with a revision. */
 const PAGES = new Set(['tree', 'blob', 'resolve', 'raw', 'blame', 'commit']);
 const EXPECTED = 'hf://org/name[@revision][/path]';
 
@@ -58,7 +58,7 @@ export function parseHubSource(spec: string, endpoint = ''): HubSource | undefin
   return { repository, revision, ...(quantization !== undefined && { quantization }) };
 }
 
-/** Whether what stands behind the `@` is a revision with a path: only refs have slashes of their own. */
+/** Whether the text after the `@` is a revision with a path: of revisions, only refs have slashes. */
 function isPathIn(revision: string): boolean {
   return revision.includes('/') && !/^refs\/[^/]+\/[^/]+$/.test(revision);
 }

@@ -13,9 +13,9 @@ import { contentId, contentUrl, type HubFile, isLarge } from './tree.ts';
  * The beginning of a file, which importers look at more than once, is kept: the headers of most files fit.
  */
 const HEAD_BYTES = 256 << 10;
-/** First range that is asked for behind it, or where reading does not go on where it was. */
+/** Size of the first range after it, and of the first after a jump. */
 const FIRST_WINDOW = 1 << 20;
-/** Ranges grow where reading goes on, up to this: a request for each costs little then. */
+/** Ranges grow up to this size while reading is sequential, so that requests cost little. */
 const LAST_WINDOW = 64 << 20;
 
 /**
@@ -157,7 +157,7 @@ export class RemoteBytes implements ByteSource {
     this.#end = isWhole ? this.bytes : end;
   }
 
-  /** Of some ranges the hash of the whole is never known. */
+  /** Compares ETags, because the hash of the file cannot be checked if only some ranges are read. */
   #assertSame({ etags: [linked, own], abort }: Answer): void {
     const [linkedBefore, ownBefore] = this.#etags;
     this.#etags = [linked ?? linkedBefore, own ?? ownBefore];

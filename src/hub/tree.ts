@@ -134,7 +134,7 @@ export function isLarge({ oid }: HubFile): boolean {
   return oid !== undefined && SHA256.test(oid);
 }
 
-/** The id of a file's content. Throws a bug where it is not known: nothing is fetched then. */
+/** The id of a file's content. Throws a bug if it is not known: such files are never downloaded. */
 export function contentId({ path, oid }: HubFile): string {
   if (oid === undefined) throw new Error(`${path}: the id of its content is not known`);
   return oid;

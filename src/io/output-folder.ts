@@ -77,7 +77,7 @@ export async function removeEmptyFolders(folders: readonly string[]): Promise<vo
  * refuses that, it is recorded in `refusals` and nothing is thrown.
  */
 export async function syncFolder(folder: string, refusals = new Refusals()): Promise<void> {
-  // Windows opens no folders, and keeps its names in a journal of its own.
+  // Windows cannot open folders, and journals names itself.
   if (process.platform === 'win32') return;
   try {
     await refusals.allow('sync', async () => {

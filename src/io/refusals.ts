@@ -36,7 +36,7 @@ export class Refusals {
     if (!(await unlessRefused(operation))) this.#kinds.add(kind);
   }
 
-  /** Undefined where nothing was refused. */
+  /** Undefined if nothing was refused. */
   note(folder: string): string | undefined {
     const facts = [
       ...(this.#kinds.has('permissions') ? ['sets no permissions'] : []),

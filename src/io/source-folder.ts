@@ -18,7 +18,7 @@ export interface OpenOptions {
 export interface FolderSource {
   /** For people and for output files. */
   readonly name: string;
-  /** Base names of what lies in it. */
+  /** Base names of its entries. */
   readonly entries: readonly string[];
   /** Where on the Hub they are from, if that is known. */
   readonly origin?: HubOrigin;
@@ -117,7 +117,7 @@ export class SourceFolder {
 
 /**
  * Makes sure that a path below a folder, with forward slashes, stays in it: no link on the way leads out.
- * @throws PressError invalid-input where one does or nothing is there.
+ * @throws PressError invalid-input if a link leads out or the path does not exist.
  */
 export async function assertInside(folder: string, below: string): Promise<void> {
   const resolved = await realpath(folder).catch((error) => {

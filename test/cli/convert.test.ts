@@ -47,7 +47,9 @@ describe('convert', () => {
       assert.equal(code, 7);
       assert.match(
         stderr,
-        new RegExp(`error: kv_b_proj: GGUF arch ${arch} holds it, and this model has it in other matrices; `),
+        new RegExp(
+          `error: kv_b_proj: GGUF arch ${arch} stores it, but this model has it in other matrices; `,
+        ),
       );
       assert.ok(!existsSync(output));
     }

@@ -61,7 +61,7 @@ describe('plmpress doctor', () => {
     const { code, find, text } = await examined(['--online'], { env });
     assert.equal(code, 0);
     assert.equal(find('Hub token')!.found, 'found');
-    assert.equal(find('Hub answer')!.found, 'answers, and takes the token');
+    assert.equal(find('Hub answer')!.found, 'answers and accepts the token');
     assert.match(find('Hub cache')!.found, /^~\/\.cache\/huggingface\/hub, /);
     for (const secret of [TOKEN, home, os.homedir()]) assert.ok(!text.includes(secret), secret);
     assert.doesNotMatch(text, new RegExp(`\\b${os.hostname()}\\b`));

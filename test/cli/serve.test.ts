@@ -35,7 +35,7 @@ describe('serve', () => {
     writeFileSync(path.join(folder, 'manifest.json'), '{}');
     const argv = ['serve', folder, '--port', '0', '--host', '0.0.0.0'];
     const { code, stderr } = await spawnCli(argv, (text, kill) => {
-      if (text.endsWith('put a server with https before this one\n')) kill('SIGINT');
+      if (text.endsWith('put an https server in front of this one\n')) kill('SIGINT');
     });
     assert.equal(code, 0);
     assert.match(stderr, /\nplmpress: stopped\n$/);

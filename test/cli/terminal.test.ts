@@ -138,7 +138,7 @@ describe('in a terminal', { skip: NO_TERMINAL }, () => {
       assert.equal(code, way === 'Ctrl-C' ? 130 : 143);
       const screen = shownBy(output);
       assertInterrupted(screen, signal);
-      assert.ok(screen.lines.some((line) => line.startsWith('• what has been downloaded stays: ')));
+      assert.ok(screen.lines.some((line) => line.startsWith('• the downloaded bytes are kept: ')));
     });
   }
 

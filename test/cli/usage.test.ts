@@ -88,7 +88,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
     /unknown ONNX scheme "int8", expected f32, f16, q8, q4, q4f16/,
   ],
   [['convert', TINY, '--to', 'webgpu:q5', '-o', 'x'], 2, /unknown WebGPU scheme "q5", expected f16, q8, q4/],
-  [['convert', TINY, '--to', 'onnx:q4', '--quality', 'best', '-o', 'x'], 2, /lacks second moments .* q_proj/],
+  [['convert', TINY, '--to', 'onnx:q4', '--quality', 'best', '-o', 'x'], 2, /needs second moments .* q_proj/],
   [
     ['convert', TINY, '--to', 'gguf:q4_k_m', '--quality', 'best', '-o', 'x'],
     2,
@@ -97,7 +97,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [
     ['convert', TINY, '--to', 'gguf:q4_k_m', '--save-schemes', 'p', '-o', 'x'],
     2,
-    /^--save-schemes does nothing without --target-size: give that, or leave --save-schemes out$/,
+    /^--save-schemes does nothing without --target-size: add it, or leave out --save-schemes$/,
   ],
   [
     ['convert', TINY, '--to', 'gguf:q4_k_m', '--ffn-width', '512', '-o', 'x'],
@@ -110,7 +110,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
     /--target-size is for gguf targets/,
   ],
   [['convert', TINY, '--to', 'gguf:q4_k_m', '--schemes', 'none.json', '-o', 'x'], 4, /none\.json/],
-  [['sweep', TINY, '--to', 'gguf:q4_k_m', '--sizes', '90%'], 2, /--quality best goes by --statistics/],
+  [['sweep', TINY, '--to', 'gguf:q4_k_m', '--sizes', '90%'], 2, /--quality best needs --statistics/],
   [['sweep', TINY, '--to', 'onnx:q4', '--sizes', '90%', '--quality', 'fast'], 2, /gguf:RECIPE/],
   [['sweep', TINY, '--to', 'gguf:q4_k_m', '--sizes', '0%'], 2, /a share above 0%/],
   [
@@ -133,14 +133,14 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
     2,
     /^--report does nothing without --verify/,
   ],
-  [['verify', TINY, '--against', TINY, '--engine', 'onnxruntime'], 7, /runs graphs of ONNX/],
+  [['verify', TINY, '--against', TINY, '--engine', 'onnxruntime'], 7, /runs ONNX graphs only/],
   [
     ['convert', TINY, '--to', 'gguf:f32', '-o', 'x', '--threads', '0'],
     2,
     /'--threads <n>' argument '0' is invalid/,
   ],
   [['convert', TINY, '--to', 'gguf:f32', '-o', 'x', '--shard-size', '5 apples'], 2, /'--shard-size <size>'/],
-  [['convert', TINY, '--to', 'gguf:f32', '-o', 'x', '--max-memory', '1M'], 4, /memory allowed is too small/],
+  [['convert', TINY, '--to', 'gguf:f32', '-o', 'x', '--max-memory', '1M'], 4, /memory limit is too small/],
   [['convert', TINY, '--to', 'gguf:f32', '--to', 'gguf:F32', '-o', 'x'], 2, /both write/],
   [
     ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--tensor-type', 'attn_q=q9'],
@@ -165,7 +165,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [
     ['convert', TINY, '--to', 'gguf:q2_k_s', '-o', 'x'],
     7,
-    /Q2_K without importances .*--imatrix gives them$/,
+    /Q2_K without importances .*give them with --imatrix$/,
   ],
   [
     ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--imatrix', 'no/such.dat'],
@@ -269,7 +269,7 @@ const IDLE: readonly [line: readonly string[], message: RegExp][] = [
     [['webgpu:f16', '--quality', 'best'], /^--quality best changes nothing in webgpu:f16/],
     [
       ['gguf:q4_0', ...IDLE_TEXT],
-      /^--text does nothing without --verify or --target-size: give one, or leave --text out$/,
+      /^--text does nothing without --verify or --target-size: add one of them, or leave out --text$/,
     ],
     [['gguf:q4_0', '--max-kld', '1'], /^--max-kld does nothing without --verify/],
     [

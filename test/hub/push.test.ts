@@ -102,7 +102,7 @@ describe('push', () => {
     const head = server.head(REPOSITORY);
     const again = await push('--create', 'public');
     assert.deepEqual([again.code, server.head(REPOSITORY)], [0, head]);
-    assert.match(again.stdout, /holds all of it already/);
+    assert.match(again.stdout, /already has all files/);
     server.seen.length = 0;
     const convert = ['convert', fixture('plm-tiny'), '--to', 'gguf:q8_0', '-o', folder];
     assert.equal((await runCli(convert)).code, 0);

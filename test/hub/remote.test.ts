@@ -444,7 +444,7 @@ describe('records that tell where on the Hub a model is', () => {
     server.commit(REPOSITORY, { 'config.json': '{}' });
     const { code, stdout, stderr } = await runCli(['reproduce', output], { env });
     assert.equal(code, 0, stderr);
-    assert.match(stdout, /reproduced: the bytes of \d+ files are the same/);
+    assert.match(stdout, /reproduced: the bytes of \d+ files are equal/);
     const manifest = JSON.parse(readFileSync(path.join(output, 'plmpress.json'), 'utf8'));
     for (const { source } of manifest.artifacts) {
       assert.deepEqual(source.origin, { repository: REPOSITORY, revision: commit });

@@ -305,7 +305,7 @@ describe('a Hub that cannot be reached', () => {
       assert.equal(code, 0, stderr);
       assert.match(
         stderr,
-        /^plmpress: PLM-Team\/plm-tiny@main: cannot be reached: bad port; the copy in the cache is used, /m,
+        /^plmpress: PLM-Team\/plm-tiny@main: cannot be reached: bad port; using the copy in the cache, /m,
       );
     }
   });

@@ -179,7 +179,7 @@ describe('a pass', () => {
     );
     await assert.rejects(
       run('rotate-latent:seed=0.5'),
-      pressFailure('unsupported', /seed 0.5 is no integer/),
+      pressFailure('unsupported', /seed 0.5 is not an integer/),
     );
   });
 

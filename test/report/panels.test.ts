@@ -134,7 +134,7 @@ describe('firing', () => {
     assert.match(firingPanel({ firing: { reference: [0.1] } }).note, /engine of the artifact cannot tell/);
     const { figure, note } = firingPanel({});
     assert.equal(figure, undefined);
-    assert.match(note, /does not tell/);
+    assert.match(note, /does not report/);
   });
 });
 

@@ -5,8 +5,7 @@ import { WRITTEN_SCHEMES } from '../../schemes/index.ts';
 import { TARGETS } from '../targets.ts';
 
 /**
- * Words that may stand in a place; `path` where that is for a file or folder, undefined where nobody can
- * know.
+ * The values that a place allows; `path` for a file or folder, undefined if the values are not known.
  */
 export type Values = readonly string[] | 'path' | undefined;
 

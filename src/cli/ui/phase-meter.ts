@@ -42,7 +42,7 @@ export class PhaseMeter {
   }
 
   advance(done: number, now: number): void {
-    // A clock that goes back stands still until it is where it was.
+    // After the clock has gone back, no time passes until it reaches its old value.
     const seconds = (now - this.#last) / 1000;
     if (seconds <= 0) return;
     const elapsed = (now - this.#start) / 1000;

@@ -29,7 +29,7 @@ export function makeReporter(options: ReporterOptions): Reporter {
 
 /** Terminals show some 12 changes per second as movement. */
 const FRAME_MS = 80;
-/** Phases that end sooner leave no line: nobody waited for them. */
+/** Shorter phases leave no line, because nobody waited for them. */
 const REMEMBERED_SECONDS = 1;
 /** Columns of the spinner and of the blank after it. */
 const SPINNER_COLUMNS = 2;
@@ -133,7 +133,7 @@ const [HIDE_CURSOR, SHOW_CURSOR] = ['\x1b[?25l', '\x1b[?25h'];
 /** Events of the process right before it ends by itself. */
 const ENDS = ['exit', 'uncaughtExceptionMonitor'];
 
-/** Logs of jobs show that the work goes on, without growing long. */
+/** Often enough to show in the log of a job that work continues, without a long log. */
 const HEARTBEAT_MS = 10_000;
 
 /** One line per phase, and one about every ten seconds within it. */

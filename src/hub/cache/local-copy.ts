@@ -20,7 +20,7 @@ export interface LocalCopyOptions extends HubRun {
   readonly files: readonly HubFile[];
   /** Created where missing. */
   readonly folder: string;
-  /** Replace files that are there with another content. */
+  /** Replace existing files with different content. */
   readonly force: boolean;
 }
 

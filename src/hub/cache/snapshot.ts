@@ -60,14 +60,14 @@ export interface SnapshotOptions extends HubRun {
   readonly tree: HubTree;
   /** Of the tree, those that are needed. */
   readonly files: readonly HubFile[];
-  /** Whether files that are there already are hashed once more. */
+  /** Whether existing files are hashed once more. */
   readonly thorough?: boolean;
 }
 
 /**
  * Brings files of a commit into the cache and returns the folder of the snapshot. What is complete is only
  * read.
- * @throws PressError `network` and `local-io` as `download` does; whole files stay.
+ * @throws PressError `network` and `local-io` as `download` does; complete files are kept.
  */
 export async function takeSnapshot(options: SnapshotOptions): Promise<string> {
   const { settings, source, tree, files } = options;
@@ -85,7 +85,7 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<string> {
   if (settings.offline) return cache.snapshotPath(tree);
   await cache.rememberTree(tree);
   await cache.rememberCommit(source.revision, tree.revision).catch((error) => {
-    // A cache that holds all of it may be one that nobody can write to.
+    // A cache that has all files may be read-only.
     if (missing.length > 0) throw error;
   });
   return cache.snapshotPath(tree);
@@ -213,7 +213,7 @@ async function isSoundBlob(blob: string, file: HubFile, signal?: AbortSignal): P
   return isThere && (await removeUnlessSound(blob, file, signal));
 }
 
-/** Whether a file has its hash; one that has not goes, so that nobody takes it for what it is called. */
+/** Whether a file has its hash. If not, it is removed, so that its name is never wrong. */
 async function removeUnlessSound(at: string, file: HubFile, signal?: AbortSignal): Promise<boolean> {
   if (await hasContent(at, file, signal)) return true;
   await unlink(at).catch((error) => {

@@ -30,7 +30,7 @@ const BY_STATUS: Readonly<Record<number, string>> = {
   416: 'has fewer bytes than requested',
 };
 
-/** Of 403, where the server gives no reason. */
+/** For status 403, if the server gives no reason. */
 const FORBIDDEN = 'is not allowed with this token, or its conditions have not been accepted';
 
 /** The error for an answer that is not a success, with the server's reason. Ends the connection. */

@@ -77,7 +77,7 @@ export async function request(
   }
 }
 
-/** Codings that Node takes off by itself, though nobody asked for one: proxies compress all the same. */
+/** Codings that Node decodes by itself. None is requested, but proxies compress all the same. */
 const KNOWN_CODINGS = new Set(['gzip', 'x-gzip', 'deflate', 'br']);
 /** What stores send that leaves the bytes as they are: Node takes off nothing then. */
 const NO_CODINGS = new Set(['', 'identity', 'none', 'utf-8', 'binary', 'aws-chunked']);

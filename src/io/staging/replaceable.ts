@@ -3,7 +3,7 @@ import path from 'node:path';
 import { localIo, PressError } from '../../core/errors.ts';
 
 export interface ReplaceOptions {
-  /** Replace files that are there already. */
+  /** Replace existing files. */
   readonly force: boolean;
   /** Paths of files that are read and must never be replaced. */
   readonly inputs: readonly string[];

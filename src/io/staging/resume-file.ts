@@ -50,7 +50,7 @@ export class ResumeFile {
     }
   }
 
-  /** Replaces the file. Throws local-io where it cannot be written. */
+  /** Replaces the file. Throws local-io if it cannot be written. */
   async save(key: string, step: number, buffers: readonly Uint8Array[]): Promise<void> {
     const header = Buffer.from(`${digestOf(key, step, buffers)}${JSON.stringify({ key, step })}\0`);
     await replaceFile(this.#path, header, ...buffers);

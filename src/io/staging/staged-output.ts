@@ -51,9 +51,9 @@ export interface RecordFile {
 }
 
 export interface StagedOutputOptions {
-  /** Names the work: what a run has staged that does not complete stays for the next run of the same work. */
+  /** The key of the work. If a run does not complete, its staged files are kept for the next with this key. */
   readonly resume?: string;
-  /** Gets a note, once the files are there, on what their file system refused. */
+  /** Gets a note at the end on operations that the file system refused. */
   readonly progress?: Progress;
 }
 
@@ -91,7 +91,7 @@ export async function withStagedOutput<T>(
 /**
  * The files of one run: stage, write, seal, publish. Until `publish` only hidden temporary files exist, all
  * in the folder itself, where a run that is killed leaves nothing that the next one does not find; at every
- * instant after, a final name leads to nothing, to the old file or to the whole new one.
+ * instant after, a final name has no file, the old file or the complete new one.
  */
 export class StagedOutput {
   readonly folder: string;
@@ -125,7 +125,7 @@ export class StagedOutput {
     return this.#staging?.journal;
   }
 
-  /** The note on the file system, once the files are there. */
+  /** The note on the file system, at the end. */
   get remark(): string | undefined {
     return this.#complete ? this.#refusals.note(this.folder) : undefined;
   }
@@ -272,7 +272,7 @@ export class StagedOutput {
     await this.#sync();
   }
 
-  /** Puts a record that is there aside, for good unless the run fails before it has replaced anything. */
+  /** Moves the old record aside. It comes back only if the run fails before it has replaced anything. */
   async #makeRoom(name: string, meanwhile: 'nothing' | Uint8Array): Promise<void> {
     const at = this.#pathOf(name);
     const aside = temporaryPath(path.join(this.folder, path.basename(at)));

@@ -48,7 +48,7 @@ async function checkAnswer(run: HubRun): Promise<Check> {
     if (takesToken === false) {
       return problem(name, 'network', 'rejects the token', 'make a new one at the settings of your account');
     }
-    return ok(name, takesToken ? 'answers, and takes the token' : 'answers');
+    return ok(name, takesToken ? 'answers and accepts the token' : 'answers');
   } catch (error) {
     run.signal?.throwIfAborted();
     if (!(error instanceof PressError)) throw error;

@@ -10,7 +10,7 @@ import { parsePart } from './record-reader.ts';
 const MAX_RECORD_BYTES = 64_000_000;
 const RECORD_NAME = /-part-\d+-of-\d+\.json$/;
 
-/** A record that lies in a folder. */
+/** A record in a folder. */
 export interface FoundPart {
   readonly record: PartRecord;
   /** Its name in messages: the folder as it was given, and its name there. */

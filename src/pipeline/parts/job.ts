@@ -4,7 +4,7 @@ import type { Target } from '../planning/planned-target.ts';
 import { describeSource, type ManifestSource, type RecordedTarget } from '../record/manifest.ts';
 import { VERSION } from '../version.ts';
 
-/** A conversion that is split: what all of its parts have in common. */
+/** The common properties of all parts of a conversion. */
 export interface PartJob {
   /** Of plmpress. */
   readonly version: string;
@@ -15,7 +15,7 @@ export interface PartJob {
   readonly plan: string;
 }
 
-/** Reads what nobody has read of the source so far. */
+/** Describes a planned conversion. Reads the files of the source that have not been read yet. */
 export async function describeJob(
   model: Model,
   targets: readonly Target[],

@@ -31,7 +31,7 @@ export interface TranscodeOptions {
   readonly files: readonly { readonly name: string }[];
   /** The name of the phase in progress. Default: convert. */
   readonly phase?: string;
-  /** Knows what an earlier run has written, and hears what this one writes. */
+  /** Knows the tensors that an earlier run wrote, and records those of this run. */
   readonly ledger?: Ledger;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
@@ -192,7 +192,7 @@ function bytesToWrite(chunks: readonly Chunk[]): number {
   return chunks.reduce((sum, { known, targetBytes }) => sum + (known === undefined ? targetBytes : 0), 0);
 }
 
-/** Where what goes along with a tensor lies; 0 where it has none. */
+/** Offsets of the extra inputs of a tensor; 0 for those that it does not have. */
 interface Side {
   readonly importance: Pointer;
   readonly factor: Pointer;

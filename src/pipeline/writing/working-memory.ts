@@ -23,7 +23,7 @@ export function rowFootprint({ source, scheme }: Pick<PlannedTensor, 'source' | 
 }
 
 export interface MemoryLimit {
-  /** Most bytes that the process may hold; undefined: what the machine, or its container, has. */
+  /** Memory limit of the process in bytes; undefined: the memory of the machine or container. */
   readonly maxMemory: number | undefined;
   /** What it holds already: the runtime, the tokenizer. */
   readonly resident: number;

@@ -271,7 +271,7 @@ describe('a GGUF of arch deepseek2 for PLM-1.8B', () => {
     [
       'a premultiplied kv_b_proj',
       hollowModel({ ...SMALL_PLM, kvBForm: 'premultiplied' }),
-      /kv_b_proj: GGUF arch deepseek2 holds it, and this model has it in other/,
+      /kv_b_proj: GGUF arch deepseek2 stores it, but this model has it in other/,
     ],
     [
       'a matrix that is rounded again by the transposition',

@@ -327,7 +327,7 @@ test('uses a head that differs where config.json does not tie it', async (t) => 
     const { config, tensors, notes } = await openModel(t, folder);
     assert.equal(config.tieWordEmbeddings, false);
     assert.ok(tensors.has(HEAD));
-    const isNoted = notes.some((note) => /lacks tie_word_embeddings: lm_head.weight differs/.test(note));
+    const isNoted = notes.some((note) => /has no tie_word_embeddings: lm_head.weight differs/.test(note));
     assert.equal(isNoted, tied !== false);
   }
 });

@@ -251,7 +251,11 @@ describe('convert and verify take --adapter', () => {
       undefined,
       { message: /missing\/folder\/: no such file or folder$/, failure: 'local-io' },
     ],
-    ['lora.gguf', 'GGUF', { message: /lora\.gguf: is a GGUF, and adapters/, failure: 'unsupported' }],
+    [
+      'lora.gguf',
+      'GGUF',
+      { message: /lora\.gguf: adapters in GGUF files are not read/, failure: 'unsupported' },
+    ],
     [
       'adapter_model.safetensors',
       '{}',

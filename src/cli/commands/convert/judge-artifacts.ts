@@ -28,9 +28,9 @@ export interface JudgedArtifact {
   readonly target: string | undefined;
   readonly passed: boolean;
   readonly failures: readonly string[];
-  /** Undefined where it could not be opened. */
+  /** Undefined if it could not be opened. */
   readonly format?: Model['format'];
-  /** Undefined where it was refused before it was compared. */
+  /** Undefined if it was refused before the comparison. */
   readonly verification?: Verification;
   readonly refusal?: PressError;
   /** Present if a report was asked for. */
