@@ -91,7 +91,7 @@ export function hasActivations({ importances, statistics }: Activations): boolea
 /** Why a pass that reads statistics cannot run on a model; undefined if it can. */
 export function statisticsFaults({ config, statistics }: Pick<Model, 'config' | 'statistics'>): string[] {
   if (statistics === undefined) return ['needs statistics: calibrate makes them, --statistics reads them'];
-  return describesGeometry(statistics, config) ? [] : [`${statistics.name} is of another model`];
+  return describesGeometry(statistics, config) ? [] : [`${statistics.name} does not fit this model`];
 }
 
 /** The statistics that a pass cannot do without. */
