@@ -39,7 +39,7 @@ describe('plmpress doctor', () => {
     assert.equal(code, 0);
     for (const name of NAMES) assert.match(stdout, new RegExp(`^(ok|note) +${name} +\\S`, 'm'));
     assert.match(stdout, /^note +Hub token +none\n +set HF_TOKEN/m);
-    assert.match(stdout, /^ok +output +no terminal.* without colours/m);
+    assert.match(stdout, /^ok +output +not a terminal.* without colours/m);
     assert.match((await runCli(['doctor'], { env, tty: true })).stdout, /a terminal, with colours/);
 
     const { checks, find } = await examined([], { env });
