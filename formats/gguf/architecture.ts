@@ -49,7 +49,7 @@ export function assertHolds(arch: GgufArchitecture, config: PlmConfig): void {
   if (config.kvBForm === 'premultiplied') {
     throw refuse(
       'kv_b_proj',
-      'holds it, and this model has it in other matrices; leave out absorb-mla:form=premultiplied',
+      'stores it, but this model has it in other matrices; leave out absorb-mla:form=premultiplied',
     );
   }
   const layers = config.numHiddenLayers;
@@ -62,7 +62,7 @@ export function assertHolds(arch: GgufArchitecture, config: PlmConfig): void {
     throw refuse('rope_interleave', `rotates pairs (2i, 2i + 1); run the pass ${missing} first`);
   }
   if (missing === 'absorb-mla')
-    throw refuse('kv_b_proj', `holds its two parts; run the pass ${missing} first`);
+    throw refuse('kv_b_proj', `stores its two parts; run the pass ${missing} first`);
   if (missing === 'join-kv-b')
-    throw refuse('kv_b_proj', `holds it as one matrix; run the pass ${missing} first`);
+    throw refuse('kv_b_proj', `stores it as one matrix; run the pass ${missing} first`);
 }

@@ -71,7 +71,7 @@ export function readConfig(fields: Fields, arch: GgufArchitecture): PlmConfig {
   };
 }
 
-/** Refuses models of arch deepseek2 that are no PLM. */
+/** Rejects models of arch deepseek2 that are not PLM. */
 function assertPlmInDeepseek2(fields: Fields, layers: number): void {
   const required = (key: string, got: unknown, expected: string) => {
     if (String(got) !== expected) throw notSupported(fields, key, got ?? 'nothing', expected);
@@ -129,7 +129,7 @@ function assertPlainRope(fields: Fields, arch: GgufArchitecture): void {
   const factor = key === undefined ? 1 : fields.required(key, 'f32');
   if (factor !== 1 && factor !== 0) {
     const scaling = `${type} scaling by ${factor}`;
-    throw notSupported(fields, key!, scaling, 'a factor of 1, which is no scaling');
+    throw notSupported(fields, key!, scaling, 'a factor of 1 (no scaling)');
   }
 }
 

@@ -29,7 +29,7 @@ export interface GgufOptions extends SchemeOptions {
   readonly shardSize?: number;
   /** Refuse instead of falling back to another scheme where a row does not hold whole blocks. */
   readonly strict?: boolean;
-  /** Importances of columns, for schemes that take them and recipes that go by them. */
+  /** Importances of columns, for the schemes and recipes that use them. */
   readonly imatrix?: Imatrix;
   /** Round weights that have been rounded already, into another scheme. */
   readonly allowRequantize?: boolean;
@@ -141,11 +141,14 @@ function strictError({ tensor, wanted, used, reason }: Fallback): PressError {
 }
 
 function unwritable(name: string, scheme: SchemeName): PressError {
-  return usage(`${name} cannot be stored as ${scheme}, which is read only`, WRITTEN_SCHEMES.join(', '));
+  return usage(
+    `${name} cannot be stored as ${scheme}, which plmpress can only read`,
+    WRITTEN_SCHEMES.join(', '),
+  );
 }
 
 function importanceMissing(name: string, scheme: SchemeName): PressError {
-  const what = `${scheme} without importances makes a useless tensor; --imatrix gives them`;
+  const what = `${scheme} without importances makes a useless tensor; give them with --imatrix`;
   return unsupported({ field: `tensor "${name}"`, what });
 }
 

@@ -167,7 +167,7 @@ function collectTensors(opened: readonly OpenedFile[]): Map<string, FoundTensor>
     for (const [index, info] of header.tensors.entries()) {
       if (found.has(info.name)) {
         const field = `tensor[${index}] ${JSON.stringify(info.name)}`;
-        throw invalidInput({ file: fields.file, field, what: 'the tensor stands in an earlier shard too' });
+        throw invalidInput({ file: fields.file, field, what: 'the tensor is also in an earlier shard' });
       }
       found.set(info.name, { info, file });
     }

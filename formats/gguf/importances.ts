@@ -23,7 +23,7 @@ export function matchImportances(contents: readonly Content[], imatrix: Imatrix)
     const heads = slot.shape.length > 2 ? slot.shape[0]! : 1;
     if (values.length === columns) importances.set(name, values);
     else if (heads > 1 && values.length === heads * columns) {
-      notes.push(`${imatrix.name}: ${name} has importances by the head: not used`);
+      notes.push(`${imatrix.name}: ${name} ignored, its importances are per head`);
     } else if (slot.role !== 'embed_tokens')
       misfits.push(`${name} (${formatCount(values.length)} for ${formatCounted(columns, 'column')})`);
     else

@@ -14,7 +14,7 @@ export const KV_B_RULES = ['current', '2025-03'] as const;
 
 export type KvBRule = (typeof KV_B_RULES)[number];
 
-/** What changes the choices of a recipe. */
+/** Options that change the choices of a recipe. */
 export interface SchemeOptions {
   /** The embedding's scheme, before all else. */
   readonly tokenEmbedding?: SchemeName;
@@ -62,7 +62,7 @@ export class SchemeChooser {
     return { wanted, used: fittingScheme(wanted, columnCount(slot)) };
   }
 
-  /** Those of the tensor types that have decided on no tensor. */
+  /** Tensor types that decided for no tensor. */
   get idleTypes(): TensorType[] {
     return (this.#options.tensorTypes ?? []).filter((_, index) => !this.#patterns.isUsed(index));
   }

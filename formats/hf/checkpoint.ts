@@ -39,7 +39,7 @@ export async function openCheckpoint(
   };
   if (folder.has(single)) {
     const tensors = new Map((await open(single)).map((tensor) => [tensor.name, tensor]));
-    const notes = folder.has(indexFile) ? [`${indexFile} ignored, since ${single} is there`] : [];
+    const notes = folder.has(indexFile) ? [`${indexFile} ignored, because ${single} exists`] : [];
     return { listedIn: single, tensors, notes };
   }
   const text = await folder.readText(indexFile, MAX_INDEX_BYTES);

@@ -96,7 +96,7 @@ export function tokenIds(field: JsonField): readonly number[] {
   return ids.map((id) => id.integer(0));
 }
 
-/** As of Llama's first configurations, -1 is no token. */
+/** -1 means no token, as in Llama's first configurations. */
 function padTokenId(field: JsonField): number | undefined {
   const id = field.optional()?.integer(-1);
   return id === -1 ? undefined : id;

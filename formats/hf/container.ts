@@ -27,7 +27,7 @@ export interface Container {
   readonly index: string;
   /** Of shards, with the dot. */
   readonly extension: string;
-  /** Shards that tell how many they are, as `save_pretrained` names them. */
+  /** Shards whose names have their count, as `save_pretrained` names them. */
   readonly numbered: RegExp;
   /** Reads and checks what a file says of its tensors, but no weight. */
   readonly read: (file: InputFile) => Promise<readonly ListedTensor[]>;

@@ -45,7 +45,8 @@ export function parseGeneration(text: string, file: string): HfGeneration {
     const ignored = ['temperature', 'top_k', 'top_p', 'min_p'].filter(
       (key) => config.at(key).optional() !== undefined && config.at(key).value !== 0,
     );
-    if (ignored.length > 0) notes.push(`${file}: ${ignored.join(', ')} ignored, since do_sample is not true`);
+    if (ignored.length > 0)
+      notes.push(`${file}: ${ignored.join(', ')} ignored, because do_sample is not true`);
   }
   return {
     sampling: withoutUndefined({ ...chosen, repetitionPenalty }),

@@ -31,7 +31,7 @@ const PICKLE = /^(pytorch|adapter)_model.*\.bin$|\.(pt|pth|ckpt)$/i;
 const FOREIGN_WEIGHTS =
   /^((weights|model).*\.npz|tf_model.*\.h5|flax_model.*\.msgpack|rust_model\.ot|openvino_model\.(xml|bin))$/;
 
-/** Whether `folder` looks like a checkpoint, complete or not; `readHfFolder` says what it lacks. */
+/** Whether `folder` looks like a checkpoint, complete or not; `readHfFolder` reports missing files. */
 export function isHfFolder(folder: SourceFolder): boolean {
   return (
     [CONFIG_FILE, ...CONTAINERS.map(({ index }) => index)].some((name) => folder.has(name)) ||

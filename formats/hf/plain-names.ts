@@ -30,7 +30,7 @@ export function withPlainNames(checkpoint: Checkpoint): Checkpoint {
     const twin = tensors.get(plain);
     if (twin !== undefined) {
       const field = `tensor ${JSON.stringify(name)}`;
-      throw invalidInput({ file: tensor.file.name, field, what: `is ${plain}, as is ${twin.name}` });
+      throw invalidInput({ file: tensor.file.name, field, what: `means ${plain}, and so does ${twin.name}` });
     }
     tensors.set(plain, tensor);
   }
@@ -39,7 +39,7 @@ export function withPlainNames(checkpoint: Checkpoint): Checkpoint {
 }
 
 function prefixNote(prefix: string): string {
-  if (prefix === '') return `names lack ${JSON.stringify(BODY)} and are read with it`;
+  if (prefix === '') return `names without ${JSON.stringify(BODY)} are read as if they had it`;
   return `names that begin with ${JSON.stringify(prefix)} are read as ${BODY}…`;
 }
 

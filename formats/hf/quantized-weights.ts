@@ -46,7 +46,7 @@ export function assertPlainWeights({ tensors }: Checkpoint, fields: readonly Jso
   const adapter = [...tensors.values()].find(({ name }) => ADAPTER.test(name));
   if (adapter === undefined) return;
   const field = `tensor ${JSON.stringify(adapter.name)}`;
-  const what = 'an adapter of PEFT that is not merged; merge it, or give its folder as --adapter';
+  const what = 'a PEFT adapter that is not merged: merge it, or pass its folder as --adapter';
   throw unsupported({ file: adapter.file.name, field, what });
 }
 
@@ -66,7 +66,7 @@ export function quantizationLeftovers(
   return fields.map((field) => {
     const method = methodOf(field);
     if (QUANTIZED_IN_USE.includes(method?.value)) {
-      const what = 'such a model quantizes its weights as it computes';
+      const what = 'such a model quantizes its weights while it computes';
       throw unsupported({ file: field.file, field: method!.field, what, got: method!.value });
     }
     return `${field.file}: ${field.field} ignored, the weights are not quantized (${stored})`;

@@ -45,7 +45,7 @@ export async function settleHead(
     });
   }
   const notes = [
-    `config.json lacks tie_word_embeddings: ${head.name} differs from the embedding and is used`,
+    `config.json has no tie_word_embeddings: ${head.name} differs from the embedding and is used`,
   ];
   return { plm: { ...plm, tieWordEmbeddings: false }, notes };
 }

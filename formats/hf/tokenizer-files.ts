@@ -28,7 +28,7 @@ const isTemplate = (name: string) => name.toLowerCase().endsWith(TEMPLATE_ENDING
 const FOREIGN = /^(.*\.tiktoken|.*\.model|tekken\.json|vocab\.txt|spiece\.model)$/;
 
 /**
- * Whether reading the tokenizer of a folder takes a file, by its path in it. `has` tells what else is there.
+ * Whether the tokenizer of a folder needs a file, by its path in it. `has` says which other files exist.
  */
 export function isTokenizerFile(path: string, has: (name: string) => boolean): boolean {
   if (path === VOCABULARY_FILE || path === MERGES_FILE) return !has(TOKENIZER_FILE);

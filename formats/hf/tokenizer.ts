@@ -84,7 +84,7 @@ export function parseHfTokenizer(
   };
   checkTokenizerSpec(spec, source.names);
   const unmade = countUnmade(vocabulary);
-  if (unmade > 0) notes.push(`${source.names.merges}: no merge makes ${unmade} of the tokens`);
+  if (unmade > 0) notes.push(`${source.names.merges}: no merge produces ${unmade} of the tokens`);
   return { spec, notes };
 }
 

@@ -23,7 +23,7 @@ export function readDatForm(bytes: Uint8Array, file: string) {
     cursor.field = `entry[${index}]`;
     const name = cursor.text('name', 1, MAX_TENSOR_NAME_BYTES);
     cursor.field = `entry[${index}] ${JSON.stringify(name)}`;
-    if (names.has(name)) throw cursor.error('the entry stands in the file twice');
+    if (names.has(name)) throw cursor.error('the entry is in the file twice');
     names.add(name);
     const calls = cursor.int('number of calls', 0);
     // The number itself takes the place of one value.

@@ -8,7 +8,7 @@ import { COUNTS, SUMS } from './gguf-form.ts';
 export interface Calibrated {
   /** Names or paths of texts; of paths only the base name is written. */
   readonly datasets: readonly string[];
-  /** How often a token of each text counts. */
+  /** The weight of the tokens of each text. */
   readonly weights: readonly number[];
   readonly chunks: number;
   /** Tokens of a chunk. */

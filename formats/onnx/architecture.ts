@@ -8,7 +8,7 @@ export function onnxPasses({ config }: { readonly config: PlmConfig }, cache: Ca
   return PRESETS[`onnx, ${cache} cache`].filter((name) => needs[name]);
 }
 
-/** A table of 32 pairs a position has 268 MB then. */
+/** A table of 32 pairs per position has 268 MB then. */
 const MAX_POSITIONS = 2 ** 20;
 
 /**
@@ -21,10 +21,10 @@ export function assertHolds(cache: CacheForm, config: PlmConfig): void {
     throw refuse(`has a table of at most ${MAX_POSITIONS} positions`, 'max_position_embeddings');
   }
   if (cache === 'latent' && config.kvBForm === undefined) {
-    throw refuse('holds its two parts; run the pass absorb-mla first');
+    throw refuse('stores its two parts; run the pass absorb-mla first');
   }
   if (cache === 'expanded' && config.kvBForm !== undefined) {
     const hint = config.kvBForm === 'split' ? 'run the pass join-kv-b first' : 'leave out absorb-mla';
-    throw refuse(`holds it as one matrix, and this model is ${config.kvBForm}; ${hint}`);
+    throw refuse(`stores it as one matrix, and this model is ${config.kvBForm}; ${hint}`);
   }
 }

@@ -284,7 +284,7 @@ function decodeValue(message: WireMessage, file: string): ValueInfo {
           }),
       }),
   });
-  if (type === undefined) throw unsupported({ file, field: field(), what: 'is no tensor' });
+  if (type === undefined) throw unsupported({ file, field: field(), what: 'is not a tensor' });
   return { name, type, shape };
 }
 

@@ -42,7 +42,7 @@ export interface OnnxOptions {
   readonly quality?: Quality;
 }
 
-/** A graph as planned, and what a folder tells of it. */
+/** A planned graph, and the facts about it for the files of its folder. */
 export interface PlannedGraph {
   readonly plan: ExportPlan;
   readonly graph: GraphFile;

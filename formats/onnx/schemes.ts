@@ -22,14 +22,14 @@ export interface OnnxScheme {
 export const ONNX_SCHEMES: readonly OnnxScheme[] = [
   {
     name: 'f32',
-    summary: 'floats of 32 bits: exact, and the fastest on WebAssembly where memory allows',
+    summary: '32-bit floats: exact, and the fastest on WebAssembly if memory allows',
     dtype: 'fp32',
     type: 'float',
     weights: (placer) => new FloatWeights(placer, 'float'),
   },
   {
     name: 'f16',
-    summary: 'weights, activations and caches of 16 bits, for GPUs',
+    summary: '16-bit weights, activations and caches, for GPUs',
     dtype: 'fp16',
     type: 'float16',
     weights: (placer) => new FloatWeights(placer, 'float16'),
@@ -50,7 +50,7 @@ export const ONNX_SCHEMES: readonly OnnxScheme[] = [
   },
   {
     name: 'q4f16',
-    summary: 'the weights of q4 with activations and caches of 16 bits, for GPUs',
+    summary: 'weights as in q4, 16-bit activations and caches, for GPUs',
     dtype: 'q4f16',
     type: 'float16',
     weights: (placer) => new BlockWeights(placer, 'float16', q4SchemeOf),

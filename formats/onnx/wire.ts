@@ -12,7 +12,7 @@ const FIXED32 = 5;
 
 /** A varint of 64 bits takes ten bytes. */
 const MAX_VARINT_BYTES = 10;
-/** What fits 28 bits takes four, and needs no BigInt. */
+/** A varint of up to 28 bits takes four bytes, and needs no BigInt. */
 const SHORT_VARINT_BITS = 28;
 
 /**
@@ -85,7 +85,7 @@ export class WireMessage {
   readonly file: string;
   readonly #name: string;
   readonly #bytes: Uint8Array;
-  /** What the file may have yet: one count for all of its messages. */
+  /** Fields that the file may still have: one count for all of its messages. */
   readonly #budget: { fields: number };
   #at = 0;
 

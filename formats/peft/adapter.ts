@@ -81,7 +81,7 @@ function pairsOf(
     parts[part] = tensorOf(file, name, entry, part, config.rankOf(module));
     modules.set(module, parts);
   }
-  if (modules.size === 0) throw invalidInput({ file: file.name, what: 'holds no adapter' });
+  if (modules.size === 0) throw invalidInput({ file: file.name, what: 'contains no adapter' });
   return new Map(
     [...modules].map(([module, parts]) => [`${module}.weight`, pairOf(file, module, parts, config)]),
   );

@@ -210,7 +210,7 @@ class Unpickler {
 
   #recall(key: number): Value {
     const value = this.#memo.get(key);
-    if (value === undefined) throw this.#fault('nothing in the memo', key);
+    if (value === undefined) throw this.#fault('no such entry in the memo', key);
     return value;
   }
 
@@ -223,11 +223,11 @@ class Unpickler {
 
   #setItems(items: readonly Value[]): void {
     const dict = this.#top();
-    if (!(dict instanceof Dict)) throw this.#fault('items for something that is no dict');
+    if (!(dict instanceof Dict)) throw this.#fault('items for something that is not a dict');
     if (items.length % 2 !== 0) throw this.#fault('key without a value');
     for (let i = 0; i < items.length; i += 2) {
       const key = items[i];
-      if (typeof key !== 'string') throw this.#fault('key that is no string');
+      if (typeof key !== 'string') throw this.#fault('key that is not a string');
       if (dict.members.has(key)) throw this.#fault('key occurs twice', key);
       dict.members.set(key, items[i + 1]!);
     }
@@ -235,7 +235,8 @@ class Unpickler {
 
   #stackGlobal(): Global {
     const [module, name] = this.#popMany(2);
-    if (typeof module !== 'string' || typeof name !== 'string') throw this.#fault('global that is no string');
+    if (typeof module !== 'string' || typeof name !== 'string')
+      throw this.#fault('global that is not a string');
     return this.#global(module, name);
   }
 
@@ -255,7 +256,7 @@ class Unpickler {
       typeof key !== 'string' ||
       typeof location !== 'string'
     ) {
-      throw this.#fault('persistent id that is no storage');
+      throw this.#fault('persistent id that is not a storage');
     }
     if (typeof elements !== 'number' || elements < 0) throw this.#fault('wrong size of a storage', elements);
     return new Storage(dtype, key, elements);
@@ -263,7 +264,7 @@ class Unpickler {
 
   #call(): Value {
     const [callable, args] = this.#popMany(2);
-    if (!(callable instanceof Global)) throw this.#fault('call of something that is no global');
+    if (!(callable instanceof Global)) throw this.#fault('call of something that is not a global');
     if (!(args instanceof Tuple)) throw this.#fault('call without a tuple of arguments', callable.name);
     const value = construct(callable, args.items);
     if (value === undefined)

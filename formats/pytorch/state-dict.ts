@@ -30,7 +30,7 @@ export interface StateTensor {
 /**
  * Reads and checks the state dict of a file of `torch.save`; no weight is read and no code is run. Throws
  * `unsupported` for files before PyTorch 1.6 and for tensors whose elements do not lie in order;
- * `invalid-input` for what is no state dict. Tensors may share bytes, as tied weights do.
+ * `invalid-input` for other files. Tensors may share bytes, as tied weights do.
  */
 export async function readStateDict(file: InputFile): Promise<readonly StateTensor[]> {
   await assertArchive(file);
@@ -79,7 +79,7 @@ async function assertArchive(file: InputFile): Promise<void> {
   if (text.startsWith(LEGACY_START)) {
     throw unsupported({
       file: file.name,
-      what: 'saved before PyTorch 1.6; load and save it with a newer one',
+      what: 'saved before PyTorch 1.6: load and save it with a newer version',
     });
   }
   const what = foreignContent(start) ?? 'not a zip archive, as torch.save writes';

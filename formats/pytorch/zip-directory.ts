@@ -28,7 +28,7 @@ export const DESCRIPTOR_FLAG = 1 << 3;
 const ALLOWED_FLAGS = DESCRIPTOR_FLAG | (1 << 11);
 
 /**
- * An entry as the central directory tells it; not to be trusted before its local header has said the same.
+ * An entry of the central directory; not to be trusted before its local header agrees.
  */
 export interface DirectoryEntry {
   readonly name: string;

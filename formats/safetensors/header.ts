@@ -145,7 +145,7 @@ function assertContiguous(
   }
 }
 
-/** A fault of the header, or of the whole file where its first bytes tell that it is something else. */
+/** A fault of the header, or of the whole file if its first bytes show that it is of another kind. */
 function headerFault(start: Uint8Array, fault: Fault): PressError {
   const what = foreignContent(start);
   return invalidInput(

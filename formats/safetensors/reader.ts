@@ -1,7 +1,7 @@
 import type { InputFile } from '../../src/io/input-file.ts';
 import { decodeHeader, type Header, headerLength, LENGTH_BYTES, parseHeader } from './header.ts';
 
-/** Enough to tell a Git LFS pointer, an archive or a web page from safetensors. */
+/** Enough to recognize a Git LFS pointer, an archive or a web page. */
 const START_BYTES = 64;
 
 /** Reads and checks the header of a safetensors file of any size; no weight is read. */

@@ -15,7 +15,7 @@ export function bundlePasses({ config }: { readonly config: PlmConfig }): string
  */
 export function assertHolds({ kvBForm }: PlmConfig): void {
   if (kvBForm === undefined) return;
-  const what = `a WebGPU bundle holds kv_b_proj as checkpoints do, and this model is ${kvBForm}`;
+  const what = `a WebGPU bundle stores kv_b_proj as checkpoints do, but this model is ${kvBForm}`;
   const expected = kvBForm === 'split' ? 'the pass join-kv-b first' : 'a source without absorb-mla';
   throw unsupported({ what, expected });
 }

@@ -17,11 +17,12 @@ export interface WebgpuScheme {
 }
 
 export const WEBGPU_SCHEMES: readonly WebgpuScheme[] = [
-  { name: 'f16', summary: 'floats of 16 bits: close to exact, 3.6 times the bytes of q4' },
-  { name: 'q8', summary: '8 bits in blocks of 32, everywhere' },
+  { name: 'f16', summary: '16-bit floats: nearly exact, 3.6 times the bytes of q4' },
+  { name: 'q8', summary: '8 bits in blocks of 32, for every matrix' },
   {
     name: 'q4',
-    summary: '4 bits in blocks of 32, everywhere; --tensor-type and --token-embedding-type make exceptions',
+    summary:
+      '4 bits in blocks of 32, for every matrix; --tensor-type and --token-embedding-type set exceptions',
   },
 ];
 
@@ -44,6 +45,6 @@ export function webgpuSchemeNamed(name: string): WebgpuScheme {
  */
 export function matrixSchemeOf(scheme: SchemeName): MatrixScheme {
   const found = WEBGPU_SCHEMES.find(({ name }) => STORED_SCHEMES[name] === scheme);
-  if (found === undefined) throw usage(`a WebGPU bundle stores no matrix as ${scheme}`, 'q4, q8 or f16');
+  if (found === undefined) throw usage(`a WebGPU bundle cannot store a matrix as ${scheme}`, 'q4, q8 or f16');
   return found.name;
 }

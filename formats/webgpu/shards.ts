@@ -73,7 +73,7 @@ export class Shards {
     if (empty <= 0) {
       const bytes = Math.min(step, left) * rowBytes + ALIGNMENT;
       throw usage(
-        `files of ${this.#limit} bytes do not hold rows of ${stored.tensor.name}`,
+        `files of ${this.#limit} bytes are too small for a row of ${stored.tensor.name}`,
         `at least ${bytes}`,
       );
     }

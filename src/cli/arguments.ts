@@ -59,7 +59,7 @@ export function parseIds(text: string): number[] {
   return text.split(',').map((part) => id(part.trim()));
 }
 
-/** What WebGPU bundles call schemes that they store otherwise. */
+/** Names of schemes in WebGPU bundles, which store their blocks differently. */
 const SCHEME_ALIASES: Readonly<Record<string, SchemeName>> = { Q4: 'Q4_0', Q8: 'Q8_0' };
 
 /** Name of a storage scheme, which a source at least may have, in any case: `q8_0`, `Q4_K`; or `q4`, `q8`. */
@@ -77,7 +77,7 @@ export function collectTensorType(text: string, previous: readonly TensorType[] 
   return [...previous, { pattern, scheme: parseScheme(scheme!) }];
 }
 
-/** A file and what it is called. */
+/** A file and its name. */
 export interface NamedFile {
   readonly name: string;
   readonly file: string;
@@ -127,7 +127,7 @@ export function parseTarget(text: string): string {
   return text;
 }
 
-/** Likewise; repeatable. */
+/** Parses a target; repeatable. */
 export function collectTarget(text: string, previous?: readonly string[]): string[] {
   return collect(parseTarget(text), previous);
 }

@@ -21,7 +21,9 @@ export function describeFailure(error: unknown): Failure {
   }
   // The words of V8. They have no code.
   if (known instanceof RangeError && known.message === 'Array buffer allocation failed') {
-    return describeFailure(new PressError('local-io', { what: 'the system gives no more memory' }));
+    return describeFailure(
+      new PressError('local-io', { what: 'out of memory: the system refused an allocation' }),
+    );
   }
   const text = known instanceof Error ? `${known.name}: ${known.message}` : String(known);
   const message = `bug: ${printable(redact(text), 200)} (please report it with the output of --debug)`;

@@ -52,7 +52,7 @@ export async function githubAction(io: Io): Promise<number> {
 }
 
 /**
- * What the folder holds after the conversion, plmpress.json last; nothing where it failed, or was a dry run.
+ * The files in the folder after the conversion, plmpress.json last; none if it failed or was a dry run.
  */
 async function writtenFiles(output: string, { manifest }: Partial<PressOutcome> = {}) {
   if (manifest === undefined) return [];
@@ -67,7 +67,7 @@ function outputFolder(env: NodeJS.ProcessEnv): string {
   return env.PLMPRESS_OUTPUT || 'plmpress-out';
 }
 
-/** The command line of `convert` that the inputs of the action mean. */
+/** The command line of `convert` for the inputs of the action. */
 function argumentsOf(env: NodeJS.ProcessEnv): string[] {
   const lines = (text = '') =>
     text
@@ -97,7 +97,7 @@ interface Listed {
 
 const NOTHING: Listed = { files: [], artifacts: [] };
 
-/** What a dry run would have written, as a manifest lists it. */
+/** The files that a dry run would have written, as a manifest lists them. */
 function planned({ files, targets }: PressOutcome): Listed {
   const artifacts = targets.map(({ plan }) => ({
     target: plan.target,
@@ -132,7 +132,7 @@ function summary(outcome: PressOutcome | undefined, failures: readonly string[])
   ];
 }
 
-/** Values may have several lines, but cannot end themselves: nobody knows the delimiter before. */
+/** A value of several lines cannot end the output early, because the delimiter is random. */
 async function setOutputs(env: NodeJS.ProcessEnv, outputs: Readonly<Record<string, string>>): Promise<void> {
   const delimiter = `plmpress-${randomBytes(16).toString('hex')}`;
   const text = Object.entries(outputs).map(

@@ -6,15 +6,15 @@ import { buildProgram } from './program.ts';
 import { type GlobalOptions, type Io, Session } from './session.ts';
 
 export interface MainOptions {
-  /** What `convert` does with its request. */
+  /** Runs the request of `convert`. */
   readonly runConvert?: RunConvert;
-  /** Hears of the failure that ends the run, after people have been told. */
+  /** Gets the failure that ends the run, after it has been printed. */
   readonly onFailure?: (failure: Failure) => void;
 }
 
 /**
  * Runs one command line, without the program's name, and returns its exit code (src/core/errors.ts; 130 and
- * 143 for signals). Nothing but standard streams and what the command is told to write changes.
+ * 143 for signals). It changes nothing but standard streams and the outputs of the command.
  */
 export async function main(
   argv: readonly string[],
@@ -32,8 +32,8 @@ export async function main(
     help += text;
   };
   const program = buildProgram(io, openSession, print, runConvert);
-  // A failed write to stdout tells its callback too, and of one to stderr nobody is left to be told; without
-  // a listener the event would end the process.
+  // A failed write to stdout also reaches its callback, and one to stderr cannot be reported anywhere.
+  // Without a listener, the event would end the process.
   for (const stream of [io.stdout, io.stderr]) stream.on('error', () => {});
   try {
     if (argv.length === 0) await openSession().writeLines(shortHelp());
@@ -53,17 +53,18 @@ export async function main(
   }
 }
 
-/** Commander throws where it was asked for help or its version. */
+/** Commander throws after it has printed help or the version. */
 function ignoreHelp(error: unknown): void {
   if (!(error instanceof CommanderError && error.exitCode === 0)) throw error;
 }
 
 function shortHelp(): string[] {
   return [
-    'plmpress presses PLM checkpoints into artifacts that small devices run, and proves that they still are the model.',
+    'plmpress converts PLM checkpoints to GGUF, ONNX and WebGPU,',
+    'and checks each file against its source.',
     '',
     '  plmpress convert checkpoint/ --to gguf:q8_0 -o out/    convert to a GGUF file',
-    '  plmpress verify out/ --against checkpoint/             compare it with its source',
+    '  plmpress verify out/ --against checkpoint/             check it against its source',
     '',
     '`plmpress --help` lists the commands, `plmpress <command> --help` explains one.',
   ];

@@ -1,6 +1,6 @@
 import { localIo } from '../core/errors.ts';
 
-/** What a command writes to: a standard stream, or a stand-in for one. */
+/** The stream that a command writes to: a standard stream, or a replacement for one. */
 export interface OutputStream extends NodeJS.WritableStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -18,7 +18,7 @@ export class Output {
     this.isTty = stream.isTTY === true;
   }
 
-  /** Whether the reader has gone, as `head` does: what is written then is dropped. */
+  /** Whether the reader has closed the stream, as `head` does. Later writes are dropped. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -34,7 +34,7 @@ export class Output {
     this.#closed = true;
   }
 
-  /** Whether the cursor of a terminal stands behind text, not at the start of a line. */
+  /** Whether the cursor of a terminal is after text, not at the start of a line. */
   get isMidLine(): boolean {
     return this.isTty && this.#isMidLine;
   }

@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 const STATUS = '/proc/self/status';
 
 /**
- * Most bytes that this process has held so far. Linux knows them by process; what getrusage tells there
- * starts at the size of the parent.
+ * Peak memory of this process in bytes. Linux reports it per process; the value of getrusage there starts at
+ * the size of the parent.
  */
 export function peakRss(): number {
   const match = existsSync(STATUS) ? /VmHWM:\s*(\d+) kB/.exec(readFileSync(STATUS, 'utf8')) : null;

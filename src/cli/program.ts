@@ -21,12 +21,13 @@ import { completionCommand } from './commands/set-up/completion.ts';
 import { doctorCommand } from './commands/set-up/doctor.ts';
 import { matrixCommand } from './commands/split/matrix.ts';
 import { mergeCommand } from './commands/split/merge.ts';
+import { helpText } from './help-text.ts';
 import type { OutputStream } from './output.ts';
 import { assertPathsUsable } from './path-arguments.ts';
 import { assertScopes } from './scoped-option.ts';
 import type { Io, OpenSession } from './session.ts';
 
-const EXAMPLES = `
+const HELP = `
 Examples:
   plmpress inspect checkpoint/
   plmpress convert checkpoint/ --to gguf:q8_0 -o out/ --verify
@@ -35,10 +36,11 @@ Examples:
   plmpress convert checkpoint/ --to webgpu:q4 -o page/
   plmpress serve page/
 
-A SOURCE is a checkpoint folder, a .gguf file, a folder that convert has written, or a model on the Hub: org/name[@revision].
+A source is a checkpoint folder, a .gguf file, a folder that \`plmpress convert\` has written, or a model on the Hugging
+Face Hub: org/name[@revision].
 
 Exit codes:
-  0 done           3 invalid input    6 failed a check         130 SIGINT
+  0 done           3 invalid input    6 check failed           130 SIGINT
   1 a bug          4 local I/O        7 unsupported            143 SIGTERM
   2 usage          5 network          8 locked by another run`;
 
@@ -53,14 +55,14 @@ export function buildProgram(
   runConvert?: RunConvert,
 ): Command {
   const program = new Command('plmpress')
-    .description('Press PLM checkpoints into artifacts that small devices run.')
+    .description('Convert PLM checkpoints to GGUF, ONNX and WebGPU, and check each file against its source.')
     .usage('<command> [options]')
     .version(VERSION, '-V, --version', 'print the version')
-    .option('--json', 'print the result as one JSON document on stdout')
+    .option('--json', 'print the result as one JSON document')
     .option('-q, --quiet', 'print no progress and no summary')
-    .option('--debug', 'print the stack of an error')
-    .option('--no-color', 'print without colours, as does NO_COLOR')
-    .addHelpText('after', EXAMPLES)
+    .option('--debug', 'print the stack trace of an error')
+    .option('--no-color', 'print without colours, as NO_COLOR does')
+    .addHelpText('after', helpText(HELP))
     .commandsGroup('Convert:')
     .addCommand(convertCommand(open, runConvert))
     .addCommand(verifyCommand(open))
@@ -70,10 +72,10 @@ export function buildProgram(
     .commandsGroup('Hub:')
     .addCommand(pullCommand(open))
     .addCommand(pushCommand(open))
-    .commandsGroup('Split:')
+    .commandsGroup('Parallel jobs:')
     .addCommand(matrixCommand(open))
     .addCommand(mergeCommand(open))
-    .commandsGroup('Look:')
+    .commandsGroup('Inspect:')
     .addCommand(inspectCommand(open))
     .addCommand(diffCommand(open))
     .addCommand(planCommand(open))
@@ -110,8 +112,8 @@ export function buildProgram(
 }
 
 /**
- * Commander would tell of a missing option before an unknown one, which may be the missing one misspelled.
- * Here required options are checked when all are known.
+ * Commander reports a missing option before an unknown one, which may be the missing one misspelled. Here
+ * required options are checked once all options are known.
  */
 function demandLate(command: Command): void {
   const demanded = command.options.filter(({ mandatory }) => mandatory);
@@ -122,9 +124,11 @@ function demandLate(command: Command): void {
   });
 }
 
-/** Lines longer than this are hard to read on any terminal. */
+/** Columns of a file, and of a terminal that does not report its width. */
+const USUAL_WIDTH = 80;
+/** Longer lines are hard to read on any terminal. */
 const MAX_HELP_WIDTH = 110;
 
 function helpWidth(stream: OutputStream): number {
-  return Math.min(stream.columns || MAX_HELP_WIDTH, MAX_HELP_WIDTH);
+  return Math.min(stream.columns || USUAL_WIDTH, MAX_HELP_WIDTH);
 }

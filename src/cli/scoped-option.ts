@@ -5,17 +5,17 @@ import { usage } from '../core/errors.ts';
 type Condition = string;
 
 /**
- * An option that says where it has an effect. What it says stands beside it, and `assertScopes` holds command
- * lines to it.
+ * An option that declares where it has an effect. `assertScopes` checks command lines against these
+ * declarations.
  */
 export class ScopedOption extends Option {
-  /** Formats of the targets that go by it; undefined: all. */
+  /** Formats of the targets that use it; undefined: all. */
   formats: readonly string[] | undefined;
-  /** One of these at least has to be given beside it. */
+  /** At least one of these has to be given beside it. */
   needed: readonly Condition[] = [];
-  /** What excludes it, and why. */
+  /** Conditions that exclude it, and why. */
   readonly excluded = new Map<Condition, string>();
-  /** What leaves it nothing to do, as everybody expects. */
+  /** A condition that leaves it without effect, as users expect. */
   idle: Condition | undefined;
 
   forTargets(formats: readonly string[]): this {
@@ -41,7 +41,7 @@ export class ScopedOption extends Option {
 
 /**
  * Throws `usage` for an option that has no effect beside the others of its command line. Returns notes on
- * those that have none on some targets, or where nobody expects any.
+ * those that have none on some targets, or none by design.
  */
 export function assertScopes(command: Command): string[] {
   const given = command.options.filter(
@@ -50,7 +50,7 @@ export function assertScopes(command: Command): string[] {
   for (const { long, needed, excluded } of given) {
     if (needed.length > 0 && !needed.some((condition) => holds(command, condition))) {
       throw usage(
-        `${long} does nothing without ${needed.join(' or ')}: give ${needed.length > 1 ? 'one' : 'that'}, or leave ${long} out`,
+        `${long} does nothing without ${needed.join(' or ')}: add ${needed.length > 1 ? 'one of them' : 'it'}, or leave out ${long}`,
       );
     }
     for (const [condition, why] of excluded) {

@@ -25,7 +25,7 @@ export interface GlobalOptions {
 /** Gives the session of this run. Options must have been parsed, so only actions may call it. */
 export type OpenSession = () => Session;
 
-/** What a command works with: where its result goes, how it tells progress, when it has to stop. */
+/** The context of a command: output, progress, and the signal to stop. */
 export class Session {
   readonly out: Output;
   /** Colours of stdout. */
@@ -60,8 +60,8 @@ export class Session {
   }
 
   /**
-   * Tells remarks alone once the run is interrupted: a moving line hides the cursor, and a second signal
-   * would leave it so.
+   * Once the run is interrupted, reports notes only: a moving line hides the cursor, and a second signal
+   * would leave it hidden.
    */
   readonly progress: Progress = (event) => {
     if (!this.signal.aborted || event.kind === 'note') this.#reporter.progress(event);
@@ -72,7 +72,7 @@ export class Session {
     return { env: this.env, progress: this.progress, signal: this.signal };
   }
 
-  /** 0, or that of the failure that was told last. */
+  /** 0, or the code of the last failure. */
   get exitCode(): number {
     return this.#exitCode;
   }
@@ -104,12 +104,12 @@ export class Session {
     this.#reporter.stop();
   }
 
-  /** Tells a failure that comes after the result, such as a threshold that is not met. */
+  /** Reports a failure after the result, such as a threshold that is not met. */
   async fail(error: PressError): Promise<void> {
     await this.tell(describeFailure(error));
   }
 
-  /** The one line on stderr, and the JSON error object where no document has been begun. */
+  /** Prints the one line on stderr, and the JSON error object if no document has been started. */
   async tell(failure: Failure, stack?: string): Promise<void> {
     this.#reporter.stop();
     await this.out.endLine();

@@ -28,8 +28,8 @@ export interface PlmConfig {
 }
 
 /**
- * What stands in place of kv_b_proj. `split`: k_b_proj (W_UK, transposed) and v_b_proj (W_UV), one matrix a
- * head. `premultiplied`: nothing; W_UK^T is a factor of the query projection and W_UV one of o_proj.
+ * The tensors in place of kv_b_proj. `split`: k_b_proj (W_UK, transposed) and v_b_proj (W_UV), one matrix per
+ * head. `premultiplied`: none; W_UK^T is a factor of the query projection and W_UV one of o_proj.
  */
 export const KV_B_FORMS = ['split', 'premultiplied'] as const;
 
@@ -53,7 +53,7 @@ export function attendedHeadDim(config: PlmConfig): number {
   return config.kvBForm === 'premultiplied' ? config.kvLoraRank : config.vHeadDim;
 }
 
-/** What a KV cache holds: keys and values of every head, or c' and k_pe, from which both follow. */
+/** The content of a KV cache: keys and values of every head, or c' and k_pe, from which both follow. */
 export const CACHE_FORMS = ['latent', 'expanded'] as const;
 
 export type CacheForm = (typeof CACHE_FORMS)[number];

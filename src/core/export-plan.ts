@@ -3,15 +3,15 @@ import { type SchemeName, schemeBytes } from './scheme.ts';
 import { columnCount, type RowRange, rowCount, type Tensor } from './tensor.ts';
 
 /**
- * What lets columns make up for the rounding of those before them. It is computed when asked for, and of the
- * size of half a square matrix.
+ * Factors by which columns compensate for the rounding of earlier ones. They are computed on demand, and as
+ * large as half a square matrix.
  */
 export interface Feedback {
   /** Of the tensor that is rounded. */
   readonly columns: number;
   /**
-   * How much of the error of column j column k takes over, j < k: row j from column j + 1 on, row after row,
-   * columns * (columns - 1) / 2 values.
+   * The share of the error of column j that column k compensates, j < k: row j from column j + 1 on, row
+   * after row, columns * (columns - 1) / 2 values.
    */
   coefficients(factor: Factor, signal?: AbortSignal): Promise<Float32Array>;
 }
@@ -89,7 +89,7 @@ export interface SealedFile {
   readInto(into: Uint8Array, offset: number): Promise<void>;
 }
 
-/** What a file can be made of when the others are whole. */
+/** The inputs of a file that is made of the other files once they are complete. */
 export interface Making {
   /** The files that are not made of others, by their names in the plan. */
   readonly files: ReadonlyMap<string, SealedFile>;
@@ -129,7 +129,7 @@ export interface Fallback {
   readonly reason: string;
 }
 
-/** What an exporter returns: every offset and the exact sizes, before a byte of a weight is read. */
+/** The result of an exporter: every offset and exact size, before any weight is read. */
 export interface ExportPlan {
   /** As given on the command line, e.g. `gguf:q8_0`. */
   readonly target: string;
@@ -137,6 +137,6 @@ export interface ExportPlan {
   readonly fallbacks: readonly Fallback[];
   /** Of the schemes that were asked for by name, those that no matrix takes. Left out: none were. */
   readonly idleTypes?: readonly TensorType[];
-  /** What the exporter ignored or assumed, one line each, for the person who converts. */
+  /** Notes for the user on what the exporter ignored or assumed, one line each. */
   readonly notes: readonly string[];
 }

@@ -26,5 +26,5 @@ export const positionCount = integer(1, 2 ** 30);
 export const positive = where(
   number,
   (value) => value >= 2 ** -126 && value <= (2 - 2 ** -23) * 2 ** 127,
-  'a positive number that F32 holds',
+  'a positive number in the range of F32',
 );

@@ -4,7 +4,7 @@ import type { Tensor } from './tensor.ts';
 /** Where PEFT says how an adapter is added to its model. */
 export const ADAPTER_CONFIG = 'adapter_config.json';
 
-/** What an adapter does to one matrix W: it becomes W + scale * B A. */
+/** The change of one matrix W by an adapter: it becomes W + scale * B A. */
 export interface LoraPair {
   /** `[rank, in_features]`. */
   readonly a: Tensor;

@@ -89,11 +89,11 @@ export interface Model {
   readonly weighed?: boolean;
   /** Every file read, weights included; `Origin.file` indexes it. */
   readonly files: readonly SourceFile[];
-  /** What weighs the rounding of its matrices, if anything does. */
+  /** Importances that weight the rounding of its matrices. */
   readonly importances?: Imatrix;
-  /** What passes may know of its activations. */
+  /** Statistics of its activations, for passes. */
   readonly statistics?: Statistics;
-  /** What passes have changed so far, in order. */
+  /** The changes by passes so far, in order. */
   readonly changes: readonly Change[];
   /**
    * What the importer ignored or assumed and what passes cost, one line each, for the person who converts.

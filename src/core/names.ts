@@ -148,7 +148,7 @@ export function layerGgufName(role: LayerRole, layer: number): string | undefine
   return gguf && `blk.${layer}.${gguf}.weight`;
 }
 
-/** What statistics call the matrix that makes the logits. An untied one has no place in a GGUF of a PLM. */
+/** The head, by its name in statistics. A GGUF of a PLM has no place for an untied one. */
 export function headGgufName({ tieWordEmbeddings }: Pick<PlmConfig, 'tieWordEmbeddings'>): string {
   return tieWordEmbeddings ? 'token_embd.weight' : 'output.weight';
 }

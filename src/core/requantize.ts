@@ -7,7 +7,7 @@ export interface RoundedPlace {
   readonly name?: string;
   /** Along what blocks run there, if not along the rows of the tensor as it is stored: ` by rows`. */
   readonly along?: string;
-  /** What avoids it in this case: a clause. */
+  /** A clause that says how to avoid it in this case. */
   readonly instead?: string | undefined;
 }
 
@@ -20,7 +20,7 @@ export function assertRoundsOnce(tensor: Tensor, to: SchemeName, place: RoundedP
   const { name = tensor.name, along = '', instead } = place;
   const from = roundedScheme(tensor);
   if (from === undefined || to === 'F32' || (tensor.scheme === to && along === '')) return;
-  const ways = ['--allow-requantize permits it', ...(instead === undefined ? [] : [instead])].join(', ');
+  const ways = ['--allow-requantize accepts that', ...(instead === undefined ? [] : [instead])].join(', ');
   throw unsupported({
     field: `tensor "${name}"`,
     what: `requantizing from ${from} to ${to}${along} adds a second error; ${ways}`,

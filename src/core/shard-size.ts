@@ -1,7 +1,7 @@
 import type { PlannedFile } from './export-plan.ts';
 
 /**
- * What to tell where files are larger than a shard may be: a tensor, or what belongs together, is never cut.
+ * The note on files that are larger than the shard size: a tensor, or a group of tensors, is never split.
  */
 export function oversizeNotes(files: readonly PlannedFile[], limit: number | undefined): string[] {
   if (limit === undefined) return [];

@@ -10,7 +10,7 @@ export interface NeuronStatistics {
   readonly meanSquares: Float32Array;
   /**
    * Which of at most `SAMPLED_TOKENS` tokens, spread over the text, set a neuron off: `SAMPLE_WORDS` words of
-   * 16 tokens a neuron, the first token lowest.
+   * 16 tokens per neuron, the first token lowest.
    */
   readonly fired: Uint16Array;
   /** E[y^2] of every channel of y = down_proj h. */
@@ -27,7 +27,7 @@ export interface Moments {
   triangle(order: ArrayLike<number>, signal?: AbortSignal): Promise<Float64Array>;
 }
 
-/** What a calibration has found out about a model. Matrices go by their GGUF names. */
+/** The results of a calibration. Matrices have their GGUF names. */
 export interface Statistics {
   /** Base name of the file, never a path. */
   readonly name: string;

@@ -19,28 +19,28 @@ import { contentId, contentUrl, type HubFile, isLarge } from './tree.ts';
 export interface DownloadOptions extends HubRun {
   readonly origin: HubOrigin;
   readonly file: HubFile;
-  /** Path that the file gets when it is whole and has its hash. Nobody else may be at work on it. */
+  /** Path that the file gets once it is complete and has its hash. No other run may be writing it. */
   readonly destination: string;
-  /** Gets to know what the file system does not have, and the file is whole without. */
+  /** Collects operations that the file system does not support and that the file does not need. */
   readonly refusals: Refusals;
-  /** Takes the bytes that are there now: fewer than before where a transfer begins anew. */
+  /** Gets the number of bytes so far: fewer than before if a transfer starts again. */
   readonly onBytes?: (bytes: number) => void;
-  /** Throws where the file must not get its name any more. */
+  /** Throws if the file must not get its name any more. */
   readonly confirm: () => Promise<void>;
 }
 
 /**
- * What has come of a file, until it is whole: a later run goes on there. `hf cache prune` removes what ends
- * so.
+ * The suffix of an incomplete file, which a later run continues. `hf cache prune` removes files with this
+ * suffix.
  */
 const INCOMPLETE = '.plmpress.incomplete';
 /** Piece in which bytes of an earlier run are hashed again. */
 const REHASH_CHUNK = 1 << 20;
 
 /**
- * Fetches a file of a repository. A transfer that breaks off goes on where it ended, now or in a later run;
- * bytes that do not have the listed hash are thrown away and asked for once more.
- * @throws PressError `network` where the file cannot be had, `local-io` where it cannot be written.
+ * Downloads a file of a repository. A transfer that breaks off continues where it stopped, now or in a later
+ * run. Bytes that do not have the listed hash are discarded and downloaded once more.
+ * @throws PressError `network` if the file cannot be downloaded, `local-io` if it cannot be written.
  */
 export async function download(options: DownloadOptions): Promise<void> {
   const { file, origin, destination } = options;
@@ -64,7 +64,7 @@ export async function download(options: DownloadOptions): Promise<void> {
       const kind = isLarge(file) ? 'SHA-256' : 'git hash';
       throw new PressError('network', {
         file: name,
-        what: `${kind} of what the server sends`,
+        what: `${kind} of the bytes from the server`,
         got: digest,
         expected: contentId(file),
       });
@@ -79,12 +79,12 @@ export async function download(options: DownloadOptions): Promise<void> {
   await syncFolder(path.dirname(destination), options.refusals);
 }
 
-/** Bytes that a file at this destination still takes: what an earlier run has brought is there. */
+/** Bytes that are still to be downloaded, beside those of an earlier run. */
 export async function bytesLeft(file: HubFile, destination: string): Promise<number> {
   return Math.max(0, file.bytes - (await sizeOf(`${destination}${INCOMPLETE}`)));
 }
 
-/** 0 where nothing is. */
+/** 0 if there is none. */
 function sizeOf(file: string): Promise<number> {
   return stat(file).then(
     ({ size }) => size,
@@ -101,9 +101,9 @@ class Transfer {
   readonly #handle: FileHandle;
   #hash: Hash;
   #filled: number;
-  /** What the server called the content at first. */
+  /** The first ETag that the server sent for the content. */
   #etag: string | undefined;
-  /** Whether the server has sent what cannot be the file. */
+  /** Whether the server has sent bytes that cannot be those of the file. */
   #isSpoiled = false;
 
   private constructor(
@@ -140,7 +140,7 @@ class Transfer {
     }
   }
 
-  /** Whether a later run can go on with what has come. */
+  /** Whether a later run can continue with the bytes so far. */
   get isWorthKeeping(): boolean {
     return this.#filled > 0 && !this.#isSpoiled;
   }
@@ -208,7 +208,7 @@ class Transfer {
     }
   }
 
-  /** Begins anew where an answer does not go on where the last one ended, or is of another content. */
+  /** Starts again if an answer does not continue the last one, or has other content. */
   async #align(answer: Answer): Promise<void> {
     const { response, etags, abort } = answer;
     const { headers, status } = response;
@@ -220,7 +220,7 @@ class Transfer {
     if (start === 0) this.#assertLength(answer);
     else if (start !== this.#filled) {
       abort(new Error('another range'));
-      throw new Error('the server sends another range than was asked for');
+      throw new Error('the server sent another range than requested');
     }
   }
 
@@ -238,7 +238,7 @@ class Transfer {
 
   async #restart(): Promise<void> {
     try {
-      // Where no size can be set, what comes is written over what was there: it is no shorter in the end.
+      // If the size cannot be set, new bytes overwrite old ones: the result is at least as long.
       await unlessRefused(() => this.#handle.truncate(0));
     } catch (error) {
       throw localIo(this.#name, error);

@@ -22,9 +22,9 @@ export const DEFAULT_REVISION = 'main';
 const REVISION = /^(?!.*(\.\.|\/\/|@\{))[\w][\w./+-]{0,200}(?<![./])$/;
 const QUANTIZATION = /^[A-Za-z0-9][\w.-]{0,40}$/;
 const SCHEME = 'hf://';
-/** What addresses of the Hub begin with. */
+/** The beginnings of addresses of the Hub. */
 const HOSTS = ['huggingface.co', 'www.huggingface.co', 'hf.co'];
-/** Kinds of repositories that stand before their names; what is of none of these is a model. */
+/** Kinds of repositories that precede their names. A name without a kind is a model. */
 const KINDS: Readonly<Record<string, string>> = {
   models: 'a model',
   datasets: 'a data set',
@@ -32,7 +32,7 @@ const KINDS: Readonly<Record<string, string>> = {
   kernels: 'a kernel',
   buckets: 'a bucket',
 };
-/** Pages of a repository whose addresses go on with a revision. */
+/** Pages of a repository whose addresses continue with a revision. */
 const PAGES = new Set(['tree', 'blob', 'resolve', 'raw', 'blame', 'commit']);
 const EXPECTED = 'hf://org/name[@revision][/path]';
 
@@ -57,7 +57,7 @@ export function parseHubSource(spec: string, endpoint = ''): HubSource | undefin
   return { repository, revision, ...(quantization !== undefined && { quantization }) };
 }
 
-/** Whether what stands behind the `@` is a revision with a path: only refs have slashes of their own. */
+/** Whether the text after the `@` is a revision with a path: of revisions, only refs have slashes. */
 function isPathIn(revision: string): boolean {
   return revision.includes('/') && !/^refs\/[^/]+\/[^/]+$/.test(revision);
 }
@@ -87,12 +87,12 @@ function parsePlace(spec: string, text: string): HubSource {
   };
 }
 
-/** What the address of a page names, with `https://` or without; undefined for what is no address. */
+/** The model that the address of a page names, with or without `https://`; undefined for other text. */
 function parsePage(spec: string, text: string, endpoint: string): HubSource | undefined {
   const hub = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   const hosts = [...HOSTS, ...(hub ? [hub.host] : [])];
   const [start = ''] = text.toLowerCase().split('/');
-  if (/^git@/i.test(start)) throw usage(`${JSON.stringify(spec)} is an address of git`, EXPECTED);
+  if (/^git@/i.test(start)) throw usage(`${JSON.stringify(spec)} is a git address`, EXPECTED);
   const isAddress = /^[a-z][a-z\d+.-]+:\/\//i.test(text);
   if (!isAddress && !(text.includes('/') && hosts.includes(start))) return undefined;
   const address = isAddress ? text : `https://${text}`;

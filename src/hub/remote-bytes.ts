@@ -13,9 +13,9 @@ import { contentId, contentUrl, type HubFile, isLarge } from './tree.ts';
  * The beginning of a file, which importers look at more than once, is kept: the headers of most files fit.
  */
 const HEAD_BYTES = 256 << 10;
-/** First range that is asked for behind it, or where reading does not go on where it was. */
+/** Size of the first range after it, and of the first after a jump. */
 const FIRST_WINDOW = 1 << 20;
-/** Ranges grow where reading goes on, up to this: a request for each costs little then. */
+/** Ranges grow up to this size while reading is sequential, so that requests cost little. */
 const LAST_WINDOW = 64 << 20;
 
 /**
@@ -31,14 +31,14 @@ export class RemoteBytes implements ByteSource {
   #head: Uint8Array | undefined;
   #window = FIRST_WINDOW;
   #pieces: AsyncGenerator<Uint8Array> | undefined;
-  /** What has come and has not been read yet, from `#position` on. */
+  /** Bytes that have arrived and have not been read yet, from `#position` on. */
   #rest: Uint8Array = new Uint8Array();
   #position = 0;
-  /** Where the range ends that is under way. */
+  /** The end of the range that is being received. */
   #end = 0;
   #last: Promise<unknown> = Promise.resolve();
   readonly #retries: Retries;
-  /** What servers have called the content. */
+  /** The ETags that servers have sent for the content. */
   #etags: Answer['etags'] = [null, null];
   /** Bytes that have come since the last failure. */
   #came = 0;
@@ -63,7 +63,7 @@ export class RemoteBytes implements ByteSource {
     if (!isLarge(this.#file)) return;
     const oid = contentId(this.#file);
     if (sha256 === oid) return;
-    const what = 'SHA-256 of what the server sends';
+    const what = 'SHA-256 of the bytes from the server';
     throw new PressError('network', { file: this.#name, what, got: sha256, expected: oid });
   }
 
@@ -124,7 +124,7 @@ export class RemoteBytes implements ByteSource {
     const next = await this.#pieces!.next();
     if (next.done) throw new Error(`the connection ends after ${offset} of ${this.#end} bytes`);
     if (offset + next.value.length > this.#end)
-      throw hubFault(this.#name, 'the server sends more than asked');
+      throw hubFault(this.#name, 'the server sent more bytes than requested');
     this.#rest = next.value;
     this.#came += next.value.length;
   }
@@ -157,7 +157,7 @@ export class RemoteBytes implements ByteSource {
     this.#end = isWhole ? this.bytes : end;
   }
 
-  /** Of some ranges the hash of the whole is never known. */
+  /** Compares ETags, because the hash of the file cannot be checked if only some ranges are read. */
   #assertSame({ etags: [linked, own], abort }: Answer): void {
     const [linkedBefore, ownBefore] = this.#etags;
     this.#etags = [linked ?? linkedBefore, own ?? ownBefore];
@@ -167,7 +167,7 @@ export class RemoteBytes implements ByteSource {
     ]) {
       if (got == null || expected == null || got === expected) continue;
       abort(new Error('another content'));
-      const what = 'changes on the server while it is read: its ETag';
+      const what = 'changed on the server while it was read: its ETag';
       throw new PressError('network', { file: this.#name, what, got, expected });
     }
   }

@@ -80,7 +80,7 @@ class RemoteFolder implements FolderSource {
     const content = await wholeBody(answer, name, { timeout: settings.timeout, limit });
     const got = contentHash(file).update(content).digest('hex');
     if (got !== file.oid) {
-      const what = 'git hash of what the server sends';
+      const what = 'git hash of the bytes from the server';
       throw new PressError('network', { file: name, what, got, expected: contentId(file) });
     }
     return content;

@@ -1,7 +1,7 @@
 import type { Progress } from '../core/jobs/progress.ts';
 import type { HubSettings } from './settings.ts';
 
-/** What every job with the Hub takes. */
+/** Options of every job with the Hub. */
 export interface HubRun {
   readonly settings: HubSettings;
   readonly progress?: Progress;

@@ -118,7 +118,7 @@ function readToken(env: NodeJS.ProcessEnv, home: string): string | undefined {
   let text: string;
   try {
     const stats = statSync(file);
-    // Reading a FIFO would wait for ever. A null device is a way to say that there is no token.
+    // Reading a FIFO would wait for ever. People set a null device to mean that there is no token.
     if (!stats.isFile() && !stats.isDirectory() && path.resolve(file) !== '/dev/null') {
       throw new PressError('local-io', {
         file,
@@ -140,5 +140,5 @@ function readToken(env: NodeJS.ProcessEnv, home: string): string | undefined {
  */
 function checkedToken(token: string, where: string): string {
   if (/^[\x21-\x7e]+$/.test(token)) return token;
-  throw usage(`${where} holds no token of the Hub`, 'letters, digits and signs, on one line');
+  throw usage(`${where} is not a token of the Hub`, 'letters, digits and signs, on one line');
 }

@@ -100,9 +100,9 @@ interface ListedFile {
 
 function checkFile(repository: string, { path, size, oid, lfs }: ListedFile): HubFile {
   if (typeof path !== 'string' || !isRepositoryPath(path)) {
-    // What is no text may nest deeper than the stack is.
+    // A value that is not text may be nested deeper than the stack allows.
     const shown = typeof path === 'string' ? JSON.stringify(path) : typeof path;
-    throw hubFault(repository, `lists the file ${shown}, which is no path in a repository`);
+    throw hubFault(repository, `lists the file ${shown}, which is not a path in a repository`);
   }
   const bytes = lfs?.size ?? size;
   if (typeof bytes !== 'number' || !Number.isSafeInteger(bytes) || bytes < 0) {
@@ -132,7 +132,7 @@ export function isLarge({ oid }: HubFile): boolean {
   return oid !== undefined && SHA256.test(oid);
 }
 
-/** The id of a file's content. Throws a bug where it is not known: nothing is fetched then. */
+/** The id of a file's content. Throws a bug if it is not known: such files are never downloaded. */
 export function contentId({ path, oid }: HubFile): string {
   if (oid === undefined) throw new Error(`${path}: the id of its content is not known`);
   return oid;

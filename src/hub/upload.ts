@@ -63,7 +63,7 @@ export async function upload(options: UploadOptions): Promise<Upload> {
 export function assertWritable({ offline, token }: HubSettings, repository: string): void {
   if (offline) throw hubFault(repository, 'cannot be changed, since HF_HUB_OFFLINE is set');
   if (token !== undefined) return;
-  const what = 'needs a token that may write: set HF_TOKEN, and not HF_HUB_DISABLE_IMPLICIT_TOKEN';
+  const what = 'needs a token that may write: set HF_TOKEN and unset HF_HUB_DISABLE_IMPLICIT_TOKEN';
   throw hubFault(repository, what);
 }
 
@@ -159,7 +159,7 @@ function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replace(/\bhttps?:\S+/g, '…');
 }
 
-/** What the package tells of an upload, and what has been sent, as one line of progress. */
+/** Shows the events of the package and the bytes sent as one line of progress. */
 class UploadMeter {
   readonly #options: UploadOptions;
   readonly #sizes: ReadonlyMap<string, number>;

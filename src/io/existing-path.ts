@@ -4,8 +4,8 @@ import { localIo } from '../core/errors.ts';
 import { nearest } from '../core/text/unknown-name.ts';
 
 /**
- * Throws `local-io` where nothing is at a path that the user named; what a checkpoint lacks is
- * `invalid-input`.
+ * Throws `local-io` if a path that the user named does not exist. A missing file of a checkpoint is
+ * `invalid-input` instead.
  */
 export async function assertExists(path: string): Promise<void> {
   await stat(path).catch((error) => {

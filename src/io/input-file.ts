@@ -8,7 +8,7 @@ import { NotRegular, openRegular } from './regular-file.ts';
 /** Largest single read: the system call and Node both stop below 2 GiB. */
 const MAX_READ = 1 << 30;
 /**
- * Chunk for hashing what nobody has read: large enough to hide the cost of a call, small beside any budget.
+ * Chunk for hashing bytes that no one has read: it hides the cost of a call, and is small for any budget.
  */
 const HASH_CHUNK = 1 << 20;
 /**
@@ -20,7 +20,8 @@ const MAX_HOLE = 4096;
 export interface ByteSource {
   readonly bytes: number;
   /**
-   * Reads some bytes from `offset` on to the front of `into`, and says how many; 0 where nothing is there.
+   * Reads some bytes from `offset` on to the front of `into`, and returns their number; 0 at the end of the
+   * file.
    */
   read(into: Uint8Array, offset: number): Promise<number>;
   /** Throws where the file is not, or no longer, the one that was opened, by its SHA-256 in hex. */
@@ -29,7 +30,7 @@ export interface ByteSource {
 }
 
 /**
- * A file that is read by position and never trusted to stay as it was. Reads that happen to run front
+ * A file that is read by position and is not trusted to stay unchanged. Reads that happen to run front
  * to back are hashed on the way, so that the digest of a converted file costs no second pass.
  */
 export class InputFile implements SourceFile {
@@ -105,7 +106,7 @@ export class InputFile implements SourceFile {
   }
 }
 
-/** What tells that a path still leads to the same, untouched file. */
+/** Properties that show that a path still leads to the same, unchanged file. */
 interface Identity {
   readonly device: bigint;
   readonly inode: bigint;

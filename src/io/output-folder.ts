@@ -48,13 +48,13 @@ async function makeFolder(at: string, label: string): Promise<boolean> {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') {
       if (await isFolder(at, label)) return false;
-      throw new PressError('local-io', { file: label, what: 'is a symbolic link that leads nowhere' });
+      throw new PressError('local-io', { file: label, what: 'is a dangling symbolic link' });
     }
     // The parent exists, but is a file system of the kernel, such as /proc.
     if (code === 'ENOENT') {
       throw new PressError('local-io', {
         file: label,
-        what: 'its file system takes no new folders (ENOENT)',
+        what: 'its file system does not allow new folders (ENOENT)',
       });
     }
     throw localIo(label, error);
@@ -77,7 +77,7 @@ export async function removeEmptyFolders(folders: readonly string[]): Promise<vo
  * refuses that, it is recorded in `refusals` and nothing is thrown.
  */
 export async function syncFolder(folder: string, refusals = new Refusals()): Promise<void> {
-  // Windows opens no folders, and keeps its names in a journal of its own.
+  // Windows cannot open folders, and journals names itself.
   if (process.platform === 'win32') return;
   try {
     await refusals.allow('sync', async () => {

@@ -27,7 +27,7 @@ export async function unlessRefused(operation: () => Promise<unknown>): Promise<
 
 type Kind = 'permissions' | 'sync';
 
-/** What the file system of an output has refused, for one note at the end. */
+/** Operations that the file system of an output has refused, for one note at the end. */
 export class Refusals {
   readonly #kinds = new Set<Kind>();
 
@@ -36,7 +36,7 @@ export class Refusals {
     if (!(await unlessRefused(operation))) this.#kinds.add(kind);
   }
 
-  /** Undefined where nothing was refused. */
+  /** Undefined if nothing was refused. */
   note(folder: string): string | undefined {
     const facts = [
       ...(this.#kinds.has('permissions') ? ['sets no permissions'] : []),

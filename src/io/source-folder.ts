@@ -20,7 +20,7 @@ export interface OpenOptions {
 export interface FolderSource {
   /** For people and for output files. */
   readonly name: string;
-  /** Base names of what lies in it. */
+  /** Base names of its entries. */
   readonly entries: readonly string[];
   /** Where on the Hub they are from, if that is known. */
   readonly origin?: HubOrigin;
@@ -93,7 +93,7 @@ export class SourceFolder {
 
 /**
  * Makes sure that a path below a folder, with forward slashes, stays in it: no link on the way leads out.
- * @throws PressError invalid-input where one does or nothing is there.
+ * @throws PressError invalid-input if a link leads out or the path does not exist.
  */
 export async function assertInside(folder: string, below: string): Promise<void> {
   const resolved = await realpath(folder).catch((error) => {
@@ -184,7 +184,7 @@ async function assertOneName(file: string, label: string): Promise<void> {
     throw openFault(label, error);
   });
   if (nlink === 1) return;
-  const expected = 'a file of its own: copy it';
+  const expected = 'a copy of the file';
   throw invalidInput({ file: label, what: 'hard link, which may lead out of the folder', expected });
 }
 

@@ -12,8 +12,8 @@ const NAME = 'absorb-mla';
  * Absorbs kv_b_proj for attention over a latent cache (DeepSeek-V2, arXiv 2405.04434, section 2.1.2).
  * `split`: its parts are k_b_proj, the transposed nope rows of every head, and v_b_proj, its v rows; no
  * weight changes or is added. `premultiplied`: the query projection and o_proj are multiplied with these
- * parts, which spares attention two products a head, and takes more weights than it spares where kv_lora_rank
- * is well above nope and v.
+ * parts, which spares attention two products per head, and takes more weights than it spares where
+ * kv_lora_rank is well above nope and v.
  */
 export const absorbMla = {
   name: NAME,
@@ -57,7 +57,7 @@ const PLACES: Readonly<Record<KvBForm, string>> = {
   premultiplied: 'factors of q and o_proj',
 };
 
-/** What a layer is given in place of its tensors. */
+/** The tensors of a layer that replace its old ones. */
 interface AbsorbedLayer {
   readonly tensors: readonly Tensor[];
   readonly changes: readonly Change[];

@@ -14,7 +14,7 @@ const READ_BYTES = 1 << 20;
  */
 export const dedupeTensors = {
   name: NAME,
-  summary: 'let matrices of the same bytes share one place, and tie a head that equals the embedding',
+  summary: 'store equal matrices once, and tie a head that equals the embedding',
   defaults: {},
   async run(model, _, { signal }) {
     const tensors = new Map(model.tensors);
@@ -44,7 +44,7 @@ export const dedupeTensors = {
 } satisfies Pass;
 
 function changeOf(subject: string, to: string): Change {
-  return { pass: NAME, subject, from: 'bytes of its own', to, reason: 'they are the same' };
+  return { pass: NAME, subject, from: 'bytes of its own', to, reason: 'they are equal' };
 }
 
 /** Groups of two matrices at least that may be equal; norms are too small to matter. */

@@ -20,7 +20,7 @@ const READERS: readonly (readonly [norm: LayerRole, readers: readonly LayerRole[
 /** Multiplies the scales of norms into the columns of the projections behind them; the norms become ones. */
 export const foldNorms = {
   name: NAME,
-  summary: 'multiply the scales of the norms inside layers into the projections behind them',
+  summary: 'multiply the scales of the norms of layers into the projections that follow',
   defaults: {},
   requires: ({ config }) => jointKvBFaults(config),
   async run(model, _, { signal }) {

@@ -13,7 +13,7 @@ const NAME = 'join-kv-b';
  */
 export const joinKvB = {
   name: NAME,
-  summary: 'put kv_b together again from k_b and v_b, the parts that ONNX graphs and deepseek2 hold',
+  summary: 'join k_b and v_b, as ONNX graphs and deepseek2 files store them, into kv_b again',
   defaults: {},
   requires: ({ config: { kvBForm } }) =>
     kvBForm === 'premultiplied' ? ['kv_b_proj has been multiplied into q and o_proj'] : [],
@@ -43,7 +43,7 @@ function joinLayer({ config, tensors }: Model, layer: number): Tensor {
 }
 
 function changeOf(subject: string): Change {
-  const reason = 'the target holds kv_b_proj as checkpoints do';
+  const reason = 'the target stores kv_b_proj as checkpoints do';
   return { pass: NAME, subject, from: 'k_b_proj and v_b_proj', to: 'one matrix', reason };
 }
 

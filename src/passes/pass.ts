@@ -3,7 +3,7 @@ import type { Change, Model } from '../core/model.ts';
 /** Values of a pass's options, by name. */
 export type PassOptions = Readonly<Record<string, number | string>>;
 
-/** What long work inside a pass listens to. */
+/** Options of long work inside a pass. */
 export interface PassContext {
   readonly signal?: AbortSignal;
 }
@@ -22,7 +22,7 @@ export interface Pass<Options extends PassOptions = PassOptions> {
   readonly defaults: Options;
   /** Whether the model computes something else afterwards. Left out where its logits stay, up to rounding. */
   readonly inexact?: true;
-  /** Whether it goes by `Model.statistics`, without which it cannot run. */
+  /** Whether it reads `Model.statistics`, without which it cannot run. */
   readonly readsStatistics?: true;
   /** Why the pass cannot run on a model, one reason each. Left out where it always can. */
   requires?(model: Model, options: Options): string[];

@@ -13,7 +13,7 @@ const NAME = 'permute-rope';
  */
 export const permuteRope = {
   name: NAME,
-  summary: 'reorder half-split rope rows of q and k_pe into interleaved pairs (what llama.cpp computes)',
+  summary: 'reorder half-split rope rows of q and k_pe into interleaved pairs, as llama.cpp computes',
   defaults: {},
   run(model) {
     if (model.config.ropeInterleave) return model;

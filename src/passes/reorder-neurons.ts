@@ -17,12 +17,12 @@ const NAME = 'reorder-neurons';
  */
 export const reorderNeurons = {
   name: NAME,
-  summary: 'sort neurons of the FFN by how often, and with which others, they fire',
+  summary: 'reorder neurons of the FFN so that those that fire often, and together, are neighbours',
   defaults: { group: 32 },
   readsStatistics: true,
   requires(model, { group }) {
     return [
-      ...(Number.isInteger(group) && group >= 1 ? [] : [`group ${group} is no integer from 1 up`]),
+      ...(Number.isInteger(group) && group >= 1 ? [] : [`group ${group} is not an integer of at least 1`]),
       ...statisticsFaults(model),
     ];
   },

@@ -17,11 +17,14 @@ const NAME = 'rotate-latent';
  */
 export const rotateLatent = {
   name: NAME,
-  summary: 'rotate the latent by a random Hadamard matrix, which spreads the outliers of its channels',
+  summary: 'rotate the latent by a random Hadamard matrix, which spreads outliers over its channels',
   defaults: { seed: 1 },
   requires(model, { seed }) {
     const isSeed = Number.isInteger(seed) && seed >= 0 && seed < 2 ** 31;
-    return [...(isSeed ? [] : [`seed ${seed} is no integer from 0 up`]), ...jointKvBFaults(model.config)];
+    return [
+      ...(isSeed ? [] : [`seed ${seed} is not an integer of at least 0`]),
+      ...jointKvBFaults(model.config),
+    ];
   },
   run(model, { seed }) {
     const { kvLoraRank, numHiddenLayers } = model.config;

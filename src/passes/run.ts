@@ -26,7 +26,7 @@ export function isPassRequest(text: string): boolean {
   }
 }
 
-/** Parses `NAME[:key=value,…]`. Throws `usage` for what is no such thing. */
+/** Parses `NAME[:key=value,…]`. Throws `usage` for other text. */
 export function parsePassRequest(text: string): PassRequest {
   const [, name, list] = /^([a-z-]+)(?::(.+))?$/.exec(text) ?? [];
   if (name === undefined) throw usage(`${JSON.stringify(text)} is not a pass`, 'NAME or NAME:key=value,…');
@@ -39,7 +39,7 @@ export function parsePassRequest(text: string): PassRequest {
   return { name, options };
 }
 
-/** Whether one of the passes, as text, goes by statistics. */
+/** Whether one of the passes, as text, reads statistics. */
 export function readStatistics(passes: readonly string[]): boolean {
   return passes.some((text) => passNamed(parsePassRequest(text).name)?.readsStatistics);
 }
@@ -108,7 +108,7 @@ function valuesOf({ name, defaults }: Pass, request: PassRequest): PassOptions {
     }
     const value = typeof standard === 'number' ? Number(text) : text;
     if (typeof value === 'number' && !Number.isFinite(value)) {
-      throw usage(`pass ${name}: ${key} takes a number, not ${JSON.stringify(text)}`);
+      throw usage(`pass ${name}: ${key} must be a number, not ${JSON.stringify(text)}`);
     }
     values[key] = value;
   }
@@ -121,6 +121,6 @@ function assertGeometry(pass: Pass, model: Model): void {
   if (broken === undefined && slots.length === model.tensors.size) return;
   throw new PressError('unsupported', {
     field: `pass ${pass.name}`,
-    what: `leaves ${broken?.name} of another shape`,
+    what: `changes the shape of ${broken?.name}, which the config does not allow`,
   });
 }

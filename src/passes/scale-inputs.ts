@@ -29,7 +29,7 @@ const SITES: readonly (readonly [maker: LayerRole, readers: readonly LayerRole[]
  */
 export const scaleInputs = {
   name: NAME,
-  summary: 'scale columns by the size of their inputs (AWQ), which norms and value rows take back',
+  summary: 'scale columns by the size of their inputs (AWQ); norms and value rows undo it',
   defaults: { alpha: 0.25 },
   readsStatistics: true,
   requires(model, { alpha }) {

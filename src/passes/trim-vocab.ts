@@ -8,7 +8,7 @@ const NAME = 'trim-vocab';
 /** Removes the rows behind the last token from embedding and head. Logits of tokens stay what they were. */
 export const trimVocab = {
   name: NAME,
-  summary: 'remove the rows of the embedding that stand for no token',
+  summary: 'remove the rows of the embedding that have no token',
   defaults: {},
   run(model) {
     const rows = model.tokenizer.tokens.length;

@@ -17,10 +17,10 @@ import { encodeTexts } from './sources/read-text.ts';
 export { MOMENT_ROLES, type MomentRole } from '../../calibration/moments.ts';
 
 export interface CalibrationText {
-  /** What the statistics call it. */
+  /** Its name in the statistics. */
   readonly name: string;
   readonly text: string;
-  /** How often each of its tokens counts. Default 1. */
+  /** The weight of each of its tokens. Default 1. */
   readonly weight?: number;
 }
 
@@ -175,7 +175,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
     return await withStagedOutput(path.dirname(output), write, { ...(progress && { progress }) });
   } catch (error) {
     if (options.resume && signal?.aborted && (await keeper.hasKept())) {
-      progress?.({ kind: 'note', message: 'the sums so far are kept: the same command goes on with them' });
+      progress?.({ kind: 'note', message: 'the sums so far are kept: the same command continues with them' });
     }
     throw error;
   }

@@ -11,7 +11,7 @@ const SAVE_SECONDS = 10;
 /** Part of the time that saving may take: second moments are large. */
 const MAX_SAVING_SHARE = 0.05;
 
-/** What sums depend on beside the model. */
+/** The inputs of the sums beside the model. */
 export interface CalibrationWork {
   readonly model: Model;
   /** Output file. */

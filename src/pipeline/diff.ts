@@ -22,7 +22,7 @@ export interface TensorLayout {
 
 export interface TensorDifference {
   readonly name: string;
-  /** Undefined where a model lacks the tensor. */
+  /** Undefined if a model does not have the tensor. */
   readonly a: TensorLayout | undefined;
   readonly b: TensorLayout | undefined;
   /** Of b from a; undefined where they have not one shape. */
@@ -32,7 +32,7 @@ export interface TensorDifference {
 export interface ModelDiff {
   readonly same: boolean;
   readonly fields: readonly FieldDifference[];
-  /** Those that differ in layout or in a weight, in the order of a. */
+  /** Tensors that differ in layout or in a weight, in the order of a. */
   readonly tensors: readonly TensorDifference[];
   /** Tensors of one scheme that are the same weight by weight. */
   readonly equalTensors: number;

@@ -52,7 +52,7 @@ export interface Inspection {
   readonly notes: readonly string[];
 }
 
-/** What a model is, from its headers alone. */
+/** The description of a model, from its headers alone. */
 export function inspect(model: Model): Inspection {
   const { config } = model;
   const parameters = countParameters(model);

@@ -265,7 +265,7 @@ function provenance(manifest: Manifest): string[] {
   return [
     ...made,
     '',
-    `\`${MANIFEST_NAME}\` holds the hashes of the source, of every file and of every tensor, and all options. The same bytes again:`,
+    `\`${MANIFEST_NAME}\` records the hashes of the source, of every file and of every tensor, and all options. To make the same bytes again:`,
     '',
     ...code('sh', `npx plmpress reproduce ${MANIFEST_NAME}${source}`),
     '<details><summary>Checksums, as <code>sha256sum -c</code> reads them</summary>',

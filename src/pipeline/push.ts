@@ -64,7 +64,7 @@ export async function push(options: PushOptions): Promise<Push> {
   const { folder, repository, branch = 'main', pullRequest = false, dryRun = false, create } = options;
   const manifest = await readManifest(folder);
   if (manifest === undefined) {
-    const what = `holds no ${MANIFEST_NAME}, so there is nothing that convert has written`;
+    const what = `contains no ${MANIFEST_NAME}: push uploads a folder that convert has written`;
     throw new PressError('local-io', { file: folder, what });
   }
   if (!dryRun) assertWritable(options.settings, repository);

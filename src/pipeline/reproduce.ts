@@ -39,13 +39,13 @@ export interface ReproducedArtifact {
 }
 
 export interface ReproducedFile extends ManifestFile {
-  /** What it has become; undefined where it is not made any more. */
+  /** The new file; undefined if it is not made any more. */
   readonly again: ManifestFile | undefined;
   readonly same: boolean;
 }
 
 /**
- * Makes the artifacts of a manifest again, and compares sizes and hashes with those that it tells.
+ * Makes the artifacts of a manifest again, and compares sizes and hashes with the recorded ones.
  * @throws PressError usage for several sources at once and as `withRecordedSource` and `replayTarget` do;
  * verification where source, imatrix or statistics are other ones; and as `convert` does.
  */
@@ -87,7 +87,7 @@ interface Selection {
 async function readArtifacts(file: string, only: readonly string[] | undefined): Promise<Selection> {
   await assertExists(file);
   const manifest = await readManifest(folderOf(file));
-  if (manifest === undefined) throw invalidInput({ file, what: `holds no ${MANIFEST_NAME}` });
+  if (manifest === undefined) throw invalidInput({ file, what: `contains no ${MANIFEST_NAME}` });
   const wanted = only?.map((name) => {
     const artifact = manifest.artifacts.find(({ files }) => files.includes(name));
     if (artifact === undefined)
@@ -95,7 +95,7 @@ async function readArtifacts(file: string, only: readonly string[] | undefined):
     return artifact;
   });
   const artifacts = manifest.artifacts.filter((artifact) => wanted?.includes(artifact) ?? true);
-  if (artifacts.length === 0) throw invalidInput({ file: MANIFEST_NAME, what: 'tells of no artifact' });
+  if (artifacts.length === 0) throw invalidInput({ file: MANIFEST_NAME, what: 'lists no artifact' });
   return { manifest, artifacts };
 }
 

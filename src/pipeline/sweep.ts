@@ -24,7 +24,7 @@ export interface SweepOptions extends Omit<AllocationRequest, 'targetBytes'> {
   readonly target: string;
   readonly sizes: readonly SweepSize[];
   readonly options: TargetOptions;
-  /** What points are judged by. Left out: by what their schemes were chosen over. */
+  /** Texts that points are measured on. Left out: those that schemes are chosen on. */
   readonly evalTexts?: readonly string[];
   readonly evalTokens?: number;
   /** Points that are known already, by the bytes that they allow. */
@@ -32,7 +32,7 @@ export interface SweepOptions extends Omit<AllocationRequest, 'targetBytes'> {
 }
 
 export interface SweepPoint {
-  /** Most bytes that were allowed. */
+  /** The size limit, in bytes. */
   readonly targetBytes: number;
   readonly allocation: Allocation;
   /** Over the texts for judging. */

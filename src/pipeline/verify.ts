@@ -32,7 +32,7 @@ export type { TensorError } from '../verify/tensor-errors.ts';
 export type { PositionText, Prediction } from '../verify/worst-positions.ts';
 
 export interface VerifyOptions {
-  /** What both models read. Default: a short built-in text. */
+  /** Texts that both models read. Default: a short built-in text. */
   readonly texts?: readonly string[];
   /** Most tokens of it. Default 2048. */
   readonly maxTokens?: number;
@@ -41,12 +41,12 @@ export interface VerifyOptions {
    * where that has none, or where a pass has changed what the model computes.
    */
   readonly maxKld?: number;
-  /** What those passes went by. */
+  /** The statistics that those passes used. */
   readonly statistics?: Statistics;
   /** Passes that the artifact's weights have gone through, as `plmpress.json` records them. */
   readonly passes?: readonly string[];
   readonly attention?: AttentionForm;
-  /** What computes the artifact. Default: built-in. */
+  /** The engine that runs the artifact. Default: built-in. */
   readonly engine?: Engine;
   /** Default: by cores, memory and model, see `defaultThreads`. */
   readonly threads?: number | undefined;
@@ -76,7 +76,7 @@ export interface Verification extends Comparison {
   readonly contextLength: number;
   /** Every position, in the order of the text. */
   readonly positions: readonly RowMetrics[];
-  /** Those where the two part most, worst first. */
+  /** Positions where the two models differ most, worst first. */
   readonly worst: readonly PositionText[];
 }
 
@@ -90,7 +90,7 @@ export function outcomeOf({ passed, maxKld }: { passed: boolean; maxKld?: number
   return maxKld === undefined ? 'compared' : 'passed';
 }
 
-/** What scripts get: all but the single positions, which are as many as tokens. */
+/** The JSON result: all but the single positions, of which there are as many as tokens. */
 export function withoutPositions({ positions: _, ...rest }: Verification): Omit<Verification, 'positions'> {
   return rest;
 }
@@ -239,7 +239,7 @@ async function graphFault(
     openArtifact: (size) => openEngine(artifact, 'builtin', { ...running, ...size }),
   });
   const fault = comparisonFault(comparison, activationKld(artifact));
-  return fault && { ...fault, what: 'mean KLD of the graph from the model that its weights are' };
+  return fault && { ...fault, what: 'mean KLD between the graph and its weights in the reference runtime' };
 }
 
 /** Operators that round what they multiply to 8 bits, in the graphs of the exporter. */

@@ -61,8 +61,8 @@ export async function sweepSizes(
   const { source, quality, statistics } = request;
   if (quality === 'best' && statistics === undefined) {
     throw usage(
-      '--quality best goes by --statistics',
-      '`plmpress calibrate --second-moments …`, or --quality fast',
+      '--quality best needs --statistics',
+      'a file of `plmpress calibrate --second-moments all`, or --quality fast',
     );
   }
   return withStatistics(statistics, (known) =>
@@ -112,7 +112,7 @@ async function sweepModel(
   } catch (error) {
     if (signal?.aborted && kept !== undefined && points.length > 0) {
       const done = `${formatCounted(points.length, 'size')} of ${formatCount(sizes.length)}`;
-      const message = `${done} stay in ${output}: the same command goes on with the rest`;
+      const message = `${done} are kept in ${output}: the same command continues with the rest`;
       progress?.({ kind: 'note', message });
     }
     throw error;

@@ -91,7 +91,9 @@ export async function verifyArtifacts(
   );
   const note = (message: string) => access.progress?.({ kind: 'note', message });
   for (const { name, hasHash } of checked) {
-    if (!hasHash) note(`no plmpress.json names ${visible(name)}: it was compared, but has no hash to check`);
+    if (!hasHash) {
+      note(`${visible(name)} is in no plmpress.json: it was compared, but there was no hash to check`);
+    }
   }
   for (const name of leftOut) {
     note(`${visible(name)} was left out: plmpress.json does not name it; verify it by its path`);
@@ -182,7 +184,7 @@ async function check(
       if (recorded === undefined) await checkFiles(at!, artifact, signal);
       const passes = await recordedPasses(at!, artifact);
       if (statistics !== undefined && !readStatistics(passes)) {
-        note(`--statistics changes nothing for ${visible(name)}: none of its passes goes by them`);
+        note(`--statistics changes nothing for ${visible(name)}: none of its passes uses them`);
       }
       const fault = isOneOfSeveral ? formatFault(engine, artifact.format) : undefined;
       if (fault !== undefined) note(`the built-in engine runs ${visible(name)}: ${fault}`);

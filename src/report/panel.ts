@@ -15,7 +15,7 @@ export interface Table {
 /** A plot, or a table alone, with what it says in words. */
 export interface Panel {
   readonly title: string;
-  /** What it shows, and of what. */
+  /** What the panel shows. */
   readonly note: string;
   /** For pages. */
   readonly figure?: Markup;
@@ -36,7 +36,7 @@ export interface Measure {
   readonly remark?: string;
 }
 
-/** What there is to say of one artifact, or of a sweep. */
+/** The part of a report on one artifact, or on a sweep. */
 export interface Section {
   readonly title: string;
   /** Undefined where nothing was judged. */

@@ -68,9 +68,7 @@ function measures({ kld, maxKld, top1, ppl, maxAbsError, tensors }: Verification
       name: 'mean KLD',
       value: formatSmall(kld.mean),
       remark:
-        maxKld === undefined
-          ? 'nats per token, no limit asked'
-          : `nats per token, at most ${formatSmall(maxKld)}`,
+        maxKld === undefined ? 'nats per token, no limit' : `nats per token, at most ${formatSmall(maxKld)}`,
     },
     {
       name: 'median KLD',

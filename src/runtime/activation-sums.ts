@@ -9,7 +9,7 @@ import type { Site } from './site.ts';
 /** Sites of one vector per token: those of whole matrices. */
 export type MomentSite = Exclude<Site, 'query' | 'context' | 'ffnOutput'>;
 
-/** What a runtime shall sum up beside squares. */
+/** The sums that a runtime collects beside squares. */
 export interface StatisticsRequest {
   /** Tokens that will be read in all: those whose firings are kept one by one are spread over them. */
   readonly tokens: number;
@@ -72,7 +72,7 @@ export class ActivationSums implements InputSums {
   readonly #hiddenSize: number;
   /** Tokens by weight, and tokens read. */
   readonly #counts = new Float64Array(2);
-  /** How often a token counts from now on. */
+  /** The weight of a token from now on. */
   weight = 1;
 
   constructor(config: PlmConfig, request: StatisticsRequest, allocator: Allocator) {

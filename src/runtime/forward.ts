@@ -133,7 +133,8 @@ export class Forward {
   }
 
   /**
-   * Logits of the tokens from `first` on, a view a row, as many rows as fit. The next call overwrites them.
+   * Logits of the tokens from `first` on, one view per row, as many rows as fit. The next call overwrites
+   * them.
    */
   logits(batch: Batch, first: number): Float32Array[] {
     const { compute, tokens, position } = batch;

@@ -125,7 +125,7 @@ export class PlmRuntime {
   }
 
   /**
-   * Appends tokens. Throws `invalid-input` for ids that are no rows of the embedding and beyond the context.
+   * Appends tokens. Throws `invalid-input` for ids outside the embedding and beyond the context.
    */
   async forward(ids: ArrayLike<number>): Promise<void> {
     for await (const _ of this.#append(ids));
@@ -155,7 +155,7 @@ export class PlmRuntime {
   async next(ids: ArrayLike<number>): Promise<Float32Array> {
     let last: Batch | undefined;
     for await (const batch of this.#append(ids)) last = batch;
-    if (last === undefined) throw invalidInput({ what: 'no tokens to continue', expected: 'one at least' });
+    if (last === undefined) throw invalidInput({ what: 'no tokens to continue', expected: 'at least one' });
     return this.#forward.logits(last, last.tokens - 1)[0]!;
   }
 
@@ -191,7 +191,7 @@ export class PlmRuntime {
     this.#gathered().begin(this.#compute, reading);
   }
 
-  /** How often tokens count in the sums from now on. */
+  /** The weight of tokens in the sums from now on. */
   weighTokens(weight: number): void {
     this.#gathered().weight = weight;
   }
@@ -291,7 +291,7 @@ function countBytes(model: Model, size: RuntimeSize, threads: number, maxMemory:
   if (counter.bytes > limit) {
     const cache = size.contextLength * kvBytesPerToken(model.config, size.attention);
     const of = `${mebibytes(cache)} of them for the ${size.attention} cache of ${size.contextLength} positions`;
-    const limitedBy = limit === addressable ? 'what one WebAssembly memory holds' : 'what is allowed';
+    const limitedBy = limit === addressable ? 'the limit of a WebAssembly memory' : 'the memory limit';
     throw new PressError('local-io', {
       what: `${mebibytes(counter.bytes)} of working memory are needed, ${of}`,
       expected: `at most ${mebibytes(limit)}, ${limitedBy}`,

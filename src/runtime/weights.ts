@@ -40,14 +40,14 @@ export type DownProj = { readonly stored: Matrix } | { readonly byNeuron: Matrix
 
 /** kv_b_proj by the head. */
 export interface KvBWeights {
-  /** W_UK, one matrix a head: the first nope rows of its group in kv_b_proj, or k_b_proj, its transpose. */
+  /** W_UK, one matrix per head: the first nope rows of its group in kv_b_proj, or k_b_proj, its transpose. */
   readonly kB: Matrix;
   readonly kBTransposed: boolean;
-  /** W_UV, one matrix a head: the v rows that follow. */
+  /** W_UV, one matrix per head: the v rows that follow. */
   readonly vB: Matrix;
 }
 
-/** Where a tensor goes: as it is stored, decoded to f32, or transposed into its `transposedScheme`. */
+/** The memory for a tensor: as it is stored, decoded to f32, or transposed into its `transposedScheme`. */
 export interface Placement {
   readonly tensor: Tensor;
   readonly pointer: Pointer;

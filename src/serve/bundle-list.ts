@@ -33,7 +33,7 @@ a { display: block; padding: 0.6rem 0.9rem; margin: 0.5rem 0; border: 1px solid 
 a:hover, a:focus-visible { border-color: currentColor; }
 `;
 
-/** What the list may load: nothing but the style that stands in it. */
+/** The content security policy of the list: it may load nothing but its own inline style. */
 export const LIST_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'`;
 
 /** A page that links to the bundles. */

@@ -10,7 +10,11 @@ export function guardHosts(hosts: () => ServedHosts, answer: RequestListener): R
     if (isAccepted) return answer(request, response);
     response.setHeader('X-Content-Type-Options', 'nosniff');
     if (isAccepted === undefined) return refuse(response, 400);
-    refuse(response, 403, 'this server does not answer to that name; plmpress serve --host NAME permits it');
+    refuse(
+      response,
+      403,
+      'this server does not answer to that name; start plmpress serve with --host NAME to allow it',
+    );
   };
 }
 

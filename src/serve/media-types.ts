@@ -18,7 +18,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.wgsl': 'text/plain; charset=utf-8',
 };
 
-/** What browsers have to take a file for: modules run as `text/javascript` only. */
+/** Media types that browsers need: modules run as `text/javascript` only. */
 export function mediaType(file: string): string {
   return TYPES[path.extname(file).toLowerCase()] ?? 'application/octet-stream';
 }

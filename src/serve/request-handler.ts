@@ -19,7 +19,7 @@ const [FOREVER, ASK_FIRST] = ['public, max-age=31536000, immutable', 'no-cache']
 export function requestHandler(folder: string): RequestListener {
   const root = realpathSync(folder);
   return (request, response) => {
-    // What goes wrong while a file is sent has ended the connection already; there is nobody to tell.
+    // An error while a file is sent has already ended the connection, so it cannot be reported.
     answer(root, request, response).catch(() => response.destroy());
   };
 }

@@ -56,7 +56,7 @@ function checkFolder(folder: string): void {
   }
   throw invalidInput({
     file: folder,
-    what: 'holds no bundle',
-    expected: 'manifest.json in it, or in a folder of it',
+    what: 'contains no WebGPU bundle',
+    expected: 'manifest.json in the folder or in one of its folders',
   });
 }

@@ -10,7 +10,7 @@ LOOPBACK.addAddress('::1', 'ipv6');
 const ALL = ['0.0.0.0', '::'];
 /** A name or an address with what may follow it; addresses of IPv6 stand in brackets. */
 const HOST_HEADER = /^(?:\[(?<v6>[0-9a-f:.]+)\]|(?<name>[a-z0-9._-]+))(?::(?<port>\d{1,5}))?$/i;
-/** What a server can listen at. */
+/** The form of an address that a server can listen on. */
 const LISTEN = /^[\w.:%-]+$/;
 
 /**

@@ -1,4 +1,4 @@
-/** The four kinds of characters that the Qwen2 pattern tells apart. They are disjoint and cover Unicode. */
+/** The four kinds of characters that the Qwen2 pattern distinguishes. They are disjoint and cover Unicode. */
 export const LETTER = 1;
 export const NUMBER = 2;
 export const SPACE = 3;

@@ -3,7 +3,7 @@ export interface DecodeOptions {
   readonly skipSpecial?: boolean;
 }
 
-/** What knows the bytes of tokens. */
+/** A source of the bytes of tokens. */
 export interface TokenBytes {
   tokenBytes(id: number, options: DecodeOptions): Uint8Array;
 }
@@ -27,7 +27,7 @@ export class StreamDecoder {
     return this.#utf8.decode(this.#tokenizer.tokenBytes(id, this.#options), { stream: true });
   }
 
-  /** What is left: U+FFFD for an unfinished character. */
+  /** The rest of the text: U+FFFD for an unfinished character. */
   end(): string {
     return this.#utf8.decode();
   }

@@ -78,7 +78,7 @@ export class Tokenizer {
     };
   }
 
-  /** Text of `ids`. Bytes that are no UTF-8 become U+FFFD; padding rows of the embedding have no text. */
+  /** Text of `ids`. Invalid UTF-8 becomes U+FFFD; padding rows of the embedding have no text. */
   decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
     const decoder = new StreamDecoder(this, options);
     let text = '';

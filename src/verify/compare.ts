@@ -7,7 +7,7 @@ import { type Comparison, compareRows, type RowMetrics, summarize } from './metr
 export interface CompareOptions extends Omit<RuntimeOptions, 'contextLength'> {
   /** Tokens a window; every window starts without a past. Default 256, or fewer where a model knows fewer. */
   readonly contextLength?: number;
-  /** What computes the artifact. Default: the reference runtime, with its weights. */
+  /** The engine that runs the artifact. Default: the reference runtime, with its weights. */
   readonly openArtifact?: OpenEngine;
   /** Hears of every position, in the order of the text. */
   readonly onRow?: (row: RowMetrics) => void;

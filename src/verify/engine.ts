@@ -3,13 +3,13 @@ export interface LogitsEngine {
   /** Working memory. */
   readonly memoryBytes: number;
   /**
-   * Share of the FFN's neurons above zero, by layer, over all tokens so far; undefined where the engine
-   * cannot tell.
+   * Share of the FFN's neurons above zero, by layer, over all tokens so far; undefined if the engine
+   * does not report it.
    */
   readonly firing?: readonly number[] | undefined;
   /** Forgets all tokens. */
   reset(): void;
-  /** Appends tokens and yields the logits after each. A row holds until the next one is asked for. */
+  /** Appends tokens and yields the logits after each. A row is valid until the next one is requested. */
   logits(ids: readonly number[]): AsyncIterable<Float32Array>;
   close(): Promise<void>;
 }

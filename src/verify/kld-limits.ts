@@ -19,7 +19,7 @@ const MEAN_KLD: Readonly<Partial<Record<SchemeName, number>>> = {
   Q5_K: 0.06,
 };
 
-/** Undefined where no limit tells damage from rounding. */
+/** Undefined for schemes whose rounding cannot be distinguished from damage by a limit. */
 export function kldLimit(scheme: SchemeName): number | undefined {
   return MEAN_KLD[scheme];
 }

@@ -2,19 +2,18 @@ import { exp } from '../core/elementary/exp.ts';
 import { log } from '../core/elementary/log.ts';
 
 /**
- * The token that a row holds for the likeliest, the first of several, and how likely; NaN where the row is
- * not finite.
+ * The likeliest token of a row, the first of several, and its probability; NaN if the row is not finite.
  */
 export interface Guess {
   readonly id: number;
   readonly probability: number;
 }
 
-/** How one row of logits differs from that of the reference. Not finite where a row is not. */
+/** The difference of one row of logits from that of the reference. Not finite if a row is not. */
 export interface RowMetrics {
   /** KL(reference || artifact) of the next-token distributions, in nats. */
   readonly kld: number;
-  /** Whether both hold the same token for the likeliest. */
+  /** Whether both have the same likeliest token. */
   readonly agrees: boolean;
   readonly guess: { readonly reference: Guess; readonly artifact: Guess };
   readonly maxAbsError: number;
@@ -79,18 +78,19 @@ export interface Comparison {
     readonly p99: number;
     readonly max: number;
   };
-  /** Share of positions where both hold the same token for the likeliest. */
+  /** Share of positions where both have the same likeliest token. */
   readonly top1: number;
   readonly ppl: { readonly reference: number; readonly artifact: number };
   /** Largest difference of two logits. */
   readonly maxAbsError: number;
   /**
-   * Share of the FFN's neurons that fire, by layer; left out where nobody asked or neither engine can tell.
+   * Share of the FFN's neurons that fire, by layer; left out if not requested, or if neither engine reports
+   * it.
    */
   readonly firing?: { readonly reference?: readonly number[]; readonly artifact?: readonly number[] };
 }
 
-/** Sums up a comparison of one position and more, of which one at least has a known follower. */
+/** Sums up a comparison of one or more positions, at least one of which has a known next token. */
 export function summarize(rows: readonly RowMetrics[]): Comparison {
   const klds = Float64Array.from(rows, (row) => row.kld).sort();
   const known = rows.flatMap((row) => row.nll ?? []);

@@ -55,7 +55,7 @@ export interface FailedPlace {
   readonly limit: number;
 }
 
-/** What kernel `difference` writes for a row: four f64. */
+/** The output of the kernel `difference` for a row: four f64. */
 const DIFFERENCE_VALUES = 4;
 
 /** Areas of one chunk of both tensors. */
@@ -200,7 +200,7 @@ export class TensorPair {
       const error = largestError === 0 ? 0 : largestError! / Math.max(largestWeight, floor);
       // The negation lets a NaN be the worst.
       if (!(error <= this.#worstRow.error)) this.#worstRow = { row: firstRow + row, error };
-      // What is not finite is worse than any error, wherever it is.
+      // A value that is not finite is worse than any error, wherever it is.
       const kind = notFinite! > 0 ? 'not finite' : Number.isFinite(squares!) ? 'error' : 'reference';
       const fails = kind !== 'error' || error > this.#limit;
       if (!fails || (this.#failed !== undefined && (kind === 'error' || this.#failed.kind !== 'error')))

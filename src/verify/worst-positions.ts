@@ -2,7 +2,7 @@ import { exp } from '../core/elementary/exp.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { Guess, RowMetrics } from './metrics.ts';
 
-/** What one model predicts at a position. */
+/** The prediction of one model at a position. */
 export interface Prediction {
   /** The token that it holds for the likeliest, as text, and how likely. */
   readonly token: string;

@@ -1,4 +1,4 @@
-/** What goes wrong with bundles: who shows them to people may go by `code`. */
+/** Errors of bundles. Callers that show them to people may switch on `code`. */
 export type BundleErrorCode =
   /** The browser or machine has no WebGPU, or less of it than the bundle needs. */
   | 'unsupported'

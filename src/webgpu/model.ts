@@ -19,7 +19,7 @@ export interface GenerateOptions extends Omit<Sampling, 'tokens'> {
   readonly signal?: AbortSignal;
 }
 
-/** What one wait for the GPU has given. */
+/** The result of one wait for the GPU. */
 export interface Piece {
   /** Whole characters: empty inside one. Without special tokens. */
   readonly text: string;
@@ -36,7 +36,7 @@ export interface ModelStats extends EngineStats {
   readonly storage: StorageStats;
   /** Devices lost so far. */
   readonly losses: number;
-  /** What the browser tells of the graphics processor. */
+  /** The browser's description of the graphics processor. */
   readonly adapter: { readonly vendor: string; readonly architecture: string; readonly description: string };
 }
 
@@ -137,7 +137,7 @@ export class Model {
     return end;
   }
 
-  /** Logits after each of `ids`, one array of the size of the vocabulary a position. */
+  /** Logits after each of `ids`, one array per position, of the size of the vocabulary. */
   async logits(ids: readonly number[]): Promise<Float32Array[]> {
     this.#checkLength(ids);
     return this.#keeper.use(async (engine) => {
@@ -178,13 +178,13 @@ export class Model {
   #encode(prompt: string | readonly ChatMessage[]): number[] {
     if (typeof prompt === 'string') return this.tokenize(prompt);
     if (this.#chat !== undefined) return this.#chat.encode(prompt);
-    throw new BundleError('usage', 'this bundle has no chat form: give it a text to continue');
+    throw new BundleError('usage', 'this bundle has no chat format: give a text to continue');
   }
 
   #checkLength(ids: readonly number[]): void {
-    if (ids.length === 0) throw new BundleError('usage', 'there is no token to begin with');
+    if (ids.length === 0) throw new BundleError('usage', 'the prompt has no tokens');
     if (ids.length <= this.contextLength) return;
-    const sizes = `${ids.length} tokens, the context holds ${this.contextLength}`;
+    const sizes = `${ids.length} tokens, the context has ${this.contextLength}`;
     throw new BundleError('usage', `the text is too long: ${sizes}`);
   }
 

@@ -127,7 +127,7 @@ describe('calibrate', () => {
     assert.deepEqual(metadata.get('plmpress.text_weights'), { type: 'array', items: 'f32', value: [2, 1] });
     const wrong = await runCli(['calibrate', source, ...once, '-o', text, '--weight', 'b=2']);
     assert.equal(wrong.code, 2);
-    assert.match(wrong.stderr, /--weight of "b", which no text is called, expected a, sea/);
+    assert.match(wrong.stderr, /--weight names an unknown text "b", expected a, sea/);
   });
 
   it('gives the same bytes on any number of threads', async (t) => {

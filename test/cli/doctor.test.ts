@@ -39,7 +39,7 @@ describe('plmpress doctor', () => {
     assert.equal(code, 0);
     for (const name of NAMES) assert.match(stdout, new RegExp(`^(ok|note) +${name} +\\S`, 'm'));
     assert.match(stdout, /^note +Hub token +none\n +set HF_TOKEN/m);
-    assert.match(stdout, /^ok +output +no terminal.* without colours/m);
+    assert.match(stdout, /^ok +output +not a terminal.* without colours/m);
     assert.match((await runCli(['doctor'], { env, tty: true })).stdout, /a terminal, with colours/);
 
     const { checks, find } = await examined([], { env });
@@ -61,7 +61,7 @@ describe('plmpress doctor', () => {
     const { code, find, text } = await examined(['--online'], { env });
     assert.equal(code, 0);
     assert.equal(find('Hub token')!.found, 'found');
-    assert.equal(find('Hub answer')!.found, 'answers, and takes the token');
+    assert.equal(find('Hub answer')!.found, 'answers and accepts the token');
     assert.match(find('Hub cache')!.found, /^~\/\.cache\/huggingface\/hub, /);
     for (const secret of [TOKEN, home, os.homedir()]) assert.ok(!text.includes(secret), secret);
     assert.doesNotMatch(text, new RegExp(`\\b${os.hostname()}\\b`));
@@ -77,14 +77,14 @@ describe('plmpress doctor', () => {
     await examined([], { env });
     const offline = await examined(['--online'], { env: { ...env, HF_HUB_OFFLINE: '1' } });
     assert.equal(offline.find('Hub')!.state, 'note');
-    assert.equal(offline.find('Hub answer')!.found, 'not asked');
+    assert.equal(offline.find('Hub answer')!.found, 'not checked');
     assert.equal(server.seen.length, 0);
 
     const { HF_TOKEN: _, ...nobody } = env;
     const answered = await examined(['--online'], { env: nobody });
     assert.deepEqual([answered.code, answered.find('Hub answer')!.found], [0, 'answers']);
     const refused = await examined(['--online'], { env: { ...env, HF_TOKEN: 'hf_anotherToken' } });
-    assert.deepEqual([refused.code, refused.find('Hub answer')!.found], [5, 'refuses the token']);
+    assert.deepEqual([refused.code, refused.find('Hub answer')!.found], [5, 'rejects the token']);
   });
 
   it('ends with the code of the problem that it finds first', async (t) => {
@@ -135,7 +135,7 @@ describe('plmpress doctor', () => {
       name: 'disk',
       state: 'note',
       found: 'here, cannot be written (ENOTDIR)',
-      advice: 'write to a folder that is yours',
+      advice: 'choose a folder that you may write to',
     });
   });
 
@@ -178,10 +178,7 @@ describe('plmpress doctor', () => {
   it('notes an engine that ends its process, and goes on', { skip: NO_DAWN }, async (t) => {
     setEnvironment(t, { NODE_OPTIONS: '--import=data:text/javascript,process.abort()' });
     const { state, found } = await checkDawn();
-    assert.deepEqual(
-      [state, found.replace(/^[\d.]+/, '0')],
-      ['note', '0, ends its process when it is tried (SIGABRT)'],
-    );
+    assert.deepEqual([state, found.replace(/^[\d.]+/, '0')], ['note', '0, crashes its process (SIGABRT)']);
   });
 
   it('notes engines that are not installed', async (t) => {

@@ -153,7 +153,7 @@ describe('verify of a folder with several artifacts', () => {
     // By its path it is verified, without a hash.
     const alone = await verify(path.join(out, 'other.gguf'));
     assert.equal(alone.code, 0);
-    assert.match(alone.stderr, /^plmpress: no plmpress\.json names other\.gguf/m);
+    assert.match(alone.stderr, /^plmpress: other\.gguf is in no plmpress\.json/m);
   });
 
   it('without plmpress.json takes all that are found, and says that they have no hashes', async (t) => {
@@ -162,7 +162,7 @@ describe('verify of a folder with several artifacts', () => {
     const { code, stderr } = await verify(out);
     assert.equal(code, 0, stderr);
     for (const name of ALL.slice(0, 4))
-      assert.match(stderr, new RegExp(`^plmpress: no plmpress.json names ${name}: `, 'm'));
+      assert.match(stderr, new RegExp(`^plmpress: ${name} is in no plmpress.json: `, 'm'));
     assert.doesNotMatch(stderr, /names webgpu/);
     flipBit(path.join(out, F16), 1);
     const result = await verified(out, 6);

@@ -216,5 +216,5 @@ it('a second SIGINT ends a run that does not get done with cleaning up', {
 
 it('memory that the system does not give is the fault of the machine, in one line', () => {
   const { exitCode, message } = describeFailure(new RangeError('Array buffer allocation failed'));
-  assert.deepEqual([exitCode, message], [4, 'the system gives no more memory']);
+  assert.deepEqual([exitCode, message], [4, 'out of memory: the system refused an allocation']);
 });

@@ -117,18 +117,22 @@ describe('an output folder that cannot be', () => {
     ['a file', 'file', /file: is not a folder\n$/],
     ['a file, by the name of a folder', 'file/', /file\/: is not a folder\n$/],
     ['below a file', 'file/out', /out: is not a folder \(ENOTDIR\)\n$/],
-    ['a link to nothing', 'dangling', /dangling: is a symbolic link that leads nowhere\n$/],
-    ['below a link to nothing', 'dangling/out', /out: is a symbolic link that leads nowhere\n$/],
+    ['a link to nothing', 'dangling', /dangling: is a dangling symbolic link\n$/],
+    ['below a link to nothing', 'dangling/out', /out: is a dangling symbolic link\n$/],
     ['a link to itself', 'loop', /loop: too many symbolic links \(ELOOP\)\n$/],
     ...(process.platform === 'linux'
       ? ([
           [
             'of the kernel',
             '/proc/plmpress',
-            /proc\/plmpress: its file system takes no new folders \(ENOENT\)\n$/,
+            /proc\/plmpress: its file system does not allow new folders \(ENOENT\)\n$/,
           ],
-          ['of a process', '/proc/self/a/b', /b: its file system takes no new folders \(ENOENT\)\n$/],
-          ['that takes no files', '/proc/self', /self: its file system takes no new files \(ENOENT\)\n$/],
+          ['of a process', '/proc/self/a/b', /b: its file system does not allow new folders \(ENOENT\)\n$/],
+          [
+            'that takes no files',
+            '/proc/self',
+            /self: its file system does not allow new files \(ENOENT\)\n$/,
+          ],
           ['a device', '/dev/null', /null: is not a folder\n$/],
         ] as const)
       : []),

@@ -114,7 +114,7 @@ describe('plan', () => {
     assert.equal(targets[0].devices[0].fits, false);
     const idle = await runCli(['plan', TINY, '--device-file', file, '--device', 'phone']);
     assert.equal(idle.code, 2);
-    assert.match(idle.stderr, /--device names none of the devices in \S+devices\.json, expected board$/m);
+    assert.match(idle.stderr, /--device names no device of \S+devices\.json, expected board$/m);
 
     writeFileSync(file, JSON.stringify({ devices: [{ ...board, usableShare: 2 }] }));
     const { code, stderr } = await runCli(argv);

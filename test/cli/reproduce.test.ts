@@ -133,7 +133,7 @@ describe('reproduce', () => {
     assert.match(stdout, /^plm-tiny-Q8_0\.gguf .* same$/m);
     assert.match(stderr, /^plmpress: gguf:q4_0 was made by plmpress 0\.0\.1, this is /m);
     const name = record.artifacts[0].tensors[2].name.replaceAll('.', '\\.');
-    const told = `^plmpress: error: plm-tiny-Q4_0\\.gguf: gguf:q4_0 came out otherwise; other tensors: ${name}$`;
+    const told = `^plmpress: error: plm-tiny-Q4_0\\.gguf: gguf:q4_0 came out different; different tensors: ${name}$`;
     assert.match(stderr, new RegExp(told, 'm'));
     assert.deepEqual(
       readdirSync(output('edited')).filter((file) => file.startsWith('.')),
@@ -210,7 +210,7 @@ describe('reproduce', () => {
     await run('calibrate', TINY, '--text', text, '--context', '32', '-o', wide);
     const right = ['--from', TINY, '--imatrix', statistics, '--adapter', adapter];
     const rows: [flags: string[], code: number, message: RegExp][] = [
-      [[], 2, /the record does not tell where on the Hub plm-tiny is, expected --from SOURCE$/m],
+      [[], 2, /the record does not say where on the Hub plm-tiny is, expected --from SOURCE$/m],
       [
         ['--from', TINY, '--adapter', adapter],
         2,
@@ -249,7 +249,7 @@ describe('reproduce', () => {
     const nowhere = await runCli(['reproduce', output('nowhere/plmpress.json'), '--from', TINY]);
     assert.equal(nowhere.code, 4);
     const empty = await runCli(['reproduce', TINY, '--from', TINY]);
-    assert.match(empty.stderr, /plm-tiny: holds no plmpress\.json$/m);
+    assert.match(empty.stderr, /plm-tiny: contains no plmpress\.json$/m);
     assert.equal(existsSync(path.join(TINY, 'plmpress.json')), false);
   });
 });

@@ -35,7 +35,7 @@ describe('serve', () => {
     writeFileSync(path.join(folder, 'manifest.json'), '{}');
     const argv = ['serve', folder, '--port', '0', '--host', '0.0.0.0'];
     const { code, stderr } = await spawnCli(argv, (text, kill) => {
-      if (text.endsWith('put a server with https before this one\n')) kill('SIGINT');
+      if (text.endsWith('put an https server in front of this one\n')) kill('SIGINT');
     });
     assert.equal(code, 0);
     assert.match(stderr, /\nplmpress: stopped\n$/);
@@ -44,6 +44,6 @@ describe('serve', () => {
   it('refuses a folder without bundles', async (t) => {
     const { code, stderr } = await runCli(['serve', temporaryFolder(t)]);
     assert.equal(code, 3);
-    assert.match(stderr, /holds no bundle, expected manifest\.json/);
+    assert.match(stderr, /contains no WebGPU bundle, expected manifest\.json/);
   });
 });

@@ -58,7 +58,7 @@ describe('--target-size', () => {
     const late: [output: string, more: string[], message: RegExp][] = [
       ['refused', size, /plan\.json: exists already in \S+; --force replaces it/],
       ['first', size.slice(0, 4), /plm-tiny-Q4_K_M\.gguf: exists already in \S+first; --force replaces it/],
-      ['refused', [...size.slice(0, 4), '--max-memory', '50MB'], /the memory allowed is too small: 50 MB, /],
+      ['refused', [...size.slice(0, 4), '--max-memory', '50MB'], /the memory limit is too small: 50 MB, /],
       [
         'refused',
         [...size.slice(0, 2), '--text', short(folder)],

@@ -138,7 +138,7 @@ describe('in a terminal', { skip: NO_TERMINAL }, () => {
       assert.equal(code, way === 'Ctrl-C' ? 130 : 143);
       const screen = shownBy(output);
       assertInterrupted(screen, signal);
-      assert.ok(screen.lines.some((line) => line.startsWith('• what has been downloaded stays: ')));
+      assert.ok(screen.lines.some((line) => line.startsWith('• the downloaded bytes are kept: ')));
     });
   }
 
@@ -154,7 +154,7 @@ describe('in a terminal', { skip: NO_TERMINAL }, () => {
     const { lines, column } = shownBy(output);
     assert.equal(code, 0);
     assert.match(lines[0]!, /^http:\/\/127\.0\.0\.1:\d+\/$/);
-    assert.deepEqual([lines.slice(1), column], [['• serving; Ctrl-C ends it', '• stopped'], 0]);
+    assert.deepEqual([lines.slice(1), column], [['• serving; press Ctrl-C to stop', '• stopped'], 0]);
   });
 
   it('an error in the midst of a text begins on a line of its own', async (t) => {

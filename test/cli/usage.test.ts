@@ -88,7 +88,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
     /unknown ONNX scheme "int8", expected f32, f16, q8, q4, q4f16/,
   ],
   [['convert', TINY, '--to', 'webgpu:q5', '-o', 'x'], 2, /unknown WebGPU scheme "q5", expected f16, q8, q4/],
-  [['convert', TINY, '--to', 'onnx:q4', '--quality', 'best', '-o', 'x'], 2, /lacks second moments .* q_proj/],
+  [['convert', TINY, '--to', 'onnx:q4', '--quality', 'best', '-o', 'x'], 2, /needs second moments .* q_proj/],
   [
     ['convert', TINY, '--to', 'gguf:q4_k_m', '--quality', 'best', '-o', 'x'],
     2,
@@ -97,7 +97,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [
     ['convert', TINY, '--to', 'gguf:q4_k_m', '--save-schemes', 'p', '-o', 'x'],
     2,
-    /^--save-schemes does nothing without --target-size: give that, or leave --save-schemes out$/,
+    /^--save-schemes does nothing without --target-size: add it, or leave out --save-schemes$/,
   ],
   [
     ['convert', TINY, '--to', 'gguf:q4_k_m', '--ffn-width', '512', '-o', 'x'],
@@ -110,7 +110,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
     /--target-size is for gguf targets/,
   ],
   [['convert', TINY, '--to', 'gguf:q4_k_m', '--schemes', 'none.json', '-o', 'x'], 4, /none\.json/],
-  [['sweep', TINY, '--to', 'gguf:q4_k_m', '--sizes', '90%'], 2, /--quality best goes by --statistics/],
+  [['sweep', TINY, '--to', 'gguf:q4_k_m', '--sizes', '90%'], 2, /--quality best needs --statistics/],
   [['sweep', TINY, '--to', 'onnx:q4', '--sizes', '90%', '--quality', 'fast'], 2, /gguf:RECIPE/],
   [['sweep', TINY, '--to', 'gguf:q4_k_m', '--sizes', '0%'], 2, /a share above 0%/],
   [
@@ -133,14 +133,14 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
     2,
     /^--report does nothing without --verify/,
   ],
-  [['verify', TINY, '--against', TINY, '--engine', 'onnxruntime'], 7, /runs graphs of ONNX/],
+  [['verify', TINY, '--against', TINY, '--engine', 'onnxruntime'], 7, /runs ONNX graphs only/],
   [
     ['convert', TINY, '--to', 'gguf:f32', '-o', 'x', '--threads', '0'],
     2,
     /'--threads <n>' argument '0' is invalid/,
   ],
   [['convert', TINY, '--to', 'gguf:f32', '-o', 'x', '--shard-size', '5 apples'], 2, /'--shard-size <size>'/],
-  [['convert', TINY, '--to', 'gguf:f32', '-o', 'x', '--max-memory', '1M'], 4, /memory allowed is too small/],
+  [['convert', TINY, '--to', 'gguf:f32', '-o', 'x', '--max-memory', '1M'], 4, /memory limit is too small/],
   [['convert', TINY, '--to', 'gguf:f32', '--to', 'gguf:F32', '-o', 'x'], 2, /both write/],
   [
     ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--tensor-type', 'attn_q=q9'],
@@ -165,7 +165,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [
     ['convert', TINY, '--to', 'gguf:q2_k_s', '-o', 'x'],
     7,
-    /Q2_K without importances .*--imatrix gives them$/,
+    /Q2_K without importances .*give them with --imatrix$/,
   ],
   [
     ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--imatrix', 'no/such.dat'],
@@ -185,10 +185,10 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [
     ['convert', TINY, '--to', 'gguf:q8_0', '-o', 'x', '--part', '1/3', '--verify'],
     2,
-    /^--part cannot be combined with --verify: one part cannot run; /,
+    /^--part cannot be combined with --verify: a single part cannot run; /,
   ],
   [['merge', 'no-such-folder', '--from', TINY, '-o', 'x'], 3, /^no-such-folder: missing \(ENOENT\)$/],
-  [['merge', TINY, '--from', TINY, '-o', 'x'], 3, /holds no part of a conversion$/],
+  [['merge', TINY, '--from', TINY, '-o', 'x'], 3, /contains no part of a conversion$/],
   [['matrix', '--model', TINY, '--to', 'gguf:q3'], 2, /^unknown GGUF recipe "q3"/],
   [['matrix', '--model', TINY, '--to', 'onnx:q4', '--target-size', '1GB'], 2, /^sizes are for GGUF targets/],
   [['matrix', '--model', TINY, '--to', 'onnx:q4', '--target-size', 'x'], 2, /'--target-size <size>'/],
@@ -223,7 +223,7 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
   [
     ['convert', 'a/b', '--to', 'gguf:q8_0', '-o', 'x', '--stream', '--part', '1/2'],
     2,
-    /^--part cannot be combined with --stream: no part could tell /,
+    /^--part cannot be combined with --stream: no single part can check /,
   ],
   [['inspect', path.join(TINY, 'model.safetensors')], 2, /part of a checkpoint, expected the folder/],
   [['inspect', path.join(TINY, 'tokenizer.json')], 2, /part of a checkpoint/],
@@ -252,7 +252,7 @@ const IDLE: readonly [line: readonly string[], message: RegExp][] = [
     ],
     [
       ['gguf:q4_0', '--tensor-type', 'ffn_=q8_0', '--tensor-type', 'ffn_up=q4_k'],
-      /^--tensor-type ffn_up=Q4_K changes nothing .*: it decides on no matrix that is left to it; leave it out$/,
+      /^--tensor-type ffn_up=Q4_K changes nothing .*: no matrix matches it, or an earlier option decides for all that do; leave it out$/,
     ],
     [
       ['gguf:q4_0', '--token-embedding-type', 'q8_0', '--tensor-type', 'token_embd=q4_k'],
@@ -260,7 +260,7 @@ const IDLE: readonly [line: readonly string[], message: RegExp][] = [
     ],
     [
       ['gguf:q4_0', '--tensor-type', 'ffn_up=iq2_xxs'],
-      /^blk\.0\.ffn_up\.weight cannot be stored as IQ2_XXS, which is read only, expected F32, F16, Q4_0/,
+      /^blk\.0\.ffn_up\.weight cannot be stored as IQ2_XXS, which plmpress can only read, expected F32, F16, Q4_0/,
     ],
     [['gguf:q4_0', '--token-embedding-type', 'iq3_s'], /^token_embd\.weight cannot be stored as IQ3_S/],
     [['onnx:q4', '--tensor-type', 'ffn=q8_0'], /^--tensor-type is for gguf and webgpu targets/],
@@ -269,17 +269,17 @@ const IDLE: readonly [line: readonly string[], message: RegExp][] = [
     [['webgpu:f16', '--quality', 'best'], /^--quality best changes nothing in webgpu:f16/],
     [
       ['gguf:q4_0', ...IDLE_TEXT],
-      /^--text does nothing without --verify or --target-size: give one, or leave --text out$/,
+      /^--text does nothing without --verify or --target-size: add one of them, or leave out --text$/,
     ],
     [['gguf:q4_0', '--max-kld', '1'], /^--max-kld does nothing without --verify/],
     [
       ['gguf:q4_0', '--no-pass', 'absorb-mla'],
-      /^--no-pass absorb-mla changes nothing in gguf:q4_0: the pass does not run by itself there; /,
+      /^--no-pass absorb-mla changes nothing in gguf:q4_0: the pass does not run there by default; /,
     ],
     [['onnx:q4', '--cache', 'expanded', '--no-pass', 'absorb-mla'], /^--no-pass absorb-mla changes nothing/],
     [
       ['onnx:q4', '--pass', 'absorb-mla', '--no-pass', 'absorb-mla'],
-      /^--no-pass absorb-mla changes nothing in onnx:q4: --pass asks for it/,
+      /^--no-pass absorb-mla changes nothing in onnx:q4: --pass requests it/,
     ],
     [['gguf:q4_0', '--no-pass', 'fold-norm'], /^unknown pass "fold-norm" \(Did you mean fold-norms\?\)/],
     [['gguf:q4_0', '--cache', 'latent'], /^--cache is for onnx targets/],
@@ -296,7 +296,7 @@ const IDLE: readonly [line: readonly string[], message: RegExp][] = [
     ],
     [
       ['gguf:q4_0', '--tensor-type', '.=q8_0', '--target-size', '9MB'],
-      /^no scheme is left to choose by size: other options name those of all matrices$/,
+      /^no scheme is left to choose by size: other options set those of all matrices$/,
     ],
   ].map(([line, message]): [readonly string[], RegExp] => [
     ['convert', TINY, '-o', 'x', '--to', ...(line as string[])],
@@ -326,7 +326,7 @@ const IDLE: readonly [line: readonly string[], message: RegExp][] = [
   [['pull', 'a/b', '--force'], /^--force does nothing without --output/],
   ...['--seed', '--top-k', '--top-p'].map((flag): [readonly string[], RegExp] => [
     ['generate', TINY, '--prompt', 'x', '--temperature', '0', flag, '1'],
-    new RegExp(`^${flag} cannot be combined with --temperature 0: that always takes the likeliest token$`),
+    new RegExp(`^${flag} cannot be combined with --temperature 0: it always takes the likeliest token$`),
   ]),
 ];
 
@@ -441,7 +441,7 @@ describe('help', () => {
     const { code, stdout, stderr } = await runCli(['--help']);
     assert.deepEqual([code, stderr], [0, '']);
     for (const group of [
-      ...['Convert:', 'Hub:', 'Split:', 'Look:', 'Run:', 'Set up:'],
+      ...['Convert:', 'Hub:', 'Parallel jobs:', 'Inspect:', 'Run:', 'Set up:'],
       ...['Examples:', 'Exit codes:'],
     ])
       assert.match(stdout, new RegExp(group));
@@ -501,6 +501,7 @@ describe('help', () => {
       for (const option of ['--json', '--quiet', '--debug', '--no-color'])
         assert.match(stdout, new RegExp(option));
       assert.equal((await runCli(['help', name])).stdout, stdout);
+      for (const line of stdout.split('\n')) assert.ok(line.length <= 80, line);
     });
   }
 

@@ -90,7 +90,7 @@ describe('the reason that a server gives for a refusal', () => {
       403,
       { 'X-Error-Code': 'GatedRepo', 'X-Error-Message': 'Ask for access' },
       '',
-      /: has conditions that the account of the token must accept first, on its page \(403\); the server says: Ask for access$/,
+      /: has conditions: accept them on its page with the account of the token \(403\); the server says: Ask for access$/,
     ],
     [
       'of what is not there',
@@ -147,7 +147,7 @@ describe('the reason that a server gives for a refusal', () => {
       413,
       { 'Content-Type': 'text/html' },
       '<title>413 Request Entity Too Large</title>',
-      /: is larger than the server takes \(413\); the server says: 413 Request Entity Too Large$/,
+      /: is larger than the server accepts \(413\); the server says: 413 Request Entity Too Large$/,
     ],
     ['as FastAPI gives it', 451, {}, '{"detail":"not here"}', /\(451\); the server says: not here$/],
     ['in an object', 403, {}, '{"error":{"message":"no"}}', /\(403\); the server says: no$/],
@@ -343,7 +343,7 @@ describe('a server that compresses on the way', () => {
     answer(server, isContent, (response) => {
       response.writeHead(200, { 'Content-Encoding': 'gzip, x-own' }).end('?');
     });
-    const message = /: the server compresses with x-own, which was not asked for$/;
+    const message = /: the server compressed with x-own, which was not requested$/;
     await assert.rejects(take(), pressFailure('network', message));
   });
 

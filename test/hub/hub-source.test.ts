@@ -97,7 +97,7 @@ describe('sources on the Hub', () => {
     ['https://example.com/org/name', /HF_ENDPOINT names another server$/],
     ['s3://org/name', /is not an address on the Hub/],
     ['file:///org/name', /is not an address on the Hub/],
-    ['git@hf.co:org/name.git', /is an address of git/],
+    ['git@hf.co:org/name.git', /is a git address/],
     ['hf://org/name:', /is not an address on the Hub/],
   ];
   for (const [spec, message] of elsewhere) {

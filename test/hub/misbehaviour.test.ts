@@ -165,13 +165,13 @@ FLIPPED[4_000_000]! ^= 1;
 const REFUSALS: Readonly<Record<string, Refusal>> = {
   'wrong bytes': {
     act: always(isWeights, (response, request) => sendBytes(request, response, FLIPPED)),
-    message: /model\.safetensors: SHA-256 of what the server sends, got "[0-9a-f]+", expected [0-9a-f]+$/,
+    message: /model\.safetensors: SHA-256 of the bytes from the server, got "[0-9a-f]+", expected [0-9a-f]+$/,
   },
   'wrong bytes of a small file': {
     act: always(isConfig, (response, request) =>
       sendBytes(request, response, Buffer.from(FILES['config.json']!).fill(32)),
     ),
-    message: /config\.json: git hash of what the server sends, got "[0-9a-f]+", expected [0-9a-f]+$/,
+    message: /config\.json: git hash of the bytes from the server, got "[0-9a-f]+", expected [0-9a-f]+$/,
   },
   'a page of HTML with status 200': {
     act: always(isConfig, html),
@@ -226,7 +226,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   },
   '500 for ever': {
     act: always(isWeights, (response) => void response.writeHead(500).end()),
-    message: /model\.safetensors: the server fails \(500\)$/,
+    message: /model\.safetensors: the server failed \(500\)$/,
   },
   '404 for a file of the listing': {
     act: always(isConfig, (response) => void response.writeHead(404).end()),
@@ -284,7 +284,7 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
         .writeHead(200, { 'Content-Type': 'application/json' })
         .end(`[{"type":"file","path":${path},"size":1}]`);
     }),
-    message: /lists the file object, which is no path in a repository$/,
+    message: /lists the file object, which is not a path in a repository$/,
   },
   'a revision that is a path': {
     act: always(isRevision, (response) => sendJson(response, 200, { _id: 1, id: 'x', sha: '../../..' })),
@@ -292,13 +292,13 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
   },
   'a name above the folder': {
     act: renamed('../../../x'),
-    message: /lists the file .* no path in a repository$/,
+    message: /lists the file .* not a path in a repository$/,
   },
-  'an absolute name': { act: renamed('/etc/cron.d/x'), message: /no path in a repository$/ },
-  'a name with a backslash': { act: renamed('..\\x'), message: /no path in a repository$/ },
-  'a name of a drive': { act: renamed('C:x'), message: /no path in a repository$/ },
-  'a name with a line break': { act: renamed('a\nb'), message: /no path in a repository$/ },
-  'an empty part of a name': { act: renamed('a//b'), message: /no path in a repository$/ },
+  'an absolute name': { act: renamed('/etc/cron.d/x'), message: /not a path in a repository$/ },
+  'a name with a backslash': { act: renamed('..\\x'), message: /not a path in a repository$/ },
+  'a name of a drive': { act: renamed('C:x'), message: /not a path in a repository$/ },
+  'a name with a line break': { act: renamed('a\nb'), message: /not a path in a repository$/ },
+  'an empty part of a name': { act: renamed('a//b'), message: /not a path in a repository$/ },
   'a name that stands twice': { act: renamed('config.json'), message: /lists "config\.json" twice$/ },
   'a hash that is a path': {
     act: withLfs('../../../x'),

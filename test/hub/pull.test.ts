@@ -175,7 +175,7 @@ describe('pull', () => {
       pull({ settings: testSettings(server, temporaryFolder(t), { HF_TOKEN: 'hf_anotherToken' }), source }),
       pressFailure(
         'network',
-        /^org\/secret@main: refuses the token \(401\); the server says: Invalid username/,
+        /^org\/secret@main: rejects the token \(401\); the server says: Invalid username/,
       ),
     );
   });
@@ -201,7 +201,7 @@ describe('pull into a folder', () => {
     writeFileSync(path.join(output, 'config.json'), 'mine');
     await assert.rejects(
       take({ output }),
-      pressFailure('local-io', /config\.json: exists with another content; --force replaces it$/),
+      pressFailure('local-io', /config\.json: exists with different content; --force replaces it$/),
     );
     assert.deepEqual(readdirSync(output).sort(), ['config.json', 'model.safetensors']);
     assert.equal(readFileSync(path.join(output, 'config.json'), 'utf8'), 'mine');

@@ -102,7 +102,7 @@ describe('push', () => {
     const head = server.head(REPOSITORY);
     const again = await push('--create', 'public');
     assert.deepEqual([again.code, server.head(REPOSITORY)], [0, head]);
-    assert.match(again.stdout, /holds all of it already/);
+    assert.match(again.stdout, /already has all files/);
     server.seen.length = 0;
     const convert = ['convert', fixture('plm-tiny'), '--to', 'gguf:q8_0', '-o', folder];
     assert.equal((await runCli(convert)).code, 0);
@@ -129,7 +129,7 @@ describe('push', () => {
       [5, 1, head],
       'a commit is not made twice',
     );
-    assert.match(failed.stderr, /error: me\/plm-tiny-pressed: the server fails \(500\)/);
+    assert.match(failed.stderr, /error: me\/plm-tiny-pressed: the server failed \(500\)/);
     server.misbehaviours.length = 0;
     server.seen.length = 0;
     assert.equal((await push()).code, 0);
@@ -210,7 +210,7 @@ describe('push refuses', () => {
     rmSync(path.join(folder, 'plmpress.json'));
     const { code, stderr } = await push();
     assert.equal(code, 4);
-    assert.match(stderr, /holds no plmpress\.json, so there is nothing that convert has written/);
+    assert.match(stderr, /contains no plmpress\.json: push uploads a folder that convert has written/);
   });
 
   /** Files that no artifact can have, which a record lists with their right hashes. */
@@ -273,7 +273,7 @@ describe('push refuses', () => {
     });
     const late = await push();
     assert.equal(late.code, 5);
-    assert.match(late.stderr, /me\/plm-tiny-pressed: has changed meanwhile \(412\)/);
+    assert.match(late.stderr, /me\/plm-tiny-pressed: has changed in the meantime \(412\)/);
     assert.deepEqual([...server.files(REPOSITORY).keys()], ['by-another.txt']);
   });
 

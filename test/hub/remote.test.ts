@@ -133,7 +133,7 @@ describe('a model on the Hub', () => {
     const weights = model.files.find(({ name }) => name === 'model.safetensors')!;
     await assert.rejects(
       weights.sha256(),
-      pressFailure('network', /model\.safetensors: SHA-256 of what the server sends, got/),
+      pressFailure('network', /model\.safetensors: SHA-256 of the bytes from the server, got/),
     );
   });
 
@@ -141,7 +141,7 @@ describe('a model on the Hub', () => {
     [
       'the ETag of the store',
       () => fromStore((request, response) => sendBytes(request, response, WEIGHTS, Buffer.from('other'))),
-      /model\.safetensors: changes on the server while it is read: its ETag, got ".+", expected/,
+      /model\.safetensors: changed on the server while it was read: its ETag, got ".+", expected/,
     ],
     [
       'the ETag of the Hub',
@@ -152,7 +152,7 @@ describe('a model on the Hub', () => {
           response.writeHead(302, { Location, 'X-Linked-ETag': '"other"' }).end();
           return true;
         },
-      /model\.safetensors: changes on the server while it is read: its ETag, got ".*other.*", expected/,
+      /model\.safetensors: changed on the server while it was read: its ETag, got ".*other.*", expected/,
     ],
     [
       'the size',
@@ -215,7 +215,10 @@ describe('a model on the Hub', () => {
       sendBytes(request, response, Buffer.from(FILES['config.json']!).fill(32));
       return true;
     });
-    await assert.rejects(open(), pressFailure('network', /config\.json: git hash of what the server sends/));
+    await assert.rejects(
+      open(),
+      pressFailure('network', /config\.json: git hash of the bytes from the server/),
+    );
   });
 });
 
@@ -273,7 +276,10 @@ describe('commands take a repository for a source', () => {
     const argv = ['convert', REPOSITORY, '--to', 'gguf:q8_0', '-o', output, '--stream'];
     const { code, stderr } = await runCli(argv, { env: server.env(home) });
     assert.equal(code, 5);
-    assert.match(stderr, /error: PLM-Team\/plm-tiny\/model\.safetensors: SHA-256 of what the server sends/);
+    assert.match(
+      stderr,
+      /error: PLM-Team\/plm-tiny\/model\.safetensors: SHA-256 of the bytes from the server/,
+    );
     assert.equal(existsSync(output), false);
   });
 
@@ -393,7 +399,7 @@ describe('artifacts on the Hub are read by their heads', () => {
     server.misbehaviours.push(fromStore((request, response) => sendBytes(request, response, other)));
     const { code, stderr } = await run('inspect', 'org/m');
     assert.equal(code, 5);
-    assert.match(stderr, /org\/m\/onnx\/model_q4\.onnx: SHA-256 of what the server sends, got/);
+    assert.match(stderr, /org\/m\/onnx\/model_q4\.onnx: SHA-256 of the bytes from the server, got/);
   });
 
   it('several are named, and none is fetched', async (t) => {
@@ -438,7 +444,7 @@ describe('records that tell where on the Hub a model is', () => {
     server.commit(REPOSITORY, { 'config.json': '{}' });
     const { code, stdout, stderr } = await runCli(['reproduce', output], { env });
     assert.equal(code, 0, stderr);
-    assert.match(stdout, /reproduced: the bytes of \d+ files are the same/);
+    assert.match(stdout, /reproduced: the bytes of \d+ files are equal/);
     const manifest = JSON.parse(readFileSync(path.join(output, 'plmpress.json'), 'utf8'));
     for (const { source } of manifest.artifacts) {
       assert.deepEqual(source.origin, { repository: REPOSITORY, revision: commit });

@@ -262,7 +262,7 @@ describe('offline', () => {
       take(OFFLINE),
       pressFailure(
         'network',
-        /^PLM-Team\/plm-tiny: the cache holds no such model of it, and HF_HUB_OFFLINE is set$/,
+        /^PLM-Team\/plm-tiny: this model is not in the cache, and HF_HUB_OFFLINE is set$/,
       ),
     );
     const shard = (nth: number) => `model-0000${nth}-of-00002.safetensors`;
@@ -289,7 +289,7 @@ describe('offline', () => {
 });
 
 describe('a Hub that cannot be reached', () => {
-  const NOTE = /the copy in the cache is used, which may be older/;
+  const NOTE = /using the copy in the cache, which may be older/;
   const UNREACHABLE = { HF_ENDPOINT: 'http://127.0.0.1:1' };
 
   it('is no matter where the cache has all, and a note says so', async (t) => {
@@ -305,7 +305,7 @@ describe('a Hub that cannot be reached', () => {
       assert.equal(code, 0, stderr);
       assert.match(
         stderr,
-        /^plmpress: PLM-Team\/plm-tiny@main: cannot be reached: bad port; the copy in the cache is used, /m,
+        /^plmpress: PLM-Team\/plm-tiny@main: cannot be reached: bad port; using the copy in the cache, /m,
       );
     }
   });

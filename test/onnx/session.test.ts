@@ -191,7 +191,7 @@ describe('a session', () => {
     await open(t, { model, file }, { maxMemory: memoryBytes });
     await assert.rejects(
       open(t, { model, file }, { maxMemory: memoryBytes - 1 }),
-      pressFailure('local-io', /of working memory are needed, expected at most .*, what is allowed/),
+      pressFailure('local-io', /of working memory are needed, expected at most .*, the memory limit/),
     );
   });
 

@@ -283,7 +283,7 @@ describe('absorb-mla:form=premultiplied', () => {
       logits(premultiply(memoryModel(CONFIG)), 'expanded'),
       pressFailure(
         'unsupported',
-        /^attention: a premultiplied model has only the latent form, got "expanded"/,
+        /^attention: a premultiplied model runs in the latent form only, got "expanded"/,
       ),
     );
   });

@@ -94,7 +94,7 @@ describe('calibration that is interrupted', () => {
 
     writeFileSync(path.join(folder, 'out', '.3.resume-0'), 'kept');
     await assert.rejects(run('3', { resume: true, signal: controller.signal, progress }));
-    assert.deepEqual(notes, ['the sums so far are kept: the same command goes on with them']);
+    assert.deepEqual(notes, ['the sums so far are kept: the same command continues with them']);
     // What nobody goes on with does not stay beside the output.
     await run('3');
     assert.deepEqual(readdirSync(path.join(folder, 'out')).sort(), ['1', '2', '3']);

@@ -396,7 +396,7 @@ describe('conversions that are refused', () => {
     [
       'too little memory',
       ['gguf:q8_0'],
-      { failure: 'local-io', message: /^the memory allowed is too small: 1 MB, expected at least \d+ MB$/ },
+      { failure: 'local-io', message: /^the memory limit is too small: 1 MB, expected at least \d+ MB$/ },
       {},
       { maxMemory: 1e6 },
     ],

@@ -8,8 +8,8 @@ describe('an engine', () => {
   it('runs the artifacts that it is for', async () => {
     const model = hollowModel(SMALL_PLM);
     for (const [engine, what] of [
-      ['onnxruntime', /^the engine onnxruntime runs graphs of ONNX, got /],
-      ['webgpu', /^WebGPU runs bundles of webgpu:SCHEME, got /],
+      ['onnxruntime', /^the engine onnxruntime runs ONNX graphs only, got /],
+      ['webgpu', /^--device webgpu runs WebGPU bundles only, got /],
     ] as const) {
       await assert.rejects(
         openEngine(model, engine, { contextLength: 8 }),

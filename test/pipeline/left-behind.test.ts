@@ -182,7 +182,7 @@ describe('graphs of several runs in one folder', () => {
     await convert(source, output, '--to', 'onnx:q4', '--to', 'onnx:q8');
     writeRandomCheckpoint(source, { seed: 7 });
     const others = await convert(source, output, '--to', 'onnx:q8', '--force');
-    assert.match(others, /^plmpress: graphs here that were made from other weights: onnx:q4$/m);
+    assert.match(others, /^plmpress: this folder also has graphs of other weights: onnx:q4$/m);
     rmSync(path.join(output, 'onnx', 'model_q4.onnx_data'));
     const gone = await convert(source, output, '--to', 'onnx:q8', '--force');
     assert.match(gone, /^plmpress: graphs whose files are missing, which are not listed any more: onnx:q4$/m);
@@ -193,7 +193,7 @@ describe('graphs of several runs in one folder', () => {
     const newer = await convert(source, output, '--to', 'gguf:f16', '--force');
     assert.match(
       newer,
-      /^plmpress: the record cannot be read; a new one will list only what this run writes: plmpress\.json: schemaVersion/m,
+      /^plmpress: the record cannot be read, so a new one will list only the files of this run: plmpress\.json: schemaVersion/m,
     );
     const untold = await convert(source, output, '--to', 'onnx:f16', '--force');
     assert.match(

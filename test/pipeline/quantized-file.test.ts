@@ -52,7 +52,7 @@ describe('the GGUF that a quantization names', () => {
   });
 
   it('is made where there is none', () => {
-    const none = /holds no GGUF, expected org\/name, which convert --to gguf:. makes one of$/;
+    const none = /contains no GGUF file, expected org\/name, which convert --to gguf:. makes one of$/;
     assert.throws(() => find('Q4_K_M', ['model.safetensors']), pressFailure('usage', none));
   });
 });

@@ -40,7 +40,10 @@ describe('a quantized source is rounded a second time with --allow-requantize on
         ]);
       const { code, stderr } = await run();
       assert.equal(code, 7, stderr);
-      assert.match(stderr, /requantizing from Q8_0 to .* adds a second error; --allow-requantize permits it/);
+      assert.match(
+        stderr,
+        /requantizing from Q8_0 to .* adds a second error; --allow-requantize accepts that/,
+      );
       const allowed = await run('--allow-requantize');
       assert.equal(allowed.code, 0, allowed.stderr);
     });
@@ -135,7 +138,7 @@ describe('a source that holds kv_b in parts', () => {
     assert.equal(code, 7);
     assert.match(
       stderr,
-      /blk\.0\.attn_kv_b\.weight": requantizing from Q8_0 to Q8_0 adds a second error; --allow-requantize permits it, --gguf-arch deepseek2 keeps the blocks of its parts, --tensor-type attn_kv_b=f32 their values\n$/,
+      /blk\.0\.attn_kv_b\.weight": requantizing from Q8_0 to Q8_0 adds a second error; --allow-requantize accepts that, --gguf-arch deepseek2 keeps the blocks of its parts, --tensor-type attn_kv_b=f32 their values\n$/,
     );
     await run(...argv, '--tensor-type', 'attn_kv_b=f32');
     const { tensors } = JSON.parse((await run('diff', parts, whole, '--json')).stdout);

@@ -119,7 +119,9 @@ class Bench {
   async interrupt(stopAt = 20): Promise<void> {
     const told: string[] = [];
     await assert.rejects(this.run({ stopAt, told }), Interruption);
-    assert.deepEqual(told, ['finished tensors stay in .plmpress-resume: the same command goes on with them']);
+    assert.deepEqual(told, [
+      'finished tensors are kept in .plmpress-resume: the same command continues with them',
+    ]);
     assert.deepEqual(
       readdirSync(this.output)
         .filter((name) => !name.startsWith('.'))
@@ -272,7 +274,7 @@ describe('a run without --resume', () => {
     const left = treeDigests(bench.staging);
     const { notes } = await bench.run({ targets: ['gguf:f16'], resume: false });
     assert.equal(notes.length, 1);
-    assert.match(notes[0]!, /^an interrupted conversion of something else waits in \.plmpress-resume: /);
+    assert.match(notes[0]!, /^\.plmpress-resume holds another interrupted conversion: /);
     assert.deepEqual(treeDigests(bench.staging), left);
     await bench.run();
     assert.ok(!existsSync(bench.staging));
@@ -283,7 +285,7 @@ describe('a run without --resume', () => {
     await bench.interrupt();
     const { notes } = await bench.run({ resume: false });
     assert.deepEqual(notes, [
-      'an interrupted conversion waits in .plmpress-resume: --resume goes on with it',
+      '.plmpress-resume holds this conversion, interrupted: --resume continues it',
       '.plmpress-resume has been removed: this run completed the interrupted conversion',
     ]);
     assert.ok(!existsSync(bench.staging));

@@ -20,12 +20,12 @@ describe('calibrations of another model are refused', () => {
       const layers = SMALL_PLM.numHiddenLayers;
       await assert.rejects(planTarget(model, target, { imatrix: randomImatrix(deeper) }), {
         failure: 'invalid-input',
-        message: `plm.imatrix.gguf: is of another model: layers, got ${layers + 1}, expected ${layers}`,
+        message: `plm.imatrix.gguf: does not fit this model: layers, got ${layers + 1}, expected ${layers}`,
       });
       for (const config of [deeper, wider]) {
         await assert.rejects(planTarget(model, target, { statistics: madeUpStatistics(config) }), {
           failure: 'invalid-input',
-          message: /is of another model: neurons by layer, got "\d+ x \d+", expected \d+ x \d+$/,
+          message: /does not fit this model: neurons by layer, got "\d+ x \d+", expected \d+ x \d+$/,
         });
       }
     });

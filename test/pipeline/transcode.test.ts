@@ -363,7 +363,7 @@ describe('working memory', () => {
   it('says how much it needs', () => {
     const told = {
       failure: 'local-io',
-      message: 'the memory allowed is too small: 150 MB, expected at least 161 MB',
+      message: 'the memory limit is too small: 150 MB, expected at least 161 MB',
     };
     assert.throws(() => slotBytes([tensor], { ...limit, maxMemory: 150e6 }), told);
   });

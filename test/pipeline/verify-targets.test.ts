@@ -374,7 +374,7 @@ describe('an ONNX folder that says one thing and computes or tells another fails
     [
       'the scale of scores',
       scalar(1 / Math.sqrt(PRUNABLE.qkNopeHeadDim + PRUNABLE.qkRopeHeadDim), 0.5),
-      /^mean KLD of the graph/m,
+      /^mean KLD between the graph/m,
     ],
   ];
   for (const [what, edit, message] of GRAPHS) {

@@ -131,10 +131,13 @@ describe('firing', () => {
   });
 
   it('says who cannot tell', () => {
-    assert.match(firingPanel({ firing: { reference: [0.1] } }).note, /engine of the artifact cannot tell/);
+    assert.match(
+      firingPanel({ firing: { reference: [0.1] } }).note,
+      /engine of the artifact does not report it/,
+    );
     const { figure, note } = firingPanel({});
     assert.equal(figure, undefined);
-    assert.match(note, /does not tell/);
+    assert.match(note, /does not report/);
   });
 });
 

@@ -132,7 +132,7 @@ describe('sums of a GPU', { skip: NO_DAWN }, () => {
     const absorbed = absorbMla.run(model, { form: 'premultiplied' });
     await refused(absorbed, {}, 'unsupported', /this model is premultiplied, expected the device cpu$/);
     const moments = [[{ layer: 0, site: 'input' as const }]];
-    await refused(model, { readings: moments }, 'unsupported', /^second moments are not gathered/);
+    await refused(model, { readings: moments }, 'unsupported', /^second moments are not collected/);
     const short = memoryModel({ ...ONE_LAYER, maxPositionEmbeddings: CONTEXT - 1 });
     await refused(short, {}, 'usage', /^a context of 40 positions/);
   });

@@ -123,8 +123,8 @@ test('the context ends a text, and refuses what it cannot hold', async (t) => {
   // The last one needs no position.
   assert.equal(prompt.length + ids.length, 13);
   assert.equal(engine.held.length, 12);
-  await assert.rejects(collect(model, 'word '.repeat(20)), bundleError('usage', /the context holds 12/));
-  await assert.rejects(collect(model, ''), bundleError('usage', /no token to begin with/));
+  await assert.rejects(collect(model, 'word '.repeat(20)), bundleError('usage', /the context has 12/));
+  await assert.rejects(collect(model, ''), bundleError('usage', /the prompt has no tokens/));
 });
 
 test('a conversation goes on from what the cache holds', async (t) => {

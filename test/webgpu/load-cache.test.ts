@@ -84,7 +84,7 @@ test('without room, or without a cache, weights go from memory to the GPU, and s
   const { first, server, caches, load } = await setUp(t);
   caches.quota = 250_000;
   const full = (await (await load('first')).stats()).storage;
-  assert.match(full.note!, /gives this site no more storage/);
+  assert.match(full.note!, /allows this site no more storage/);
   assert.ok(full.keptBytes > 0 && full.keptBytes < 250_000);
   server.clear();
   await load('first');
@@ -132,7 +132,7 @@ test('a cache that cannot be read, or takes not even the manifest, is done witho
   caches.entries.clear();
   caches.quota = 0;
   const { keptBytes, note } = (await (await load('first')).stats()).storage;
-  assert.deepEqual([keptBytes, note], [0, 'not all is kept: the browser gives this site no more storage']);
+  assert.deepEqual([keptBytes, note], [0, 'not all is kept: the browser allows this site no more storage']);
 });
 
 test('the manifest of another version keeps nothing from being dropped', async (t) => {

@@ -187,7 +187,10 @@ test('a device without a feature that the bundle needs is refused', async (t) =>
   const { load } = await setUp(t, {
     change: ({ requirements }) => Object.assign(requirements, { features: ['shader-f16'] }),
   });
-  await assert.rejects(load(), bundleError('unsupported', /lacks shader-f16, which this model needs$/));
+  await assert.rejects(
+    load(),
+    bundleError('unsupported', /this model needs shader-f16, which the graphics processor does not support$/),
+  );
 });
 
 test('a page without crypto.subtle is told what is the matter', async (t) => {

@@ -113,7 +113,7 @@ test('the page of a bundle, in Chromium', { skip: NO_BROWSER }, async (t) => {
     await devtools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 150_000 });
     await page.goto(server.url);
     await ready(page);
-    await page.getByText('gives this site no more storage').waitFor();
+    await page.getByText('allows this site no more storage').waitFor();
     await ask(page);
     await answered(page, 1);
   });

@@ -23,7 +23,7 @@ export function contentsOf(model: Model, arch: GgufArchitecture): Content[] {
 // A slot of a model that was not refused has a name, and none has more than 28 bytes of the 63 allowed.
 function contentOf(model: Model, slot: TensorSlot): Content {
   const source = model.tensors.get(slot.name);
-  if (source === undefined) throw new Error(`the model lacks ${slot.name}`);
+  if (source === undefined) throw new Error(`the model has no ${slot.name}`);
   return { slot, name: slot.ggufName!, source };
 }
 

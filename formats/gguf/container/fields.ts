@@ -43,7 +43,7 @@ export class Fields {
     return entry?.type === 'string' ? entry.value : undefined;
   }
 
-  /** Likewise a list of texts. */
+  /** A list of texts. */
   harmlessList(key: string): readonly string[] | undefined {
     const entry = this.#metadata.get(key);
     return entry?.type === 'array' && entry.items === 'string'

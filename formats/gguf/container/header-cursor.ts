@@ -29,7 +29,7 @@ export class HeaderCursor {
   #window = Buffer.alloc(0);
   #windowStart = 0;
   #position = 0;
-  /** What is being read, for messages: `kv[3] "general.name"`. */
+  /** The field being read, for messages: `kv[3] "general.name"`. */
   field = 'header';
 
   constructor(source: ByteSource) {

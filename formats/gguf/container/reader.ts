@@ -110,7 +110,7 @@ async function readMetadata(cursor: HeaderCursor, count: number): Promise<Metada
     if (!KEY.test(key)) {
       throw cursor.error('key', { expected: 'ASCII words joined by dots' }, start);
     }
-    if (metadata.has(key)) throw cursor.error('the key stands in the file twice', {}, start);
+    if (metadata.has(key)) throw cursor.error('the key is in the file twice', {}, start);
     metadata.set(key, await readValue(cursor, budget));
   }
   cursor.field = 'header';

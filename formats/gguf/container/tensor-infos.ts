@@ -30,7 +30,7 @@ export async function readTensorInfos(
   for (let index = 0; index < count; index++) {
     cursor.field = `tensor[${index}]`;
     const info = await readInfo(cursor, index);
-    if (names.has(info.name)) throw cursor.error('the tensor stands in the file twice');
+    if (names.has(info.name)) throw cursor.error('the tensor is in the file twice');
     names.add(info.name);
     infos.push(info);
   }

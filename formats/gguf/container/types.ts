@@ -35,7 +35,7 @@ export const FIXED_BYTES = {
 
 export type FixedType = keyof typeof FIXED_BYTES;
 
-/** What a value of each type is here; 64-bit integers may exceed what a number holds. */
+/** The JavaScript value of each type; 64-bit integers may exceed what a number holds. */
 export interface NativeTypes {
   readonly u8: number;
   readonly i8: number;

@@ -132,7 +132,7 @@ function* namedTokens(config: JsonField, map: JsonField): Generator<NamedToken> 
 
 /**
  * Gives the next ids to special tokens that no file gives one. A token that begins or ends a text takes the
- * id that config.json has for it or none: a row of the embedding that was never trained is no bos and no eos.
+ * id that config.json has for it or none: a row of the embedding that was never trained is not bos or eos.
  */
 function takeNamed(named: Iterable<NamedToken>, builder: VocabularyBuilder, ids: ConfigTokenIds): void {
   for (const { text, field, role = '' } of named) {

@@ -49,7 +49,7 @@ export function readChatTemplates(
     if (known === undefined) found.set(name, check(entry));
     else if (known.template !== entry.template) {
       const places = `${placeOf(known)} differs from ${placeOf(entry)}`;
-      notes.push(`${places} and is the one used`);
+      notes.push(`${places}; this one is used`);
     }
   };
   for (const [name, template] of files.additionalChatTemplates ?? []) {

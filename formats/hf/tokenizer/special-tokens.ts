@@ -43,7 +43,7 @@ export function readSpecialTokens(
   if (prefix !== undefined && prefix.id !== bosTokenId) {
     const { file, field } = prefix.field;
     const texts = [prefix.id, bosTokenId!].map((id) => JSON.stringify(vocabulary.tokens[id]));
-    const what = 'puts another token than bos before a text';
+    const what = 'adds another token than bos before a text';
     throw unsupported({ file, field, what, got: texts[0], expected: texts[1]! });
   }
   if (prefix !== undefined && config.at('add_bos_token').value === false) {
@@ -108,6 +108,7 @@ function readAddBosToken(config: JsonField, bosTokenId: number | undefined): boo
   }
   const field = config.at('add_bos_token').optional();
   const addBosToken = field?.boolean() ?? false;
-  if (addBosToken && bosTokenId === undefined) throw field!.unexpected('false, since there is no bos token');
+  if (addBosToken && bosTokenId === undefined)
+    throw field!.unexpected('false, because there is no bos token');
   return addBosToken;
 }

@@ -70,7 +70,7 @@ function checkPreTokenizer(field: JsonField): void {
     typeOf(bytes!) === 'ByteLevel' &&
     bytes!.at('add_prefix_space').value === false &&
     bytes!.at('use_regex').value === false;
-  if (!isQwen2) throw unknown(field, 'unknown pre-tokenizer', 'the one of Qwen2');
+  if (!isQwen2) throw unknown(field, 'unknown pre-tokenizer', 'that of Qwen2');
 }
 
 /**

@@ -15,8 +15,9 @@ export interface Vocabulary {
 }
 
 /**
- * A vocabulary as the files of a tokenizer tell it, one after the other. Every method throws `invalid-input`,
- * naming the field, where an id is not that of a row of the embedding or two fields contradict each other.
+ * A vocabulary, collected from the files of a tokenizer one after the other. Every method throws
+ * `invalid-input`, naming the field, where an id is not that of a row of the embedding or two fields
+ * contradict each other.
  */
 export class VocabularyBuilder {
   readonly #tokens: string[] = [];

@@ -34,7 +34,7 @@ export function tokenizerConfigText({ tokenizer, config }: Pick<Model, 'tokenize
   });
 }
 
-/** Special tokens that are no bos, eos, pad or unk. */
+/** Special tokens other than bos, eos, pad and unk. */
 function tokensWithoutRole(tokenizer: TokenizerSpec): string[] {
   const { bosTokenId, eosTokenId, padTokenId, unkTokenId } = tokenizer;
   const roles = new Set([bosTokenId, eosTokenId, padTokenId, unkTokenId]);

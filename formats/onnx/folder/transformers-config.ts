@@ -12,8 +12,8 @@ import { tokenIdFields } from './token-ids.ts';
 const KNOWN_MODEL_TYPE = 'deepseek_v3';
 
 /**
- * config.json for transformers.js, which takes the first of `graphs` unless told otherwise. Two fields tell
- * of the caches instead of the model: num_key_value_heads and head_dim.
+ * config.json for transformers.js, which takes the first of `graphs` by default. Two fields describe
+ * the caches instead of the model: num_key_value_heads and head_dim.
  */
 export function transformersConfigText(
   model: Pick<Model, 'config' | 'tokenizer'>,

@@ -8,8 +8,8 @@ export const PAST = 'past_sequence_length';
 export const TOTAL = 'total_sequence_length';
 
 /**
- * What all layers share of the inputs. Sequences are batched, padded on the left, and go on where their
- * caches end.
+ * The values from the inputs that all layers share. Sequences are batched, padded on the left, and continue
+ * after the tokens in their caches.
  */
 export class GraphInputs {
   readonly #graph: GraphBuilder;
@@ -58,8 +58,8 @@ export class GraphInputs {
   }
 
   /**
-   * What is added to scores `[batch, 1, sequence, total]`: 0 where a query sees a key, else so little that it
-   * weighs nothing.
+   * The mask added to scores, `[batch, 1, sequence, total]`: 0 where a query sees a key, else so low that the
+   * key has no weight.
    */
   scoreBias(type: FloatType): string {
     const graph = this.#graph;

@@ -10,13 +10,13 @@ import type { OnnxArtifact } from './open.ts';
 type Members = { readonly [key: string]: Json | undefined };
 
 /**
- * Compares what runtimes read in the files beside a graph with `model`: the importer goes by the graph,
- * transformers.js and onnxruntime-genai by these. A file or a member that is missing says nothing.
+ * Compares what runtimes read in the files beside a graph with `model`: the importer reads the graph,
+ * transformers.js and onnxruntime-genai read these. A missing file or member is ignored.
  * @throws PressError verification by the first member that differs.
  */
 export async function checkCompanions(artifact: OnnxArtifact, model: Model): Promise<void> {
   const { config, tokenizer } = model;
-  // num_key_value_heads tells of the caches.
+  // num_key_value_heads describes the caches.
   const { num_key_value_heads: _, ...geometry } = geometryFields(config);
   const tokens = tokenIdFields(tokenizer);
   const genai = { context_length: config.maxPositionEmbeddings, eos_token_id: endTokenIds(tokenizer) };
@@ -38,7 +38,7 @@ async function checkFile(
     const field = object.at(key);
     if (field.value === undefined || value === undefined) continue;
     if (comparable(key, field.value) === comparable(key, value)) continue;
-    const what = 'the file tells of another model than the source';
+    const what = 'the file describes another model than the source';
     const differs = { file, field: field.field, what, got: field.value, expected: JSON.stringify(value) };
     throw new PressError('verification', differs);
   }

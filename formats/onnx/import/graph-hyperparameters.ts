@@ -63,6 +63,6 @@ async function floatsOf(artifact: OnnxArtifact, initializer: Initializer): Promi
 }
 
 function differs({ files }: OnnxArtifact, field: string, got: unknown, expected: string): PressError {
-  const what = 'the graph computes with something else than its metadata states';
+  const what = 'the graph computes with another value than its metadata states';
   return new PressError('verification', { file: files[0]!.name, field, what, got, expected });
 }

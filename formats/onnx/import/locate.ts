@@ -3,7 +3,7 @@ import { graphAlias } from '../export.ts';
 import { GRAPH_FOLDER, graphFileName } from '../folder/graph-file.ts';
 import { ONNX_SCHEMES } from '../schemes.ts';
 
-/** Where the parts of an ONNX artifact are. */
+/** The places of the parts of an ONNX artifact. */
 export interface OnnxPlace {
   /** The folder of config and tokenizer. */
   readonly root: string;

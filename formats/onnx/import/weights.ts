@@ -79,7 +79,7 @@ export class GraphWeights {
     const [name] = this.#left.keys();
     if (name === undefined) return;
     const field = `initializer ${JSON.stringify(name)}`;
-    throw unsupported({ file: this.#graphFile, field, what: 'is no weight of a PLM' });
+    throw unsupported({ file: this.#graphFile, field, what: 'is not a weight of a PLM' });
   }
 
   #float({ name, shape }: TensorSlot): Tensor {

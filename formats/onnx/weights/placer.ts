@@ -8,7 +8,7 @@ import { padToBlocks } from '../../../src/passes/rows/whole-blocks.ts';
 import type { DataFiles } from '../data-files.ts';
 import type { GraphBuilder } from '../graph/builder.ts';
 
-/** What is known of the inputs of a tensor. */
+/** Statistics of the inputs of a tensor, if known. */
 export interface Calibration {
   /** Importances of its columns, if any are known. */
   importances(tensor: Tensor, columns: number): Float32Array | undefined;

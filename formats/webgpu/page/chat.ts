@@ -199,7 +199,7 @@ export class Chat {
   }
 }
 
-/** Tokens a second behind the first, or with it where it is alone. */
+/** Tokens per second after the first one, or with it if it is the only one. */
 function rateOf(tokens: number, first: number, start: number): number {
   const now = performance.now();
   return tokens > 1

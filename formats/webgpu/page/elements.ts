@@ -1,7 +1,7 @@
 /** The element of index.html with this id. */
 export function byId<T extends Element>(id: string, kind: abstract new () => T): T {
   const found = document.getElementById(id) as Element | null;
-  if (!(found instanceof kind)) throw new Error(`the page lacks #${id}`);
+  if (!(found instanceof kind)) throw new Error(`the page has no #${id}`);
   return found;
 }
 

@@ -28,7 +28,7 @@ const WORDS: Readonly<Record<string, readonly [title: string, advice: string]>> 
 const STOPPED = ['Loading was stopped', 'What has come so far is kept where the browser allows it.'] as const;
 const UNKNOWN = ['Something went wrong', 'This should not have happened.'] as const;
 
-/** Tells in words why there is no chat. */
+/** Explains why there is no chat. */
 export class FailureView {
   readonly #section = byId('failure', HTMLElement);
   readonly #title = byId('failure-title', HTMLElement);

@@ -17,7 +17,7 @@ export class Measurements {
     showStats(await model.stats());
   }
 
-  /** Tokens a second, and seconds until the first. */
+  /** Tokens per second, and seconds until the first. */
   speed(tokensPerSecond: number, firstToken: number): void {
     fact('speed', `${tokensPerSecond.toFixed(1)} tokens/s`);
     fact('first', formatSeconds(firstToken));
@@ -44,7 +44,7 @@ function showStats(stats: ModelStats): void {
   byId('storage-text', HTMLElement).textContent = kept + (storage.note ?? 'The next visit needs no network.');
 }
 
-/** A bar a layer: all neurons, and those that fired in front. */
+/** One bar per layer: all neurons, and in front those that fired. */
 function plot(firing: readonly number[]): void {
   if (firing.length === 0) return;
   const svg = byId('plot', SVGSVGElement);

@@ -13,7 +13,7 @@ export class TransferRate {
     while (this.#samples.length > 2 && time - this.#samples[0]!.time > WINDOW) this.#samples.shift();
   }
 
-  /** Bytes a second; undefined while it is too early to tell. */
+  /** Bytes per second; undefined while it is too early to estimate. */
   get bytesPerSecond(): number | undefined {
     const [first, last] = [this.#samples[0], this.#samples.at(-1)];
     if (first === undefined || last === undefined || last.time - first.time < 0.5) return undefined;

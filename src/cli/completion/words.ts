@@ -5,8 +5,7 @@ import { DEVICES } from '../../pipeline/plan/devices.ts';
 import { TARGETS } from '../targets.ts';
 
 /**
- * Words that may stand in a place; `path` where that is for a file or folder, undefined where nobody can
- * know.
+ * The values that a place allows; `path` for a file or folder, undefined if the values are not known.
  */
 export type Values = readonly string[] | 'path' | undefined;
 
@@ -22,13 +21,13 @@ export interface OptionWords {
 export interface CommandWords {
   readonly name: string;
   readonly summary: string;
-  /** Those of every command included. */
+  /** Its options, including those of every command. */
   readonly options: readonly OptionWords[];
   /** Of its arguments. */
   readonly values: Values;
 }
 
-/** What can be typed behind the name of the program. */
+/** The words that may follow the name of the program. */
 export interface ProgramWords {
   readonly options: readonly OptionWords[];
   readonly commands: readonly CommandWords[];
@@ -36,7 +35,7 @@ export interface ProgramWords {
 
 const TARGET_NAMES = TARGETS.map(({ target }) => target);
 
-/** What the first word in the brackets of an option or argument stands for. */
+/** Values by the first word in the brackets of an option or argument. */
 const PLACES: Readonly<Record<string, Values>> = {
   ...Object.fromEntries(
     ['source', 'artifact', 'manifest', 'stats', 'file', 'dir', 'dirs', 'a', 'b'].map((word) => [
@@ -83,7 +82,7 @@ export function optionWords(option: Option): OptionWords {
   };
 }
 
-/** What may stand in the place of an argument. */
+/** The values that an argument may have. */
 export function valuesOf(argument: Argument | undefined): Values {
   return argument?.argChoices ?? placeValues(argument?.name());
 }

@@ -17,7 +17,7 @@ import { pruningTable } from './pruning.ts';
 import { type Column, renderTable } from './terminal/table.ts';
 import type { Theme } from './terminal/theme.ts';
 
-/** What a conversion has done, or would do. */
+/** The result of a conversion, or of a dry run. */
 export interface Conversion {
   readonly model: Model;
   readonly targets: readonly Target[];
@@ -120,7 +120,7 @@ function summaryLine({ model, targets, manifest, seconds, peakRss }: Conversion,
   return `${theme.bold(visible(model.name, 80))}: ${sizes}, ${cost}`;
 }
 
-/** The part of a plan that a manifest would hold. */
+/** The part of a plan that a manifest would record. */
 export function describePlan({ plan, options, passes }: Target) {
   return {
     target: plan.target,

@@ -13,15 +13,15 @@ type PhaseStart = Extract<ProgressEvent, { kind: 'phase' }>;
 
 /** Time over which the rate is averaged: shows a change of speed soon, but does not flicker. */
 const RATE_SECONDS = 3;
-/** The first moments of a phase tell nothing about its end. */
+/** The first moments of a phase do not predict its end. */
 const ETA_AFTER_SECONDS = 1;
 
 /** A longer estimate is not shown: it comes from a moment in which nothing moved. */
 const MAX_ETA_SECONDS = 100 * 3600;
 
 /**
- * Counts what a phase has done and tells rate and time left. Times are in milliseconds, as the caller has
- * them.
+ * Counts the work of a phase, and reports rate and time left. Times are milliseconds of the caller's
+ * clock.
  */
 export class PhaseMeter {
   readonly name: string;
@@ -29,7 +29,7 @@ export class PhaseMeter {
   readonly #unit: PhaseStart['unit'];
   readonly #start: number;
   #done = 0;
-  /** Units a second over the last seconds. */
+  /** Units per second over the last seconds. */
   #rate = 0;
   #last: number;
 
@@ -42,7 +42,7 @@ export class PhaseMeter {
   }
 
   advance(done: number, now: number): void {
-    // A clock that goes back stands still until it is where it was.
+    // After the clock has gone back, no time passes until it reaches its old value.
     const seconds = (now - this.#last) / 1000;
     if (seconds <= 0) return;
     const elapsed = (now - this.#start) / 1000;

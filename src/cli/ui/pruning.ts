@@ -3,7 +3,7 @@ import { formatCount, formatSmall } from '../../core/text/format.ts';
 import { renderTable } from './terminal/table.ts';
 import type { Theme } from './terminal/theme.ts';
 
-/** What prune-ffn did to each layer, a line per layer; no lines where it has not run. */
+/** The effect of prune-ffn, one line per layer; no lines if it has not run. */
 export function pruningTable(changes: readonly Change[], theme: Theme): string[] {
   const rows = changes.flatMap(({ pass, subject, to, figures }) => {
     if (pass !== 'prune-ffn' || figures === undefined) return [];

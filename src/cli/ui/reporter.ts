@@ -6,7 +6,7 @@ import { TerminalLine } from './terminal/terminal-line.ts';
 import { terminalLine } from './terminal/terminal-text.ts';
 import type { Theme } from './terminal/theme.ts';
 
-/** Tells people on stderr how far long work is. */
+/** Shows the progress of long work on stderr. */
 export interface Reporter {
   readonly progress: Progress;
   /** Ends what is shown. Writes nothing if nothing is shown; then an event that advances a phase is lost. */
@@ -15,7 +15,7 @@ export interface Reporter {
 
 export interface ReporterOptions {
   readonly stream: OutputStream;
-  /** What the stream is good for: a moving line, single lines, or nothing. */
+  /** What is shown: a moving line, single lines, or nothing. */
   readonly style: 'animated' | 'lines' | 'silent';
   readonly theme: Theme;
   /** Milliseconds. */
@@ -29,7 +29,7 @@ export function makeReporter(options: ReporterOptions): Reporter {
 
 /** Terminals show some 12 changes per second as movement. */
 const FRAME_MS = 80;
-/** Phases that end sooner leave no line: nobody waited for them. */
+/** Shorter phases leave no line, because nobody waited for them. */
 const REMEMBERED_SECONDS = 1;
 /** Columns of the spinner and of the blank after it. */
 const SPINNER_COLUMNS = 2;
@@ -52,7 +52,7 @@ class AnimatedReporter implements Reporter {
       color: colors ? 'cyan' : false,
       // To hide the cursor ora listens to signals, and then a second one would not end a busy process.
       hideCursor: false,
-      // Discarding stdin would put the terminal into raw mode, where Ctrl-C is no signal.
+      // Discarding stdin would put the terminal into raw mode, where Ctrl-C sends no signal.
       discardStdin: false,
     });
     this.#theme = theme;
@@ -133,10 +133,10 @@ const [HIDE_CURSOR, SHOW_CURSOR] = ['\x1b[?25l', '\x1b[?25h'];
 /** Events of the process right before it ends by itself. */
 const ENDS = ['exit', 'uncaughtExceptionMonitor'];
 
-/** Logs of jobs show that the work goes on, without growing long. */
+/** Often enough to show in the log of a job that work continues, without a long log. */
 const HEARTBEAT_MS = 10_000;
 
-/** One line a phase, and one about every ten seconds inside it. */
+/** One line per phase, and one about every ten seconds within it. */
 class LineReporter implements Reporter {
   readonly #stream: OutputStream;
   readonly #now: () => number;

@@ -3,7 +3,7 @@ import type { SweepPoint } from '../../pipeline/sweep.ts';
 import { type Column, renderTable } from './terminal/table.ts';
 import type { Theme } from './terminal/theme.ts';
 
-/** A line per size. */
+/** One line per size. */
 export function sweepTable(points: readonly SweepPoint[], theme: Theme): string[] {
   const hasWidths = points.some(({ allocation }) => allocation.ffnWidth !== undefined);
   const columns: Column[] = [
@@ -21,7 +21,9 @@ export function sweepTable(points: readonly SweepPoint[], theme: Theme): string[
     formatSmall(comparison.kld.mean),
     formatPercent(comparison.top1),
     formatSmall(allocation.predictedKld),
-    ...(hasWidths ? [allocation.ffnWidth === undefined ? 'own' : formatCount(allocation.ffnWidth)] : []),
+    ...(hasWidths
+      ? [allocation.ffnWidth === undefined ? 'unchanged' : formatCount(allocation.ffnWidth)]
+      : []),
     mixOf(allocation.tensors.map(({ scheme }) => scheme)),
   ]);
   return renderTable(columns, rows, theme.dim);

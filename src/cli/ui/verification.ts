@@ -17,13 +17,13 @@ import { strip } from './terminal/strip.ts';
 import { renderFacts, renderTable } from './terminal/table.ts';
 import type { Theme } from './terminal/theme.ts';
 
-/** What a command says of a check, in the colour that it has. */
+/** The result of a check as text, in its colour. */
 export function outcomeText(word: Outcome | 'verified', theme: Theme): string {
   if (word === 'compared') return theme.bold(word);
   return word === 'failed' ? theme.bad(word) : theme.good(word);
 }
 
-/** What has passed where the KLD has no limit. */
+/** The checks that have passed if the KLD has no limit. */
 export const OTHER_CHECKS = 'tensors, hyperparameters and tokenizer pass';
 
 /** One line of figures. */
@@ -114,5 +114,5 @@ function byLayer(tensors: Verification['tensors']): number[] {
 }
 
 function limitText(maxKld: number | undefined): string {
-  return maxKld === undefined ? 'no limit asked' : `at most ${formatSmall(maxKld)}`;
+  return maxKld === undefined ? 'no limit' : `at most ${formatSmall(maxKld)}`;
 }

@@ -1,4 +1,4 @@
-/** What long work tells about itself. Rendering (bars, rates, ETA) belongs to the CLI. */
+/** Progress events of long work. Rendering (bars, rates, ETA) belongs to the CLI. */
 export type ProgressEvent =
   | {
       readonly kind: 'phase';

@@ -1,4 +1,4 @@
-/** First bytes, as Latin-1, of what people have in place of a file of a model, and what it is called. */
+/** First bytes, as Latin-1, of files that people mistake for a file of a model, and what to call them. */
 const FOREIGN: readonly { readonly start: RegExp; readonly what: string }[] = [
   { start: /^version https:\/\/git-lfs/, what: 'this is a Git LFS pointer, run git lfs pull' },
   { start: /^# xet version /, what: 'this is a git-xet pointer, run git xet checkout' },
@@ -7,7 +7,7 @@ const FOREIGN: readonly { readonly start: RegExp; readonly what: string }[] = [
   // biome-ignore lint/suspicious/noControlCharactersInRegex: bytes of a file, not text
   { start: /^\x1f\x8b\x08/, what: 'this is a gzip archive, unpack it first' },
   {
-    // The third byte tells a pickle from an imatrix of 640 entries.
+    // The third byte distinguishes a pickle from an imatrix of 640 entries.
     // biome-ignore lint/suspicious/noControlCharactersInRegex: bytes of a file, not text
     start: /^\x80[\x02-\x05][^\0]/,
     what: 'this is a bare pickle, which is not read; convert it to safetensors',
@@ -25,8 +25,8 @@ export const MAX_POINTER_BYTES = 1024;
 export const FOREIGN_HEAD_BYTES = 64;
 
 /**
- * What a file that is not of the expected kind seems to be, by its first bytes; undefined where they do not
- * tell.
+ * The apparent kind of a file that is not of the expected one, by its first bytes; undefined if they do not
+ * show it.
  */
 export function foreignContent(head: Uint8Array): string | undefined {
   const text = latin1(head);
@@ -34,8 +34,8 @@ export function foreignContent(head: Uint8Array): string | undefined {
 }
 
 /**
- * What to do about a file that a version control system has put in place of the real one; undefined for other
- * files.
+ * Advice for a pointer file that a version control system has put in place of the real one; undefined for
+ * other files.
  */
 export function pointerContent(head: Uint8Array): string | undefined {
   const text = latin1(head);

@@ -42,7 +42,7 @@ export function formatSeconds(seconds: number): string {
 }
 
 /**
- * Things a second: `1,250`, `37.5`, `0.042`; undefined where there were none, or no time to count them in.
+ * Things per second: `1,250`, `37.5`, `0.042`; undefined where there were none, or no time to count them in.
  */
 export function formatRate(perSecond: number): string | undefined {
   if (!(perSecond > 0 && Number.isFinite(perSecond))) return undefined;

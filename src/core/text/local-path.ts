@@ -1,7 +1,7 @@
 /**
- * An absolute path, `~/…`, `./…`, `../…`, `$HOME/…`, `%USERPROFILE%\…`, `C:\…`, `\\host\…` or `file:`. Inside
- * of a longer text it stands after what is no part of a word, a path or an address, and an absolute one has
- * two parts at least.
+ * An absolute path, `~/…`, `./…`, `../…`, `$HOME/…`, `%USERPROFILE%\…`, `C:\…`, `\\host\…` or `file:`. Within
+ * a longer text, the character before it must not belong to a word, a path or an address, and an absolute
+ * path needs at least two parts.
  */
 const LOCAL_PATH =
   /^\/[^\s/]+$|(?<![\p{L}\p{N}_./\\@-])(?:\/[^\s/\\]+\/[^\s/\\]|~[\w-]*[/\\]|\.{1,2}[/\\]|\$\{?[A-Za-z_]\w*\}?[/\\]|%\w+%[/\\]|[A-Za-z]:[/\\]|\\\\\w|file:)/u;

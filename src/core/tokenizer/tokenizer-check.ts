@@ -71,7 +71,7 @@ function checkMerges({ merges, ...spec }: TokenizerSpec, ids: ReadonlyMap<string
     const missing = [left, right, left + right].find((token) => !ids.has(token));
     if (missing !== undefined) throw fail({ what: `merge ${rank}: not in the vocabulary`, got: missing });
     // Hugging Face takes the last of equal merges, llama.cpp the first.
-    if (known.has(merge)) throw fail({ what: `merge ${rank} is a repetition`, got: merge });
+    if (known.has(merge)) throw fail({ what: `merge ${rank} is given twice`, got: merge });
     known.add(merge);
   }
 }

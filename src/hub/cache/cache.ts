@@ -111,7 +111,7 @@ export class RepositoryCache {
     await replaceFile(file, Buffer.from(commit));
   }
 
-  /** What a commit holds, as the Hub has listed it; undefined where no tool has kept that. */
+  /** The files of a commit, as the Hub listed them; undefined if no tool has kept the list. */
   async knownTree(origin: HubOrigin): Promise<HubTree | undefined> {
     const { repository, revision } = origin;
     const known = await keptListing(this.#listingPath(revision), { repository, revision });
@@ -120,7 +120,7 @@ export class RepositoryCache {
     );
   }
 
-  /** Keeps what the Hub has listed. */
+  /** Keeps a listing of the Hub. */
   async rememberTree(tree: HubTree): Promise<void> {
     await keepListing(this.#listingPath(tree.revision), tree);
   }

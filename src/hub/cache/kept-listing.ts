@@ -5,13 +5,13 @@ import { createFolder } from '../../io/output-folder.ts';
 import { replaceFile } from '../../io/staging/replace-file.ts';
 import { type HubTree, isHubFile } from '../tree.ts';
 
-/** A listing of the most files that are taken of a server has half of that. */
+/** Twice the size of a listing with the largest number of files that is accepted. */
 const MAX_BYTES = 64_000_000;
 /** Version of the form in which plmpress keeps listings, and of the one of huggingface_hub. */
 const VERSION = 1;
 
 /**
- * Keeps the listing of a commit in a file of plmpress. Where it cannot be written, the next run asks the Hub
+ * Keeps the listing of a commit in a file of plmpress. If it cannot be written, the next run asks the Hub
  * again.
  */
 export async function keepListing(file: string, { files }: HubTree): Promise<void> {
@@ -24,7 +24,7 @@ export async function keepListing(file: string, { files }: HubTree): Promise<voi
   }
 }
 
-/** What `keepListing` has kept; undefined where there is nothing, or nothing that can be meant. */
+/** The listing that `keepListing` kept; undefined if it is missing or invalid. */
 export async function keptListing(file: string, origin: HubOrigin): Promise<HubTree | undefined> {
   const { version, files } = await readObject(file);
   if (version !== VERSION || !Array.isArray(files)) return undefined;

@@ -20,7 +20,7 @@ export interface LocalCopyOptions extends HubRun {
   readonly files: readonly HubFile[];
   /** Created where missing. */
   readonly folder: string;
-  /** Replace files that are there with another content. */
+  /** Replace existing files with different content. */
   readonly force: boolean;
 }
 
@@ -69,7 +69,9 @@ async function isThere({ folder, force, signal }: LocalCopyOptions, file: HubFil
   if (stats === undefined) return false;
   if (stats.isFile() && file.oid !== undefined && (await hasContent(at, file, signal))) return true;
   if (force && stats.isFile()) return false;
-  const what = stats.isFile() ? 'exists with another content; --force replaces it' : 'is not a regular file';
+  const what = stats.isFile()
+    ? 'exists with different content; --force replaces it'
+    : 'is not a regular file';
   throw new PressError('local-io', { file: at, what });
 }
 

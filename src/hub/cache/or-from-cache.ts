@@ -5,7 +5,7 @@ import type { HubRun } from '../run.ts';
 /**
  * Runs a job that reads from the Hub. Where the Hub cannot be reached, or fails, the job runs again with what
  * the cache holds, as offline, and a note says so.
- * @throws PressError as the job does; where the cache lacks something, as with the Hub.
+ * @throws PressError as the job does; if a file is not in the cache, the error from the Hub.
  */
 export async function orFromCache<T>(run: HubRun, job: (run: HubRun) => Promise<T>): Promise<T> {
   try {
@@ -18,7 +18,7 @@ export async function orFromCache<T>(run: HubRun, job: (run: HubRun) => Promise<
     });
     run.progress?.({
       kind: 'note',
-      message: `${reason.message}; the copy in the cache is used, which may be older`,
+      message: `${reason.message}; using the copy in the cache, which may be older`,
     });
     return result;
   }

@@ -22,7 +22,7 @@ const FILES_AT_ONCE = 4;
 /**
  * What a repository holds at the commit that a source means now. Commits never change, so each is listed only
  * once. Offline, of a commit that no tool has kept a listing of, it is what the cache has.
- * @throws PressError `network` where the Hub cannot tell, and offline where the cache cannot.
+ * @throws PressError `network` if the Hub does not answer, or, offline, if the cache does not have it.
  */
 export async function openTree(run: HubRun, source: HubSource): Promise<HubTree> {
   const { settings } = run;
@@ -50,7 +50,7 @@ export function openFolder(run: HubRun, tree: HubTree, inside?: string): Promise
   return SourceFolder.open(path.join(snapshot, ...(inside?.split('/') ?? [])));
 }
 
-/** The error for what the cache lacks. */
+/** The error for a file that is not in the cache. */
 export function offline(file: string): PressError {
   return hubFault(file, 'is not in the cache, and HF_HUB_OFFLINE is set');
 }
@@ -61,14 +61,14 @@ export interface SnapshotOptions extends HubRun {
   readonly tree: HubTree;
   /** Of the tree, those that are needed. */
   readonly files: readonly HubFile[];
-  /** Whether files that are there already are hashed once more. */
+  /** Whether existing files are hashed once more. */
   readonly thorough?: boolean;
 }
 
 /**
  * Brings files of a commit into the cache and returns the folder of the snapshot. What is complete is only
  * read.
- * @throws PressError `network` and `local-io` as `download` does; whole files stay.
+ * @throws PressError `network` and `local-io` as `download` does; complete files are kept.
  */
 export async function takeSnapshot(options: SnapshotOptions): Promise<string> {
   const { settings, source, tree, files } = options;
@@ -86,7 +86,7 @@ export async function takeSnapshot(options: SnapshotOptions): Promise<string> {
   if (settings.offline) return cache.snapshotPath(tree);
   await cache.rememberTree(tree);
   await cache.rememberCommit(source.revision, tree.revision).catch((error) => {
-    // A cache that holds all of it may be one that nobody can write to.
+    // A cache that has all files may be read-only.
     if (missing.length > 0) throw error;
   });
   return cache.snapshotPath(tree);
@@ -125,7 +125,7 @@ async function isThere(
 }
 
 /**
- * Runs `fetchOne` for all files, some at a time, and tells how far all are. The first failure ends the
+ * Runs `fetchOne` for all files, some at a time, and reports the progress of all. The first failure ends the
  * others.
  */
 export async function inParallel(
@@ -159,7 +159,10 @@ export async function inParallel(
   );
   await Promise.allSettled(workers);
   if (signal?.aborted && sum > 0) {
-    progress?.({ kind: 'note', message: 'what has been downloaded stays: the same command goes on with it' });
+    progress?.({
+      kind: 'note',
+      message: 'the downloaded bytes are kept: the same command continues the download',
+    });
   }
   signal?.throwIfAborted();
   stop.signal.throwIfAborted();
@@ -211,7 +214,7 @@ async function isSoundBlob(blob: string, file: HubFile, signal?: AbortSignal): P
   return isThere && (await removeUnlessSound(blob, file, signal));
 }
 
-/** Whether a file has its hash; one that has not goes, so that nobody takes it for what it is called. */
+/** Whether a file has its hash. If not, it is removed, so that its name is never wrong. */
 async function removeUnlessSound(at: string, file: HubFile, signal?: AbortSignal): Promise<boolean> {
   if (await hasContent(at, file, signal)) return true;
   await unlink(at).catch((error) => {

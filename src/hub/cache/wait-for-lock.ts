@@ -5,7 +5,7 @@ import type { HubRun } from '../run.ts';
 
 /** Milliseconds between two looks at a lock that another run holds. */
 const POLL = 200;
-/** Looks without success before a person is told what takes so long. */
+/** Tries before the user gets a note on the cause of the wait. */
 const QUIET_POLLS = 10;
 
 /**

@@ -16,9 +16,9 @@ const ONCE = /\/commit\/[^/]+(\?.*)?$|\/api\/repos\/create$/;
 export type OnSent = (path: string, bytes: number) => void;
 
 /**
- * A `fetch` for `@huggingface/hub`, which checks nothing of what servers say: bodies are bounded and must be
- * the JSON that was asked for, pages go on at the address that was asked, and the token stays with its
- * server. `name` is what messages call it.
+ * A `fetch` for `@huggingface/hub`, which does not check answers itself. Bodies are bounded and must be the
+ * requested JSON, further pages must have the requested address, and the token is sent to its server only.
+ * `name` is its name in messages.
  */
 export function apiFetch(run: HubRun, name: string, onSent?: OnSent): typeof fetch {
   const { settings } = run;
@@ -37,7 +37,7 @@ export function apiFetch(run: HubRun, name: string, onSent?: OnSent): typeof fet
         ...(body !== undefined && body !== null && { body: sendable(body, hintOf(init), onSent) }),
       });
     } catch (error) {
-      // So stores say that they do not have something yet.
+      // Stores say in this way that they do not have something yet.
       if (!isApi && error instanceof HubRefusal && error.status === 404) return new Response(null, error);
       throw error;
     }
@@ -57,7 +57,7 @@ export function apiFetch(run: HubRun, name: string, onSent?: OnSent): typeof fet
   };
 }
 
-/** What the package says of an upload beside what `fetch` knows. */
+/** Options that the package passes for uploads, beside those of `fetch`. */
 interface ProgressHint {
   readonly path?: string;
   readonly part?: number;
@@ -79,9 +79,9 @@ function sendable(
 }
 
 /**
- * The headers of an answer whose next page, if there is one, is at the address that was asked. The package
- * goes wherever a link leads. A mirror may pass on a link of the Hub, or one that lacks its own path, and
- * only the query tells the pages apart.
+ * The headers of an answer, with the link to its next page, if any, changed to the requested address: the
+ * package follows any link. A mirror may pass on a link of the Hub, or one without its own path, so only the
+ * query of the link is used.
  */
 function withOwnPages(given: Headers, url: string): Headers {
   const headers = new Headers(given);

@@ -6,7 +6,7 @@ import { hubFault } from './fault.ts';
  */
 export const LEAST_PROGRESS = 64 << 10;
 
-/** What a connection must bring in the time of one timeout at least. One that drips slower never ends. */
+/** The fewest bytes per timeout that a connection must bring. A slower one might never end. */
 const LEAST_BYTES = 1024;
 
 /**

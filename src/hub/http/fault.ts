@@ -9,7 +9,7 @@ export function hubFault(file: string, what: string): PressError {
 export class HubRefusal extends PressError {
   readonly status: number;
 
-  /** `reason`: what the server says of it; empty where it says nothing. */
+  /** `reason`: the server's reason; empty if it gives none. */
   constructor(file: string, status: number, what: string, reason: string) {
     super('network', { file, what: `${what} (${status})${reason && `; the server says: ${reason}`}` });
     this.status = status;

@@ -14,7 +14,7 @@ const MAX_REASON_LENGTH = 180;
 
 /** By `X-Error-Code`, which says more than the status: the Hub gives 401 for what is not there. */
 const BY_CODE: Readonly<Record<string, string>> = {
-  GatedRepo: 'has conditions that the account of the token must accept first, on its page',
+  GatedRepo: 'has conditions: accept them on its page with the account of the token',
   RepoNotFound: 'is not on the Hub, or HF_TOKEN may not see it',
   RevisionNotFound: 'has no such revision',
   EntryNotFound: 'is not in the repository',
@@ -24,24 +24,24 @@ const BY_CODE: Readonly<Record<string, string>> = {
 const BY_STATUS: Readonly<Record<number, string>> = {
   401: 'needs a token that may read it: set HF_TOKEN',
   404: 'is not on the Hub, or HF_TOKEN may not see it',
-  409: 'exists already or has changed meanwhile',
-  412: 'has changed meanwhile',
-  413: 'is larger than the server takes',
-  416: 'has fewer bytes than were asked for',
+  409: 'exists already or has changed in the meantime',
+  412: 'has changed in the meantime',
+  413: 'is larger than the server accepts',
+  416: 'has fewer bytes than requested',
 };
 
-/** Of 403, where the server gives no reason. */
+/** For status 403, if the server gives no reason. */
 const FORBIDDEN = 'is not allowed with this token, or its conditions have not been accepted';
 
-/** The error for an answer that is no success, with the reason that the server gives. Ends the connection. */
+/** The error for an answer that is not a success, with the server's reason. Ends the connection. */
 export async function refusal(settings: HubSettings, file: string, answer: Answer): Promise<HubRefusal> {
   const { status, headers } = answer.response;
   const reason = await reasonOf(settings, file, answer);
   const known = BY_CODE[headers.get('X-Error-Code') ?? ''];
-  const what = (settings.token !== undefined && status === 401 && !known && 'refuses the token') || known;
+  const what = (settings.token !== undefined && status === 401 && !known && 'rejects the token') || known;
   const forbidden = status === 403 && reason === '' ? FORBIDDEN : undefined;
   const said = what ?? BY_STATUS[status] ?? (status === 429 ? tooMany(headers) : forbidden);
-  const words = said ?? (status < 500 ? 'is refused' : 'the server fails');
+  const words = said ?? (status < 500 ? 'is refused' : 'the server failed');
   return new HubRefusal(file, status, words, reason);
 }
 
@@ -50,7 +50,7 @@ function tooMany(headers: Headers): string {
   return `too many requests, try again ${pause > 0 ? `in ${Math.ceil(pause / 1000)} s` : 'later'}`;
 }
 
-/** What the server says of its refusal; empty where it says nothing. */
+/** The reason that the server gives; empty if it gives none. */
 async function reasonOf({ token, timeout }: HubSettings, file: string, answer: Answer): Promise<string> {
   const { headers } = answer.response;
   const type = headers.get('Content-Type') ?? '';

@@ -34,7 +34,7 @@ const answering = new Set<string>();
 /**
  * Makes a request to the Hub or to where the Hub leads, calling it `file` in messages. Redirects are followed
  * here: the token goes to the endpoint's own origin only, and nothing goes from https to http.
- * @throws PressError `network` for answers that are no success, after further tries where these may help, and
+ * @throws PressError `network` for refusals and failures, after further tries where these may help, and
  * offline.
  */
 export async function request(
@@ -77,7 +77,7 @@ export async function request(
   }
 }
 
-/** Codings that Node takes off by itself, though nobody asked for one: proxies compress all the same. */
+/** Codings that Node decodes by itself. None is requested, but proxies compress all the same. */
 const KNOWN_CODINGS = new Set(['gzip', 'x-gzip', 'deflate', 'br']);
 /** What stores send that leaves the bytes as they are: Node takes off nothing then. */
 const NO_CODINGS = new Set(['', 'identity', 'none', 'utf-8', 'binary', 'aws-chunked']);
@@ -91,7 +91,7 @@ function asPlain(answer: Answer, file: string): Answer {
   const unknown = codingsOf(answer.response).find((coding) => !KNOWN_CODINGS.has(coding));
   if (unknown === undefined) return answer;
   answer.abort(new Error('unknown coding'));
-  throw hubFault(file, `the server compresses with ${unknown}, which was not asked for`);
+  throw hubFault(file, `the server compressed with ${unknown}, which was not requested`);
 }
 
 /** Whether an answer was compressed on its way: its `Content-Length` is not that of the file. */

@@ -1,4 +1,4 @@
-/** A blob that tells how much of it has been read to be sent. Sent again, it counts anew. */
+/** A blob that reports how much of it has been sent. When it is sent again, it counts from 0. */
 export class SentBlob extends Blob {
   readonly #blob: Blob;
   readonly #onSent: (bytes: number) => void;

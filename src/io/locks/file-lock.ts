@@ -17,7 +17,7 @@ import { isAlive, isAliveInside, ownIdentity, type ProcessIdentity } from './pro
  */
 const POLLS = 20;
 const POLL_MILLISECONDS = 50;
-/** A lock takes some 200 bytes; what is larger is not one, and is not read. */
+/** A lock takes some 200 bytes. A larger file is not a lock, and is not read. */
 const MAX_LOCK_BYTES = 1024;
 
 /**
@@ -50,7 +50,8 @@ export class FileLock {
 
   /**
    * Makes the file `lockPath`, taking over from a run that has ended. Throws `locked` where another run holds
-   * the lock, `local-io` where it cannot be written. `name` is what messages call the thing that is locked.
+   * the lock, `local-io` where it cannot be written. `name` is the name in messages of the thing that is
+   * locked.
    */
   static async acquire(lockPath: string, name: string): Promise<FileLock> {
     const key = randomBytes(8).toString('hex');
@@ -176,7 +177,10 @@ async function lockFault(lockPath: string, name: string, error: unknown): Promis
   );
   // /proc answers so for any name.
   if (codeOf(error) === 'ENOENT' && isThere) {
-    return new PressError('local-io', { file: name, what: 'its file system takes no new files (ENOENT)' });
+    return new PressError('local-io', {
+      file: name,
+      what: 'its file system does not allow new files (ENOENT)',
+    });
   }
   return localIo(name, error);
 }
@@ -216,7 +220,7 @@ async function describeHolder(
   );
 }
 
-/** What the lock says; undefined where it has gone. */
+/** The content of the lock; undefined if it has been removed. */
 async function readLock(lockPath: string): Promise<FoundLock | undefined> {
   for (let poll = 1; ; poll++) {
     const found = await look(lockPath);

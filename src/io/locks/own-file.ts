@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, open, unlink } from 'node:fs/promises';
 
-/** Nobody else reads what is not whole yet. */
+/** Only the owner may read a file that is not complete. */
 const MODE = 0o600;
 /** Windows has no such flag. */
 const FLAGS = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0);

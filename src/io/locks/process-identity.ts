@@ -53,7 +53,7 @@ function exists(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // A process of another user may not be signalled, but it is there.
+    // A process of another user cannot be signalled, but it exists.
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
@@ -65,7 +65,7 @@ const START_FIELD = 19;
 async function processState(pid: number): Promise<{ ended: boolean; started: string } | undefined> {
   const stat = await readStat(pid).catch(() => undefined);
   if (stat === undefined) return undefined;
-  // The name stands in parentheses and may hold spaces and parentheses itself.
+  // The name is in parentheses, and may contain spaces and parentheses itself.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   // Zombies (Z) and the dead (X) hold a number, but do nothing any more.
   return { ended: /[ZX]/.test(fields[STATE_FIELD]!), started: fields[START_FIELD]! };

@@ -5,19 +5,19 @@ import { openOwn } from '../locks/own-file.ts';
 import { unlessRefused } from '../refusals.ts';
 import { writeFully } from './write-fully.ts';
 
-/** Of the digest of work and text that begins a line. */
+/** Hex digits of the digest of work and text that begins a line. */
 const DIGEST_LENGTH = 64;
 /** A line of 400 bytes for each tensor of the largest plan is a tenth of this. */
 const MAX_BYTES = 64_000_000;
 
 /**
- * Texts of one line each, which work called `key` appends as it gets on. A line tells by its digest that it
- * is whole and of the same work; from the first that is not on, nothing counts.
+ * Lines of text that the work called `key` appends as it proceeds. The digest of a line shows that it is
+ * complete and of the same work. From the first line that is not, all lines are ignored.
  */
 export class Journal {
-  /** What had been appended when it was opened. */
+  /** The lines that it had when it was opened. */
   readonly found: readonly string[];
-  /** Whether there was something of which nothing counts. */
+  /** Whether the file had content, but no valid line. */
   readonly wasForeign: boolean;
   readonly #path: string;
   readonly #key: string;
@@ -82,7 +82,7 @@ export class Journal {
   }
 
   /**
-   * A line that does not get to the disk does not count when it is found: no failure here is worth telling.
+   * A line that does not reach the disk is ignored when it is read, so failures here are not reported.
    */
   async close(): Promise<void> {
     await this.#handle.close().catch(() => undefined);

@@ -3,13 +3,13 @@ import path from 'node:path';
 import { localIo, PressError } from '../../core/errors.ts';
 
 export interface ReplaceOptions {
-  /** Replace files that are there already. */
+  /** Replace existing files. */
   readonly force: boolean;
   /** Paths of files that are read and must never be replaced. */
   readonly inputs: readonly string[];
 }
 
-/** Throws `local-io` where `file` is taken without `force`, is no regular file or is an input. */
+/** Throws `local-io` if `file` exists without `force`, is not a regular file, or is an input. */
 export async function assertReplaceable(file: string, options: ReplaceOptions): Promise<void> {
   const stats = await lstat(file, { bigint: true }).catch((error) => {
     if (['ENOENT', 'ENOTDIR'].includes(error.code)) return undefined;
@@ -18,8 +18,9 @@ export async function assertReplaceable(file: string, options: ReplaceOptions): 
   if (stats === undefined) return;
   const folder = path.dirname(file);
   const refusal = (what: string) => new PressError('local-io', { file: path.basename(file), what });
-  if (stats.isSymbolicLink()) throw refusal(`is a symbolic link in ${folder}, which is not written through`);
-  if (!stats.isFile()) throw refusal(`is in ${folder} and is not a regular file`);
+  if (stats.isSymbolicLink())
+    throw refusal(`is a symbolic link in ${folder}, and links are not followed for writing`);
+  if (!stats.isFile()) throw refusal(`exists in ${folder} and is not a regular file`);
   for (const input of options.inputs) {
     const other = await stat(input, { bigint: true }).catch(() => undefined);
     if (other?.dev === stats.dev && other.ino === stats.ino) {

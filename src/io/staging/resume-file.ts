@@ -7,7 +7,7 @@ import { replaceFile } from './replace-file.ts';
 /** Hex digits of the SHA-256 of key, step and buffers, which begins the file. */
 const DIGEST_LENGTH = 64;
 
-/** A file that holds how far long work has come: what it was about, the step, and the state then. */
+/** A file with the progress of long work: the key of the work, the step, and the state at that step. */
 export class ResumeFile {
   readonly #path: string;
 
@@ -16,8 +16,8 @@ export class ResumeFile {
   }
 
   /**
-   * Fills the buffers and returns the step of the work called `key`; 0, with the buffers left alone, where
-   * there is no such file, or it is of other work or damaged. Throws local-io where the file cannot be read.
+   * Fills the buffers and returns the step of the work called `key`. Returns 0 and leaves the buffers alone
+   * if the file is missing, damaged or of other work. Throws local-io where the file cannot be read.
    */
   async load(key: string, buffers: readonly Uint8Array[]): Promise<number> {
     const content = await this.#read();
@@ -37,7 +37,7 @@ export class ResumeFile {
     return step;
   }
 
-  /** Undefined where there is no such file. */
+  /** Undefined if the file does not exist. */
   async #read(): Promise<Buffer | undefined> {
     try {
       return await readRegular(this.#path);
@@ -50,7 +50,7 @@ export class ResumeFile {
     }
   }
 
-  /** Replaces the file. Throws local-io where it cannot be written. */
+  /** Replaces the file. Throws local-io if it cannot be written. */
   async save(key: string, step: number, buffers: readonly Uint8Array[]): Promise<void> {
     const header = Buffer.from(`${digestOf(key, step, buffers)}${JSON.stringify({ key, step })}\0`);
     await replaceFile(this.#path, header, ...buffers);

@@ -12,7 +12,7 @@ import { writeFully } from './write-fully.ts';
 
 /** Read-back in pieces: large enough to hide the cost of a call, small beside any budget. */
 const READ_BACK_CHUNK = 1 << 20;
-/** Nobody else reads a file that is not whole yet. */
+/** Only the owner may read a file that is not complete. */
 const TEMPORARY_MODE = 0o600;
 const FINAL_MODE = 0o644;
 const FRESH = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
@@ -28,7 +28,7 @@ export interface StagedFileOptions {
   readonly name: string;
   readonly bytes: number;
   readonly finalPath: string;
-  /** Where it lies until it is published: a folder on the file system of `finalPath`. */
+  /** The folder that it is in until it is published, on the file system of `finalPath`. */
   readonly folder: string;
   /** Its place there, instead of a fresh one; an earlier run may have left data there. */
   readonly staging?: string | undefined;
@@ -92,7 +92,7 @@ export class StagedFile {
     return this.#name;
   }
 
-  /** Sets what it will be called when it is published, in the same folder. */
+  /** Sets its final name, in the same folder. */
   rename(name: string, finalPath: string): void {
     this.#name = name;
     this.#finalPath = finalPath;
@@ -111,7 +111,7 @@ export class StagedFile {
     await this.#checked(() => writeFully(this.#handle, bytes, offset));
   }
 
-  /** Makes the content durable, then hashes what the disk gives back. Returns the SHA-256 in hex. */
+  /** Makes the content durable, then hashes it as read back from the disk. Returns the SHA-256 in hex. */
   async seal(options: ReadBackOptions = {}): Promise<string> {
     await this.#checked(async () => {
       await this.#refusals.allow('permissions', () => this.#handle.chmod(FINAL_MODE & ~process.umask()));
@@ -133,7 +133,7 @@ export class StagedFile {
     }
   }
 
-  /** Gives the sealed file its final name, replacing what is there. */
+  /** Gives the sealed file its final name, replacing any other file. */
   async publish(): Promise<void> {
     await this.#checked(async () => {
       const replaces = await lstat(this.#finalPath).then(

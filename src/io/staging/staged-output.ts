@@ -22,7 +22,7 @@ export interface OutputFile {
   readonly bytes: number;
   /** Name, in the same folder, by the SHA-256 of the content in hex; `name` is a placeholder then. */
   readonly nameOf?: (sha256: string) => string;
-  /** Whether it tells of the others: it comes after them, and what has its name now goes before them. */
+  /** Whether it describes the other files: it gets its name after them, and the old one is removed first. */
   readonly isRecord?: boolean;
 }
 
@@ -44,16 +44,16 @@ export interface RecordFile {
   readonly name: string;
   readonly content: Uint8Array;
   /**
-   * What stands in its place while files get their names: the record that is there, nothing, or this content,
-   * which tells of no file that is about to be replaced.
+   * The record in its place while files get their names: the old one, none, or this content, which names no
+   * file that is about to be replaced.
    */
   readonly meanwhile: 'as it is' | 'nothing' | Uint8Array;
 }
 
 export interface StagedOutputOptions {
-  /** Names the work: what a run has staged that does not complete stays for the next run of the same work. */
+  /** The key of the work. If a run does not complete, its staged files are kept for the next with this key. */
   readonly resume?: string;
-  /** Gets a note, once the files are there, on what their file system refused. */
+  /** Gets a note at the end on operations that the file system refused. */
   readonly progress?: Progress;
 }
 
@@ -91,7 +91,7 @@ export async function withStagedOutput<T>(
 /**
  * The files of one run: stage, write, seal, publish. Until `publish` only hidden temporary files exist, all
  * in the folder itself, where a run that is killed leaves nothing that the next one does not find; at every
- * instant after, a final name leads to nothing, to the old file or to the whole new one.
+ * instant after, a final name has no file, the old file or the complete new one.
  */
 export class StagedOutput {
   readonly folder: string;
@@ -120,12 +120,12 @@ export class StagedOutput {
     this.#lock = lock;
   }
 
-  /** What the work has done, where it can be resumed. */
+  /** The journal of work that can be resumed. */
   get journal(): Journal | undefined {
     return this.#staging?.journal;
   }
 
-  /** The note on the file system, once the files are there. */
+  /** The note on the file system, at the end. */
   get remark(): string | undefined {
     return this.#complete ? this.#refusals.note(this.folder) : undefined;
   }
@@ -136,10 +136,9 @@ export class StagedOutput {
   }
 
   /**
-   * Creates the temporary files; of work that is resumed, those that an earlier run has left hold what they
-   * held.
-   * @throws PressError `local-io` where a final name is taken without `force`, is no regular file or is an
-   * input, or where the disk has less space left than all files take.
+   * Creates the temporary files. In resumed work, files of the earlier run keep their content.
+   * @throws PressError `local-io` if a final name is taken without `force`, is not a regular file or is an
+   * input, or if the disk has too little space for all files.
    */
   async stage(files: readonly OutputFile[], options: ReplaceOptions): Promise<void> {
     this.#options = options;
@@ -273,7 +272,7 @@ export class StagedOutput {
     await this.#sync();
   }
 
-  /** Puts a record that is there aside, for good unless the run fails before it has replaced anything. */
+  /** Moves the old record aside. It comes back only if the run fails before it has replaced anything. */
   async #makeRoom(name: string, meanwhile: 'nothing' | Uint8Array): Promise<void> {
     const at = this.#pathOf(name);
     const aside = temporaryPath(path.join(this.folder, path.basename(at)));
@@ -295,7 +294,7 @@ export class StagedOutput {
     await syncFolder(path.dirname(at), this.#refusals);
   }
 
-  /** Undoes `makeRoom`: all that the records tell of is there. */
+  /** Undoes `makeRoom` once all files that the records list exist. */
   async #restoreRecords(): Promise<void> {
     for (const [at, aside] of this.#aside) await rename(aside, at).catch(() => undefined);
   }
@@ -363,7 +362,7 @@ function foldersOf(name: string): string[] {
   return parents.map((_, index) => parents.slice(0, index + 1).join('/'));
 }
 
-/** Does what happens to files at the end. Permissions and mounts show no other way. */
+/** Tries the renaming that files get at the end: permissions and mounts show in no other way. */
 async function tryMove(from: string, to: string): Promise<void> {
   const probe = temporaryPath(path.join(from, 'probe'));
   const moved = path.join(to, path.basename(probe));

@@ -4,19 +4,19 @@ import { localIo, PressError } from '../../core/errors.ts';
 import { Journal } from './journal.ts';
 import { temporaryPath } from './temporary-file.ts';
 
-/** The folder in an output folder that holds what an interrupted run has done. */
+/** The folder, within an output folder, with the finished work of an interrupted run. */
 export const STAGING_NAME = '.plmpress-resume';
 const JOURNAL_NAME = 'journal';
 const SEALS_NAME = 'seals';
 
 /**
- * Where the files of a run lie until they are whole, if a later run is to go on with them: under numbers, so
- * that nothing that is found there leads anywhere else.
+ * Holds the files of a run until they are complete, so that a later run can continue. Their names are
+ * numbers, so that nothing found there can lead outside of the folder.
  */
 export class StagingFolder {
-  /** What the work has done; the content of its lines is up to the work. */
+  /** The journal of the work, which defines the content of its lines. */
   readonly journal: Journal;
-  /** Whether what was there was of other work. It is gone. */
+  /** Whether the folder had the files of other work, which were removed. */
   readonly replacedOther: boolean;
   readonly #folder: string;
   /** Files that are whole: their numbers and SHA-256, written before the first gets its name. */
@@ -32,8 +32,8 @@ export class StagingFolder {
   }
 
   /**
-   * Opens that of `output`, or makes it. What other work than `key` has left there goes, and what work has
-   * left that was complete. The caller holds the lock of the folder. Throws local-io.
+   * Opens the staging folder of `output`, or creates it. Removes files of work other than `key`, and of work
+   * that was complete. The caller holds the lock of the folder. Throws local-io.
    */
   static async open(output: string, key: string): Promise<StagingFolder> {
     const folder = path.join(output, STAGING_NAME);
@@ -72,21 +72,21 @@ export class StagingFolder {
     let sum = 0;
     for (let index = 0; index < count; index++) {
       const stats = await lstat(this.pathOf(index)).catch(() => undefined);
-      // Systems that do not tell blocks are taken to have none.
+      // Systems that do not report blocks are treated as having none.
       sum += (stats?.blocks ?? 0) * 512;
     }
     return sum;
   }
 
-  /** Tells that all files are whole; from now on they may get their names. */
+  /** Records that all files are complete: from now on they may get their names. */
   async seal(digests: readonly string[], record: string): Promise<void> {
     for (const [index, sha256] of digests.entries()) await this.#seals.append(`${index} ${sha256}`);
     await this.#seals.append(`${RECORD} ${record}`);
   }
 
   /**
-   * SHA-256 of a file that had been whole and lies here no more: it has its name, if the run was not stopped
-   * before.
+   * SHA-256 of a complete file that is no longer in this folder: it has its final name, unless the run was
+   * stopped before.
    */
   async missing(index: number): Promise<string | undefined> {
     const sha256 = this.#sealed.get(`${index}`);
@@ -105,13 +105,13 @@ export class StagingFolder {
   }
 }
 
-/** What the record is called here. */
+/** The name of the record in this folder. */
 export const RECORD = 'record';
 /** The line of the seals that comes last, after its digest. */
 const SEALED_RECORD = new RegExp(`^[0-9a-f]{64} ${RECORD} [0-9a-f]{64}$`, 'm');
 
 /**
- * What an output folder holds of an interrupted run that can go on: nothing, work called `key`, or other
+ * The interrupted work in an output folder that can be continued: none, work called `key`, or other
  * work.
  */
 export async function findStaging(output: string, key: string): Promise<'nothing' | 'same' | 'other'> {
@@ -126,7 +126,7 @@ export async function removeStaging(output: string): Promise<void> {
 }
 
 /**
- * Removes that of a run that was killed before it had finished anything, or after it had finished all. Best
+ * Removes the folder of a run that was killed before it had finished anything, or after all. Best
  * effort, as `removeStaging`. The caller holds the lock of the folder.
  */
 export async function removeIdleStaging(output: string): Promise<void> {
@@ -134,7 +134,7 @@ export async function removeIdleStaging(output: string): Promise<void> {
   if ((await isFolder(folder)) && (await isIdle(folder))) await removeStaging(output);
 }
 
-/** Whether nobody can go on with what a staging folder holds. */
+/** Whether the content of a staging folder cannot be continued. */
 async function isIdle(folder: string): Promise<boolean> {
   const journal = await lstat(path.join(folder, JOURNAL_NAME)).catch(() => undefined);
   if (journal === undefined || journal.size === 0) return true;

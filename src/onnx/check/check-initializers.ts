@@ -51,7 +51,7 @@ function checkOverlaps(initializers: readonly Initializer[]): void {
     if (before !== undefined && overlap(before.data, data)) {
       throw invalidInput({
         field: name,
-        what: `bytes that are those of ${before.name} too`,
+        what: `overlaps the bytes of ${before.name}`,
         got: data.offset,
       });
     }

@@ -18,7 +18,8 @@ export function checkNames(graph: Graph): void {
   );
   const computed = new Set(graph.nodes.flatMap(({ outputs }) => outputs));
   const strange = graph.outputs.find(({ name }) => !computed.has(name));
-  if (strange !== undefined) throw invalidInput({ field: strange.name, what: 'output that no node gives' });
+  if (strange !== undefined)
+    throw invalidInput({ field: strange.name, what: 'output that no node computes' });
   checkUsed(graph);
 }
 

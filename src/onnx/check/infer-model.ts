@@ -15,15 +15,15 @@ export interface InferredModel {
 }
 
 /**
- * Throws `invalid-input` at the first node that reads what is not there yet or what does not fit its
- * operator, or that gives another output than the graph declares.
+ * Throws `invalid-input` at the first node that reads a value that no earlier node computes or that does not
+ * fit its operator, or that has another output than the graph declares.
  */
 export function inferModel({ graph }: OnnxModel): InferredModel {
   const types = new Map<string, ValueType>();
   for (const initializer of graph.initializers) types.set(initializer.name, typeOfInitializer(initializer));
   for (const input of graph.inputs) types.set(input.name, typeOfInput(input));
   const sizes = new Sizes();
-  // What outputs declare is met as soon as they are there: it may tell that a named size is a sum of others.
+  // Declared outputs are applied as soon as they exist: they may show that a named size is a sum of others.
   const declared = new DeclaredOutputs(graph, sizes);
   const calls = graph.nodes.map((node) => {
     const operator = knownOperator(node);
@@ -55,7 +55,7 @@ function callOf(node: Node, operator: Operator, types: ReadonlyMap<string, Value
     if (name === '') return undefined;
     const type = types.get(name);
     if (type === undefined) {
-      throw invalidInput({ field: node.name, what: 'input that nothing before it gives', got: name });
+      throw invalidInput({ field: node.name, what: 'input that no earlier node computes', got: name });
     }
     return type;
   });

@@ -11,7 +11,7 @@ export interface ValueType {
   readonly contents?: readonly Extent[] | undefined;
 }
 
-/** A longer vector is no shape. */
+/** A longer vector is not a shape. */
 const MAX_CONTENTS = 64;
 
 export function typeOfInput({ type, shape }: ValueInfo): ValueType {

@@ -56,7 +56,7 @@ function checkMemory(bytes: number, threads: number, maxMemory = Infinity): void
   const addressable = MAX_PAGES * PAGE_BYTES - arenaStart(threads);
   const limit = Math.min(maxMemory, addressable);
   if (bytes <= limit) return;
-  const limitedBy = limit === addressable ? 'what one WebAssembly memory holds' : 'what is allowed';
+  const limitedBy = limit === addressable ? 'the limit of a WebAssembly memory' : 'the memory limit';
   throw new PressError('local-io', {
     what: `${mebibytes(bytes)} of working memory are needed`,
     expected: `at most ${mebibytes(limit)}, ${limitedBy}`,

@@ -8,7 +8,7 @@ import type { StoredMatrix } from './stored-matrix.ts';
  * not count.
  */
 const LEAST_SCRATCH = 16 << 20;
-/** Room for factors that are no constants, such as keys and values of a cache. */
+/** Memory for factors that are not constants, such as keys and values of a cache. */
 const FACTOR_BYTES = 8 << 20;
 
 /** Matrix products through the kernels, whose operands lie in shared memory. */

@@ -20,7 +20,7 @@ export function rateBound(hits: number, trials: number): number {
   return Math.min(1, (rate + Z ** 2 / (2 * trials) + spread) / (1 + Z ** 2 / trials));
 }
 
-/** What a layer loses with its removed neurons. */
+/** The error of a layer without its removed neurons. */
 export interface Loss {
   readonly down: Tensor;
   readonly neurons: NeuronStatistics;

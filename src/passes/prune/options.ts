@@ -40,14 +40,14 @@ export function optionFaults({
   const isCount = (value: number, min: number) => Number.isInteger(value) && value >= min;
   return [
     ...(ratio >= 0 && ratio < 1 ? [] : [`ratio ${ratio} is not from 0 to below 1`]),
-    ...(isCount(width, 0) ? [] : [`width ${width} is no integer from 0 up`]),
+    ...(isCount(width, 0) ? [] : [`width ${width} is not an integer of at least 0`]),
     ...(budget >= 0 ? [] : [`budget ${budget} is below 0`]),
     ...([ratio, width, budget].filter((value) => value > 0).length <= 1
       ? []
       : ['ratio, width and budget exclude each other']),
-    ...(isCount(multiple, 1) ? [] : [`multiple ${multiple} is no integer from 1 up`]),
+    ...(isCount(multiple, 1) ? [] : [`multiple ${multiple} is not an integer of at least 1`]),
     ...(damping > 0 ? [] : [`damping ${damping} is not above 0`]),
-    ...(isCount(seed, 0) ? [] : [`seed ${seed} is no integer from 0 up`]),
+    ...(isCount(seed, 0) ? [] : [`seed ${seed} is not an integer of at least 0`]),
     ...oneOf('widths', widths, ['uniform', 'layer']),
     ...oneOf('score', score, SCORES),
     ...oneOf('compensation', compensation, COMPENSATIONS),

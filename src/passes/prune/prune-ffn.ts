@@ -22,7 +22,7 @@ const NAME = 'prune-ffn';
  */
 export const pruneFfn = {
   name: NAME,
-  summary: 'remove neurons of the FFN, the least needed first, and let the others make up for them',
+  summary: 'remove the least important neurons of the FFN, and adjust the others to compensate',
   inexact: true,
   defaults: PRUNE_DEFAULTS,
   readsStatistics: true,
@@ -86,7 +86,7 @@ function matricesOf({ tensors }: Model, layer: number): [up: Tensor, down: Tenso
   return [up!, down!];
 }
 
-/** What this pass cannot do with a model whose statistics fit. */
+/** Why this pass cannot run on a model whose statistics fit; empty if it can. */
 function repairFaults({ config, statistics }: Model, options: PruneOptions): string[] {
   if (config.ffnBias) return ['the FFN has been pruned with a bias'];
   if (!isLossy(options) || options.compensation !== 'least-squares') return [];

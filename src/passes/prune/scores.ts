@@ -10,7 +10,7 @@ export const SCORES = ['firing', 'wanda', 'fluctuation', 'random'] as const;
 
 export type Score = (typeof SCORES)[number];
 
-/** One score a neuron. `columnSquares` are those of down_proj. */
+/** One score per neuron. `columnSquares` are those of down_proj. */
 export function scoresOf(
   score: Score,
   neurons: NeuronStatistics,

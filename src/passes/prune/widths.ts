@@ -15,7 +15,7 @@ export interface WidthOptions {
   readonly multiple: number;
 }
 
-/** What the choice of widths goes by, by layer. */
+/** The inputs of the choice of widths, by layer. */
 export interface LayerLosses {
   /** Neurons that no token set off. */
   readonly silent: number;

@@ -88,10 +88,10 @@ export function hasActivations({ importances, statistics }: Activations): boolea
   return importances !== undefined || statistics !== undefined;
 }
 
-/** Why a pass that goes by statistics cannot run on a model, if so. */
+/** Why a pass that reads statistics cannot run on a model; undefined if it can. */
 export function statisticsFaults({ config, statistics }: Pick<Model, 'config' | 'statistics'>): string[] {
   if (statistics === undefined) return ['needs statistics: calibrate makes them, --statistics reads them'];
-  return describesGeometry(statistics, config) ? [] : [`${statistics.name} is of another model`];
+  return describesGeometry(statistics, config) ? [] : [`${statistics.name} does not fit this model`];
 }
 
 /** The statistics that a pass cannot do without. */

@@ -16,7 +16,7 @@ export type Quality = (typeof QUALITIES)[number];
 
 /** What the importances and statistics of a model say of the rounding of its matrices. */
 export interface CalibratedRounding {
-  /** What a person should know, one line each. */
+  /** Notes for the user, one line each. */
   readonly notes: readonly string[];
   /**
    * Weights of squared errors, one per column; undefined where nothing is known. `columns`: those that pad
@@ -44,7 +44,7 @@ const LOOK_UP_SHARE = 0.3;
 
 /**
  * @throws PressError, of its functions: invalid-input where an entry has not one value per column: it is of
- * another model; usage where `best` lacks second moments.
+ * another model; usage where `best` has no second moments.
  */
 export function calibratedRounding(model: Model, quality: Quality): CalibratedRounding {
   const { importances, statistics, config } = model;
@@ -141,6 +141,6 @@ function ofAnotherModel(file: string, name: string, got: number, columns: number
 function momentsMissing({ role }: TensorSlot, names: readonly string[]): PressError {
   const kept = role === 'embed_tokens' && names.length > 0 ? 'lm_head' : (TWINS[role] ?? role);
   return usage(
-    `--quality best lacks second moments of the inputs of ${role}: run \`plmpress calibrate --second-moments ${kept}\` (or all) and pass its file as --statistics`,
+    `--quality best needs second moments of the inputs of ${role}: run \`plmpress calibrate --second-moments ${kept}\` (or all) and pass its file as --statistics`,
   );
 }

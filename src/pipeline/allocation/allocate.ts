@@ -19,7 +19,7 @@ const TRUSTED = 1.25;
 
 /** How schemes are to be chosen. */
 export interface AllocatorOptions extends PlanOptions, Omit<AllocationRequest, 'targetBytes' | 'ffnWidths'> {
-  /** What the divergence is measured from. Left out: the model whose schemes are chosen. */
+  /** The reference of the divergence. Left out: the model whose schemes are chosen. */
   readonly reference?: Model;
 }
 
@@ -137,7 +137,7 @@ export class SchemeAllocator {
     return errors;
   }
 
-  /** What each matrix costs, alone in a scheme. */
+  /** The cost of each matrix in each scheme, with all others unchanged. */
   async #measureCosts(schemeOf: (columns: number, name: string) => SchemeName): Promise<Costs> {
     const names = matricesOf(this.#planIn([])).map(
       (tensor) => [tensor.name, columnCount(tensor.source)] as const,

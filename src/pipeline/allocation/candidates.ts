@@ -6,7 +6,7 @@ import { columnCount } from '../../core/tensor.ts';
 import type { TargetOptions } from '../planning/target-options.ts';
 import { VERSION } from '../version.ts';
 
-/** What a matrix may be stored in, where its rows are whole blocks of 256. */
+/** Schemes for a matrix whose rows are whole blocks of 256. */
 const SCHEMES: readonly SchemeName[] = ['Q2_K', 'Q3_K', 'IQ4_XS', 'Q4_K', 'Q5_K', 'Q6_K', 'Q8_0'];
 /** And where they are not. */
 const SCHEMES_OF_32: readonly SchemeName[] = ['Q4_0', 'IQ4_NL', 'Q5_0', 'Q5_1', 'Q8_0'];

@@ -13,7 +13,7 @@ export type Choices = ReadonlyMap<string, readonly Choice[]>;
 
 export type Chosen = ReadonlyMap<string, Choice>;
 
-/** Parts that the room beyond the smallest schemes is counted in; bytes are rounded up to whole ones. */
+/** The bytes beyond the smallest schemes are counted in this many units, rounded up to whole ones. */
 const PARTS = 32_768;
 
 /**
@@ -62,7 +62,7 @@ export function totalOf(chosen: Chosen, of: 'bytes' | 'cost'): number {
   return sum;
 }
 
-/** Exchanges single schemes as long as that saves cost in the room that is left. */
+/** Exchanges single schemes as long as that lowers the cost within the bytes that are left. */
 function improve(choices: Choices, chosen: Map<string, Choice>, room: number): void {
   let left = room;
   for (;;) {

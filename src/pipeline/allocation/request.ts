@@ -8,7 +8,7 @@ export interface AllocationRequest extends RoundOptions {
   readonly targetBytes: number;
   /** Widths of the FFN beside the model's own that it may be pruned to, uniformly. */
   readonly ffnWidths?: readonly number[];
-  /** What the costs of tensors are measured over. Default: a short built-in text. */
+  /** Texts that the costs of tensors are measured on. Default: a short built-in text. */
   readonly texts?: readonly string[];
   readonly maxTokens?: number;
   /** Most bytes that the process may hold. */

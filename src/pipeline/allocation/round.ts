@@ -26,7 +26,7 @@ export async function errorsOf(
   return new Map([...stored].map(([tensor, { error }]) => [tensor, error]));
 }
 
-/** Rounds one tensor into memory. It goes by the name of its source. */
+/** Rounds one tensor into memory, under the name of its source. */
 export async function roundedTensor(
   model: Model,
   planned: PlannedTensor,

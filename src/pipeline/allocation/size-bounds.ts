@@ -32,7 +32,7 @@ export function sizeBounds(model: Model, options: PlanOptions): SizeBounds {
   const [smallest, largest] = [planBy((a, b) => a < b), planBy((a, b) => a > b)];
   const schemes = (plan: ExportPlan) => matricesOf(plan).map(({ scheme }) => scheme);
   if (schemes(smallest).join() === schemes(largest).join()) {
-    throw usage('no scheme is left to choose by size: other options name those of all matrices');
+    throw usage('no scheme is left to choose by size: other options set those of all matrices');
   }
   return { smallest, largest };
 }

@@ -101,5 +101,5 @@ function hasSameWidths(a: Model, b: Model): boolean {
 
 function widthOfItsOwn(width: number, { config }: Model) {
   const own = Math.max(...config.intermediateSizes);
-  return usage(`a width of ${width} leaves the FFN as it is`, `less than ${own}, after rounding up to 256`);
+  return usage(`an FFN width of ${width} prunes nothing`, `less than ${own}, after rounding up to 256`);
 }

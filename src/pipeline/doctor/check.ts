@@ -7,7 +7,7 @@ export interface Check {
   readonly found: string;
   /** What to do. */
   readonly advice?: string;
-  /** What a job ends with that meets this problem. */
+  /** The failure of a job that meets this problem. */
   readonly failure?: Failure;
 }
 

@@ -22,6 +22,6 @@ export async function checkFolder(name: string, folder: string, label: string): 
     const parent = path.dirname(folder);
     if (code === 'ENOENT' && parent !== folder) return checkFolder(name, parent, label);
     const what = error instanceof PressError ? error.fault.what : `cannot be written (${code})`;
-    return note(name, `${label}, ${what}`, 'write to a folder that is yours');
+    return note(name, `${label}, ${what}`, 'choose a folder that you may write to');
   }
 }

@@ -46,9 +46,9 @@ function tryOut(name: string): Promise<ProbeResult> {
       child.kill('SIGKILL');
     });
     // Not tested: a system that can start no further process.
-    child.on('error', () => resolve({ works: false, what: 'cannot be tried in a process of its own' }));
+    child.on('error', () => resolve({ works: false, what: 'cannot be tried in a separate process' }));
     child.on('close', (code, signal) => {
-      resolve({ works: false, what: `ends its process when it is tried (${signal ?? `code ${code}`})` });
+      resolve({ works: false, what: `crashes its process (${signal ?? `code ${code}`})` });
     });
   });
 }

@@ -26,7 +26,7 @@ export async function checkHub({ env, online, signal }: HubCheckOptions): Promis
   const run: HubRun = { settings, ...(signal && { signal }) };
   return [
     offline
-      ? note('Hub', `${endpoint}, offline`, 'unset HF_HUB_OFFLINE to fetch what the cache lacks')
+      ? note('Hub', `${endpoint}, offline`, 'unset HF_HUB_OFFLINE to download what is not in the cache')
       : ok('Hub', endpoint),
     token === undefined
       ? note(
@@ -42,17 +42,17 @@ export async function checkHub({ env, online, signal }: HubCheckOptions): Promis
 
 async function checkAnswer(run: HubRun): Promise<Check> {
   const name = 'Hub answer';
-  if (run.settings.offline) return note(name, 'not asked', 'unset HF_HUB_OFFLINE to ask it');
+  if (run.settings.offline) return note(name, 'not checked', 'unset HF_HUB_OFFLINE to check it');
   try {
     const takesToken = await reachHub(run);
     if (takesToken === false) {
-      return problem(name, 'network', 'refuses the token', 'make a new one at the settings of your account');
+      return problem(name, 'network', 'rejects the token', 'make a new one at the settings of your account');
     }
-    return ok(name, takesToken ? 'answers, and takes the token' : 'answers');
+    return ok(name, takesToken ? 'answers and accepts the token' : 'answers');
   } catch (error) {
     run.signal?.throwIfAborted();
     if (!(error instanceof PressError)) throw error;
-    const advice = 'look at the network, HF_ENDPOINT and HTTPS_PROXY; docs/hub.md tells of proxies';
+    const advice = 'check the network, HF_ENDPOINT and HTTPS_PROXY; docs/hub.md explains proxies';
     return problem(name, error.failure, error.message, advice);
   }
 }

@@ -12,7 +12,7 @@ export async function checkKernels(): Promise<Check> {
     return ok(NAME, 'SIMD, shared memory and threads');
   } catch (error) {
     const failure = error instanceof PressError ? error.failure : 'unsupported';
-    const advice = 'take away limits of address space (`ulimit -v`) and of threads, and flags of Node.js';
+    const advice = 'remove limits on address space (`ulimit -v`) and threads, and flags of Node.js';
     return problem(NAME, failure, String((error as Error).message), advice);
   }
 }

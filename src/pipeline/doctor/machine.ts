@@ -4,7 +4,7 @@ import { machine } from '../../kernels/machine.ts';
 import { NODE_RANGE } from '../version.ts';
 import { type Check, note, ok, problem } from './check.ts';
 
-/** What `convert` takes of memory, with room for one chunk of a wide embedding. */
+/** The memory that `convert` needs, with space for one chunk of a wide embedding. */
 const ENOUGH_BYTES = 512e6;
 
 export function checkSystem(): Check {
@@ -24,7 +24,7 @@ export function checkMemory(): Check {
   const limited = most < total ? ` that this process may have of ${formatBytes(total)}` : '';
   const found = `${formatBytes(free)} free of ${formatBytes(most)}${limited}`;
   if (free >= ENOUGH_BYTES) return ok('memory', found);
-  return note('memory', found, '`convert` takes some 220 MB; --max-memory SIZE holds it below a limit');
+  return note('memory', found, '`convert` takes some 220 MB; --max-memory SIZE sets a limit');
 }
 
 export function checkNode(version = process.versions.node): Check {

@@ -3,10 +3,10 @@ import { PressError, unsupported } from '../../core/errors.ts';
 /** Not among the dependencies: 130 MB that only who computes on a GPU needs. */
 export const DAWN_PACKAGE = 'webgpu';
 
-/** What kernels use where it is there. */
+/** Features that kernels use if the device has them. */
 const OPTIONAL_FEATURES = ['subgroups'] as const;
 
-/** What of a device is larger than WebGPU's defaults promise, and of use. */
+/** Limits of the device that matter and may be above the defaults of WebGPU. */
 const LIMITS = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
 
 /** Devices do not keep it, and what waits for a GPU aborts the process once it has been collected. */
@@ -39,7 +39,7 @@ async function load(): Promise<typeof import('webgpu')> {
   try {
     return await import(DAWN_PACKAGE);
   } catch (cause) {
-    const expected = `the package ${DAWN_PACKAGE} beside plmpress, as \`npm install ${DAWN_PACKAGE}\` puts it`;
+    const expected = `the package ${DAWN_PACKAGE} beside plmpress: \`npm install ${DAWN_PACKAGE}\``;
     throw new PressError('unsupported', { what: 'WebGPU is not installed', expected }, { cause });
   }
 }

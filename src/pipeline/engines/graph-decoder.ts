@@ -53,7 +53,7 @@ export class GraphDecoder<Value> implements LogitsEngine {
     }
   }
 
-  /** Tokens a second of all runs so far. */
+  /** Tokens per second of all runs so far. */
   get tokensPerSecond(): number {
     return this.#tokens / this.#seconds;
   }

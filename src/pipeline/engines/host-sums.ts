@@ -18,7 +18,7 @@ export class HostSums {
   readonly #allTokens: number;
   /** Tokens by weight, and tokens read. */
   readonly #counts = new Float64Array(2);
-  /** How often a token counts from now on. */
+  /** The weight of a token from now on. */
   weight = 1;
 
   /** `tokens`: that will be read in all. */

@@ -17,12 +17,12 @@ export const ENGINES = ['builtin', 'onnxruntime', 'webgpu'] as const;
 
 export type Engine = (typeof ENGINES)[number];
 
-/** What each runs. */
+/** The format that each engine runs. */
 const FORMATS: Readonly<
   Record<Exclude<Engine, 'builtin'>, { readonly format: Model['format']; readonly what: string }>
 > = {
-  onnxruntime: { format: 'onnx', what: 'the engine onnxruntime runs graphs of ONNX' },
-  webgpu: { format: 'webgpu', what: 'WebGPU runs bundles of webgpu:SCHEME' },
+  onnxruntime: { format: 'onnx', what: 'the engine onnxruntime runs ONNX graphs only' },
+  webgpu: { format: 'webgpu', what: '--device webgpu runs WebGPU bundles only' },
 };
 
 /** Why an engine cannot run artifacts of this format, if so. */

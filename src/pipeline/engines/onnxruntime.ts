@@ -25,7 +25,7 @@ export async function openOnnxRuntime(
     });
   } catch (cause) {
     const [what] = (cause as Error).message.split('\n');
-    throw new PressError('verification', { what: `ONNX Runtime refuses the graph: ${what}` }, { cause });
+    throw new PressError('verification', { what: `ONNX Runtime rejects the graph: ${what}` }, { cause });
   }
   const runner = {
     memoryBytes: 0,
@@ -53,7 +53,7 @@ async function importOnnxRuntime(): Promise<typeof import('onnxruntime-node')> {
   try {
     return await import(ONNX_RUNTIME_PACKAGE);
   } catch (cause) {
-    const expected = `the package ${ONNX_RUNTIME_PACKAGE} beside plmpress, as \`npm install ${ONNX_RUNTIME_PACKAGE}\` puts it`;
+    const expected = `the package ${ONNX_RUNTIME_PACKAGE} beside plmpress: \`npm install ${ONNX_RUNTIME_PACKAGE}\``;
     throw new PressError(
       'unsupported',
       { what: 'the engine onnxruntime is not installed', expected },

@@ -63,12 +63,12 @@ export async function openDeviceStatistics(
 function assertRuns({ config: { kvBForm } }: Model, { readings }: StatisticsRequest): void {
   if (readings.some((moments) => moments.length > 0)) {
     throw unsupported({
-      what: 'second moments are not gathered on the device webgpu',
+      what: 'second moments are not collected on the device webgpu',
       expected: 'the device cpu',
     });
   }
   if (kvBForm === undefined) return;
-  const what = `the kernels of the device webgpu take kv_b_proj as checkpoints have it, and this model is ${kvBForm}`;
+  const what = `the device webgpu needs kv_b_proj as in checkpoints, but this model is ${kvBForm}`;
   throw unsupported({ what, expected: 'the device cpu' });
 }
 

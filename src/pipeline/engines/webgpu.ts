@@ -60,7 +60,7 @@ class BundleEngine implements LogitsEngine {
     }
   }
 
-  /** Tokens a second of all runs so far. */
+  /** Tokens per second of all runs so far. */
   get tokensPerSecond(): number {
     return this.#tokens / this.#seconds;
   }

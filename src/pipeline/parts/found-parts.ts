@@ -9,10 +9,10 @@ import { type PartRecord, parsePart, partStem, RECORD_END, ROWS_END } from './re
 const MAX_RECORD_BYTES = 64_000_000;
 const RECORD_NAME = /-part-\d+-of-\d+\.json$/;
 
-/** A record that lies in a folder. */
+/** A record in a folder. */
 export interface FoundPart {
   readonly record: PartRecord;
-  /** What messages call it: the folder as it was given, and its name there. */
+  /** Its name in messages: the folder as it was given, and its name there. */
   readonly name: string;
   /** Path of the file of its rows. */
   readonly rows: string;
@@ -36,7 +36,7 @@ export async function findParts(folders: readonly string[]): Promise<FoundPart[]
 async function partsIn(spec: string): Promise<FoundPart[]> {
   const folder = await SourceFolder.open(spec);
   const names = [...folder.entries].filter((name) => RECORD_NAME.test(name)).sort();
-  if (names.length === 0) throw invalidInput({ file: spec, what: 'holds no part of a conversion' });
+  if (names.length === 0) throw invalidInput({ file: spec, what: 'contains no part of a conversion' });
   const parts: FoundPart[] = [];
   for (const name of names) {
     const label = path.join(spec, name);
@@ -86,7 +86,7 @@ function assertComplete(parts: readonly FoundPart[]): void {
   for (let number = 1; number <= part.of; number++) {
     const [first, second] = parts.filter(({ record }) => record.part.number === number);
     if (second !== undefined)
-      throw invalidInput({ file: second.name, what: `is there twice: ${first!.name}` });
+      throw invalidInput({ file: second.name, what: `is the same part as ${first!.name}` });
     if (first === undefined) {
       const file = partStem(job.source.name, { number, of: part.of }) + RECORD_END;
       throw invalidInput({ file, what: `missing: part ${number} of ${part.of}` });

@@ -20,7 +20,7 @@ export const partJob = object({
 
 export type PartJob = Read<typeof partJob>;
 
-/** Reads what nobody has read of the source so far. */
+/** Describes a planned conversion. Reads the files of the source that have not been read yet. */
 export async function describeJob(
   model: Model,
   targets: readonly Target[],

@@ -34,7 +34,7 @@ const PIECE_BYTES = 4 << 20;
  * Puts the parts of a conversion together: writes what `convert` would have written. The conversion is
  * planned again; weights of the source are not read, unless a pass measures them.
  * @throws PressError as `findParts`, `withRecordedSource`, `replayTarget` and the commit protocol of src/io
- * do; verification for parts of another version, of another plan or with other rows than their records tell.
+ * do; verification for parts of another version, of another plan or with other rows than their records say.
  */
 export async function merge(options: MergeOptions): Promise<WrittenTargets> {
   const { output, force = false, threads, progress, signal } = options;
@@ -153,18 +153,18 @@ function assertTensors(part: FoundPart, tensors: readonly SharedTensor[]): void 
   if (index >= 0)
     throw mismatch(
       part,
-      'lacks a tensor',
+      'is missing a tensor',
       record.tensors[index]?.name ?? 'none',
       tensors[index]!.tensor.name,
     );
   const more = record.tensors[tensors.length];
-  if (more !== undefined) throw mismatch(part, `has a tensor that is not its own: ${more.name}`);
+  if (more !== undefined) throw mismatch(part, `has a tensor of another part: ${more.name}`);
 }
 
 function otherSize({ name, bytes }: InputFile, expected: number): PressError {
   return new PressError('verification', {
     file: name,
-    what: 'has another size than its record tells',
+    what: 'has another size than its record says',
     got: bytes,
     expected: `${expected} bytes`,
   });
@@ -174,6 +174,6 @@ function otherRows({ name }: InputFile, tensor: PlannedTensor): PressError {
   return new PressError('verification', {
     file: name,
     field: `tensor "${tensor.name}"`,
-    what: 'has other rows than its record tells',
+    what: 'has other rows than its record says',
   });
 }

@@ -29,7 +29,7 @@ export interface DeviceCost {
   readonly fits: boolean;
 }
 
-/** What a target costs, wherever it runs. */
+/** Costs of a target that do not depend on the device. */
 export interface TargetCost {
   readonly target: string;
   /** Of all files, exactly. */
@@ -41,7 +41,7 @@ export interface TargetCost {
   /** Of the whole context. */
   readonly kvBytes: number;
   readonly flopsPerToken: OverContext;
-  /** What a runtime holds beside weights and cache. */
+  /** Memory of a runtime beside weights and cache. */
   readonly overheadBytes: number;
   /** Weights, cache of the whole context, overhead. */
   readonly peakBytes: number;
@@ -150,7 +150,7 @@ function computeBytes({ model: { config }, options }: Target, context: number): 
 }
 
 /**
- * Values a token of an attention without flash attention: hidden rows, queries, keys, values, scores, mask.
+ * Values per token of an attention without flash attention: hidden rows, queries, keys, values, scores, mask.
  */
 function plainAttention(config: PlmConfig, context: number): number {
   const { hiddenSize, numAttentionHeads: heads, vHeadDim } = config;

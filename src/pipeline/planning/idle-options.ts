@@ -24,28 +24,32 @@ export function idleOptions(model: Model, target: Target, options: TargetOptions
   const { quality = 'fast', imatrix, statistics, pure, kvBRule, withoutPasses = [] } = options;
   const isRounded = goesByStatistics(plan, imatrix !== undefined);
   if (quality === 'best' && !isRounded) {
-    idle.push({ option: 'quality', why: 'none of its matrices is rounded to a scheme with error feedback' });
+    idle.push({ option: 'quality', why: 'none of its matrices is in a scheme that error feedback supports' });
   }
   if (imatrix !== undefined && !weighs(plan)) {
-    idle.push({ option: 'imatrix', why: 'none of its matrices is rounded by importances' });
+    idle.push({ option: 'imatrix', why: 'none of its matrices is in a scheme that uses importances' });
   }
   if (statistics !== undefined && !(quality === 'best' && isRounded) && !readsStatistics(target, options)) {
-    idle.push({ option: 'statistics', why: '--quality best and passes such as prune-ffn go by them' });
+    idle.push({ option: 'statistics', why: 'only --quality best and passes such as prune-ffn use them' });
   }
   for (const value of plan.idleTypes ?? []) {
-    idle.push({ option: 'tensorTypes', value, why: 'it decides on no matrix that is left to it' });
+    idle.push({
+      option: 'tensorTypes',
+      value,
+      why: 'no matrix matches it, or an earlier option decides for all that do',
+    });
   }
   const required = requiredPasses(model, plan.target, options);
   const ran = target.passes.map((text) => parsePassRequest(text).name);
   for (const value of withoutPasses) {
-    if (ran.includes(value)) idle.push({ option: 'withoutPasses', value, why: '--pass asks for it' });
+    if (ran.includes(value)) idle.push({ option: 'withoutPasses', value, why: '--pass requests it' });
     else if (!required.includes(value)) {
-      idle.push({ option: 'withoutPasses', value, why: 'the pass does not run by itself there' });
+      idle.push({ option: 'withoutPasses', value, why: 'the pass does not run there by default' });
     }
   }
   const rules = rulesOf(plan);
   if (pure && rules?.length === 0) {
-    idle.push({ option: 'pure', why: 'its recipe has one scheme' });
+    idle.push({ option: 'pure', why: 'its recipe has only one scheme' });
   }
   if (kvBRule === '2025-03' && rules?.every(({ roles }) => !roles?.includes('kv_b_proj'))) {
     idle.push({ option: 'kvBRule', why: 'its recipe has no rule for attn_kv_b' });

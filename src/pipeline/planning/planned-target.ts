@@ -11,10 +11,10 @@ export interface Target {
   /** Passes that have run, as `plmpress.json` records them. */
   readonly passes: readonly string[];
   readonly plan: ExportPlan;
-  /** What the files beside an ONNX graph tell of it. */
+  /** What the files beside an ONNX graph say about it. */
   readonly graph?: GraphFile;
   /** How schemes were chosen by size. */
   readonly allocation?: Allocation;
-  /** Those that bytes depend on. */
+  /** Options that bytes depend on. */
   readonly options: ManifestOptions;
 }

@@ -21,7 +21,7 @@ export interface TargetOptions extends SchemeOptions {
   readonly strict?: boolean;
   /** Importances of columns, of the model before its passes. */
   readonly imatrix?: Imatrix;
-  /** What passes may go by, of the model before them. */
+  /** Statistics of the model before its passes, which passes may use. */
   readonly statistics?: Statistics;
   /** Choose the schemes of a GGUF by its size. */
   readonly allocation?: AllocationRequest;

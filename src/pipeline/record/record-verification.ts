@@ -11,9 +11,9 @@ export interface VerifiedTarget {
 }
 
 /**
- * Adds to the manifest of a folder what verifying its artifacts has found, over `texts` or the built-in one,
- * and returns it. `files` are those of the run, so that artifacts of other runs with equal targets stay as
- * they are. Figures that are no numbers, of an artifact that is broken, are left out.
+ * Adds the results of verification, on `texts` or on the built-in one, to the manifest of a folder, and
+ * returns it. `files` are those of the run, so that artifacts of other runs with equal targets stay as they
+ * are. Figures that are not finite, of broken artifacts, are left out.
  */
 export async function recordVerifications(
   folder: string,

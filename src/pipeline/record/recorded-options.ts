@@ -19,7 +19,7 @@ interface Option {
   readonly replay: (value: Value) => TargetOptions | undefined;
 }
 
-/** Those that bytes depend on, by their names in plmpress.json. */
+/** Options that bytes depend on, by their names in plmpress.json. */
 const OPTIONS = {
   quality: choice('quality', QUALITIES),
   ggufArch: choice('arch', GGUF_ARCHITECTURES),
@@ -86,7 +86,7 @@ function assertPatterns(tensorTypes: readonly TensorType[]): void {
   }
 }
 
-/** What plmpress.json tells of the options `names`, in this order. */
+/** The values of the options `names` in plmpress.json, in this order. */
 export function recordOptions(names: readonly OptionName[], options: TargetOptions): ManifestOptions {
   const recorded = names.map((name) => [name, OPTIONS[name].record(options)] as const);
   return Object.fromEntries(recorded.filter((entry): entry is [OptionName, Value] => entry[1] !== undefined));

@@ -7,7 +7,7 @@ import { withStatistics } from '../sources/open-statistics.ts';
 import { readImatrix } from '../sources/read-imatrix.ts';
 import type { ManifestSource } from './manifest.ts';
 
-/** Where what a record names is to be found now. */
+/** The places now of the inputs that a record names. */
 export interface RecordedPaths {
   /** A source as `openSource` takes it. Left out: the recorded repository of the Hub at its commit. */
   readonly from?: string;
@@ -32,7 +32,7 @@ export interface RecordedInputs {
 /**
  * Opens what a record says that an artifact was made from, for as long as `use` takes. With `weights` as
  * `recorded` the files of weights count as what the record says, but for their sizes, and are not read.
- * @throws PressError usage where the record does not tell where the source is; verification where a file of
+ * @throws PressError usage where the record does not say where the source is; verification where a file of
  * it is another one; and as the openers do.
  */
 export function withRecordedSource<T>(
@@ -61,7 +61,7 @@ export function withRecordedSource<T>(
 
 function hubSpec({ name, origin }: ManifestSource): string {
   if (origin === undefined)
-    throw usage(`the record does not tell where on the Hub ${name} is`, '--from SOURCE');
+    throw usage(`the record does not say where on the Hub ${name} is`, '--from SOURCE');
   return `hf://${origin.repository}@${origin.revision}`;
 }
 

@@ -35,7 +35,7 @@ export async function replayTarget(
       ...(signal && { signal }),
     });
   } catch (error) {
-    // What a record says is no fault of the command line.
+    // A wrong value in a record is not an error of the command line.
     if (!(error instanceof PressError) || error.failure !== 'usage') throw error;
     throw unsupported({ field: recorded.target, what: `cannot be planned again: ${error.message}` });
   }

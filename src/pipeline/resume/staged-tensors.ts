@@ -42,12 +42,12 @@ export interface OpenOptions {
 
 /**
  * The tensors that lie in the staged files of an output, in its journal. A line may reach the disk before the
- * rows that it is about: what counts is that they have its hash.
+ * rows that it is about, so rows count only if they have its hash.
  */
 export class StagedTensors implements Ledger {
   readonly #output: StagedOutput;
   readonly #journal: Journal;
-  /** In the order of the plan, whose numbers the journal goes by. */
+  /** In the order of the plan, whose numbers the journal uses. */
   readonly #tensors: readonly StagedTensor[];
   readonly #numbers: ReadonlyMap<PlannedTensor, number>;
   readonly #known = new Map<PlannedTensor, Written>();
@@ -60,8 +60,8 @@ export class StagedTensors implements Ledger {
   }
 
   /**
-   * Reads what the journal says is there, and makes zeros of what belongs to no tensor. Throws local-io where
-   * that cannot be read or written.
+   * Reads the tensors that the journal lists, and zeroes bytes that belong to no tensor. Throws local-io
+   * where that cannot be read or written.
    */
   static async open(
     output: StagedOutput,
@@ -150,7 +150,7 @@ async function hashPlaces(file: InputFile, places: readonly Place[]): Promise<st
   return hash.digest('hex');
 }
 
-/** What holds neither a head nor a tensor. */
+/** The ranges of a file outside of its head and its tensors. */
 function gapsOf({ bytes, head, tensors }: PlannedFile): Place[] {
   const taken = [
     ...head.map((part) => ({ offset: part.offset, bytes: part.bytes.length })),

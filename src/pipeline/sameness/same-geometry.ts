@@ -33,5 +33,5 @@ function summary(widths: readonly number[]): string {
 }
 
 function otherModel(file: string, what: string, got: string | number, expected: string): PressError {
-  return invalidInput({ file, what: `is of another model: ${what}`, got, expected });
+  return invalidInput({ file, what: `does not fit this model: ${what}`, got, expected });
 }

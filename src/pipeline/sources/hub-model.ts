@@ -25,7 +25,7 @@ export function modelOnHub(tree: HubTree, { path, quantization }: HubSource): Ne
   } catch (error) {
     const isLacking = error instanceof PressError && (error.failure === 'invalid-input' || quantization);
     if (!isPartial || !isLacking) throw error;
-    throw hubFault(repository, 'the cache holds no such model of it, and HF_HUB_OFFLINE is set');
+    throw hubFault(repository, 'this model is not in the cache, and HF_HUB_OFFLINE is set');
   }
 }
 

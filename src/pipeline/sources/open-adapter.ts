@@ -31,8 +31,8 @@ async function localFolder(spec: string): Promise<string | undefined> {
   });
   if (stats === undefined || stats.isDirectory()) return stats && spec;
   if (await isGguf(spec)) {
-    const what = 'is a GGUF, and adapters are not read from GGUF files';
-    throw unsupported({ file: spec, what, expected: 'the folder of PEFT that it was made of' });
+    const what = 'adapters in GGUF files are not read';
+    throw unsupported({ file: spec, what, expected: 'the PEFT folder that it was converted from' });
   }
   throw usage(`${path.basename(spec)} is not the folder of an adapter`, `one with ${NEEDED.join(' and ')}`);
 }

@@ -18,7 +18,7 @@ export interface FoundOnHub {
 }
 
 /**
- * Looks up what a spec that is no path on this machine means on the Hub.
+ * Looks up on the Hub a spec that is not a path on this machine.
  * @throws PressError `local-io` where it must be a path, `usage` for an address of something else, `network`
  * where the Hub does not have it.
  */

@@ -27,7 +27,7 @@ export function quantizedFile(
   if (models.length > 0)
     throw usage(`${spec} is not a GGUF of the repository`, `one of ${firstNames(models)}`);
   throw usage(
-    `${spec}: the repository holds no GGUF`,
+    `${spec}: the repository contains no GGUF file`,
     `${repository}, which convert --to gguf:… makes one of`,
   );
 }

@@ -9,8 +9,8 @@ import { assertTranscodable, type Ledger, transcode } from './transcode.ts';
 import { SLOTS, sideBytes, slotBytes } from './working-memory.ts';
 
 /**
- * Writes the rows of tensors to their places, and tells what each has become. A ledger is of use where that
- * takes long.
+ * Writes the rows of tensors to their places, and returns what was stored for each. A ledger makes long work
+ * resumable.
  */
 export type Fill = (
   sinks: readonly TensorSink[],

@@ -7,7 +7,7 @@ export interface ReadBackOptions {
 }
 
 /**
- * Seals files of an output, which reads them back, and tells how far that is. By the names they were staged
+ * Seals files of an output, which reads them back, and reports progress. By the names they were staged
  * with.
  */
 export async function readBack(

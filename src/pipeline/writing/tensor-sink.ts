@@ -28,7 +28,7 @@ export interface Place {
   readonly bytes: number;
 }
 
-/** Where all that is stored of a tensor lies in its file: its rows, or part after part of their packing. */
+/** The ranges of a tensor in its file: its rows, or the parts of their packing one after the other. */
 export function placesOf(tensor: PlannedTensor): Place[] {
   const { count } = plannedRows(tensor);
   const parts = tensor.packing?.parts ?? [{ offset: tensor.offset, rowBytes: encodedRowBytes(tensor) }];

@@ -29,9 +29,9 @@ export interface TranscodeOptions {
   readonly slotBytes: number;
   /** `Model.files`, by which messages name a tensor's file. */
   readonly files: readonly { readonly name: string }[];
-  /** What progress hears that this is. Default: convert. */
+  /** The name of the phase in progress. Default: convert. */
   readonly phase?: string;
-  /** Knows what an earlier run has written, and hears what this one writes. */
+  /** Knows the tensors that an earlier run wrote, and records those of this run. */
   readonly ledger?: Ledger;
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
@@ -193,7 +193,7 @@ function bytesToWrite(chunks: readonly Chunk[]): number {
   return chunks.reduce((sum, { known, targetBytes }) => sum + (known === undefined ? targetBytes : 0), 0);
 }
 
-/** Where what goes along with a tensor lies; 0 where it has none. */
+/** Offsets of the extra inputs of a tensor; 0 for those that it does not have. */
 interface Side {
   readonly importance: Pointer;
   readonly factor: Pointer;

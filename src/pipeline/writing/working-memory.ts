@@ -23,7 +23,7 @@ export function rowFootprint({ source, scheme }: Pick<PlannedTensor, 'source' | 
 }
 
 export interface MemoryLimit {
-  /** Most bytes that the process may hold; undefined: what the machine, or its container, has. */
+  /** Memory limit of the process in bytes; undefined: the memory of the machine or container. */
   readonly maxMemory: number | undefined;
   /** What it holds already: the runtime, the tokenizer. */
   readonly resident: number;
@@ -71,7 +71,7 @@ export function slotBytes(tensors: readonly PlannedTensor[], limit: MemoryLimit)
   if (available < smallest) {
     const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`;
     throw new PressError('local-io', {
-      what: `the memory allowed is too small: ${megabytes(maxMemory)}`,
+      what: `the memory limit is too small: ${megabytes(maxMemory)}`,
       expected: `at least ${megabytes(base + SLOTS * (smallest + SLOT_ALIGNMENT))}`,
     });
   }

@@ -73,7 +73,7 @@ export interface WrittenTargets {
 export async function assertWritable(options: WriteOptions): Promise<void> {
   const { targets, output, force = false, resume = false } = options;
   if (!(await isFolder(path.resolve(output), output))) return;
-  // The run itself tells of a record that it replaces.
+  // The run itself reports a record that it replaces.
   await readPrevious(output, force, () => {});
   // An interrupted run may have got as far as the final names, and its files are taken back.
   if (resume && (await findStaging(output, '')) !== 'nothing') return;
@@ -123,7 +123,7 @@ export async function writeTargets(options: WriteOptions, fill: Fill): Promise<W
     );
   } catch (error) {
     if (resume && signal?.aborted && (await findStaging(output, key)) === 'same') {
-      note(`finished tensors stay in ${STAGING_NAME}: the same command goes on with them`);
+      note(`finished tensors are kept in ${STAGING_NAME}: the same command continues with them`);
     }
     throw error;
   }
@@ -131,8 +131,8 @@ export async function writeTargets(options: WriteOptions, fill: Fill): Promise<W
 
 /** The note of a run without --resume on an interrupted one. */
 const WAITING = {
-  same: `an interrupted conversion waits in ${STAGING_NAME}: --resume goes on with it`,
-  other: `an interrupted conversion of something else waits in ${STAGING_NAME}: its own command goes on with it; delete the folder if nobody needs it`,
+  same: `${STAGING_NAME} holds this conversion, interrupted: --resume continues it`,
+  other: `${STAGING_NAME} holds another interrupted conversion: its own command continues it; delete the folder if it is not needed`,
 } as const;
 
 async function write(output: StagedOutput, options: WriteOptions, fill: Fill): Promise<WrittenTargets> {
@@ -174,12 +174,12 @@ async function write(output: StagedOutput, options: WriteOptions, fill: Fill): P
   }
   const other = kept.filter((graph) => !isDeepStrictEqual(graph.source.files, described.files));
   if (other.length > 0) {
-    note(`graphs here that were made from other weights: ${firstNames(other.map(({ target }) => target))}`);
+    note(`this folder also has graphs of other weights: ${firstNames(other.map(({ target }) => target))}`);
   }
   return { files: written.map(({ path, bytes }) => ({ path, bytes })), manifest };
 }
 
-/** What may be said of the folder, instead of `found`, while `written` take the places of other files. */
+/** The record that stands in for `found` while `written` take the places of other files. */
 function meanwhile(
   found: Manifest | undefined | 'malformed',
   previous: Manifest | undefined,
@@ -212,7 +212,7 @@ async function readPrevious(
   } catch (error) {
     const isUnreadable = error instanceof PressError && UNREADABLE.includes(error.failure);
     if (!force || !isUnreadable) throw error;
-    note(`the record cannot be read; a new one will list only what this run writes: ${error.message}`);
+    note(`the record cannot be read, so a new one will list only the files of this run: ${error.message}`);
     return 'malformed';
   }
 }

@@ -6,17 +6,20 @@ import { textBar } from '../drawing/text-bar.ts';
 import { html, type Markup } from '../markup.ts';
 import type { Panel } from '../panel.ts';
 
-/** How many neurons of the FFN fire, by layer: what a sparse FFN need not read are all the others. */
+/** How many neurons of the FFN fire, by layer. A sparse FFN need not read the weights of the others. */
 export function firingPanel({ firing }: Pick<Verification, 'firing'>): Panel {
   const title = 'Neurons that fire';
-  if (firing === undefined) return { title, note: 'The engine does not tell which neurons of the FFN fire.' };
+  if (firing === undefined)
+    return { title, note: 'The engine does not report which neurons of the FFN fire.' };
   const series = [
     ...(firing.reference ? [{ name: 'source', rates: firing.reference }] : []),
     ...(firing.artifact ? [{ name: 'artifact', rates: firing.artifact }] : []),
   ];
   const layers = Math.max(...series.map(({ rates }) => rates.length));
   const missing =
-    series.length === 2 ? '' : ` The engine of the ${firing.artifact ? 'source' : 'artifact'} cannot tell.`;
+    series.length === 2
+      ? ''
+      : ` The engine of the ${firing.artifact ? 'source' : 'artifact'} does not report it.`;
   const share = (rate: number | undefined) => (rate === undefined ? '' : formatPercent(rate));
   return {
     title,

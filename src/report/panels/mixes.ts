@@ -34,7 +34,7 @@ export function mixesPanel(points: readonly SweepPoint[]): Panel {
   });
   return {
     title: 'Schemes of every size',
-    note: 'Share of the bytes of its matrices that each scheme holds.',
+    note: 'Share of each scheme in the bytes of the matrices.',
     figure: html`<svg class="plot treemap" viewBox="0 0 460 ${ROW * mixes.length}" role="img" aria-label="Schemes of every size">${rows}</svg><ul class="legend">${legend}</ul>`,
     table: {
       columns: [

@@ -6,7 +6,7 @@ import { linearScale, logScale } from '../drawing/scale.ts';
 import { html } from '../markup.ts';
 import type { Panel } from '../panel.ts';
 
-/** What bytes buy: the divergence of every size. Points that another beats in both are hollow. */
+/** Divergence by size. Points that another point beats in both are hollow. */
 export function paretoPanel(points: readonly SweepPoint[]): Panel {
   const known = points.map(({ targetBytes, allocation, comparison }) => ({
     targetBytes,
@@ -38,7 +38,7 @@ export function paretoPanel(points: readonly SweepPoint[]): Panel {
         formatSmall(kld),
         formatSmall(predicted),
         formatPercent(top1),
-        ...(hasWidths ? [width === undefined ? 'own' : formatCount(width)] : []),
+        ...(hasWidths ? [width === undefined ? 'unchanged' : formatCount(width)] : []),
       ]),
     },
   };

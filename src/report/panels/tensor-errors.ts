@@ -44,7 +44,7 @@ function heatCell(tensor: VerifiedTensor, share: number): Markup {
   return html`<td style="background:${fill};color:${ink}" title="${`${tensor.name}: ${tensor.scheme}, ${formatSmall(error)}`}">${short(error)}</td>`;
 }
 
-/** Two digits: colours tell the rest. */
+/** Two digits: colours show the rest. */
 function short(error: number): string {
   if (error === 0 || !Number.isFinite(error)) return formatSmall(error);
   return formatSmall(Number(error.toPrecision(2)));

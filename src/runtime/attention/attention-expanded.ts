@@ -17,7 +17,7 @@ import type { Attention, AttentionInputs, AttentionSize } from './attention.ts';
 import { KvCache } from './kv-cache.ts';
 
 /**
- * Applies kv_b_proj once a token and caches keys and values of every head.
+ * Applies kv_b_proj once per token and caches keys and values of every head.
  * @throws PressError unsupported where the model has no kv_b_proj to apply.
  */
 export class ExpandedAttention implements Attention {
@@ -30,7 +30,7 @@ export class ExpandedAttention implements Attention {
 
   constructor({ config, rope, contextLength, batch }: AttentionSize, allocator: Allocator) {
     if (config.kvBForm === 'premultiplied') {
-      const what = 'a premultiplied model has only the latent form';
+      const what = 'a premultiplied model runs in the latent form only';
       throw unsupported({ field: 'attention', what, got: 'expanded', expected: 'latent' });
     }
     const { numAttentionHeads: heads, numHiddenLayers: layers, kvLoraRank, qkRopeHeadDim } = config;

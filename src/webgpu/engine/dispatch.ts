@@ -40,7 +40,7 @@ export function bindParams(
   });
 }
 
-/** Encodes dispatches that go by the params in `slot`. */
+/** Encodes dispatches that read the params in `slot`. */
 export function encodeDispatches(
   encoder: GPUComputePassEncoder,
   dispatches: readonly BoundDispatch[],

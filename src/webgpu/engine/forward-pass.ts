@@ -63,7 +63,7 @@ interface Projection {
 export class ForwardPass {
   readonly ids: GPUBuffer;
   readonly logits: GPUBuffer;
-  /** A count a layer, 256 bytes apart. */
+  /** One count per layer, 256 bytes apart. */
   readonly fired: GPUBuffer;
   readonly cacheBytes: number;
   readonly #device: GPUDevice;

@@ -6,12 +6,12 @@ import type { ForwardPass } from './forward-pass.ts';
 import { KernelCompiler } from './kernel.ts';
 import { pickKernel } from './shaders.ts';
 
-/** Picks a token on the GPU and puts it behind those that are there. */
+/** Picks a token on the GPU and appends it to the earlier ones. */
 export class PickStep {
   readonly #device: GPUDevice;
   readonly #vocabulary: number;
   readonly #sampling: GPUBuffer;
-  /** A bit a token. */
+  /** One bit per token. */
   readonly #seen: GPUBuffer;
   #dispatches: BoundDispatch[] = [];
 
@@ -36,7 +36,7 @@ export class PickStep {
     this.#seen = device.createBuffer({ size: 4 * Math.ceil(vocabulary / 32), usage: STORAGE | COPY_DST });
   }
 
-  /** Sets what the next picks go by: the tokens so far, and choices. */
+  /** Sets the inputs of the next picks: the tokens so far, and choices. */
   write(ids: readonly number[], sampling: Sampling): void {
     const { temperature = 0, topK = 0, topP = 1, minP = 0, repetitionPenalty = 1, seed = 0 } = sampling;
     const tokens = sampling.tokens ?? this.#vocabulary;

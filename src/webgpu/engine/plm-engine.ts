@@ -151,7 +151,7 @@ export class PlmEngine implements Engine {
     const picked = new Uint32Array(await this.#read(4 * count));
     const wrong = picked.find((id) => id >= this.#model.vocab_size);
     if (wrong !== undefined)
-      throw new BundleError('wrong-results', 'the model gives logits that are no numbers');
+      throw new BundleError('wrong-results', 'the logits of the model are not numbers');
     this.#ids.push(...batch, ...picked.subarray(0, -1));
     return picked;
   }

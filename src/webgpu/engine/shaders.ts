@@ -31,7 +31,7 @@ const SCHEMES: Readonly<Record<MatrixScheme, string>> = { f16, q4, q8 };
 const OUTPUTS = { store, add, squaredRelu, compact };
 export type Output = keyof typeof OUTPUTS;
 
-/** Values of constants that a kernel names. Only `EPSILON` and `SCORE_SCALE` are no integers. */
+/** Values of constants that a kernel names. All but `EPSILON` and `SCORE_SCALE` are integers. */
 type Constants = Readonly<Record<string, number | boolean>>;
 
 /** How threads that share a row put their sums together. */

@@ -229,6 +229,6 @@ function noCache({ cache }: BundleFilesOptions): string {
 function refusedBy(error: unknown): string {
   const name = error instanceof Error || error instanceof DOMException ? error.name : String(error);
   return name === 'QuotaExceededError'
-    ? 'not all is kept: the browser gives this site no more storage'
+    ? 'not all is kept: the browser allows this site no more storage'
     : `not all is kept: the cache refuses it (${name})`;
 }

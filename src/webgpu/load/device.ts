@@ -45,7 +45,10 @@ export function checkDevice(
 ): void {
   const missing = requirements.features.find((name) => !features.has(name));
   if (missing !== undefined) {
-    throw new BundleError('unsupported', `the graphics processor lacks ${missing}, which this model needs`);
+    throw new BundleError(
+      'unsupported',
+      `this model needs ${missing}, which the graphics processor does not support`,
+    );
   }
   for (const [name, needed] of Object.entries(requirements.limits)) {
     const offered = limits[name as keyof GPUSupportedLimits];

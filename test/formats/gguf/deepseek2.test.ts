@@ -271,7 +271,7 @@ describe('a GGUF of arch deepseek2 for PLM-1.8B', () => {
     [
       'a premultiplied kv_b_proj',
       hollowModel({ ...SMALL_PLM, kvBForm: 'premultiplied' }),
-      /kv_b_proj: GGUF arch deepseek2 holds it, and this model has it in other/,
+      /kv_b_proj: GGUF arch deepseek2 stores it, but this model has it in other/,
     ],
     [
       'a matrix that is rounded again by the transposition',
@@ -306,7 +306,7 @@ describe('a GGUF of arch deepseek2 for PLM-1.8B', () => {
     const small = absorbMla.run(hollowModel(SMALL_PLM), { form: 'split' });
     const { notes } = planGguf(small, { recipe: 'q8_0', arch: 'deepseek2', imatrix });
     assert.ok(
-      notes.includes(`plm.imatrix.gguf: ${name} has importances by the head: not used`),
+      notes.includes(`plm.imatrix.gguf: ${name} ignored, its importances are per head`),
       notes.join(),
     );
   });
@@ -316,7 +316,7 @@ describe('a GGUF of arch deepseek2 for PLM-1.8B', () => {
       () => planGguf(model, { recipe: 'q8_0' }),
       pressFailure(
         'unsupported',
-        /^kv_b_proj: GGUF arch plm holds it as one matrix; run the pass join-kv-b first/,
+        /^kv_b_proj: GGUF arch plm stores it as one matrix; run the pass join-kv-b first/,
       ),
     );
   });

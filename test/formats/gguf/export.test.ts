@@ -335,7 +335,7 @@ describe('planGguf refuses', () => {
     [
       'a premultiplied kv_b_proj',
       config({ kvBForm: 'premultiplied' }),
-      /kv_b_proj: GGUF arch plm holds it, and this model has it in other matrices; leave out absorb-mla:form=premultiplied/,
+      /kv_b_proj: GGUF arch plm stores it, but this model has it in other matrices; leave out absorb-mla:form=premultiplied/,
     ],
     [
       'half-split rope',
@@ -363,7 +363,7 @@ describe('planGguf refuses', () => {
       () => planGguf(model, { recipe: 'q8_0' }),
       failure(
         7,
-        /^tensor "token_embd\.weight": requantizing from Q4_0 to Q8_0 .*--allow-requantize permits it$/,
+        /^tensor "token_embd\.weight": requantizing from Q4_0 to Q8_0 .*--allow-requantize accepts that$/,
       ),
     );
     assert.throws(() => planGguf(model, { recipe: 'f16' }), failure(7, /requantizing from Q4_0 to F16/));
@@ -377,7 +377,7 @@ describe('planGguf refuses', () => {
     const plan = () => planGguf(hollowModel(SMALL_PLM), { recipe: 'q2_k_s' });
     assert.throws(
       plan,
-      failure(7, /^tensor "blk\.0\.attn_q\.weight": Q2_K without importances .*--imatrix gives them$/),
+      failure(7, /^tensor "blk\.0\.attn_q\.weight": Q2_K without importances .*give them with --imatrix$/),
     );
   });
 

@@ -338,7 +338,7 @@ describe('openGguf refuses shards', () => {
         second!.entries.pop();
         second!.entries.push(first!.entries[0]!);
       },
-      message: /^m-00002.*tensor\[\d\] "output_norm.weight": the tensor stands in an earlier shard too/,
+      message: /^m-00002.*tensor\[\d\] "output_norm.weight": the tensor is also in an earlier shard/,
     },
   ];
   for (const { what, spoil, after, message } of SHARDS) {

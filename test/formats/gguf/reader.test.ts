@@ -113,7 +113,7 @@ const ROWS: readonly Row[] = [
     spoil: (file) => {
       file.keys.push(file.keys[0]!);
     },
-    message: /kv\[\d+\] "test\..*": at byte \d+: the key stands in the file twice/,
+    message: /kv\[\d+\] "test\..*": at byte \d+: the key is in the file twice/,
   },
   {
     what: 'value type 13',
@@ -210,7 +210,7 @@ const ROWS: readonly Row[] = [
     spoil: (file) => {
       file.tensors.at(-1)!.name = file.tensors[0]!.name;
     },
-    message: /tensor\[\d+\] ".*": at byte \d+: the tensor stands in the file twice/,
+    message: /tensor\[\d+\] ".*": at byte \d+: the tensor is in the file twice/,
   },
   { what: 'no dimensions', spoil: withTensor({ dims: [] }), message: /number of dimensions, got 0/ },
   {

@@ -126,7 +126,7 @@ test('prefers model.safetensors to an index beside it, and says so', async (t) =
   writeFileSync(path.join(folder, 'model.safetensors'), noiseSafetensors(tinyTensors(), 1).content);
   const model = await openHfFolder(folder);
   await closeModel(model);
-  assert.deepEqual(model.notes, ['model.safetensors.index.json ignored, since model.safetensors is there']);
+  assert.deepEqual(model.notes, ['model.safetensors.index.json ignored, because model.safetensors exists']);
 });
 
 const OPEN_FOLDER = path.join(import.meta.dirname, '../../support/drivers/open-folder.js');

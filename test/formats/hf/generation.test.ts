@@ -35,7 +35,7 @@ test('generation_config.json', async (t) => {
   );
   // Expected: GenerationConfig and `_get_logits_processor` of Transformers 5.18, with a temperature of 0 for
   // greedy.
-  const ignored = 'generation_config.json: temperature, top_p ignored, since do_sample is not true';
+  const ignored = 'generation_config.json: temperature, top_p ignored, because do_sample is not true';
   const asTransformers: readonly (readonly [Fields, GenerationConfig, string?])[] = [
     [{ do_sample: true }, { temperature: 1, topK: 50 }],
     [

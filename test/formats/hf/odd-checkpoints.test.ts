@@ -136,7 +136,7 @@ const ACCEPTED: readonly Accepted[] = [
   {
     name: 'names without model.',
     change: rename((name) => name.slice('model.'.length)),
-    notes: [`${WEIGHTS}: names lack "model." and are read with it`],
+    notes: [`${WEIGHTS}: names without "model." are read as if they had it`],
   },
   {
     name: 'names under transformer. in place of model.',
@@ -250,7 +250,7 @@ const ACCEPTED: readonly Accepted[] = [
       shard(folder);
       renameSync(path.join(folder, 'unused'), path.join(folder, WEIGHTS));
     },
-    notes: [`${INDEX} ignored, since ${WEIGHTS} is there`],
+    notes: [`${INDEX} ignored, because ${WEIGHTS} exists`],
   },
   {
     name: 'files of systems and editors',
@@ -327,7 +327,7 @@ test('uses a head that differs where config.json does not tie it', async (t) => 
     const { config, tensors, notes } = await openModel(t, folder);
     assert.equal(config.tieWordEmbeddings, false);
     assert.ok(tensors.has(HEAD));
-    const isNoted = notes.some((note) => /lacks tie_word_embeddings: lm_head.weight differs/.test(note));
+    const isNoted = notes.some((note) => /has no tie_word_embeddings: lm_head.weight differs/.test(note));
     assert.equal(isNoted, tied !== false);
   }
 });
@@ -418,7 +418,7 @@ const REFUSED: readonly Refused[] = [
     change: (folder) => writeTinyConfig(folder, { quantization_config: { quant_method: 'bitnet' } }),
     failure: 'unsupported',
     message:
-      /^config\.json: quantization_config\.quant_method: such a model quantizes its weights as it computes, got "bitnet"$/,
+      /^config\.json: quantization_config\.quant_method: such a model quantizes its weights while it computes, got "bitnet"$/,
   },
   ...[
     'lora_A.default.weight',
@@ -430,7 +430,7 @@ const REFUSED: readonly Refused[] = [
       name: `an adapter that is not merged, ${name}`,
       change: add([`model.layers.0.mlp.up_proj.${name}`, {}]),
       failure: 'unsupported',
-      message: /: an adapter of PEFT that is not merged; merge it, or give its folder as --adapter$/,
+      message: /: a PEFT adapter that is not merged: merge it, or pass its folder as --adapter$/,
     }),
   ),
   {
@@ -459,7 +459,7 @@ const REFUSED: readonly Refused[] = [
         tensors.set('model._orig_mod.norm.weight', tensors.get('model.norm.weight')!),
       ),
     message:
-      /tensor "model\.(_orig_mod\.)?norm\.weight": is model\.norm\.weight, as is model\.(_orig_mod\.)?norm\.weight$/,
+      /tensor "model\.(_orig_mod\.)?norm\.weight": means model\.norm\.weight, and so does model\.(_orig_mod\.)?norm\.weight$/,
   },
   {
     name: 'two models in one file',

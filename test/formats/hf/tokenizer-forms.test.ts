@@ -290,7 +290,7 @@ describe('vocab.json and merges.txt without tokenizer.json', () => {
 
   it('tells how many tokens merges that are cut off leave without a text', () => {
     const { notes } = parse({ ...files, merges: lines.slice(0, 101).join('\n') });
-    assert.deepEqual(notes, ['merges.txt: no merge makes 1644 of the tokens']);
+    assert.deepEqual(notes, ['merges.txt: no merge produces 1644 of the tokens']);
   });
 
   // biome-ignore format: a table
@@ -318,7 +318,7 @@ describe('chat templates of several files', () => {
     };
   };
   const json = (chat_template: unknown) => JSON.stringify({ chat_template });
-  const differs = (a: string, b: string) => [`${a} differs from ${b} and is the one used`];
+  const differs = (a: string, b: string) => [`${a} differs from ${b}; this one is used`];
   const CONFIG = 'tokenizer_config.json: chat_template';
 
   it('chat_template.json, as processors are saved, where there is no other', () => {

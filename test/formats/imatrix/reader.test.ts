@@ -139,7 +139,7 @@ const DAT_ERRORS: readonly (readonly [what: string, bytes: Uint8Array, message: 
     datBytes(FIELDS).fill(0xff, 8, 9),
     /entry\[0\]: at byte 8: the name is not UTF-8/,
   ],
-  ['a name twice', datBytes([2, ...FIELDS.slice(1, 6), ...FIELDS.slice(1, 6)]), /stands in the file twice$/],
+  ['a name twice', datBytes([2, ...FIELDS.slice(1, 6), ...FIELDS.slice(1, 6)]), /is in the file twice$/],
   [
     'calls below zero',
     spoiled(CALLS, -4),

@@ -71,13 +71,13 @@ describe('a graph is not planned (exit 7) for', () => {
       'kv_b_proj as one matrix with latent cache',
       'latent',
       {},
-      /^kv_b_proj: a graph with latent cache holds its two parts; run the pass absorb-mla first$/,
+      /^kv_b_proj: a graph with latent cache stores its two parts; run the pass absorb-mla first$/,
     ],
     [
       'the parts of kv_b_proj with expanded cache',
       'expanded',
       { kvBForm: 'split' },
-      /^kv_b_proj: a graph with expanded cache holds it as one matrix, and this model is split; run the pass join-kv-b first$/,
+      /^kv_b_proj: a graph with expanded cache stores it as one matrix, and this model is split; run the pass join-kv-b first$/,
     ],
   ] as const;
   for (const [what, cache, changes, message] of REFUSED) {

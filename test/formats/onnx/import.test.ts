@@ -244,7 +244,7 @@ const DAMAGES: readonly (readonly [string, (folder: string) => void, RegExp, Fai
     /model\.norm\.weight.*inside of \d+ bytes/,
   ],
   ['a length that is not the shape’s', (folder) => rewrite(folder, at({ length: 8 })), /length, got 8/],
-  ['overlapping weights', (folder) => rewrite(folder, at({ offset: 128 })), /bytes that are those of .* too/],
+  ['overlapping weights', (folder) => rewrite(folder, at({ offset: 128 })), /overlaps the bytes of /],
   [
     'weights that end too early',
     (folder) => truncateSync(path.join(folder, 'onnx', 'model_q4.onnx_data'), 100_000),
@@ -288,7 +288,7 @@ const DAMAGES: readonly (readonly [string, (folder: string) => void, RegExp, Fai
   [
     'a layer that the metadata does not have',
     (folder) => rewrite(folder, withConfig('"num_hidden_layers": 2', '"num_hidden_layers": 1')),
-    /model_q4\.onnx: initializer "model\.layers\.1\..*": is no weight of a PLM$/,
+    /model_q4\.onnx: initializer "model\.layers\.1\..*": is not a weight of a PLM$/,
     'unsupported',
   ],
   [

@@ -118,6 +118,6 @@ it('a graph that ONNX Runtime does not load is told in one line', async (t) => {
   writeFileSync(graphPath, 'no graph');
   await assert.rejects(
     openOnnxRuntime({ ...artifact, graphPath }, { threads: 1 }),
-    pressFailure('verification', /^ONNX Runtime refuses the graph: .*broken\.onnx.*$/),
+    pressFailure('verification', /^ONNX Runtime rejects the graph: .*broken\.onnx.*$/),
   );
 });

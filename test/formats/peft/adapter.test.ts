@@ -251,7 +251,11 @@ describe('convert and verify take --adapter', () => {
       undefined,
       { message: /missing\/folder\/: no such file or folder$/, failure: 'local-io' },
     ],
-    ['lora.gguf', 'GGUF', { message: /lora\.gguf: is a GGUF, and adapters/, failure: 'unsupported' }],
+    [
+      'lora.gguf',
+      'GGUF',
+      { message: /lora\.gguf: adapters in GGUF files are not read/, failure: 'unsupported' },
+    ],
     [
       'adapter_model.safetensors',
       '{}',
@@ -439,7 +443,7 @@ describe('refuses', () => {
       (f) => writeAdapter(f, PAIRS.slice(1)),
       { message: /adapter of model\.layers\.0\.self_attn\.q_proj\.weight: lora_A is missing/ },
     ],
-    ['nothing', (f) => writeAdapter(f, []), { message: /holds no adapter/ }],
+    ['nothing', (f) => writeAdapter(f, []), { message: /contains no adapter/ }],
     [
       'a tensor of another kind',
       (f) =>

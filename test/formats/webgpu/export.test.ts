@@ -175,7 +175,7 @@ describe('exceptions to the scheme', () => {
   it('are none of other schemes, nor patterns that are none', async () => {
     await assert.rejects(
       planTarget(hollowModel(SMALL_PLM), 'webgpu:q4', { tokenEmbedding: 'Q6_K' }),
-      pressFailure('usage', /stores no matrix as Q6_K, expected q4, q8 or f16/),
+      pressFailure('usage', /cannot store a matrix as Q6_K, expected q4, q8 or f16/),
     );
     await assert.rejects(
       planTarget(hollowModel(SMALL_PLM), 'webgpu:q4', { tensorTypes: [{ pattern: '(', scheme: 'Q8_0' }] }),
@@ -191,7 +191,7 @@ describe('what a bundle does not take', () => {
       ['premultiplied', 'a source without absorb-mla'],
     ] as const) {
       const model = hollowModel({ ...SMALL_PLM, kvBForm });
-      const what = `holds kv_b_proj as checkpoints do, and this model is ${kvBForm}, expected ${expected}`;
+      const what = `stores kv_b_proj as checkpoints do, but this model is ${kvBForm}, expected ${expected}`;
       await assert.rejects(
         planTarget(model, 'webgpu:q4', { withoutPasses: ['join-kv-b'] }),
         pressFailure('unsupported', new RegExp(what)),
@@ -228,7 +228,7 @@ describe('what a bundle does not take', () => {
       planTarget(hollowModel(SMALL_PLM), 'webgpu:f16', { shardSize: 10_000 }),
       pressFailure(
         'usage',
-        /files of 10000 bytes do not hold rows of model.embed_tokens.weight, expected at least 33024/,
+        /files of 10000 bytes are too small for a row of model.embed_tokens.weight, expected at least 33024/,
       ),
     );
   });

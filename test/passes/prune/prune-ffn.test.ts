@@ -238,7 +238,7 @@ describe('prune-ffn', () => {
     await fails(known, 'compensation=x', /compensation "x" is none of/);
     await fails(known, 'widths=x', /widths "x" is none of uniform, layer/);
     const others = { ...model, statistics: madeUpStatistics({ ...model.config, intermediateSizes: [1024] }) };
-    await fails(others, 'ratio=0.5', /made-up is of another model/);
+    await fails(others, 'ratio=0.5', /made-up does not fit this model/);
   });
 });
 

@@ -96,7 +96,7 @@ describe('schemes chosen by size', () => {
     const asItIs = { ...allocation, targetBytes: 1e9, ffnWidths: [500], progress: assertUnmeasured };
     await assert.rejects(
       planTarget(MODEL, 'gguf:q4_k_m', { statistics, allocation: asItIs }),
-      pressFailure('usage', /^a width of 500 leaves the FFN as it is, expected less than 512, /),
+      pressFailure('usage', /^an FFN width of 500 prunes nothing, expected less than 512, /),
     );
     const pruned = await planTarget(MODEL, 'gguf:q4_k_m', {
       statistics,
@@ -113,7 +113,7 @@ describe('schemes chosen by size', () => {
       draftBySize(MODEL, { recipe: 'q4_k_m', options: {} }, { ...REQUEST, targetBytes: 1e9, ...changes });
     await assert.rejects(
       draft({ maxMemory: 1e6 }),
-      pressFailure('local-io', /^the memory allowed is too small: 1 MB, expected at least \d+ MB$/),
+      pressFailure('local-io', /^the memory limit is too small: 1 MB, expected at least \d+ MB$/),
     );
     await assert.rejects(
       draft({ ffnWidths: [256] }),

@@ -101,14 +101,14 @@ describe('parts of a conversion', () => {
       assertRefused(
         t,
         (parts) => [...parts, parts[1]!],
-        invalid(/2\/plm-part-2-of-3\.json: is there twice: .*2-of-3\.json$/),
+        invalid(/2\/plm-part-2-of-3\.json: is the same part as .*2-of-3\.json$/),
       ));
 
     it('a folder without a part', (t) =>
       assertRefused(
         t,
         (parts) => [...parts, path.dirname(parts[0]!)],
-        invalid(/: holds no part of a conversion$/),
+        invalid(/: contains no part of a conversion$/),
       ));
 
     it('a part without its rows', (t) =>
@@ -202,7 +202,7 @@ describe('parts of a conversion', () => {
             spoil(file, at < 0 ? readFileSync(file).length - 1 : at);
             return undefined;
           },
-          verification(/2\/plm-part-2-of-3\.bin: tensor ".+": has other rows than its record tells$/),
+          verification(/2\/plm-part-2-of-3\.bin: tensor ".+": has other rows than its record says$/),
         ));
     }
 
@@ -211,7 +211,7 @@ describe('parts of a conversion', () => {
         t,
         (parts) => truncateSync(rows(parts[2]!, 3), 1000) as undefined,
         verification(
-          /plm-part-3-of-3\.bin: has another size than its record tells, got 1000, expected \d+ bytes$/,
+          /plm-part-3-of-3\.bin: has another size than its record says, got 1000, expected \d+ bytes$/,
         ),
       ));
 
@@ -239,7 +239,7 @@ describe('parts of a conversion', () => {
           editRecord(record(parts[0]!, 1), (edited) => (edited.tensors as unknown[]).reverse());
           return undefined;
         },
-        verification(/plm-part-1-of-3\.json: lacks a tensor, got ".+", expected /),
+        verification(/plm-part-1-of-3\.json: is missing a tensor, got ".+", expected /),
       ));
 
     it('a tensor too many', (t) =>
@@ -252,7 +252,7 @@ describe('parts of a conversion', () => {
           });
           return undefined;
         },
-        verification(/plm-part-1-of-3\.json: has a tensor that is not its own: \.\.\/\.\.\/x$/),
+        verification(/plm-part-1-of-3\.json: has a tensor of another part: \.\.\/\.\.\/x$/),
       ));
 
     it('a record of a later version', (t) =>

@@ -79,7 +79,7 @@ export class OnnxSequences {
     const caches = this.#session.inputMetadata.filter(({ name }) => name.startsWith('past_key_values.'));
     return Object.fromEntries(
       caches.map((info) => {
-        if (!info.isTensor) throw new Error(`${info.name} is no tensor`);
+        if (!info.isTensor) throw new Error(`${info.name} is not a tensor`);
         const shape = info.shape.map((size) =>
           typeof size === 'number' ? size : size === 'batch_size' ? batch : 0,
         );

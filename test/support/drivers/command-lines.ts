@@ -13,7 +13,7 @@ const PROGRAM = /^(?:node bin\/plmpress\.js|plmpress)(?= )/;
 /** Indented lines below `Examples:`. */
 export function examplesOf(help: string, where: string): CommandLine[] {
   const [, examples = ''] = help.split(/^Examples:\n/m);
-  return [...examples.matchAll(/^ {2}(plmpress .*)$/gm)].map(([, line]) => ({ where, line: line! }));
+  return [...joined(examples).matchAll(/^ {2}(plmpress .*)$/gm)].map(([, line]) => ({ where, line: line! }));
 }
 
 /** Blocks of code of one language, or of several. */
@@ -22,11 +22,14 @@ export function codeBlocks(markdown: string, languages: readonly string[]): stri
   return [...blocks].filter(([, language]) => languages.includes(language!)).map(([, , text]) => text!);
 }
 
+/** Lines that end with a backslash, joined with the next. */
+function joined(text: string): string {
+  return text.replace(/\\\n\s*/g, '');
+}
+
 /** Lines that begin with the program, in blocks for a shell and in steps of workflows. */
 export function commandsOf(markdown: string, where: string): CommandLine[] {
-  const text = codeBlocks(markdown, ['sh', 'bash', 'yaml'])
-    .join('\n')
-    .replace(/\\\n\s*/g, '');
+  const text = joined(codeBlocks(markdown, ['sh', 'bash', 'yaml']).join('\n'));
   return text
     .split('\n')
     .flatMap((line) => line.split(/ && |\$\((?=plmpress)/))

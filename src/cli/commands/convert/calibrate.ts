@@ -21,8 +21,10 @@ import {
   parseInteger,
   parseSize,
 } from '../../arguments.ts';
+import { helpText } from '../../help-text.ts';
 import { ScopedOption } from '../../scoped-option.ts';
 import type { OpenSession } from '../../session.ts';
+import { sourceArgument, tokensOption } from '../flags/input-flags.ts';
 import { threadsOption } from '../flags/runtime-flags.ts';
 
 interface CalibrateFlags {
@@ -40,61 +42,65 @@ interface CalibrateFlags {
 }
 
 const HELP = `
-The file is an importance matrix in the GGUF form of llama-imatrix: \`convert --imatrix\` takes it, and so does
-llama-quantize. Further tensors, which both leave alone, tell how neurons of the FFN fire; \`convert --statistics\` has
-passes that go by them. prune-ffn wants --second-moments down_proj to repair what it leaves, \`convert
---quality best\` all.
-Each chunk of --context tokens is read without a past. Models that were trained on short texts want short chunks.
---device webgpu holds matrices in f16, or as they are stored in Q8_0 and Q4_0, and gathers all but --second-moments.
+The file is an importance matrix in the GGUF form of llama-imatrix, which \`convert --imatrix\` and llama-quantize read. It
+also holds how often neurons of the FFN fire, which \`convert --statistics\` reads. To make up for removed neurons,
+prune-ffn needs --second-moments down_proj. \`convert --quality best\` needs --second-moments all.
+
+Each chunk of --context tokens is read on its own. Choose short chunks for models that were trained on short texts.
+
+--device webgpu keeps Q8_0 and Q4_0 matrices as they are stored and rounds others to f16. It collects all statistics but
+second moments.
 
 Examples:
   plmpress calibrate checkpoint/ --text sample.txt -o stats.gguf
-  plmpress calibrate checkpoint/ --text prose=sample.txt --weight prose=2 --second-moments all -o stats.gguf`;
+  plmpress calibrate checkpoint/ --text prose=sample.txt --weight prose=2 \\
+    --second-moments all -o stats.gguf`;
 
 export function calibrateCommand(open: OpenSession): Command {
   return new Command('calibrate')
     .description('run a model over text and write statistics of its activations')
-    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
+    .addArgument(sourceArgument())
     .requiredOption('--text <file>', 'text to read, FILE or NAME=FILE; repeatable', collectText)
-    .requiredOption('-o, --output <stats>', 'file to write')
-    .optionsGroup('Read:')
-    .option('--tokens <n>', 'most tokens of all texts; default: all', parseInteger(2))
-    .option('--context <n>', 'tokens of a chunk; default: 512, or what the model knows', parseInteger(1))
+    .requiredOption('-o, --output <stats>', 'statistics file to write')
+    .optionsGroup('Text:')
+    .addOption(tokensOption('to read from all texts together; default: all'))
+    .option(
+      '--context <n>',
+      'tokens per chunk; default: 512, or the context of the model if it is shorter',
+      parseInteger(1),
+    )
     .option(
       '--weight <name=w>',
-      'how often tokens of the text of that name count; repeatable; default: 1',
+      'weight of the tokens of a named text; repeatable; default: 1',
       collectWeight,
     )
-    .optionsGroup('Gather:')
+    .optionsGroup('Statistics:')
     .addOption(
       new ScopedOption(
         '--second-moments <matrix>',
-        `gather products of every two channels that it reads: ${MOMENT_ROLES.join(', ')}, or all; repeatable`,
+        `matrix to collect second moments of the inputs for: ${MOMENT_ROLES.join(', ')}, or all; repeatable`,
       )
         .argParser(collectChoice([...MOMENT_ROLES, 'all'] as const))
-        .notWith('--device webgpu', 'a GPU gathers none here'),
+        .notWith('--device webgpu', 'second moments are collected on the CPU only'),
     )
     .addOption(
       new ScopedOption(
         '--moments-memory <size>',
-        'memory for second moments; the texts are read once more for what is beyond; default: 256MiB',
+        'memory for second moments; with less, texts are read several times; default: 256MiB',
       )
         .argParser(parseSize)
         .needs('--second-moments'),
     )
     .optionsGroup('Run:')
     .addOption(
-      new Option(
-        '--device <device>',
-        'where the model runs; webgpu: on a GPU, where the package webgpu is installed beside plmpress',
-      )
+      new Option('--device <device>', 'where the model runs; webgpu: on a GPU, needs the npm package webgpu')
         .choices(CALIBRATION_DEVICES)
         .default('cpu'),
     )
     .addOption(threadsOption())
-    .option('--resume', 'go on where an interrupted run with the same options was')
-    .option('--force', 'replace the file')
-    .addHelpText('after', HELP)
+    .option('--resume', 'continue an interrupted run with the same options')
+    .option('--force', 'replace an existing file')
+    .addHelpText('after', helpText(HELP))
     .action(async (source: string, flags: CalibrateFlags) => {
       const session = open();
       const { output, tokens, context, threads, force, resume, weight = new Map(), momentsMemory } = flags;
@@ -102,7 +108,7 @@ export function calibrateCommand(open: OpenSession): Command {
       const unknown = [...weight.keys()].find((name) => !flags.text.some((text) => text.name === name));
       if (unknown !== undefined) {
         const names = flags.text.map(({ name }) => name).join(', ');
-        throw usage(`--weight of ${JSON.stringify(unknown)}, which no text is called`, names);
+        throw usage(`--weight names an unknown text ${JSON.stringify(unknown)}`, names);
       }
       const texts = await Promise.all(
         flags.text.map(async ({ name, file }) => ({

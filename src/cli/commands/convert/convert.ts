@@ -7,16 +7,15 @@ import { type PressOutcome, press } from '../../../press/press.ts';
 import type { PressRequest } from '../../../press/request.ts';
 import {
   collect,
-  collectInteger,
   collectPass,
   collectPassName,
   collectTarget,
   collectTensorType,
-  parseNumber,
   parseScheme,
   parseShare,
   parseSize,
 } from '../../arguments.ts';
+import { helpText } from '../../help-text.ts';
 import { peakRss } from '../../peak-memory.ts';
 import { ScopedOption } from '../../scoped-option.ts';
 import type { OpenSession, Session } from '../../session.ts';
@@ -26,44 +25,54 @@ import type { Theme } from '../../ui/terminal/theme.ts';
 import { outcomeText, summarizeVerification } from '../../ui/verification.ts';
 import { type ConvertFlags, pressRequest } from '../flags/convert-flags.ts';
 import { cacheOption, ggufArchOption } from '../flags/format-flags.ts';
+import { ffnWidthOption, imatrixOption, sourceArgument, statisticsOption } from '../flags/input-flags.ts';
 import { reportOption } from '../flags/report-flags.ts';
 import { threadsOption } from '../flags/runtime-flags.ts';
+import { maxKldOption } from '../flags/verify-flags.ts';
 import { tellPart } from './part.ts';
 import { verificationFailure } from './verify.ts';
 
 const HELP = `
-Sizes are 500M, 3.5GB (decimal) or 512MiB (binary). \`plmpress schemes\` lists the targets and schemes.
-A tensor takes the first of these that is given: --token-embedding-type, the first --tensor-type that matches anywhere in
-its GGUF name (blk.0.attn_q.weight), --schemes or --target-size, --pure, the rule of the target. Vectors stay F32. Bundles of
-webgpu take the schemes q4, q8 and f16 there, and patterns that match in the names of checkpoints (self_attn.q_proj) as well.
---gguf-arch deepseek2 makes files that run with a KV cache one ninth the size and with flash attention, but hold the
-first matrix of every FFN twice; docs/gguf.md says when that pays.
-An option that would change nothing is refused; where it changes nothing in some of the targets, a note says so.
-All targets are written, or none: files get their names when they are whole and on the disk, and a run that fails
-or is interrupted leaves the folder as it was. With --resume, finished tensors stay in .plmpress-resume in that
-folder until the same conversion is complete. The same command continues with them, after it has checked their
-hashes and those of the source. With --verify, files are complete before they are compared, and stay if the check
-is interrupted. The same source and options give the same bytes everywhere.
+A size is 500M, 3.5GB (decimal) or 512MiB (binary). \`plmpress schemes\` lists the targets and schemes.
+
+The scheme of a matrix comes from the first of these that applies: --token-embedding-type, --tensor-type, --schemes or
+--target-size, --pure, the rules of the target. A --tensor-type pattern may match anywhere in the GGUF name of a tensor
+(blk.0.attn_q.weight); the first pattern that matches decides. WebGPU bundles take the schemes q4, q8 and f16, and their
+patterns may also match checkpoint names (self_attn.q_proj). Vectors stay F32.
+
+--gguf-arch deepseek2 writes files that run with flash attention and a KV cache one ninth the size, but store the first
+matrix of every FFN twice. docs/gguf.md says when that pays.
+
+An option that would change nothing is an error. If it changes nothing for some of the targets, a note says so.
+
+All targets are written, or none. Files get their names once they are complete and on disk, so a run that fails or is
+interrupted leaves the folder as it was. With --resume, finished tensors are kept in .plmpress-resume in the output
+folder. The same command continues with them after it has checked their hashes and those of the source. With --verify,
+files are complete before they are compared, and stay if the comparison is interrupted. The same source and options give
+the same bytes on every machine.
+
 ONNX graphs of several runs can share a folder if source, passes and --cache are the same. A later run needs --force,
-since it replaces config.json, which then lists all graphs.
+because it replaces config.json, which then lists all graphs.
 
 Examples:
   plmpress convert checkpoint/ --to gguf:q8_0 -o out/ --verify
   plmpress convert checkpoint/ --to onnx:q4 --to onnx:q8 -o web/
-  plmpress convert checkpoint/ --to gguf:q4_k_m --statistics stats.gguf --quality best -o out/
-  plmpress convert PLM-Team/PLM-1.8B-Instruct --to gguf:q4_k_m --stream --resume -o out/
+  plmpress convert checkpoint/ --to gguf:q4_k_m --quality best \\
+    --statistics stats.gguf -o out/
+  plmpress convert PLM-Team/PLM-1.8B-Instruct --to gguf:q4_k_m --stream \\
+    --resume -o out/
   plmpress convert checkpoint/ --to webgpu:q4 -o page/ --dry-run`;
 
-/** What a command line of `convert` leads to. */
+/** Runs the request of a `convert` command line. */
 export type RunConvert = (session: Session, request: PressRequest) => Promise<void>;
 
 export function convertCommand(open: OpenSession, run: RunConvert = convertAndTell): Command {
   return new Command('convert')
-    .description('convert a model into artifacts, recorded in plmpress.json')
-    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
+    .description('convert a model to GGUF, ONNX or WebGPU, and record how in plmpress.json')
+    .addArgument(sourceArgument())
     .requiredOption(
       '--to <target>',
-      'what to write, as gguf:q8_0, onnx:q4 or webgpu:q4; repeatable',
+      'target to write, such as gguf:q8_0, onnx:q4 or webgpu:q4; repeatable',
       collectTarget,
     )
     .requiredOption('-o, --output <dir>', 'output folder')
@@ -73,151 +82,122 @@ export function convertCommand(open: OpenSession, run: RunConvert = convertAndTe
     .addOption(
       new Option(
         '--quality <quality>',
-        'best rounds with error feedback, by --statistics: GGUF, onnx:q4 and q4f16, webgpu:q4 and q8',
+        'rounding; best: with error feedback from --statistics, for GGUF, onnx:q4, onnx:q4f16, webgpu:q4 and webgpu:q8',
       )
         .choices(QUALITIES)
         .default('fast'),
     )
-    .option(
-      '--shard-size <size>',
-      'split into files of at most this size, but never split a tensor; webgpu: 32MiB at most',
-      parseSize,
-    )
+    .option('--shard-size <size>', 'largest file; tensors are not split; at most 32MiB for WebGPU', parseSize)
     .addOption(
       new ScopedOption(
         '--strict',
-        'refuse instead of storing a tensor in another scheme than the target says',
+        'fail rather than store a tensor in another scheme than the target says',
       ).forTargets(formatsWith('strict')),
     )
-    .option('--imatrix <file>', 'importances of columns, as llama-imatrix writes them (.gguf or .dat)')
-    .option(
-      '--statistics <file>',
-      'what --quality best and passes such as prune-ffn go by, of `plmpress calibrate`',
-    )
+    .addOption(imatrixOption())
+    .addOption(statisticsOption())
     .addOption(
-      new ScopedOption('--tensor-type <regex=scheme>', 'scheme of the matrices that match; repeatable')
+      new ScopedOption('--tensor-type <regex=scheme>', 'scheme of the matrices whose names match; repeatable')
         .argParser(collectTensorType)
         .forTargets(formatsWith('tensorTypes')),
     )
     .addOption(
-      new ScopedOption('--token-embedding-type <scheme>', 'scheme of the embedding')
+      new ScopedOption('--token-embedding-type <scheme>', 'scheme of the token embedding')
         .argParser(parseScheme)
         .forTargets(formatsWith('tokenEmbedding')),
     )
     .addOption(
-      new ScopedOption('--pure', 'every matrix in the base scheme of the target')
+      new ScopedOption('--pure', 'store every matrix in the base scheme of the target')
         .forTargets(formatsWith('pure'))
-        .notWith('--target-size', 'that chooses the scheme of every matrix'),
+        .notWith('--target-size', 'it chooses the scheme of every matrix'),
     )
     .addOption(
       new ScopedOption(
         '--target-size <size>',
-        'choose the schemes of a GGUF, so that it is at most as large and diverges little, over --text',
+        'largest size of the GGUF; its schemes are chosen to diverge least on --text',
       )
         .argParser(parseSize)
         .forTargets(formatsWith('allocation')),
     )
+    .addOption(ffnWidthOption().needs('--target-size'))
     .addOption(
-      new ScopedOption(
-        '--ffn-width <n>',
-        'a width that --target-size may prune the FFN to, by --statistics; repeatable',
-      )
-        .argParser(collectInteger(1))
-        .needs('--target-size'),
-    )
-    .addOption(
-      new ScopedOption('--save-schemes <file>', 'write the schemes that --target-size has chosen')
+      new ScopedOption('--save-schemes <file>', 'file to write the schemes chosen for --target-size to')
         .needs('--target-size')
         .idleWith('--dry-run'),
     )
     .addOption(
-      new ScopedOption('--schemes <file>', 'take the schemes from such a file').forTargets(
+      new ScopedOption('--schemes <file>', 'file with schemes that --save-schemes wrote').forTargets(
         formatsWith('allocation'),
       ),
     )
     .addOption(
       new ScopedOption(
         '--kv-b-rule <date>',
-        'whose rule for attn_kv_b: that of llama.cpp today, or the one of PLM-Team’s own files',
+        'scheme of attn_kv_b: as llama.cpp chooses it today, or as in PLM-Team’s own files',
       )
         .choices(KV_B_RULES)
         .default('current')
         .forTargets(formatsWith('kvBRule'))
         .notWith('--gguf-arch deepseek2', 'its files have no attn_kv_b')
-        .notWith('--pure', 'that gives attn_kv_b the base scheme')
-        .notWith('--target-size', 'that chooses the scheme of attn_kv_b'),
+        .notWith('--pure', 'it stores attn_kv_b in the base scheme')
+        .notWith('--target-size', 'it chooses the scheme of attn_kv_b'),
     )
     .option(
       '--pass <pass[:key=value,…]>',
-      'rewrite the weights first (`plmpress passes`); repeatable',
+      'pass to run before conversion (see `plmpress passes`); repeatable',
       collectPass,
     )
     .addOption(
-      new Option('--no-pass <pass>', 'leave out a pass that the target asks for; repeatable').argParser(
+      new Option('--no-pass <pass>', 'pass of the target to leave out; repeatable').argParser(
         collectPassName,
       ),
     )
     .option(
       '--adapter <dir>',
-      'LoRA of PEFT, a folder or a Hub id, to merge into the source first; repeatable',
+      'LoRA adapter (PEFT folder or Hub id) to merge into the source; repeatable',
       collect,
     )
     .option(
       '--allow-requantize',
-      'accept a quantized source, with or without passes and adapters: its rounding errors add to those of the target',
+      'accept a quantized source, whose rounding errors add to those of the target',
     )
     .optionsGroup('Run:')
-    .option('--stream', 'read a source on the Hub while converting, with no copy on this machine')
+    .option('--stream', 'read a source on the Hub during conversion, without a local copy')
     .addOption(
-      new ScopedOption('--part <i/n>', 'do one of n parts, for `plmpress merge`: jobs of one conversion')
+      new ScopedOption('--part <i/n>', 'convert part i of n only, for `plmpress merge`')
         .argParser(parseShare)
-        .notWith('--stream', 'no part could tell that all of the source is what the Hub lists')
-        .notWith('--verify', 'one part cannot run; `plmpress verify` checks what `plmpress merge` makes')
-        .notWith('--resume', 'a part that is lost is made again'),
+        .notWith('--stream', 'no single part can check the hashes of the whole source')
+        .notWith('--verify', 'a single part cannot run; use `plmpress verify` after `plmpress merge`')
+        .notWith('--resume', 'run the part again instead'),
     )
-    .option('--dry-run', 'plan with exact sizes, write nothing')
-    .option(
-      '--force',
-      'replace existing files, and remove shards of the replaced artifact that the new one lacks',
-    )
+    .option('--dry-run', 'plan with exact sizes and write nothing')
+    .option('--force', 'replace existing files, and delete leftover shards of the replaced artifact')
     .addOption(
-      new ScopedOption(
-        '--resume',
-        'keep what is done when the run is interrupted, and go on there in the next',
-      ).idleWith('--dry-run'),
+      new ScopedOption('--resume', 'keep finished tensors on interruption, and continue from them').idleWith(
+        '--dry-run',
+      ),
     )
     .addOption(threadsOption())
-    .option(
-      '--max-memory <size>',
-      'memory limit; default: the memory of this machine or container',
-      parseSize,
-    )
-    .optionsGroup('Check:')
+    .option('--max-memory <size>', 'memory limit; default: the memory of the machine or container', parseSize)
+    .optionsGroup('Verification:')
     .addOption(
       new ScopedOption(
         '--verify',
-        'compare the artifacts with the source afterwards; exit code 6 where they fail',
+        'compare the artifacts with the source; exit code 6 if one fails',
       ).idleWith('--dry-run'),
     )
-    .option('--no-verify', 'only read back what was written (default)')
-    .addOption(
-      new ScopedOption(
-        '--max-kld <x>',
-        'most mean KLD in nats per token that --verify lets pass; default: by the coarsest scheme',
-      )
-        .argParser(parseNumber(0))
-        .needs('--verify'),
-    )
+    .option('--no-verify', 'only read back the written bytes (default)')
+    .addOption(maxKldOption().needs('--verify'))
     .addOption(
       new ScopedOption(
         '--text <file>',
-        'text that --verify and --target-size read; repeatable; default: a short built-in text',
+        'text for --verify and --target-size; repeatable; default: a short built-in text',
       )
         .argParser(collect)
         .needs('--verify', '--target-size'),
     )
     .addOption(reportOption().needs('--verify'))
-    .addHelpText('after', HELP)
+    .addHelpText('after', helpText(HELP))
     .action((source: string, flags: ConvertFlags) => run(open(), pressRequest(source, flags)));
 }
 
@@ -266,7 +246,7 @@ function outcomeLines(outcome: PressOutcome, theme: Theme): string[] {
   ];
 }
 
-/** How to run what is sound. */
+/** How to run the artifacts that passed. */
 function hints({ targets, manifest, verifications = [] }: PressOutcome, request: PressRequest): string[] {
   if (manifest === undefined) return [];
   const failed = new Set(

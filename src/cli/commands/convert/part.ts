@@ -4,7 +4,7 @@ import type { Share } from '../../../pipeline/parts/share.ts';
 import { peakRss } from '../../peak-memory.ts';
 import type { Session } from '../../session.ts';
 
-/** Tells of a share of a conversion that has been done. */
+/** Prints the result of one part of a conversion. */
 export async function tellPart(
   session: Session,
   share: Share,

@@ -5,6 +5,7 @@ import { firstNames } from '../../../core/text/name-list.ts';
 import { type ReproducedArtifact, reproduce } from '../../../pipeline/reproduce.ts';
 import { VERSION } from '../../../pipeline/version.ts';
 import { collect } from '../../arguments.ts';
+import { helpText } from '../../help-text.ts';
 import type { OpenSession, Session } from '../../session.ts';
 import { renderTable } from '../../ui/terminal/table.ts';
 import type { Theme } from '../../ui/terminal/theme.ts';
@@ -18,8 +19,9 @@ interface ReproduceFlags extends RecordedFlags {
 }
 
 const HELP = `
-Source, importances, statistics and adapters must be those that the manifest names by their hashes. Exit code 6 says that one is
-not, or that a file came out otherwise: then its tensors are named. Without -o what is made goes again when it is compared.
+Source, importance matrix, statistics and adapters must have the hashes that plmpress.json records. Exit code 6 means that
+one of them has another hash, or that a file came out different; then the tensors that differ are named. Without -o, the
+new files are deleted after the comparison.
 
 Examples:
   plmpress reproduce out/plmpress.json --from checkpoint/
@@ -27,13 +29,13 @@ Examples:
 
 export function reproduceCommand(open: OpenSession): Command {
   const command = new Command('reproduce')
-    .description('make the artifacts of a plmpress.json again and compare the bytes')
-    .argument('<manifest>', 'a plmpress.json, or its folder');
+    .description('convert again as plmpress.json records, and compare the bytes')
+    .argument('<manifest>', 'plmpress.json, or its folder');
   return withRecordedOptions(command)
-    .option('--only <file>', 'only the artifact that this file belongs to; repeatable', collect)
-    .option('-o, --output <dir>', 'keep what is made in this folder')
+    .option('--only <file>', 'artifact to reproduce, by one of its files; repeatable; default: all', collect)
+    .option('-o, --output <dir>', 'folder to keep the new artifacts in')
     .addOption(threadsOption())
-    .addHelpText('after', HELP)
+    .addHelpText('after', helpText(HELP))
     .action((manifest: string, flags: ReproduceFlags) => run(open(), manifest, flags));
 }
 
@@ -76,7 +78,7 @@ function reproductionLines(artifacts: readonly ReproducedArtifact[], theme: Them
   ];
   const count = artifacts.reduce((sum, { files }) => sum + files.length, 0);
   const verdict = artifacts.every(({ same }) => same)
-    ? `${theme.good('reproduced')}: the bytes of ${formatCounted(count, 'file')} are the same`
+    ? `${theme.good('reproduced')}: the bytes of ${formatCounted(count, 'file')} are equal`
     : `${theme.bad('not reproduced')}`;
   return [...renderTable(columns, rows, theme.dim), '', verdict];
 }
@@ -84,6 +86,6 @@ function reproductionLines(artifacts: readonly ReproducedArtifact[], theme: Them
 /** The first file of an artifact that came out otherwise. */
 function difference({ target, files, more, tensors }: ReproducedArtifact): PressError {
   const file = files.find(({ same }) => !same)?.path ?? more[0]!;
-  const what = tensors.length === 0 ? 'all tensors are the same' : `other tensors: ${firstNames(tensors)}`;
-  return new PressError('verification', { file, what: `${target} came out otherwise; ${what}` });
+  const what = tensors.length === 0 ? 'all tensors are equal' : `different tensors: ${firstNames(tensors)}`;
+  return new PressError('verification', { file, what: `${target} came out different; ${what}` });
 }

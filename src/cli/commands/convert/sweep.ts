@@ -2,10 +2,18 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { QUALITIES, type Quality } from '../../../passes/rounding/calibrated-rounding.ts';
 import type { SweepSize } from '../../../pipeline/sweep.ts';
 import { sweepSizes } from '../../../press/sweep-sizes.ts';
-import { collect, collectInteger, parseInteger, parseSize, parseTarget } from '../../arguments.ts';
+import { collect, parseSize, parseTarget } from '../../arguments.ts';
+import { helpText } from '../../help-text.ts';
 import { ScopedOption } from '../../scoped-option.ts';
 import type { OpenSession } from '../../session.ts';
 import { sweepTable } from '../../ui/sweep.ts';
+import {
+  ffnWidthOption,
+  imatrixOption,
+  sourceArgument,
+  statisticsOption,
+  tokensOption,
+} from '../flags/input-flags.ts';
 import { reportOption } from '../flags/report-flags.ts';
 import { threadsOption } from '../flags/runtime-flags.ts';
 
@@ -26,48 +34,47 @@ interface SweepFlags {
 }
 
 const HELP = `
-Every size is a choice of schemes as --target-size of \`convert\` makes it; what matrices cost is measured once for all. A size
-is 900MB, or 80% of what the target itself takes. The table tells the bytes and the divergence over --eval-text, which should be
-another text than the one that schemes are chosen over. With -o an interrupted sweep goes on where it was.
+Schemes are chosen for each size as by \`convert --target-size\`; the costs of matrices are measured once for all sizes. A
+size is in bytes (900MB), or a share of what the target takes by itself (80%). The table shows bytes and divergence on
+--eval-text, which should be another text than --text. With -o, the same command continues an interrupted sweep.
 
 Examples:
-  plmpress sweep checkpoint/ --to gguf:q4_k_m --sizes 60%,80%,100% --quality fast
-  plmpress sweep checkpoint/ --to gguf:q4_k_m --sizes 80% --statistics stats.gguf --text sample.txt -o points.json`;
+  plmpress sweep checkpoint/ --to gguf:q4_k_m --sizes 60%,80%,100% \\
+    --quality fast
+  plmpress sweep checkpoint/ --to gguf:q4_k_m --sizes 80% \\
+    --statistics stats.gguf --text sample.txt -o points.json`;
 
 export function sweepCommand(open: OpenSession): Command {
   return new Command('sweep')
-    .description('choose the schemes of a GGUF for several sizes, and measure what each costs')
-    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
-    .requiredOption('--to <gguf:recipe>', 'what to write, as gguf:q4_k_m', parseTarget)
-    .requiredOption('--sizes <sizes>', 'sizes separated by commas: 700MB,900MB or 60%,80%,100%', parseSizes)
-    .optionsGroup('Round:')
+    .description('choose the schemes of a GGUF for several sizes, and measure the error of each')
+    .addArgument(sourceArgument())
+    .requiredOption('--to <gguf:recipe>', 'target to start from, such as gguf:q4_k_m', parseTarget)
+    .requiredOption('--sizes <sizes>', 'sizes, separated by commas: 700MB,900MB or 60%,80%,100%', parseSizes)
+    .optionsGroup('Rounding:')
     .addOption(
-      new Option('--quality <quality>', 'how weights are rounded').choices(QUALITIES).default('best'),
+      new Option('--quality <quality>', 'rounding; best: with error feedback from --statistics')
+        .choices(QUALITIES)
+        .default('best'),
     )
-    .addOption(
-      new ScopedOption(
-        '--statistics <file>',
-        'second moments, as `plmpress calibrate` writes them, for --quality best and --ffn-width',
-      ).needs('--quality best', '--ffn-width'),
-    )
-    .option('--imatrix <file>', 'importances of columns')
-    .option('--ffn-width <n>', 'a width that the FFN may be pruned to; repeatable', collectInteger(1))
-    .optionsGroup('Choose and judge:')
-    .option('--text <file>', 'text that schemes are chosen over; repeatable', collect)
-    .option('--eval-text <file>', 'text that points are judged by; repeatable; default: --text', collect)
-    .option('--tokens <n>', 'most tokens of each; default: 2048', parseInteger(2))
-    .optionsGroup('Keep:')
-    .option('-o, --output <file>', 'JSON file that keeps the points')
+    .addOption(statisticsOption().needs('--quality best', '--ffn-width'))
+    .addOption(imatrixOption())
+    .addOption(ffnWidthOption())
+    .optionsGroup('Texts:')
+    .option('--text <file>', 'text to choose schemes on; repeatable; default: a short built-in text', collect)
+    .option('--eval-text <file>', 'text to measure on; repeatable; default: --text', collect)
+    .addOption(tokensOption('for each of the two; default: 2048'))
+    .optionsGroup('Output:')
+    .option('-o, --output <file>', 'JSON file to keep the results in')
     .addOption(reportOption())
     .addOption(
-      new ScopedOption('--force', 'replace a file that is of something else, and reports').needs(
+      new ScopedOption('--force', 'replace results of another sweep, and existing reports').needs(
         '--output',
         '--report',
       ),
     )
     .optionsGroup('Run:')
     .addOption(threadsOption())
-    .addHelpText('after', HELP)
+    .addHelpText('after', helpText(HELP))
     .action(async (source: string, flags: SweepFlags) => {
       const session = open();
       const { to: target, ffnWidth, text, evalText, tokens, report, ...same } = flags;

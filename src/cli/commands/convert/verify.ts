@@ -12,8 +12,9 @@ import {
   type VerifyOutcome,
   verifyArtifacts,
 } from '../../../press/verify-artifacts.ts';
-import { collect, parseInteger, parseNumber } from '../../arguments.ts';
+import { collect } from '../../arguments.ts';
 import { describeFailure } from '../../failure.ts';
+import { helpText } from '../../help-text.ts';
 import { ScopedOption } from '../../scoped-option.ts';
 import type { OpenSession, Session } from '../../session.ts';
 import type { Theme } from '../../ui/terminal/theme.ts';
@@ -24,59 +25,60 @@ import {
   verificationTable,
   worstTensorTable,
 } from '../../ui/verification.ts';
+import { mergedAdapterOption, tokensOption, usedStatisticsOption } from '../flags/input-flags.ts';
 import { reportOption } from '../flags/report-flags.ts';
 import { attentionOption, threadsOption } from '../flags/runtime-flags.ts';
-import type { VerifyFlags } from '../flags/verify-flags.ts';
+import { maxKldOption, type VerifyFlags } from '../flags/verify-flags.ts';
 
 const HELP = `
-If plmpress.json lies beside the artifact, the files must have the hashes that it records; those of a bundle must
-also have the hashes of its manifest. Then every tensor is compared with its source, and both models run over the
-text: the source, a GGUF and the weights of a WebGPU bundle in the reference runtime, an ONNX graph node by node in
-an interpreter, or in ONNX Runtime. An error larger than the schemes of the artifact explain sets the exit code to 6.
-Hyperparameters, tokenizer, stop tokens and chat template must be those of the source. Where the KLD has no limit, it
-is a figure: the result is "compared", not "passed".
-In a folder, every artifact that plmpress.json names is verified; without plmpress.json, every artifact that is
-found. If one of several fails, the exit code is 6. For several, --json prints {"passed", "artifacts": [...],
-"leftOut": [...]} with the figures of each.
-A report shows where bytes and errors are, by tensor, layer and position, as a page without scripts or as Markdown for the
-summary of a CI job.
+Files are first checked against the hashes in plmpress.json beside the artifact; those of a WebGPU bundle also against its
+manifest. Then every tensor is compared with the source, and both models run over the text: the source, GGUF files and
+WebGPU bundles in the reference runtime, ONNX graphs node by node in an interpreter or in ONNX Runtime. Hyperparameters,
+tokenizer, stop tokens and chat template must equal those of the source.
+
+Exit code 6 means that a check failed, such as an error larger than the schemes of the artifact explain. If the KLD has no
+limit, the result is "compared" instead of "passed".
+
+In a folder, every artifact that plmpress.json names is verified, or, without plmpress.json, every artifact found. For
+several, --json prints {"passed", "artifacts": [...], "leftOut": [...]}.
+
+A report shows bytes and errors by tensor, layer and position, as a page without scripts or as Markdown for the summary of
+a CI job.
 
 Examples:
   plmpress verify out/ --against checkpoint/ --tokens 500
-  plmpress verify out/ --against checkpoint/ --text sample.txt --max-kld 0.02 --report report.html`;
+  plmpress verify out/ --against checkpoint/ --text sample.txt --max-kld 0.02 \\
+    --report report.html`;
 
 export function verifyCommand(open: OpenSession): Command {
   return new Command('verify')
     .description('check an artifact against its source')
-    .argument('<artifact>', '.gguf file, ONNX graph, folder of a WebGPU bundle, or a folder of these')
-    .requiredOption(
-      '--against <source>',
-      'checkpoint folder, .gguf file or artifact folder that it was made from',
-    )
-    .option('--statistics <file>', 'what passes went by, such as prune-ffn, when the artifact was made')
-    .option('--adapter <dir>', 'LoRA that was merged into the source; repeatable', collect)
-    .optionsGroup('Compare:')
-    .option('--text <file>', 'text that both read; repeatable; default: a short built-in text', collect)
-    .option('--tokens <n>', 'most tokens of it', parseInteger(2), DEFAULT_VERIFY_TOKENS)
+    .argument('<artifact>', '.gguf file, ONNX graph, WebGPU bundle, or a folder with several of these')
+    .requiredOption('--against <source>', 'source that the artifact was converted from')
+    .addOption(usedStatisticsOption())
+    .addOption(mergedAdapterOption())
+    .optionsGroup('Comparison:')
     .option(
-      '--max-kld <x>',
-      'most mean KLD in nats per token; default: by the coarsest scheme, none below 5 bits or where neurons were pruned',
-      parseNumber(0),
+      '--text <file>',
+      'text that both models read; repeatable; default: a short built-in text',
+      collect,
     )
+    .addOption(tokensOption('to compare').default(DEFAULT_VERIFY_TOKENS))
+    .addOption(maxKldOption())
     .optionsGroup('Run:')
     .addOption(
       new ScopedOption(
         '--engine <engine>',
-        'what computes the artifact; onnxruntime where it is installed beside plmpress',
+        'what runs the artifact; onnxruntime needs the npm package onnxruntime-node',
       )
         .choices(['builtin', 'onnxruntime'])
         .default('builtin')
-        .notWith('--device webgpu', 'there a bundle runs with its own kernels'),
+        .notWith('--device webgpu', 'there a WebGPU bundle runs with its own kernels'),
     )
     .addOption(
       new Option(
         '--device <device>',
-        'where a bundle runs; webgpu: with its own kernels, where the package webgpu is installed beside plmpress',
+        'where a WebGPU bundle runs; webgpu: on a GPU, with its own kernels, needs the npm package webgpu',
       )
         .choices(['cpu', 'webgpu'])
         .default('cpu'),
@@ -85,8 +87,8 @@ export function verifyCommand(open: OpenSession): Command {
     .addOption(threadsOption())
     .optionsGroup('Report:')
     .addOption(reportOption())
-    .addOption(new ScopedOption('--force', 'replace reports that are there').needs('--report'))
-    .addHelpText('after', HELP)
+    .addOption(new ScopedOption('--force', 'replace existing reports').needs('--report'))
+    .addHelpText('after', helpText(HELP))
     .action(async (artifact: string, flags: VerifyFlags) => {
       const session = open();
       const { against, statistics, adapter, text, tokens, maxKld, attention, threads, report, force } = flags;

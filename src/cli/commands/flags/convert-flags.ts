@@ -8,7 +8,7 @@ import type { PassRequest } from '../../../passes/run.ts';
 import type { Share } from '../../../pipeline/parts/share.ts';
 import type { PressRequest } from '../../../press/request.ts';
 
-/** What `convert` is asked for, as commander hands it over. */
+/** The options of `convert`, as commander parses them. */
 export interface ConvertFlags {
   readonly to: string[];
   readonly output: string;
@@ -44,7 +44,7 @@ export interface ConvertFlags {
   readonly resume?: boolean;
 }
 
-/** What the flags ask for. */
+/** The request of a command line. */
 export function pressRequest(source: string, flags: ConvertFlags): PressRequest {
   return {
     source,

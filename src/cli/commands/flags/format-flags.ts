@@ -7,18 +7,18 @@ import { ScopedOption } from '../../scoped-option.ts';
 export function ggufArchOption(): ScopedOption {
   return new ScopedOption(
     '--gguf-arch <arch>',
-    'llama.cpp architecture to write: its own for PLM, or one with a latent KV cache',
+    'llama.cpp architecture to write: plm, or deepseek2 with a latent KV cache',
   )
     .choices(GGUF_ARCHITECTURES)
     .default('plm')
     .forTargets(formatsWith('ggufArch'));
 }
 
-/** `--cache`, by which ONNX targets do. */
+/** `--cache`, by which ONNX targets differ in the same way. */
 export function cacheOption(): ScopedOption {
   return new ScopedOption(
     '--cache <form>',
-    'what the KV cache of an ONNX graph holds: the latent, or keys and values of every head, nine times as much',
+    'what the KV cache of an ONNX graph stores: the latent, or expanded keys and values, nine times as large',
   )
     .choices(CACHE_FORMS)
     .default('latent')

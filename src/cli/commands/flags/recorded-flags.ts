@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import type { RecordedPaths } from '../../../pipeline/record/recorded-source.ts';
-import { collect } from '../../arguments.ts';
+import { mergedAdapterOption, usedStatisticsOption } from './input-flags.ts';
 
-/** Flags of the commands that make something again that a record tells of. */
+/** Flags of the commands that convert again what a record describes. */
 export interface RecordedFlags {
   readonly from?: string;
   readonly adapter?: string[];
@@ -12,10 +12,10 @@ export interface RecordedFlags {
 
 export function withRecordedOptions(command: Command): Command {
   return command
-    .option('--from <source>', 'the source; default: the recorded repository of the Hub at its commit')
-    .option('--adapter <dir>', 'an adapter that was merged into it; repeatable, in the same order', collect)
-    .option('--imatrix <file>', 'the importances that were used')
-    .option('--statistics <file>', 'the statistics that were used');
+    .option('--from <source>', 'source; default: the recorded Hub repository at the recorded commit')
+    .addOption(mergedAdapterOption())
+    .option('--imatrix <file>', 'importance matrix that the conversion used')
+    .addOption(usedStatisticsOption());
 }
 
 export function recordedPaths({ from, adapter, imatrix, statistics }: RecordedFlags): RecordedPaths {

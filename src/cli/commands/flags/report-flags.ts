@@ -6,7 +6,7 @@ import { ScopedOption } from '../../scoped-option.ts';
 export function reportOption(): ScopedOption {
   return new ScopedOption(
     '--report <file>',
-    'write plots and tables, as a page (.html) or Markdown (.md); repeatable',
+    'report with plots and tables to write (.html or .md); repeatable',
   ).argParser(collectReport);
 }
 

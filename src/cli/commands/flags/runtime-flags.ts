@@ -12,20 +12,19 @@ export interface RuntimeFlags {
 const MAX_THREADS = 256;
 
 export function attentionOption(): Option {
-  return new Option('--attention <form>', 'what the KV cache holds')
+  return new Option('--attention <form>', 'what the KV cache stores: the latent, or expanded keys and values')
     .choices(['expanded', 'latent'] satisfies AttentionForm[])
     .default('latent');
 }
 
 export function ffnOption(): Option {
-  return new Option('--ffn <form>', 'sparse reads no weights of down_proj for silent neurons')
+  return new Option('--ffn <form>', 'FFN; sparse: skip the weights of down_proj of silent neurons')
     .choices(['dense', 'sparse'] satisfies FfnForm[])
     .default('dense');
 }
 
 export function threadsOption(): Option {
-  return new Option(
-    '--threads <n>',
-    'number of threads; default: by the cores, the memory and the size of the model',
-  ).argParser(parseInteger(1, MAX_THREADS));
+  return new Option('--threads <n>', 'number of threads; default: by cores, memory and model size').argParser(
+    parseInteger(1, MAX_THREADS),
+  );
 }

@@ -4,6 +4,7 @@ import { formatBytes, formatCount, formatCounted } from '../../../core/text/form
 import { parseHubSource } from '../../../hub/hub-source.ts';
 import { hubSettings } from '../../../hub/settings.ts';
 import { type Pull, pull } from '../../../pipeline/pull.ts';
+import { helpText } from '../../help-text.ts';
 import { ScopedOption } from '../../scoped-option.ts';
 import type { OpenSession } from '../../session.ts';
 import { renderTable } from '../../ui/terminal/table.ts';
@@ -17,13 +18,15 @@ interface PullFlags {
 }
 
 const HELP = `
-An ID is org/name, org/name@revision, or hf://org/name@revision/path for one of several models in a repository.
-org/name:Q4_K_M names the GGUF of that quantization. The address of a page of the Hub is an ID as well. Of a
-checkpoint, only config, tokenizer and weights are fetched. Every file must have the size and hash that the Hub
-lists. A transfer that breaks off continues where it ended, also in a later run. The cache is that of huggingface_hub.
+An id is org/name, org/name@revision, or hf://org/name@revision/path for one of several models in a repository.
+org/name:Q4_K_M selects the GGUF of that quantization. The URL of a page of the Hub is an id as well.
+
+Of a checkpoint, only config, tokenizer and weights are downloaded. Every file must have the size and hash that the Hub
+lists. A download that breaks off continues where it stopped, also in a later run. The cache is the one of
+huggingface_hub.
 
 HF_TOKEN, HF_ENDPOINT, HF_HOME, HF_HUB_CACHE, HF_HUB_OFFLINE and HF_HUB_DOWNLOAD_TIMEOUT mean what they mean for
-huggingface_hub; offline, no request is made. The token goes to the endpoint and to no other server.
+huggingface_hub. Offline, no request is made. The token is sent to the endpoint and to no other server.
 
 Examples:
   plmpress pull PLM-Team/PLM-1.8B-Instruct
@@ -32,16 +35,16 @@ Examples:
 export function pullCommand(open: OpenSession): Command {
   return new Command('pull')
     .description('download a model from the Hugging Face Hub and verify it')
-    .argument('<id>', 'org/name[@revision]')
-    .option('-o, --output <dir>', 'put the files into a folder instead of the cache')
-    .option('--all', 'every file of the repository, not only what its model needs')
-    .option('--dry-run', 'list the files, fetch nothing')
+    .argument('<id>', 'Hub id: org/name[@revision]')
+    .option('-o, --output <dir>', 'folder for the files; default: the cache')
+    .option('--all', 'download all files, not only those that the model needs')
+    .option('--dry-run', 'list the files and download nothing')
     .addOption(
-      new ScopedOption('--force', 'replace files in the folder that have another content')
+      new ScopedOption('--force', 'replace files in the folder whose content differs')
         .needs('--output')
         .idleWith('--dry-run'),
     )
-    .addHelpText('after', HELP)
+    .addHelpText('after', helpText(HELP))
     .action(async (id: string, flags: PullFlags) => {
       const session = open();
       const { env, signal, progress } = session;
@@ -72,7 +75,7 @@ function describe(
     ),
     '',
     dryRun
-      ? `${formatCounted(files.length, 'file')} of ${formatBytes(total)}; nothing has been fetched`
+      ? `${formatCounted(files.length, 'file')} of ${formatBytes(total)}; nothing downloaded (--dry-run)`
       : `${theme.good(isVerified ? 'verified' : 'found')} ${formatCounted(files.length, 'file')} of ${formatBytes(total)} in ${folder}`,
   ];
 }

@@ -4,6 +4,7 @@ import { formatBytes, formatCount, formatCounted } from '../../../core/text/form
 import { parseHubSource } from '../../../hub/hub-source.ts';
 import { hubSettings } from '../../../hub/settings.ts';
 import { type Push, push } from '../../../pipeline/push.ts';
+import { helpText } from '../../help-text.ts';
 import { ScopedOption } from '../../scoped-option.ts';
 import type { OpenSession } from '../../session.ts';
 import { renderTable } from '../../ui/terminal/table.ts';
@@ -19,13 +20,15 @@ interface PushFlags {
 }
 
 const HELP = `
-All files that plmpress.json lists, the record itself and a model card go up in one commit: a reader sees the repository as it
-was, or with all of them. They are hashed first, and must be as convert has written them. What the Hub has received already is
-not sent again, so a second run goes on where one was interrupted. The card has what the Hub reads (base_model, licence, tags),
-a table of the files, how to run and how to reproduce them; figures are those of \`convert --verify\`. A README.md in the folder
-goes up as it is, and one in the repository that people have written stays.
+One commit holds all files that plmpress.json lists, plmpress.json itself and a model card, so readers see the repository
+either as it was or complete. Files are hashed first, and must be as \`plmpress convert\` has written them. Files that the
+Hub has received are not sent again, so a second run continues an interrupted one.
 
-HF_TOKEN, or what \`hf auth login\` has left, must allow writing. An ID may name a branch: org/name@branch.
+The card has the metadata that the Hub reads (base_model, licence, tags), a table of the files, and how to run and
+reproduce them; its figures come from \`convert --verify\`. A README.md in the folder is uploaded unchanged instead. A
+README.md in the repository that people have written is kept.
+
+HF_TOKEN, or the token that \`hf auth login\` has stored, must allow writing.
 
 Examples:
   plmpress push out/ --repo me/plm-1.8b-gguf --create public
@@ -33,11 +36,11 @@ Examples:
 
 export function pushCommand(open: OpenSession): Command {
   return new Command('push')
-    .description('upload artifacts to the Hugging Face Hub, with a model card, in one commit')
-    .argument('<dir>', 'folder that convert has written')
-    .requiredOption('--repo <id>', 'org/name[@branch]')
+    .description('upload artifacts and a model card to the Hugging Face Hub in one commit')
+    .argument('<dir>', 'folder that `plmpress convert` has written')
+    .requiredOption('--repo <id>', 'repository to upload to: org/name[@branch]')
     .addOption(
-      new Option('--create <visibility>', 'make the repository if it is not there').choices([
+      new Option('--create <visibility>', 'create the repository if it does not exist').choices([
         'public',
         'private',
       ]),
@@ -45,10 +48,10 @@ export function pushCommand(open: OpenSession): Command {
     .addOption(
       new ScopedOption('--pr', 'open a pull request instead of changing the branch').idleWith('--dry-run'),
     )
-    .option('--message <text>', 'of the commit')
-    .option('--base-model <id>', 'what the artifacts are of, where their source was not on the Hub')
-    .option('--dry-run', 'show the commit and the card, send nothing')
-    .addHelpText('after', HELP)
+    .option('--message <text>', 'commit message')
+    .option('--base-model <id>', 'base model to name in the card, if the source was not on the Hub')
+    .option('--dry-run', 'show the commit and the card and send nothing')
+    .addHelpText('after', helpText(HELP))
     .action(async (folder: string, flags: PushFlags) => {
       const session = open();
       const { env, signal, progress } = session;
@@ -71,10 +74,10 @@ export function pushCommand(open: OpenSession): Command {
       if (session.json) await session.writeJson(result);
       else if (!session.quiet) await session.writeLines(describe(result, session.theme));
       if (result.card === undefined)
-        session.note('README.md of the repository stays: people have written it');
+        session.note('README.md of the repository is kept: plmpress did not write it');
       if (baseModel && !result.wroteCard) {
         session.note(
-          '--base-model changes nothing: it is for the card that plmpress writes, and there is one',
+          '--base-model changes nothing: no card was written, because the repository or the folder has a README.md',
         );
       }
     });
@@ -92,7 +95,7 @@ function describe(result: Push, theme: Theme): string[] {
   const rows = files.map(({ path, bytes }) => [
     path,
     formatCount(bytes),
-    ...(upload === undefined ? [] : [changed.has(path) ? 'new' : 'was there']),
+    ...(upload === undefined ? [] : [changed.has(path) ? 'new' : 'unchanged']),
   ]);
   const total = files.reduce((sum, { bytes }) => sum + bytes, 0);
   return [
@@ -116,7 +119,7 @@ function describe(result: Push, theme: Theme): string[] {
 }
 
 function outcome({ repository }: Push, upload: NonNullable<Push['upload']>, theme: Theme): string {
-  if (upload.changed.length === 0) return `${repository} holds all of it already, at ${upload.commit}`;
+  if (upload.changed.length === 0) return `${repository} already has all files, at ${upload.commit}`;
   const where = upload.pullRequestUrl ?? `${repository}@${upload.commit}`;
   return `${theme.good('pushed')} ${formatCounted(upload.changed.length, 'file')} to ${where}`;
 }

@@ -4,14 +4,16 @@ import { formatCount, formatCounted, formatSmall, visible } from '../../../core/
 import { recordedArtifact } from '../../../pipeline/artifacts/recorded-artifact.ts';
 import { diff, type FieldDifference, type ModelDiff, type TensorDifference } from '../../../pipeline/diff.ts';
 import { withSource } from '../../../pipeline/sources/open.ts';
+import { helpText } from '../../help-text.ts';
 import type { OpenSession } from '../../session.ts';
 import { renderTable } from '../../ui/terminal/table.ts';
 import type { Theme } from '../../ui/terminal/theme.ts';
+import { sourceArgument } from '../flags/input-flags.ts';
 import { threadsOption } from '../flags/runtime-flags.ts';
 
 const HELP = `
-Every weight is compared, decoded where schemes differ; kv_b also with the k_b and v_b that artifacts may hold in its place.
-Errors are those of b against a.
+Every weight is compared, decoded if the schemes differ. A kv_b is also compared with the k_b and v_b that some artifacts
+store in its place. Errors are those of b, measured against a.
 
 Examples:
   plmpress diff checkpoint/ out/
@@ -19,13 +21,11 @@ Examples:
 
 export function diffCommand(open: OpenSession): Command {
   return new Command('diff')
-    .description(
-      'say what differs between two models: geometry, tokenizer, metadata, every tensor, recorded passes',
-    )
-    .argument('<a>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
-    .argument('<b>', 'another one')
+    .description('compare two models: geometry, tokenizer, metadata, tensors, recorded passes')
+    .addArgument(sourceArgument('a'))
+    .addArgument(sourceArgument('b'))
     .addOption(threadsOption())
-    .addHelpText('after', HELP)
+    .addHelpText('after', helpText(HELP))
     .action(async (a: string, b: string, { threads }: { threads?: number }) => {
       const session = open();
       const { signal, progress } = session;
@@ -68,7 +68,7 @@ function describe({ same, fields, tensors, equalTensors }: ModelDiff, theme: The
   ];
 }
 
-/** What plmpress.json says that passes have changed in an artifact. */
+/** The changes by passes that plmpress.json records for an artifact. */
 async function changesOf(spec: string | undefined, model: Model): Promise<readonly Change[]> {
   return (await recordedArtifact(spec, model))?.changes ?? [];
 }

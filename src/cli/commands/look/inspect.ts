@@ -13,13 +13,15 @@ import { isFolder } from '../../../pipeline/formats/model-at.ts';
 import { type Inspection, inspect } from '../../../pipeline/inspect.ts';
 import { withSource } from '../../../pipeline/sources/open.ts';
 import { describeFailure } from '../../failure.ts';
+import { helpText } from '../../help-text.ts';
 import type { OpenSession, Session } from '../../session.ts';
 import { renderFacts, renderTable } from '../../ui/terminal/table.ts';
 import type { Theme } from '../../ui/terminal/theme.ts';
+import { sourceArgument } from '../flags/input-flags.ts';
 
 const HELP = `
-Reads headers only, so it is quick on models of any size, on the Hub as well. In a folder with several artifacts it
-describes each that plmpress.json names, or, without plmpress.json, each that is found; --json then prints
+Reads headers only, so it is quick for models of any size, also on the Hub. In a folder with several artifacts, it shows
+every artifact that plmpress.json names, or, without plmpress.json, every artifact found. --json then prints
 {"artifacts": [...], "leftOut": [...]}.
 
 Examples:
@@ -29,15 +31,15 @@ Examples:
 export function inspectCommand(open: OpenSession): Command {
   return new Command('inspect')
     .description('show a model: geometry, parameters, tensors, tokenizer, metadata')
-    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
-    .addHelpText('after', HELP)
+    .addArgument(sourceArgument())
+    .addHelpText('after', helpText(HELP))
     .action(async (source: string) => {
       const session = open();
       // A file is one model. A source on the Hub is read there and must be one model.
       if (!(await isFolder(source))) return tell(session, await inspectSource(session, source));
       const { artifacts, leftOut } = await artifactsAt(source, true);
       for (const name of leftOut) {
-        session.note(`${visible(name)} lies in the same folder and was left out: inspect it by its path`);
+        session.note(`${visible(name)} was left out: plmpress.json does not name it; inspect it by its path`);
       }
       if (artifacts.length === 1) return tell(session, await inspectSource(session, source));
       const inspected: InspectedArtifact[] = [];

@@ -2,11 +2,12 @@ import { Command } from 'commander';
 import { PASSES } from '../../../passes/index.ts';
 import type { PassOptions } from '../../../passes/pass.ts';
 import { PRESETS } from '../../../passes/presets.ts';
+import { helpText } from '../../help-text.ts';
 import type { OpenSession } from '../../session.ts';
 import { renderTable } from '../../ui/terminal/table.ts';
 
 const HELP = `
-\`convert --pass\` runs one, with options as name:key=value,key=value; docs/passes.md tells what each is good for.
+\`convert --pass\` runs a pass, with its options as name:key=value,key=value. docs/passes.md says what each pass is good for.
 
 Examples:
   plmpress passes
@@ -14,8 +15,8 @@ Examples:
 
 export function passesCommand(open: OpenSession): Command {
   return new Command('passes')
-    .description('list the passes, which rewrite a model, and those that targets run by themselves')
-    .addHelpText('after', HELP)
+    .description('list the passes that rewrite a model, and those that targets run by default')
+    .addHelpText('after', helpText(HELP))
     .action(async () => {
       const session = open();
       const passes = PASSES.map(({ name, summary, defaults }) => ({ name, summary, options: defaults }));
@@ -26,7 +27,11 @@ export function passesCommand(open: OpenSession): Command {
       await session.writeLines([
         ...renderTable([{ header: 'pass' }, { header: 'what it does' }, { header: 'options' }], rows, dim),
         '',
-        ...renderTable([{ header: 'target' }, { header: 'passes that it runs where needed' }], presets, dim),
+        ...renderTable(
+          [{ header: 'target' }, { header: 'passes run by default, if the model needs them' }],
+          presets,
+          dim,
+        ),
       ]);
     });
 }

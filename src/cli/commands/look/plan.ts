@@ -9,9 +9,11 @@ import { type Prediction, predict } from '../../../pipeline/plan/predict.ts';
 import { planTargets } from '../../../pipeline/planning/target.ts';
 import { withSource } from '../../../pipeline/sources/open.ts';
 import { collect, collectTarget, parseInteger } from '../../arguments.ts';
+import { helpText } from '../../help-text.ts';
 import type { OpenSession } from '../../session.ts';
 import { predictionLines } from '../../ui/prediction.ts';
 import { cacheOption, ggufArchOption } from '../flags/format-flags.ts';
+import { sourceArgument } from '../flags/input-flags.ts';
 
 interface PlanFlags {
   readonly to?: string[];
@@ -27,37 +29,37 @@ interface PlanFlags {
 const DEFAULT_TARGETS = ['gguf:q8_0', 'gguf:q6_k', 'gguf:q4_k_m', 'gguf:q3_k_m'];
 
 const HELP = `
-Devices: ${DEVICES.map(({ name }) => name).join(', ')}. A device file adds more:
-  {"devices": [{"name": "board", "bytesPerSecond": 12800000000, "memoryBytes": 4000000000, "usableShare": 0.8}]}
-Rates are ceilings: nominal bandwidth of the memory / (weights + KV cache). docs/planning.md has the formulas.
-Reads headers only, so it is quick on models of any size.
+Known devices: ${DEVICES.map(({ name }) => name).join(', ')}. A device file adds more:
+  {"devices": [{"name": "board", "bytesPerSecond": 12800000000,
+    "memoryBytes": 4000000000, "usableShare": 0.8}]}
+
+Tokens per second are upper bounds: nominal memory bandwidth / (weights + KV cache). docs/planning.md has the formulas.
+Reads headers only, so it is quick for models of any size, also on the Hub.
 
 Examples:
   plmpress plan checkpoint/ --device raspberry-pi-5 --context 1024
-  plmpress plan checkpoint/ --to gguf:q4_k_m --gguf-arch deepseek2 --device phone
-  plmpress plan PLM-Team/PLM-1.8B-Instruct --to gguf:q4_k_m --to onnx:q4 --must-fit`;
+  plmpress plan checkpoint/ --to gguf:q4_k_m --gguf-arch deepseek2 \\
+    --device phone
+  plmpress plan PLM-Team/PLM-1.8B-Instruct --to gguf:q4_k_m \\
+    --to onnx:q4 --must-fit`;
 
 export function planCommand(open: OpenSession): Command {
   return new Command('plan')
-    .description('predict what targets cost on devices: bytes, FLOPs, memory, tokens per second')
-    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
+    .description('predict size, FLOPs, memory and tokens per second of targets on devices')
+    .addArgument(sourceArgument())
     .option(
       '--to <target>',
-      `what to plan; repeatable; default: ${DEFAULT_TARGETS.join(', ')}`,
+      `target to predict; repeatable; default: ${DEFAULT_TARGETS.join(', ')}`,
       collectTarget,
     )
     .addOption(ggufArchOption())
     .addOption(cacheOption())
     .optionsGroup('Device:')
-    .option('--device <device>', 'where it is to run; repeatable; default: every known device', collect)
-    .option('--device-file <file>', 'more devices, as JSON')
-    .option(
-      '--context <n>',
-      'tokens that the cache is to hold; default: as many as the model takes',
-      parseInteger(1),
-    )
-    .option('--must-fit', 'exit code 6 where a target does not fit a device')
-    .addHelpText('after', HELP)
+    .option('--device <device>', 'device to predict for; repeatable; default: all known devices', collect)
+    .option('--device-file <file>', 'JSON file with more devices')
+    .option('--context <n>', 'tokens in the KV cache; default: the context of the model', parseInteger(1))
+    .option('--must-fit', 'exit code 6 if a target does not fit a device')
+    .addHelpText('after', helpText(HELP))
     .action(async (source: string, flags: PlanFlags) => {
       const session = open();
       const devices = await devicesOf(flags);
@@ -82,10 +84,7 @@ async function devicesOf({ device, deviceFile }: PlanFlags): Promise<readonly De
   if (device === undefined) return [...DEVICES, ...more];
   const selected = selectDevices([...DEVICES, ...more], device);
   if (deviceFile !== undefined && !more.some((other) => selected.includes(other))) {
-    throw usage(
-      `--device names none of the devices in ${deviceFile}`,
-      more.map(({ name }) => name).join(', '),
-    );
+    throw usage(`--device names no device of ${deviceFile}`, more.map(({ name }) => name).join(', '));
   }
   return selected;
 }

@@ -1,12 +1,13 @@
 import { Command } from 'commander';
 import { bitsPerWeight, SCHEMES, type SchemeName } from '../../../core/scheme.ts';
+import { helpText } from '../../help-text.ts';
 import type { OpenSession } from '../../session.ts';
 import { TARGETS, type TargetLine } from '../../targets.ts';
 import { renderTable } from '../../ui/terminal/table.ts';
 import type { Theme } from '../../ui/terminal/theme.ts';
 
 const HELP = `
-A target is what \`convert --to\` takes; a scheme is how one tensor of it is stored.
+A target is a value of \`convert --to\`. A scheme is how a single tensor is stored.
 
 Examples:
   plmpress schemes
@@ -14,8 +15,8 @@ Examples:
 
 export function schemesCommand(open: OpenSession): Command {
   return new Command('schemes')
-    .description('list the targets of convert and the schemes that tensors are stored in')
-    .addHelpText('after', HELP)
+    .description('list the targets of `plmpress convert` and the storage schemes of tensors')
+    .addHelpText('after', helpText(HELP))
     .action(async () => {
       const session = open();
       const schemes = (Object.keys(SCHEMES) as SchemeName[]).map(describeScheme);
@@ -49,7 +50,7 @@ function tables(
       theme.dim,
     ),
     '',
-    'Of several exceptions the first counts. Norms and other vectors are F32 in every GGUF and WebGPU bundle.',
+    'If several exceptions apply, the first one counts. Vectors, such as norms, are F32 in GGUF and WebGPU.',
     '',
     ...renderTable(
       [

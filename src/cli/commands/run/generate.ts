@@ -3,8 +3,10 @@ import { formatCounted, formatRate, visible } from '../../../core/text/format.ts
 import { type FfnForm, type Generation, generate, type SamplerOptions } from '../../../pipeline/generate.ts';
 import { withSource } from '../../../pipeline/sources/open.ts';
 import { parseInteger, parseNumber } from '../../arguments.ts';
+import { helpText } from '../../help-text.ts';
 import { ScopedOption } from '../../scoped-option.ts';
 import type { OpenSession, Session } from '../../session.ts';
+import { sourceArgument } from '../flags/input-flags.ts';
 import { attentionOption, ffnOption, type RuntimeFlags, threadsOption } from '../flags/runtime-flags.ts';
 
 interface GenerateFlags extends RuntimeFlags, Omit<SamplerOptions, 'minP' | 'repetitionPenalty'> {
@@ -14,36 +16,39 @@ interface GenerateFlags extends RuntimeFlags, Omit<SamplerOptions, 'minP' | 'rep
 }
 
 const DEFAULT_TOKENS = 128;
-const GREEDY = ['--temperature 0', 'that always takes the likeliest token'] as const;
+const GREEDY = ['--temperature 0', 'it always takes the likeliest token'] as const;
 
 const HELP = `
-Text comes as it is computed. Without --temperature and the like the model's own generation config counts, and without
-one the likeliest token is taken.
+Text is printed as it is generated. Sampling options that are not given come from the generation config of the model. If it
+has none, the likeliest token is taken.
 
 Examples:
   plmpress generate out/ --prompt "Call me" -n 32 --temperature 0
-  plmpress generate checkpoint/ --prompt "Once upon a time" --seed 7 --ffn sparse`;
+  plmpress generate checkpoint/ --prompt "Once" --seed 7 --ffn sparse`;
 
 export function generateCommand(open: OpenSession): Command {
   return new Command('generate')
     .description('continue a prompt with the reference runtime')
-    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
-    .requiredOption('--prompt <text>', 'text to continue; the text of special tokens is taken for the tokens')
-    .option('-n, --tokens <n>', 'most tokens to generate', parseInteger(1), DEFAULT_TOKENS)
-    .optionsGroup('Sample:')
-    .option('--temperature <t>', '0 is greedy; default: of the model', parseNumber(0))
+    .addArgument(sourceArgument())
+    .requiredOption('--prompt <text>', 'text to continue; may contain special tokens, such as <|im_start|>')
+    .option('-n, --tokens <n>', 'maximum number of tokens to generate', parseInteger(1), DEFAULT_TOKENS)
+    .optionsGroup('Sampling:')
+    .option('--temperature <t>', 'sampling temperature; 0: greedy; default: from the model', parseNumber(0))
     .addOption(
-      new ScopedOption('--seed <s>', 'of the sampling; default: 0')
+      new ScopedOption('--seed <s>', 'seed of the sampling; default: 0')
         .argParser(parseInteger(0))
         .notWith(...GREEDY),
     )
     .addOption(
-      new ScopedOption('--top-k <k>', 'sample from the k likeliest tokens; default: of the model')
+      new ScopedOption('--top-k <k>', 'sample from the k likeliest tokens; default: from the model')
         .argParser(parseInteger(0))
         .notWith(...GREEDY),
     )
     .addOption(
-      new ScopedOption('--top-p <p>', 'sample from this share of probability; default: of the model')
+      new ScopedOption(
+        '--top-p <p>',
+        'sample from the likeliest tokens of total probability p; default: from the model',
+      )
         .argParser(parseNumber(0, 1))
         .notWith(...GREEDY),
     )
@@ -51,7 +56,7 @@ export function generateCommand(open: OpenSession): Command {
     .addOption(attentionOption())
     .addOption(ffnOption())
     .addOption(threadsOption())
-    .addHelpText('after', HELP)
+    .addHelpText('after', helpText(HELP))
     .action(async (source: string, flags: GenerateFlags) => {
       const session = open();
       const { prompt, tokens: maxTokens, attention, ffn, threads, ...sampler } = flags;

@@ -4,10 +4,12 @@ import { type FfnForm, logits } from '../../../pipeline/logits.ts';
 import { withSource } from '../../../pipeline/sources/open.ts';
 import { Tokenizer } from '../../../tokenizer/tokenizer.ts';
 import { parseIds } from '../../arguments.ts';
+import { helpText } from '../../help-text.ts';
 import type { OpenSession, Session } from '../../session.ts';
 import { jsonFloats } from '../../ui/json-floats.ts';
 import { renderTable } from '../../ui/terminal/table.ts';
 import { tokenText } from '../../ui/token-text.ts';
+import { sourceArgument } from '../flags/input-flags.ts';
 import { attentionOption, ffnOption, type RuntimeFlags, threadsOption } from '../flags/runtime-flags.ts';
 
 interface LogitsFlags extends RuntimeFlags {
@@ -18,7 +20,7 @@ interface LogitsFlags extends RuntimeFlags {
 const TOP = 5;
 
 const HELP = `
-For comparisons with other runtimes: the numbers are those of the reference runtime, as f32.
+Use it to compare other runtimes with the reference runtime, whose logits these are, as f32.
 
 Examples:
   plmpress logits checkpoint/ --ids 1,2,3
@@ -26,13 +28,13 @@ Examples:
 
 export function logitsCommand(open: OpenSession): Command {
   return new Command('logits')
-    .description('print the logits after each token: all with --json, else of the likeliest tokens')
-    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
-    .requiredOption('--ids <ids>', 'token ids, as 1,2,3', parseIds)
+    .description('print the logits after each token: of the likeliest tokens, or all with --json')
+    .addArgument(sourceArgument())
+    .requiredOption('--ids <ids>', 'token ids, separated by commas: 1,2,3', parseIds)
     .addOption(attentionOption())
     .addOption(ffnOption())
     .addOption(threadsOption())
-    .addHelpText('after', HELP)
+    .addHelpText('after', helpText(HELP))
     .action(async (source: string, { ids, ...runtime }: LogitsFlags) => {
       const session = open();
       const write = async (model: Model) => {

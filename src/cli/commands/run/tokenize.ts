@@ -1,24 +1,26 @@
 import { Command } from 'commander';
 import { withSource } from '../../../pipeline/sources/open.ts';
 import { Tokenizer } from '../../../tokenizer/tokenizer.ts';
+import { helpText } from '../../help-text.ts';
 import type { OpenSession } from '../../session.ts';
 import { renderTable } from '../../ui/terminal/table.ts';
 import { tokenText } from '../../ui/token-text.ts';
+import { sourceArgument } from '../flags/input-flags.ts';
 
 const HELP = `
-Of a model on the Hub only heads and the tokenizer are read.
+Of a model on the Hub, only headers and the tokenizer are read.
 
 Examples:
   plmpress tokenize checkpoint/ "Call me"
-  plmpress tokenize PLM-Team/PLM-1.8B-Instruct "<|im_start|>user" --special --json`;
+  plmpress tokenize checkpoint/ "<|im_start|>user" --special --json`;
 
 export function tokenizeCommand(open: OpenSession): Command {
   return new Command('tokenize')
     .description('encode text as token ids')
-    .argument('<source>', 'checkpoint folder, .gguf file, artifact folder, or org/name of the Hub')
-    .argument('<text>', 'the text')
-    .option('--special', 'take the text of special tokens for the tokens')
-    .addHelpText('after', HELP)
+    .addArgument(sourceArgument())
+    .argument('<text>', 'text to encode')
+    .option('--special', 'encode special tokens in the text, such as <|im_start|>, as such')
+    .addHelpText('after', helpText(HELP))
     .action(async (source: string, text: string, { special = false }: { special?: boolean }) => {
       const session = open();
       const tokenizer = await withSource(source, async (model) => new Tokenizer(model.tokenizer), {

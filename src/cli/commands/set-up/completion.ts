@@ -4,6 +4,7 @@ import { fishScript } from '../../completion/fish.ts';
 import { powershellScript } from '../../completion/powershell.ts';
 import { type ProgramWords, programWords } from '../../completion/words.ts';
 import { zshScript } from '../../completion/zsh.ts';
+import { helpText } from '../../help-text.ts';
 import type { OpenSession } from '../../session.ts';
 
 const SCRIPTS: Readonly<Record<string, (words: ProgramWords) => string>> = {
@@ -14,11 +15,15 @@ const SCRIPTS: Readonly<Record<string, (words: ProgramWords) => string>> = {
 };
 
 const HELP = `
-Put the line of your shell into the file that it reads when it starts:
-  bash        ~/.bashrc                    source <(plmpress completion bash)
-  zsh         ~/.zshrc, after compinit     source <(plmpress completion zsh)
-  fish        ~/.config/fish/config.fish   plmpress completion fish | source
-  PowerShell  $PROFILE                     plmpress completion powershell | Out-String | Invoke-Expression
+Add the line for your shell to its startup file.
+  bash, in ~/.bashrc:
+    source <(plmpress completion bash)
+  zsh, in ~/.zshrc after compinit:
+    source <(plmpress completion zsh)
+  fish, in ~/.config/fish/config.fish:
+    plmpress completion fish | source
+  PowerShell, in $PROFILE:
+    plmpress completion powershell | Out-String | Invoke-Expression
 
 Examples:
   plmpress completion bash
@@ -26,9 +31,9 @@ Examples:
 
 export function completionCommand(open: OpenSession): Command {
   return new Command('completion')
-    .description('print a script that lets a shell complete commands, options, targets, passes and devices')
-    .addArgument(new Argument('<shell>', 'whose script').choices(Object.keys(SCRIPTS)))
-    .addHelpText('after', HELP)
+    .description('print a completion script for a shell: commands, options and their values')
+    .addArgument(new Argument('<shell>', 'shell that the script is for').choices(Object.keys(SCRIPTS)))
+    .addHelpText('after', helpText(HELP))
     .action(async (shell: string, _flags: object, command: Command) => {
       const session = open();
       const script = SCRIPTS[shell]!(programWords(command.parent!));

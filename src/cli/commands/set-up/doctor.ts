@@ -2,14 +2,15 @@ import { Command } from 'commander';
 import { PressError } from '../../../core/errors.ts';
 import { type Check, examine } from '../../../pipeline/doctor/doctor.ts';
 import { VERSION } from '../../../pipeline/version.ts';
+import { helpText } from '../../help-text.ts';
 import type { OpenSession, Session } from '../../session.ts';
 import { renderTable } from '../../ui/terminal/table.ts';
 import type { Theme } from '../../ui/terminal/theme.ts';
 
 const HELP = `
-A note is about something that only some want. A problem makes conversions fail, and sets the exit code to the one that they
-would end with: 7 for Node.js and WebAssembly, 4 for memory that the system does not give, 2 for invalid settings, 5
-for a Hub that does not answer. Tokens are never shown, nor is the name of the machine; the home folder is ~.
+A note is about something optional. A problem makes conversions fail, and sets the exit code that they would end with: 7
+for Node.js and WebAssembly, 4 for memory that cannot be allocated, 2 for invalid settings, 5 for a Hub that does not
+answer. The output shows no tokens and not the name of the machine; the home folder is ~.
 
 Examples:
   plmpress doctor
@@ -18,9 +19,9 @@ Examples:
 
 export function doctorCommand(open: OpenSession): Command {
   return new Command('doctor')
-    .description('check this machine for what conversions need, and say what to do')
-    .option('--online', 'ask the Hub whether it answers, and takes the token')
-    .addHelpText('after', HELP)
+    .description('check that this machine can run conversions, and say what to fix')
+    .option('--online', 'check that the Hub answers and accepts the token')
+    .addHelpText('after', helpText(HELP))
     .action(async ({ online = false }: { readonly online?: boolean }) => {
       const session = open();
       const { env, signal } = session;
@@ -40,11 +41,11 @@ function terminal({ out, theme }: Session): Check {
   const colors = theme.good('') === '' ? 'without colours' : 'with colours';
   const found = out.isTty
     ? `a terminal, ${colors}`
-    : `no terminal: output goes to a file or program, ${colors}`;
+    : `not a terminal: output goes to a file or program, ${colors}`;
   return { name: 'output', state: 'ok', found };
 }
 
-/** A line a check, and one below with what to do. */
+/** One line per check, and one below it that says what to do. */
 function lines(checks: readonly Check[], theme: Theme): string[] {
   const styles = { ok: theme.good, note: theme.warning, problem: theme.bad };
   const columns = [{ header: 'state' }, { header: 'what' }, { header: 'found' }];

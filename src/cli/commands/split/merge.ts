@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { formatCount } from '../../../core/text/format.ts';
 import { merge } from '../../../pipeline/parts/merge.ts';
+import { helpText } from '../../help-text.ts';
 import { peakRss } from '../../peak-memory.ts';
 import type { OpenSession, Session } from '../../session.ts';
 import { renderTable } from '../../ui/terminal/table.ts';
@@ -14,8 +15,8 @@ interface MergeFlags extends RecordedFlags {
 }
 
 const HELP = `
-What it writes is what one \`convert\` without --part would have written, byte for byte. A part that is missing is exit code 3, one
-that is damaged or of another source, version or option exit code 6; each is named.
+The result is what one \`convert\` without --part would write, byte for byte. Exit code 3 means that a part is missing. Exit
+code 6 means that a part is damaged, or is of another source, version or set of options. The message names the part.
 
 Examples:
   plmpress merge parts/* --from checkpoint/ -o out/
@@ -23,13 +24,13 @@ Examples:
 
 export function mergeCommand(open: OpenSession): Command {
   const command = new Command('merge')
-    .description('merge the parts that convert --part has written')
-    .argument('<dirs...>', 'folders with the parts of one conversion')
+    .description('merge the parts that `plmpress convert --part` has written')
+    .argument('<dirs...>', 'folders of the parts of one conversion')
     .requiredOption('-o, --output <dir>', 'output folder');
   return withRecordedOptions(command)
-    .option('--force', 'replace files that are there')
+    .option('--force', 'replace existing files')
     .addOption(threadsOption())
-    .addHelpText('after', HELP)
+    .addHelpText('after', helpText(HELP))
     .action((parts: string[], flags: MergeFlags) => run(open(), parts, flags));
 }
 

@@ -1,8 +1,8 @@
 import type { Theme } from './theme.ts';
 
 /**
- * A mark a value, from 0 to the largest; a blank for 0 and what is below, the highest mark for what is not
- * finite.
+ * One mark per value, from 0 to the largest; a blank for 0 and what is below, the highest mark for what is
+ * not finite.
  */
 export function strip(values: readonly number[], { levels }: Pick<Theme, 'levels'>): string {
   const largest = Math.max(0, ...values.filter(Number.isFinite));
