@@ -56,7 +56,10 @@ export const CONTAINERS: readonly Container[] = [
   },
 ];
 
-/** The container in which a folder with these entries holds weights, or shards of weights whose index is missing. */
+/**
+ * The container in which a folder with these entries holds weights, or shards of weights whose index is
+ * missing.
+ */
 export function containerAmong(entries: EntryNames): Container | undefined {
   const names = [...entries];
   return (

@@ -1,5 +1,5 @@
 /**
- * Where the grids of the IQ schemes lie in shared memory, a byte a value, for TypeScript, which puts them
+ * Where the grids of the IQ schemes lie in shared memory, one byte per value, for TypeScript, which puts them
  * there, and the kernels in AssemblyScript, which import this file.
  */
 export const IQ2_XXS_GRID = 1024;

@@ -96,7 +96,7 @@ export const KERNELS = {
   },
   /**
    * Rotates `dim` values of each of `heads` vectors per token in place. `table` holds cos and sin side by
-   * side, dim/2 pairs a position; token t stands at position `position` + t. `interleaved` 1: pairs (2i,
+   * side, dim/2 pairs per position; token t stands at position `position` + t. `interleaved` 1: pairs (2i,
    * 2i+1), 0: pairs (i, i + dim/2). A tile is one token.
    */
   rope: {
@@ -231,7 +231,7 @@ export const KERNELS = {
     scratch: (job) => 2 * ROW_TILE * (job.columns! + 16) + ENCODER_SCRATCH,
   },
   /**
-   * Compares rows of two storages of one matrix: writes four f64 a row at `out`: sum (a-b)^2, sum a^2, max
+   * Compares rows of two storages of one matrix: writes four f64 per row at `out`: sum (a-b)^2, sum a^2, max
    * |a-b|, NaN aside, and the number of values of b that are not finite. Sums in the lane order of `matmul`.
    * A tile is one row.
    */

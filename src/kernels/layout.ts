@@ -10,7 +10,7 @@ import {
 import type { Pointer } from './memory.ts';
 
 /**
- * The shared memory from address 0: the control block, the grids of the IQ schemes, one scratch area a
+ * The shared memory from address 0: the control block, the grids of the IQ schemes, one scratch area per
  * thread, then the arena that `alloc` hands out. The WebAssembly module has no data of its own. Nothing lies
  * at address 0, so that 0 is never a good pointer.
  */
@@ -24,7 +24,7 @@ export const CONTROL_FIELDS = 128;
 export const CONTROL_FAILURE = 512;
 export const CONTROL_FAILURE_BYTES = 512;
 
-/** Where WebAssembly finds each grid, a byte a value. */
+/** Where WebAssembly finds each grid, one byte per value. */
 export const GRIDS: Readonly<Record<GridName, Pointer>> = {
   IQ2_XXS: IQ2_XXS_GRID,
   IQ2_XS: IQ2_XS_GRID,

@@ -11,7 +11,7 @@ import type { AllocationRequest } from './allocation/request.ts';
 import { roundedModel } from './allocation/round.ts';
 import { assertSizesPossible, planBytes, sizeBounds } from './allocation/size-bounds.ts';
 import { pruningTo, WidthAllocator } from './allocation/width-allocator.ts';
-import { FORMATS, goesBy, recipeOf, targetFormat } from './formats/index.ts';
+import { FORMATS, recipeOf, takes, targetFormat } from './formats/index.ts';
 import { planTarget, withAllocation } from './planning/target.ts';
 import type { TargetOptions } from './planning/target-options.ts';
 import { encodeTexts } from './sources/read-text.ts';
@@ -50,7 +50,7 @@ const DEFAULT_EVAL_TOKENS = 2048;
 export async function* sweep(model: Model, sweeping: SweepOptions): AsyncGenerator<SweepPoint> {
   const { target, sizes, options, evalTexts, known, ffnWidths = [], ...request } = sweeping;
   const format = targetFormat(target);
-  if (format === undefined || !goesBy(FORMATS[format], 'allocation'))
+  if (format === undefined || !takes(FORMATS[format], 'allocation'))
     throw usage(`sizes cannot be swept of ${target}`, 'gguf:RECIPE');
   const recipe = recipeOf(target);
   const { texts = [SAMPLE_TEXT], evalTokens = DEFAULT_EVAL_TOKENS, threads, signal, progress } = request;

@@ -5,13 +5,12 @@ import type { Target } from '../pipeline/planning/planned-target.ts';
 import type { TargetOptions } from '../pipeline/planning/target-options.ts';
 import type { PressRequest } from './request.ts';
 
-/** What asks for nothing that is not so anyway: llama-quantize takes both for every recipe. */
+/** These get a note instead of an error, because llama-quantize accepts them for every recipe. */
 const HARMLESS: readonly IdleOption['option'][] = ['pure', 'kvBRule'];
 
 /**
- * Throws `usage` for a flag that changes nothing in any of the targets, which are planned with `options`.
- * Returns notes on those that change nothing in some, or that need not. What is not `asked` for may come of a
- * plan file.
+ * Throws `usage` for a flag without effect in any of the targets, which are planned with `options`. Returns
+ * notes on flags without effect in some targets. An option that is not in `asked` comes from a schemes file.
  */
 export function assertUsed(
   model: Model,
@@ -37,7 +36,7 @@ export function assertUsed(
   });
 }
 
-/** As it is typed; undefined for what a plan file has asked for. */
+/** The flag as it is typed; undefined for an option from a schemes file. */
 function flagOf(idle: IdleOption, { tensorTypes = [] }: PressRequest['options'] = {}): string | undefined {
   switch (idle.option) {
     case 'quality':

@@ -25,31 +25,31 @@ import { reportTitle } from './report-section.ts';
 import type { PressRequest } from './request.ts';
 import { type VerifiedTarget, verifyTargets } from './verify-targets.ts';
 
-/** What a conversion has made. */
+/** The result of a conversion. */
 export interface PressOutcome {
-  /** The source, closed: what is known of it and of its tensors stays. */
+  /** The source. It is closed: its description can be read, its weights cannot. */
   readonly model: Model;
   readonly targets: readonly Target[];
-  /** Of all targets, in the order of their plans. None where a share was done. */
+  /** The files of all targets, in the order of the plans. Empty if only a share was converted. */
   readonly files: ConvertResult['files'];
-  /** What `plmpress.json` holds now; undefined after a dry run, and where a share was done. */
+  /** The content of `plmpress.json`; undefined after a dry run, and if only a share was converted. */
   readonly manifest: ConvertResult['manifest'];
-  /** Seconds that planning and writing took. */
+  /** Seconds for planning and writing. */
   readonly seconds: number;
-  /** How schemes were chosen by size. */
+  /** The schemes that were chosen for `targetSize`. */
   readonly allocation: Allocation | undefined;
-  /** Of every target, where verification was asked for. A target may have failed. */
+  /** One per target if the request asks for verification. A target may have failed. */
   readonly verifications: readonly VerifiedTarget[] | undefined;
-  /** The share that was done. */
+  /** The share that was converted. */
   readonly part: ConvertPartResult | undefined;
 }
 
 /**
- * Converts a model into artifacts: plans, chooses schemes by size where that is asked for, writes, verifies,
- * and records all of it. What people should know on the way comes as notes of `progress`.
- * @throws PressError usage where the request contradicts itself or asks for what changes nothing; otherwise
- * as `withSource`, `planTargets`, `convert` and `verify` do. An artifact that does not pass is no error: the
- * outcome tells.
+ * Converts a model into artifacts: plans, chooses schemes by size if the request asks for it, writes,
+ * verifies and records. Notes for people are events of `progress`.
+ * @throws PressError usage if the request contradicts itself or has an option without effect; otherwise as
+ * `withSource`, `planTargets`, `convert` and `verify` do. An artifact that fails verification is not an
+ * error: the outcome says so.
  */
 export async function press(request: PressRequest, access: SourceAccess = {}): Promise<PressOutcome> {
   const { source, adapters, statistics, stream = false } = request;
@@ -67,12 +67,12 @@ export async function press(request: PressRequest, access: SourceAccess = {}): P
   );
 }
 
-/** Whether a plan is all that is wanted, and no weights are measured for it. */
+/** Whether the request needs a plan only, and no weights for it. */
 function readsHeadsOnly({ dryRun = false, targetSize }: PressRequest): boolean {
   return dryRun && targetSize === undefined;
 }
 
-/** What the request names, open. */
+/** The opened inputs of the request. */
 interface Opened {
   readonly model: Model;
   /** Path of the source, if it is on this machine. */
@@ -167,7 +167,7 @@ async function assertTextsSuffice(
   });
 }
 
-/** What all targets are planned by. */
+/** The options by which all targets are planned. */
 async function targetOptions(
   request: PressRequest,
   { signal, progress }: SourceAccess,

@@ -20,7 +20,7 @@ export function isReportFile(file: string): boolean {
 
 export type WriteReports = (title: string, sections: Report['sections']) => Promise<void>;
 
-/** What a run reads, and no report may replace. */
+/** The inputs of a run. A report must not replace them. */
 export interface ReportInputs {
   /** With their paths, of those on this machine. */
   readonly models: readonly (readonly [model: Model, place: string | undefined])[];
@@ -28,9 +28,9 @@ export interface ReportInputs {
 }
 
 /**
- * Makes sure that reports can be written, before long work, and returns what writes them after it.
- * @throws PressError usage for a file of another name than .html or .md; local-io where a file is there without
- * `force`, or is an input.
+ * Checks that reports can be written before a long job starts, and returns the function that writes them.
+ * @throws PressError usage for a file of another name than .html or .md; local-io where a file is there
+ * without `force`, or is an input.
  */
 export async function openReports(
   read: ReportInputs,

@@ -10,7 +10,7 @@ export function reportTitle({ name }: Model): string {
   return `${name}: verification`;
 }
 
-/** What a report says of an artifact, which lies at `place`. */
+/** The section of a report about the artifact at `place`. */
 export async function reportSection(
   place: string | undefined,
   source: Model,

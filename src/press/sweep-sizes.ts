@@ -17,8 +17,7 @@ import { type NamedText, readNamedTexts, textsOf } from './named-text.ts';
 import { openReports } from './report-files.ts';
 
 /**
- * Which sizes of what are tried, and how. What is left out has the default of the same flag of
- * `plmpress sweep`.
+ * A sweep over sizes. A member that is left out has the default of the same flag of `plmpress sweep`.
  */
 export interface SweepRequest {
   /** As `openSource` takes it. */
@@ -29,29 +28,29 @@ export interface SweepRequest {
   readonly quality: Quality;
   /** File of second moments, as `calibrate` writes it. */
   readonly statistics?: string | undefined;
-  /** File of importances. */
+  /** Importance matrix of llama-imatrix or `calibrate`. */
   readonly imatrix?: string | undefined;
-  /** FFN widths that may be pruned to. */
+  /** FFN widths to which the model may be pruned. */
   readonly ffnWidths?: readonly number[] | undefined;
-  /** Files of texts that schemes are chosen over. Left out: a short built-in text. */
+  /** Text files to choose schemes on. Left out: a short built-in text. */
   readonly texts?: readonly string[] | undefined;
-  /** Files of texts that points are judged by. Left out: `texts`. */
+  /** Text files to measure on. Left out: `texts`. */
   readonly evalTexts?: readonly string[] | undefined;
-  /** Most tokens of each. */
+  /** Maximum number of tokens of each. */
   readonly maxTokens?: number | undefined;
-  /** JSON file that keeps the points, so that an interrupted sweep goes on. */
+  /** JSON file to keep the points in, so that an interrupted sweep can continue. */
   readonly output?: string | undefined;
   /** Files to write reports to, `.html` or `.md`. */
   readonly reports?: readonly string[] | undefined;
-  /** Replace a file that is of something else, and reports. */
+  /** Replace results of another sweep, and existing reports. */
   readonly force?: boolean | undefined;
   readonly threads?: number | undefined;
 }
 
 /**
- * Chooses schemes for several sizes and measures what each costs, as `sweep` does; keeps the points in a file
- * and reports them.
- * @throws PressError usage where the request contradicts itself; otherwise as `withSource`, `sweep` and
+ * Chooses schemes for several sizes and measures the error of each, as `sweep` does. Keeps the points in a
+ * file and writes reports.
+ * @throws PressError usage if the request contradicts itself; otherwise as `withSource`, `sweep` and
  * `SweepFile` do.
  */
 export async function sweepSizes(
@@ -124,7 +123,7 @@ async function sweepModel(
   return points;
 }
 
-/** What points depend on. */
+/** The inputs of a sweep. */
 interface SweepInputs {
   readonly model: Model;
   readonly statistics: Statistics | undefined;
@@ -148,7 +147,7 @@ async function sectionOf(
   ]);
 }
 
-/** A file that rounding went by, by content. */
+/** The row of a report that identifies a file by its content. */
 function sources(
   name: string,
   file: { readonly name: string; readonly sha256: string } | undefined,

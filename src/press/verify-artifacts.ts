@@ -19,32 +19,31 @@ import { openReports } from './report-files.ts';
 import { reportSection, reportTitle } from './report-section.ts';
 
 /**
- * What is checked, against what and how. What is left out has the default of the same flag of
- * `plmpress verify`.
+ * A check of artifacts. A member that is left out has the default of the same flag of `plmpress verify`.
  */
 export interface VerifyRequest {
-  /** GGUF file, ONNX graph, folder of a bundle, a folder of these, or one of them on the Hub. */
+  /** GGUF file, ONNX graph, WebGPU bundle, a folder with several of these, or one of them on the Hub. */
   readonly artifact: string;
-  /** What it was made from, as `openSource` takes it. */
+  /** Source that it was converted from, as `openSource` takes it. */
   readonly against: string;
   /** LoRA adapters that were merged into the source, first to last. */
   readonly adapters?: readonly string[] | undefined;
-  /** File of statistics that passes went by. */
+  /** File of the statistics that the conversion used. */
   readonly statistics?: string | undefined;
-  /** Files of texts that both read. Left out: a short built-in text. */
+  /** Text files that both models read. Left out: a short built-in text. */
   readonly texts?: readonly string[] | undefined;
-  /** Most tokens of it. */
+  /** Maximum number of tokens to compare. */
   readonly maxTokens?: number | undefined;
-  /** Most mean KLD in nats per token of a sound artifact. Left out: by the coarsest scheme. */
+  /** Largest mean KLD that passes, in nats per token. Left out: by the coarsest scheme. */
   readonly maxKld?: number | undefined;
-  /** What computes the artifact. */
+  /** What runs the artifact. */
   readonly engine?: Engine | undefined;
-  /** What the KV cache of the reference runtime holds. */
+  /** Form of the KV cache of the reference runtime. */
   readonly attention?: AttentionForm | undefined;
   readonly threads?: number | undefined;
   /** Files to write reports to, `.html` or `.md`. */
   readonly reports?: readonly string[] | undefined;
-  /** Replace reports that are there. */
+  /** Replace existing reports. */
   readonly force?: boolean | undefined;
 }
 
@@ -55,7 +54,7 @@ export interface VerifiedArtifact {
   readonly target: string | undefined;
   readonly passed: boolean;
   readonly failures: readonly string[];
-  /** Undefined where it was refused before it was compared. */
+  /** Undefined if it was refused before the comparison. */
   readonly verification?: Verification;
   readonly refusal?: PressError;
 }
@@ -68,11 +67,11 @@ export interface VerifyOutcome {
 }
 
 /**
- * Checks artifacts against their source: those that the record of a folder names, or all that are found. What
- * people should know on the way comes as notes of `progress`.
- * @throws PressError for a single artifact, what is wrong with it; of several, each fault becomes the result
- * of its artifact, and the others are still verified. Otherwise as `withSource` and `verify` do. An artifact
- * that does not pass is no error: the outcome tells.
+ * Checks artifacts against their source: those that the record of a folder names, or without a record all
+ * that are found. Notes for people are events of `progress`.
+ * @throws PressError if a single artifact cannot be opened or differs from its record; of several, the error
+ * becomes the result of its artifact, and the others are still verified. Otherwise as `withSource` and
+ * `verify` do. An artifact that fails verification is not an error: the outcome says so.
  */
 export async function verifyArtifacts(
   request: VerifyRequest,
@@ -101,7 +100,7 @@ export async function verifyArtifacts(
   return { artifacts: checked, leftOut };
 }
 
-/** What artifacts are checked against, open. */
+/** The opened source and the texts. */
 interface Reference {
   readonly source: Model;
   /** Path of the source, if it is on this machine. */
@@ -113,7 +112,7 @@ interface Reference {
 interface CheckedArtifact extends VerifiedArtifact {
   /** Whether its files were compared with recorded hashes. */
   readonly hasHash: boolean;
-  /** Of a report, where one is wanted. */
+  /** For the report, if one is requested. */
   readonly section?: Section;
 }
 

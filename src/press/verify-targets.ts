@@ -20,16 +20,16 @@ export interface Verifiable {
 export interface VerifiedTarget {
   readonly target: string;
   readonly verification: Verification;
-  /** Of a report, where one is wanted: it costs hashes of the artifact. */
+  /** For the report, if one is requested: it needs the hashes of the artifact. */
   readonly section?: Section;
 }
 
 export interface VerifyTargetsOptions {
   readonly threads?: number | undefined;
-  /** Most mean KLD in nats per token. Left out: by the coarsest scheme. */
+  /** Largest mean KLD that passes, in nats per token. Left out: by the coarsest scheme. */
   readonly maxKld?: number;
   readonly texts?: readonly NamedText[];
-  /** Whether a report is wanted. */
+  /** Whether a report is requested. */
   readonly reports: boolean;
 }
 

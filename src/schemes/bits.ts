@@ -3,7 +3,7 @@ export function bitsOf(floats: Float32Array, offset: number, count: number): Uin
   return new Uint32Array(floats.buffer, floats.byteOffset + 4 * offset, count);
 }
 
-/** Little-endian 16 bits. A DataView would do too, at one object a call. */
+/** Little-endian 16 bits. A DataView would do too, at the cost of one object per call. */
 export function readUint16(source: Uint8Array, offset: number): number {
   return source[offset]! | (source[offset + 1]! << 8);
 }

@@ -30,8 +30,8 @@ const ALIASES = new Map(
 );
 
 /**
- * Paths of graphs, with forward slashes, each by one name: by the names of what lies in a folder and in `onnx`
- * there.
+ * Paths of graphs, with forward slashes, each by one name: by the names of what lies in a folder and in
+ * `onnx` there.
  */
 export function graphsAmong(names: readonly string[], inner: readonly string[]): string[] {
   return [...graphNames(names), ...graphNames(inner).map((name) => `${GRAPH_FOLDER}/${name}`)];

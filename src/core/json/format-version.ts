@@ -2,8 +2,8 @@ import { PressError } from '../errors.ts';
 import type { Schema } from './schema.ts';
 
 /**
- * The version of a file that plmpress writes, of which this one reads `known` alone. `advice`: what to do with
- * a later one.
+ * The version of a file that plmpress writes, of which this one reads `known` alone. `advice`: what to do
+ * with a later one.
  * @throws PressError unsupported for a later version, invalid-input for anything else.
  */
 export function formatVersion<const N extends number>(known: N, advice = 'update plmpress'): Schema<N> {

@@ -10,5 +10,7 @@ export const CODES = 2;
 
 export const CODE_LIMIT = 127;
 
-/** With one scale in a row: what a code of 127 must reach of its largest weight, lest it be rounded to 128. */
+/**
+ * With one scale in a row: what a code of 127 must reach of its largest weight, lest it be rounded to 128.
+ */
 export const ROW_REACH = 127.4;

@@ -51,7 +51,9 @@ export interface RecordFile {
 }
 
 export interface StagedOutputOptions {
-  /** The key of the work. If a run does not complete, its staged files are kept for the next with this key. */
+  /**
+   * The key of the work. If a run does not complete, its staged files are kept for the next with this key.
+   */
   readonly resume?: string;
   /** Gets a note at the end on operations that the file system refused. */
   readonly progress?: Progress;

@@ -11,7 +11,7 @@ import { MANIFEST_NAME, type ManifestArtifact, type ManifestFile } from '../reco
 import { assertAsRecorded, readManifest } from '../record/manifest-reader.ts';
 import { openedPath } from './artifact-file.ts';
 
-/** What `plmpress.json` says of the files of one artifact. */
+/** The record of one artifact in `plmpress.json`, with its files. */
 export interface RecordedFiles {
   /** Folder of the record. Paths of files are relative to it. */
   readonly folder: string;
@@ -21,19 +21,19 @@ export interface RecordedFiles {
 
 /** An artifact on this machine. */
 export interface ArtifactPlace {
-  /** Path that opens it alone. */
+  /** Path that opens this artifact only. */
   readonly place: string;
   /** Its name in messages: its path in the folder in which it was found. */
   readonly name: string;
   /**
-   * The folder that it was found in, which no link may lead out of. Undefined where it was named by itself.
+   * The folder in which it was found; no link may lead out of it. Undefined if its own path was given.
    */
   readonly folder?: string;
   /** Undefined where no record names it. */
   readonly recorded: RecordedFiles | undefined;
 }
 
-/** The artifacts that a path means. */
+/** The artifacts at a path. */
 export interface ArtifactPlaces {
   /** One at least. */
   readonly artifacts: readonly ArtifactPlace[];
@@ -119,8 +119,8 @@ export interface CheckOptions {
 }
 
 /**
- * Makes sure that an artifact lies where it was found and compares its files with its record, where it has
- * one.
+ * Checks that an artifact is inside the folder in which it was found, and compares its files with its record
+ * if it has one.
  * @throws PressError invalid-input where a link leads out of the folder; verification where a file is missing
  * or is not as it was written.
  */
@@ -181,8 +181,8 @@ export async function assertUndamaged(model: PlacedModel): Promise<void> {
 }
 
 /**
- * The same model, whose files throw verification when they are hashed and are not as the record beside them
- * says: what is made of a damaged artifact would look whole. A record that cannot be read tells nothing.
+ * The same model, but hashing a file throws `verification` if the file differs from its record. Otherwise an
+ * artifact converted from a damaged one would look intact. A record that cannot be read is ignored.
  */
 export function heldToRecord(model: Model, placed: PlacedModel): Model {
   let reading: Promise<RecordedFiles | undefined> | undefined;

@@ -28,9 +28,9 @@ export interface FolderGraph {
 }
 
 /**
- * Adds to the first target that is a graph the files that tell of all graphs of a folder: those of `targets`,
- * then `others`. They depend on which those are, and on their order; where there are several, it records
- * them.
+ * Adds the files that list all graphs of a folder, those of `targets` and then `others`, to the first target
+ * that is a graph. These files depend on the graphs and on their order, so if there are several, the target
+ * records them.
  */
 export function withCompanions(targets: readonly Target[], others: readonly FolderGraph[] = []): Target[] {
   const own = targets.flatMap(({ graph, plan: { target } }) =>
@@ -60,14 +60,14 @@ export function withCompanions(targets: readonly Target[], others: readonly Fold
   return targets.map((target) => (target === first ? whole : target));
 }
 
-/** Whether a file of an artifact is a graph or its weights, and not one that tells of all graphs. */
+/** Whether a file of an artifact is a graph or its weights, not a file that lists all graphs. */
 function isOfGraph(file: string): boolean {
   return file.startsWith(`${GRAPH_FOLDER}/`);
 }
 
 /**
- * A graph as its record tells of it; caches are no part of that. Throws `unsupported` for a scheme that this
- * version does not know.
+ * A graph from its record, which does not contain the shape of the cache. Throws `unsupported` for a scheme
+ * that this version does not know.
  */
 export function recordedGraph({ target, files }: ManifestArtifact, cache: CacheShape): FolderGraph {
   const scheme = ONNX_SCHEMES.find(({ name }) => target === `onnx:${name}`);
@@ -82,18 +82,18 @@ export function recordedGraph({ target, files }: ManifestArtifact, cache: CacheS
 
 /** Targets for a folder that may hold graphs of earlier runs. */
 export interface FolderTargets {
-  /** The files beside the first graph tell of the earlier ones too. */
+  /** The files beside the first graph also list the earlier graphs. */
   readonly targets: readonly Target[];
-  /** The record of the folder, in which earlier graphs have handed over the files that tell of all. */
+  /** The record of the folder, in which earlier graphs no longer own the files that list all graphs. */
   readonly previous: Manifest | undefined;
   /** Earlier graphs that stay, as the record has them. */
   readonly kept: readonly ManifestArtifact[];
-  /** Graphs in the folder that nothing tells of, one line each. */
+  /** Notes about graphs in the folder that no file lists, one line each. */
   readonly notes: readonly string[];
 }
 
 /**
- * Makes `targets` tell of the graphs that `folder` holds by its record `previous`, and that they do not
+ * Makes `targets` also list the graphs that `folder` has by its record `previous` and that they do not
  * replace.
  * @throws PressError `local-io` where such a graph needs other files beside it: it is of another source, or
  * was made with other passes or another cache. `unsupported` as `recordedGraph` does.
@@ -168,7 +168,7 @@ function difference(
     files.map(({ name, bytes }) => [name, bytes]);
   if (!isDeepStrictEqual(sizes(source.files), sizes(model.files))) return 'from another source';
   if (options.cache !== first.options.cache) return 'with another --cache';
-  // Passes that go by statistics do something else with others.
+  // Passes that use statistics give other results with other statistics.
   const ours = JSON.parse(JSON.stringify([first.passes, first.model.changes]));
   return isDeepStrictEqual([passes, changes], ours) ? undefined : 'with other passes';
 }

@@ -34,8 +34,8 @@ function stemOf(file: string): string {
 }
 
 /**
- * Removes those of `files` from `folder` that are as the manifest of before says, by size and SHA-256, and
- * are no `inputs` of the run. Returns notes for the user. Best effort: a file that stays does no harm.
+ * Removes the `files` from `folder` that have the size and SHA-256 of the earlier record and are not `inputs`
+ * of the run. Returns notes for the user. Best effort: a file that stays does no harm.
  */
 export async function removeLeftBehind(
   folder: string,

@@ -16,7 +16,7 @@ export async function recordedArtifact(
   return manifest?.artifacts.find(({ files }) => name !== undefined && files.includes(name));
 }
 
-/** The folder that names of the files of a model begin in, by what the model was opened from. */
+/** The folder to which names of a model's files are relative, by the path that the model was opened from. */
 export async function folderOf(spec: string): Promise<string> {
   const { format, place } = await modelAt(spec);
   return (await format.rootOf(place)).folder;

@@ -7,47 +7,47 @@ import type { ManifestOptions } from '../record/manifest.ts';
 import type { OptionName } from '../record/recorded-options.ts';
 import type { SourceFormat } from './source-format.ts';
 
-/** `strict` only refuses, and of `allocation` the schemes are recorded that it has chosen. */
+/** Not recorded: `strict` only refuses, and of `allocation` the record has the chosen schemes. */
 export type UnrecordedOption = 'strict' | 'allocation';
 
-/** A format that models are written in and read from. */
+/** A format that plmpress writes and reads. */
 export interface Format extends SourceFormat {
   /**
-   * What it calls that which follows the colon of a target, and the right spelling of one. Throws `usage` for
-   * an unknown one.
+   * The word for what follows the colon of a target, and its canonical spelling. Throws `usage` for an
+   * unknown one.
    */
   readonly kind: 'recipe' | 'scheme';
   readonly named: (recipe: string) => string;
-  /** Every spelling of one, in lower case. */
+  /** Every spelling, aliases included, in lower case. */
   readonly names: readonly string[];
-  /** Options that its bytes depend on. */
+  /** Options that change its bytes. */
   readonly options: readonly OptionName[];
-  /** Other options that not every format goes by. */
+  /** Other options that only some formats take. */
   readonly unrecorded: readonly UnrecordedOption[];
-  /** Passes that it needs and that the model still lacks. */
+  /** Passes that the model needs before it fits the format. */
   readonly passes: (model: Model, options: TargetOptions) => string[];
-  /** `passes`: those that have run, as they are recorded. */
+  /** `passes`: those that have run, in the syntax of the record. */
   readonly plan: (
     model: Model,
     recipe: string,
     options: TargetOptions,
     passes: readonly string[],
   ) => PlannedFiles | Promise<PlannedFiles>;
-  /** What files of its artifacts are called, from the output folder on. None is hidden. */
+  /** Names that files of an artifact may have, relative to the output folder. None is hidden. */
   readonly fileNames: readonly RegExp[];
-  /** The ending of the file of an artifact that readers open. */
+  /** How the name of the file that readers open ends. */
   readonly mainFile: string;
-  /** What readers open: that file, or its folder. */
+  /** Whether readers open that file or its folder. */
   readonly opens: 'file' | 'folder';
-  /** Whether an artifact holds how often neurons fire, if statistics are given. */
+  /** Whether an artifact stores how often neurons fire, if statistics are given. */
   readonly holdsFiring: boolean;
-  /** What the KV cache of an artifact holds, by its recorded options. */
+  /** The form of an artifact's KV cache, by its recorded options. */
   readonly cacheOf: (options: ManifestOptions) => CacheForm;
 }
 
 /** The files of an artifact before they are written. */
 export interface PlannedFiles {
   readonly plan: ExportPlan;
-  /** What the files beside an ONNX graph tell of it. */
+  /** What the files beside an ONNX graph record of it. */
   readonly graph?: GraphFile;
 }

@@ -11,7 +11,7 @@ const isGguf = (name: string) => /^[^.].*\.gguf$/is.test(name);
 
 export const GGUF: Format = {
   reads: ['gguf'],
-  // Of a split model the first shard, which may be missing.
+  // The first shard stands for a split model, even if it is missing.
   locate: ({ entries }) => {
     const names = [...entries].filter(isGguf);
     return [...new Set(names.map((name) => siblingShardNames(name)?.[0] ?? name))].sort();

@@ -7,12 +7,12 @@ import { ONNX } from './onnx.ts';
 import type { SourceFormat } from './source-format.ts';
 import { WEBGPU } from './webgpu.ts';
 
-/** Formats of artifacts, by what targets begin with. */
+/** Formats that are written, by the names that targets begin with. */
 export const FORMATS = { gguf: GGUF, onnx: ONNX, webgpu: WEBGPU } as const satisfies Record<string, Format>;
 
 export type FormatName = keyof typeof FORMATS;
 
-/** Everything that models are read from, in the order in which it is looked for. */
+/** Formats that are read, in the order of precedence in a folder. */
 export const SOURCE_FORMATS: readonly SourceFormat[] = [CHECKPOINT, ...Object.values(FORMATS)];
 
 /** The format that a target begins with; undefined for an unknown one. */
@@ -21,25 +21,25 @@ export function targetFormat(target: string): FormatName | undefined {
   return Object.hasOwn(FORMATS, name) ? (name as FormatName) : undefined;
 }
 
-/** What follows the colon of a target. */
+/** The recipe or scheme of a target: what follows the colon. */
 export function recipeOf(target: string): string {
   return target.slice(target.indexOf(':') + 1);
 }
 
-/** The format that a model was read from. */
+/** The format of an open model. */
 export function formatOf({ format }: Pick<Model, 'format'>): SourceFormat {
   return SOURCE_FORMATS.find(({ reads }) => reads.includes(format))!;
 }
 
-/** Whether artifacts of a format go by an option. */
-export function goesBy(
+/** Whether a format takes an option. */
+export function takes(
   { options, unrecorded }: Pick<Format, 'options' | 'unrecorded'>,
   option: OptionName | UnrecordedOption,
 ): boolean {
   return [...options, ...unrecorded].includes(option);
 }
 
-/** The formats that go by an option. */
+/** The formats that take an option. */
 export function formatsWith(option: OptionName | UnrecordedOption): FormatName[] {
-  return (Object.keys(FORMATS) as FormatName[]).filter((name) => goesBy(FORMATS[name], option));
+  return (Object.keys(FORMATS) as FormatName[]).filter((name) => takes(FORMATS[name], option));
 }

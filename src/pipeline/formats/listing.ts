@@ -1,13 +1,13 @@
 import { EntryNames } from '../../io/entry-names.ts';
 
-/** Names of what lies in a folder, and of what lies in the folders in it. */
+/** The names of the entries of a folder and of its folders, one level deep. */
 export interface Listing {
   readonly entries: EntryNames;
-  /** The folders in it, by their names. One that cannot be read is empty. */
+  /** Entries of its folders, by the names of the folders. A folder that cannot be read is empty. */
   readonly folders: ReadonlyMap<string, EntryNames>;
 }
 
-/** The listing of the folder that paths with forward slashes begin in. */
+/** The listing of a folder from the paths of its files, with forward slashes. */
 export function listingOf(paths: readonly string[]): Listing {
   const entries: string[] = [];
   const folders = new Map<string, string[]>();

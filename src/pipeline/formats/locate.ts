@@ -11,19 +11,19 @@ export interface LocatedModel {
   readonly path: string;
 }
 
-/** What names it in its folder: a bundle that is the folder has its manifest for that. */
+/** The path to name a model by: of a bundle that is the folder itself, its manifest. */
 export function nameOf({ path }: LocatedModel): string {
   return path === '' ? MANIFEST_FILE : path;
 }
 
-/** Every model that names in a folder tell of. A checkpoint comes first. */
+/** Every model in a folder, as far as names of files show. A checkpoint comes first. */
 export function locate(listing: Listing): LocatedModel[] {
   return SOURCE_FORMATS.flatMap((format) => format.locate(listing).map((path) => ({ format, path })));
 }
 
 /**
- * Leaves out the GGUF files that only come with a model, such as importance matrices, unless there are no
- * others.
+ * Leaves out GGUF files that accompany a model, such as importance matrices, unless the folder has no other
+ * GGUF.
  */
 export function withoutCompanions(
   located: readonly LocatedModel[],

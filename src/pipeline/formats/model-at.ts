@@ -23,10 +23,10 @@ export interface PlacedModel {
 }
 
 /**
- * Finds the one model that a path means: itself, or what the folder there holds. A checkpoint comes before
- * whatever lies beside its weights.
- * @throws PressError usage where a folder holds several and for a part of a checkpoint; invalid-input where
- * it holds none.
+ * Finds the one model that a path means: the file itself, or the model in the folder. A checkpoint takes
+ * precedence over other models in its folder.
+ * @throws PressError usage if a folder has several models, and for a part of a checkpoint; invalid-input if a
+ * folder has none.
  */
 export async function modelAt(spec: string): Promise<PlacedModel> {
   if (!(await isFolder(spec))) return { format: formatOfFile(spec), place: spec };
@@ -88,7 +88,7 @@ export async function isFolder(place: string): Promise<boolean> {
   );
 }
 
-/** What no format knows counts as a GGUF, whose importer says what is wrong. */
+/** A file of unknown kind is opened as a GGUF, whose importer then says what is wrong. */
 function formatOfFile(file: string): SourceFormat {
   const name = path.basename(file);
   const format = SOURCE_FORMATS.find(({ isModelFile }) => isModelFile(name));

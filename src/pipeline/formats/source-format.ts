@@ -7,15 +7,15 @@ export interface ListedFile {
   readonly path: string;
 }
 
-/** A commit of a repository, whose files are read where they are. */
+/** A commit of a repository on the Hub. Its files are read by ranges, without a copy. */
 export interface Repository {
   /** A folder of it; an empty path is its root. */
   readonly folderAt: (path: string) => SourceFolder;
-  /** The commit, which stands for a name where the root has none. */
+  /** The commit; it names a bundle that is the root of the repository. */
   readonly revision: string;
 }
 
-/** The folder, on this machine, that names of a model's files begin in. */
+/** The folder, on this machine, to which the names of a model's files are relative. */
 export interface ModelRoot {
   readonly folder: string;
   /** Path of the model in it, with forward slashes; empty for the folder itself. */
@@ -23,28 +23,28 @@ export interface ModelRoot {
 }
 
 /**
- * What models are read from. A path has forward slashes and begins in the folder that is listed; a place is
- * a path on this machine.
+ * A format that plmpress reads. A path is relative to the listed folder and has forward slashes. A place is a
+ * path on this machine.
  */
 export interface SourceFormat {
-  /** What it is called in `Model.format`. */
+  /** Its names in `Model.format`. */
   readonly reads: readonly Model['format'][];
-  /** Paths of its models in a folder; an empty one where the folder itself is a model. */
+  /** Paths of its models in a folder; an empty path if the folder itself is a model. */
   readonly locate: (listing: Listing) => string[];
-  /** Whether a file of this name opens a model. */
+  /** Whether a file of this name can be opened as a model. */
   readonly isModelFile: (name: string) => boolean;
-  /** Whether models in one folder share files, so that they are fetched together. */
+  /** Whether models in one folder share files. They are then fetched together. */
   readonly shareFiles: boolean;
-  /** Those of `files` that opening the model at `path` takes. */
+  /** The `files` that the model at `path` consists of. */
   readonly filesOf: <File extends ListedFile>(files: readonly File[], path: string) => File[];
   readonly open: (place: string) => Promise<Model>;
   readonly read: (repository: Repository, path: string) => Promise<Model>;
-  /** Where names of the files of the model at `place` begin. */
+  /** The folder to which names of files are relative, for the model at `place`. */
   readonly rootOf: (place: string) => ModelRoot | Promise<ModelRoot>;
-  /** Whether a model holds the hashes of its own files. */
+  /** Whether a model contains the hashes of its own files. */
   readonly holdsHashes: boolean;
-  /** Whether it can hold what a tokenizer does to text before it is matched. */
+  /** Whether it can store the normalizer of a tokenizer. */
   readonly holdsNormalizer: boolean;
-  /** Whether weights can stay on the Hub while they are converted. */
+  /** Whether weights can be read from the Hub during a conversion, without a copy. */
   readonly streams: boolean;
 }

@@ -8,15 +8,15 @@ import type { Target } from './planned-target.ts';
 import { requiredPasses } from './target.ts';
 import type { TargetOptions } from './target-options.ts';
 
-/** An option that has changed nothing in a target. */
+/** An option without effect on a target. */
 export type IdleOption =
   | { readonly option: 'quality' | 'imatrix' | 'statistics' | 'pure' | 'kvBRule'; readonly why: string }
   | { readonly option: 'tensorTypes'; readonly value: TensorType; readonly why: string }
   | { readonly option: 'withoutPasses'; readonly value: string; readonly why: string };
 
 /**
- * Which of `options` have changed nothing in a target that is planned for `model` with them. Limits,
- * permissions and defaults are not among them: they hold, whether they change anything or not.
+ * The `options` without effect on a target that is planned for `model` with them. Limits, permissions and
+ * defaults are never among them.
  */
 export function idleOptions(model: Model, target: Target, options: TargetOptions): IdleOption[] {
   const { plan } = target;

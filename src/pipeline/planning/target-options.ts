@@ -13,7 +13,7 @@ export interface TargetOptions extends SchemeOptions {
   readonly arch?: GgufArchitecture;
   /** What the KV cache of an ONNX graph holds. Left out: the latent. */
   readonly cache?: CacheForm;
-  /** How hard to try with what rounds weights in a GGUF or an ONNX graph. Left out: fast. */
+  /** Rounding of weights; best: with error feedback. Left out: fast. */
   readonly quality?: Quality;
   /** Greatest size of a file in bytes; undefined: one file. */
   readonly shardSize?: number;
@@ -27,10 +27,10 @@ export interface TargetOptions extends SchemeOptions {
   readonly allocation?: AllocationRequest;
   /** Passes to run first, in this order; those that the format needs follow. */
   readonly passes?: readonly PassRequest[];
-  /** Passes that the format needs and that shall not run all the same. */
+  /** Passes that the format needs, but that must not run. */
   readonly withoutPasses?: readonly string[];
   /** Ends the passes. */
   readonly signal?: AbortSignal;
-  /** Take sources that are quantized, where a tensor changes its scheme. */
+  /** Accept a quantized source whose tensors are rounded again. */
   readonly allowRequantize?: boolean;
 }

@@ -9,14 +9,14 @@ import type { AllocationRequest } from '../allocation/request.ts';
 import { type AllocatedModel, WidthAllocator } from '../allocation/width-allocator.ts';
 import { withCompanions } from '../artifacts/graph-folder.ts';
 import type { Format } from '../formats/format.ts';
-import { FORMATS, type FormatName, goesBy, recipeOf, targetFormat } from '../formats/index.ts';
+import { FORMATS, type FormatName, recipeOf, takes, targetFormat } from '../formats/index.ts';
 import type { ManifestOptions } from '../record/manifest.ts';
 import { recordOptions } from '../record/recorded-options.ts';
 import { assertSameGeometry } from '../sameness/same-geometry.ts';
 import type { Target } from './planned-target.ts';
 import type { TargetOptions } from './target-options.ts';
 
-/** Passes that a target asks for by itself. */
+/** Passes that a target needs. */
 export function requiredPasses(model: Model, target: string, options: TargetOptions): string[] {
   return parseTarget(target).format.passes(model, options);
 }
@@ -30,7 +30,7 @@ export async function planTarget(model: Model, target: string, options: TargetOp
   return chooseBySize(target, await draftTarget(model, target, options), options);
 }
 
-/** A target with the schemes that are known before any are chosen by size; the others are the smallest. */
+/** A target before schemes are chosen by size: those that will be chosen are the smallest for now. */
 async function draftTarget(model: Model, target: string, options: TargetOptions): Promise<Target> {
   const { format, recipe } = parseTarget(target);
   const { passes: wanted = [], withoutPasses = [], signal } = options;
@@ -44,7 +44,7 @@ async function draftTarget(model: Model, target: string, options: TargetOptions)
   const prepared = await runPasses({ ...model, ...known }, passes, signal && { signal });
   const printed = passes.map(printPassRequest);
   const planned =
-    options.allocation !== undefined && goesBy(format, 'allocation')
+    options.allocation !== undefined && takes(format, 'allocation')
       ? { plan: await draftBySize(prepared, { recipe, options }, options.allocation) }
       : await format.plan(prepared, recipe, options, printed);
   return {
@@ -55,10 +55,10 @@ async function draftTarget(model: Model, target: string, options: TargetOptions)
   };
 }
 
-/** The target with the schemes that its draft has room for, where they are to be chosen. */
+/** The target with the schemes that fit its size, if they are chosen by size. */
 async function chooseBySize(target: string, draft: Target, options: TargetOptions): Promise<Target> {
   const { format, recipe } = parseTarget(target);
-  if (options.allocation === undefined || !goesBy(format, 'allocation')) return draft;
+  if (options.allocation === undefined || !takes(format, 'allocation')) return draft;
   const { model, passes, allocation } = await allocate(draft.model, recipe, options, options.allocation);
   const chosen = withAllocation(options, allocation);
   return {
@@ -90,7 +90,7 @@ function parseTarget(target: string): {
   return { format: FORMATS[name], name, recipe };
 }
 
-/** With what was meant, where a format was left out or misspelled. */
+/** Suggests the target that was probably meant. */
 function unknownTarget(target: string): PressError {
   const [, typed, recipe = ''] = /^(?:([^:]*):)?(.*)$/s.exec(target) ?? [];
   const format = typed === undefined ? undefined : nearest(typed, Object.keys(FORMATS));
@@ -140,8 +140,8 @@ const TARGETS = 'gguf:RECIPE, onnx:SCHEME or webgpu:SCHEME';
 
 /**
  * Plans several targets, one after the other. The first ONNX graph brings the files that a folder of graphs
- * needs. `review` sees all as far as they are known before schemes are chosen by size, which takes long; what
- * it throws ends the planning.
+ * needs. `review` gets all drafts before schemes are chosen by size, which takes long; an error that it
+ * throws ends the planning.
  */
 export async function planTargets(
   model: Model,
@@ -149,7 +149,7 @@ export async function planTargets(
   options: TargetOptions = {},
   review: (drafts: readonly Target[]) => void | Promise<void> = () => {},
 ): Promise<Target[]> {
-  const sized = targets.filter((target) => goesBy(parseTarget(target).format, 'allocation'));
+  const sized = targets.filter((target) => takes(parseTarget(target).format, 'allocation'));
   if (options.allocation !== undefined && sized.length > 1) {
     throw usage(`schemes are chosen by size for one GGUF, and ${sized.join(' and ')} would be the same`);
   }

@@ -8,7 +8,7 @@ import type { StoredTensor } from '../writing/stored-tensor.ts';
 import type { ManifestArtifact, ManifestSource, ManifestTensor } from './manifest.ts';
 
 /**
- * The source as manifests describe it. Reads what nobody has read so far, and fails where a file has changed.
+ * The source as records describe it. Reads the files that were not read so far, and fails if one has changed.
  */
 export async function describeSource(model: Model, signal?: AbortSignal): Promise<ManifestSource> {
   const files: { name: string; bytes: number; sha256: string }[] = [];

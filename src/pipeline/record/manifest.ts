@@ -73,13 +73,13 @@ const options = record(option);
 /** As `--pass` takes them, in the order of their runs. A later version may know more of them. */
 const passes = array(where(string, isPassRequest, 'NAME or NAME:key=value,…'), { max: MAX_PASSES });
 
-/** What an artifact is planned by, beside its source. */
+/** The inputs of a plan beside the source. */
 export const recordedTarget = object({ target, options, passes });
 
 export type RecordedTarget = Read<typeof recordedTarget>;
 export type ManifestOptions = Read<typeof options>;
 
-/** How far an artifact is from its source. */
+/** The result of a verification. */
 const verification = object({
   /** Positions compared. */
   tokens: integer(1),
@@ -105,7 +105,7 @@ const artifact = object({
   tensors: array(tensor),
   /** Paths of `Manifest.files`. */
   files: array(path, { some: 'file' }),
-  /** What `convert --verify` has found; bytes do not depend on it. */
+  /** The result of `convert --verify`; bytes do not depend on it. */
   verification: optional(verification),
 });
 

@@ -19,7 +19,7 @@ export interface RecordedPaths {
   readonly access?: SourceAccess;
 }
 
-/** What an artifact was made from. */
+/** The inputs of a recorded conversion. */
 export interface RecordedInputs {
   /** By the name and origin that the record has for it: artifacts hold these. */
   readonly model: Model;
@@ -30,8 +30,8 @@ export interface RecordedInputs {
 }
 
 /**
- * Opens what a record says that an artifact was made from, for as long as `use` takes. With `weights` as
- * `recorded` the files of weights count as what the record says, but for their sizes, and are not read.
+ * Opens the source that a record names, for as long as `use` takes. If `weights` is `recorded`, files of
+ * weights are not read: they are assumed to have the recorded hashes, and only their sizes are compared.
  * @throws PressError usage where the record does not say where the source is; verification where a file of
  * it is another one; and as the openers do.
  */
@@ -96,7 +96,7 @@ async function asRecorded(
 
 const UNRECORDED = 'is not a file of the recorded source';
 
-/** The record has a file where the source has another or none. */
+/** The error if the source lacks a recorded file, or has another one in its place. */
 function otherFile({ files }: Model, recorded: string, found: string | undefined): PressError {
   if (found !== undefined && files.some(({ name }) => name === recorded)) return differs(found, UNRECORDED);
   const what = recorded.startsWith('adapter_') ? 'is missing; --adapter takes its folder' : 'is missing';

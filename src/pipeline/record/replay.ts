@@ -17,7 +17,7 @@ export interface PlanningFiles {
 }
 
 /**
- * Plans a target as a record says that it was planned; the files beside graphs come with `withCompanions`.
+ * Plans a target again by its record, without the files beside graphs, which `withCompanions` adds.
  * @throws PressError usage where a file that it was planned with is not given; verification where it is
  * another one; unsupported where the record says what this version does not know.
  */

@@ -8,8 +8,8 @@ import { encodeScaled, minCode, scaleCode } from './k-scales';
 import { FiveBits, FourBits, hasFifths } from './packed-codes';
 
 /**
- * Q4_K and Q5_K, which begin alike: scales and mins of 8 groups, then fifth bits, if any, then nibbles. Groups
- * 2p and 2p + 1 share the 32 bytes of nibbles from 32p on.
+ * Q4_K and Q5_K, which begin alike: scales and mins of 8 groups, then fifth bits, if any, then nibbles.
+ * Groups 2p and 2p + 1 share the 32 bytes of nibbles from 32p on.
  */
 
 export function decodeQ4_K(source: usize, target: usize, columns: i32): void {
