@@ -4,8 +4,25 @@ import { bitsOf } from './bits.ts';
 import { decoderOfBlocks } from './decoder.ts';
 import { unpackNibbles } from './packed-codes.ts';
 
-/** Twice the values of e2m1. The second zero is never written. */
-export const DOUBLED_VALUES = Int8Array.of(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
+/** Twice the values of e2m1. */
+export const DOUBLED_VALUES = Int8Array.of(
+  mxfp4.DOUBLED_0,
+  mxfp4.DOUBLED_1,
+  mxfp4.DOUBLED_2,
+  mxfp4.DOUBLED_3,
+  mxfp4.DOUBLED_4,
+  mxfp4.DOUBLED_5,
+  mxfp4.DOUBLED_6,
+  mxfp4.DOUBLED_7,
+  mxfp4.DOUBLED_8,
+  mxfp4.DOUBLED_9,
+  mxfp4.DOUBLED_10,
+  mxfp4.DOUBLED_11,
+  mxfp4.DOUBLED_12,
+  mxfp4.DOUBLED_13,
+  mxfp4.DOUBLED_14,
+  mxfp4.DOUBLED_15,
+);
 const SCALE = new Float32Array(1);
 const SCALE_BITS = bitsOf(SCALE, 0, 1);
 const codes = new Uint8Array(BLOCK_SIZE);

@@ -1,9 +1,27 @@
+import * as mxfp4 from '../../../core/scheme-constants/mxfp4';
 import { BLOCK_BYTES, BLOCK_SIZE, CODES, EXPONENT } from '../../../core/scheme-constants/mxfp4';
 import { extremeOf } from '../search/magnitude';
 import { packBytes, storeScaled } from './codes';
 
 export function decodeMXFP4(source: usize, target: usize, columns: i32): void {
-  const values = i8x16(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12);
+  const values = i8x16(
+    <i8>mxfp4.DOUBLED_0,
+    <i8>mxfp4.DOUBLED_1,
+    <i8>mxfp4.DOUBLED_2,
+    <i8>mxfp4.DOUBLED_3,
+    <i8>mxfp4.DOUBLED_4,
+    <i8>mxfp4.DOUBLED_5,
+    <i8>mxfp4.DOUBLED_6,
+    <i8>mxfp4.DOUBLED_7,
+    <i8>mxfp4.DOUBLED_8,
+    <i8>mxfp4.DOUBLED_9,
+    <i8>mxfp4.DOUBLED_10,
+    <i8>mxfp4.DOUBLED_11,
+    <i8>mxfp4.DOUBLED_12,
+    <i8>mxfp4.DOUBLED_13,
+    <i8>mxfp4.DOUBLED_14,
+    <i8>mxfp4.DOUBLED_15,
+  );
   for (let c = 0; c < columns; c += BLOCK_SIZE) {
     const d = f32x4.splat(scaleOf(load<u8>(source, EXPONENT)));
     const pairs = v128.load(source, CODES);

@@ -1,14 +1,32 @@
+import * as iq4 from '../../../core/scheme-constants/iq4-values';
 import { NEGLIGIBLE } from '../../../core/scheme-constants/search';
 import { extremeOf } from './magnitude';
 import { ROUNDER } from './nearest-int';
 
-const SMALLEST: f32 = -127;
+const SMALLEST: f32 = <f32>iq4.VALUE_0;
 /** What a search needs of scratch: sums of 16 tries. */
 export const IQ4_SEARCH_BYTES: usize = 128;
 
 /** The values that codes 0..15 in `codes` stand for, as signed bytes. */
 export function iq4Values(codes: v128): v128 {
-  const values = i8x16(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
+  const values = i8x16(
+    <i8>iq4.VALUE_0,
+    <i8>iq4.VALUE_1,
+    <i8>iq4.VALUE_2,
+    <i8>iq4.VALUE_3,
+    <i8>iq4.VALUE_4,
+    <i8>iq4.VALUE_5,
+    <i8>iq4.VALUE_6,
+    <i8>iq4.VALUE_7,
+    <i8>iq4.VALUE_8,
+    <i8>iq4.VALUE_9,
+    <i8>iq4.VALUE_10,
+    <i8>iq4.VALUE_11,
+    <i8>iq4.VALUE_12,
+    <i8>iq4.VALUE_13,
+    <i8>iq4.VALUE_14,
+    <i8>iq4.VALUE_15,
+  );
   return i8x16.swizzle(values, codes);
 }
 
