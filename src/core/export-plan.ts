@@ -95,8 +95,8 @@ export interface Making {
   readonly files: ReadonlyMap<string, SealedFile>;
   /** Left out: as many as the making is worth. */
   readonly threads?: number | undefined;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface PlannedFile {

@@ -4,6 +4,6 @@ import type { HubSettings } from './settings.ts';
 /** Options of every job with the Hub. */
 export interface HubRun {
   readonly settings: HubSettings;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }

@@ -22,7 +22,7 @@ export interface SessionOptions {
   /** Bytes of working memory allowed, for weights and products. Values between nodes come on top. */
   readonly maxMemory?: number;
   /** Ends opening and every later run. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 type Values = Map<string, TensorValue>;

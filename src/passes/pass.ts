@@ -5,7 +5,7 @@ export type PassOptions = Readonly<Record<string, number | string>>;
 
 /** Options of long work inside a pass. */
 export interface PassContext {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**

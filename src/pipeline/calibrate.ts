@@ -27,41 +27,41 @@ export interface CalibrationText {
 export interface CalibrateOptions {
   readonly model: Model;
   /** Path that `model` was opened from: a folder or a file. */
-  readonly source?: string;
+  readonly source?: string | undefined;
   readonly texts: readonly CalibrationText[];
   /** Paths of the texts: the output never replaces them. */
-  readonly inputs?: readonly string[];
+  readonly inputs?: readonly string[] | undefined;
   /** File to write; its folder is created where missing. */
   readonly output: string;
   /** Replace the file. */
-  readonly force?: boolean;
+  readonly force?: boolean | undefined;
   /** Most tokens of all texts. Default: all. */
-  readonly maxTokens?: number;
+  readonly maxTokens?: number | undefined;
   /**
    * Tokens of a chunk, each of which is read without a past. Default 512, or fewer where the model knows
    * fewer.
    */
-  readonly contextLength?: number;
+  readonly contextLength?: number | undefined;
   /** Matrices, in every layer, whose inputs' second moments are gathered too. */
-  readonly moments?: readonly MomentRole[];
+  readonly moments?: readonly MomentRole[] | undefined;
   /**
    * Limit of the sums of second moments in memory, in bytes; the texts are read again for the rest. Default:
    * 256 MiB, or a quarter of the memory if that is less.
    */
-  readonly momentBytes?: number;
+  readonly momentBytes?: number | undefined;
   /**
    * Keep the sums beside the output while the run lasts, and go on from those of a run that was interrupted.
    */
-  readonly resume?: boolean;
+  readonly resume?: boolean | undefined;
   /**
    * Default cpu. On webgpu matrices are rounded to f16 but for those stored as Q8_0 or Q4_0, the cache is one
    * of f16, and there are no second moments.
    */
-  readonly device?: CalibrationDevice;
+  readonly device?: CalibrationDevice | undefined;
   /** Default: by cores, memory and model, see `defaultThreads`. Bytes do not depend on it. */
   readonly threads?: number | undefined;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 const DEFAULT_MOMENT_BYTES = 256 << 20;
@@ -126,8 +126,8 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
   const running = {
     contextLength: size,
     threads,
-    ...(signal && { signal }),
-    ...(progress && { progress }),
+    signal,
+    progress,
   };
 
   const write = async (staged: StagedOutput) => {
@@ -172,7 +172,7 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
     };
   };
   try {
-    return await withStagedOutput(path.dirname(output), write, { ...(progress && { progress }) });
+    return await withStagedOutput(path.dirname(output), write, { progress });
   } catch (error) {
     if (options.resume && signal?.aborted && (await keeper.hasKept())) {
       progress?.({ kind: 'note', message: 'the sums so far are kept: the same command continues with them' });

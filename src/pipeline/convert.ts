@@ -19,9 +19,9 @@ export interface ConvertOptions extends WriteOptions {
    */
   readonly threads?: number | undefined;
   /** Most bytes that the process may hold. Bytes written do not depend on it. */
-  readonly maxMemory?: number;
+  readonly maxMemory?: number | undefined;
   /** Stop before anything is created. */
-  readonly dryRun?: boolean;
+  readonly dryRun?: boolean | undefined;
 }
 
 export interface ConvertResult extends Pick<WrittenTargets, 'files'> {
@@ -60,8 +60,8 @@ function openFill({ model, targets, maxMemory, threads, progress, signal }: Conv
       threads,
       maxMemory,
       making: Math.max(0, ...files.map(({ makingBytes = 0 }) => makingBytes)),
-      ...(progress && { progress }),
-      ...(signal && { signal }),
+      progress,
+      signal,
     },
   );
 }

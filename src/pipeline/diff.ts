@@ -41,8 +41,8 @@ export interface ModelDiff {
 export interface DiffOptions {
   /** Default: by cores, memory and model, see `defaultThreads`. */
   readonly threads?: number | undefined;
-  readonly signal?: AbortSignal;
-  readonly progress?: Progress;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: Progress | undefined;
 }
 
 /**

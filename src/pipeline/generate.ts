@@ -24,8 +24,8 @@ export interface GenerateOptions {
   readonly ffn?: FfnForm;
   /** Default: by cores, memory and model, see `defaultThreads`. */
   readonly threads?: number | undefined;
-  readonly signal?: AbortSignal;
-  readonly progress?: Progress;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: Progress | undefined;
   /** Takes text as it comes, in whole characters. Returning false ends the generation. */
   readonly onText?: (text: string) => Promise<boolean>;
 }
@@ -78,8 +78,8 @@ export async function generate(model: Model, options: GenerateOptions): Promise<
     ...(attention !== undefined && { attention }),
     ...(ffn !== undefined && { ffn }),
     threads,
-    ...(signal !== undefined && { signal }),
-    ...(progress !== undefined && { progress }),
+    signal,
+    progress,
   });
   try {
     const start = performance.now();

@@ -10,8 +10,8 @@ export interface LogitsOptions {
   readonly ffn?: FfnForm;
   /** Default: by cores, memory and model, see `defaultThreads`. */
   readonly threads?: number | undefined;
-  readonly signal?: AbortSignal;
-  readonly progress?: Progress;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: Progress | undefined;
 }
 
 /**

@@ -103,10 +103,7 @@ async function checkedFiles(
   manifest: Manifest,
 ): Promise<UploadFile[]> {
   for (const artifact of manifest.artifacts) assertOwnFiles(artifact);
-  await checkRecorded(
-    { folder, files: manifest.files },
-    { by: 'hashes', ...(progress && { progress }), ...(signal && { signal }) },
-  );
+  await checkRecorded({ folder, files: manifest.files }, { by: 'hashes', progress, signal });
   const files = manifest.files.map(({ path: name, bytes }) => {
     return { path: name, bytes, from: path.resolve(folder, ...name.split('/')) };
   });

@@ -21,8 +21,8 @@ export interface ReproduceOptions extends RecordedPaths {
    */
   readonly output?: string;
   readonly threads?: number | undefined;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** An artifact beside what it has become. */
@@ -70,8 +70,8 @@ export async function reproduce(options: ReproduceOptions): Promise<ReproducedAr
         output,
         ...(inputs.source !== undefined && { source: inputs.source }),
         threads,
-        ...(progress && { progress }),
-        ...(signal && { signal }),
+        progress,
+        signal,
       });
       return converted.manifest!;
     });

@@ -29,7 +29,7 @@ export class SweepFile {
     file: string,
     model: Model,
     inputs: string,
-    { force, signal }: { readonly force: boolean; readonly signal?: AbortSignal },
+    { force, signal }: { readonly force: boolean; readonly signal?: AbortSignal | undefined },
   ): Promise<SweepFile> {
     const hash = createHash('sha256').update(VERSION).update(inputs).update(JSON.stringify(model.changes));
     for (const source of model.files) hash.update(await source.sha256(signal));

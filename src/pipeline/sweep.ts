@@ -25,10 +25,10 @@ export interface SweepOptions extends Omit<AllocationRequest, 'targetBytes'> {
   readonly sizes: readonly SweepSize[];
   readonly options: TargetOptions;
   /** Texts that points are measured on. Left out: those that schemes are chosen on. */
-  readonly evalTexts?: readonly string[];
-  readonly evalTokens?: number;
+  readonly evalTexts?: readonly string[] | undefined;
+  readonly evalTokens?: number | undefined;
   /** Points that are known already, by the bytes that they allow. */
-  readonly known?: (targetBytes: number) => SweepPoint | undefined;
+  readonly known?: ((targetBytes: number) => SweepPoint | undefined) | undefined;
 }
 
 export interface SweepPoint {
@@ -77,11 +77,11 @@ export async function* sweep(model: Model, sweeping: SweepOptions): AsyncGenerat
         ...withAllocation(options, allocation),
         ...(allocated.importances && { imatrix: allocated.importances }),
       });
-      const rounded = await roundedModel(allocated, chosen, { threads, ...(signal && { signal }) });
+      const rounded = await roundedModel(allocated, chosen, { threads, signal });
       const comparison = await compareModels(prepared, rounded, ids, {
         threads,
-        ...(signal && { signal }),
-        ...(progress && { progress }),
+        signal,
+        progress,
       });
       yield { targetBytes, allocation, comparison };
     }

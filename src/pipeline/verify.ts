@@ -33,25 +33,25 @@ export type { PositionText, Prediction } from '../verify/worst-positions.ts';
 
 export interface VerifyOptions {
   /** Texts that both models read. Default: a short built-in text. */
-  readonly texts?: readonly string[];
+  readonly texts?: readonly string[] | undefined;
   /** Most tokens of it. Default 2048. */
-  readonly maxTokens?: number;
+  readonly maxTokens?: number | undefined;
   /**
    * Most mean KLD in nats per token. Default: what the artifact's coarsest scheme may cost. There is no limit
    * where that has none, or where a pass has changed what the model computes.
    */
-  readonly maxKld?: number;
+  readonly maxKld?: number | undefined;
   /** The statistics that those passes used. */
-  readonly statistics?: Statistics;
+  readonly statistics?: Statistics | undefined;
   /** Passes that the artifact's weights have gone through, as `plmpress.json` records them. */
-  readonly passes?: readonly string[];
-  readonly attention?: AttentionForm;
+  readonly passes?: readonly string[] | undefined;
+  readonly attention?: AttentionForm | undefined;
   /** The engine that runs the artifact. Default: built-in. */
-  readonly engine?: Engine;
+  readonly engine?: Engine | undefined;
   /** Default: by cores, memory and model, see `defaultThreads`. */
   readonly threads?: number | undefined;
-  readonly signal?: AbortSignal;
-  readonly progress?: Progress;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: Progress | undefined;
 }
 
 export const DEFAULT_VERIFY_TOKENS = 2048;
@@ -212,7 +212,7 @@ export async function recordedPasses(spec: string, artifact: Model): Promise<rea
 }
 
 function runOptions({ threads, signal, progress }: VerifyOptions) {
-  return { threads, ...(signal && { signal }), ...(progress && { progress }) };
+  return { threads, signal, progress };
 }
 
 /** Pruning costs what it costs; only who asked for it knows what it may. */

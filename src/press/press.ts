@@ -55,7 +55,7 @@ export async function press(request: PressRequest, access: SourceAccess = {}): P
   const { source, adapters, statistics, stream = false } = request;
   const opening = {
     ...access,
-    ...(adapters && { adapters }),
+    adapters,
     remote: stream || readsHeadsOnly(request),
   };
   return withStatistics(statistics, (known) =>
@@ -131,7 +131,7 @@ async function pressOpened(
     {
       threads: request.threads,
       reports: request.reports !== undefined,
-      ...(texts && { texts }),
+      texts,
       ...(request.maxKld !== undefined && { maxKld: request.maxKld }),
     },
     access,
@@ -162,8 +162,8 @@ async function assertTextsSuffice(
   { signal }: SourceAccess,
 ): Promise<void> {
   await idsToCompare(new Tokenizer(model.tokenizer), {
-    ...(signal && { signal }),
-    ...(texts && { texts: textsOf(texts) }),
+    signal,
+    texts: texts && textsOf(texts),
   });
 }
 
@@ -176,22 +176,14 @@ async function targetOptions(
 ): Promise<TargetOptions> {
   const { options = {}, targetSize, ffnWidths, threads, maxMemory, imatrix, schemes } = request;
   const schemePlan = schemes === undefined ? [] : await readSchemePlan(schemes, model);
-  const allocation = targetSize !== undefined && {
-    targetBytes: targetSize,
-    threads,
-    ...(signal && { signal }),
-    ...(progress && { progress }),
-    ...(texts && { texts: textsOf(texts) }),
-    ...(maxMemory !== undefined && { maxMemory }),
-    ...(ffnWidths && { ffnWidths }),
-  };
+  const common = { threads, signal, progress, texts: texts && textsOf(texts), maxMemory, ffnWidths };
   return {
     ...options,
     tensorTypes: [...(options.tensorTypes ?? []), ...schemePlan],
     ...(imatrix !== undefined && { imatrix: await readImatrix(imatrix) }),
     ...(statistics && { statistics }),
-    ...(allocation && { allocation }),
-    ...(signal && { signal }),
+    ...(targetSize !== undefined && { allocation: { targetBytes: targetSize, ...common } }),
+    signal,
   };
 }
 
@@ -211,10 +203,10 @@ function jobFor(
     dryRun,
     resume,
     inputs: inputsOf(request),
-    ...(place !== undefined && { source: place }),
-    ...(maxMemory !== undefined && { maxMemory }),
-    ...(signal && { signal }),
-    ...(progress && { progress }),
+    source: place,
+    maxMemory,
+    signal,
+    progress,
   };
 }
 

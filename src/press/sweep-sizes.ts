@@ -87,7 +87,7 @@ async function sweepModel(
     ...[target, quality, ffnWidths, maxTokens, texts && textsOf(texts), evalTexts && textsOf(evalTexts)],
     ...[statistics?.sha256, imatrix?.sha256],
   ]);
-  const opening = { force, ...(signal && { signal }) };
+  const opening = { force, signal };
   const kept = output === undefined ? undefined : await SweepFile.open(output, model, inputs, opening);
   const found = sweep(model, {
     target,
@@ -95,10 +95,10 @@ async function sweepModel(
     ffnWidths,
     options: { quality, ...(statistics && { statistics }), ...(imatrix && { imatrix }) },
     threads: request.threads,
-    ...(signal && { signal }),
-    ...(progress && { progress }),
-    ...(texts && { texts: textsOf(texts) }),
-    ...(evalTexts && { evalTexts: textsOf(evalTexts) }),
+    signal,
+    progress,
+    texts: texts && textsOf(texts),
+    evalTexts: evalTexts && textsOf(evalTexts),
     ...(maxTokens !== undefined && { maxTokens, evalTokens: maxTokens }),
     ...(kept && { known: (bytes) => kept.find(bytes) }),
   });

@@ -86,7 +86,7 @@ export async function verifyArtifacts(
       withStatistics(statistics, (known) =>
         checkAll(request, artifacts, { source, place, statistics: known, texts }, access),
       ),
-    { ...access, ...(adapters && { adapters }) },
+    { ...access, adapters },
   );
   const note = (message: string) => access.progress?.({ kind: 'note', message });
   for (const { name, hasHash } of checked) {
@@ -113,7 +113,7 @@ interface CheckedArtifact extends VerifiedArtifact {
   /** Whether its files were compared with recorded hashes. */
   readonly hasHash: boolean;
   /** For the report, if one is requested. */
-  readonly section?: Section;
+  readonly section?: Section | undefined;
 }
 
 /** Failures that belong to one artifact. All others end the run. */
@@ -133,7 +133,7 @@ async function checkAll(
   await idsToCompare(new Tokenizer(source.tokenizer), {
     ...(request.maxTokens !== undefined && { maxTokens: request.maxTokens }),
     ...(access.signal && { signal: access.signal }),
-    ...(texts && { texts: textsOf(texts) }),
+    texts: texts && textsOf(texts),
   });
   const checked: CheckedArtifact[] = [];
   for (const place of places) {
@@ -174,7 +174,7 @@ async function check(
 ): Promise<CheckedArtifact> {
   const { signal, progress } = access;
   const note = (message: string) => progress?.({ kind: 'note', message });
-  const running = { ...(signal && { signal }), ...(progress && { progress }) };
+  const running = { signal, progress };
   const { place, name, recorded } = artifactPlace;
   await checkPlace(artifactPlace, { by: 'hashes', ...running });
   return withSource(
@@ -192,17 +192,17 @@ async function check(
         threads,
         ...running,
         engine: fault === undefined ? engine : 'builtin',
-        ...(attention && { attention }),
-        ...(maxTokens !== undefined && { maxTokens }),
-        ...(statistics && { statistics }),
-        ...(texts && { texts: textsOf(texts) }),
-        ...(maxKld !== undefined && { maxKld }),
+        attention,
+        maxTokens,
+        statistics,
+        texts: texts && textsOf(texts),
+        maxKld,
       });
       const { passed, failures } = verification;
       const section = reports && (await reportSection(at, source, artifact, verification, texts ?? []));
       const target = recorded?.artifact.target;
       const hasHash = recorded !== undefined || formatOf(artifact).holdsHashes;
-      return { name, target, passed, failures, verification, hasHash, ...(section && { section }) };
+      return { name, target, passed, failures, verification, hasHash, section };
     },
     access,
   );

@@ -21,14 +21,14 @@ export interface VerifiedTarget {
   readonly target: string;
   readonly verification: Verification;
   /** For the report, if one is requested: it needs the hashes of the artifact. */
-  readonly section?: Section;
+  readonly section?: Section | undefined;
 }
 
 export interface VerifyTargetsOptions {
   readonly threads?: number | undefined;
   /** Largest mean KLD that passes, in nats per token. Left out: by the coarsest scheme. */
-  readonly maxKld?: number;
-  readonly texts?: readonly NamedText[];
+  readonly maxKld?: number | undefined;
+  readonly texts?: readonly NamedText[] | undefined;
   /** Whether a report is requested. */
   readonly reports: boolean;
 }
@@ -50,14 +50,16 @@ export async function verifyTargets(
         const verification = await verify(model, artifact, {
           passes,
           threads,
-          ...(signal && { signal }),
-          ...(progress && { progress }),
-          ...(statistics && { statistics }),
-          ...(maxKld !== undefined && { maxKld }),
-          ...(texts && { texts: textsOf(texts) }),
+          signal,
+          progress,
+          statistics,
+          maxKld,
+          texts: texts && textsOf(texts),
         });
-        const section = reports && (await reportSection(spec, model, artifact, verification, texts ?? []));
-        verified.push({ target: plan.target, verification, ...(section && { section }) });
+        const section = reports
+          ? await reportSection(spec, model, artifact, verification, texts ?? [])
+          : undefined;
+        verified.push({ target: plan.target, verification, section });
       });
     }
   } catch (error) {

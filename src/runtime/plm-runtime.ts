@@ -40,9 +40,9 @@ export interface RuntimeOptions {
   /** Bytes of working memory allowed. One WebAssembly memory holds at most 4 GiB in any case. */
   readonly maxMemory?: number;
   /** Ends loading and every later call. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Hears of the loading of weights. */
-  readonly progress?: Progress;
+  readonly progress?: Progress | undefined;
 }
 
 const DEFAULT_BATCH = 128;

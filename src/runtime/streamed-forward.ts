@@ -20,8 +20,8 @@ const HEAD_BYTES = 8 << 20;
 export interface StreamOptions {
   /** Default: `defaultThreads`. */
   readonly threads?: number | undefined;
-  readonly signal?: AbortSignal;
-  readonly progress?: Progress;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: Progress | undefined;
 }
 
 /**

@@ -12,8 +12,8 @@ export interface TensorErrorOptions {
   readonly threads?: number | undefined;
   /** Bytes of weights in memory at once, one row step of each model at least. Default 32 MiB. */
   readonly budget?: number;
-  readonly signal?: AbortSignal;
-  readonly progress?: Progress;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: Progress | undefined;
 }
 
 const DEFAULT_BUDGET = 32 << 20;

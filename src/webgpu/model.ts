@@ -16,7 +16,7 @@ export interface GenerateOptions extends Omit<Sampling, 'tokens'> {
   /** Texts that end the answer; they are not part of it. Stop tokens of the bundle always end it. */
   readonly stop?: readonly string[];
   /** Its reason is thrown by the iterator. What was generated before is kept in the cache. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The result of one wait for the GPU. */

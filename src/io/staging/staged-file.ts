@@ -20,7 +20,7 @@ const FRESH = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 export interface ReadBackOptions {
   /** Called with the number of bytes of every piece. */
   readonly onRead?: (bytes: number) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface StagedFileOptions {

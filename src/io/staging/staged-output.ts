@@ -56,7 +56,7 @@ export interface StagedOutputOptions {
    */
   readonly resume?: string;
   /** Gets a note at the end on operations that the file system refused. */
-  readonly progress?: Progress;
+  readonly progress?: Progress | undefined;
 }
 
 /**

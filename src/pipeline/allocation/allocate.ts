@@ -179,7 +179,7 @@ export class SchemeAllocator {
 
   get #rounding(): RoundOptions {
     const { threads, signal } = this.#options;
-    return { threads, ...(signal && { signal }) };
+    return { threads, signal };
   }
 
   /** Mean KLD of the model with one tensor rounded. */
@@ -213,7 +213,7 @@ function openRuntime(model: Model, { threads, signal }: RoundOptions): Promise<P
   return PlmRuntime.open(model, {
     contextLength: defaultContext(model),
     threads,
-    ...(signal && { signal }),
+    signal,
   });
 }
 

@@ -12,7 +12,7 @@ import { SLOTS, sideBytes, slotBytes } from '../writing/working-memory.ts';
 
 export interface RoundOptions {
   readonly threads?: number | undefined;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Rounds tensors as a conversion does and forgets them: how far each would be from its source. */
@@ -79,7 +79,7 @@ async function round(
       compute,
       slotBytes: bytes,
       files,
-      ...(signal && { signal }),
+      signal,
     });
   } finally {
     await compute.close();

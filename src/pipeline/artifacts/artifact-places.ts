@@ -114,8 +114,8 @@ function holds(files: readonly string[], name: string): boolean {
 export interface CheckOptions {
   /** `sizes` reads nothing. */
   readonly by: 'sizes' | 'hashes';
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**

@@ -11,7 +11,7 @@ export interface HubCheckOptions {
   readonly env: NodeJS.ProcessEnv;
   /** Whether to ask the Hub itself. */
   readonly online: boolean;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export async function checkHub({ env, online, signal }: HubCheckOptions): Promise<Check[]> {
@@ -23,7 +23,7 @@ export async function checkHub({ env, online, signal }: HubCheckOptions): Promis
     return [problem('Hub', error.failure, error.message, 'set the variable right, or unset it')];
   }
   const { endpoint, token, cache, offline } = settings;
-  const run: HubRun = { settings, ...(signal && { signal }) };
+  const run: HubRun = { settings, signal };
   return [
     offline
       ? note('Hub', `${endpoint}, offline`, 'unset HF_HUB_OFFLINE to download what is not in the cache')

@@ -6,7 +6,7 @@ import { GraphDecoder } from './graph-decoder.ts';
 
 export interface InterpreterOptions extends EngineOptions {
   readonly threads?: number | undefined;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Runs an artifact's own graph with the built-in interpreter. */
@@ -18,7 +18,7 @@ export async function openInterpreter(
     read: readInitializer,
     threads,
     ...(maxMemory !== undefined && { maxMemory }),
-    ...(signal !== undefined && { signal }),
+    signal,
   });
   const runner = {
     memoryBytes: session.memoryBytes,

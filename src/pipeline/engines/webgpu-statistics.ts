@@ -21,8 +21,8 @@ export interface DeviceOptions {
   readonly contextLength: number;
   /** Threads that bring weights into the form of the GPU. Default: `defaultThreads`. */
   readonly threads?: number | undefined;
-  readonly signal?: AbortSignal;
-  readonly progress?: Progress;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: Progress | undefined;
 }
 
 /**
@@ -91,8 +91,8 @@ async function load(
         slotBytes: bytes,
         files: model.files,
         phase: 'load weights',
-        ...(progress && { progress }),
-        ...(signal && { signal }),
+        progress,
+        signal,
       },
     );
   } finally {

@@ -47,14 +47,14 @@ export async function convertPart(options: ConvertPartOptions): Promise<ConvertP
     files: model.files,
     threads,
     maxMemory,
-    ...(progress && { progress }),
-    ...(signal && { signal }),
+    progress,
+    signal,
   });
   if (options.dryRun) return { ...result, record: undefined };
   const record = await withStagedOutput(
     options.output,
     (output) => write(output, { ...options, tensors, rows, fill }),
-    { ...(progress && { progress }) },
+    { progress },
   );
   return { ...result, record };
 }

@@ -23,8 +23,8 @@ export interface MergeOptions extends RecordedPaths {
   readonly output: string;
   readonly force?: boolean;
   readonly threads?: number | undefined;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Rows are copied in pieces. */
@@ -49,7 +49,7 @@ export async function merge(options: MergeOptions): Promise<WrittenTargets> {
         parts[0]!,
         'is of another plan: of another build of plmpress, or with an adapter of another name',
       );
-    const read = { ...(progress && { progress }), ...(signal && { signal }) };
+    const read = { progress, signal };
     return writeTargets(
       {
         model: inputs.model,
@@ -90,8 +90,8 @@ function mismatch(
 }
 
 interface CopyOptions {
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Takes rows from parts instead of sources. */

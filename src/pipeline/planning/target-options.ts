@@ -30,7 +30,7 @@ export interface TargetOptions extends SchemeOptions {
   /** Passes that the format needs, but that must not run. */
   readonly withoutPasses?: readonly string[];
   /** Ends the passes. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Accept a quantized source whose tensors are rounded again. */
   readonly allowRequantize?: boolean;
 }

@@ -24,9 +24,9 @@ export interface RecordedInputs {
   /** By the name and origin that the record has for it: artifacts hold these. */
   readonly model: Model;
   /** Its path, if it is on this machine. */
-  readonly source?: string;
-  readonly imatrix?: Imatrix;
-  readonly statistics?: Statistics;
+  readonly source?: string | undefined;
+  readonly imatrix?: Imatrix | undefined;
+  readonly statistics?: Statistics | undefined;
 }
 
 /**
@@ -49,12 +49,12 @@ export function withRecordedSource<T>(
         const importances = imatrix === undefined ? undefined : await readImatrix(imatrix);
         return use({
           model,
-          ...(place !== undefined && { source: place }),
-          ...(importances && { imatrix: importances }),
-          ...(statistics && { statistics }),
+          source: place,
+          imatrix: importances,
+          statistics,
         });
       },
-      { ...access, ...(adapters && { adapters }), remote: weights === 'recorded' },
+      { ...access, adapters, remote: weights === 'recorded' },
     ),
   );
 }

@@ -12,8 +12,8 @@ import { replayOptions } from './recorded-options.ts';
 
 /** Files that targets were planned with, beside the source. */
 export interface PlanningFiles {
-  readonly imatrix?: Imatrix;
-  readonly statistics?: Statistics;
+  readonly imatrix?: Imatrix | undefined;
+  readonly statistics?: Statistics | undefined;
 }
 
 /**
@@ -32,7 +32,7 @@ export async function replayTarget(
     return await planTarget(model, recorded.target, {
       ...optionsOf(recorded),
       ...chosen,
-      ...(signal && { signal }),
+      signal,
     });
   } catch (error) {
     // A wrong value in a record is not an error of the command line.
@@ -68,7 +68,10 @@ function optionsOf({ options, passes }: RecordedTarget): TargetOptions {
 }
 
 /** The files by the names that the record has for them: artifacts hold these. */
-function chosenFiles({ target, options }: RecordedTarget, given: PlanningFiles): PlanningFiles {
+function chosenFiles(
+  { target, options }: RecordedTarget,
+  given: PlanningFiles,
+): Pick<TargetOptions, keyof PlanningFiles> {
   const imatrix = chosenFile(target, options, 'imatrix', given.imatrix);
   const statistics = chosenFile(target, options, 'statistics', given.statistics);
   return { ...(imatrix && { imatrix }), ...(statistics && { statistics }) };

@@ -36,8 +36,8 @@ interface Entry extends Written {
 }
 
 export interface OpenOptions {
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**

@@ -20,7 +20,7 @@ export const selfTest: SelfTester = {
   async compute(model, { threads, signal, progress }) {
     const tokenizer = new Tokenizer(model.tokenizer);
     const prompt = await encodeTexts(tokenizer, [SAMPLE_TEXT], promptLength(model), signal);
-    const options = { threads, ...(signal && { signal }), ...(progress && { progress }) };
+    const options = { threads, signal, progress };
     return selfTestOf(prompt, await streamedLogits(model, prompt, options));
   },
 };

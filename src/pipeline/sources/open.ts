@@ -19,17 +19,17 @@ const MAX_ADAPTERS = 100;
 /** How sources are reached. */
 export interface SourceAccess {
   /** Environment that tells how to reach the Hub. Default: that of the process. */
-  readonly env?: NodeJS.ProcessEnv;
+  readonly env?: NodeJS.ProcessEnv | undefined;
   /** Read models on the Hub where they are, instead of bringing them into the cache first. */
-  readonly remote?: boolean;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly remote?: boolean | undefined;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How `withSource` opens. */
 export interface SourceOptions extends SourceAccess {
   /** LoRA adapters that are merged into the source, first to last: folders of PEFT, or such on the Hub. */
-  readonly adapters?: readonly string[];
+  readonly adapters?: readonly string[] | undefined;
 }
 
 /**
@@ -78,7 +78,7 @@ async function isHere(spec: string): Promise<boolean> {
 }
 
 function hubRun({ env, progress, signal }: SourceAccess): HubRun {
-  return { settings: hubSettings(env), ...(progress && { progress }), ...(signal && { signal }) };
+  return { settings: hubSettings(env), progress, signal };
 }
 
 /**

@@ -25,8 +25,8 @@ export interface TranscodingOptions {
   readonly maxMemory: number | undefined;
   /** Working memory that is needed afterwards; left out: none. */
   readonly making?: number;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -48,8 +48,8 @@ export function transcodingFill(tensors: readonly PlannedTensor[], options: Tran
         slotBytes: slot,
         files,
         ...(ledger && { ledger }),
-        ...(progress && { progress }),
-        ...(signal && { signal }),
+        progress,
+        signal,
       });
     } finally {
       await compute.close();

@@ -2,8 +2,8 @@ import type { Progress } from '../../core/jobs/progress.ts';
 import type { FileDigest, OutputFile, StagedOutput } from '../../io/staging/staged-output.ts';
 
 export interface ReadBackOptions {
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -23,6 +23,6 @@ export async function readBack(
     progress?.({ kind: 'advance', done });
   };
   const names = files.map(({ name }) => name);
-  const digests = await output.seal({ names, onRead, ...(signal && { signal }) });
+  const digests = await output.seal({ names, onRead, signal });
   return new Map(digests.map((digest, index) => [names[index]!, digest]));
 }

@@ -33,8 +33,8 @@ export interface TranscodeOptions {
   readonly phase?: string;
   /** Knows the tensors that an earlier run wrote, and records those of this run. */
   readonly ledger?: Ledger;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What a ledger keeps of a tensor. */

@@ -39,24 +39,24 @@ export interface WriteOptions {
   /** The source as opened; the caller closes it. */
   readonly model: Model;
   /** Path that `model` was opened from: a folder or a file. */
-  readonly source?: string;
+  readonly source?: string | undefined;
   /** Paths of further files that are read: no output may replace them. */
-  readonly inputs?: readonly string[];
+  readonly inputs?: readonly string[] | undefined;
   /** Planned for `model`. All are written, or none. */
   readonly targets: readonly Target[];
   /** Output folder; created where missing. */
   readonly output: string;
   /** Replace files, and a manifest that cannot be read. */
-  readonly force?: boolean;
+  readonly force?: boolean | undefined;
   /**
    * Keep what is done when the run is interrupted, and go on with what such a run of the same conversion has
    * left.
    */
-  readonly resume?: boolean;
+  readonly resume?: boolean | undefined;
   readonly threads?: number | undefined;
-  readonly progress?: Progress;
+  readonly progress?: Progress | undefined;
   /** Stops between two chunks; the output folder is then as it was, but for what `resume` keeps. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface WrittenTargets {
@@ -119,7 +119,7 @@ export async function writeTargets(options: WriteOptions, fill: Fill): Promise<W
         }
         return written;
       },
-      { ...(progress && { progress }), ...(resume && { resume: key }) },
+      { progress, ...(resume && { resume: key }) },
     );
   } catch (error) {
     if (resume && signal?.aborted && (await findStaging(output, key)) === 'same') {
@@ -231,8 +231,8 @@ async function writeTensors(
   });
   if (output.journal === undefined) return fill(sinks);
   const ledger = await StagedTensors.open(output, output.journal, files, {
-    ...(progress && { progress }),
-    ...(signal && { signal }),
+    progress,
+    signal,
   });
   return fill(sinks, ledger);
 }
@@ -258,8 +258,8 @@ async function seal(output: StagedOutput, job: Job): Promise<ReadonlyMap<string,
     const making: Making = {
       files: sealed,
       threads,
-      ...(progress && { progress }),
-      ...(signal && { signal }),
+      progress,
+      signal,
     };
     for (const { name, make } of made) await output.write(name, await make!(making), 0);
   } finally {

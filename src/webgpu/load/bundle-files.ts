@@ -22,7 +22,7 @@ export interface BundleFilesOptions {
   readonly cache?: boolean;
   /** SHA-256 of manifest.json in hex, for pages that trust no other. */
   readonly expectedManifestSha256?: string;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The files of a bundle, from the cache or the network, whole and verified. */
@@ -213,7 +213,7 @@ async function fetchManifest(
   try {
     // With one at hand nobody has to wait for a network that may not be there.
     const pauses = kept === undefined ? {} : { pauses: [] };
-    return await downloadSmall(url, MANIFEST, { ...(signal && { signal }), ...pauses, cache: 'no-cache' });
+    return await downloadSmall(url, MANIFEST, { signal, ...pauses, cache: 'no-cache' });
   } catch (error) {
     if (kept === undefined || signal?.aborted) throw error;
     return kept;

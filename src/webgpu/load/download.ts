@@ -3,7 +3,7 @@ import { BundleError } from '../bundle-error.ts';
 import { chunksOf } from './chunks.ts';
 
 export interface DownloadOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** `reload` passes by what caches on the way hold. */
   readonly cache?: RequestCache;
   /** Milliseconds before each further try. */

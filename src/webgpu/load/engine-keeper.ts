@@ -63,7 +63,7 @@ export class EngineKeeper {
     const device = given ?? (await requestDevice(this.files.manifest));
     const own = given === undefined;
     try {
-      const options = { ...this.#options, ...(signal && { signal }) };
+      const options = { ...this.#options, signal };
       const engine = await loadEngine(this.files, device, this.#createEngine, options);
       const seat: Seat = { engine, device, own, loss: device.lost };
       void seat.loss.then((info) => {

@@ -5,7 +5,7 @@ import type { BundleFiles } from './bundle-files.ts';
 const LANES = 2;
 
 export interface LoadEngineOptions extends EngineOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Takes how many bytes of a file are there now. */
   readonly onBytes?: (file: string, bytes: number) => void;
 }

@@ -127,13 +127,13 @@ export function calibrateCommand(open: OpenSession): Command {
           progress,
           device: flags.device,
           inputs: flags.text.map(({ file }) => file),
-          ...(place !== undefined && { source: place }),
-          ...(tokens !== undefined && { maxTokens: tokens }),
-          ...(context !== undefined && { contextLength: context }),
-          ...(force !== undefined && { force }),
-          ...(resume !== undefined && { resume }),
+          source: place,
+          maxTokens: tokens,
+          contextLength: context,
+          force,
+          resume,
           ...(flags.secondMoments && { moments: momentRoles(flags.secondMoments) }),
-          ...(momentsMemory !== undefined && { momentBytes: momentsMemory }),
+          momentBytes: momentsMemory,
         });
       const calibration = await withSource(source, calibrating, session.access);
       if (session.json) await session.writeJson(calibration);
