@@ -177,11 +177,11 @@ describe('names that are refused before anything is written', () => {
       /^a: exists already in \S+; --force replaces it$/,
     ],
     ['a link', (file) => symlinkSync('elsewhere', file), /^a: is a symbolic link/, true],
-    ['a folder', (file) => mkdirSync(file), /^a: is in \S+ and is not a regular file$/, true],
+    ['a folder', (file) => mkdirSync(file), /^a: exists in \S+ and is not a regular file$/, true],
     [
       'a named pipe',
       (file) => assert.equal(spawnSync('mkfifo', [file]).status, 0),
-      /^a: is in \S+ and is not a regular file$/,
+      /^a: exists in \S+ and is not a regular file$/,
       true,
     ],
   ];

@@ -246,7 +246,7 @@ test('manifests that are not what they should be are refused by field', async (t
     [(m) => (m.scheme = 'f32'), 'invalid-bundle', /: scheme: .*f16, q8, q4/],
     [(m) => (m.model.hidden_size = 2 ** 18 + 1), 'invalid-bundle', /model\.hidden_size: .*to 262144/],
     [(m) => (m.model.qk_rope_head_dim = 15), 'invalid-bundle', /model\.qk_rope_head_dim: .*an even number/],
-    [(m) => (m.model.rms_norm_eps = 1e-46), 'invalid-bundle', /model\.rms_norm_eps: .*F32 holds/],
+    [(m) => (m.model.rms_norm_eps = 1e-46), 'invalid-bundle', /model\.rms_norm_eps: .*range of F32/],
     [(m) => (m.generation.temperature = -1), 'invalid-bundle', /generation\.temperature: .*at least 0/],
     [(m) => (m.generation.top_p = 1.5), 'invalid-bundle', /generation\.top_p: .*0 to 1/],
     [(m) => (m.generation.stop_token_ids = [2048]), 'invalid-bundle', /stop_token_ids\[0\]: .*0 to 2047/],
