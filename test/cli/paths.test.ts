@@ -102,7 +102,7 @@ describe('inputs that are no files are told at once', { skip: NO_PIPES }, () => 
     };
     replace(artifact);
     await assertFails(['push', at('out'), '--repo', 'a/b', '--dry-run'], 3, /is a named pipe/);
-    await assertFails([...convert, '--force'], 4, /gguf: is in \S+\/out and is not a regular file\n$/);
+    await assertFails([...convert, '--force'], 4, /gguf: exists in \S+\/out and is not a regular file\n$/);
     replace(path.join(at('out'), 'plmpress.json'));
     await assertFails([...convert, '--force'], 4, /plmpress\.json: is not a regular file\n$/);
     writeFileSync(at('text'), 'Call me Ishmael. Some years ago, never mind how long precisely. '.repeat(9));

@@ -116,7 +116,7 @@ describe('reports of other commands', () => {
     const page = readFileSync(file, 'utf8');
     assert.equal(page.match(/<main>|<section>/g)!.length, 3);
     assert.match(page, /plm-tiny as gguf:q8_0/);
-    assert.match(page, /The engine of the artifact cannot tell/);
+    assert.match(page, /The engine of the artifact does not report it/);
   });
 
   it('convert has none without --verify', async (t) => {

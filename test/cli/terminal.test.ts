@@ -149,7 +149,7 @@ describe('in a terminal', { skip: NO_TERMINAL }, () => {
       t,
       ['serve', folder, '--port', '0'],
       { columns: 80 },
-      once(/ends it/, (terminal) => terminal.type(CTRL_C)),
+      once(/to stop/, (terminal) => terminal.type(CTRL_C)),
     );
     const { lines, column } = shownBy(output);
     assert.equal(code, 0);
