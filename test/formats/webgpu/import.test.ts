@@ -216,7 +216,7 @@ describe('a damaged manifest is refused', () => {
       (m) => {
         m.tensors.pop();
       },
-      /: tensors: lacks lm_head\.weight/,
+      /: tensors: lm_head\.weight is missing/,
     ],
     [
       'another shape',
