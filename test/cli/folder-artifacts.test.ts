@@ -7,6 +7,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -324,4 +325,25 @@ describe('a command that takes one model', () => {
     assert.equal((await runCli(['tokenize', alone, 'a'])).code, 0);
     assert.equal((await verify(alone, '--quiet')).code, 0);
   });
+});
+
+it('an artifact that is a link is held to the record beside the link', async (t) => {
+  const out = folder(t);
+  for (const name of [F32, BUNDLE]) {
+    const place = path.join(out, name);
+    mkdirSync(path.join(out, 'store'), { recursive: true });
+    renameSync(place, path.join(out, 'store', name));
+    symlinkSync(path.join(out, 'store', name), place);
+    assert.equal((await verify(place)).code, 0);
+  }
+  const record = path.join(out, 'plmpress.json');
+  const text = readFileSync(record, 'utf8');
+  const wrong = text.replace(/("sha256": *")[0-9a-f]{8}/g, '$100000000');
+  assert.notEqual(wrong, text);
+  writeFileSync(record, wrong);
+  for (const name of [F32, BUNDLE]) {
+    const { code, stderr } = await verify(path.join(out, name));
+    assert.equal(code, 6);
+    assert.match(stderr, /SHA-256 differs from plmpress\.json/);
+  }
 });

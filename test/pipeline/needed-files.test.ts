@@ -134,6 +134,17 @@ const CASES: readonly Case[] = [
     graphs: ['onnx/model_q4.onnx', 'onnx/model_q8.onnx'],
   },
   {
+    name: 'weights whose name differs in case',
+    files: [...BASICS, 'Model.safetensors'],
+    needed: [...BASICS, 'Model.safetensors'],
+  },
+  {
+    name: 'the only GGUF that has its first shard',
+    files: ['a.gguf', 'm-00002-of-00002.gguf'],
+    needed: ['a.gguf'],
+    at: 'a.gguf',
+  },
+  {
     name: 'several graphs, without weights of other models',
     files: [...BASICS, ...GRAPHS, 'onnx/model_q8.onnx', 'training_args.bin'],
     needed: [...BASICS, ...GRAPHS, 'onnx/model_q8.onnx'],
@@ -212,6 +223,7 @@ describe('files that a model needs', () => {
       'usage',
       /holds 3 models: onnx\/model\.onnx, manifest\.json, webgpu-q4, expected one of them, as hf:\/\/org\/name\/onnx\/model\.onnx$/,
     ],
+    [['m-00002-of-00002.gguf'], undefined, 'invalid-input', /no model in this repository/],
     [['sub/onnx/model.onnx'], undefined, 'invalid-input', /no model in this repository/],
     [['a.gguf'], 'none', 'invalid-input', /no model in this repository/],
     [
@@ -226,4 +238,9 @@ describe('files that a model needs', () => {
       assert.throws(() => neededFiles('org/name', listed(files), path), pressFailure(failure, message));
     });
   }
+  it('takes time in proportion to the number of files', () => {
+    const many = Array.from({ length: 100_000 }, (_, index) => `data/f${index}.txt`);
+    const { files } = neededFiles('org/name', listed([...BASICS, 'model.safetensors', ...many]));
+    assert.equal(files.length, BASICS.length + 1);
+  });
 });

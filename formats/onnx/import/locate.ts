@@ -38,13 +38,16 @@ export function graphsAmong(names: readonly string[], inner: readonly string[]):
 }
 
 /**
- * Whether the file `name` beside the graph `graph` is another graph or holds weights of one, as far as names
- * tell: those of `<graph>` are in `<graph>_data`, `<graph>_data_1` and so on. `names`: all that lies there.
+ * The graph that a file is, or whose weights it has: those of `<graph>` are in `<graph>_data`, `<graph>_data_1`
+ * and so on. Undefined for other names.
  */
-export function isOfOtherGraph(name: string, graph: string, names: ReadonlySet<string>): boolean {
-  const [, owner] = /^(.+\.onnx)(?:_data(?:_\d+)?)?$/i.exec(name) ?? [];
-  if (owner === undefined || !names.has(owner)) return false;
-  return (ALIASES.get(owner) ?? owner) !== (ALIASES.get(graph) ?? graph);
+export function graphOf(name: string): string | undefined {
+  return /^(.+\.onnx)(?:_data(?:_\d+)?)?$/i.exec(name)?.[1];
+}
+
+/** The first name of a graph that may have two. */
+export function firstNameOf(graph: string): string {
+  return ALIASES.get(graph) ?? graph;
 }
 
 function graphNames(entries: readonly string[]): string[] {

@@ -36,7 +36,8 @@ function checkTensors({ model, tensors }: BundleManifest, file: string, wrong: W
     }
     if (slot.shape.length === 1 && tensor.scheme !== 'f32') throw differs('scheme', 'f32');
   }
-  for (const name of missing.keys()) throw invalidInput({ file, field: 'tensors', what: `${name} is missing` });
+  for (const name of missing.keys())
+    throw invalidInput({ file, field: 'tensors', what: `${name} is missing` });
 }
 
 function checkFiring({ model, firing }: BundleManifest, wrong: Wrong): void {

@@ -1,6 +1,4 @@
-import { realpath } from 'node:fs/promises';
 import path from 'node:path';
-import { localIo } from '../../../src/core/errors.ts';
 import { MANIFEST_FILE, VOCABULARY_FILE } from '../file-names.ts';
 
 /** Whether a folder with these entries is a bundle. Folders with a GGUF file are none. */
@@ -17,10 +15,7 @@ export function isBundleAmong(folder: string, entries: readonly string[]): boole
   return entries.includes(VOCABULARY_FILE) || folder.startsWith('webgpu');
 }
 
-/** The real path of the folder of a bundle that is named by itself or by its manifest. */
-export async function bundleFolder(spec: string): Promise<string> {
-  const folder = path.basename(spec) === MANIFEST_FILE ? path.dirname(spec) : spec;
-  return realpath(folder).catch((error) => {
-    throw localIo(spec, error);
-  });
+/** The absolute path of the folder of a bundle that is named by itself or by its manifest. A link keeps its name. */
+export function bundleFolder(spec: string): string {
+  return path.resolve(path.basename(spec) === MANIFEST_FILE ? path.dirname(spec) : spec);
 }

@@ -38,7 +38,7 @@ export function isBundleArtifact(model: Model): model is BundleArtifact {
  * files, unsupported for a later version.
  */
 export async function openBundle(spec: string): Promise<BundleArtifact> {
-  const folder = await bundleFolder(spec);
+  const folder = bundleFolder(spec);
   return readBundleModel(await SourceFolder.open(folder), path.basename(folder));
 }
 

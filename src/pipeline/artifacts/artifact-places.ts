@@ -99,7 +99,7 @@ function recordedFiles(
 
 /** The record of an artifact that was given by its own path. */
 async function recordOf({ format, place }: PlacedModel): Promise<RecordedFiles | undefined> {
-  const { folder, path: name } = await format.rootOf(place);
+  const { folder, path: name } = format.rootOf(place);
   const manifest = await readManifest(folder);
   const artifact = manifest?.artifacts.find(({ files }) => holds(files, name));
   return artifact && recordedFiles(folder, artifact, manifest!.files);

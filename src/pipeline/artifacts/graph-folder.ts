@@ -13,7 +13,7 @@ import { PressError, unsupported } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
 import { firstNames } from '../../core/text/name-list.ts';
 import { targetFormat } from '../formats/index.ts';
-import { locateIn } from '../formats/model-at.ts';
+import { listingAt } from '../formats/model-at.ts';
 import { ONNX } from '../formats/onnx.ts';
 import type { Target } from '../planning/planned-target.ts';
 import { MANIFEST_NAME, type Manifest, type ManifestArtifact } from '../record/manifest.ts';
@@ -115,8 +115,7 @@ export async function besideEarlier(
     ((await areThere(folder, graphs)) ? kept : gone).push(artifact);
   }
   for (const artifact of kept) assertSameFolder(artifact, model, first);
-  const located = await locateIn(folder).catch(() => []);
-  const found = located.filter(({ format }) => format === ONNX).map((graph) => graph.path);
+  const found = await listingAt(folder).then(ONNX.locate, () => []);
   const told = new Set([...written, ...kept.flatMap(({ files }) => files)]);
   const untold = found.filter((file) => isOfGraph(file) && !told.has(file));
   const others = kept.map((artifact) => recordedGraph(artifact, first.graph!.cache));

@@ -19,5 +19,5 @@ export async function recordedArtifact(
 /** The folder to which names of a model's files are relative, by the path that the model was opened from. */
 export async function folderOf(spec: string): Promise<string> {
   const { format, place } = await modelAt(spec);
-  return (await format.rootOf(place)).folder;
+  return format.rootOf(place).folder;
 }

@@ -13,15 +13,17 @@ export const CHECKPOINT: SourceFormat = {
   locate: ({ entries }) => (containerAmong(entries) === undefined ? [] : ['']),
   isModelFile: () => false,
   shareFiles: false,
-  filesOf: (files, path) => {
+  filesOf: (files, [path = '']) => {
     const prefix = path === '' ? '' : `${path}/`;
     const inside = files.filter((file) => file.path.startsWith(prefix));
     const { entries } = listingOf(inside.map((file) => file.path.slice(prefix.length)));
     const { single, index, extension } = containerAmong(entries)!;
+    // On the Hub too, names may differ in case.
+    const [whole, list] = [entries.find(single), entries.find(index)];
     const isWeights = (name: string) =>
-      entries.has(single)
-        ? name === single
-        : name === index || (name.endsWith(extension) && /-of-\d+\./.test(name));
+      whole === undefined
+        ? name === list || (name.endsWith(extension) && /-of-\d+\./.test(name))
+        : name === whole;
     return inside.filter((file) => {
       const name = file.path.slice(prefix.length);
       const isCompanion = COMPANIONS.has(name) || isTokenizerFile(name, (other) => entries.has(other));

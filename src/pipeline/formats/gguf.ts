@@ -18,7 +18,7 @@ export const GGUF: Format = {
   },
   isModelFile: isGguf,
   shareFiles: false,
-  filesOf: (files, file) => {
+  filesOf: (files, [file = '']) => {
     const { dir, base } = posix.parse(file);
     const shards = new Set((siblingShardNames(base) ?? [base]).map((name) => posix.join(dir, name)));
     return files.filter((listed) => shards.has(listed.path));

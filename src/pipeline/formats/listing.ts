@@ -14,7 +14,10 @@ export function listingOf(paths: readonly string[]): Listing {
   for (const path of paths) {
     const [name = '', inner, deeper] = path.split('/');
     if (inner === undefined) entries.push(name);
-    else if (deeper === undefined) folders.set(name, [...(folders.get(name) ?? []), inner]);
+    if (inner === undefined || deeper !== undefined) continue;
+    const known = folders.get(name);
+    if (known === undefined) folders.set(name, [inner]);
+    else known.push(inner);
   }
   return {
     entries: new EntryNames(entries),

@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { holdsModel } from '../../../formats/gguf/container/kind.ts';
 import { isHfFolder } from '../../../formats/hf/import.ts';
+import { GRAPH_FOLDER } from '../../../formats/onnx/folder/graph-file.ts';
 import { adapterAsSource } from '../../../formats/peft/adapter.ts';
 import { invalidInput, localIo, usage } from '../../core/errors.ts';
 import { ADAPTER_CONFIG } from '../../core/lora.ts';
@@ -30,8 +31,9 @@ export interface PlacedModel {
  */
 export async function modelAt(spec: string): Promise<PlacedModel> {
   if (!(await isFolder(spec))) return { format: formatOfFile(spec), place: spec };
-  const found = await locateIn(spec);
-  if (found[0]?.format === CHECKPOINT) return { format: CHECKPOINT, place: spec };
+  const located = locate(await listingAt(spec));
+  if (located[0]?.format === CHECKPOINT) return { format: CHECKPOINT, place: spec };
+  const found = await onlyModels(spec, located);
   const folder = await SourceFolder.open(path.resolve(spec));
   if (folder.has(ADAPTER_CONFIG)) throw adapterAsSource(folder.name, spec);
   if (found.length > 1) {
@@ -54,9 +56,13 @@ export async function modelAt(spec: string): Promise<PlacedModel> {
  * @throws PressError local-io where it cannot be read.
  */
 export async function locateIn(folder: string): Promise<LocatedModel[]> {
-  const located = locate(await listingAt(folder));
+  return onlyModels(folder, locate(await listingAt(folder)));
+}
+
+/** Without GGUF files that accompany a model, by their headers. */
+async function onlyModels(folder: string, located: readonly LocatedModel[]): Promise<LocatedModel[]> {
   const ggufs = located.filter(({ format }) => format === GGUF);
-  if (ggufs.length < 2) return located;
+  if (ggufs.length < 2) return [...located];
   const isModel = await Promise.all(ggufs.map(({ path: file }) => mayHoldModel(path.join(folder, file))));
   const companions = ggufs.filter((_, index) => !isModel[index]);
   return withoutCompanions(located, new Set(companions.map((model) => model.path)));
@@ -64,17 +70,20 @@ export async function locateIn(folder: string): Promise<LocatedModel[]> {
 
 /**
  * Names in a folder on this machine and in the folders there.
- * @throws PressError local-io where it cannot be read.
+ * @throws PressError local-io if it, or its folder of graphs, cannot be read.
  */
-async function listingAt(folder: string): Promise<Listing> {
+export async function listingAt(folder: string): Promise<Listing> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {
     throw localIo(folder, error);
   });
   const folders = new Map<string, EntryNames>();
   for (const entry of entries) {
     if (entry.isFile()) continue;
-    // A link may lead to a folder or to a file.
-    const inner = await readdir(path.join(folder, entry.name)).catch(() => []);
+    const inner = await readdir(path.join(folder, entry.name)).catch((error) => {
+      // A link may lead to a file, and folders of others do not matter, but graphs must not be overlooked.
+      if (entry.name === GRAPH_FOLDER && error.code === 'EACCES') throw localIo(entry.name, error);
+      return [];
+    });
     folders.set(entry.name, new EntryNames(inner));
   }
   return { entries: new EntryNames(entries.map(({ name }) => name)), folders };

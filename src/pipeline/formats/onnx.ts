@@ -2,7 +2,7 @@ import path, { posix } from 'node:path';
 import { onnxPasses } from '../../../formats/onnx/architecture.ts';
 import { planOnnx } from '../../../formats/onnx/export.ts';
 import { GRAPH_FOLDER } from '../../../formats/onnx/folder/graph-file.ts';
-import { graphPlace, graphsAmong, isOfOtherGraph } from '../../../formats/onnx/import/locate.ts';
+import { firstNameOf, graphOf, graphPlace, graphsAmong } from '../../../formats/onnx/import/locate.ts';
 import { openOnnx, readOnnxModel } from '../../../formats/onnx/import/open.ts';
 import { ONNX_SCHEMES, onnxSchemeNamed } from '../../../formats/onnx/schemes.ts';
 import { VERSION } from '../version.ts';
@@ -19,14 +19,19 @@ export const ONNX: Format = {
   isModelFile: (name) => /\.onnx$/i.test(name),
   // Config and tokenizer.
   shareFiles: true,
-  filesOf: (files, file) => {
-    const { dir, base: name } = posix.parse(file);
-    const { root } = graphPlace(file, posix);
-    const beside = files.filter((listed) => posix.dirname(listed.path) === posix.dirname(file));
-    const names = new Set(beside.map((listed) => posix.basename(listed.path)));
-    return files.filter((listed) => {
-      const { dir: folder, base } = posix.parse(listed.path);
-      return folder === dir ? !isOfOtherGraph(base, name, names) : folder === root && !isWeightsFile(base);
+  filesOf: (files, paths) => {
+    const inFirstName = ({ dir, base }: { readonly dir: string; readonly base: string }) =>
+      posix.join(dir, firstNameOf(base));
+    const graphs = new Set(paths.map((file) => inFirstName(posix.parse(file))));
+    const folders = new Set(paths.map((file) => posix.parse(file).dir));
+    const roots = new Set(paths.map((file) => graphPlace(file, posix).root));
+    const listed = new Set(files.map((file) => file.path));
+    return files.filter((file) => {
+      const { dir, base } = posix.parse(file.path);
+      if (!folders.has(dir)) return roots.has(dir) && !isWeightsFile(base);
+      const owner = graphOf(base);
+      if (owner === undefined || !listed.has(posix.join(dir, owner))) return true;
+      return graphs.has(inFirstName({ dir, base: owner }));
     });
   },
   open: openOnnx,

@@ -35,12 +35,12 @@ export interface SourceFormat {
   readonly isModelFile: (name: string) => boolean;
   /** Whether models in one folder share files. They are then fetched together. */
   readonly shareFiles: boolean;
-  /** The `files` that the model at `path` consists of. */
-  readonly filesOf: <File extends ListedFile>(files: readonly File[], path: string) => File[];
+  /** The `files` that the models at `paths` consist of. Several only if they share files. */
+  readonly filesOf: <File extends ListedFile>(files: readonly File[], paths: readonly string[]) => File[];
   readonly open: (place: string) => Promise<Model>;
   readonly read: (repository: Repository, path: string) => Promise<Model>;
   /** The folder to which names of files are relative, for the model at `place`. */
-  readonly rootOf: (place: string) => ModelRoot | Promise<ModelRoot>;
+  readonly rootOf: (place: string) => ModelRoot;
   /** Whether a model contains the hashes of its own files. */
   readonly holdsHashes: boolean;
   /** Whether it can store the normalizer of a tokenizer. */

@@ -24,15 +24,15 @@ export const WEBGPU: Format = {
   ],
   isModelFile: (name) => name === MANIFEST_FILE,
   shareFiles: false,
-  filesOf: (files, place) => files.filter(({ path: file }) => posix.parse(file).dir === folderOf(place)),
+  filesOf: (files, [place = '']) => files.filter((file) => posix.parse(file.path).dir === folderOf(place)),
   open: openBundle,
   read: ({ folderAt, revision }, place) => {
     const folder = folderOf(place);
     // The folder of a commit in the cache has its name.
     return readBundleModel(folderAt(folder), posix.basename(folder) || revision);
   },
-  rootOf: async (place) => {
-    const { dir, base } = path.parse(await bundleFolder(place));
+  rootOf: (place) => {
+    const { dir, base } = path.parse(bundleFolder(place));
     return { folder: dir, path: base };
   },
   holdsHashes: true,

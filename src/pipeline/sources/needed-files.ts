@@ -4,6 +4,7 @@ import { adapterAsSource } from '../../../formats/peft/adapter.ts';
 import { invalidInput, type PressError, usage } from '../../core/errors.ts';
 import { ADAPTER_CONFIG } from '../../core/lora.ts';
 import { CHECKPOINT } from '../formats/checkpoint.ts';
+import { GGUF } from '../formats/gguf.ts';
 import { SOURCE_FORMATS } from '../formats/index.ts';
 import { listingOf } from '../formats/listing.ts';
 import { type LocatedModel, locate, nameOf, withoutCompanions } from '../formats/locate.ts';
@@ -32,7 +33,8 @@ export function neededFiles<File extends ListedFile>(
 ): NeededFiles<File> {
   const isFile = path !== undefined && listed.some((entry) => entry.path === path);
   const models = isFile ? [modelFile(path)] : modelsIn(repository, listed, path);
-  const needed = new Set(models.flatMap((model) => model.format.filesOf(listed, model.path)));
+  const paths = models.map((model) => model.path);
+  const needed = new Set(models[0]!.format.filesOf(listed, paths));
   const files = listed.filter((entry) => needed.has(entry) || entry.path === MANIFEST_NAME);
   // Models that share files lie in the folder that was asked for.
   const place = models[0]!.format.shareFiles && !isFile ? (path ?? '') : models[0]!.path;
@@ -50,7 +52,10 @@ function modelsIn(repository: string, listed: readonly ListedFile[], folder?: st
   const prefix = folder === undefined ? '' : `${folder}/`;
   const inside = listed.filter((entry) => entry.path.startsWith(prefix));
   const listing = listingOf(inside.map((entry) => entry.path.slice(prefix.length)));
-  const located = locate(listing);
+  const located = locate(listing).filter(
+    // A split GGUF without its first shard cannot be opened.
+    ({ format, path }) => format !== GGUF || listing.entries.has(path),
+  );
   // Of files on the Hub the header is not at hand.
   const companions = located.map(({ path }) => path).filter(isCompanionName);
   const found = withoutCompanions(located, new Set(companions));

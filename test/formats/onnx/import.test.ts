@@ -16,7 +16,6 @@ import { openHfFolder } from '../../../formats/hf/import.ts';
 import { decodeModel } from '../../../formats/onnx/decode.ts';
 import { encodeModel } from '../../../formats/onnx/encode.ts';
 import { METADATA } from '../../../formats/onnx/metadata.ts';
-import { bundleFolder } from '../../../formats/webgpu/import/locate.ts';
 import type { Failure } from '../../../src/core/errors.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import type { ExternalData, Initializer, OnnxModel } from '../../../src/onnx/graph.ts';
@@ -128,7 +127,6 @@ describe('an ONNX artifact read back', () => {
     const missing = path.join(temporaryFolder(t), 'missing');
     const expected = pressFailure('local-io', /missing: no such file or folder \(ENOENT\)$/);
     await assert.rejects(locateIn(missing), expected);
-    await assert.rejects(bundleFolder(missing), expected);
   });
 
   it('that may not be read is one too', { skip: NO_PERMISSIONS }, async (t) => {
@@ -137,6 +135,14 @@ describe('an ONNX artifact read back', () => {
     await assert.rejects(
       asUnprivileged(() => locateIn(closed)),
       pressFailure('local-io', /: permission denied \(EACCES\)$/),
+    );
+    const open = temporaryFolder(t);
+    chmodSync(open, 0o755);
+    writeFileSync(path.join(open, 'a.gguf'), '');
+    mkdirSync(path.join(open, 'onnx'), { mode: 0o311 });
+    await assert.rejects(
+      asUnprivileged(() => locateIn(open)),
+      pressFailure('local-io', /^onnx: permission denied \(EACCES\)$/),
     );
   });
 
