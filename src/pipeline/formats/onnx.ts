@@ -20,9 +20,9 @@ export const ONNX: Format = {
   // Config and tokenizer.
   shareFiles: true,
   filesOf: (files, paths) => {
-    const inFirstName = ({ dir, base }: { readonly dir: string; readonly base: string }) =>
+    const byFirstName = ({ dir, base }: { readonly dir: string; readonly base: string }) =>
       posix.join(dir, firstNameOf(base));
-    const graphs = new Set(paths.map((file) => inFirstName(posix.parse(file))));
+    const graphs = new Set(paths.map((file) => byFirstName(posix.parse(file))));
     const folders = new Set(paths.map((file) => posix.parse(file).dir));
     const roots = new Set(paths.map((file) => graphPlace(file, posix).root));
     const listed = new Set(files.map((file) => file.path));
@@ -31,7 +31,7 @@ export const ONNX: Format = {
       if (!folders.has(dir)) return roots.has(dir) && !isWeightsFile(base);
       const owner = graphOf(base);
       if (owner === undefined || !listed.has(posix.join(dir, owner))) return true;
-      return graphs.has(inFirstName({ dir, base: owner }));
+      return graphs.has(byFirstName({ dir, base: owner }));
     });
   },
   open: openOnnx,
