@@ -4,6 +4,7 @@ import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { benchCalibrate } from './calibrate.ts';
+import { benchFeedback } from './feedback.ts';
 import { benchFfn } from './ffn.ts';
 import { benchGgufArch } from './gguf-arch.ts';
 import { benchKernels } from './kernels.ts';
@@ -21,6 +22,7 @@ import { benchWebgpu } from './webgpu.ts';
  * appended to bench/results/NAME.csv.
  */
 const BENCHES: Readonly<Record<string, (argv: readonly string[]) => AsyncGenerator<Measurement>>> = {
+  feedback: benchFeedback,
   ffn: benchFfn,
   calibrate: benchCalibrate,
   'gguf-arch': benchGgufArch,

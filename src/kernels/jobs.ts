@@ -2,9 +2,17 @@ import {
   COLUMN_TILE,
   ELIMINATION_TILE,
   ENCODER_SCRATCH,
+  FEEDBACK_TILE,
+  MOMENT_BLOCK,
+  MOMENT_STRIPE,
   MOMENT_TILE,
+  MOMENT_TOKENS,
   ROW_TILE,
+  SPARSE_MOMENT_TILE,
   SPARSE_TILE,
+  SUBSTITUTION_PANEL,
+  SUBSTITUTION_TILE,
+  TRANSPOSITION_TILE,
 } from './tiles.ts';
 
 /**
@@ -17,7 +25,7 @@ import {
  * are 16-byte aligned, but for weights, which may start at any address that their blocks lead to.
  *
  * Determinism: a tile is computed by one thread in a fixed order of operations, and no result depends on how
- * tiles are spread over threads or tokens over batches.
+ * tiles are spread over threads, nor, but for second moments, on how tokens are spread over batches.
  */
 
 /** Weights of `batch` matrices (heads, or 1) times `tokens` vectors each. */
@@ -160,24 +168,71 @@ export const KERNELS = {
   },
   /**
    * moments[i, j] += weight * sum over t of x[t, i] * x[t, j] for j from i up: the upper triangle of a
-   * symmetric matrix, row by row, in f64. Tokens are added one by one in ascending order; those with x[t, i]
-   * = 0 add nothing. A tile is MOMENT_TILE rows.
+   * symmetric matrix, row by row, in f64. MOMENT_TOKENS tokens at a time, from the first of the batch on, are
+   * summed in f32 in ascending order; those with x[t, i] = 0 cost and add nothing. So the last bits depend on
+   * where batches begin, but not on threads. A tile is MOMENT_TILE rows.
    */
   secondMoments: {
     fields: ['x', 'tokenStride', 'columns', 'tokens', 'weight', 'moments'],
     tiles: (job) => Math.ceil(job.columns! / MOMENT_TILE),
     tileWork: (job) => MOMENT_TILE * (job.columns! / 2) * job.tokens!,
+    scratch: () => MOMENT_BLOCK + MOMENT_STRIPE * MOMENT_TOKENS + 2 * MOMENT_TILE * (MOMENT_TOKENS + 1),
   },
   /**
-   * A step of a Cholesky factorization A = L L^T of a lower triangle in f64, row by row: entries `from` ..
-   * `to` - 1 of `rows` rows from `firstRow` on become those of L, (a_ij - sum over k < j of l_ik l_jk) /
-   * l_jj. Rows before `to`, and entries before `from`, must be those of L already. Even and odd k are summed
-   * apart. A tile is ELIMINATION_TILE rows.
+   * The values of each token that are not zero. `lists` points at `listStride` bytes per token, a multiple of
+   * 8: how many they are as i32, 4 bytes of nothing, then the column as i32 and the value of each, ascending,
+   * as many as have room. A tile is one token.
+   */
+  listNonzeros: {
+    fields: ['x', 'tokenStride', 'columns', 'tokens', 'lists', 'listStride'],
+    tiles: (job) => job.tokens!,
+    tileWork: (job) => 4 * job.columns!,
+  },
+  /**
+   * `secondMoments` of values that are mostly zeros, by the lists of `listNonzeros`, which must be complete:
+   * only products of two non-zeros are taken. All tokens of the batch are summed in f32 in ascending order. A
+   * tile is SPARSE_MOMENT_TILE rows. tileWork takes it that one value in eight is not zero.
+   */
+  sparseMoments: {
+    fields: ['lists', 'listStride', 'columns', 'tokens', 'weight', 'moments'],
+    tiles: (job) => Math.ceil(job.columns! / SPARSE_MOMENT_TILE),
+    tileWork: (job) => (SPARSE_MOMENT_TILE / 64) * (job.columns! / 2) * job.tokens!,
+    scratch: (job) => job.columns! + job.tokens!,
+  },
+  /**
+   * A step of a Cholesky factorization A = L L^T of a lower triangle in f64, row by row: entries from <= j <
+   * to, j <= i, of `rows` rows i from `firstRow` on become a_ij - sum over k < min(j, pivots) of l_ik l_jk,
+   * and, where j < pivots, over l_jj. Entries before `from`, which is at most `pivots`, must be those of L
+   * already, and rows before `to` too where they are divided by. k is summed in chunks, each subtracted from
+   * what the one before left. A tile is ELIMINATION_TILE rows.
    */
   eliminateRows: {
-    fields: ['triangle', 'from', 'to', 'firstRow', 'rows'],
+    fields: ['triangle', 'from', 'to', 'pivots', 'firstRow', 'rows'],
     tiles: (job) => Math.ceil(job.rows! / ELIMINATION_TILE),
     tileWork: (job) => (ELIMINATION_TILE * (job.to! - job.from!) * (job.to! + job.from!)) / 2,
+  },
+  /**
+   * The second half of solving by a Cholesky factor: the first `pivots` entries l of `rows` rows from
+   * `firstRow` on become x with x L = l, L the first `pivots` rows of the same triangle. A tile is
+   * SUBSTITUTION_TILE rows. Products are summed in panels of SUBSTITUTION_PANEL columns, counted from 0; that
+   * of the largest columns is subtracted first.
+   */
+  substituteBack: {
+    fields: ['triangle', 'pivots', 'firstRow', 'rows'],
+    tiles: (job) => Math.ceil(job.rows! / SUBSTITUTION_TILE),
+    tileWork: (job) => (SUBSTITUTION_TILE * job.pivots! ** 2) / 2,
+    scratch: () => 2 * SUBSTITUTION_PANEL * (SUBSTITUTION_PANEL + 8),
+  },
+  /**
+   * The factor L, a lower triangle of `size` rows of f64, of a matrix whose columns are in reverse, as error
+   * feedback reads it: with n = `size`, factor[k, j] = L[n-1-j, n-1-k] / L[n-1-k, n-1-k] for j < k in f32, row
+   * k of `columns` from element k (k - 1) / 2 on, and pivots[k] = L[n-1-k, n-1-k]^2 in f32. Rows and pivots
+   * from n on are zeros. A tile is TRANSPOSITION_TILE rows of `factor`.
+   */
+  reverseFactor: {
+    fields: ['triangle', 'size', 'columns', 'factor', 'pivots'],
+    tiles: (job) => Math.ceil(job.columns! / TRANSPOSITION_TILE),
+    tileWork: (job) => TRANSPOSITION_TILE * job.columns!,
   },
   /**
    * Rewrites rows from one scheme into another through f32; copies where they are equal. `importance` points
@@ -208,10 +263,13 @@ export const KERNELS = {
   },
   /**
    * Rewrites rows into a scheme with `hasGrid`, column after column, and lets later columns make up for
-   * the error of each: column k is rounded from w_k + sum over j < k of (w_j - rounded w_j) * factor[j, k]
-   * (LDLQ, arXiv 2307.13304, section 3). `factor` points at f32, row j from column j + 1 on, row after row. A
-   * block's scales are chosen when its turn comes, with `importance` as in `transcode`, but for each block as
-   * for a row of its own. A tile is ROW_TILE rows.
+   * the error of each: column k is rounded from w_k + sum over j < k of (w_j - rounded w_j) * factor[k, j]
+   * (LDLQ, arXiv 2307.13304, section 3). `factor` is that of `reverseFactor`. A block's scales are chosen when
+   * its turn comes, with `importance` as in `transcode`, but for each block as for a row of its own. Sums over
+   * the columns before the block, over those of it before a span of 32, and over those of the span are taken
+   * one after the other, each in the lane order of `matmul`. Where `pivots`, that of `reverseFactor`, is not 0, step and min of a
+   * group are chosen again once its codes are known, if that leaves less of the sum of pivots[k] times the
+   * square of what rounding has left of column k. A tile is FEEDBACK_TILE rows.
    */
   roundWithFeedback: {
     fields: [
@@ -225,10 +283,12 @@ export const KERNELS = {
       'columns',
       'importance',
       'factor',
+      'pivots',
     ],
-    tiles: (job) => Math.ceil(job.rows! / ROW_TILE),
-    tileWork: (job) => (ROW_TILE * job.columns! * job.columns!) / 2,
-    scratch: (job) => 2 * ROW_TILE * (job.columns! + 16) + ENCODER_SCRATCH,
+    tiles: (job) => Math.ceil(job.rows! / FEEDBACK_TILE),
+    tileWork: (job) => (FEEDBACK_TILE * job.columns! * job.columns!) / 2,
+    // Of each row its errors, two blocks of 256 columns, their grid and a span; for all what a refit takes.
+    scratch: (job) => FEEDBACK_TILE * (job.columns! + 2 * 256 + 32 + 96) + 80 + ENCODER_SCRATCH,
   },
   /**
    * Compares rows of two storages of one matrix: writes four f64 per row at `out`: sum (a-b)^2, sum a^2, max

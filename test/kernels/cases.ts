@@ -267,14 +267,22 @@ export function columnSumsCase(columns: number, tokens: number, weight: number):
   };
 }
 
-export function secondMomentsCase(columns: number, tokens: number, weight: number): KernelCase {
+/** Of `tokens` rows of `stride`, one value in `every` is not zero; one row has none. */
+function sparse(stride: number, tokens: number, every: number): Float32Array {
+  const values = gaussians(stride * tokens, 18);
+  return values.map((value, i) => ((7 * i) % 11 < 11 / every && (i / stride) >> 0 !== 1 ? value : 0));
+}
+
+export function secondMomentsCase(
+  columns: number,
+  tokens: number,
+  weight: number,
+  every: number,
+): KernelCase {
   return {
-    name: `secondMoments of ${columns}, ${tokens} tokens, weight ${weight}`,
+    name: `secondMoments of ${columns}, ${tokens} tokens, weight ${weight}, zeros but for 1 in ${every}`,
     run(compute) {
-      const x = put(
-        compute,
-        gaussians((columns + 1) * tokens, 18).map((value, i) => (i % 3 === 1 ? 0 : value)),
-      );
+      const x = put(compute, sparse(columns + 1, tokens, every));
       const bytes = 4 * columns * (columns + 1);
       const moments = compute.alloc(bytes);
       const job = { x, tokenStride: columns + 1, columns, tokens, weight, moments };
@@ -283,17 +291,90 @@ export function secondMomentsCase(columns: number, tokens: number, weight: numbe
   };
 }
 
-export function eliminateRowsCase(from: number, to: number, firstRow: number, rows: number): KernelCase {
+export function listNonzerosCase(columns: number, tokens: number, every: number): KernelCase {
   return {
-    name: `eliminateRows of ${rows} from ${firstRow}, entries ${from} to ${to}`,
+    name: `listNonzeros of ${columns}, ${tokens} tokens, 1 in ${every}`,
+    run(compute) {
+      const x = put(compute, sparse(columns + 1, tokens, every));
+      const listStride = 8 + 8 * (columns >> 2);
+      const lists = compute.alloc(tokens * listStride);
+      const job = { x, tokenStride: columns + 1, columns, tokens, lists, listStride };
+      launch(compute, 'listNonzeros', job, lists, tokens * listStride);
+      // What lies behind the last entry says nothing.
+      for (let t = 0; t < tokens; t++) {
+        const list = compute.bytes(lists + t * listStride, listStride);
+        list.fill(0, 8 + 8 * compute.ints(lists + t * listStride, 1)[0]!);
+      }
+      return compute.bytes(lists, tokens * listStride);
+    },
+  };
+}
+
+export function sparseMomentsCase(columns: number, tokens: number, weight: number): KernelCase {
+  return {
+    name: `sparseMoments of ${columns}, ${tokens} tokens, weight ${weight}`,
+    run(compute) {
+      const x = put(compute, sparse(columns, tokens, 6));
+      const listStride = 8 + 8 * columns;
+      const lists = compute.alloc(tokens * listStride);
+      const list = { columns, tokens, lists, listStride };
+      compute.run('listNonzeros', { ...list, x, tokenStride: columns });
+      const bytes = 4 * columns * (columns + 1);
+      const moments = compute.alloc(bytes);
+      return launch(compute, 'sparseMoments', { ...list, weight, moments }, moments, bytes);
+    },
+  };
+}
+
+/** A triangle whose diagonal is large enough that quotients stay small. */
+function putTriangle(compute: Compute, size: number): Pointer {
+  const triangle = compute.alloc(4 * size * (size + 1));
+  const values = compute.doubles(triangle, (size * (size + 1)) / 2);
+  values.set(gaussians(values.length, 23));
+  for (let i = 0; i < size; i++) values[(i * (i + 1)) / 2 + i] = 20 + i;
+  return triangle;
+}
+
+export function eliminateRowsCase(
+  from: number,
+  to: number,
+  pivots: number,
+  firstRow: number,
+  rows: number,
+): KernelCase {
+  return {
+    name: `eliminateRows of ${rows} from ${firstRow}, entries ${from} to ${to}, ${pivots} pivots`,
     run(compute) {
       const size = firstRow + rows;
-      const bytes = 4 * size * (size + 1);
-      const triangle = compute.alloc(bytes);
-      const values = compute.doubles(triangle, bytes / 8);
-      values.set(gaussians(values.length, 23));
-      for (let i = 0; i < size; i++) values[(i * (i + 1)) / 2 + i] = 20 + i;
-      return launch(compute, 'eliminateRows', { triangle, from, to, firstRow, rows }, triangle, bytes);
+      const triangle = putTriangle(compute, size);
+      const job = { triangle, from, to, pivots, firstRow, rows };
+      return launch(compute, 'eliminateRows', job, triangle, 4 * size * (size + 1));
+    },
+  };
+}
+
+export function substituteBackCase(pivots: number, firstRow: number, rows: number): KernelCase {
+  return {
+    name: `substituteBack into ${rows} rows from ${firstRow}, ${pivots} pivots`,
+    run(compute) {
+      const size = firstRow + rows;
+      const triangle = putTriangle(compute, size);
+      const job = { triangle, pivots, firstRow, rows };
+      return launch(compute, 'substituteBack', job, triangle, 4 * size * (size + 1));
+    },
+  };
+}
+
+export function reverseFactorCase(size: number, columns: number): KernelCase {
+  return {
+    name: `reverseFactor of ${size}, ${columns} columns`,
+    run(compute) {
+      const triangle = putTriangle(compute, size);
+      // Areas may hold something already.
+      const bytes = 2 * columns * (columns - 1) + 4 * columns;
+      const pivots = put(compute, new Float32Array(bytes / 4).fill(1));
+      const job = { triangle, size, columns, factor: pivots + 4 * columns, pivots };
+      return launch(compute, 'reverseFactor', job, pivots, bytes);
     },
   };
 }
@@ -373,6 +454,7 @@ export function roundWithFeedbackCase(
         columns,
         importance: importance === undefined ? 0 : put(compute, importance),
         factor: put(compute, factor),
+        pivots: 0,
       };
       return launch(compute, 'roundWithFeedback', job, target, rows * targetRowBytes);
     },

@@ -16,15 +16,19 @@ import {
   embedCase,
   gaussians,
   type KernelCase,
+  listNonzerosCase,
   matmulCase,
   matmulSparseCase,
   quantizeByRowCase,
   reluSquaredCase,
+  reverseFactorCase,
   rmsNormCase,
   ropeCase,
   roundWithFeedbackCase,
   secondMomentsCase,
+  sparseMomentsCase,
   stored,
+  substituteBackCase,
   transcodeCase,
 } from './cases.ts';
 
@@ -70,9 +74,19 @@ const CASES: Readonly<Record<KernelName, readonly KernelCase[]>> = {
   ],
   reluSquared: [1, 4, 7, 251].flatMap((n) => [reluSquaredCase(n, 3), reluSquaredCase(n, 2400)]),
   add: [1, 4, 7, 251].flatMap((n) => [addCase(n, 3, true), addCase(n, 2400, false)]),
-  secondMoments: [1, 2, 7, 9, 63, 650].flatMap((n) => [
-    secondMomentsCase(n, 1, 1),
-    secondMomentsCase(n, 33, 0.3),
+  secondMoments: [1, 2, 31, 65, 129, 330].flatMap((n) => [
+    secondMomentsCase(n, 1, 1, 1),
+    secondMomentsCase(n, 33, 0.3, 2),
+    secondMomentsCase(n, 131, 1, 1),
+  ]),
+  listNonzeros: [1, 7, 130].flatMap((n) => [
+    listNonzerosCase(n, 3, 1),
+    listNonzerosCase(n, 2400, 2),
+    listNonzerosCase(n, 20, 6),
+  ]),
+  sparseMoments: [1, 2, 63, 65, 650].flatMap((n) => [
+    sparseMomentsCase(n, 1, 1),
+    sparseMomentsCase(n, 300, 0.3),
   ]),
   columnSums: [1, 2, 63, 65, 251, 4099].flatMap((n) => [
     columnSumsCase(n, 3, 1),
@@ -116,10 +130,23 @@ const CASES: Readonly<Record<KernelName, readonly KernelCase[]>> = {
     ]),
   ],
   eliminateRows: [
-    eliminateRowsCase(0, 1, 1, 1),
-    eliminateRowsCase(0, 24, 24, 9),
-    eliminateRowsCase(8, 15, 15, 40),
-    eliminateRowsCase(0, 128, 128, 131),
+    eliminateRowsCase(0, 1, 1, 1, 1),
+    eliminateRowsCase(0, 24, 24, 24, 9),
+    eliminateRowsCase(8, 15, 15, 15, 40),
+    eliminateRowsCase(261, 300, 300, 300, 131),
+    eliminateRowsCase(261, 300, 261, 261, 39),
+    eliminateRowsCase(7, 60, 20, 31, 29),
+  ],
+  substituteBack: [
+    substituteBackCase(1, 1, 1),
+    substituteBackCase(13, 15, 6),
+    substituteBackCase(300, 301, 70),
+  ],
+  reverseFactor: [
+    reverseFactorCase(1, 1),
+    reverseFactorCase(33, 35),
+    reverseFactorCase(64, 64),
+    reverseFactorCase(700, 768),
   ],
   difference: SCHEME_NAMES.flatMap((scheme) => [
     differenceCase('F32', scheme, columnsFor(scheme)),
@@ -260,7 +287,8 @@ describe('WebAssembly does what SCHEMES says of a scheme', () => {
       const [at, factor] = [compute.alloc(8 * COLUMNS), compute.alloc(2 * COLUMNS * COLUMNS)];
       const { canEncode, hasGrid } = SCHEMES[scheme];
       const encodes = () => compute.run('transcode', { ...job(scheme, at), importance: 0 });
-      const feeds = () => compute.run('roundWithFeedback', { ...job(scheme, at), importance: 0, factor });
+      const feeds = () =>
+        compute.run('roundWithFeedback', { ...job(scheme, at), importance: 0, factor, pivots: 0 });
       assert.deepEqual([runs(encodes), runs(feeds)], [canEncode, hasGrid]);
       await compute.close();
     });

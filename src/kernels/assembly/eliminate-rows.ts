@@ -1,87 +1,62 @@
-import { ELIMINATION_TILE } from '../tiles';
+import { ELIMINATION_BLOCK, ELIMINATION_CHUNK, ELIMINATION_TILE } from '../tiles';
 import { count, pointer } from './job';
+import { doubleBytes, rowAt, subtractProducts } from './triangle';
 
 export function eliminateRows(fields: usize, _scratch: usize, first: i32, end: i32): void {
   const triangle = pointer(fields, 0);
   const from = count(fields, 1);
   const to = count(fields, 2);
-  const firstRow = count(fields, 3);
-  const lastRow = firstRow + count(fields, 4);
+  const pivots = count(fields, 3);
+  const firstRow = count(fields, 4);
+  const lastRow = firstRow + count(fields, 5);
   for (let tile = first; tile < end; tile++) {
     const row = firstRow + tile * ELIMINATION_TILE;
-    if (row + ELIMINATION_TILE <= lastRow) eliminateTile(triangle, row, from, to);
-    else for (let i = row; i < lastRow; i++) eliminateRow(triangle, i, from, to);
+    const rowEnd = min(row + ELIMINATION_TILE, lastRow);
+    for (let k = 0; k < from; k += ELIMINATION_CHUNK) {
+      subtractRows(triangle, row, rowEnd, from, to, k, min(k + ELIMINATION_CHUNK, from));
+    }
+    const solved = min(to, pivots);
+    for (let block = from; block < solved; block += ELIMINATION_BLOCK) {
+      const blockEnd = min(block + ELIMINATION_BLOCK, solved);
+      subtractRows(triangle, row, rowEnd, block, blockEnd, from, block);
+      for (let i = row; i < rowEnd; i++) solveRow(triangle, i, block, blockEnd);
+    }
+    subtractRows(triangle, row, rowEnd, solved, to, from, solved);
   }
 }
 
-/** Where row i of the triangle lies. */
-function rowAt(triangle: usize, i: i32): usize {
-  return triangle + ((<usize>((<i64>i * <i64>(i + 1)) >> 1)) << 3);
+/** a_ij -= sum over k of l_ik l_jk, from <= j < to, j <= i and fromPivot <= k < toPivot. */
+function subtractRows(
+  triangle: usize,
+  row: i32,
+  rowEnd: i32,
+  from: i32,
+  to: i32,
+  fromPivot: i32,
+  toPivot: i32,
+): void {
+  if (fromPivot >= toPivot) return;
+  const start = doubleBytes(fromPivot);
+  const last = min(to, rowEnd);
+  for (let j = from; j < last; j += 2) {
+    const columns = min(2, last - j);
+    const b0 = rowAt(triangle, j) + start;
+    const b1 = columns > 1 ? rowAt(triangle, j + 1) + start : b0;
+    for (let i = row; i < rowEnd; i += 4) {
+      const rows = min(4, rowEnd - i);
+      if (j < i + rows) subtractProducts(triangle, i, rows, j, columns, b0, b1, fromPivot, toPivot);
+    }
+  }
 }
 
-function eliminateRow(triangle: usize, i: i32, from: i32, to: i32): void {
+/** Entries from <= j < to become those of L, but for products with entries before `from`. */
+function solveRow(triangle: usize, i: i32, from: i32, to: i32): void {
   const row = rowAt(triangle, i);
   for (let j = from; j < to; j++) {
     const lower = rowAt(triangle, j);
-    let sums = f64x2.splat(0);
-    const even = (<usize>(j & ~1)) << 3;
-    for (let k: usize = 0; k < even; k += 16) {
-      sums = f64x2.add(sums, f64x2.mul(v128.load(row + k), v128.load(lower + k)));
-    }
-    finish(row, lower, j, sums);
+    let rest = load<f64>(row + doubleBytes(j));
+    for (let k = from; k < j; k++)
+      rest -= load<f64>(row + doubleBytes(k)) * load<f64>(lower + doubleBytes(k));
+    store<f64>(row + doubleBytes(j), rest / load<f64>(lower + doubleBytes(j)));
   }
-}
-
-/** Eight rows share what is read of the one that they are freed of. */
-function eliminateTile(triangle: usize, i: i32, from: i32, to: i32): void {
-  const a = rowAt(triangle, i);
-  const b = rowAt(triangle, i + 1);
-  const c = rowAt(triangle, i + 2);
-  const d = rowAt(triangle, i + 3);
-  const e = rowAt(triangle, i + 4);
-  const f = rowAt(triangle, i + 5);
-  const g = rowAt(triangle, i + 6);
-  const h = rowAt(triangle, i + 7);
-  for (let j = from; j < to; j++) {
-    const lower = rowAt(triangle, j);
-    let sa = f64x2.splat(0);
-    let sb = sa;
-    let sc = sa;
-    let sd = sa;
-    let se = sa;
-    let sf = sa;
-    let sg = sa;
-    let sh = sa;
-    const even = (<usize>(j & ~1)) << 3;
-    for (let k: usize = 0; k < even; k += 16) {
-      const value = v128.load(lower + k);
-      sa = f64x2.add(sa, f64x2.mul(v128.load(a + k), value));
-      sb = f64x2.add(sb, f64x2.mul(v128.load(b + k), value));
-      sc = f64x2.add(sc, f64x2.mul(v128.load(c + k), value));
-      sd = f64x2.add(sd, f64x2.mul(v128.load(d + k), value));
-      se = f64x2.add(se, f64x2.mul(v128.load(e + k), value));
-      sf = f64x2.add(sf, f64x2.mul(v128.load(f + k), value));
-      sg = f64x2.add(sg, f64x2.mul(v128.load(g + k), value));
-      sh = f64x2.add(sh, f64x2.mul(v128.load(h + k), value));
-    }
-    finish(a, lower, j, sa);
-    finish(b, lower, j, sb);
-    finish(c, lower, j, sc);
-    finish(d, lower, j, sd);
-    finish(e, lower, j, se);
-    finish(f, lower, j, sf);
-    finish(g, lower, j, sg);
-    finish(h, lower, j, sh);
-  }
-}
-
-/**
- * Column j of a row: what the sums of pairs, and the last column of an odd number, leave of it over the
- * pivot.
- */
-function finish(row: usize, lower: usize, j: i32, sums: v128): void {
-  const at = (<usize>j) << 3;
-  let sum = f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
-  if ((j & 1) !== 0) sum += load<f64>(row + at - 8) * load<f64>(lower + at - 8);
-  store<f64>(row + at, (load<f64>(row + at) - sum) / load<f64>(lower + at));
 }

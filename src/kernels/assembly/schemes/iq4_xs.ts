@@ -101,3 +101,11 @@ export function stepOfIQ4_XS(block: usize, j: i32): f32 {
 export function setCodeOfIQ4_XS(block: usize, i: i32, code: i32): void {
   setNibble(block + CODES + 16 * <usize>(i >> 5), i & 31, code);
 }
+
+/** Exchanges the code, offset by its limit, of the scale of group j of 8. */
+export function setScaleCodeOfIQ4_XS(block: usize, j: i32, code: i32): void {
+  const high: u32 = load<u16>(block, SCALES_HIGH);
+  store<u16>(block, <u16>((high & ~(3 << (2 * j))) | ((code >> 4) << (2 * j))), SCALES_HIGH);
+  const low = load<u32>(block, SCALES_LOW);
+  store<u32>(block, (low & ~(15 << (4 * j))) | ((code & 15) << (4 * j)), SCALES_LOW);
+}

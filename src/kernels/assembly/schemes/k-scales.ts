@@ -112,3 +112,18 @@ export function stepOf(block: usize, j: i32): f32 {
 export function minOf(block: usize, j: i32): f32 {
   return loadHalf(block + MIN) * <f32>minCode(block + GROUP_SCALES, j);
 }
+
+/** Exchanges the codes of scale and min of group j of 8. */
+export function setScaleCodesOf(block: usize, j: i32, code: i32, min: i32): void {
+  const scales = block + GROUP_SCALES;
+  if (j < 4) {
+    const at = scales + <usize>j;
+    store<u8>(at, (load<u8>(at) & 0xc0) | code);
+    store<u8>(at, (load<u8>(at, 4) & 0xc0) | min, 4);
+    return;
+  }
+  const at = scales + <usize>j - 4;
+  store<u8>(at, (code & 15) | ((min & 15) << 4), 8);
+  store<u8>(at, (load<u8>(at) & 63) | ((code >> 4) << 6));
+  store<u8>(at, (load<u8>(at, 4) & 63) | ((min >> 4) << 6), 4);
+}

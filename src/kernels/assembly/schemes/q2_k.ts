@@ -135,3 +135,8 @@ export function minOfQ2_K(block: usize, j: i32): f32 {
 export function setCodeOfQ2_K(block: usize, i: i32, code: i32): void {
   setBitPair(block + BIT_PAIRS, i, code);
 }
+
+/** Exchanges the codes of scale and min of group j of 16. */
+export function setScaleCodesOfQ2_K(block: usize, j: i32, code: i32, min: i32): void {
+  store<u8>(block + <usize>j, code | (min << 4));
+}

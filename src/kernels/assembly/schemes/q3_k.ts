@@ -22,7 +22,7 @@ import {
   WEIGHT_SUMS,
 } from '../search/signed-groups';
 import { fitSigned } from '../search/signed-scale';
-import { packBitPairs, setBit, setBitPair, storeScaled } from './codes';
+import { packBitPairs, setBit, setBitPair, setHalf, storeScaled } from './codes';
 
 /** Codes of the 16 scales, offset by their limit, behind the room for weights of errors. */
 const SCALE_CODES: usize = ERROR_WEIGHTS + 1024;
@@ -157,4 +157,13 @@ export function stepOfQ3_K(block: usize, j: i32): f32 {
 export function setCodeOfQ3_K(block: usize, i: i32, code: i32): void {
   setBitPair(block + BIT_PAIRS, i, code & 3);
   setBit(block + <usize>(i & 31), i >> 5, code >> 2);
+}
+
+/** Exchanges the code, offset by its limit, of the scale of group j of 16. */
+export function setScaleCodeOfQ3_K(block: usize, j: i32, code: i32): void {
+  const scales = block + GROUP_SCALES;
+  setHalf(scales + <usize>(j & 7), j >= 8, code & 15);
+  const pair = scales + 8 + <usize>(j & 3);
+  const shift = 2 * (j >> 2);
+  store<u8>(pair, <u8>((<i32>load<u8>(pair) & ~(3 << shift)) | ((code >> 4) << shift)));
 }

@@ -115,3 +115,8 @@ export function setCodeOfQ6_K(block: usize, i: i32, code: i32): void {
   setHalf(nibble, (i & 64) !== 0, code & 15);
   setBitPair(block + BIT_PAIRS, i, code >> 4);
 }
+
+/** Exchanges the scale of group j of 16. */
+export function setScaleCodeOfQ6_K(block: usize, j: i32, code: i32): void {
+  store<i8>(block + <usize>j, <i8>code, GROUP_SCALES);
+}

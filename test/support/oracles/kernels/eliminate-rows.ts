@@ -1,21 +1,24 @@
-import { ELIMINATION_TILE } from '../../../../src/kernels/tiles.ts';
+import { ELIMINATION_BLOCK, ELIMINATION_CHUNK, ELIMINATION_TILE } from '../../../../src/kernels/tiles.ts';
 import type { PlainKernel } from './kernel.ts';
+import { pairedDot } from './paired-dot.ts';
 
 export const eliminateRows: PlainKernel<'eliminateRows'> = ({ views }, job, tiles) => {
+  const { from, pivots } = job;
   const rowOf = (i: number) => views.doubles(job.triangle + 4 * i * (i + 1), i + 1);
-  const end = Math.min(job.rows, tiles.end * ELIMINATION_TILE);
-  for (let i = tiles.first * ELIMINATION_TILE; i < end; i++) {
-    const row = rowOf(job.firstRow + i);
-    for (let j = job.from; j < job.to; j++) {
+  const end = job.firstRow + Math.min(job.rows, tiles.end * ELIMINATION_TILE);
+  for (let i = job.firstRow + tiles.first * ELIMINATION_TILE; i < end; i++) {
+    const row = rowOf(i);
+    const solved = Math.min(job.to, pivots);
+    for (let j = from; j < Math.min(job.to, i + 1); j++) {
       const lower = rowOf(j);
-      let [even, odd] = [0, 0];
-      for (let k = 0; k + 1 < j; k += 2) {
-        even += row[k]! * lower[k]!;
-        odd += row[k + 1]! * lower[k + 1]!;
+      for (let k = 0; k < from; k += ELIMINATION_CHUNK) {
+        row[j]! -= pairedDot(row, lower, k, Math.min(k + ELIMINATION_CHUNK, from));
       }
-      let sum = even + odd;
-      if (j % 2 === 1) sum += row[j - 1]! * lower[j - 1]!;
-      row[j] = (row[j]! - sum) / lower[j]!;
+      const block = j < solved ? j - ((j - from) % ELIMINATION_BLOCK) : solved;
+      if (block > from) row[j]! -= pairedDot(row, lower, from, block);
+      if (j >= solved) continue;
+      for (let k = block; k < j; k++) row[j]! -= row[k]! * lower[k]!;
+      row[j]! /= lower[j]!;
     }
   }
 };

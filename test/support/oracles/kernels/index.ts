@@ -6,15 +6,19 @@ import { difference } from './difference.ts';
 import { eliminateRows } from './eliminate-rows.ts';
 import { embed } from './embed.ts';
 import type { PlainKernel } from './kernel.ts';
+import { listNonzeros } from './list-nonzeros.ts';
 import { matmul } from './matmul.ts';
 import { matmulSparse } from './matmul-sparse.ts';
 import { matmulTransposed } from './matmul-transposed.ts';
 import { quantizeByRow } from './quantize-by-row.ts';
 import { reluSquared } from './relu-squared.ts';
+import { reverseFactor } from './reverse-factor.ts';
 import { rmsNorm } from './rms-norm.ts';
 import { rope } from './rope.ts';
 import { roundWithFeedback } from './round-with-feedback.ts';
 import { secondMoments } from './second-moments.ts';
+import { sparseMoments } from './sparse-moments.ts';
+import { substituteBack } from './substitute-back.ts';
 import { transcode } from './transcode.ts';
 
 export const PLAIN_KERNELS: { readonly [K in KernelName]: PlainKernel<K> } = {
@@ -29,7 +33,11 @@ export const PLAIN_KERNELS: { readonly [K in KernelName]: PlainKernel<K> } = {
   add,
   columnSums,
   secondMoments,
+  listNonzeros,
+  sparseMoments,
   eliminateRows,
+  substituteBack,
+  reverseFactor,
   transcode,
   quantizeByRow,
   roundWithFeedback,

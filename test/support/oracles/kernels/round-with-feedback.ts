@@ -1,16 +1,20 @@
 import { SCHEMES } from '../../../../src/core/scheme.ts';
-import { ROW_TILE } from '../../../../src/kernels/tiles.ts';
+import { FEEDBACK_TILE } from '../../../../src/kernels/tiles.ts';
 import type { CodeGrid } from '../schemes/code-grid.ts';
 import { codeGridOf, encoderOf } from '../schemes/index.ts';
 import { nearestInt } from '../schemes/nearest-int.ts';
 import { iq4Code } from '../schemes/search/iq4-scale.ts';
+import { dot } from './dot.ts';
 import type { PlainKernel } from './kernel.ts';
 import { decodeRow, schemeOf } from './rows.ts';
 
 const { fround } = Math;
 const GROUP_SIZE = 16;
+const SPAN = 32;
 
+/** Without a refit of scales, which test/kernels/refit.test.ts holds to its loss. */
 export const roundWithFeedback: PlainKernel<'roundWithFeedback'> = ({ views, scratch }, job, tiles) => {
+  if (job.pivots !== 0) throw new Error('the plain kernel does not refit scales');
   const { columns } = job;
   const scheme = schemeOf(job.targetScheme);
   const encode = encoderOf(scheme);
@@ -18,22 +22,31 @@ export const roundWithFeedback: PlainKernel<'roundWithFeedback'> = ({ views, scr
   const { blockSize, blockBytes } = SCHEMES[scheme];
   const factor = views.floats(job.factor, (columns * (columns - 1)) / 2);
   const importance = job.importance === 0 ? undefined : views.floats(job.importance, columns);
-  const original = views.floats(scratch, columns);
-  const corrected = views.floats(scratch + 4 * columns, columns);
-  const end = Math.min(job.rows, tiles.end * ROW_TILE);
-  for (let r = tiles.first * ROW_TILE; r < end; r++) {
-    decodeRow(views, job.sourceScheme, job.source + r * job.sourceRowBytes, original);
-    corrected.set(original);
+  // The errors of columns that have been rounded, the weights of the others.
+  const errors = views.floats(scratch, columns);
+  const corrected = new Float32Array(columns);
+  const end = Math.min(job.rows, tiles.end * FEEDBACK_TILE);
+  for (let r = tiles.first * FEEDBACK_TILE; r < end; r++) {
+    decodeRow(views, job.sourceScheme, job.source + r * job.sourceRowBytes, errors);
     const target = views.bytes(job.target + r * job.targetRowBytes, job.targetRowBytes);
-    let coefficients = 0;
+    /** Adds to column k what it takes over from the errors of columns `from` .. `to` - 1. */
+    const takeOver = (k: number, from: number, to: number) => {
+      const row = (k * (k - 1)) / 2;
+      const taken = dot(errors.subarray(from, to), factor.subarray(row + from, row + to));
+      corrected[k] = fround(corrected[k]! + taken);
+    };
     for (let c = 0; c < columns; c += blockSize) {
       const block = (c / blockSize) * blockBytes;
+      for (let k = c; k < c + blockSize; k++) {
+        corrected[k] = errors[k]!;
+        takeOver(k, 0, c);
+      }
       encode(corrected, c, target, block, blockSize, importance?.subarray(c, c + blockSize));
-      for (let j = 0; j < blockSize; j++) {
-        const error = fround(original[c + j]! - roundCode(grid, target, block, j, corrected[c + j]!));
-        for (let k = c + j + 1; k < columns; k++, coefficients++) {
-          corrected[k]! += fround(error * factor[coefficients]!);
-        }
+      for (let k = c; k < c + blockSize; k++) {
+        const span = k - (k % SPAN);
+        takeOver(k, c, span);
+        takeOver(k, span, k);
+        errors[k] = fround(errors[k]! - roundCode(grid, target, block, k - c, corrected[k]!));
       }
     }
   }

@@ -1,0 +1,25 @@
+import type { Turns } from '../../core/jobs/turns.ts';
+import type { Compute, Pointer } from '../../kernels/compute.ts';
+import { type Factorization, factorTriangle } from './factor-triangle.ts';
+
+export interface FeedbackFactors extends Pick<Factorization, 'triangle' | 'size' | 'least'> {
+  /** Columns of the tensor that is rounded, at least `size`; those behind are padding, and take over nothing. */
+  readonly columns: number;
+  /** Room for columns (columns - 1) / 2 f32. */
+  readonly factor: Pointer;
+  /** Room for `columns` f32. */
+  readonly pivots: Pointer;
+}
+
+/**
+ * Makes of second moments, `triangle`, whose columns are in reverse, what error feedback needs: `factor` and
+ * `pivots` as the kernel `reverseFactor` says. The triangle then holds its Cholesky factor.
+ */
+export async function feedbackFactors(
+  compute: Compute,
+  { triangle, size, least, columns, factor, pivots }: FeedbackFactors,
+  turns: Turns,
+): Promise<void> {
+  await factorTriangle(compute, { triangle, size, least }, turns);
+  await compute.runInTurns('reverseFactor', { triangle, size, columns, factor, pivots }, turns);
+}
