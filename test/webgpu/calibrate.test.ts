@@ -1,14 +1,29 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { type CollectOptions, collectStatistics } from '../../calibration/collect.ts';
+import {
+  openStatisticsRuntime,
+  type ReadingOptions,
+  type StatisticsRequest,
+  type StatisticsRuntime,
+} from '../../calibration/statistics-runtime.ts';
+import { openHfFolder } from '../../formats/hf/import.ts';
 import type { PlmConfig } from '../../src/core/config.ts';
-import type { Model } from '../../src/core/model.ts';
+import type { ProgressEvent } from '../../src/core/jobs/progress.ts';
+import { closeModel, type Model } from '../../src/core/model.ts';
 import { absorbMla } from '../../src/passes/absorb-mla.ts';
+import { calibrate } from '../../src/pipeline/calibration/calibrate.ts';
 import { openDeviceStatistics } from '../../src/pipeline/engines/webgpu-statistics.ts';
 import { readImatrix } from '../../src/pipeline/sources/read-imatrix.ts';
-import { type ActivationStatistics, SITES } from '../../src/runtime/activation-sums.ts';
+import { ResidentStates } from '../../src/runtime/hidden-states.ts';
+import {
+  type HeadStatistics,
+  type LayerStatistics,
+  type MomentSite,
+  SITES,
+} from '../../src/runtime/layer-sums.ts';
 import type { Site } from '../../src/runtime/site.ts';
+import { MAP_READ, STORAGE } from '../../src/webgpu/engine/buffer-usage.ts';
 import { SMALL_PLM } from '../support/builders/hollow-model.ts';
 import { memoryModel, withTensors } from '../support/builders/memory-model.ts';
 import { ODD_PLM } from '../support/builders/odd-plm.ts';
@@ -48,23 +63,50 @@ const ONE_LAYER: PlmConfig = {
   kvLoraRank: 64,
 };
 
-/** Copies of the sums of every reading. */
-async function collect(
-  model: Model,
-  options: Partial<CollectOptions> = {},
-): Promise<[ActivationStatistics, ...ActivationStatistics[]]> {
-  const readings: ActivationStatistics[] = [];
-  await collectStatistics(model, CHUNKS, { contextLength: CONTEXT, ...options }, (sums) => {
-    readings.push(structuredClone(sums));
-  });
-  return readings as [ActivationStatistics];
+const MOMENTS: ReadonlySet<MomentSite> = new Set([
+  'input',
+  'latent',
+  'attended',
+  'ffn',
+  'activations',
+  'head',
+]);
+
+type Open = (model: Model, request: StatisticsRequest, options: ReadingOptions) => Promise<StatisticsRuntime>;
+
+interface Collected {
+  readonly layers: readonly LayerStatistics[];
+  readonly head: HeadStatistics;
 }
 
-function collectOnDevice(model: Model, options: Partial<CollectOptions> = {}) {
-  return collect(model, {
-    ...options,
-    open: (request) => openDeviceStatistics(model, request, { contextLength: CONTEXT, threads: 1 }),
-  });
+/** Copies of all sums, those of the layers that `from` is behind left out. */
+async function collect(
+  open: Open,
+  model: Model,
+  {
+    moments: sites = MOMENTS,
+    from,
+  }: { moments?: ReadonlySet<MomentSite>; from?: ReadingOptions['from'] } = {},
+): Promise<Collected> {
+  const runtime = await open(
+    model,
+    { chunks: CHUNKS, moments: sites },
+    { threads: 1, ...(from && { from }) },
+  );
+  try {
+    const layers: LayerStatistics[] = [];
+    for (let layer = from?.layers ?? 0; layer < model.config.numHiddenLayers; layer++) {
+      const { moments, ...sums } = await runtime.nextLayer();
+      layers.push({
+        ...sums,
+        moments: new Map([...moments].map(([site, values]) => [site, values.slice()])),
+      });
+    }
+    const { squares, moments } = await runtime.head();
+    return { layers, head: { squares, moments: moments?.slice() } };
+  } finally {
+    await runtime.close();
+  }
 }
 
 /** Root mean square of the difference over that of `expected`. */
@@ -81,87 +123,169 @@ const SUM_ERROR = 2e-6;
 /** The latent loses 2^-12 of itself at most to the cache, and squares twice that; later layers take it on. */
 const CACHE_ERROR = 2e-3;
 
-function assertClose(actual: ActivationStatistics, expected: ActivationStatistics): void {
-  assert.equal(actual.tokens, expected.tokens);
+/** Sums of products in f32, of the magnitudes of their terms. */
+const MOMENT_ERROR = 4e-6;
+
+function assertClose(actual: Collected, expected: Collected): void {
+  assert.equal(actual.layers.length, expected.layers.length);
   for (const [index, layer] of actual.layers.entries()) {
     const other = expected.layers[index]!;
+    const within = (error: number, limit: number, what: string) =>
+      assert.ok(error <= limit, `layer ${index}, ${what}: ${error}`);
     for (const site of SITES) {
       const limit = index === 0 && BEFORE_CACHE.includes(site) ? SUM_ERROR : CACHE_ERROR;
-      const error = distance(layer.squares[site], other.squares[site]);
-      assert.ok(error <= limit, `layer ${index}, ${site}: ${error}`);
+      within(distance(layer.squares[site], other.squares[site]), limit, site);
+      if (!MOMENTS.has(site as MomentSite)) continue;
+      const moments = layer.moments.get(site as MomentSite)!;
+      const most = Math.max(limit, MOMENT_ERROR);
+      within(distance(moments, other.moments.get(site as MomentSite)!), most, `moments of ${site}`);
+      within(
+        distance(diagonal(moments), layer.squares[site]),
+        MOMENT_ERROR + SUM_ERROR,
+        `diagonal of ${site}`,
+      );
     }
-    assert.ok(distance(layer.activations, other.activations) <= CACHE_ERROR);
+    within(distance(layer.activations, other.activations), CACHE_ERROR, 'sums');
     // Neurons that hardly fire may do so or not.
     const moved = layer.firings.reduce((sum, count, i) => sum + Math.abs(count - other.firings[i]!), 0);
     assert.ok(moved <= 0.005 * other.firings.reduce((a, b) => a + b, 0), `${moved} firings more or less`);
     const words = layer.fired.filter((word, i) => word !== other.fired[i]).length;
     assert.ok(words <= 2 * moved + 2, `${words} words of samples differ, ${moved} firings`);
   }
-  assert.ok(distance(actual.head, expected.head) <= CACHE_ERROR);
+  const { squares, moments } = actual.head;
+  assert.ok(distance(squares, expected.head.squares) <= CACHE_ERROR);
+  assert.ok(distance(moments!, expected.head.moments!) <= CACHE_ERROR);
+  assert.ok(distance(diagonal(moments!), squares) <= MOMENT_ERROR + SUM_ERROR);
+}
+
+/** Of an upper triangle, row by row. */
+function diagonal(triangle: Float64Array): Float64Array {
+  const values: number[] = [];
+  const size = (Math.sqrt(8 * triangle.length + 1) - 1) / 2;
+  for (let row = 0, at = 0; row < size; at += size - row++) values.push(triangle[at]!);
+  return Float64Array.from(values);
 }
 
 describe('sums of a GPU', { skip: NO_DAWN }, () => {
-  it('are those of the CPU but for its cache in f16, and the same in every reading', async () => {
-    const model = memoryModel({ ...ODD_PLM, maxPositionEmbeddings: CONTEXT }, { scheme: 'F16' });
-    const [expected] = await collect(model);
-    const [actual, again] = await collectOnDevice(model, { readings: [[], []] });
-    assertClose(actual, expected);
-    assert.deepEqual(again, actual);
+  const odd = () => memoryModel({ ...ODD_PLM, maxPositionEmbeddings: CONTEXT }, { scheme: 'F16' });
+
+  it('are those of the CPU but for its cache in f16, and the same every time', async () => {
+    const actual = await collect(openDeviceStatistics, odd());
+    assertClose(actual, await collect(openStatisticsRuntime, odd()));
+    assert.deepEqual(await collect(openDeviceStatistics, odd()), actual);
   });
 
-  it('take matrices of Q8_0 and Q4_0 as they are', async () => {
+  it('take embeddings as they are, and matrices of Q8_0 and Q4_0', async () => {
     const halves = memoryModel(ONE_LAYER, { scheme: 'Q4_0' });
     const names = ['q_proj', 'o_proj'].map((matrix) => `model.layers.0.self_attn.${matrix}.weight`);
     const model = withTensors(
       memoryModel(ONE_LAYER, { scheme: 'Q8_0' }),
       ...names.map((name) => halves.tensors.get(name)!),
+      memoryModel(ONE_LAYER).tensors.get('model.embed_tokens.weight')!,
     );
-    const [expected] = await collect(model);
-    const [actual] = await collectOnDevice(model);
-    assertClose(actual, expected);
+    assertClose(await collect(openDeviceStatistics, model), await collect(openStatisticsRuntime, model));
   });
 
-  it('need kv_b_proj in one, no second moments, and a context that the model knows', async () => {
-    const refused = (model: Model, options: Partial<CollectOptions>, failure: string, message: RegExp) =>
-      assert.rejects(collectOnDevice(model, options), (error: { failure: string; message: string }) => {
-        assert.equal(error.failure, failure);
-        assert.match(error.message, message);
-        return true;
-      });
+  it('are only those that are asked for', async () => {
+    const moments = new Set<MomentSite>(['ffn']);
+    const all = await collect(openDeviceStatistics, odd());
+    const { layers, head } = await collect(openDeviceStatistics, odd(), { moments });
+    for (const [index, layer] of layers.entries()) {
+      assert.deepEqual([...layer.moments.keys()], ['ffn']);
+      assert.deepEqual(layer.moments.get('ffn'), all.layers[index]!.moments.get('ffn'));
+      assert.deepEqual(layer.squares, all.layers[index]!.squares);
+    }
+    assert.deepEqual(head, { squares: all.head.squares, moments: undefined });
+  });
+
+  it('go on from the hidden states after any layer', async () => {
+    const model = odd();
+    const { hiddenSize, numHiddenLayers } = model.config;
+    const all = await collect(openDeviceStatistics, model);
+    const states = new ResidentStates(44, hiddenSize);
+    const request = { chunks: CHUNKS, moments: MOMENTS };
+    const runtime = await openDeviceStatistics(model, request, { from: { states, layers: 0 } });
+    await runtime.nextLayer();
+    const kept = states.values.slice();
+    await runtime.close();
+    for (const layers of [1, numHiddenLayers]) {
+      const from = { states: new ResidentStates(44, hiddenSize), layers };
+      if (layers === 1) from.states.values.set(kept);
+      else from.states.values.set(states.values);
+      const rest = await collect(openDeviceStatistics, model, { from });
+      assert.deepEqual(rest, { layers: all.layers.slice(layers), head: all.head });
+      states.values.set(from.states.values);
+    }
+  });
+
+  it('need kv_b_proj in one, and a context that the model knows', async () => {
     const model = memoryModel(ONE_LAYER);
     const absorbed = absorbMla.run(model, { form: 'premultiplied' });
-    await refused(absorbed, {}, 'unsupported', /this model is premultiplied, expected the device cpu$/);
-    const moments = [[{ layer: 0, site: 'input' as const }]];
-    await refused(model, { readings: moments }, 'unsupported', /^second moments are not collected/);
+    await assert.rejects(
+      collect(openDeviceStatistics, absorbed),
+      pressFailure('unsupported', /this model is premultiplied, expected the device cpu$/),
+    );
     const short = memoryModel({ ...ONE_LAYER, maxPositionEmbeddings: CONTEXT - 1 });
-    await refused(short, {}, 'usage', /^a context of 40 positions/);
+    await assert.rejects(
+      collect(openDeviceStatistics, short),
+      pressFailure('usage', /^a context of 40 positions/),
+    );
   });
 
-  it('need room, wide bindings and a GPU that does what it is told', async (t) => {
+  it('need room, wide bindings and a GPU that stays and does what it is told', async (t) => {
     const refused = async (
       change: (device: GPUDevice) => GPUDevice,
       error: RegExp | ReturnType<typeof pressFailure>,
     ) => {
       changeDevices(t, change);
-      await assert.rejects(collectOnDevice(memoryModel(ONE_LAYER)), error);
+      await assert.rejects(collect(openDeviceStatistics, memoryModel(ONE_LAYER)), error);
       t.mock.restoreAll();
     };
-    await refused(
-      (device) => withMembers(device, { popErrorScope: async () => ({ message: 'none is left' }) }),
-      pressFailure('local-io', /^the GPU has too little memory: none is left$/),
-    );
+    const tooLittle = pressFailure('local-io', /^the GPU has too little memory: none is left$/);
+    for (const enough of [0, 1, 2]) {
+      let scopes = 0;
+      await refused(
+        (device) =>
+          withMembers(device, {
+            popErrorScope: async () => {
+              await device.popErrorScope();
+              return scopes++ < enough ? null : { message: 'none is left' };
+            },
+          }),
+        tooLittle,
+      );
+    }
     await refused(
       (device) => withLimits(device, { maxStorageBufferBindingSize: 1000 }),
       pressFailure('unsupported', /tensor model\.\S+ has rows too wide for a binding$/),
     );
-    const addEventListener = (_: string, listen: (event: { error: { message: string } }) => void) => {
-      listen({ error: { message: 'no such kernel' } });
-      listen({ error: { message: 'what follows from it' } });
-    };
     await refused(
       (device) =>
-        withMembers(device, { addEventListener: addEventListener as GPUDevice['addEventListener'] }),
-      /^Error: the GPU fails: no such kernel$/,
+        withMembers(device, {
+          createShaderModule(descriptor) {
+            device.createBuffer({ size: 4, usage: MAP_READ | STORAGE });
+            return device.createShaderModule(descriptor);
+          },
+        }),
+      /^Error: the GPU fails: Buffer usages/,
+    );
+    await refused(
+      (device) => {
+        let batches = 0;
+        let lose = (_: GPUDeviceLostInfo): void => {};
+        const lost = new Promise<GPUDeviceLostInfo>((resolve) => {
+          lose = resolve;
+        });
+        const queue = new Proxy(device.queue, {
+          get(target, name) {
+            if (name === 'submit' && ++batches === 2) lose({ message: 'hung' } as GPUDeviceLostInfo);
+            const value = Reflect.get(target, name);
+            return typeof value === 'function' ? value.bind(target) : value;
+          },
+        });
+        return withMembers(device, { queue, lost });
+      },
+      pressFailure('local-io', /^the GPU was lost: hung, expected another try, or the device cpu$/),
     );
   });
 });
@@ -179,7 +303,7 @@ describe('calibrate --device webgpu', { skip: NO_DAWN }, () => {
       return stdout;
     };
     const [cpu, gpu] = ['cpu', 'webgpu'].map((device) => path.join(folder, device)) as [string, string];
-    const texts = ['--text', TEXT, '--tokens', '40', '--context', '33'];
+    const texts = ['--text', TEXT, '--tokens', '40', '--context', '33', '--second-moments', 'all'];
     await run('calibrate', source, ...texts, '-o', cpu);
     await run('calibrate', source, ...texts, '-o', gpu, '--device', 'webgpu', '--resume');
     const [expected, actual] = await Promise.all([cpu, gpu].map(readImatrix));
@@ -190,6 +314,39 @@ describe('calibrate --device webgpu', { skip: NO_DAWN }, () => {
     }
     const targets = ['--to', 'gguf:q4_k_m', '--to', 'onnx:q4', '--pass', 'scale-inputs'];
     await run('convert', source, ...targets, '--imatrix', gpu, '--statistics', gpu, '-o', folder);
+    await run('convert', source, '--to', 'gguf:q4_0', '--quality', 'best', '--statistics', gpu, '-o', folder);
+  });
+
+  it('goes on at the layer where it was interrupted, with the same bytes', async (t) => {
+    const folder = temporaryFolder(t);
+    const source = path.join(folder, 'model');
+    writeRandomCheckpoint(source, { config: { num_hidden_layers: 3 } });
+    const model = await openHfFolder(source);
+    t.after(() => closeModel(model));
+    const run = async (name: string, until?: string) => {
+      const controller = new AbortController();
+      const items = new Set<string>();
+      const progress = (event: ProgressEvent) => {
+        if (event.kind !== 'advance' || event.item === undefined) return;
+        items.add(event.item);
+        if (event.item === until) controller.abort();
+      };
+      const { sha256 } = await calibrate({
+        model,
+        texts: [{ name: 'a', text: 'Call me Ishmael. '.repeat(5) }],
+        output: path.join(folder, name),
+        contextLength: 33,
+        moments: ['q_proj', 'down_proj', 'lm_head'],
+        device: 'webgpu',
+        resume: true,
+        signal: controller.signal,
+        progress,
+      });
+      return { sha256, items: [...items] };
+    };
+    const { sha256 } = await run('whole');
+    await assert.rejects(run('stats', 'layer 3 of 3'), { name: 'AbortError' });
+    assert.deepEqual(await run('stats'), { sha256, items: ['layer 3 of 3', 'head'] });
   });
 
   it('tells where there is no GPU, and where Dawn is not installed', async (t) => {

@@ -1,76 +1,55 @@
 import type { PlmConfig } from '../../core/config.ts';
-import { SAMPLE_WORDS } from '../../core/statistics.ts';
+import { SAMPLE_WORDS, triangleSize } from '../../core/statistics.ts';
 import {
-  type ActivationStatistics,
+  type HeadStatistics,
   type LayerStatistics,
+  type MomentSite,
   mapSites,
   SITES,
   sampleOf,
   siteSizes,
-} from '../../runtime/activation-sums.ts';
-import type { BatchSums } from '../../webgpu/statistics/statistics-engine.ts';
-import type { LayerSums, Run, SumPlaces } from '../../webgpu/statistics/sum-places.ts';
+} from '../../runtime/layer-sums.ts';
+import type { LayerPlaces, Run } from '../../webgpu/statistics/sum-places.ts';
+import type { StageResult } from '../../webgpu/statistics/summed-stage.ts';
 
-/** Sums in f64 of the sums in f32 that a GPU gives of every batch, without second moments. */
-export class HostSums {
-  readonly #layers: readonly LayerStatistics[];
-  readonly #head: Float64Array;
+/** Sums in f64 of the sums in f32 that a GPU gives of every batch of a layer. */
+export class HostLayerSums {
+  readonly statistics: LayerStatistics;
   readonly #allTokens: number;
-  /** Tokens by weight, and tokens read. */
-  readonly #counts = new Float64Array(2);
-  /** The weight of a token from now on. */
-  weight = 1;
 
-  /** `tokens`: that will be read in all. */
-  constructor(config: PlmConfig, tokens: number) {
-    this.#layers = config.intermediateSizes.map((width) => {
-      const sizes = siteSizes(config, width);
-      return {
-        squares: mapSites((site) => new Float64Array(sizes[site].columns * sizes[site].heads)),
-        activations: new Float64Array(width),
-        firings: new Float64Array(width),
-        fired: new Uint16Array(width * SAMPLE_WORDS),
-      };
-    });
-    this.#head = new Float64Array(config.hiddenSize);
+  /** `tokens`: that will be read in all. `moments`: summed up elsewhere. */
+  constructor(
+    config: PlmConfig,
+    layer: number,
+    tokens: number,
+    moments: ReadonlyMap<MomentSite, Float64Array>,
+  ) {
+    const width = config.intermediateSizes[layer]!;
+    const sizes = siteSizes(config, width);
+    this.statistics = {
+      squares: mapSites((site) => new Float64Array(sizes[site].columns * sizes[site].heads)),
+      activations: new Float64Array(width),
+      firings: new Float64Array(width),
+      fired: new Uint16Array(width * SAMPLE_WORDS),
+      moments,
+    };
     this.#allTokens = tokens;
   }
 
-  clear(): void {
-    for (const bytes of this.state()) bytes.fill(0);
-    this.weight = 1;
+  /** Adds the sums of a batch, whose first token is number `first` of all. */
+  add(result: StageResult, places: LayerPlaces, batch: HostBatch): void {
+    const { squares, activations } = this.statistics;
+    for (const site of SITES) addFloats(squares[site], result, places[site], batch);
+    addFloats(activations, result, places.activationSums, batch);
+    this.#addFirings(result, places.fired, batch);
   }
 
-  add(batch: BatchSums, places: SumPlaces): void {
-    for (const [layer, sums] of this.#layers.entries()) this.#addLayer(batch, sums, places.layers[layer]!);
-    this.#addFloats(this.#head, batch, places.head);
-    this.#counts[0]! += this.weight * batch.tokens;
-    this.#counts[1]! += batch.tokens;
-  }
-
-  read(): ActivationStatistics {
-    return { tokens: this.#counts[0]!, layers: this.#layers, head: this.#head, moments: [] };
-  }
-
-  /** Everything as views: what is copied from them, and later into those of other sums, goes on there. */
-  state(): Uint8Array[] {
-    const layers = this.#layers.flatMap(({ squares, activations, firings, fired }) => [
-      ...Object.values(squares),
-      ...[activations, firings, fired],
-    ]);
-    return [...layers, this.#head, this.#counts].map(
-      ({ buffer, byteOffset, byteLength }) => new Uint8Array(buffer, byteOffset, byteLength),
-    );
-  }
-
-  #addLayer(batch: BatchSums, { squares, activations, firings, fired }: LayerStatistics, places: LayerSums) {
-    for (const site of SITES) this.#addFloats(squares[site], batch, places[site]);
-    this.#addFloats(activations, batch, places.activationSums);
-    const { first, count } = places.fired;
-    const bits = batch.words.subarray(first, first + count);
-    for (let neuron = 0; neuron < count; neuron++) firings[neuron]! += this.weight * bitCount(bits[neuron]!);
-    for (let token = 0; token < batch.tokens; token++) {
-      const sample = sampleOf(this.#counts[1]! + token, this.#allTokens);
+  #addFirings({ words }: StageResult, { first: from, count }: Run, { first, tokens, weight }: HostBatch) {
+    const { firings, fired } = this.statistics;
+    const bits = words.subarray(from, from + count);
+    for (let neuron = 0; neuron < count; neuron++) firings[neuron]! += weight * bitCount(bits[neuron]!);
+    for (let token = 0; token < tokens; token++) {
+      const sample = sampleOf(first + token, this.#allTokens);
       if (sample === undefined) continue;
       const [word, bit] = [sample >> 4, 1 << (sample & 15)];
       for (let neuron = 0; neuron < count; neuron++) {
@@ -78,10 +57,66 @@ export class HostSums {
       }
     }
   }
+}
 
-  #addFloats(sums: Float64Array, { floats }: BatchSums, { first, count }: Run): void {
-    for (let i = 0; i < count; i++) sums[i]! += this.weight * floats[first + i]!;
+/** The same for what the head is multiplied with. */
+export class HostHeadSums {
+  readonly statistics: HeadStatistics;
+
+  constructor(config: PlmConfig, moments: Float64Array | undefined) {
+    this.statistics = { squares: new Float64Array(config.hiddenSize), moments };
   }
+
+  add(result: StageResult, { head }: { readonly head: Run }, batch: HostBatch): void {
+    addFloats(this.statistics.squares, result, head, batch);
+  }
+}
+
+/** Tokens that a GPU has read together. */
+export interface HostBatch {
+  /** Number of the first of them. */
+  readonly first: number;
+  readonly tokens: number;
+  readonly weight: number;
+}
+
+/** The second moments of one layer after the other, in the same memory. */
+export class HostTriangles {
+  readonly #config: PlmConfig;
+  readonly #memory: ReadonlyMap<MomentSite, Float64Array>;
+
+  constructor(config: PlmConfig, sites: ReadonlySet<MomentSite>) {
+    this.#config = config;
+    const widest = Math.max(...config.intermediateSizes);
+    this.#memory = new Map(
+      [...sites].map((site) => [site, new Float64Array(triangleSize(this.#columns(site, widest)))]),
+    );
+  }
+
+  /** Zeros for a layer, or for the head. */
+  begin(layer: number | 'head'): Map<MomentSite, Float64Array> {
+    const width = layer === 'head' ? 0 : this.#config.intermediateSizes[layer]!;
+    const sites = [...this.#memory].filter(([site]) => (site === 'head') === (layer === 'head'));
+    return new Map(
+      sites.map(([site, memory]) => [
+        site,
+        memory.subarray(0, triangleSize(this.#columns(site, width))).fill(0),
+      ]),
+    );
+  }
+
+  #columns(site: MomentSite, width: number): number {
+    return site === 'head' ? this.#config.hiddenSize : siteSizes(this.#config, width)[site].columns;
+  }
+}
+
+function addFloats(
+  sums: Float64Array,
+  { floats }: StageResult,
+  { first, count }: Run,
+  { weight }: HostBatch,
+): void {
+  for (let i = 0; i < count; i++) sums[i]! += weight * floats[first + i]!;
 }
 
 function bitCount(word: number): number {

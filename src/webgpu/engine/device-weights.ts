@@ -117,11 +117,6 @@ export class DeviceWeights {
     return values;
   }
 
-  /** A buffer to bind where there is nothing. */
-  get nothing(): GPUBuffer {
-    return this.#none;
-  }
-
   /** Bytes of a tensor as kernels read it. */
   tensorBytes(name: string): number {
     const tensor = this.#tensor(name);

@@ -3,7 +3,8 @@ import type { Engine, EngineOptions, EngineStats, Sampling } from '../engine.ts'
 import type { BundleManifest, BundleModel } from '../manifest.ts';
 import { COPY_DST, MAP_MODE_READ, MAP_READ, UNIFORM } from './buffer-usage.ts';
 import { DeviceWeights } from './device-weights.ts';
-import { ForwardPass, type PassSize, PREFILL_TOKENS } from './forward-pass.ts';
+import { ForwardPass, type PassSize } from './forward-pass.ts';
+import { PREFILL_TOKENS } from './layer-kernels.ts';
 import { PARAMS_STRIDE, paramsBytes } from './params.ts';
 import { PickStep } from './pick-step.ts';
 

@@ -3,7 +3,7 @@ struct Params {
   // Of the first token of the batch.
   position: u32,
   tokens: u32,
-  // Of the residual stream, from which logits are computed.
+  // First of the vectors that logits are computed from, or that are gathered.
   row: u32,
   // Positions that one workgroup attends to, and how many such ranges there are.
   split: u32,

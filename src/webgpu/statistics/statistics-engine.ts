@@ -1,134 +1,146 @@
 import { BundleError } from '../bundle-error.ts';
-import { COPY_DST, MAP_MODE_READ, MAP_READ, UNIFORM } from '../engine/buffer-usage.ts';
-import { DeviceWeights, type Plane } from '../engine/device-weights.ts';
-import { ForwardPass, PREFILL_TOKENS } from '../engine/forward-pass.ts';
-import { PARAMS_STRIDE, paramsBytes } from '../engine/params.ts';
+import { COPY_DST, MAP_READ, UNIFORM } from '../engine/buffer-usage.ts';
+import { DeviceWeights } from '../engine/device-weights.ts';
+import { bindParams, type Dispatch } from '../engine/dispatch.ts';
+import { LayerKernels, PREFILL_TOKENS } from '../engine/layer-kernels.ts';
+import { placeLayer } from '../engine/layer-weights.ts';
+import { PARAMS_STRIDE } from '../engine/params.ts';
+import { cacheWords } from '../engine/shaders.ts';
 import type { BundleModel, BundleTensor } from '../manifest.ts';
-import type { SumPlaces } from './sum-places.ts';
-import { SumWatch } from './sum-watch.ts';
+import { MomentSums } from './moment-sums.ts';
+import { headPlace, type LayerPlaces, layerPlaces, type MomentSite, type Run } from './sum-places.ts';
+import { type Moments, SumWatch } from './sum-watch.ts';
+import { SummedStage } from './summed-stage.ts';
 
-/** The sums of one batch, in the places of `StatisticsEngine.places`. The views hold until `use` returns. */
-export interface BatchSums {
-  readonly tokens: number;
-  readonly floats: Float32Array;
-  readonly words: Uint32Array;
+/** Upper triangles, row by row, that second moments are added to. */
+export type Triangles = ReadonlyMap<MomentSite, Float64Array>;
+
+/** Buffers that all layers share. */
+interface Shared {
+  readonly kernels: LayerKernels;
+  readonly watch: SumWatch;
+  readonly cache: GPUBuffer;
+  readonly params: GPUBuffer;
+  /** One is filled while the other is read. */
+  readonly staging: readonly GPUBuffer[];
 }
 
 /**
- * Compiles the kernels and allocates the buffers. Heads need not be among the tensors, whose pieces do not
- * matter.
- * @throws BundleError where the device lacks what they need.
+ * Runs a model on a WebGPU device for the sake of its activations, one layer after the other: logits are never
+ * computed, and the device holds the weights of one layer at a time.
  */
-export async function createStatisticsEngine(
-  device: GPUDevice,
-  model: BundleModel,
-  tensors: readonly BundleTensor[],
-  contextLength: number,
-): Promise<StatisticsEngine> {
-  device.pushErrorScope('out-of-memory');
-  const weights = new DeviceWeights(device, { tensors });
-  const watch = new SumWatch(device, model, PREFILL_TOKENS);
-  const params = device.createBuffer({ size: PARAMS_STRIDE, usage: UNIFORM | COPY_DST });
-  const size = { contextLength, logitRows: 0, split: contextLength };
-  const pass = await ForwardPass.create(device, model, weights, size, params, watch);
-  const engine = new StatisticsEngine(device, { weights, watch, pass, params, contextLength });
-  const error = await device.popErrorScope();
-  if (error) throw new BundleError('out-of-memory', `the GPU has too little memory: ${error.message}`);
-  return engine;
-}
-
-interface EngineParts {
-  readonly weights: DeviceWeights;
-  readonly watch: SumWatch;
-  readonly pass: ForwardPass;
-  readonly params: GPUBuffer;
-  readonly contextLength: number;
-}
-
-/** A batch on its way back from the GPU. */
-interface Reading {
-  readonly tokens: number;
-  readonly staging: GPUBuffer;
-  readonly mapped: Promise<void>;
-}
-
-/** Runs a model over texts on a WebGPU device for the sake of its activations: logits are never computed. */
 export class StatisticsEngine {
+  /** Tokens that go through a layer together, at most. */
+  readonly batchTokens = PREFILL_TOKENS;
   readonly #device: GPUDevice;
-  readonly #parts: EngineParts;
-  /** One is filled while the other is read. */
-  readonly #staging: readonly GPUBuffer[];
+  readonly #model: BundleModel;
+  readonly #shared: Shared;
 
-  constructor(device: GPUDevice, parts: EngineParts) {
+  /**
+   * Allocates what all layers share.
+   * @throws BundleError out-of-memory where the device lacks room.
+   */
+  static create(device: GPUDevice, model: BundleModel, contextLength: number): Promise<StatisticsEngine> {
+    return withRoom(device, async () => {
+      const kernels = await LayerKernels.create(device, model, { contextLength, split: contextLength });
+      const watch = new SumWatch(device, model, kernels);
+      const size = watch.sums.size + kernels.activations.hidden.size;
+      return new StatisticsEngine(device, model, {
+        kernels,
+        watch,
+        cache: kernels.allocate('cache', 4 * contextLength * cacheWords(kernels.shape)),
+        params: device.createBuffer({ size: PARAMS_STRIDE, usage: UNIFORM | COPY_DST }),
+        staging: [0, 1].map(() => device.createBuffer({ size, usage: MAP_READ | COPY_DST })),
+      });
+    });
+  }
+
+  private constructor(device: GPUDevice, model: BundleModel, shared: Shared) {
     this.#device = device;
-    this.#parts = parts;
-    const { size } = parts.watch.sums;
-    this.#staging = [0, 1].map(() => device.createBuffer({ size, usage: MAP_READ | COPY_DST }));
+    this.#model = model;
+    this.#shared = shared;
   }
 
-  get places(): SumPlaces {
-    return this.#parts.watch.places;
-  }
-
-  /** Copies rows of a tensor; `firstRow` is even, so that it begins with a whole word. */
-  async writeRows(
-    name: string,
-    plane: Plane,
-    firstRow: number,
-    bytes: Uint8Array<ArrayBuffer>,
-  ): Promise<void> {
-    this.#parts.weights.writeRows(name, plane, firstRow, bytes);
-    // Bytes that queue up would be held twice.
-    await this.#device.queue.onSubmittedWorkDone();
+  /** Distance of tokens in hidden states, in floats. */
+  get hiddenStride(): number {
+    return this.#shared.kernels.hiddenStride;
   }
 
   /**
-   * Reads tokens without a past, no more than the context, and hands the sums of every batch in its order to
-   * `use`.
+   * Makes room for a layer, whose weights are then to be written. Second moments are added to `triangles`.
+   * @throws BundleError where the device lacks what it needs.
    */
-  async read(ids: readonly number[], use: (sums: BatchSums) => void): Promise<void> {
-    let before: Reading | undefined;
-    for (let first = 0; first < ids.length; first += PREFILL_TOKENS) {
-      const batch = ids.slice(first, first + PREFILL_TOKENS);
-      const reading = this.#submit(batch, first);
-      if (before !== undefined) await take(before, use);
-      before = reading;
-    }
-    if (before !== undefined) await take(before, use);
+  layer(
+    layer: number,
+    tensors: readonly BundleTensor[],
+    triangles: Triangles,
+  ): Promise<SummedStage<LayerPlaces>> {
+    const { kernels, watch, cache } = this.#shared;
+    const places = layerPlaces(this.#model, this.#model.intermediate_sizes[layer]!);
+    return this.#stage(places, tensors, triangles, (weights, moments) => {
+      const placed = placeLayer(weights, this.#model, layer);
+      const looking = watch.layer(placed, places, moments);
+      return kernels.layer(placed, { mode: 'prefill', cache, watch: looking });
+    });
   }
 
-  #submit(batch: readonly number[], position: number): Reading {
-    const { pass, params, watch, contextLength: split } = this.#parts;
+  /** The same for what the head is multiplied with; of weights it takes those of the last norm. */
+  head(tensors: readonly BundleTensor[], triangles: Triangles): Promise<SummedStage<{ head: Run }>> {
+    const places = { head: headPlace(this.#model) };
+    return this.#stage(places, tensors, triangles, (weights, moments) =>
+      this.#shared.watch.head(weights.vector('model.norm.weight'), moments),
+    );
+  }
+
+  #stage<P extends Partial<Record<MomentSite, Run>>>(
+    places: P,
+    tensors: readonly BundleTensor[],
+    triangles: Triangles,
+    dispatches: (weights: DeviceWeights, moments: Moments) => readonly Promise<Dispatch>[],
+  ): Promise<SummedStage<P>> {
     const device = this.#device;
-    const tokens = batch.length;
-    device.queue.writeBuffer(pass.ids, 4 * position, Uint32Array.from(batch));
-    device.queue.writeBuffer(params, 0, paramsBytes([{ position, tokens, row: 0, split, splits: 1 }]));
-    const commands = device.createCommandEncoder();
-    const encoder = commands.beginComputePass();
-    pass.encodeLayers(encoder, 0, tokens, 1);
-    encoder.end();
-    const staging = this.#staging[(position / PREFILL_TOKENS) % 2]!;
-    commands.copyBufferToBuffer(watch.sums, 0, staging, 0, staging.size);
-    device.queue.submit([commands.finish()]);
-    const mapped = staging.mapAsync(MAP_MODE_READ);
-    // A failure is met when the batch is taken; until then it must not count as unhandled.
-    mapped.catch(() => undefined);
-    return { tokens, staging, mapped };
+    const { kernels, watch, params, staging } = this.#shared;
+    return withRoom(device, async () => {
+      const weights = new DeviceWeights(device, { tensors });
+      const moments = new Map<MomentSite, MomentSums>();
+      for (const [site, triangle] of triangles) {
+        const run = places[site];
+        if (run !== undefined) {
+          moments.set(site, new MomentSums(device, kernels.compiler, run.count, triangle));
+        }
+      }
+      const bound = async (all: readonly Promise<Dispatch>[]) =>
+        bindParams(device, await Promise.all(all), params);
+      const [forward, products] = await Promise.all([
+        bound(dispatches(weights, moments)),
+        bound([...moments.values()].flatMap((sums) => sums.multiply())),
+      ]);
+      return new SummedStage(device, {
+        weights,
+        places,
+        moments: [...moments.values()],
+        forward,
+        products,
+        hidden: kernels.activations.hidden,
+        sums: watch.sums,
+        params,
+        staging,
+      });
+    });
   }
 
   dispose(): void {
-    const { weights, watch, pass, params } = this.#parts;
-    for (const part of [weights, watch, pass]) part.dispose();
-    for (const buffer of [params, ...this.#staging]) buffer.destroy();
+    const { kernels, watch, params, staging } = this.#shared;
+    for (const part of [kernels, watch]) part.dispose();
+    for (const buffer of [params, ...staging]) buffer.destroy();
   }
 }
 
-async function take({ tokens, staging, mapped }: Reading, use: (sums: BatchSums) => void): Promise<void> {
-  await mapped;
-  try {
-    const bytes = staging.getMappedRange();
-    use({ tokens, floats: new Float32Array(bytes), words: new Uint32Array(bytes) });
-  } finally {
-    staging.unmap();
-  }
+async function withRoom<T>(device: GPUDevice, allocate: () => Promise<T>): Promise<T> {
+  device.pushErrorScope('out-of-memory');
+  const [allocated] = await Promise.allSettled([allocate()]);
+  const error = await device.popErrorScope();
+  if (error) throw new BundleError('out-of-memory', `the GPU has too little memory: ${error.message}`);
+  if (allocated.status === 'rejected') throw allocated.reason;
+  return allocated.value;
 }

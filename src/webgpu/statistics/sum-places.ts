@@ -7,10 +7,11 @@ export interface Run {
 }
 
 /**
- * Of squares by channel, heads one after another; but the last two are sums of activations, and a bit a
- * token, the first lowest, where a neuron fires.
+ * Where the sums of a layer over one batch lie: of squares by channel, heads one after another; but the last
+ * two are sums of activations, and a bit a token, the first lowest, where a neuron fires. All are f32, but for
+ * `fired`, which are u32.
  */
-export type LayerSums = Readonly<
+export type LayerPlaces = Readonly<
   Record<
     | 'input'
     | 'latent'
@@ -26,19 +27,16 @@ export type LayerSums = Readonly<
   >
 >;
 
-/** Where the sums of one batch lie: all f32, but for `fired`, which are u32. */
-export interface SumPlaces {
-  readonly layers: readonly LayerSums[];
-  /** Of squares of what the head is multiplied with. */
-  readonly head: Run;
-  /** Of all. */
-  readonly words: number;
-}
+/** Where second moments can be summed up: sites of one vector per token, and the normed input of the head. */
+export type MomentSite =
+  | Exclude<keyof LayerPlaces, 'query' | 'context' | 'ffnOutput' | 'activationSums' | 'fired'>
+  | 'head';
 
 /** Bindings begin at multiples of 256 bytes. */
 const STEP = 64;
 
-export function sumPlaces(model: BundleModel): SumPlaces {
+/** Of a layer whose FFN has `width` neurons. */
+export function layerPlaces(model: BundleModel, width: number): LayerPlaces {
   const { hidden_size: hidden, kv_lora_rank: latent, num_attention_heads: heads } = model;
   let words = 0;
   const run = (count: number): Run => {
@@ -46,7 +44,7 @@ export function sumPlaces(model: BundleModel): SumPlaces {
     words += Math.ceil(count / STEP) * STEP;
     return { first, count };
   };
-  const layers = model.intermediate_sizes.map((width) => ({
+  return {
     input: run(hidden),
     latent: run(latent),
     query: run(heads * model.qk_nope_head_dim),
@@ -57,6 +55,16 @@ export function sumPlaces(model: BundleModel): SumPlaces {
     ffnOutput: run(hidden),
     activationSums: run(width),
     fired: run(width),
-  }));
-  return { layers, head: run(hidden), words };
+  };
+}
+
+/** Of squares of what the head is multiplied with. */
+export function headPlace({ hidden_size: count }: BundleModel): Run {
+  return { first: 0, count };
+}
+
+/** Words that hold the sums of any layer. */
+export function sumWords(model: BundleModel): number {
+  const { fired } = layerPlaces(model, Math.max(...model.intermediate_sizes));
+  return fired.first + fired.count;
 }

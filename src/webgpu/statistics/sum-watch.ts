@@ -1,14 +1,17 @@
 import { COPY_SRC, STORAGE } from '../engine/buffer-usage.ts';
 import { type Dispatch, dispatchOf } from '../engine/dispatch.ts';
-import { KernelCompiler, type KernelSource } from '../engine/kernel.ts';
-import type { LayerWatch, PassWatch, SeenLayer, SeenPass } from '../engine/pass-watch.ts';
+import type { KernelSource } from '../engine/kernel.ts';
+import { type LayerKernels, PREFILL_TOKENS } from '../engine/layer-kernels.ts';
+import type { LayerWatch } from '../engine/layer-watch.ts';
+import type { LayerWeights } from '../engine/layer-weights.ts';
 import { latentWords } from '../engine/shaders.ts';
 import type { BundleModel } from '../manifest.ts';
-import { BLOCK } from '../planes.ts';
-import { type LayerSums, type Run, type SumPlaces, sumPlaces } from './sum-places.ts';
+import type { MomentSums } from './moment-sums.ts';
+import { headPlace, type LayerPlaces, type MomentSite, type Run, sumWords } from './sum-places.ts';
 import {
   addUpdateKernel,
   normFactorsKernel,
+  type ScaledShape,
   type SquaresShape,
   SUM_COLUMNS,
   sumFiringsKernel,
@@ -16,51 +19,54 @@ import {
   type VectorsShape,
 } from './sum-shaders.ts';
 
+/** Where second moments are wanted. */
+export type Moments = ReadonlyMap<MomentSite, MomentSums>;
+
 /**
  * Sums up what the matrices of a model are multiplied with, over the tokens of one batch in f32: 32 terms at
- * most, so that a sum of squares is off by no more than 2e-6 of itself.
+ * most, so that a sum of squares is off by no more than 2e-6 of itself. Gathers vectors for second moments.
  */
-export class SumWatch implements PassWatch {
-  readonly places: SumPlaces;
+export class SumWatch {
+  /** Of one batch and one layer, or the head. */
   readonly sums: GPUBuffer;
+  readonly #kernels: LayerKernels;
   readonly #model: BundleModel;
-  readonly #compiler: KernelCompiler;
   /** 1 / rms by token. */
   readonly #factors: GPUBuffer;
   /** What down_proj gives; zeros between two layers. */
   readonly #update: GPUBuffer;
-  readonly #nothing: GPUBuffer;
 
-  constructor(device: GPUDevice, model: BundleModel, tokens: number) {
+  constructor(device: GPUDevice, model: BundleModel, kernels: LayerKernels) {
     const floats = (label: string, count: number, usage = STORAGE) =>
       device.createBuffer({ label, size: 4 * count, usage });
-    this.places = sumPlaces(model);
+    this.#kernels = kernels;
     this.#model = model;
-    this.#compiler = new KernelCompiler(device);
-    this.sums = floats('sums', this.places.words, STORAGE | COPY_SRC);
-    this.#factors = floats('norm factors', tokens);
-    this.#update = floats('update', tokens * Math.ceil(model.hidden_size / BLOCK) * BLOCK);
-    this.#nothing = floats('no bias', 4);
+    this.sums = floats('sums', sumWords(model), STORAGE | COPY_SRC);
+    this.#factors = floats('norm factors', PREFILL_TOKENS);
+    this.#update = floats('update', PREFILL_TOKENS * kernels.hiddenStride);
   }
 
-  layer(seen: SeenLayer): LayerWatch {
-    const { weights, activations, layer, hiddenStride } = seen;
-    const sums = this.places.layers[layer]!;
+  layer(weights: LayerWeights, places: LayerPlaces, moments: Moments): LayerWatch {
+    const { activations, hiddenStride, nothing } = this.#kernels;
     const columns = this.#model.hidden_size;
     const normed = { columns, stride: hiddenStride };
-    const neurons = { columns: sums.activations.count, stride: weights.upProj.rows };
-    const { bias = this.#nothing } = weights;
+    const neurons = { columns: places.activations.count, stride: weights.upProj.rows };
+    const { bias = nothing } = weights;
     return {
       attended: [
-        ...this.#normedSquares(activations.hidden, normed, weights.inputNorm, sums.input),
-        ...this.#attention(seen, sums),
+        ...this.#normed(activations.hidden, normed, weights.inputNorm, places.input, moments.get('input')),
+        ...this.#attention(weights, places, moments),
       ],
       activated: [
-        ...this.#normedSquares(activations.hidden, normed, weights.ffnNorm, sums.ffn),
-        this.#squares(activations.activations, { ...neurons, scale: 'none' }, sums.activations),
+        ...this.#normed(activations.hidden, normed, weights.ffnNorm, places.ffn, moments.get('ffn')),
+        ...this.#plain(activations.activations, neurons, places.activations, moments.get('activations')),
         this.#dispatch(
           sumFiringsKernel(neurons),
-          [{ buffer: activations.activations }, this.#place(sums.activationSums), this.#place(sums.fired)],
+          [
+            { buffer: activations.activations },
+            this.#place(places.activationSums),
+            this.#place(places.fired),
+          ],
           neurons.columns,
         ),
       ],
@@ -70,7 +76,7 @@ export class SumWatch implements PassWatch {
           addUpdateKernel(normed, weights.bias !== undefined),
           [
             { buffer: this.#update },
-            this.#place(sums.ffnOutput),
+            this.#place(places.ffnOutput),
             ...[activations.hidden, bias].map((buffer) => ({ buffer })),
           ],
           columns,
@@ -79,26 +85,30 @@ export class SumWatch implements PassWatch {
     };
   }
 
-  end({ activations, hiddenStride }: SeenPass, gamma: GPUBuffer): Promise<Dispatch>[] {
+  /** Of what the head is multiplied with; `gamma` is of the norm before it. */
+  head(gamma: GPUBuffer, moments: Moments): Promise<Dispatch>[] {
+    const { activations, hiddenStride } = this.#kernels;
     const shape = { columns: this.#model.hidden_size, stride: hiddenStride };
-    return this.#normedSquares(activations.hidden, shape, gamma, this.places.head);
+    return this.#normed(activations.hidden, shape, gamma, headPlace(this.#model), moments.get('head'));
   }
 
   dispose(): void {
-    for (const buffer of [this.sums, this.#factors, this.#update, this.#nothing]) buffer.destroy();
+    for (const buffer of [this.sums, this.#factors, this.#update]) buffer.destroy();
   }
 
-  #attention({ weights, activations, shape }: SeenLayer, sums: LayerSums): Promise<Dispatch>[] {
+  #attention(weights: LayerWeights, places: LayerPlaces, moments: Moments): Promise<Dispatch>[] {
+    const { shape, activations } = this.#kernels;
     const { heads, nope, latent, vDim, ropePairs, projectedStride, attendedStride, keyOffset } = shape;
     const { projected, queried, ranges, attended } = activations;
     const words = latentWords(shape);
     const rangeStride = 2 * (words + 1);
     return [
-      ...this.#normedSquares(
+      ...this.#normed(
         projected,
         { columns: latent, stride: projectedStride, offset: keyOffset },
         weights.latentNorm,
-        sums.latent,
+        places.latent,
+        moments.get('latent'),
       ),
       this.#squares(
         weights.queries === undefined ? projected : queried,
@@ -109,7 +119,7 @@ export class SumWatch implements PassWatch {
           stride: shape.queriedStride,
           scale: 'none',
         },
-        sums.query,
+        places.query,
       ),
       // Of batches, a token has one range: the whole cache.
       this.#squares(
@@ -122,24 +132,46 @@ export class SumWatch implements PassWatch {
           scale: 'mass',
           latentWords: words,
         },
-        sums.context,
+        places.context,
       ),
-      this.#squares(
+      ...this.#plain(
         attended,
-        { columns: heads * vDim, stride: attendedStride, scale: 'none' },
-        sums.attended,
+        { columns: heads * vDim, stride: attendedStride },
+        places.attended,
+        moments.get('attended'),
       ),
     ];
   }
 
-  #normedSquares(x: GPUBuffer, shape: VectorsShape, gamma: GPUBuffer, to: Run): Promise<Dispatch>[] {
+  #normed(
+    x: GPUBuffer,
+    shape: VectorsShape,
+    gamma: GPUBuffer,
+    to: Run,
+    moments: MomentSums | undefined,
+  ): Promise<Dispatch>[] {
     const factors = dispatchOf(
-      this.#compiler,
+      this.#kernels.compiler,
       normFactorsKernel(shape, this.#model.rms_norm_eps),
       [{ buffer: x }, { buffer: this.#factors }],
       (tokens) => [tokens, 1, 1],
     );
-    return [factors, this.#squares(x, { ...shape, scale: 'norm' }, to, [gamma, this.#factors])];
+    return [factors, ...this.#vectors(x, { ...shape, scale: 'norm' }, to, moments, [gamma, this.#factors])];
+  }
+
+  #plain(x: GPUBuffer, shape: VectorsShape, to: Run, moments: MomentSums | undefined): Promise<Dispatch>[] {
+    return this.#vectors(x, { ...shape, scale: 'none' }, to, moments);
+  }
+
+  #vectors(
+    x: GPUBuffer,
+    shape: ScaledShape,
+    to: Run,
+    moments: MomentSums | undefined,
+    more: readonly GPUBuffer[] = [],
+  ): Promise<Dispatch>[] {
+    const squares = this.#squares(x, shape, to, more);
+    return moments === undefined ? [squares] : [squares, moments.gather(x, shape, more)];
   }
 
   #squares(x: GPUBuffer, shape: SquaresShape, to: Run, more: readonly GPUBuffer[] = []): Promise<Dispatch> {
@@ -152,7 +184,8 @@ export class SumWatch implements PassWatch {
     resources: readonly GPUBindingResource[],
     columns: number,
   ): Promise<Dispatch> {
-    return dispatchOf(this.#compiler, source, resources, () => [Math.ceil(columns / SUM_COLUMNS), 1, 1]);
+    const groups = Math.ceil(columns / SUM_COLUMNS);
+    return dispatchOf(this.#kernels.compiler, source, resources, () => [groups, 1, 1]);
   }
 
   #place({ first, count }: Run): GPUBufferBinding {
