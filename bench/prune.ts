@@ -4,7 +4,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { parsePassRequest, runPass } from '../src/passes/run.ts';
-import { calibrate } from '../src/pipeline/calibrate.ts';
+import { regression } from '../src/pipeline/algebra/regression.ts';
+import { calibrate } from '../src/pipeline/calibration/calibrate.ts';
 import { withSource } from '../src/pipeline/sources/open.ts';
 import { withStatistics } from '../src/pipeline/sources/open-statistics.ts';
 import { encodeTexts } from '../src/pipeline/sources/read-text.ts';
@@ -55,7 +56,9 @@ export async function* benchPrune(argv: readonly string[]): AsyncGenerator<Measu
         const means: number[] = [];
         for (const options of CASES) {
           const request = parsePassRequest(`prune-ffn:ratio=${values.ratio},${options}`);
-          const pruned = await runPass({ ...model, statistics: statistics! }, request);
+          const pruned = await runPass({ ...model, statistics: statistics! }, request, {
+            regress: regression(),
+          });
           means.push((await compareModels(model, pruned, ids)).kld.mean);
         }
         return means;

@@ -1,10 +1,15 @@
+import type { Progress } from '../core/jobs/progress.ts';
 import type { Change, Model } from '../core/model.ts';
+import type { Regress } from './regression.ts';
 
 /** Values of a pass's options, by name. */
 export type PassOptions = Readonly<Record<string, number | string>>;
 
-/** Options of long work inside a pass. */
+/** What long work inside a pass is done with. */
 export interface PassContext {
+  /** Passes that fit weights do not run without it. */
+  readonly regress?: Regress;
+  readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

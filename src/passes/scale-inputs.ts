@@ -40,13 +40,13 @@ export const scaleInputs = {
       ...statisticsFaults(model),
     ];
   },
-  run(model, { alpha }) {
+  async run(model, { alpha }, { signal }) {
     const tensors = new Map(model.tensors);
     const changes: Change[] = [];
     let activations: Activations = model;
     for (let layer = 0; layer < model.config.numHiddenLayers; layer++) {
       for (const [maker, readers] of SITES) {
-        const scales = scalesOf(model, layerGgufName(readers[0]!, layer)!, alpha);
+        const scales = await scalesOf(model, layerGgufName(readers[0]!, layer)!, alpha, signal);
         if (scales === undefined) continue;
         const inverse = scales.map((scale) => 1 / scale);
         const change = (role: LayerRole, to: string, make: (tensor: Tensor) => Tensor) => {
@@ -76,8 +76,13 @@ export const scaleInputs = {
 } satisfies Pass<{ alpha: number }>;
 
 /** Undefined where nothing is known of the inputs. */
-function scalesOf(model: Model, matrix: string, alpha: number): Float32Array | undefined {
-  const squares = statisticsOf(model).meanSquares.get(matrix);
+async function scalesOf(
+  model: Model,
+  matrix: string,
+  alpha: number,
+  signal: AbortSignal | undefined,
+): Promise<Float32Array | undefined> {
+  const squares = await statisticsOf(model).inputs.get(matrix)?.meanSquares(signal);
   return squares && balancingScales(squares, alpha / 2);
 }
 

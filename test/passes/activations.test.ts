@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { closeModel, type Model } from '../../src/core/model.ts';
+import type { Statistics } from '../../src/core/statistics.ts';
 import { parsePassRequest, runPass, runPasses } from '../../src/passes/run.ts';
 import { openSource } from '../../src/pipeline/sources/open.ts';
 import { SMALL_PLM } from '../support/builders/hollow-model.ts';
@@ -23,6 +24,12 @@ const closeTo = (actual: ArrayLike<number>, expected: ArrayLike<number>, what: s
   }
 };
 
+async function squaresOf({ inputs }: Statistics): Promise<Map<string, Float32Array>> {
+  const squares = new Map<string, Float32Array>();
+  for (const [matrix, { meanSquares }] of inputs) squares.set(matrix, await meanSquares());
+  return squares;
+}
+
 /** Asserts that what the passes make of statistics is what a calibration of the rewritten model finds. */
 async function assertFollows(
   model: Model,
@@ -31,23 +38,25 @@ async function assertFollows(
 ) {
   const statistics = await statisticsOver(t, model, TEXT);
   const imatrix = { name: 'x', sha256: '', datasets: [], chunks: 1, notes: [] };
-  const importances = { ...imatrix, entries: statistics.meanSquares };
+  const importances = { ...imatrix, entries: await squaresOf(statistics) };
   const after = await runPasses({ ...model, statistics, importances }, passes.map(parsePassRequest));
   const measured = await statisticsOver(t, { ...after }, TEXT);
-  for (const [matrix, values] of after.statistics!.meanSquares) {
-    closeTo(values, measured.meanSquares.get(matrix)!, matrix);
+  for (const [matrix, values] of await squaresOf(after.statistics!)) {
+    closeTo(values, await measured.inputs.get(matrix)!.meanSquares(), matrix);
+    assert.equal(after.statistics!.inputs.get(matrix)!.channels, values.length);
     assert.deepEqual(after.importances!.entries.get(matrix), values);
   }
-  for (const [layer, neurons] of after.statistics!.neurons.entries()) {
-    const expected = measured.neurons[layer]!;
+  for (const [layer, neurons] of after.statistics!.neurons()!.entries()) {
+    const expected = measured.neurons()![layer]!;
     for (const key of ['firings', 'means', 'meanSquares', 'outputSquares'] as const) {
       closeTo(neurons[key], expected[key], `${key} ${layer}`);
     }
     assert.deepEqual(neurons.fired, expected.fired);
   }
-  for (const [matrix, moments] of after.statistics!.moments) {
+  for (const [matrix, { moments }] of after.statistics!.inputs) {
+    if (moments === undefined) continue;
     const order = [3, 0, 7, 5];
-    const expected = await measured.moments.get(matrix)!.triangle(order);
+    const expected = await measured.inputs.get(matrix)!.moments!.triangle(order);
     closeTo(await moments.triangle(order), expected, `moments of ${matrix}`);
   }
   return after;
@@ -66,7 +75,7 @@ describe('importances and statistics stay those of the model after', () => {
       const model = await openSource(fixture('plm-tiny'));
       t.after(() => closeModel(model));
       const after = await assertFollows(model, passes, t);
-      const knows = after.statistics!.moments.has('blk.0.attn_kv_b.weight');
+      const knows = after.statistics!.inputs.has('blk.0.attn_kv_b.weight');
       assert.equal(knows, !passes.includes('rotate-latent'));
     });
   }

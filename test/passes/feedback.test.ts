@@ -3,27 +3,33 @@ import { describe, it } from 'node:test';
 import { planGguf } from '../../formats/gguf/export.ts';
 import type { Model } from '../../src/core/model.ts';
 import { plmTensors } from '../../src/core/names.ts';
-import type { Moments, Statistics } from '../../src/core/statistics.ts';
+import {
+  type InputStatistics,
+  type Moments,
+  type Statistics,
+  triangleSize,
+} from '../../src/core/statistics.ts';
 import { calibratedRounding } from '../../src/passes/rounding/calibrated-rounding.ts';
-import { factor } from '../../src/passes/rounding/cholesky.ts';
-import { feedbackOf, shareOfChance } from '../../src/passes/rounding/feedback.ts';
+import { feedbackTriangle, shareOfChance } from '../../src/passes/rounding/feedback.ts';
 import { roundedModel } from '../../src/pipeline/allocation/round.ts';
 import { SMALL_PLM } from '../support/builders/hollow-model.ts';
 import { memoryModel, memoryTensor, tensorValues } from '../support/builders/memory-model.ts';
 import { gaussian } from '../support/builders/samples.ts';
-import { madeUpStatistics } from '../support/builders/statistics.ts';
+import { inputsOf as knownInputs, madeUpStatistics } from '../support/builders/statistics.ts';
+import { choleskyOf } from '../support/oracles/cholesky.ts';
 
 /** Moments of `tokens` inputs of `size` channels. */
 function momentsOf(inputs: readonly Float64Array[], size: number): Moments {
   const product = (i: number, j: number) => inputs.reduce((sum, x) => sum + x[i]! * x[j]!, 0) / inputs.length;
   return {
     size,
-    triangle: async (order) =>
-      Float64Array.from(
-        Array.from(order, (_, i) =>
-          Array.from({ length: i + 1 }, (_, j) => product(order[i]!, order[j]!)),
-        ).flat(),
-      ),
+    triangle: async (order, _signal, into) => {
+      const values = Array.from(order, (_, i) =>
+        Array.from({ length: i + 1 }, (_, j) => product(order[i]!, order[j]!)),
+      ).flat();
+      into?.set(values);
+      return into ?? Float64Array.from(values);
+    },
   };
 }
 
@@ -42,18 +48,32 @@ function inputsOf(size: number, count: number, change: (x: Float64Array) => void
   });
 }
 
+/** U[j, k] of the factor that is made of moments. */
+async function factorsOf(moments: Moments): Promise<(j: number, k: number) => number> {
+  const { size } = moments;
+  const triangle = new Float64Array(triangleSize(size));
+  const least = await feedbackTriangle(
+    { turn: 0, columns: size, moments, chance: 0, squaresChance: 0, flat: 0, refit: false },
+    triangle,
+  );
+  const rows = Array.from({ length: size }, (_, i) =>
+    triangle.subarray(triangleSize(i), triangleSize(i + 1)),
+  );
+  const lower = choleskyOf(rows, size, least);
+  const at = (j: number, k: number) => lower[size - 1 - j]![size - 1 - k]!;
+  return (j, k) => (k < j ? 0 : at(j, k) / at(k, k));
+}
+
 describe('coefficients of error feedback', () => {
   it('are those of the triangular factor, by its definition', async () => {
     const size = 9;
     const moments = momentsOf(inputsOf(size, 40), size);
-    const coefficients = await feedbackOf(moments).coefficients(factor);
+    const u = await factorsOf(moments);
     const triangle = await moments.triangle(Int32Array.from({ length: size }, (_, i) => i));
     const h = (i: number, j: number) =>
       triangle[(Math.max(i, j) * (Math.max(i, j) + 1)) / 2 + Math.min(i, j)]!;
     const damping = (0.01 * Array.from({ length: size }, (_, i) => h(i, i)).reduce((a, b) => a + b)) / size;
     // (I + U)^-1 H (I + U)^-T must be diagonal.
-    const u = (j: number, k: number) =>
-      k <= j ? Number(k === j) : coefficients[j * (size - 1) - (j * (j - 1)) / 2 + k - j - 1]!;
     const rows = Array.from({ length: size }, (_, i) =>
       Array.from({ length: size }, (_, j) => h(i, j) + (i === j ? damping : 0)),
     );
@@ -83,8 +103,10 @@ describe('coefficients of error feedback', () => {
       inputsOf(size, 30, (x) => x.set(x.map((value) => 1e15 * value))),
     ];
     for (const inputs of cases) {
-      const coefficients = await feedbackOf(momentsOf(inputs, size)).coefficients(factor);
-      assert.ok(coefficients.every(Number.isFinite), `${coefficients}`);
+      const u = await factorsOf(momentsOf(inputs, size));
+      for (let j = 0; j < size; j++) {
+        for (let k = j; k < size; k++) assert.ok(Number.isFinite(u(j, k)), `${j}, ${k}: ${u(j, k)}`);
+      }
     }
   });
 });
@@ -96,24 +118,24 @@ describe('what calibration says of rounding', () => {
   const known = {
     ...madeUpStatistics(SMALL_PLM),
     tokens: 768,
-    meanSquares: new Map([['blk.0.attn_q.weight', squares]]),
+    inputs: new Map([['blk.0.attn_q.weight', knownInputs(squares)]]),
   };
   const imatrix = { name: 'x.gguf', sha256: '', datasets: [], chunks: 1, notes: [] };
 
-  it('draws mean squares towards their mean, as if 256 tokens more had been read', () => {
+  it('draws mean squares towards their mean, as if 256 tokens more had been read', async () => {
     const { importances } = calibratedRounding({ ...memoryModel(SMALL_PLM), statistics: known }, 'best');
     // A quarter of the way to 0.5.
-    const drawn = importances(query!)!;
+    const drawn = await importances(query!)!.values();
     assert.deepEqual([...new Set(drawn)], [0.125, 0.875]);
-    const padded = importances(query!, 288)!;
+    const padded = await importances(query!, 288)!.values();
     assert.deepEqual([padded.length, padded[255], padded[256]], [288, 0.875, 0]);
   });
 
-  it('weighs matrices by an imatrix as it is, and no embedding', () => {
+  it('weighs matrices by an imatrix as it is, and no embedding', async () => {
     const entries = new Map([...slots.values()].flatMap(({ ggufName }) => [[ggufName!, squares] as const]));
     const importancesOf = { ...imatrix, entries };
     const rounding = calibratedRounding({ ...memoryModel(SMALL_PLM), importances: importancesOf }, 'fast');
-    assert.equal(rounding.importances(query!), squares);
+    assert.equal(await rounding.importances(query!)!.values(), squares);
     assert.equal(rounding.importances(embedding!), undefined);
   });
 
@@ -136,12 +158,11 @@ describe('rounding with feedback', () => {
     return {
       ...madeUpStatistics(model.config),
       tokens: 10_000,
-      meanSquares: new Map(matrices.map(({ ggufName, shape }) => [ggufName!, squares(shape.at(-1)!)])),
-      moments: new Map(
-        matrices.map(({ ggufName, shape }) => [
-          ggufName!,
-          momentsOf(inputs.get(shape.at(-1)!)!, shape.at(-1)!),
-        ]),
+      inputs: new Map(
+        matrices.map(({ ggufName, shape }): [string, InputStatistics] => {
+          const size = shape.at(-1)!;
+          return [ggufName!, { ...knownInputs(squares(size)), moments: momentsOf(inputs.get(size)!, size) }];
+        }),
       ),
     };
   }
@@ -183,12 +204,14 @@ describe('rounding with feedback', () => {
     const model = { ...memoryModel(SMALL_PLM), tensors };
     for (const change of [(x: Float64Array) => x.fill(1), (x: Float64Array) => x.fill(0)]) {
       const known = new Map([256, 512].map((size) => [size, momentsOf(inputsOf(size, 3, change), size)]));
+      const madeUp = madeUpStatistics(SMALL_PLM);
       const statistics = {
-        ...madeUpStatistics(SMALL_PLM),
-        moments: new Map(
-          plmTensors(SMALL_PLM).flatMap(({ ggufName, shape }) =>
-            shape.length > 1 ? [[ggufName!, known.get(shape.at(-1)!)!] as const] : [],
-          ),
+        ...madeUp,
+        inputs: new Map(
+          [...madeUp.inputs].map(([name, inputs]) => [
+            name,
+            { ...inputs, moments: known.get(inputs.channels)! },
+          ]),
         ),
       };
       for (const recipe of ['q4_k_m', 'q2_k', 'q5_0', 'iq4_xs']) {

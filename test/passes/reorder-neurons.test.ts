@@ -16,8 +16,8 @@ const FIRED = [0b0011, 0b1100, 0b1000, 0b0110, 0b0011, 0b1110];
 const made = madeUpStatistics(CONFIG);
 const fired = new Uint16Array(6 * SAMPLE_WORDS);
 for (const [neuron, tokens] of FIRED.entries()) fired[neuron * SAMPLE_WORDS] = tokens;
-const neurons: NeuronStatistics[] = [{ ...made.neurons[0]!, firings: Float32Array.from(FIRINGS), fired }];
-const model = { ...memoryModel(CONFIG), statistics: { ...made, neurons } };
+const neurons: NeuronStatistics[] = [{ ...made.neurons()![0]!, firings: Float32Array.from(FIRINGS), fired }];
+const model = { ...memoryModel(CONFIG), statistics: { ...made, neurons: () => neurons } };
 
 /** The order that neurons have afterwards, by their numbers before. */
 async function order(options: string): Promise<number[]> {

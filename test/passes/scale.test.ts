@@ -35,7 +35,7 @@ describe('scales', () => {
       ['post_attention_layernorm', 'mlp.up_proj', 'blk.0.ffn_up.weight'],
     ] as const;
     for (const [norm, matrix, inputs] of matrices) {
-      const squares = [...model.statistics!.meanSquares.get(inputs)!];
+      const squares = [...(await model.statistics!.inputs.get(inputs)!.meanSquares())];
       const mean = geometricMean(squares);
       const [gamma, scaledGamma] = [await valuesOf(model, norm), await valuesOf(after, norm)];
       const [weights, scaled] = [await valuesOf(model, matrix), await valuesOf(after, matrix)];

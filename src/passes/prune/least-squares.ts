@@ -1,10 +1,10 @@
-import { Turns } from '../../core/jobs/turns.ts';
-import { factorInPlace, rowStart, solveRow } from '../rounding/cholesky.ts';
+import type { Regress, Regression } from '../regression.ts';
+import { damp, leastPivot } from '../rounding/triangle.ts';
 
-/** What the kept columns take over from the removed ones, and what cannot be taken over. */
+/** What the kept columns of down_proj take over from the removed ones, and what cannot be taken over. */
 export interface Repair {
   /**
-   * A = C_RK (C_KK + lambda I)^-1, a row of `kept` values for each removed neuron: W_K + W_R A is the
+   * W_R C_RK (C_KK + lambda I)^-1, a row of `kept` values for each row of down_proj: W_K and this is the
    * least-squares fit of W h on the kept neurons.
    */
   readonly correction: Float32Array;
@@ -12,35 +12,18 @@ export interface Repair {
 }
 
 /**
- * Solves for the repair of a layer by a Cholesky factorization in place. `triangle` holds the second moments
- * C = E[h h^T] of the kept neurons, then of the removed ones: a lower triangle row by row. Its rows of
- * removed neurons hold, up to column `kept`, L_RK afterwards, where C_RK (C_KK + lambda I)^-1 C_KR = L_RK
- * L_RK^T. lambda is `damping` times the mean of the diagonal of C_KK (SlimGPT, arXiv 2412.18110, section 3.2;
- * FASP, arXiv 2501.09412). Ends by `signal`.
+ * Solves for the repair of a layer. `triangle` holds the second moments C = E[h h^T] of the kept neurons, its
+ * pivots, then of the removed ones: a lower triangle row by row. Its entries of removed neurons hold C_RR -
+ * C_RK (C_KK + lambda I)^-1 C_KR afterwards. lambda is `damping` times the mean of the diagonal of C_KK
+ * (SlimGPT, arXiv 2412.18110, section 3.2; FASP, arXiv 2501.09412).
  */
 export async function leastSquares(
-  triangle: Float64Array,
-  kept: number,
-  removed: number,
+  problem: Omit<Regression, 'least'>,
   damping: number,
+  regress: Regress,
   signal?: AbortSignal,
 ): Promise<Repair> {
-  const lambda = await factorInPlace(triangle, kept, damping, signal);
-  const turns = new Turns(signal);
-  const correction = new Float32Array(removed * kept);
-  const solution = new Float64Array(kept);
-  for (let r = 0; r < removed; r++) {
-    const row = rowStart(kept + r);
-    solveRow(triangle, row, kept);
-    solution.set(triangle.subarray(row, row + kept));
-    for (let j = kept - 1; j >= 0; j--) {
-      const lower = rowStart(j);
-      const value = solution[j]! / triangle[lower + j]!;
-      solution[j] = value;
-      for (let k = 0; k < j; k++) solution[k]! -= value * triangle[lower + k]!;
-    }
-    correction.set(solution, r * kept);
-    await turns.offer();
-  }
+  const lambda = damp(problem.triangle, problem.pivots, damping);
+  const correction = await regress({ ...problem, least: leastPivot(lambda) }, signal);
   return { correction, lambda };
 }

@@ -1,6 +1,5 @@
-import type { NeuronStatistics } from '../../core/statistics.ts';
+import { type NeuronStatistics, triangleSize } from '../../core/statistics.ts';
 import { rowCount, type Tensor } from '../../core/tensor.ts';
-import { rowStart } from '../rounding/cholesky.ts';
 import { decodedRows } from '../rows/float-rows.ts';
 import type { Repair } from './least-squares.ts';
 
@@ -46,29 +45,30 @@ export async function relativeLoss(loss: Loss, signal?: AbortSignal): Promise<nu
   for (let row = 0; row < rowCount(down); row += every * down.rowStep) {
     for await (const { values, index } of decodedRows(down, { first: row, count: down.rowStep }, signal)) {
       const weights = Float64Array.from(removed, (i) => values[i]!);
-      error += rowLoss(loss, weights);
+      error += rowLoss(loss, weights) - takenBack(loss, index);
       output += neurons.outputSquares[index]!;
     }
   }
   return error <= 0 ? 0 : error / output;
 }
 
-function rowLoss({ neurons, kept, removed, triangle, repair, bias }: Loss, weights: Float64Array): number {
-  let loss = 0;
-  let mean = 0;
-  const taken = new Float64Array(repair ? kept.length : 0);
-  const correction = new Float64Array(taken.length);
+/** w C_RR w^T, or what least squares leave of it, less the square of the mean where a bias makes up for it. */
+function rowLoss({ neurons, kept, removed, triangle, bias }: Loss, weights: Float64Array): number {
+  let [loss, mean] = [0, 0];
   for (let r = 0; r < removed.length; r++) {
-    const row = rowStart(kept.length + r);
+    const row = triangleSize(kept.length + r) + kept.length;
     const w = weights[r]!;
-    for (let s = 0; s < r; s++) loss += 2 * w * weights[s]! * triangle[row + kept.length + s]!;
-    loss += w * w * triangle[row + kept.length + r]!;
+    let sum = (w * triangle[row + r]!) / 2;
+    for (let s = 0; s < r; s++) sum += weights[s]! * triangle[row + s]!;
+    loss += 2 * w * sum;
     mean += w * neurons.means[removed[r]!]!;
-    for (let k = 0; k < taken.length; k++) {
-      taken[k]! += w * triangle[row + k]!;
-      correction[k]! += w * repair!.correction[r * kept.length + k]!;
-    }
   }
-  for (let k = 0; k < taken.length; k++) loss -= taken[k]! ** 2 + repair!.lambda * correction[k]! ** 2;
   return bias ? loss - mean ** 2 : loss;
+}
+
+/** What the lambda of least squares counts too much in what they leave of a row. */
+function takenBack({ kept, repair }: Loss, index: number): number {
+  if (repair === undefined) return 0;
+  const row = repair.correction.subarray(index * kept.length, (index + 1) * kept.length);
+  return repair.lambda * row.reduce((sum, value) => sum + value ** 2, 0);
 }

@@ -1,16 +1,23 @@
+import type { Progress } from '../../core/jobs/progress.ts';
 import type { Change, Model } from '../../core/model.ts';
 import { layerGgufName, layerTensorName } from '../../core/names.ts';
-import type { NeuronStatistics, Statistics } from '../../core/statistics.ts';
+import type { NeuronStatistics } from '../../core/statistics.ts';
 import { columnCount, rowCount, type Tensor } from '../../core/tensor.ts';
 import { type Pass, type PassContext, withChanges } from '../pass.ts';
-import { type Activations, selectNeurons, statisticsFaults, statisticsOf } from '../rounding/activations.ts';
+import type { Regress } from '../regression.ts';
+import {
+  type Activations,
+  type MeasuredStatistics,
+  selectNeurons,
+  statisticsFaults,
+  statisticsOf,
+} from '../rounding/activations.ts';
 import { columnSquares } from '../rows/column-squares.ts';
 import { decodedRows, projectRows } from '../rows/float-rows.ts';
 import { gatherRows } from '../rows/gather-rows.ts';
-import { leastSquares } from './least-squares.ts';
 import { type Loss, rateBound, relativeLoss } from './measure.ts';
 import { isLossy, optionFaults, PRUNE_DEFAULTS, type PruneOptions } from './options.ts';
-import { type PrunedLayer, Repairs } from './repairs.ts';
+import { momentsOf, type PrunedLayer, Repairs } from './repairs.ts';
 import { rankingOf, type Score, scoresOf } from './scores.ts';
 import { chooseWidths } from './widths.ts';
 
@@ -40,10 +47,12 @@ export const pruneFfn = {
     const tensors = new Map(model.tensors);
     const changes: Change[] = [];
     let activations: Activations = model;
-    const repairs = new Repairs();
+    const repairs = new Repairs(context.regress ?? noRegression);
     const needsRepair = isLossy(options) ? options.compensation : 'none';
+    const meter = new LayerMeter(model, context.progress);
     for (const [index, width] of widths.entries()) {
       const { ranking, losses } = layers[index]!;
+      meter.begin(index);
       const removed = ranking.slice(0, ranking.length - width).sort();
       if (removed.length === 0 && needsRepair !== 'bias') continue;
       const layer: PrunedLayer = {
@@ -61,7 +70,7 @@ export const pruneFfn = {
         const bias = meanOfRemoved(layer, down);
         tensors.set(bias.name, bias);
       }
-      const measured = await measuredLoss(layer, down, needsRepair, repairs, context);
+      const measured = await measuredLoss(layer, down, needsRepair, repairs, meter, context);
       const figures = {
         ...firingFigures(statistics, layer),
         predictedError: losses[removed.length]!,
@@ -91,7 +100,7 @@ function repairFaults({ config, statistics }: Model, options: PruneOptions): str
   if (config.ffnBias) return ['the FFN has been pruned with a bias'];
   if (!isLossy(options) || options.compensation !== 'least-squares') return [];
   const lacks = config.intermediateSizes.some(
-    (_, layer) => !statistics?.moments.has(layerGgufName('down_proj', layer)!),
+    (_, layer) => statistics?.inputs.get(layerGgufName('down_proj', layer)!)?.moments === undefined,
   );
   return lacks ? ['needs second moments for least squares: calibrate with --second-moments down_proj'] : [];
 }
@@ -105,7 +114,7 @@ interface RankedLayer {
 
 async function rankLayer(
   model: Model,
-  statistics: Statistics,
+  statistics: MeasuredStatistics,
   layer: number,
   options: PruneOptions,
   { signal }: PassContext,
@@ -135,17 +144,14 @@ function accumulated(losses: Float64Array, ranking: Int32Array, { outputSquares 
 }
 
 function keepColumns(layer: PrunedLayer, down: Tensor, compensation: string, repairs: Repairs): Tensor {
-  const { kept, removed } = layer;
+  const { kept } = layer;
   return projectRows(down, kept.length, async (signal) => {
     const repair = compensation === 'least-squares' ? await repairs.of(layer, signal) : undefined;
-    return (values, into) => {
+    return (values, into, index) => {
       for (let k = 0; k < kept.length; k++) into[k] = values[kept[k]!]!;
       if (repair === undefined) return;
-      for (let r = 0; r < removed.length; r++) {
-        const weight = values[removed[r]!]!;
-        const row = r * kept.length;
-        for (let k = 0; k < kept.length; k++) into[k]! += weight * repair.correction[row + k]!;
-      }
+      const row = index * kept.length;
+      for (let k = 0; k < kept.length; k++) into[k]! += repair.correction[row + k]!;
     };
   });
 }
@@ -176,21 +182,52 @@ async function measuredLoss(
   down: Tensor,
   compensation: string,
   repairs: Repairs,
+  meter: LayerMeter,
   { signal }: PassContext,
 ): Promise<number | undefined> {
   const { statistics, kept, removed } = layer;
-  const moments = statistics.moments.get(layerGgufName('down_proj', layer.layer)!);
-  if (moments === undefined) return undefined;
+  const triangle = await momentsOf(layer, signal);
+  if (triangle === undefined) return undefined;
   const neurons = statistics.neurons[layer.layer]!;
-  const triangle = await moments.triangle([...kept, ...removed], signal);
   const loss: Loss = { down, neurons, kept, removed, triangle, bias: compensation === 'bias' };
   if (compensation !== 'least-squares') return relativeLoss(loss, signal);
-  const repair = await leastSquares(triangle, kept.length, removed.length, layer.damping, signal);
-  repairs.keep(layer.layer, repair);
+  const onProgress = (share: number) => meter.advance(share);
+  const repair = await repairs.solve(layer, triangle, { onProgress, signal });
   return relativeLoss({ ...loss, repair }, signal);
 }
 
-function firingFigures({ tokens, neurons }: Statistics, { layer, removed }: PrunedLayer) {
+/** Whoever runs the pass has to bring what its options need. */
+const noRegression: Regress = () => {
+  throw new Error(`pass ${NAME}: least squares need a context with \`regress\``);
+};
+
+/** Tells how far the layers are, in neurons. */
+class LayerMeter {
+  readonly #widths: readonly number[];
+  readonly #progress: Progress | undefined;
+  #layer = 0;
+
+  constructor({ config }: Model, progress: Progress | undefined) {
+    this.#widths = config.intermediateSizes;
+    this.#progress = progress;
+    const total = this.#widths.reduce((sum, width) => sum + width, 0);
+    progress?.({ kind: 'phase', name: NAME, total });
+  }
+
+  begin(layer: number): void {
+    this.#layer = layer;
+    this.advance(0);
+  }
+
+  /** `share`: of the layer that was begun last. */
+  advance(share: number): void {
+    const before = this.#widths.slice(0, this.#layer).reduce((sum, width) => sum + width, 0);
+    const done = before + Math.floor(share * this.#widths[this.#layer]!);
+    this.#progress?.({ kind: 'advance', done, item: `layer ${this.#layer}` });
+  }
+}
+
+function firingFigures({ tokens, neurons }: MeasuredStatistics, { layer, removed }: PrunedLayer) {
   const { firings } = neurons[layer]!;
   const total = firings.reduce((sum, count) => sum + count, 0);
   const most = removed.reduce((max, index) => Math.max(max, firings[index]!), 0);

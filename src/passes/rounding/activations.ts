@@ -3,6 +3,7 @@ import type { Model } from '../../core/model.ts';
 import { layerGgufName } from '../../core/names.ts';
 import {
   describesGeometry,
+  type InputStatistics,
   type Moments,
   type NeuronStatistics,
   SAMPLE_WORDS,
@@ -20,17 +21,13 @@ export function scaleInputs(activations: Activations, matrix: string, factors: F
   const { importances, statistics } = activations;
   const squares = (values: Float32Array) =>
     values.map((value, i) => value * factors[i % factors.length]! ** 2);
-  const moments = statistics?.moments.get(matrix);
   return {
     ...(importances && { importances: withEntries(importances, matrix, squares) }),
     ...(statistics && {
-      statistics: {
-        ...statistics,
-        meanSquares: mapped(statistics.meanSquares, matrix, squares),
-        ...(moments && {
-          moments: new Map([...statistics.moments, [matrix, scaledMoments(moments, factors)]]),
-        }),
-      },
+      statistics: withInputs(statistics, matrix, (inputs) => ({
+        ...changedInputs(inputs, squares, (moments) => scaledMoments(moments, factors)),
+        channels: inputs.channels,
+      })),
     }),
   };
 }
@@ -40,13 +37,7 @@ export function forgetInputs({ importances, statistics }: Activations, matrix: s
   const without = <T>(map: ReadonlyMap<string, T>) => new Map([...map].filter(([name]) => name !== matrix));
   return {
     ...(importances && { importances: { ...importances, entries: without(importances.entries) } }),
-    ...(statistics && {
-      statistics: {
-        ...statistics,
-        meanSquares: without(statistics.meanSquares),
-        moments: without(statistics.moments),
-      },
-    }),
+    ...(statistics && { statistics: { ...statistics, inputs: without(statistics.inputs) } }),
   };
 }
 
@@ -55,15 +46,16 @@ export function selectNeurons(activations: Activations, layer: number, order: In
   const { importances, statistics } = activations;
   const down = layerGgufName('down_proj', layer)!;
   const pick = (values: Float32Array) => picked(values, order);
-  const moments = statistics?.moments.get(down);
   return {
     ...(importances && { importances: withEntries(importances, down, pick) }),
     ...(statistics && {
       statistics: {
-        ...statistics,
-        meanSquares: mapped(statistics.meanSquares, down, pick),
-        neurons: statistics.neurons.with(layer, pickedNeurons(statistics.neurons[layer]!, order)),
-        ...(moments && { moments: new Map([...statistics.moments, [down, pickedMoments(moments, order)]]) }),
+        ...withInputs(statistics, down, (inputs) => ({
+          ...changedInputs(inputs, pick, (moments) => pickedMoments(moments, order)),
+          channels: order.length,
+        })),
+        widths: statistics.widths.with(layer, order.length),
+        neurons: changedNeurons(statistics, layer, (neurons) => pickedNeurons(neurons, order)),
       },
     }),
   };
@@ -74,13 +66,12 @@ export function scaleNeurons(activations: Activations, layer: number, factors: F
   const scaled = scaleInputs(activations, layerGgufName('down_proj', layer)!, factors);
   const { statistics } = scaled;
   if (statistics === undefined) return scaled;
-  const { means, meanSquares, ...rest } = statistics.neurons[layer]!;
-  const neurons: NeuronStatistics = {
+  const neurons = changedNeurons(statistics, layer, ({ means, meanSquares, ...rest }) => ({
     ...rest,
     means: means.map((value, i) => value * factors[i]!),
     meanSquares: meanSquares.map((value, i) => value * factors[i]! ** 2),
-  };
-  return { ...scaled, statistics: { ...statistics, neurons: statistics.neurons.with(layer, neurons) } };
+  }));
+  return { ...scaled, statistics: { ...statistics, neurons } };
 }
 
 /** Whether there is anything to keep true. */
@@ -90,20 +81,64 @@ export function hasActivations({ importances, statistics }: Activations): boolea
 
 /** Why a pass that reads statistics cannot run on a model; undefined if it can. */
 export function statisticsFaults({ config, statistics }: Pick<Model, 'config' | 'statistics'>): string[] {
-  if (statistics === undefined) return ['needs statistics: calibrate makes them, --statistics reads them'];
+  if (statistics?.neurons() === undefined)
+    return ['needs statistics: calibrate makes them, --statistics reads them'];
   return describesGeometry(statistics, config) ? [] : [`${statistics.name} does not fit this model`];
 }
 
 /** The statistics that a pass cannot do without. */
-export function statisticsOf({ statistics }: Activations): Statistics {
-  if (statistics === undefined) throw new Error('the pass has been run without its requirements');
-  return statistics;
+export function statisticsOf({ statistics }: Activations): MeasuredStatistics {
+  const neurons = statistics?.neurons();
+  if (neurons === undefined) throw new Error('the pass has been run without its requirements');
+  return { ...statistics!, neurons };
 }
+
+/** Statistics of which all are known. */
+export type MeasuredStatistics = Omit<Statistics, 'neurons'> & {
+  /** By layer. */
+  readonly neurons: readonly NeuronStatistics[];
+};
 
 type Change = (values: Float32Array) => Float32Array;
 
 function withEntries(imatrix: Imatrix, matrix: string, change: Change): Imatrix {
   return { ...imatrix, entries: mapped(imatrix.entries, matrix, change) };
+}
+
+/** Statistics where the inputs of a matrix, if they are known, have changed. */
+function withInputs(
+  statistics: Statistics,
+  matrix: string,
+  change: (inputs: InputStatistics) => InputStatistics,
+): Statistics {
+  const inputs = statistics.inputs.get(matrix);
+  if (inputs === undefined) return statistics;
+  return { ...statistics, inputs: new Map([...statistics.inputs, [matrix, change(inputs)]]) };
+}
+
+function changedInputs(
+  { turn, meanSquares, moments }: InputStatistics,
+  squares: Change,
+  products: (moments: Moments) => Moments,
+): Omit<InputStatistics, 'channels'> {
+  return {
+    turn,
+    meanSquares: async (signal) => squares(await meanSquares(signal)),
+    ...(moments && { moments: products(moments) }),
+  };
+}
+
+function changedNeurons(
+  statistics: Statistics,
+  layer: number,
+  change: (neurons: NeuronStatistics) => NeuronStatistics,
+): Statistics['neurons'] {
+  let changed: readonly NeuronStatistics[] | undefined;
+  return () => {
+    const neurons = statistics.neurons();
+    changed ??= neurons?.with(layer, change(neurons[layer]!));
+    return changed;
+  };
 }
 
 function mapped(map: ReadonlyMap<string, Float32Array>, key: string, change: Change) {
@@ -133,10 +168,11 @@ function pickedNeurons(neurons: NeuronStatistics, order: Int32Array): NeuronStat
 function pickedMoments({ triangle }: Moments, order: Int32Array): Moments {
   return {
     size: order.length,
-    triangle: (wanted, signal) =>
+    triangle: (wanted, signal, into) =>
       triangle(
         Int32Array.from(wanted, (i) => order[i]!),
         signal,
+        into,
       ),
   };
 }
@@ -144,8 +180,8 @@ function pickedMoments({ triangle }: Moments, order: Int32Array): Moments {
 function scaledMoments({ size, triangle }: Moments, factors: Float32Array): Moments {
   return {
     size,
-    async triangle(order, signal) {
-      const values = await triangle(order, signal);
+    async triangle(order, signal, into) {
+      const values = await triangle(order, signal, into);
       for (let i = 0, at = 0; i < order.length; i++) {
         for (let j = 0; j <= i; j++, at++) values[at]! *= factors[order[i]!]! * factors[order[j]!]!;
       }

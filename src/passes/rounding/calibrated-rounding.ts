@@ -1,10 +1,10 @@
 import { invalidInput, type PressError, usage } from '../../core/errors.ts';
-import type { Feedback } from '../../core/export-plan.ts';
+import type { Feedback, Importance } from '../../core/export-plan.ts';
 import type { Model } from '../../core/model.ts';
 import { headGgufName, type LayerRole, layerGgufName, type Role, type TensorSlot } from '../../core/names.ts';
-import type { Statistics } from '../../core/statistics.ts';
+import type { InputStatistics, Statistics } from '../../core/statistics.ts';
 import { formatCounted } from '../../core/text/format.ts';
-import { feedbackOf, shareOfChance } from './feedback.ts';
+import { shareOfChance } from './feedback.ts';
 
 /**
  * How hard to try. `fast`: each block is rounded by itself, weighed by importances where there are any.
@@ -22,7 +22,7 @@ export interface CalibratedRounding {
    * Weights of squared errors, one per column; undefined where nothing is known. `columns`: those that pad
    * rows included.
    */
-  importances(slot: TensorSlot, columns?: number): Float32Array | undefined;
+  importances(slot: TensorSlot, columns?: number): Importance | undefined;
   /** Error feedback, if it is wanted and the slot is one matrix; `columns` as above. */
   feedback(slot: TensorSlot, columns?: number): Feedback | undefined;
 }
@@ -64,24 +64,35 @@ export function calibratedRounding(model: Model, quality: Quality): CalibratedRo
       if (slot.shape.length > 2) return undefined;
       if (importances !== undefined) {
         if (slot.role === 'embed_tokens') return undefined;
-        const entry = firstOf(namesOf(slot), importances.entries);
-        return padded(ofColumns(importances.name, entry, size), columns);
+        const [name, values] = firstOf(namesOf(slot), importances.entries);
+        if (values === undefined) return undefined;
+        assertColumns(importances.name, name, values.length, size);
+        return knownImportance(padded(values, columns));
       }
       if (quality !== 'best' || statistics === undefined) return undefined;
-      const found = firstOf(namesOf(slot), statistics.meanSquares);
-      return padded(smoothed(ofColumns(statistics.name, found, size), statistics), columns);
+      const [name, inputs] = firstOf(namesOf(slot), statistics.inputs);
+      if (inputs === undefined) return undefined;
+      assertColumns(statistics.name, name, inputs.channels, size);
+      return {
+        turn: inputs.turn,
+        values: async (signal) => padded(smoothed(await inputs.meanSquares(signal), statistics), columns),
+      };
     },
     feedback(slot, columns) {
       if (quality !== 'best' || slot.shape.length > 2) return undefined;
-      const [name, moments] = firstOf(namesOf(slot), statistics?.moments);
-      if (moments === undefined) throw momentsMissing(slot, namesOf(slot));
+      const [name, inputs] = firstOf(namesOf(slot), withMoments(statistics));
+      if (inputs === undefined) throw momentsMissing(slot, namesOf(slot));
       const size = slot.shape.at(-1)!;
-      if (moments.size !== size) throw ofAnotherModel(statistics!.name, name, moments.size, size);
-      return feedbackOf(moments, {
-        ...(columns !== undefined && { columns }),
+      assertColumns(statistics!.name, name, inputs.moments.size, size);
+      return {
+        turn: inputs.turn,
+        columns: columns ?? size,
+        moments: inputs.moments,
         chance: shareOfChance(size, statistics!.tokens),
-        ...(slot.role === 'embed_tokens' && { flat: LOOK_UP_SHARE }),
-      });
+        squaresChance: shareOfChance(PRIOR_TOKENS, statistics!.tokens),
+        flat: slot.role === 'embed_tokens' ? LOOK_UP_SHARE : 0,
+        refit: true,
+      };
     },
   };
 }
@@ -95,41 +106,44 @@ function fewTokens({ config }: Model, { name, tokens }: Statistics): string[] {
   ];
 }
 
-function firstOf<T>(
-  names: readonly string[],
-  entries: ReadonlyMap<string, T> | undefined,
-): [name: string, value: T | undefined] {
-  const name = names.find((known) => entries?.has(known)) ?? '';
-  return [name, entries?.get(name)];
+/** Importances that need not be measured any more. */
+export function knownImportance(values: Float32Array): Importance {
+  return { turn: 0, values: async () => values };
 }
 
-function ofColumns(
-  file: string,
-  [name, values]: [string, Float32Array | undefined],
-  columns: number,
-): Float32Array | undefined {
-  if (values === undefined || values.length === columns) return values;
-  throw ofAnotherModel(file, name, values.length, columns);
+type WithMoments = InputStatistics & Required<Pick<InputStatistics, 'moments'>>;
+
+function withMoments(statistics: Statistics | undefined): ReadonlyMap<string, WithMoments> {
+  const inputs = [...(statistics?.inputs ?? [])];
+  return new Map(inputs.filter((entry): entry is [string, WithMoments] => entry[1].moments !== undefined));
+}
+
+function firstOf<T>(
+  names: readonly string[],
+  entries: ReadonlyMap<string, T>,
+): [name: string, value: T | undefined] {
+  const name = names.find((known) => entries.has(known)) ?? '';
+  return [name, entries.get(name)];
 }
 
 /** Columns that pad a row hold zeros, whose errors do not count. */
-function padded(values: Float32Array | undefined, columns: number | undefined): Float32Array | undefined {
-  if (values === undefined || columns === undefined || values.length === columns) return values;
+function padded(values: Float32Array, columns: number | undefined): Float32Array {
+  if (columns === undefined || values.length === columns) return values;
   const whole = new Float32Array(columns);
   whole.set(values);
   return whole;
 }
 
 /** Drawn towards their mean, as if every column had been seen `PRIOR_TOKENS` times more with it. */
-function smoothed(values: Float32Array | undefined, { tokens }: Statistics): Float32Array | undefined {
-  if (values === undefined) return undefined;
-  const share = PRIOR_TOKENS / (PRIOR_TOKENS + tokens);
+function smoothed(values: Float32Array, { tokens }: Statistics): Float32Array {
+  const share = shareOfChance(PRIOR_TOKENS, tokens);
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   return values.map((value) => value + share * (mean - value));
 }
 
-function ofAnotherModel(file: string, name: string, got: number, columns: number): PressError {
-  return invalidInput({
+function assertColumns(file: string, name: string, got: number, columns: number): void {
+  if (got === columns) return;
+  throw invalidInput({
     file,
     field: `entry "${name}"`,
     what: 'channels',

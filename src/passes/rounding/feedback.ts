@@ -1,18 +1,9 @@
 import type { Feedback } from '../../core/export-plan.ts';
-import type { Moments } from '../../core/statistics.ts';
-import { damp, leastPivot, rowStart } from './cholesky.ts';
+import { triangleSize } from '../../core/statistics.ts';
+import { damp, leastPivot } from './triangle.ts';
 
 /** Of the mean of the diagonal. GPTQ's default; five times as much is worse on plm-tiny. */
 const DAMPING = 0.01;
-
-export interface FeedbackOptions {
-  /** Columns of the matrix, those that pad its rows included. Left out: as many as there are moments. */
-  readonly columns?: number;
-  /** Share of products of two channels that is taken for chance. Left out: none. */
-  readonly chance?: number;
-  /** What all columns are worth beside their moments, of the mean of the diagonal. Left out: nothing. */
-  readonly flat?: number;
-}
 
 /**
  * Moments of few tokens hold correlations that the next text has not: as large a share of them as n channels
@@ -24,40 +15,32 @@ export function shareOfChance(channels: number, tokens: number): number {
 }
 
 /**
- * Feedback for a matrix whose inputs have the second moments H: with H + lambda I = (I + U) D (I + U)^T, U
- * strictly upper, column k takes over U[j, k] of the error of column j, which leaves the least squared error
- * of the products that is to be had column by column (LDLQ, arXiv 2307.13304, theorem 1; GPTQ computes the
- * same). Columns behind the moments are padding, and take over nothing.
+ * What is factored for the feedback of a matrix whose inputs have the second moments H: with H + lambda I =
+ * (I + U) D (I + U)^T, U strictly upper, column k takes over U[j, k] of the error of column j, which leaves
+ * the least squared error of the products that is to be had column by column (LDLQ, arXiv 2307.13304, theorem
+ * 1; GPTQ computes the same). Fills `into` with H + lambda I of the columns in reverse, a lower triangle row
+ * by row: its Cholesky factor is (I + U) D^1/2 read backwards. Returns what pivots must be at least.
  */
-export function feedbackOf({ size, triangle }: Moments, options: FeedbackOptions = {}): Feedback {
-  const { columns = size, chance = 0, flat = 0 } = options;
-  return {
-    columns,
-    async coefficients(factor, signal) {
-      // A Cholesky factor of the columns in reverse is U D^1/2 read backwards.
-      const reversed = await triangle(
-        Int32Array.from({ length: size }, (_, i) => size - 1 - i),
-        signal,
-      );
-      shrink(reversed, size, chance);
-      await factor(reversed, size, leastPivot(damp(reversed, size, DAMPING + flat)));
-      const coefficients = new Float32Array((columns * (columns - 1)) / 2);
-      for (let j = 0, at = 0; j < size; j++, at += columns - j) {
-        const row = rowStart(size - 1 - j);
-        for (let k = j + 1; k < size; k++) {
-          const column = size - 1 - k;
-          coefficients[at + k - j - 1] = reversed[row + column]! / reversed[rowStart(column) + column]!;
-        }
-      }
-      return coefficients;
-    },
-  };
+export async function feedbackTriangle(
+  { moments, chance, squaresChance, flat }: Feedback,
+  into: Float64Array,
+  signal?: AbortSignal,
+): Promise<number> {
+  const { size } = moments;
+  const reversed = Int32Array.from({ length: size }, (_, i) => size - 1 - i);
+  await moments.triangle(reversed, signal, into);
+  shrink(into, size, chance, squaresChance);
+  return leastPivot(damp(into, size, DAMPING + flat));
 }
 
-/** Takes a share off the products of different channels. */
-function shrink(triangle: Float64Array, size: number, share: number): void {
+/** Takes a share off the products of different channels, and draws squares towards their mean. */
+function shrink(triangle: Float64Array, size: number, share: number, squares: number): void {
+  let sum = 0;
+  for (let i = 0; i < size; i++) sum += triangle[triangleSize(i) + i]!;
+  const mean = sum / size;
   for (let i = 0; i < size; i++) {
-    const row = rowStart(i);
+    const row = triangleSize(i);
     for (let j = row; j < row + i; j++) triangle[j]! *= 1 - share;
+    triangle[row + i]! += squares * (mean - triangle[row + i]!);
   }
 }

@@ -55,8 +55,8 @@ export function rewriteRows(
   };
 }
 
-/** Makes a row of other columns: fills `into` from the decoded row `values`. */
-export type RowProjection = (values: Float32Array, into: Float32Array) => void;
+/** Makes a row of other columns: fills `into` from the decoded row `values`, number `index` of the tensor. */
+export type RowProjection = (values: Float32Array, into: Float32Array, index: number) => void;
 
 /**
  * A tensor of F32 with `columns` columns, each of whose rows is made of one row of `source`; see
@@ -76,7 +76,7 @@ export function projectRows(
       const project = await prepare(signal);
       const row = new Float32Array(columns);
       for await (const { values, index } of decodedRows(source, range, signal)) {
-        project(values, row);
+        project(values, row, index);
         into.set(new Uint8Array(row.buffer), 4 * columns * (index - range.first));
       }
     },

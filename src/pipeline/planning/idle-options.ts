@@ -29,7 +29,12 @@ export function idleOptions(model: Model, target: Target, options: TargetOptions
   if (imatrix !== undefined && !weighs(plan)) {
     idle.push({ option: 'imatrix', why: 'none of its matrices is in a scheme that uses importances' });
   }
-  if (statistics !== undefined && !(quality === 'best' && isRounded) && !readsStatistics(target, options)) {
+  if (
+    statistics?.unread === undefined &&
+    statistics !== undefined &&
+    !(quality === 'best' && isRounded) &&
+    !readsStatistics(target, options)
+  ) {
     idle.push({ option: 'statistics', why: 'only --quality best and passes such as prune-ffn use them' });
   }
   for (const value of plan.idleTypes ?? []) {

@@ -2,6 +2,7 @@ import type { GgufArchitecture } from '../../../formats/gguf/architecture.ts';
 import type { SchemeOptions } from '../../../formats/gguf/scheme-choice.ts';
 import type { CacheForm } from '../../core/config.ts';
 import type { Imatrix } from '../../core/imatrix.ts';
+import type { Progress } from '../../core/jobs/progress.ts';
 import type { Statistics } from '../../core/statistics.ts';
 import type { Quality } from '../../passes/rounding/calibrated-rounding.ts';
 import type { PassRequest } from '../../passes/run.ts';
@@ -29,6 +30,10 @@ export interface TargetOptions extends SchemeOptions {
   readonly passes?: readonly PassRequest[];
   /** Passes that the format needs, but that must not run. */
   readonly withoutPasses?: readonly string[];
+  /** Threads of the passes. Left out: as many as their work is worth. */
+  readonly threads?: number | undefined;
+  /** Told how far the passes are. */
+  readonly progress?: Progress | undefined;
   /** Ends the passes. */
   readonly signal?: AbortSignal | undefined;
   /** Accept a quantized source whose tensors are rounded again. */

@@ -1,5 +1,6 @@
 import { type PressError, usage } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
+import type { Statistics } from '../../core/statistics.ts';
 import { nearest } from '../../core/text/unknown-name.ts';
 import { type PassRequest, printPassRequest, runPasses } from '../../passes/run.ts';
 import type { Allocation } from '../allocation/allocate.ts';
@@ -13,6 +14,7 @@ import { FORMATS, type FormatName, recipeOf, takes, targetFormat } from '../form
 import type { ManifestOptions } from '../record/manifest.ts';
 import { recordOptions } from '../record/recorded-options.ts';
 import { assertSameGeometry } from '../sameness/same-geometry.ts';
+import { passContext } from './pass-context.ts';
 import type { Target } from './planned-target.ts';
 import type { TargetOptions } from './target-options.ts';
 
@@ -33,7 +35,7 @@ export async function planTarget(model: Model, target: string, options: TargetOp
 /** A target before schemes are chosen by size: those that will be chosen are the smallest for now. */
 async function draftTarget(model: Model, target: string, options: TargetOptions): Promise<Target> {
   const { format, recipe } = parseTarget(target);
-  const { passes: wanted = [], withoutPasses = [], signal } = options;
+  const { passes: wanted = [], withoutPasses = [] } = options;
   const required = requiredPasses(model, target, options)
     .filter((pass) => !withoutPasses.includes(pass) && !wanted.some((other) => other.name === pass))
     .map((pass): PassRequest => ({ name: pass, options: {} }));
@@ -41,7 +43,7 @@ async function draftTarget(model: Model, target: string, options: TargetOptions)
   const { imatrix, statistics } = options;
   assertSameGeometry(model, { imatrix, statistics });
   const known = { ...(imatrix && { importances: imatrix }), ...(statistics && { statistics }) };
-  const prepared = await runPasses({ ...model, ...known }, passes, signal && { signal });
+  const prepared = await runPasses({ ...model, ...known }, passes, passContext(options));
   const printed = passes.map(printPassRequest);
   const planned =
     options.allocation !== undefined && takes(format, 'allocation')
@@ -166,6 +168,13 @@ export async function planTargets(
 function recordedFiles({ imatrix, statistics }: TargetOptions): ManifestOptions {
   return {
     ...(imatrix !== undefined && { imatrix: imatrix.name, imatrixSha256: imatrix.sha256 }),
-    ...(statistics !== undefined && { statistics: statistics.name, statisticsSha256: statistics.sha256 }),
+    ...(statistics !== undefined && recordedStatistics(statistics)),
   };
+}
+
+/** Statistics of a file; or the text that was read. */
+function recordedStatistics({ name, sha256, unread }: Statistics): ManifestOptions {
+  return unread === undefined
+    ? { statistics: name, statisticsSha256: sha256 }
+    : { calibration: name, calibrationSha256: sha256, calibrationTokens: unread };
 }

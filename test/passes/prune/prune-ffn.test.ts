@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { planGguf } from '../../../formats/gguf/export.ts';
 import { openGguf } from '../../../formats/gguf/import.ts';
+import type { Progress, ProgressEvent } from '../../../src/core/jobs/progress.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
 import { layerTensorName } from '../../../src/core/names.ts';
 import { elementCount } from '../../../src/core/tensor.ts';
 import { parsePassRequest, runPass } from '../../../src/passes/run.ts';
+import { regression } from '../../../src/pipeline/algebra/regression.ts';
 import { openSource } from '../../../src/pipeline/sources/open.ts';
 import { encodeTexts } from '../../../src/pipeline/sources/read-text.ts';
 import { Tokenizer } from '../../../src/tokenizer/tokenizer.ts';
@@ -37,7 +39,10 @@ const calibrated = async (t: TestContext, model: Model, characters: number): Pro
   statistics: await statisticsOver(t, model, fixtureText('calibration', characters)),
 });
 
-const prune = (model: Model, options: string) => runPass(model, parsePassRequest(`prune-ffn:${options}`));
+const regress = regression(2);
+
+const prune = (model: Model, options: string, progress?: Progress) =>
+  runPass(model, parsePassRequest(`prune-ffn:${options}`), { regress, progress });
 
 async function divergence(reference: Model, pruned: Model, tokens = 1024): Promise<number> {
   const ids = await encodeTexts(new Tokenizer(reference.tokenizer), [fixtureText('eval')], tokens);
@@ -125,7 +130,7 @@ it('prune-ffn on plm-tiny, a quarter of the neurons', async (t) => {
 
 /** Mean square of what the first FFN's output loses, as part of it, on the text of the calibration. */
 async function firstLayerError(model: Model, pruned: Model): Promise<number> {
-  const moments = model.statistics!.moments.get('blk.0.ffn_down.weight')!;
+  const moments = model.statistics!.inputs.get('blk.0.ffn_down.weight')!.moments!;
   const down = model.tensors.get(layerTensorName('down_proj', 0))!;
   const kept = await tensorValues(pruned.tensors.get(layerTensorName('down_proj', 0))!);
   const [hidden, n] = down.shape as [number, number];
@@ -138,7 +143,7 @@ async function firstLayerError(model: Model, pruned: Model): Promise<number> {
   assert.equal(removed.length, 256);
   const triangle = await moments.triangle(Array.from({ length: n }, (_, i) => i));
   const c = (i: number, j: number) => triangle[i >= j ? (i * (i + 1)) / 2 + j : (j * (j + 1)) / 2 + i]!;
-  const measured = model.statistics!.neurons[0]!.outputSquares;
+  const measured = model.statistics!.neurons()![0]!.outputSquares;
   let error = 0;
   for (let row = 0; row < hidden; row++) {
     const w = values.subarray(row * n, (row + 1) * n);
@@ -157,7 +162,7 @@ describe('dead neurons', () => {
   it('are found and removed without any change of logits', async (t) => {
     const model = await calibrated(t, await withDead(await tiny(t), dead), 3000);
     const pruned = await prune(model, 'widths=layer,multiple=1');
-    const silent = model.statistics!.neurons.map(({ firings }) => firings.filter((n) => n === 0).length);
+    const silent = model.statistics!.neurons()!.map(({ firings }) => firings.filter((n) => n === 0).length);
     assert.deepEqual(
       pruned.config.intermediateSizes,
       silent.map((count) => 1024 - count),
@@ -176,11 +181,11 @@ describe('dead neurons', () => {
     const model = await withDead(await tiny(t), dead);
     // Everything else has fired: only the planted ones are silent.
     const made = madeUpStatistics(model.config);
-    const neurons = made.neurons.map((layer, index) => ({
+    const neurons = made.neurons()!.map((layer, index) => ({
       ...layer,
       firings: layer.firings.map((count, i) => (dead(index).includes(i) ? 0 : count)),
     }));
-    const known = { ...model, statistics: { ...made, neurons } };
+    const known = { ...model, statistics: { ...made, neurons: () => neurons } };
     for (const options of ['widths=layer,multiple=1', 'multiple=8']) {
       const pruned = await prune(known, options);
       const removed = pruned.config.intermediateSizes.map((width) => 1024 - width);
@@ -245,5 +250,21 @@ describe('prune-ffn', () => {
 it('prune-ffn ends while it fits the neurons that stay', async (t) => {
   const model = { ...memoryModel(SMALL_PLM), statistics: correlatedStatistics(SMALL_PLM) };
   const request = parsePassRequest('prune-ffn:ratio=0.5,multiple=1');
-  await assertEndsAtTurn(t, (signal) => runPass(model, request, { signal }));
+  await assertEndsAtTurn(t, (signal) => runPass(model, request, { regress, signal }));
+});
+
+it('tells how far it is, by neurons and layers', async () => {
+  const model = { ...memoryModel(SMALL_PLM), statistics: correlatedStatistics(SMALL_PLM) };
+  const events: ProgressEvent[] = [];
+  await prune(model, 'ratio=0.5,multiple=1', (event) => void events.push(event));
+  const total = SMALL_PLM.intermediateSizes.reduce((sum, width) => sum + width);
+  assert.deepEqual(events[0], { kind: 'phase', name: 'prune-ffn', total });
+  const advances = events.slice(1).flatMap((event) => (event.kind === 'advance' ? [event] : []));
+  const done = advances.map((event) => event.done);
+  assert.deepEqual(
+    done,
+    done.toSorted((a, b) => a - b),
+  );
+  assert.equal(done.at(-1), total);
+  assert.deepEqual([...new Set(advances.map(({ item }) => item))], ['layer 0', 'layer 1']);
 });
