@@ -7,7 +7,7 @@ import { MOMENT_ROLES } from '../calibration/moments.ts';
 import type { Model } from '../src/core/model.ts';
 import { parsePassRequest } from '../src/passes/run.ts';
 import { roundedModel } from '../src/pipeline/allocation/round.ts';
-import { calibrate } from '../src/pipeline/calibrate.ts';
+import { calibrate } from '../src/pipeline/calibration/calibrate.ts';
 import { planTarget } from '../src/pipeline/planning/target.ts';
 import type { TargetOptions } from '../src/pipeline/planning/target-options.ts';
 import { withSource } from '../src/pipeline/sources/open.ts';

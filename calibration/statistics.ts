@@ -1,71 +1,86 @@
 import type { PlmConfig } from '../src/core/config.ts';
 import { headGgufName, type LayerRole, layerGgufName, plmTensors } from '../src/core/names.ts';
 import type { StatisticSlot } from '../src/core/statistic-slot.ts';
-import { SAMPLE_WORDS } from '../src/core/statistics.ts';
-import { type ActivationStatistics, triangleSize } from '../src/runtime/activation-sums.ts';
-import { INPUTS, type MomentsWanted } from './moments.ts';
+import { SAMPLE_WORDS, triangleSize } from '../src/core/statistics.ts';
+import { type HeadStatistics, type LayerStatistics, siteSizes } from '../src/runtime/layer-sums.ts';
+import { INPUTS, type MomentRole } from './moments.ts';
 
 /** An array of a statistics file, and where its values come from. */
-export interface StatisticSource extends StatisticSlot {
-  /** Which reading of the texts gives it. */
-  readonly reading: number;
-  readonly values: (sums: ActivationStatistics) => Float64Array | Uint16Array;
+export type StatisticSource = LayerSource | HeadSource;
+
+export interface LayerSource extends StatisticSlot {
+  readonly layer: number;
+  readonly values: (sums: LayerStatistics) => Float64Array | Uint16Array;
 }
 
-/** Sums by channel, from the first reading: all that a calibration gathers but second moments. */
-export function sumSlots(config: PlmConfig): StatisticSource[] {
-  const inputs = plmTensors(config).flatMap(({ role, layer, ggufName, shape }): SumSlot[] => {
+export interface HeadSource extends StatisticSlot {
+  readonly layer: undefined;
+  readonly values: (sums: HeadStatistics) => Float64Array;
+}
+
+/** All that a calibration gathers, with the second moments of the inputs of `roles`. */
+export function statisticSources(config: PlmConfig, roles: readonly MomentRole[]): StatisticSource[] {
+  const layers = config.intermediateSizes.flatMap((_, layer) => [
+    ...layerSums(config, layer),
+    ...layerMoments(config, layer, roles),
+  ]);
+  return [...layers, ...headSources(config, roles)];
+}
+
+function layerSums(config: PlmConfig, layer: number): LayerSource[] {
+  const inputs = plmTensors(config).flatMap(({ role, layer: own, ggufName, shape }): LayerSource[] => {
     const site = INPUTS[role as LayerRole];
-    if (layer === undefined || ggufName === undefined || site === undefined) return [];
-    const values = (sums: ActivationStatistics) => sums.layers[layer]!.squares[site];
-    return [{ matrix: ggufName, kind: 'input', shape: [shape[1]!], values }];
+    if (own !== layer || ggufName === undefined || site === undefined) return [];
+    return [
+      { matrix: ggufName, kind: 'input', shape: [shape[1]!], layer, values: ({ squares }) => squares[site] },
+    ];
   });
-  const further = config.intermediateSizes.flatMap((width, layer) => layerExtras(config, layer, width));
-  return [...inputs, ...further, headInput(config)].map((slot) => ({ ...slot, reading: 0 }));
+  return [...inputs, ...layerExtras(config, layer)];
 }
 
-type SumSlot = Omit<StatisticSource, 'reading'>;
-
-/** The second moments of all groups, one reading each. */
-export function momentSlots(groups: readonly (readonly MomentsWanted[])[]): StatisticSource[] {
-  return groups.flatMap((group, reading) =>
-    group.map(({ matrix, channels }, index) => ({
-      matrix,
-      kind: 'moments' as const,
-      reading,
-      shape: [triangleSize(channels)],
-      values: ({ moments }: ActivationStatistics) => moments[index]!,
-    })),
-  );
+function layerMoments(config: PlmConfig, layer: number, roles: readonly MomentRole[]): LayerSource[] {
+  const sizes = siteSizes(config, config.intermediateSizes[layer]!);
+  return roles.flatMap((role): LayerSource[] => {
+    if (role === 'lm_head') return [];
+    const site = INPUTS[role]!;
+    const shape = [triangleSize(sizes[site].columns)];
+    const matrix = layerGgufName(role, layer)!;
+    return [{ matrix, kind: 'moments', shape, layer, values: ({ moments }) => moments.get(site)! }];
+  });
 }
 
-function layerExtras(config: PlmConfig, layer: number, width: number): SumSlot[] {
+function layerExtras(config: PlmConfig, layer: number): LayerSource[] {
   const { numAttentionHeads: heads, qkNopeHeadDim, kvLoraRank, hiddenSize, kvBForm } = config;
+  const width = config.intermediateSizes[layer]!;
   const name = (role: LayerRole) => layerGgufName(role, layer)!;
-  const neurons: SumSlot[] = [
+  const neurons: LayerSource[] = [
     {
       matrix: name('up_proj'),
       kind: 'firings',
       shape: [width],
-      values: ({ layers }) => layers[layer]!.firings,
+      layer,
+      values: ({ firings }) => firings,
     },
     {
       matrix: name('up_proj'),
       kind: 'fired',
       shape: [width, SAMPLE_WORDS],
-      values: ({ layers }) => layers[layer]!.fired,
+      layer,
+      values: ({ fired }) => fired,
     },
     {
       matrix: name('down_proj'),
       kind: 'sums',
       shape: [width],
-      values: ({ layers }) => layers[layer]!.activations,
+      layer,
+      values: ({ activations }) => activations,
     },
     {
       matrix: name('down_proj'),
       kind: 'output',
       shape: [hiddenSize],
-      values: ({ layers }) => layers[layer]!.squares.ffnOutput,
+      layer,
+      values: ({ squares }) => squares.ffnOutput,
     },
   ];
   if (kvBForm === 'premultiplied') return neurons;
@@ -76,18 +91,36 @@ function layerExtras(config: PlmConfig, layer: number, width: number): SumSlot[]
       matrix: name('k_b_proj'),
       kind: 'extra-input',
       shape: [heads, qkNopeHeadDim],
-      values: ({ layers }) => layers[layer]!.squares.query,
+      layer,
+      values: ({ squares }) => squares.query,
     },
     {
       matrix: name('v_b_proj'),
       kind: 'extra-input',
       shape: [heads, kvLoraRank],
-      values: ({ layers }) => layers[layer]!.squares.context,
+      layer,
+      values: ({ squares }) => squares.context,
     },
   ];
 }
 
-function headInput(config: PlmConfig): SumSlot {
+function headSources(config: PlmConfig, roles: readonly MomentRole[]): HeadSource[] {
+  const matrix = headGgufName(config);
   const shape = [config.hiddenSize];
-  return { matrix: headGgufName(config), kind: 'extra-input', shape, values: ({ head }) => head };
+  const squares: HeadSource = {
+    matrix,
+    kind: 'extra-input',
+    shape,
+    layer: undefined,
+    values: (sums) => sums.squares,
+  };
+  if (!roles.includes('lm_head')) return [squares];
+  const moments: HeadSource = {
+    matrix,
+    kind: 'moments',
+    shape: [triangleSize(config.hiddenSize)],
+    layer: undefined,
+    values: (sums) => sums.moments!,
+  };
+  return [squares, moments];
 }

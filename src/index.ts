@@ -13,7 +13,7 @@ export {
   type Calibration,
   type CalibrationDevice,
   calibrate,
-} from './pipeline/calibrate.ts';
+} from './pipeline/calibration/calibrate.ts';
 export { type ConvertOptions, type ConvertResult, convert } from './pipeline/convert.ts';
 export { type DiffOptions, diff, type ModelDiff } from './pipeline/diff.ts';
 export { type Check, examine } from './pipeline/doctor/doctor.ts';

@@ -16,6 +16,7 @@ const SHIPPED: readonly RegExp[] = [
   /^docs\/([\w-]+\/)?[\w-]+\.md$/,
   /^dist\/(src|formats|calibration)\/([\w-]+\/)*[\w-]+\.(js|d\.ts)$/,
   /^dist\/src\/kernels\/kernels\.wasm$/,
+  /^calibration\/text\/(README\.md|(prose|chinese|languages|code)\.txt|dialogues\.json)$/,
   /^dist\/formats\/webgpu\/page\/(index\.html|style\.css)$/,
 ];
 

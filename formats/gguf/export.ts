@@ -1,5 +1,12 @@
 import { type PressError, unsupported, usage } from '../../src/core/errors.ts';
-import type { ExportPlan, Fallback, Feedback, PlannedFile, TensorType } from '../../src/core/export-plan.ts';
+import type {
+  ExportPlan,
+  Fallback,
+  Feedback,
+  Importance,
+  PlannedFile,
+  TensorType,
+} from '../../src/core/export-plan.ts';
 import type { Imatrix } from '../../src/core/imatrix.ts';
 import type { Model } from '../../src/core/model.ts';
 import { assertRoundsOnce } from '../../src/core/requantize.ts';
@@ -9,7 +16,11 @@ import type { Tensor } from '../../src/core/tensor.ts';
 import { fileStem } from '../../src/core/text/file-stem.ts';
 import { firstNames } from '../../src/core/text/name-list.ts';
 import { isJoined } from '../../src/passes/join-kv-b.ts';
-import { calibratedRounding, type Quality } from '../../src/passes/rounding/calibrated-rounding.ts';
+import {
+  calibratedRounding,
+  knownImportance,
+  type Quality,
+} from '../../src/passes/rounding/calibrated-rounding.ts';
 import { assertHolds, type GgufArchitecture } from './architecture.ts';
 import { contentsOf } from './container/contents.ts';
 import { layoutShards, shardFileName } from './container/shards.ts';
@@ -42,7 +53,7 @@ export interface GgufOptions extends SchemeOptions {
 /** A tensor that is to be written, in the place that llama-quantize gives it. */
 interface Placement extends TensorEntry {
   readonly source: Tensor;
-  readonly importance: Float32Array | undefined;
+  readonly importance: Importance | undefined;
   readonly feedback: Feedback | undefined;
 }
 
@@ -113,7 +124,8 @@ function placeTensors(model: Model, recipe: Recipe, options: GgufOptions): Place
     }
     const rounds = used !== source.scheme && isQuantized(used);
     // With an imatrix as llama-quantize has it: nothing stands in for entries that it lacks.
-    const known = matched ? matched.importances.get(name) : rounding.importances(slot);
+    const values = matched?.importances.get(name);
+    const known = matched ? values && knownImportance(values) : rounding.importances(slot);
     const importance = rounds ? known : undefined;
     const feedback = rounds && SCHEMES[used].hasGrid ? rounding.feedback(slot) : undefined;
     if (rounds && importance === undefined) {

@@ -3,7 +3,7 @@ import { invalidInput } from '../../src/core/errors.ts';
 import { type HubOrigin, repositoryUrl } from '../../src/core/hub-origin.ts';
 import type { Imatrix } from '../../src/core/imatrix.ts';
 import type { GenerationConfig, Model, ModelCard } from '../../src/core/model.ts';
-import type { Statistics } from '../../src/core/statistics.ts';
+import { originOf, type Statistics } from '../../src/core/statistics.ts';
 import { elementCount } from '../../src/core/tensor.ts';
 import type { Quality } from '../../src/passes/rounding/calibrated-rounding.ts';
 import type { GgufArchitecture } from './architecture.ts';
@@ -25,7 +25,7 @@ export interface MetadataOptions {
   readonly version: string | undefined;
 }
 
-/** Keys of our own: how weights were rounded, and the statistics that this went by, with their SHA-256. */
+/** Keys of our own: how weights were rounded, and the text whose statistics this went by, with its SHA-256. */
 export const QUALITY_KEY = 'plmpress.quality';
 const STATISTICS_KEY = 'plmpress.statistics';
 const COMMIT_KEY = 'plmpress.source.commit';
@@ -63,8 +63,8 @@ function originKeys(origin: HubOrigin, version: string | undefined): KeyValue[] 
 }
 
 function qualityKeys(quality: Quality, statistics: Statistics | undefined): KeyValue[] {
-  const named = statistics && `${statistics.name} ${statistics.sha256}`;
-  return [[QUALITY_KEY, string(quality)], ...optional(STATISTICS_KEY, 'string', named)];
+  const origin = statistics && originOf(statistics);
+  return [[QUALITY_KEY, string(quality)], ...optional(STATISTICS_KEY, 'string', origin)];
 }
 
 /** The keys that llama-quantize adds, but with names of files in place of paths. */

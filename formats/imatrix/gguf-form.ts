@@ -8,6 +8,8 @@ import { datasetName, type RawEntry } from './entries.ts';
 
 export const SUMS = '.in_sum2';
 export const COUNTS = '.counts';
+/** Metadata key of the names of texts. */
+export const DATASETS_KEY = 'imatrix.datasets';
 const F32 = 0;
 
 /**
@@ -20,7 +22,7 @@ export async function readGgufForm(source: ByteSource, maxBytes: number) {
   const fields = new Fields(source.name, metadata);
   const type = fields.required('general.type', 'string');
   if (type !== 'imatrix') throw fields.error('general.type', 'type', { got: type, expected: 'imatrix' });
-  const datasets = fields.list('imatrix.datasets', 'string').map(datasetName);
+  const datasets = fields.list(DATASETS_KEY, 'string').map(datasetName);
   const chunks = fields.required('imatrix.chunk_count', 'u32');
   fields.required('imatrix.chunk_size', 'u32');
   const entries: RawEntry[] = [];

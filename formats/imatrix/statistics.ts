@@ -1,16 +1,20 @@
 import { invalidInput, unsupported } from '../../src/core/errors.ts';
 import {
+  type InputStatistics,
   type Moments,
   type NeuronStatistics,
   SAMPLE_WORDS,
   type Statistics,
+  triangleChannels,
+  triangleSize,
 } from '../../src/core/statistics.ts';
 import { elementCount } from '../../src/core/tensor.ts';
 import type { InputFile } from '../../src/io/input-file.ts';
+import { Fields } from '../gguf/container/fields.ts';
 import { readGguf } from '../gguf/container/reader.ts';
 import { type GgufTensorInfo, MAGIC } from '../gguf/container/types.ts';
-import { COUNTS, SUMS } from './gguf-form.ts';
-import { EXTRA_SUFFIXES } from './writer.ts';
+import { COUNTS, DATASETS_KEY, SUMS } from './gguf-form.ts';
+import { EXTRA_SUFFIXES, TEXT_KEY } from './writer.ts';
 
 /** Bytes of a row of second moments that are read at once, many rows together. */
 const READ_BYTES = 4 << 20;
@@ -27,27 +31,45 @@ export async function readStatistics(file: InputFile): Promise<Statistics> {
   const start = new Uint8Array(Math.min(MAGIC.length, file.bytes));
   await file.readInto(start, 0);
   if (Buffer.from(start).toString('latin1') !== MAGIC) throw notOurs(file.name);
-  const infos = new Map((await readGguf(file)).tensors.map((info) => [info.name, info]));
+  const { metadata, tensors } = await readGguf(file);
+  const infos = new Map(tensors.map((info) => [info.name, info]));
   const reader = new StatisticsReader(file, infos);
   const layers = [...infos.keys()].filter((name) => name.endsWith(EXTRA_SUFFIXES.firings)).length;
   if (layers === 0) throw notOurs(file.name);
   const tokens = (await reader.values(`blk.0.ffn_down.weight${COUNTS}`, [1, 1]))[0]!;
   if (!(tokens > 0)) throw reader.fault(`blk.0.ffn_down.weight${COUNTS}`, 'value', tokens, 'above 0');
-  const meanSquares = new Map<string, Float32Array>();
+  const inputs = new Map<string, InputStatistics>();
   for (const suffix of [SUMS, EXTRA_SUFFIXES['extra-input']]) {
     for (const matrix of reader.matricesWith(suffix)) {
-      meanSquares.set(matrix, await reader.means(matrix + suffix, tokens));
+      const squares = await reader.means(matrix + suffix, tokens);
+      const moments = reader.moments(matrix + EXTRA_SUFFIXES.moments, tokens);
+      inputs.set(matrix, {
+        channels: squares.length,
+        turn: 0,
+        meanSquares: async () => squares,
+        ...(moments && { moments }),
+      });
     }
   }
   for (const matrix of reader.matricesWith(COUNTS)) await reader.assertCount(matrix + COUNTS, tokens);
   const neurons: NeuronStatistics[] = [];
   for (let layer = 0; layer < layers; layer++) neurons.push(await readNeurons(reader, layer, tokens));
-  const moments = new Map(
-    reader
-      .matricesWith(EXTRA_SUFFIXES.moments)
-      .map((matrix) => [matrix, reader.moments(matrix + EXTRA_SUFFIXES.moments, tokens)] as const),
-  );
-  return { name: file.name, sha256: await file.sha256(), tokens, meanSquares, neurons, moments };
+  return {
+    name: file.name,
+    sha256: await file.sha256(),
+    ...textOf(new Fields(file.name, metadata)),
+    tokens,
+    inputs,
+    widths: neurons.map(({ firings }) => firings.length),
+    neurons: () => neurons,
+  };
+}
+
+/** Files of before have no hash of their text. */
+function textOf(fields: Fields): Pick<Statistics, 'text'> {
+  const sha256 = fields.optional(TEXT_KEY, 'string');
+  if (sha256 === undefined) return {};
+  return { text: { name: fields.list(DATASETS_KEY, 'string').join(', '), sha256 } };
 }
 
 function notOurs(file: string) {
@@ -75,6 +97,13 @@ async function readNeurons(
     fired,
     outputSquares,
   };
+}
+
+interface StoredMoments {
+  readonly name: string;
+  readonly offset: number;
+  readonly size: number;
+  readonly tokens: number;
 }
 
 class StatisticsReader {
@@ -140,29 +169,29 @@ class StatisticsReader {
     throw this.fault(`${name}[${broken}]`, what, values[broken], 'a finite number from 0 up');
   }
 
-  moments(name: string, tokens: number): Moments {
+  /** Undefined where there are none. */
+  moments(name: string, tokens: number): Moments | undefined {
+    if (!this.#infos.has(name)) return undefined;
     const info = this.#info(name);
     const count = elementCount({ shape: info.dims });
-    const size = (Math.sqrt(8 * count + 1) - 1) / 2;
+    const size = triangleChannels(count);
     if (!Number.isInteger(size)) throw this.fault(name, 'elements', count, 'a triangle');
     return {
       size,
-      triangle: (order, signal) => this.#triangle(name, info.offset, size, tokens, order, signal),
+      triangle: (order, signal, into = new Float64Array(triangleSize(order.length))) =>
+        this.#triangle({ name, offset: info.offset, size, tokens }, order, signal, into),
     };
   }
 
   /** Reads the stored triangle once, front to back, and puts every entry that is asked for into its place. */
   async #triangle(
-    name: string,
-    offset: number,
-    size: number,
-    tokens: number,
+    { name, offset, size, tokens }: StoredMoments,
     order: ArrayLike<number>,
     signal: AbortSignal | undefined,
+    triangle: Float64Array,
   ): Promise<Float64Array> {
     const places = new Int32Array(size).fill(-1);
     for (let place = 0; place < order.length; place++) places[order[place]!] = place;
-    const triangle = new Float64Array((order.length * (order.length + 1)) / 2);
     for (let row = 0, at = offset; row < size; ) {
       signal?.throwIfAborted();
       const rows = Math.max(1, Math.min(size - row, Math.floor(READ_BYTES / (4 * (size - row)))));

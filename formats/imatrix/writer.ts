@@ -2,7 +2,7 @@ import { invalidInput } from '../../src/core/errors.ts';
 import type { StatisticSlot } from '../../src/core/statistic-slot.ts';
 import { type KeyValue, layoutGguf } from '../gguf/container/writer.ts';
 import { datasetName } from './entries.ts';
-import { COUNTS, SUMS } from './gguf-form.ts';
+import { COUNTS, DATASETS_KEY, SUMS } from './gguf-form.ts';
 
 /** Where statistics come from. */
 export interface Calibrated {
@@ -13,6 +13,8 @@ export interface Calibrated {
   readonly chunks: number;
   /** Tokens of a chunk. */
   readonly chunkSize: number;
+  /** SHA-256 of the tokens, in hex. */
+  readonly sha256: string;
 }
 
 /**
@@ -27,6 +29,9 @@ export const EXTRA_SUFFIXES = {
   fired: '.plmpress_fired',
   moments: '.plmpress_moments',
 } as const;
+
+/** Metadata key of the SHA-256 of the tokens. */
+export const TEXT_KEY = 'plmpress.text_sha256';
 
 /** Metadata key of the weights of texts, f32; left out where all weigh 1. */
 export const WEIGHTS_KEY = 'plmpress.text_weights';
@@ -77,12 +82,13 @@ export function encodeValues(name: string, values: ArrayLike<number>, first = 0)
   return new Uint8Array(floats.buffer);
 }
 
-function metadataOf({ datasets, weights, chunks, chunkSize }: Calibrated): KeyValue[] {
+function metadataOf({ datasets, weights, chunks, chunkSize, sha256 }: Calibrated): KeyValue[] {
   const metadata: KeyValue[] = [
     ['general.type', { type: 'string', value: 'imatrix' }],
-    ['imatrix.datasets', { type: 'array', items: 'string', value: datasets.map(datasetName) }],
+    [DATASETS_KEY, { type: 'array', items: 'string', value: datasets.map(datasetName) }],
     ['imatrix.chunk_count', { type: 'u32', value: chunks }],
     ['imatrix.chunk_size', { type: 'u32', value: chunkSize }],
+    [TEXT_KEY, { type: 'string', value: sha256 }],
   ];
   if (weights.every((weight) => weight === 1)) return metadata;
   return [...metadata, [WEIGHTS_KEY, { type: 'array', items: 'f32', value: [...weights] }]];

@@ -1,6 +1,7 @@
 import type { CacheForm } from '../../src/core/config.ts';
 import { repositoryUrl } from '../../src/core/hub-origin.ts';
 import type { Model } from '../../src/core/model.ts';
+import { originOf } from '../../src/core/statistics.ts';
 import type { Quality } from '../../src/passes/rounding/calibrated-rounding.ts';
 import { plmConfigText } from './folder/plm-config.ts';
 
@@ -19,7 +20,7 @@ export const METADATA = {
   baseModels: 'plmpress.source.base_models',
   /** Passes that have changed the weights. */
   passes: 'plmpress.passes',
-  /** Name and SHA-256 of the importances or statistics that weighed their rounding. */
+  /** Name and SHA-256 of the importances, or of the text, that weighed their rounding. */
   calibration: 'plmpress.calibration',
   quality: 'plmpress.quality',
 } as const;
@@ -34,7 +35,9 @@ export function graphMetadata(
   }: { readonly scheme: string; readonly cache: CacheForm; readonly quality: Quality },
 ): Record<string, string> {
   const { name, format, origin, card, importances, statistics } = model;
-  const calibration = importances ?? (quality === 'best' ? statistics : undefined);
+  const calibration =
+    (importances && `${importances.name} ${importances.sha256}`) ??
+    (quality === 'best' && statistics ? originOf(statistics) : undefined);
   const passes = [...new Set(model.changes.map((change) => change.pass))];
   return {
     [METADATA.scheme]: scheme,
@@ -49,7 +52,7 @@ export function graphMetadata(
     ...(card.license !== undefined && { [METADATA.license]: card.license }),
     ...(card.baseModels !== undefined && { [METADATA.baseModels]: card.baseModels.join(' ') }),
     ...(passes.length > 0 && { [METADATA.passes]: passes.join(' ') }),
-    ...(calibration && { [METADATA.calibration]: `${calibration.name} ${calibration.sha256}` }),
+    ...(calibration !== undefined && { [METADATA.calibration]: calibration }),
     ...(quality !== 'fast' && { [METADATA.quality]: quality }),
   };
 }

@@ -18,10 +18,13 @@ export interface DeviceForm {
   readonly planned: PlannedTensor;
 }
 
-/** All tensors but an untied head: q4 and q8 where they are stored so by rows, vectors f32, all else f16. */
-export function deviceForms(model: Model): DeviceForm[] {
+/**
+ * The tensors of a layer, or the norm before the head: q4 and q8 where they are stored so by rows, vectors f32,
+ * all else f16.
+ */
+export function deviceForms(model: Model, layer: number | 'head'): DeviceForm[] {
   return plmTensors(model.config)
-    .filter(({ role }) => role !== 'lm_head')
+    .filter((slot) => (layer === 'head' ? slot.role === 'norm' : slot.layer === layer))
     .map((slot) => deviceForm(slot, model.tensors.get(slot.name)!));
 }
 

@@ -4,7 +4,7 @@ import { originOf } from '../../src/core/hub-origin.ts';
 import type { GenerationConfig, Model } from '../../src/core/model.ts';
 import { plmTensors, type TensorSlot } from '../../src/core/names.ts';
 import { assertRoundsOnce } from '../../src/core/requantize.ts';
-import { describesGeometry } from '../../src/core/statistics.ts';
+import { describesGeometry, type Statistics } from '../../src/core/statistics.ts';
 import { columnCount, type Tensor } from '../../src/core/tensor.ts';
 import { calibratedRounding, type Quality } from '../../src/passes/rounding/calibrated-rounding.ts';
 import {
@@ -102,7 +102,7 @@ export function planBundle(model: Model, options: BundleOptions): ExportPlan {
   };
   const { runtime, page } = options.assets;
   const chat = tokenizer.chatTemplate === undefined ? undefined : chatFormOf(tokenizer.chatTemplate);
-  const firing = firingOf(model);
+  const firing = options.quality === 'best' ? unknownFiring(model) : firingOf(model);
   const folder = `webgpu-${scheme}`;
   const shardFiles = shards.files.map(
     ({ bytes, tensors }, index): PlannedFile => ({
@@ -187,9 +187,11 @@ function manifestFile(name: string, { model, draft, shardFiles, tester }: Manife
     tensors: [],
     makingBytes: tester.bytes(withWeights(shardFiles.map(() => UNREADABLE))),
     async make(making) {
+      await model.statistics?.finish?.();
       const shards = shardFiles.map((shard) => making.files.get(shard.name)!);
       const text = manifestText({
         ...draft,
+        ...(draft.firing && { firing: firingOf(model)! }),
         shards: shards.map(({ bytes, sha256 }) => ({ file: shardName(sha256), bytes, sha256 })),
         sources: await describeFiles(model),
         selfTest: await tester.compute(withWeights(shards), making),
@@ -248,9 +250,22 @@ function samplingOf({ temperature, topK, topP, minP, repetitionPenalty }: Genera
 }
 
 /** By layer and neuron, to four digits behind the point. */
-function firingOf({ statistics, config }: Model): number[][] | undefined {
-  if (statistics === undefined || !describesGeometry(statistics, config)) return undefined;
-  return statistics.neurons.map(({ firings }) =>
-    Array.from(firings, (fired) => Number(Math.min(1, fired / statistics.tokens).toFixed(4))),
-  );
+function firingOf(model: Model): number[][] | undefined {
+  const statistics = ownStatistics(model);
+  return statistics
+    ?.neurons()
+    ?.map(({ firings }) =>
+      Array.from(firings, (fired) => Number(Math.min(1, fired / statistics.tokens).toFixed(4))),
+    );
+}
+
+/** Of calibrations that are still to be done: as long as the longest numbers. */
+function unknownFiring(model: Model): number[][] | undefined {
+  return ownStatistics(model)?.widths.map((neurons) => new Array<number>(neurons).fill(LONGEST_SHARE));
+}
+
+const LONGEST_SHARE = 0.1234;
+
+function ownStatistics({ statistics, config }: Model): Statistics | undefined {
+  return statistics !== undefined && describesGeometry(statistics, config) ? statistics : undefined;
 }

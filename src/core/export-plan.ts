@@ -1,26 +1,28 @@
 import type { Progress } from './jobs/progress.ts';
 import { type SchemeName, schemeBytes } from './scheme.ts';
+import type { InputStatistics, Moments } from './statistics.ts';
 import { columnCount, type RowRange, rowCount, type Tensor } from './tensor.ts';
 
-/**
- * Factors by which columns compensate for the rounding of earlier ones. They are computed on demand, and as
- * large as half a square matrix.
- */
-export interface Feedback {
-  /** Of the tensor that is rounded. */
-  readonly columns: number;
-  /**
-   * The share of the error of column j that column k compensates, j < k: row j from column j + 1 on, row
-   * after row, columns * (columns - 1) / 2 values.
-   */
-  coefficients(factor: Factor, signal?: AbortSignal): Promise<Float32Array>;
+/** Weights of the squared errors of the columns of a matrix. */
+export interface Importance extends Pick<InputStatistics, 'turn'> {
+  /** One value per column. */
+  values(signal?: AbortSignal): Promise<Float32Array>;
 }
 
-/**
- * Factors a symmetric matrix of `size` rows, a lower triangle row by row, into L L^T, in place; pivots have
- * squares of at least `least`.
- */
-export type Factor = (triangle: Float64Array, size: number, least: number) => void | Promise<void>;
+/** How the columns of a matrix compensate for the rounding of earlier ones: by the moments of its inputs. */
+export interface Feedback extends Pick<InputStatistics, 'turn'> {
+  /** Of the tensor that is rounded. Those behind the moments pad its rows, and compensate nothing. */
+  readonly columns: number;
+  readonly moments: Moments;
+  /** Share of the products of two channels that is taken for chance. */
+  readonly chance: number;
+  /** Share of what squares of channels differ from their mean by that is taken for chance. */
+  readonly squaresChance: number;
+  /** What all columns are worth beside their moments, of the mean of the diagonal. */
+  readonly flat: number;
+  /** Whether scales are chosen again once their codes are known. */
+  readonly refit: boolean;
+}
 
 /** A tensor's place in an artifact file. */
 export interface PlannedTensor {
@@ -42,7 +44,7 @@ export interface PlannedTensor {
   /** Where the parts of its blocks go, if not side by side at `offset`. */
   readonly packing?: Packing;
   /** Weights of the squared errors, one per column, for schemes that take them. */
-  readonly importance?: Float32Array;
+  readonly importance?: Importance;
 }
 
 /**

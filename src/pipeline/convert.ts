@@ -20,6 +20,8 @@ export interface ConvertOptions extends WriteOptions {
   readonly threads?: number | undefined;
   /** Most bytes that the process may hold. Bytes written do not depend on it. */
   readonly maxMemory?: number | undefined;
+  /** Bytes that measuring takes while weights are converted. Left out: none. */
+  readonly measuring?: number | undefined;
   /** Stop before anything is created. */
   readonly dryRun?: boolean | undefined;
 }
@@ -50,7 +52,8 @@ export async function assertConvertible(options: ConvertOptions): Promise<void> 
   if (!options.dryRun) await assertWritable(options);
 }
 
-function openFill({ model, targets, maxMemory, threads, progress, signal }: ConvertOptions): Fill {
+function openFill(options: ConvertOptions): Fill {
+  const { model, targets, maxMemory, measuring, threads, progress, signal } = options;
   assertDistinct(targets);
   const files = targets.flatMap(({ plan }) => plan.files);
   return transcodingFill(
@@ -59,6 +62,7 @@ function openFill({ model, targets, maxMemory, threads, progress, signal }: Conv
       files: model.files,
       threads,
       maxMemory,
+      measuring,
       making: Math.max(0, ...files.map(({ makingBytes = 0 }) => makingBytes)),
       progress,
       signal,

@@ -9,7 +9,12 @@ import type { Target } from './planning/planned-target.ts';
 import { MANIFEST_NAME, type Manifest, type ManifestArtifact, type ManifestFile } from './record/manifest.ts';
 import { readManifest } from './record/manifest-reader.ts';
 import { type RecordedInputs, type RecordedPaths, withRecordedSource } from './record/recorded-source.ts';
-import { assertFilesRecorded, replayTarget } from './record/replay.ts';
+import {
+  assertFilesRecorded,
+  planningFiles,
+  recordedCalibrationTokens,
+  replayTarget,
+} from './record/replay.ts';
 
 export interface ReproduceOptions extends RecordedPaths {
   /** Path of a plmpress.json, or of its folder. */
@@ -57,7 +62,12 @@ export async function reproduce(options: ReproduceOptions): Promise<ReproducedAr
   if (other !== undefined) {
     throw usage(`${artifacts[0]!.files[0]} and ${other.files[0]} are of different sources`, '--only FILE');
   }
-  const made = await withRecordedSource(source, options, 'read', async (inputs) => {
+  const reading = {
+    weights: 'read',
+    calibrationTokens: recordedCalibrationTokens(artifacts),
+    threads: options.threads,
+  } as const;
+  const made = await withRecordedSource(source, options, reading, async (inputs) => {
     const targets: Target[] = [];
     for (const artifact of artifacts) {
       targets.push(await planAgain(artifact, manifest, inputs, options.signal));
@@ -69,6 +79,7 @@ export async function reproduce(options: ReproduceOptions): Promise<ReproducedAr
         targets,
         output,
         ...(inputs.source !== undefined && { source: inputs.source }),
+        measuring: inputs.live?.memoryBytes,
         threads,
         progress,
         signal,
@@ -110,7 +121,7 @@ async function planAgain(
   inputs: RecordedInputs,
   signal: AbortSignal | undefined,
 ): Promise<Target> {
-  const target = await replayTarget(inputs.model, artifact, inputs, signal);
+  const target = await replayTarget(inputs.model, artifact, planningFiles(inputs), signal);
   if (target.graph === undefined || !artifact.files.includes(GRAPH_LIST)) return target;
   const { graphs = [] } = artifact.options;
   if (!Array.isArray(graphs))

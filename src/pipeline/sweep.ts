@@ -54,7 +54,7 @@ export async function* sweep(model: Model, sweeping: SweepOptions): AsyncGenerat
     throw usage(`sizes cannot be swept of ${target}`, 'gguf:RECIPE');
   const recipe = recipeOf(target);
   const { texts = [SAMPLE_TEXT], evalTokens = DEFAULT_EVAL_TOKENS, threads, signal, progress } = request;
-  const planning = { ...options, ...(signal && { signal }) };
+  const planning = { ...options, threads, progress, signal };
   const { model: prepared, plan } = await planTarget(model, target, planning);
   const whole = planBytes(plan);
   const bytesOf = (size: SweepSize) => ('bytes' in size ? size.bytes : Math.floor(size.share * whole));

@@ -21,6 +21,7 @@ import { comparisonFault, defaultMaxKld, tensorFault } from '../verify/threshold
 import { type PositionText, worstPositions } from '../verify/worst-positions.ts';
 import { folderOf, recordedArtifact } from './artifacts/recorded-artifact.ts';
 import { assertRunsFormat, type Engine, openEngine } from './engines/index.ts';
+import { passContext } from './planning/pass-context.ts';
 import { checkManifest } from './record/manifest-reader.ts';
 import { assertSameChat } from './sameness/same-chat.ts';
 import { assertSameConfig } from './sameness/same-config.ts';
@@ -253,13 +254,10 @@ function activationKld({ graph }: OnnxArtifact): number {
 }
 
 /** The source with weights in the form of the artifact's, with which each tensor is compared. */
-async function inFormOf(
-  artifact: Model,
-  source: Model,
-  { passes = [], statistics, signal }: VerifyOptions,
-): Promise<Model> {
+async function inFormOf(artifact: Model, source: Model, options: VerifyOptions): Promise<Model> {
+  const { passes = [], statistics, signal } = options;
   const known = { ...source, ...(statistics && { statistics }) };
-  const model = await runPasses(known, passes.map(parsePassRequest), signal && { signal });
+  const model = await runPasses(known, passes.map(parsePassRequest), passContext(options));
   const permutes = artifact.config.ropeInterleave && !model.config.ropeInterleave;
   const permuted = await runPasses(
     model,

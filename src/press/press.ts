@@ -5,6 +5,9 @@ import type { Model } from '../core/model.ts';
 import type { Statistics } from '../core/statistics.ts';
 import type { Allocation } from '../pipeline/allocation/allocate.ts';
 import { assertSchemePlanFile, readSchemePlan, writeSchemePlan } from '../pipeline/allocation/scheme-plan.ts';
+import { type MeasuringCost, predictMeasuring } from '../pipeline/calibration/cost.ts';
+import type { LiveStatistics } from '../pipeline/calibration/live-statistics.ts';
+import { openLiveStatistics } from '../pipeline/calibration/open-live.ts';
 import { assertConvertible, type ConvertOptions, type ConvertResult, convert } from '../pipeline/convert.ts';
 import { formatOf } from '../pipeline/formats/index.ts';
 import { assertPartWritable, type ConvertPartResult, convertPart } from '../pipeline/parts/convert-part.ts';
@@ -38,6 +41,8 @@ export interface PressOutcome {
   readonly seconds: number;
   /** The schemes that were chosen for `targetSize`. */
   readonly allocation: Allocation | undefined;
+  /** What the quality `best` will take, of a dry run that has no statistics. */
+  readonly cost: MeasuringCost | undefined;
   /** One per target if the request asks for verification. A target may have failed. */
   readonly verifications: readonly VerifiedTarget[] | undefined;
   /** The share that was converted. */
@@ -78,15 +83,50 @@ interface Opened {
   /** Path of the source, if it is on this machine. */
   readonly place: string | undefined;
   readonly statistics: Statistics | undefined;
+  /** Measures them meanwhile. */
+  readonly live?: LiveStatistics;
 }
 
+/** Measures statistics while it converts, if the request needs some and names none. */
 async function pressOpened(
   request: PressRequest,
   access: SourceAccess,
   opened: Opened,
 ): Promise<PressOutcome> {
+  if (request.options?.quality !== 'best' || opened.statistics !== undefined) {
+    return pressBy(request, access, opened);
+  }
+  assertMeasurable(request);
+  const { texts: files, calibrationTokens: maxTokens, output, resume, threads, maxMemory } = request;
+  const { signal, progress } = access;
+  const options = { threads, output, resume, maxMemory, progress, signal };
+  const live = await openLiveStatistics(opened.model, { files, maxTokens }, options);
+  try {
+    return await pressBy(request, access, { ...opened, statistics: live.statistics, live });
+  } finally {
+    await live.close();
+  }
+}
+
+function assertTextsRead({ texts, verify = false, targetSize }: PressRequest, { live }: Opened): void {
+  if (texts === undefined || live !== undefined || verify || targetSize !== undefined) return;
+  throw usage('--text does nothing here: the text of --statistics has been read; leave it out');
+}
+
+/** Both would read all weights more than once. */
+function assertMeasurable({ stream = false, targetSize }: PressRequest): void {
+  const option = stream ? '--stream' : '--target-size';
+  if (stream || targetSize !== undefined) {
+    throw usage(
+      `${option} with --quality best needs --statistics`,
+      'a file of `plmpress calibrate --second-moments all`',
+    );
+  }
+}
+
+async function pressBy(request: PressRequest, access: SourceAccess, opened: Opened): Promise<PressOutcome> {
   const start = performance.now();
-  const { model, place } = opened;
+  const { model, place, live } = opened;
   const { output, force = false, dryRun = false, share, verify = false } = request;
   const note = (message: string) => access.progress?.({ kind: 'note', message });
   assertStreams(request, opened);
@@ -95,7 +135,9 @@ async function pressOpened(
   const writeReports = await openReports(read, request.reports, force);
   const saveSchemes = dryRun ? undefined : request.saveSchemes;
   if (saveSchemes !== undefined) await assertSchemePlanFile(saveSchemes, { force, inputs });
-  const texts = request.texts && (await readNamedTexts(request.texts));
+  assertTextsRead(request, opened);
+  // A text that the rounding has gone by would flatter it.
+  const texts = live === undefined && request.texts ? await readNamedTexts(request.texts) : undefined;
   if (verify) await assertTextsSuffice(model, texts, access);
 
   const options = await targetOptions(request, access, opened, texts);
@@ -117,13 +159,14 @@ async function pressOpened(
   const job = jobOf(targets);
   const seconds = () => (performance.now() - start) / 1000;
   const planned = { model, targets, allocation };
-  const none = { manifest: undefined, verifications: undefined, part: undefined };
+  const none = { manifest: undefined, cost: undefined, verifications: undefined, part: undefined };
   if (share !== undefined) {
     const part = await convertPart({ ...job, share });
     return { ...planned, ...none, files: [], part, seconds: seconds() };
   }
   const { files, manifest } = await convert(job);
-  const written = { ...planned, ...none, files, manifest, seconds: seconds() };
+  const cost = dryRun && live ? await predictMeasuring(live, model, targets, request.threads) : undefined;
+  const written = { ...planned, ...none, files, manifest, cost, seconds: seconds() };
   if (!verify || dryRun) return written;
 
   const verifications = await verifyTargets(
@@ -183,6 +226,8 @@ async function targetOptions(
     ...(imatrix !== undefined && { imatrix: await readImatrix(imatrix) }),
     ...(statistics && { statistics }),
     ...(targetSize !== undefined && { allocation: { targetBytes: targetSize, ...common } }),
+    threads,
+    progress,
     signal,
   };
 }
@@ -190,7 +235,7 @@ async function targetOptions(
 function jobFor(
   request: PressRequest,
   { signal, progress }: SourceAccess,
-  { model, place }: Opened,
+  { model, place, live }: Opened,
   targets: readonly Target[],
 ): ConvertOptions {
   const { output, force = false, resume = false, dryRun = false, threads, maxMemory } = request;
@@ -205,6 +250,7 @@ function jobFor(
     inputs: inputsOf(request),
     source: place,
     maxMemory,
+    measuring: live?.memoryBytes,
     signal,
     progress,
   };

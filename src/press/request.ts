@@ -18,10 +18,15 @@ export interface PressRequest {
   readonly adapters?: readonly string[] | undefined;
   /** Importance matrix of llama-imatrix or `calibrate`. */
   readonly imatrix?: string | undefined;
-  /** File of statistics, as `calibrate` writes it. */
+  /** File of statistics, as `calibrate` writes it. Left out: the quality `best` measures its own. */
   readonly statistics?: string | undefined;
-  /** Text files for verification and for the choice of schemes. Left out: a short built-in text. */
+  /**
+   * Text files: what the quality `best` reads where there are no statistics; otherwise what verification and
+   * the choice of schemes read. Left out: built-in texts.
+   */
   readonly texts?: readonly string[] | undefined;
+  /** Most tokens that the quality `best` reads. Left out: all. */
+  readonly calibrationTokens?: number | undefined;
   /** Maximum size of the GGUF in bytes; its schemes are chosen to fit. */
   readonly targetSize?: number | undefined;
   /** FFN widths to which the model may be pruned for `targetSize`. */

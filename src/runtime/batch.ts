@@ -23,9 +23,9 @@ export interface Vectors {
   readonly headStride?: number;
 }
 
-/** Takes what matrices are multiplied with. */
+/** Takes what the matrices of one layer are multiplied with. */
 export interface InputSums {
-  add(batch: Batch, layer: number, site: Site, x: Vectors): void;
+  add(batch: Batch, site: Site, x: Vectors): void;
   /** Of the head. */
   addHead(batch: Batch, x: Vectors): void;
 }

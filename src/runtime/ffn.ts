@@ -41,12 +41,12 @@ export class Ffn {
     const { upProj, downProjBias } = weights;
     multiply(batch, upProj, x, this.#activations);
     squareRelu(batch, this.#activations, upProj.rows);
-    batch.sums?.add(batch, layer, 'activations', this.#activations);
+    batch.sums?.add(batch, 'activations', this.#activations);
     this.#count(batch, layer, upProj.rows);
     const neurons = batch.tokens * upProj.rows;
     this.#met += 2 * neurons;
     this.#read += neurons + this.#project(batch, weights, out);
-    batch.sums?.add(batch, layer, 'ffnOutput', out);
+    batch.sums?.add(batch, 'ffnOutput', out);
     if (downProjBias !== undefined) addTo(batch, downProjBias, out, upProj.columns);
   }
 

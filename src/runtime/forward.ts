@@ -1,7 +1,6 @@
 import { attendedHeadDim, type PlmConfig, queryNopeDim } from '../core/config.ts';
 import type { Compute } from '../kernels/compute.ts';
 import type { Pointer } from '../kernels/memory.ts';
-import type { ActivationSums } from './activation-sums.ts';
 import { type Allocator, allocFloats } from './allocator.ts';
 import type { Attention, AttentionForm } from './attention/attention.ts';
 import { ExpandedAttention } from './attention/attention-expanded.ts';
@@ -18,6 +17,8 @@ const LOGIT_ROWS = 16;
 export interface ForwardSize {
   readonly attention: AttentionForm;
   readonly contextLength: number;
+  /** Layers whose keys and values are kept: all, or one, for those who run one layer over all tokens. */
+  readonly cachedLayers: number;
   /** Most tokens of one batch. */
   readonly batch: number;
   /** Default false. */
@@ -32,8 +33,8 @@ export class Forward {
   readonly #attention: Attention;
   readonly #ffn: Ffn;
   readonly #ids: Pointer;
-  /** The residual stream. */
-  readonly #hidden: Vectors;
+  /** The residual stream of a batch. */
+  readonly hidden: Vectors;
   readonly #normed: Vectors;
   /** What a sublayer adds to the residual stream. */
   readonly #update: Vectors;
@@ -44,7 +45,7 @@ export class Forward {
   readonly #logits: Vectors;
 
   constructor(config: PlmConfig, weights: PlmWeights, size: ForwardSize, allocator: Allocator) {
-    const { attention, contextLength, batch, countsFirings = false } = size;
+    const { attention, contextLength, cachedLayers, batch, countsFirings = false } = size;
     const { numAttentionHeads: heads, hiddenSize } = config;
     const vectors = (count: number, stride: number, headStride?: number): Vectors => ({
       pointer: allocFloats(allocator, count * stride),
@@ -56,14 +57,14 @@ export class Forward {
     this.#config = config;
     this.#weights = weights;
     this.rope = placeRope(config, contextLength, allocator);
-    const attentionSize = { config, rope: this.rope, contextLength, batch };
+    const attentionSize = { config, rope: this.rope, contextLength, cachedLayers, batch };
     this.#attention =
       attention === 'latent'
         ? new LatentAttention(attentionSize, allocator)
         : new ExpandedAttention(attentionSize, allocator);
     this.#ffn = new Ffn(config, batch, countsFirings, allocator);
     this.#ids = allocator.alloc(4 * batch);
-    this.#hidden = vectors(batch, hiddenSize);
+    this.hidden = vectors(batch, hiddenSize);
     this.#normed = vectors(batch, hiddenSize);
     this.#update = vectors(batch, hiddenSize);
     this.#qLatent = vectors(batch, config.qLoraRank ?? 0);
@@ -73,7 +74,7 @@ export class Forward {
   }
 
   /** Looks up the embeddings of the tokens at `position` and after it. */
-  embed(compute: Compute, ids: ArrayLike<number>, position: number, sums?: ActivationSums): Batch {
+  embed(compute: Compute, ids: ArrayLike<number>, position: number): Batch {
     const { weights, scheme, rowBytes, columns } = this.#weights.embedTokens;
     const tokens = ids.length;
     compute.ints(this.#ids, tokens).set(ids);
@@ -84,28 +85,28 @@ export class Forward {
       columns,
       tokens,
       ids: this.#ids,
-      y: this.#hidden.pointer,
-      yTokenStride: this.#hidden.stride,
+      y: this.hidden.pointer,
+      yTokenStride: this.hidden.stride,
     });
-    return { compute, tokens, position, sums };
+    return { compute, tokens, position };
   }
 
   /** Sends the batch through one layer. */
   layer(batch: Batch, layer: number): void {
     const weights = this.#weights.layers[layer]!;
     const [x, update] = [this.#normed, this.#update];
-    normalize(batch, weights.inputLayernorm, this.#hidden, x);
-    batch.sums?.add(batch, layer, 'input', x);
+    normalize(batch, weights.inputLayernorm, this.hidden, x);
+    batch.sums?.add(batch, 'input', x);
     this.#project(batch, weights);
     this.#attention.run(batch, layer, weights, { x, q: this.#q }, this.#attended);
-    batch.sums?.add(batch, layer, 'attended', this.#attended);
+    batch.sums?.add(batch, 'attended', this.#attended);
     multiply(batch, weights.oProj, this.#attended, update);
-    addTo(batch, update, this.#hidden, this.#config.hiddenSize);
+    addTo(batch, update, this.hidden, this.#config.hiddenSize);
 
-    normalize(batch, weights.postAttentionLayernorm, this.#hidden, x);
-    batch.sums?.add(batch, layer, 'ffn', x);
+    normalize(batch, weights.postAttentionLayernorm, this.hidden, x);
+    batch.sums?.add(batch, 'ffn', x);
     this.#ffn.run(batch, layer, weights, x, update);
-    addTo(batch, update, this.#hidden, this.#config.hiddenSize);
+    addTo(batch, update, this.hidden, this.#config.hiddenSize);
   }
 
   /** Share of the FFN's weights that a token reads, averaged over all tokens so far; 1 before the first. */
@@ -123,13 +124,9 @@ export class Forward {
 
   /** What the head is multiplied with, of the whole batch. */
   headInput(batch: Batch): Vectors {
-    normalize(batch, this.#weights.norm, this.#hidden, this.#normed);
+    normalize(batch, this.#weights.norm, this.hidden, this.#normed);
+    batch.sums?.addHead(batch, this.#normed);
     return this.#normed;
-  }
-
-  /** Sums up what the head would be multiplied with. */
-  sumHead(batch: Batch): void {
-    batch.sums?.addHead(batch, this.headInput(batch));
   }
 
   /**
@@ -144,7 +141,7 @@ export class Forward {
       tokens: Math.min(LOGIT_ROWS, tokens - first),
       position: position + first,
     };
-    normalize(rows, this.#weights.norm, from(this.#hidden, first * hiddenSize), this.#normed);
+    normalize(rows, this.#weights.norm, from(this.hidden, first * hiddenSize), this.#normed);
     multiply(rows, this.#weights.lmHead, this.#normed, this.#logits);
     return Array.from({ length: rows.tokens }, (_, row) =>
       compute.floats(this.#logits.pointer + 4 * row * vocabSize, vocabSize),

@@ -86,17 +86,6 @@ export function sumColumns({ compute, tokens }: Batch, x: Vectors, columns: numb
   compute.run('columnSums', { ...source, weight, squares, sums, positives });
 }
 
-/** moments += weight x x^T over all tokens, the upper triangle in f64. */
-export function sumMoments(
-  { compute, tokens }: Batch,
-  x: Vectors,
-  columns: number,
-  weight: number,
-  moments: Pointer,
-): void {
-  compute.run('secondMoments', { x: x.pointer, tokenStride: x.stride, columns, tokens, weight, moments });
-}
-
 /** y = RMSNorm(x); x and y may be the same. */
 export function normalize({ compute, tokens }: Batch, norm: Norm, x: Vectors, y: Vectors): void {
   compute.run('rmsNorm', {

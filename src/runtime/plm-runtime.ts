@@ -6,7 +6,6 @@ import type { Model } from '../core/model.ts';
 import { type Compute, openCompute } from '../kernels/compute.ts';
 import { arenaStart, MAX_PAGES, PAGE_BYTES } from '../kernels/layout.ts';
 import { defaultThreads } from '../kernels/threads.ts';
-import { type ActivationStatistics, ActivationSums, type StatisticsRequest } from './activation-sums.ts';
 import { type Allocator, AreaCounter } from './allocator.ts';
 import { type AttentionForm, kvBytesPerToken } from './attention/attention.ts';
 import { fillRopeTable } from './attention/rope-table.ts';
@@ -35,8 +34,6 @@ export interface RuntimeOptions {
   readonly threads?: number | undefined;
   /** Count the neurons of the FFN that fire, for `firing`. Default false. */
   readonly countsFirings?: boolean;
-  /** Sum up what the matrices are multiplied with. */
-  readonly statistics?: StatisticsRequest;
   /** Bytes of working memory allowed. One WebAssembly memory holds at most 4 GiB in any case. */
   readonly maxMemory?: number;
   /** Ends loading and every later call. */
@@ -59,7 +56,6 @@ export class PlmRuntime {
   readonly memoryBytes: number;
   readonly #compute: Compute;
   readonly #forward: Forward;
-  readonly #sums: ActivationSums | undefined;
   readonly #batch: number;
   readonly #signal: AbortSignal | undefined;
   #position = 0;
@@ -67,7 +63,7 @@ export class PlmRuntime {
   private constructor(
     config: PlmConfig,
     compute: Compute,
-    { forward, sums }: Placed,
+    forward: Forward,
     size: ForwardSize,
     memoryBytes: number,
     signal: AbortSignal | undefined,
@@ -78,7 +74,6 @@ export class PlmRuntime {
     this.memoryBytes = memoryBytes;
     this.#compute = compute;
     this.#forward = forward;
-    this.#sums = sums;
     this.#batch = size.batch;
     this.#signal = signal;
   }
@@ -93,14 +88,14 @@ export class PlmRuntime {
     const { contextLength, signal } = options;
     assertContext(config, contextLength);
     const threads = options.threads ?? defaultThreads(model.tensors.values());
-    const size = sizeOf(options);
+    const size = sizeOf(config, options);
     const bytes = countBytes(model, size, threads, options.maxMemory);
     const compute = await openCompute({ threads, bytes });
     try {
       const placed = place(model, size, compute);
       fillRopeTable(compute, placed.forward.rope, config.ropeTheta, contextLength);
       await loadWeights(compute, placed.weights.placements, signal, options.progress);
-      return new PlmRuntime(config, compute, placed, size, bytes, signal);
+      return new PlmRuntime(config, compute, placed.forward, size, bytes, signal);
     } catch (error) {
       await compute.close();
       throw error;
@@ -110,7 +105,7 @@ export class PlmRuntime {
   /** Bytes of working memory that `open` would take. */
   static memoryBytes(model: Model, options: RuntimeOptions): number {
     const counter = new AreaCounter();
-    place(model, sizeOf(options), counter);
+    place(model, sizeOf(model.config, options), counter);
     return counter.bytes;
   }
 
@@ -176,34 +171,9 @@ export class PlmRuntime {
     return this.#forward.firing;
   }
 
-  /** Sums over all tokens since the start, of a runtime opened with `statistics`. */
-  statistics(): ActivationStatistics {
-    return this.#gathered().read(this.#compute);
-  }
-
-  /** The same sums as they lie in memory: bytes copied from here go on where they are copied into. */
-  statisticsState(): Uint8Array[] {
-    return this.#gathered().state(this.#compute);
-  }
-
-  /** Forgets all sums and begins reading number `reading` of the request. */
-  beginReading(reading: number): void {
-    this.#gathered().begin(this.#compute, reading);
-  }
-
-  /** The weight of tokens in the sums from now on. */
-  weighTokens(weight: number): void {
-    this.#gathered().weight = weight;
-  }
-
   /** Ends the threads and gives up the memory. */
   async close(): Promise<void> {
     await this.#compute.close();
-  }
-
-  #gathered(): ActivationSums {
-    if (this.#sums === undefined) throw new Error('statistics are not gathered');
-    return this.#sums;
   }
 
   async *#append(ids: ArrayLike<number>): AsyncGenerator<Batch, void> {
@@ -211,13 +181,12 @@ export class PlmRuntime {
     const tokens = Int32Array.from(ids);
     for (let first = 0; first < tokens.length; first += this.#batch) {
       const part = tokens.subarray(first, first + this.#batch);
-      const batch = this.#forward.embed(this.#compute, part, this.#position, this.#sums);
+      const batch = this.#forward.embed(this.#compute, part, this.#position);
       for (let layer = 0; layer < this.config.numHiddenLayers; layer++) {
         // Kernels block this thread.
         await giveTurn(this.#signal);
         this.#forward.layer(batch, layer);
       }
-      this.#forward.sumHead(batch);
       this.#position += part.length;
       yield batch;
     }
@@ -250,18 +219,17 @@ export function assertContext({ maxPositionEmbeddings }: PlmConfig, contextLengt
 
 interface RuntimeSize extends ForwardSize {
   readonly ffn: FfnForm;
-  readonly statistics: StatisticsRequest | undefined;
 }
 
-function sizeOf(options: RuntimeOptions): RuntimeSize {
+function sizeOf({ numHiddenLayers }: PlmConfig, options: RuntimeOptions): RuntimeSize {
   const { contextLength, attention = 'latent', ffn = 'dense', batch = DEFAULT_BATCH } = options;
-  const { countsFirings = false, statistics } = options;
+  const { countsFirings = false } = options;
   return {
     attention,
     ffn,
     contextLength,
+    cachedLayers: numHiddenLayers,
     countsFirings,
-    statistics,
     batch: Math.min(batch, contextLength),
   };
 }
@@ -269,18 +237,12 @@ function sizeOf(options: RuntimeOptions): RuntimeSize {
 interface Placed {
   readonly weights: PlmWeights;
   readonly forward: Forward;
-  readonly sums: ActivationSums | undefined;
 }
 
 /** Finds room for everything. The same requests in the same order for every allocator. */
 function place(model: Model, size: RuntimeSize, allocator: Allocator): Placed {
   const weights = placeWeights(model, size.ffn, allocator);
-  const forward = new Forward(model.config, weights, size, allocator);
-  return {
-    weights,
-    forward,
-    sums: size.statistics && new ActivationSums(model.config, size.statistics, allocator),
-  };
+  return { weights, forward: new Forward(model.config, weights, size, allocator) };
 }
 
 function countBytes(model: Model, size: RuntimeSize, threads: number, maxMemory: number | undefined): number {

@@ -88,11 +88,15 @@ const FAILURES: readonly [argv: readonly string[], code: number, message: RegExp
     /unknown ONNX scheme "int8", expected f32, f16, q8, q4, q4f16/,
   ],
   [['convert', TINY, '--to', 'webgpu:q5', '-o', 'x'], 2, /unknown WebGPU scheme "q5", expected f16, q8, q4/],
-  [['convert', TINY, '--to', 'onnx:q4', '--quality', 'best', '-o', 'x'], 2, /needs second moments .* q_proj/],
   [
-    ['convert', TINY, '--to', 'gguf:q4_k_m', '--quality', 'best', '-o', 'x'],
+    ['convert', TINY, '--to', 'gguf:q4_k_m', '--quality', 'best', '--target-size', '3MB', '-o', 'x'],
     2,
-    /second moments .* embed_tokens/,
+    /--target-size with --quality best needs --statistics/,
+  ],
+  [
+    ['convert', TINY, '--to', 'gguf:q4_k_m', '--quality', 'best', '--stream', '-o', 'x'],
+    2,
+    /--stream with --quality best needs --statistics/,
   ],
   [
     ['convert', TINY, '--to', 'gguf:q4_k_m', '--save-schemes', 'p', '-o', 'x'],
@@ -269,7 +273,7 @@ const IDLE: readonly [line: readonly string[], message: RegExp][] = [
     [['webgpu:f16', '--quality', 'best'], /^--quality best changes nothing in webgpu:f16/],
     [
       ['gguf:q4_0', ...IDLE_TEXT],
-      /^--text does nothing without --verify or --target-size: add one of them, or leave out --text$/,
+      /^--text does nothing without --quality best or --verify or --target-size: add one of them, or leave out --text$/,
     ],
     [['gguf:q4_0', '--max-kld', '1'], /^--max-kld does nothing without --verify/],
     [
@@ -316,12 +320,8 @@ const IDLE: readonly [line: readonly string[], message: RegExp][] = [
     /^--engine cannot be combined with --device webgpu: /,
   ],
   [
-    ['calibrate', TINY, '-o', 'x', ...IDLE_TEXT, '--moments-memory', '1MB'],
-    /^--moments-memory does nothing without --second-moments/,
-  ],
-  [
-    ['calibrate', TINY, '-o', 'x', ...IDLE_TEXT, '--second-moments', 'all', '--device', 'webgpu'],
-    /^--second-moments cannot be combined with --device webgpu: /,
+    ['plan', TINY, '--calibration-tokens', '100'],
+    /^--calibration-tokens does nothing without --quality best/,
   ],
   [['pull', 'a/b', '--force'], /^--force does nothing without --output/],
   ...['--seed', '--top-k', '--top-p'].map((flag): [readonly string[], RegExp] => [

@@ -426,7 +426,7 @@ test('what a run with --resume has left goes where nobody can go on with it', as
   ];
   for (const [lines, isSealed, isRecordThere, stays] of states) {
     rmSync(path.join(folder, STAGING_NAME), { recursive: true, force: true });
-    const staging = await StagingFolder.open(folder, 'work');
+    const staging = await StagingFolder.open(folder, 'work', STAGING_NAME);
     for (const line of lines) await staging.journal.append(line);
     if (isSealed) await staging.seal(['0'.repeat(64)], '1'.repeat(64));
     await staging.close();

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readdirSync, rmSync, truncateSync } from 'node:fs';
 import path from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { openHfFolder } from '../../formats/hf/import.ts';
 import type { ProgressEvent } from '../../src/core/jobs/progress.ts';
 import { closeModel } from '../../src/core/model.ts';
-import { calibrate } from '../../src/pipeline/calibrate.ts';
-import { CalibrationKeeper } from '../../src/pipeline/calibration-keeper.ts';
-import { SMALL_PLM } from '../support/builders/hollow-model.ts';
+import { calibrate, MOMENT_ROLES } from '../../src/pipeline/calibration/calibrate.ts';
+import { readImatrix } from '../../src/pipeline/sources/read-imatrix.ts';
+import { SMALL_PLM, SMALL_TOKENIZER } from '../support/builders/hollow-model.ts';
 import { memoryModel } from '../support/builders/memory-model.ts';
 import { writeRandomCheckpoint } from '../support/builders/random-checkpoint.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -25,78 +25,123 @@ it('a limit of tokens is one of all texts together', async (t) => {
   assert.equal(tokens, text.length + 3);
 });
 
-describe('calibration that is interrupted', () => {
-  it('goes on only with the same model, texts and options', async (t) => {
-    const folder = temporaryFolder(t);
-    const output = path.join(folder, 'stats.gguf');
-    const models = await Promise.all(
-      [1, 2].map(async (seed) => {
-        const source = path.join(folder, `${seed}`);
-        writeRandomCheckpoint(source, { seed });
-        const model = await openHfFolder(source);
-        t.after(() => closeModel(model));
-        return model;
-      }),
-    );
-    const keeperOf = (model: number, inputs: string) =>
-      new CalibrationKeeper({ model: models[model]!, output, inputs }, 0);
-    const keeper = keeperOf(0, 'a');
-    await keeper.reading(0).chunkDone([Uint8Array.of(5)], 4);
-    await keeper.reading(1).chunkDone([Uint8Array.of(6)], 2);
-    assert.equal(
-      await keeperOf(0, 'a')
-        .reading(0)
-        .load([new Uint8Array(1)]),
-      4,
-    );
-    const buffer = new Uint8Array(1);
-    assert.equal(await keeperOf(0, 'a').reading(1).load([buffer]), 2);
-    assert.equal(buffer[0], 6);
-    assert.equal(
-      await keeperOf(0, 'b')
-        .reading(0)
-        .load([new Uint8Array(1)]),
-      0,
-    );
-    assert.equal(
-      await keeperOf(1, 'a')
-        .reading(0)
-        .load([new Uint8Array(1)]),
-      0,
-    );
-    assert.equal(await keeperOf(1, 'b').hasKept(), true);
-    await keeperOf(0, 'b').remove();
-    assert.equal(await keeperOf(0, 'a').hasKept(), false);
-    assert.deepEqual(readdirSync(folder), ['1', '2']);
+it('text of special tokens is the tokens in a chat only, where no bos is added', async (t) => {
+  const output = path.join(temporaryFolder(t), 'x');
+  const text = 'a<|im_end|>';
+  const { tokens, chunks } = await calibrate({
+    model: { ...memoryModel(SMALL_PLM), tokenizer: { ...SMALL_TOKENIZER, addBosToken: true } },
+    output,
+    threads: 1,
+    texts: [
+      { name: 'chat', text, chat: true },
+      { name: 'plain', text },
+      { name: 'chat', text, chat: true },
+    ],
   });
+  assert.equal(tokens, 2 + (1 + text.length) + 2);
+  assert.equal(chunks, 3);
+  assert.deepEqual((await readImatrix(output)).datasets, ['chat', 'plain']);
+});
 
-  it('takes up what a run has kept, and leaves only the output', async (t) => {
+describe('calibration that is interrupted', () => {
+  const texts = [{ name: 'a', text: 'Call me Ishmael. '.repeat(20) }];
+
+  async function opened(t: TestContext, seed = 1) {
     const folder = temporaryFolder(t);
     const source = path.join(folder, 'model');
-    writeRandomCheckpoint(source);
+    writeRandomCheckpoint(source, { seed });
     const model = await openHfFolder(source);
     t.after(() => closeModel(model));
-    const texts = [{ name: 'a', text: 'Call me Ishmael. '.repeat(20) }];
-    const run = (name: string, more: object = {}) =>
-      calibrate({ model, source, texts, output: path.join(folder, 'out', name), contextLength: 16, ...more });
-    const expected = await run('1');
-    const resumed = await run('2', { resume: true });
-    assert.equal(resumed.sha256, expected.sha256);
+    const output = path.join(folder, 'out', 'stats.gguf');
+    const common = { model, source, texts, output, contextLength: 16, moments: MOMENT_ROLES };
+    return { output, staging: path.join(folder, 'out', '.plmpress-resume-stats.gguf'), common };
+  }
+
+  type Common = Awaited<ReturnType<typeof opened>>['common'];
+
+  /** Ends a run at the first tokens of a layer; returns its notes. */
+  async function endedIn(layer: number, common: Common): Promise<string[]> {
     const controller = new AbortController();
     const notes: string[] = [];
     const progress = (event: ProgressEvent) => {
       if (event.kind === 'note') notes.push(event.message);
-      controller.abort();
+      if (event.kind === 'advance' && event.item?.startsWith(`layer ${layer} `)) controller.abort();
     };
-    await assert.rejects(run('3', { resume: true, signal: controller.signal, progress }));
-    assert.deepEqual(readdirSync(path.join(folder, 'out')).sort(), ['1', '2']);
-    assert.deepEqual(notes, []);
+    await assert.rejects(calibrate({ ...common, resume: true, progress, signal: controller.signal }));
+    return notes;
+  }
 
-    writeFileSync(path.join(folder, 'out', '.3.resume-0'), 'kept');
-    await assert.rejects(run('3', { resume: true, signal: controller.signal, progress }));
-    assert.deepEqual(notes, ['the sums so far are kept: the same command continues with them']);
-    // What nobody goes on with does not stay beside the output.
-    await run('3');
-    assert.deepEqual(readdirSync(path.join(folder, 'out')).sort(), ['1', '2', '3']);
+  /** Runs to the end, and returns the layers that tokens went through. */
+  async function resumed(common: Common) {
+    const layers = new Set<string>();
+    const progress = (event: ProgressEvent) => {
+      if (event.kind === 'advance') layers.add(event.item!);
+    };
+    const { sha256, firingRates } = await calibrate({ ...common, resume: true, progress });
+    return { sha256, firingRates, layers: [...layers] };
+  }
+
+  const expectedOf = ({ output, ...common }: Common) =>
+    calibrate({ ...common, output: path.join(path.dirname(output), '..', 'whole', 'stats.gguf') });
+
+  it('goes on with the layer that it was at, and leaves only the output', async (t) => {
+    const { common, output, staging } = await opened(t);
+    const expected = await expectedOf(common);
+    const notes = await endedIn(2, common);
+    assert.deepEqual(notes, [
+      'finished layers are kept in .plmpress-resume-stats.gguf: the same command continues with them',
+    ]);
+    assert.ok(existsSync(staging));
+    const found = await resumed(common);
+    assert.equal(found.sha256, expected.sha256);
+    assert.deepEqual(found.firingRates, expected.firingRates);
+    assert.ok(!found.layers.includes('layer 1 of 2'), `${found.layers}`);
+    assert.ok(found.layers.includes('layer 2 of 2'));
+    assert.deepEqual(readdirSync(path.dirname(output)), ['stats.gguf']);
+  });
+
+  it('keeps nothing before the first layer is done', async (t) => {
+    const { common, output } = await opened(t);
+    assert.deepEqual(await endedIn(1, common), []);
+    assert.deepEqual(readdirSync(path.dirname(path.dirname(output))), ['model']);
+  });
+
+  const DAMAGES: Readonly<Record<string, (staging: string) => void>> = {
+    'hidden states are damaged': (staging) => appendFileSync(path.join(staging, 'states-1'), 'x'),
+    'hidden states are lost': (staging) => rmSync(path.join(staging, 'states-1')),
+    'statistics are damaged': (staging) => truncateSync(path.join(staging, '0'), 5000),
+    'the journal ends before its first line': (staging) => truncateSync(path.join(staging, 'journal'), 40),
+    'a line of the journal is of another form': (staging) =>
+      appendFileSync(path.join(staging, 'journal'), '{}\n'),
+  };
+  for (const [what, damage] of Object.entries(DAMAGES)) {
+    it(`gives the same bytes where ${what}`, async (t) => {
+      const { common, staging } = await opened(t);
+      const expected = await expectedOf(common);
+      await endedIn(2, common);
+      damage(staging);
+      assert.equal((await resumed(common)).sha256, expected.sha256);
+    });
+  }
+
+  it('goes on only with the same model, texts and options', async (t) => {
+    const { common } = await opened(t);
+    const changes: readonly Partial<Common>[] = [
+      { texts: [{ name: 'a', text: 'Call me Isaac. '.repeat(20) }] },
+      { contextLength: 8 },
+      { moments: ['up_proj'] as never },
+    ];
+    for (const change of changes) {
+      await endedIn(2, common);
+      const { layers } = await resumed({ ...common, ...change, force: true } as Common);
+      assert.ok(layers.includes('layer 1 of 2'), JSON.stringify(Object.keys(change)));
+    }
+  });
+
+  it('without --resume removes what was kept once the output is there', async (t) => {
+    const { common, output } = await opened(t);
+    await endedIn(2, common);
+    await calibrate(common);
+    assert.deepEqual(readdirSync(path.dirname(output)), ['stats.gguf']);
   });
 });

@@ -6,6 +6,7 @@ import type { ProgressEvent } from '../../src/core/jobs/progress.ts';
 import { type SchemeName, schemeBytes } from '../../src/core/scheme.ts';
 import { rowCount, type Tensor } from '../../src/core/tensor.ts';
 import { openCompute } from '../../src/kernels/compute.ts';
+import { knownImportance } from '../../src/passes/rounding/calibrated-rounding.ts';
 import {
   assertTranscodable,
   type TranscodeOptions,
@@ -148,7 +149,7 @@ describe('importances reach the encoder, each tensor’s its own', () => {
           name: `w${index}`,
           scheme: 'Q4_K',
           offset: 0,
-          ...(importance && { importance }),
+          ...(importance && { importance: knownImportance(importance) }),
         };
         return {
           tensor,
@@ -341,7 +342,11 @@ describe('working memory', () => {
   });
 
   it('holds the importances of the widest tensor that has any', () => {
-    const weighted = (columns: number) => ({ ...tensor, importance: new Float32Array(columns) });
+    const weighted = (columns: number) => ({
+      ...tensor,
+      source: { ...tensor.source, shape: [tensor.source.shape[0]!, columns] },
+      importance: knownImportance(new Float32Array(columns)),
+    });
     assert.equal(importanceBytes([tensor]), 0);
     assert.equal(importanceBytes([tensor, weighted(1), weighted(1000), weighted(999)]), 4032);
     const most = slotBytes([tensor], { ...limit, maxMemory: 168e6 });
@@ -351,12 +356,19 @@ describe('working memory', () => {
   it('counts coefficients of feedback, and the second moments that they are made of', () => {
     const fed = (columns: number) => ({
       ...tensor,
-      feedback: { columns, coefficients: () => assert.fail() },
+      feedback: {
+        turn: 0,
+        columns,
+        moments: { size: columns, triangle: () => assert.fail() },
+        chance: 0,
+        flat: 0,
+      },
     });
     const tensors = [tensor, fed(100), fed(99)];
     // f32 of 100 * 99 / 2 pairs, f64 of 100 * 101 / 2, in whole cache lines.
     assert.deepEqual([feedbackBytes(tensors), triangleBytes(tensors)], [19_840, 40_448]);
-    assert.equal(sideBytes(tensors), 19_840 + 40_448);
+    // And f32 of 100 pivots.
+    assert.equal(sideBytes(tensors), 19_840 + 448 + 40_448);
     assert.equal(sideBytes([tensor]), 0);
   });
 

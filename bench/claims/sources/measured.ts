@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { MOMENT_ROLES } from '../../../calibration/moments.ts';
-import { calibrate } from '../../../src/pipeline/calibrate.ts';
+import { calibrate } from '../../../src/pipeline/calibration/calibrate.ts';
+import { bundledTexts } from '../../../src/pipeline/calibration/calibration-text.ts';
 import { convert } from '../../../src/pipeline/convert.ts';
 import type { Engine } from '../../../src/pipeline/engines/index.ts';
 import { planTargets } from '../../../src/pipeline/planning/target.ts';
@@ -11,6 +12,8 @@ import { withSource } from '../../../src/pipeline/sources/open.ts';
 import { withStatistics } from '../../../src/pipeline/sources/open-statistics.ts';
 import { type Verification, verify } from '../../../src/pipeline/verify.ts';
 import { Tokenizer } from '../../../src/tokenizer/tokenizer.ts';
+import { PLM_TEMPLATE } from '../../../test/support/oracles/plm-template.ts';
+import { qwenSpec } from '../../../test/support/oracles/qwen-vocabulary.ts';
 import { fixture } from '../../../test/support/paths.ts';
 import { exact, type Source } from '../source.ts';
 import { targetOptions } from './target-options.ts';
@@ -58,6 +61,14 @@ export const MEASURED_SOURCES: Readonly<Record<string, Source>> = {
       new Tokenizer(model.tokenizer).encode(text(name!)).length,
     ]),
   ),
+  /** `bundled-text`: tokens of the vocabulary of PLM-1.8B, with its chat template, and passages. */
+  'bundled-text': exact(async () => {
+    const spec = { ...qwenSpec(), chatTemplate: PLM_TEMPLATE };
+    const tokenizer = new Tokenizer(spec);
+    const texts = await bundledTexts(spec);
+    const lengths = texts.map(({ text, chat = false }) => tokenizer.encode(text, { special: chat }).length);
+    return [lengths.reduce((sum, length) => sum + length, 0), texts.length];
+  }),
 };
 
 function text(name: string): string {

@@ -31,8 +31,8 @@ export const PASSES_MUTATIONS: readonly Mutation[] = [
   },
   {
     file: 'src/passes/scale-inputs.ts',
-    from: 'statisticsOf(model).meanSquares.get(matrix)',
-    to: 'statisticsOf(model).moments.get(matrix) && statisticsOf(model).meanSquares.get(matrix)',
+    from: 'statisticsOf(model).inputs.get(matrix)',
+    to: 'statisticsOf(model).inputs.get(matrix)?.moments && statisticsOf(model).inputs.get(matrix)',
     breaks: 'inputs count only where second moments are there',
     tests: ['passes/scale'],
   },
@@ -94,6 +94,13 @@ export const PASSES_MUTATIONS: readonly Mutation[] = [
   },
   {
     file: 'src/passes/prune/measure.ts',
+    from: 'return repair.lambda * row',
+    to: 'return row',
+    breaks: 'lambda does not count in the loss of a fit',
+    tests: ['passes/prune/least-squares'],
+  },
+  {
+    file: 'src/passes/prune/measure.ts',
     from: 'Math.min(1, (rate + Z ** 2',
     to: 'Math.min(1, (rate + Z',
     breaks: 'the bound of a rate is another one',
@@ -115,8 +122,8 @@ export const PASSES_MUTATIONS: readonly Mutation[] = [
   },
   {
     file: 'src/passes/rounding/calibrated-rounding.ts',
-    from: 'PRIOR_TOKENS / (PRIOR_TOKENS + tokens)',
-    to: 'tokens / (PRIOR_TOKENS + tokens)',
+    from: 'shareOfChance(PRIOR_TOKENS, tokens)',
+    to: '1 - shareOfChance(PRIOR_TOKENS, tokens)',
     breaks: 'many tokens count as few',
     tests: ['passes/feedback'],
   },
@@ -142,7 +149,7 @@ export const PASSES_MUTATIONS: readonly Mutation[] = [
     tests: ['passes/dedupe-tensors'],
   },
   {
-    file: 'src/passes/rounding/cholesky.ts',
+    file: 'src/passes/rounding/triangle.ts',
     from: '(damping * sum) / count || 1',
     to: 'damping * sum || 1',
     breaks: 'damping grows with the width',

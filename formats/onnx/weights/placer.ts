@@ -1,4 +1,4 @@
-import type { Feedback, Packing } from '../../../src/core/export-plan.ts';
+import type { Feedback, Importance, Packing } from '../../../src/core/export-plan.ts';
 import { assertRoundsOnce } from '../../../src/core/requantize.ts';
 import { SCHEMES, type SchemeName, schemeBytes } from '../../../src/core/scheme.ts';
 import { columnCount, rowCount, type Tensor } from '../../../src/core/tensor.ts';
@@ -11,7 +11,7 @@ import type { GraphBuilder } from '../graph/builder.ts';
 /** Statistics of the inputs of a tensor, if known. */
 export interface Calibration {
   /** Importances of its columns, if any are known. */
-  importances(tensor: Tensor, columns: number): Float32Array | undefined;
+  importances(tensor: Tensor, columns: number): Importance | undefined;
   /**
    * Error feedback for its rounding to Q4_0, if it is wanted; for `columns` columns, those that pad rows
    * included.

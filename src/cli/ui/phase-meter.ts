@@ -16,6 +16,9 @@ const RATE_SECONDS = 3;
 /** The first moments of a phase do not predict its end. */
 const ETA_AFTER_SECONDS = 1;
 
+/** The first steps of an uneven phase do not predict its end either: the part of the work before it is told. */
+const UNEVEN_START = 0.02;
+
 /** A longer estimate is not shown: it comes from a moment in which nothing moved. */
 const MAX_ETA_SECONDS = 100 * 3600;
 
@@ -28,17 +31,25 @@ export class PhaseMeter {
   readonly #total: number | undefined;
   readonly #unit: PhaseStart['unit'];
   readonly #start: number;
+  readonly #uneven: boolean;
+  #stage: string | undefined;
   #done = 0;
   /** Units per second over the last seconds. */
   #rate = 0;
   #last: number;
 
-  constructor({ name, total, unit }: PhaseStart, now: number) {
+  constructor({ name, total, unit, uneven = false }: PhaseStart, now: number) {
     this.name = terminalLine(name, false);
     this.#total = total;
     this.#unit = unit;
+    this.#uneven = uneven;
     this.#start = now;
     this.#last = now;
+  }
+
+  /** Says what is being done. */
+  enter(stage: string): void {
+    this.#stage = terminalLine(stage, false);
   }
 
   advance(done: number, now: number): void {
@@ -62,8 +73,9 @@ export class PhaseMeter {
    */
   status(now: number, columns = Number.POSITIVE_INFINITY): string {
     const figures = this.#figures(now);
-    if (figures === '') return cutToWidth(this.name, columns);
-    const name = cutToWidth(this.name, Math.max(1, columns - textWidth(figures) - 2));
+    const label = this.#stage === undefined ? this.name : `${this.name}, ${this.#stage}`;
+    if (figures === '') return cutToWidth(label, columns);
+    const name = cutToWidth(label, Math.max(1, columns - textWidth(figures) - 2));
     return cutToWidth(`${name}: ${figures}`, columns);
   }
 
@@ -77,9 +89,11 @@ export class PhaseMeter {
             `${this.#count(this.#done)} of ${this.#amount(total)}`,
             `${Math.floor((100 * this.#done) / total)} %`,
           ];
-    const rate = this.#shownRate();
-    if (rate !== undefined) parts.push(rate);
-    const left = total === undefined ? Number.POSITIVE_INFINITY : (total - this.#done) / this.#rate;
+    const rate = this.#uneven ? this.#done / this.seconds(now) : this.#rate;
+    const shown = this.#shownRate(rate);
+    if (shown !== undefined) parts.push(shown);
+    const left = total === undefined ? Number.POSITIVE_INFINITY : (total - this.#done) / rate;
+    if (this.#uneven && this.#done < UNEVEN_START * (total ?? 0)) return parts.join(', ');
     if (left >= 0 && left < MAX_ETA_SECONDS && this.seconds(now) >= ETA_AFTER_SECONDS) {
       parts.push(`${formatClock(left)} left`);
     }
@@ -93,8 +107,7 @@ export class PhaseMeter {
   }
 
   /** `250 MB/s`, `0.4 tokens/s`; nothing for a rate that would show as 0. */
-  #shownRate(): string | undefined {
-    const rate = this.#rate;
+  #shownRate(rate: number): string | undefined {
     if (!(rate > 0 && Number.isFinite(rate))) return undefined;
     if (this.#unit === 'bytes') return rate < 0.5 ? undefined : `${formatBytes(Math.round(rate))}/s`;
     // Two decimals below one: slow phases count layers or sizes, each of which takes seconds.

@@ -68,7 +68,8 @@ class AnimatedReporter implements Reporter {
       this.#meter = new PhaseMeter(event, now);
       this.#move(now);
     } else if (this.#meter !== undefined) {
-      this.#meter.advance(event.done, now);
+      if (event.kind === 'stage') this.#meter.enter(event.stage);
+      else this.#meter.advance(event.done, now);
       this.#move(now);
       // Where kernels keep the thread busy, the spinner's own timer comes too rarely.
       if (now - this.#drawn >= FRAME_MS) {
@@ -156,7 +157,8 @@ class LineReporter implements Reporter {
       this.#meter = new PhaseMeter(event, now);
       this.#write(this.#meter.status(now), now);
     } else if (this.#meter !== undefined) {
-      this.#meter.advance(event.done, now);
+      if (event.kind === 'stage') this.#meter.enter(event.stage);
+      else this.#meter.advance(event.done, now);
       if (now - this.#written >= HEARTBEAT_MS) this.#write(this.#meter.status(now), now);
     }
   };

@@ -13,7 +13,7 @@ import type { Journal } from './journal.ts';
 import { replaceFile } from './replace-file.ts';
 import { assertReplaceable, type ReplaceOptions } from './replaceable.ts';
 import { type ReadBackOptions, StagedFile, type StagedFileOptions } from './staged-file.ts';
-import { RECORD, removeIdleStaging, StagingFolder } from './staging-folder.ts';
+import { RECORD, removeIdleStaging, STAGING_NAME, StagingFolder } from './staging-folder.ts';
 import { removeStaleTemporaries, temporaryPath } from './temporary-file.ts';
 
 export interface OutputFile {
@@ -55,6 +55,8 @@ export interface StagedOutputOptions {
    * The key of the work. If a run does not complete, its staged files are kept for the next with this key.
    */
   readonly resume?: string;
+  /** The name of the folder for the files of resumed work. Left out: `STAGING_NAME`. */
+  readonly staging?: string | undefined;
   /** Gets a note at the end on operations that the file system refused. */
   readonly progress?: Progress | undefined;
 }
@@ -67,13 +69,13 @@ export interface StagedOutputOptions {
 export async function withStagedOutput<T>(
   folder: string,
   work: (output: StagedOutput) => Promise<T>,
-  { resume, progress }: StagedOutputOptions = {},
+  { resume, staging: name = STAGING_NAME, progress }: StagedOutputOptions = {},
 ): Promise<T> {
   const made = await createFolder(folder);
   try {
     return await withLockedFolder(folder, async (lock) => {
-      if (resume === undefined) await removeIdleStaging(folder);
-      const staging = resume === undefined ? undefined : await StagingFolder.open(folder, resume);
+      if (resume === undefined) await removeIdleStaging(folder, name);
+      const staging = resume === undefined ? undefined : await StagingFolder.open(folder, resume, name);
       const output = new StagedOutput(folder, made, lock, staging);
       try {
         const result = await work(output);
@@ -125,6 +127,11 @@ export class StagedOutput {
   /** The journal of work that can be resumed. */
   get journal(): Journal | undefined {
     return this.#staging?.journal;
+  }
+
+  /** The folder of work that can be resumed, for further files of it. */
+  get stagingFolder(): string | undefined {
+    return this.#staging?.folder;
   }
 
   /** The note on the file system, at the end. */

@@ -18,13 +18,13 @@ export class StagingFolder {
   readonly journal: Journal;
   /** Whether the folder had the files of other work, which were removed. */
   readonly replacedOther: boolean;
-  readonly #folder: string;
+  readonly folder: string;
   /** Files that are whole: their numbers and SHA-256, written before the first gets its name. */
   readonly #seals: Journal;
   readonly #sealed: ReadonlyMap<string, string>;
 
   private constructor(folder: string, journal: Journal, seals: Journal, replacedOther: boolean) {
-    this.#folder = folder;
+    this.folder = folder;
     this.journal = journal;
     this.#seals = seals;
     this.#sealed = new Map(seals.found.map((line) => line.split(' ') as [string, string]));
@@ -35,8 +35,8 @@ export class StagingFolder {
    * Opens the staging folder of `output`, or creates it. Removes files of work other than `key`, and of work
    * that was complete. The caller holds the lock of the folder. Throws local-io.
    */
-  static async open(output: string, key: string): Promise<StagingFolder> {
-    const folder = path.join(output, STAGING_NAME);
+  static async open(output: string, key: string, name: string): Promise<StagingFolder> {
+    const folder = path.join(output, name);
     const staging = await StagingFolder.#open(folder, key, false);
     const isOver = staging.#sealed.has(RECORD) && !(await exists(staging.pathOf(RECORD)));
     const isOther = staging.journal.wasForeign;
@@ -64,7 +64,7 @@ export class StagingFolder {
 
   /** Of file number `index`, or of the record that describes all. */
   pathOf(index: number | typeof RECORD): string {
-    return path.join(this.#folder, `${index}`);
+    return path.join(this.folder, `${index}`);
   }
 
   /** Bytes that its files take on the disk. */
@@ -101,7 +101,7 @@ export class StagingFolder {
   /** Closes and removes it. Best effort: nothing depends on it. */
   async remove(): Promise<void> {
     await this.close();
-    await removeWhole(this.#folder);
+    await removeWhole(this.folder);
   }
 }
 
@@ -114,24 +114,28 @@ const SEALED_RECORD = new RegExp(`^[0-9a-f]{64} ${RECORD} [0-9a-f]{64}$`, 'm');
  * The interrupted work in an output folder that can be continued: none, work called `key`, or other
  * work.
  */
-export async function findStaging(output: string, key: string): Promise<'nothing' | 'same' | 'other'> {
-  const folder = path.join(output, STAGING_NAME);
+export async function findStaging(
+  output: string,
+  key: string,
+  name = STAGING_NAME,
+): Promise<'nothing' | 'same' | 'other'> {
+  const folder = path.join(output, name);
   if (!(await isFolder(folder)) || (await isIdle(folder))) return 'nothing';
   return (await Journal.isOf(path.join(folder, JOURNAL_NAME), key)) ? 'same' : 'other';
 }
 
 /** Removes it. Best effort: nothing depends on it. The caller holds the lock of the folder. */
-export async function removeStaging(output: string): Promise<void> {
-  await removeWhole(path.join(output, STAGING_NAME));
+export async function removeStaging(output: string, name = STAGING_NAME): Promise<void> {
+  await removeWhole(path.join(output, name));
 }
 
 /**
  * Removes the folder of a run that was killed before it had finished anything, or after all. Best
  * effort, as `removeStaging`. The caller holds the lock of the folder.
  */
-export async function removeIdleStaging(output: string): Promise<void> {
-  const folder = path.join(output, STAGING_NAME);
-  if ((await isFolder(folder)) && (await isIdle(folder))) await removeStaging(output);
+export async function removeIdleStaging(output: string, name: string): Promise<void> {
+  const folder = path.join(output, name);
+  if ((await isFolder(folder)) && (await isIdle(folder))) await removeStaging(output, name);
 }
 
 /** Whether the content of a staging folder cannot be continued. */

@@ -1,6 +1,7 @@
 import { usage } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
 import { type PassRequest, printPassRequest, runPasses } from '../../passes/run.ts';
+import { passContext } from '../planning/pass-context.ts';
 import { type Allocation, type AllocatorOptions, SchemeAllocator } from './allocate.ts';
 import { planBytes, SizeTooSmall, sizeBounds } from './size-bounds.ts';
 
@@ -84,8 +85,7 @@ export class WidthAllocator {
     const widths: Width[] = [];
     for (const ffnWidth of [undefined, ...this.#ffnWidths]) {
       const requests = ffnWidth === undefined ? [] : [pruningTo(ffnWidth)];
-      const { signal } = this.#options;
-      const model = await runPasses(this.#reference, requests, signal && { signal });
+      const model = await runPasses(this.#reference, requests, passContext(this.#options));
       if (ffnWidth !== undefined && hasSameWidths(model, this.#reference))
         throw widthOfItsOwn(ffnWidth, model);
       const smallest = planBytes(sizeBounds(model, this.#options).smallest);

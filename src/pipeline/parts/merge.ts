@@ -6,7 +6,12 @@ import type { InputFile } from '../../io/input-file.ts';
 import { withCompanions } from '../artifacts/graph-folder.ts';
 import type { Target } from '../planning/planned-target.ts';
 import { type RecordedInputs, type RecordedPaths, withRecordedSource } from '../record/recorded-source.ts';
-import { assertFilesRecorded, replayTarget } from '../record/replay.ts';
+import {
+  assertFilesRecorded,
+  planningFiles,
+  recordedCalibrationTokens,
+  replayTarget,
+} from '../record/replay.ts';
 import { VERSION } from '../version.ts';
 import type { Fill } from '../writing/fill.ts';
 import type { StoredTensor } from '../writing/stored-tensor.ts';
@@ -42,7 +47,12 @@ export async function merge(options: MergeOptions): Promise<WrittenTargets> {
   const { job } = parts[0]!.record;
   if (job.version !== VERSION) throw mismatch(parts[0]!, 'is of another version', job.version, VERSION);
   assertFilesRecorded(job.targets, options);
-  return withRecordedSource(job.source, options, 'recorded', async (inputs) => {
+  const reading = {
+    weights: 'recorded',
+    calibrationTokens: recordedCalibrationTokens(job.targets),
+    threads,
+  } as const;
+  return withRecordedSource(job.source, options, reading, async (inputs) => {
     const targets = await planAgain(job, inputs, signal);
     if (planDigest(targets) !== job.plan)
       throw mismatch(
@@ -72,7 +82,8 @@ async function planAgain(
   signal: AbortSignal | undefined,
 ): Promise<Target[]> {
   const targets: Target[] = [];
-  for (const target of job.targets) targets.push(await replayTarget(inputs.model, target, inputs, signal));
+  const files = planningFiles(inputs);
+  for (const target of job.targets) targets.push(await replayTarget(inputs.model, target, files, signal));
   return withCompanions(targets);
 }
 

@@ -2,7 +2,7 @@ import { type PlannedTensor, plannedRows } from '../../core/export-plan.ts';
 import type { JsonField } from '../../core/json/json-field.ts';
 import { rowBytes } from '../../core/tensor.ts';
 import type { Target } from '../planning/planned-target.ts';
-import { encodedRowBytes, inSourceOrder } from '../writing/tensor-sink.ts';
+import { encodedRowBytes, inReadingOrder } from '../writing/tensor-sink.ts';
 
 /** As many files as a folder may well have. */
 export const MAX_PARTS = 10_000;
@@ -40,7 +40,7 @@ export function tensorsOf(targets: readonly Target[], { number, of }: Share): Sh
   const total = placed.reduce((sum, { tensor }) => sum + sourceBytes(tensor), 0);
   const shared: SharedTensor[] = [];
   let [before, offset] = [0, 0];
-  for (const { tensor, file } of inSourceOrder(placed)) {
+  for (const { tensor, file } of inReadingOrder(placed)) {
     const middle = before + sourceBytes(tensor) / 2;
     before += sourceBytes(tensor);
     if (Math.floor((of * middle) / total) !== number - 1) continue;

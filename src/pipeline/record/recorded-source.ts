@@ -2,6 +2,8 @@ import { PressError, usage } from '../../core/errors.ts';
 import type { Imatrix } from '../../core/imatrix.ts';
 import type { Model, SourceFile } from '../../core/model.ts';
 import type { Statistics } from '../../core/statistics.ts';
+import type { LiveStatistics } from '../calibration/live-statistics.ts';
+import { openLiveStatistics } from '../calibration/open-live.ts';
 import { type SourceAccess, withSource } from '../sources/open.ts';
 import { withStatistics } from '../sources/open-statistics.ts';
 import { readImatrix } from '../sources/read-imatrix.ts';
@@ -15,6 +17,8 @@ export interface RecordedPaths {
   readonly adapters?: readonly string[];
   readonly imatrix?: string;
   readonly statistics?: string;
+  /** Texts that were read during the conversion. Left out: the text that plmpress brings. */
+  readonly texts?: readonly string[];
   /** How the source is reached. */
   readonly access?: SourceAccess;
 }
@@ -27,18 +31,28 @@ export interface RecordedInputs {
   readonly source?: string | undefined;
   readonly imatrix?: Imatrix | undefined;
   readonly statistics?: Statistics | undefined;
+  /** Measures statistics anew, where the conversion did so. */
+  readonly live?: LiveStatistics | undefined;
+}
+
+/** How what was recorded is opened. */
+export interface RecordedReading {
+  /** `recorded`: files of weights are not read, but assumed to have the recorded hashes. */
+  readonly weights: 'read' | 'recorded';
+  /** Tokens that the conversion read; undefined where it read none. */
+  readonly calibrationTokens: number | undefined;
+  readonly threads?: number | undefined;
 }
 
 /**
- * Opens the source that a record names, for as long as `use` takes. If `weights` is `recorded`, files of
- * weights are not read: they are assumed to have the recorded hashes, and only their sizes are compared.
+ * Opens the source that a record names, for as long as `use` takes.
  * @throws PressError usage where the record does not say where the source is; verification where a file of
  * it is another one; and as the openers do.
  */
 export function withRecordedSource<T>(
   recorded: ManifestSource,
-  { from, adapters, imatrix, statistics, access }: RecordedPaths,
-  weights: 'read' | 'recorded',
+  { from, adapters, imatrix, statistics, texts, access }: RecordedPaths,
+  { weights, calibrationTokens, threads }: RecordedReading,
   use: (inputs: RecordedInputs) => Promise<T>,
 ): Promise<T> {
   return withStatistics(statistics, (statistics) =>
@@ -47,12 +61,15 @@ export function withRecordedSource<T>(
       async (opened, place) => {
         const model = await asRecorded(opened, recorded, weights, access?.signal);
         const importances = imatrix === undefined ? undefined : await readImatrix(imatrix);
-        return use({
-          model,
-          source: place,
-          imatrix: importances,
-          statistics,
-        });
+        const inputs = { model, source: place, imatrix: importances, statistics };
+        if (calibrationTokens === undefined) return use(inputs);
+        const options = { threads, progress: access?.progress, signal: access?.signal };
+        const live = await openLiveStatistics(model, { files: texts, maxTokens: calibrationTokens }, options);
+        try {
+          return await use({ ...inputs, live });
+        } finally {
+          await live.close();
+        }
       },
       { ...access, adapters, remote: weights === 'recorded' },
     ),

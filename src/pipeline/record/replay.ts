@@ -9,11 +9,25 @@ import { planTarget } from '../planning/target.ts';
 import type { TargetOptions } from '../planning/target-options.ts';
 import type { ManifestOptions, RecordedTarget } from './manifest.ts';
 import { replayOptions } from './recorded-options.ts';
+import type { RecordedInputs, RecordedPaths } from './recorded-source.ts';
 
 /** Files that targets were planned with, beside the source. */
 export interface PlanningFiles {
   readonly imatrix?: Imatrix | undefined;
   readonly statistics?: Statistics | undefined;
+  /** Statistics that are measured meanwhile. */
+  readonly calibration?: Statistics | undefined;
+}
+
+/** The flag that takes each of them, and what messages call it. */
+const KINDS: Readonly<Record<keyof PlanningFiles, { readonly flag: string; readonly what: string }>> = {
+  imatrix: { flag: '--imatrix', what: 'imatrix' },
+  statistics: { flag: '--statistics', what: 'statistics' },
+  calibration: { flag: '--text', what: 'text' },
+};
+
+export function planningFiles({ imatrix, statistics, live }: RecordedInputs): PlanningFiles {
+  return { imatrix, statistics, calibration: live?.statistics };
 }
 
 /**
@@ -47,17 +61,26 @@ export async function replayTarget(
  */
 export function assertFilesRecorded(
   records: readonly RecordedTarget[],
-  paths: { readonly [Kind in keyof PlanningFiles]?: string },
+  { imatrix, statistics, texts }: Pick<RecordedPaths, 'imatrix' | 'statistics' | 'texts'>,
 ): void {
-  for (const kind of ['imatrix', 'statistics'] as const) {
-    if (paths[kind] === undefined || records.some(({ options }) => options[kind] !== undefined)) continue;
-    throw usage(`no artifact here was made with --${kind}; leave it out`);
+  const given = { imatrix, statistics, calibration: texts };
+  for (const kind of ['imatrix', 'statistics', 'calibration'] as const) {
+    if (given[kind] === undefined || records.some(({ options }) => options[kind] !== undefined)) continue;
+    throw usage(`no artifact here was made with ${KINDS[kind].flag}; leave it out`);
   }
+}
+
+/** Tokens that the conversions read while they ran; undefined where none read any. */
+export function recordedCalibrationTokens(records: readonly RecordedTarget[]): number | undefined {
+  const tokens = records.map(({ options }) => options.calibrationTokens);
+  return tokens.find((count) => typeof count === 'number');
 }
 
 /** All options but those that name files. */
 function optionsOf({ options, passes }: RecordedTarget): TargetOptions {
-  const { recipe, scheme, graphs, imatrix, imatrixSha256, statistics, statisticsSha256, ...rest } = options;
+  const { recipe, scheme, graphs, ...chosen } = options;
+  const { imatrix, imatrixSha256, statistics, statisticsSha256, ...others } = chosen;
+  const { calibration, calibrationSha256, calibrationTokens, ...rest } = others;
   return {
     ...replayOptions(rest),
     passes: passes.map(parsePassRequest),
@@ -71,9 +94,11 @@ function optionsOf({ options, passes }: RecordedTarget): TargetOptions {
 function chosenFiles(
   { target, options }: RecordedTarget,
   given: PlanningFiles,
-): Pick<TargetOptions, keyof PlanningFiles> {
+): Pick<TargetOptions, 'imatrix' | 'statistics'> {
   const imatrix = chosenFile(target, options, 'imatrix', given.imatrix);
-  const statistics = chosenFile(target, options, 'statistics', given.statistics);
+  const statistics =
+    chosenFile(target, options, 'statistics', given.statistics) ??
+    chosenFile(target, options, 'calibration', given.calibration);
   return { ...(imatrix && { imatrix }), ...(statistics && { statistics }) };
 }
 
@@ -85,9 +110,9 @@ function chosenFile<File extends Imatrix | Statistics>(
 ): File | undefined {
   const [name, sha256] = [options[kind], options[`${kind}Sha256`]];
   if (name === undefined) return undefined;
-  if (given === undefined) throw usage(`${target} was made with ${name}`, `--${kind} FILE`);
+  if (given === undefined) throw usage(`${target} was made with ${name}`, `${KINDS[kind].flag} FILE`);
   if (given.sha256 !== sha256) {
-    const what = `is not the ${kind} that ${target} was made with`;
+    const what = `is not the ${KINDS[kind].what} that ${target} was made with`;
     throw new PressError('verification', {
       file: given.name,
       what,

@@ -16,7 +16,7 @@ interface Measured {
 export function assertSameGeometry({ config }: Model, { imatrix, statistics }: Measured): void {
   const { numHiddenLayers: layers, intermediateSizes } = config;
   if (statistics !== undefined && !describesGeometry(statistics, config)) {
-    const got = statistics.neurons.map(({ firings }) => firings.length);
+    const got = statistics.widths;
     throw otherModel(statistics.name, 'neurons by layer', summary(got), summary(intermediateSizes));
   }
   if (imatrix === undefined) return;

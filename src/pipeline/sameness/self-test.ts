@@ -2,7 +2,7 @@ import { SAMPLE_TEXT } from '../../../calibration/sample-text.ts';
 import type { SelfTester } from '../../../formats/webgpu/self-tester.ts';
 import type { Model } from '../../core/model.ts';
 import { descending } from '../../runtime/sampling/descending.ts';
-import { streamedBytes, streamedLogits } from '../../runtime/streamed-forward.ts';
+import { streamedBytes, streamedLogits } from '../../runtime/streamed-logits.ts';
 import { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import type { SelfTest } from '../../webgpu/manifest.ts';
 import { encodeTexts } from '../sources/read-text.ts';

@@ -2,7 +2,7 @@ import { invalidInput } from '../../core/errors.ts';
 import { Turns } from '../../core/jobs/turns.ts';
 import { assertExists } from '../../io/existing-path.ts';
 import { readTextFile } from '../../io/text-file.ts';
-import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
+import type { EncodeOptions, Tokenizer } from '../../tokenizer/tokenizer.ts';
 
 /** More text than a comparison reads in a day; it is held in memory. */
 const MAX_TEXT_BYTES = 64_000_000;
@@ -30,13 +30,14 @@ export async function encodeTexts(
   texts: readonly string[],
   maxTokens: number,
   signal?: AbortSignal,
+  options: EncodeOptions = {},
 ): Promise<number[]> {
   const ids: number[] = [];
   const turns = new Turns(signal);
   for (const text of texts) {
     for (const piece of textPieces(text, PIECE_LENGTH)) {
       if (ids.length >= maxTokens) return ids.slice(0, maxTokens);
-      ids.push(...tokenizer.encode(piece));
+      ids.push(...tokenizer.encode(piece, options));
       await turns.offer();
     }
   }

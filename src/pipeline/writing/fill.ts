@@ -25,6 +25,8 @@ export interface TranscodingOptions {
   readonly maxMemory: number | undefined;
   /** Working memory that is needed afterwards; left out: none. */
   readonly making?: number;
+  /** Bytes that measuring takes meanwhile; left out: none. */
+  readonly measuring?: number | undefined;
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -35,10 +37,10 @@ export interface TranscodingOptions {
  * `maxMemory` is too small.
  */
 export function transcodingFill(tensors: readonly PlannedTensor[], options: TranscodingOptions): Fill {
-  const { files, maxMemory, making = 0, progress, signal } = options;
+  const { files, maxMemory, making = 0, measuring = 0, progress, signal } = options;
   for (const tensor of tensors) assertTranscodable(tensor);
   const threads = options.threads ?? defaultThreads(tensors.map(({ source }) => source));
-  const limit = { maxMemory, resident: process.memoryUsage.rss(), threads, making };
+  const limit = { maxMemory, resident: process.memoryUsage.rss() + measuring, threads, making };
   const slot = slotBytes(tensors, limit);
   return async (sinks, ledger) => {
     const compute = await openCompute({ threads, bytes: SLOTS * slot + sideBytes(tensors) });

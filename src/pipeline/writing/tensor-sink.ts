@@ -9,12 +9,19 @@ export interface TensorSink {
   readonly write: (bytes: Uint8Array, offset: number) => Promise<void>;
 }
 
-/** By where sources lie, so that each source file is read once and front to back. */
-export function inSourceOrder<T extends Pick<TensorSink, 'tensor'>>(tensors: readonly T[]): T[] {
+/**
+ * By the turn of their statistics, then by where sources lie: each source file is read once and, where there
+ * are no turns, front to back.
+ */
+export function inReadingOrder<T extends Pick<TensorSink, 'tensor'>>(tensors: readonly T[]): T[] {
   return tensors.toSorted((a, b) => {
     const [x, y] = [a.tensor.source.origin, b.tensor.source.origin];
-    return x.file - y.file || x.offset - y.offset;
+    return turnOf(a.tensor) - turnOf(b.tensor) || x.file - y.file || x.offset - y.offset;
   });
+}
+
+function turnOf({ feedback, importance }: PlannedTensor): number {
+  return feedback?.turn ?? importance?.turn ?? 0;
 }
 
 /** Bytes of one row of a tensor in its scheme, before packing. */

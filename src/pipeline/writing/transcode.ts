@@ -1,20 +1,24 @@
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { invalidInput, type PressError, unsupported } from '../../core/errors.ts';
-import { type Factor, type PlannedTensor, plannedRows } from '../../core/export-plan.ts';
+import { type Feedback, type PlannedTensor, plannedRows } from '../../core/export-plan.ts';
 import type { Progress } from '../../core/jobs/progress.ts';
 import { Turns } from '../../core/jobs/turns.ts';
 import { SCHEMES, type SchemeName, schemeBytes } from '../../core/scheme.ts';
+import { triangleSize } from '../../core/statistics.ts';
 import { columnCount, type RowRange, rowBytes, rowRanges } from '../../core/tensor.ts';
 import type { Compute, Pointer } from '../../kernels/compute.ts';
 import type { Job, KernelName } from '../../kernels/jobs.ts';
+import { feedbackTriangle } from '../../passes/rounding/feedback.ts';
 import { decoderOf } from '../../schemes/index.ts';
 import { usableImportances } from '../../schemes/usable-importances.ts';
-import { factorTriangle } from './factor-triangle.ts';
+import { feedbackFactors } from '../algebra/feedback-factors.ts';
 import { type StoredTensor, StoredTensorSum } from './stored-tensor.ts';
-import { encodedRowBytes, inSourceOrder, type TensorSink, writeRows } from './tensor-sink.ts';
+import { encodedRowBytes, inReadingOrder, type TensorSink, writeRows } from './tensor-sink.ts';
 import {
   feedbackBytes,
   importanceBytes,
+  pivotBytes,
   ROW_STATISTICS_BYTES,
   rowsPerChunk,
   SLOT_ALIGNMENT,
@@ -60,8 +64,7 @@ export function assertTranscodable({ source, name, scheme }: PlannedTensor): voi
 }
 
 /**
- * Moves tensors into their schemes and places, in the order of the source files, each of which is therefore
- * read once and front to back. While a chunk is transcoded, the next is being read and the one before
+ * Moves tensors into their schemes and places, in the order of their statistics and then of the source files. While a chunk is transcoded, the next is being read and the one before
  * written. A tensor that the ledger knows is only read, and is made after all if it was made of other rows
  * than these. Returns what each tensor has become.
  * @throws PressError `invalid-input` at the first weight that is not finite, before or after.
@@ -72,7 +75,7 @@ export async function transcode(
 ): Promise<ReadonlyMap<PlannedTensor, StoredTensor>> {
   const { compute, slotBytes, phase = 'convert', ledger, progress, signal } = options;
   const chunks: Chunk[] = [];
-  for (const sink of inSourceOrder(sinks)) {
+  for (const sink of inReadingOrder(sinks)) {
     chunks.push(...chunksOf(sink, slotBytes, ledger?.find(sink.tensor)));
   }
   const slots = Array.from({ length: SLOTS }, () => new Slot(compute, compute.alloc(slotBytes)));
@@ -81,7 +84,10 @@ export async function transcode(
   const slotOf = (index: number) => slots[index % SLOTS]!;
   const stored = new Map<PlannedTensor, StoredTensor>();
   const news = new Outbox(ledger);
-  progress?.({ kind: 'phase', name: phase, total: bytesToWrite(chunks), unit: 'bytes' });
+  const uneven = sinks.some(({ tensor }) => tensor.feedback !== undefined);
+  const begin = (total: number) =>
+    progress?.({ kind: 'phase', name: phase, total, unit: 'bytes', ...(uneven && { uneven }) });
+  begin(bytesToWrite(chunks));
   let done = 0;
   let sum = new StoredTensorSum();
   let madeOf = createHash('sha256');
@@ -99,7 +105,7 @@ export async function transcode(
         if (isLast && madeOf.digest('hex') === known.madeOf) stored.set(tensor, known.stored);
         else if (isLast) {
           chunks.push(...chunksOf(chunk, slotBytes, undefined));
-          progress?.({ kind: 'phase', name: phase, total: bytesToWrite(chunks.slice(index)), unit: 'bytes' });
+          begin(bytesToWrite(chunks.slice(index)));
           done = 0;
         }
         if (isLast) madeOf = createHash('sha256');
@@ -110,7 +116,9 @@ export async function transcode(
         slotOf(index + 1).read(next, signal);
       }
       if (known !== undefined) continue;
-      await slot.transcode(chunk, await side.of(tensor), turns);
+      const extras = await side.of(tensor);
+      if (tensor.feedback !== undefined) progress?.({ kind: 'stage', stage: `rounds ${tensor.name}` });
+      await slot.transcode(chunk, extras, turns);
       const badRow = sum.addStatistics(slot.statistics(chunk));
       if (badRow !== undefined) throw notFinite(chunk, badRow, slot, options.files);
       slot.write(chunk);
@@ -197,6 +205,7 @@ function bytesToWrite(chunks: readonly Chunk[]): number {
 interface Side {
   readonly importance: Pointer;
   readonly factor: Pointer;
+  readonly pivots: Pointer;
 }
 
 /**
@@ -207,6 +216,7 @@ class SideArea {
   readonly #compute: Compute;
   readonly #importance: Pointer;
   readonly #factor: Pointer;
+  readonly #pivots: Pointer;
   readonly #triangle: Pointer;
   readonly #turns: Turns;
   readonly #signal: AbortSignal | undefined;
@@ -217,6 +227,7 @@ class SideArea {
     this.#compute = compute;
     this.#importance = compute.alloc(importanceBytes(tensors));
     this.#factor = compute.alloc(feedbackBytes(tensors));
+    this.#pivots = compute.alloc(pivotBytes(tensors));
     this.#triangle = compute.alloc(triangleBytes(tensors));
     this.#turns = turns;
     this.#signal = signal;
@@ -228,24 +239,33 @@ class SideArea {
     // Pieces of one tensor share all three.
     const held = this.#holds;
     if (importance && (importance !== held.importance || scheme !== held.scheme)) {
-      const usable = usableImportances(importance, scheme);
+      const usable = usableImportances(await importance.values(this.#signal), scheme);
       this.#compute.floats(this.#importance, usable.length).set(usable);
     }
-    if (feedback && feedback !== held.feedback) {
-      const coefficients = await feedback.coefficients(this.#factored, this.#signal);
-      this.#compute.floats(this.#factor, coefficients.length).set(coefficients);
-    }
+    if (feedback && !isDeepStrictEqual(feedback, held.feedback)) await this.#factorize(feedback);
     this.#holds = { scheme, ...(importance && { importance }), ...(feedback && { feedback }) };
-    return { importance: importance ? this.#importance : 0, factor: feedback ? this.#factor : 0 };
+    return {
+      importance: importance ? this.#importance : 0,
+      factor: feedback ? this.#factor : 0,
+      pivots: feedback?.refit ? this.#pivots : 0,
+    };
   }
 
-  /** Passes know no threads: they hand over what they want factored. */
-  readonly #factored: Factor = async (triangle, size, least) => {
-    const shared = this.#compute.doubles(this.#triangle, triangle.length);
-    shared.set(triangle);
-    await factorTriangle(this.#compute, this.#triangle, size, least, this.#turns);
-    triangle.set(shared);
-  };
+  async #factorize(feedback: Feedback): Promise<void> {
+    const { size } = feedback.moments;
+    const reversed = this.#compute.doubles(this.#triangle, triangleSize(size));
+    const least = await feedbackTriangle(feedback, reversed, this.#signal);
+    const { columns } = feedback;
+    const factors = {
+      triangle: this.#triangle,
+      size,
+      least,
+      columns,
+      factor: this.#factor,
+      pivots: this.#pivots,
+    };
+    await feedbackFactors(this.#compute, factors, this.#turns);
+  }
 }
 
 /** Shared memory for one chunk: stored rows, their transcoded form, then the comparison of both. */
@@ -272,7 +292,7 @@ class Slot {
     this.#start(writeRows(chunk, chunk.range.first, this.target(chunk)));
   }
 
-  async transcode(chunk: Chunk, { importance, factor }: Side, turns: Turns): Promise<void> {
+  async transcode(chunk: Chunk, { importance, factor, pivots }: Side, turns: Turns): Promise<void> {
     const { source, scheme } = chunk.tensor;
     const columns = columnCount(source);
     const rows = chunk.range.count;
@@ -283,7 +303,7 @@ class Slot {
     const job = { source: this.#at, sourceScheme, sourceRowBytes, target, targetRowBytes, rows, columns };
     const run = <K extends KernelName>(kernel: K, fields: Job<K>) =>
       this.#compute.runInTurns(kernel, fields, turns);
-    if (factor !== 0) await run('roundWithFeedback', { ...job, targetScheme, importance, factor });
+    if (factor !== 0) await run('roundWithFeedback', { ...job, targetScheme, importance, factor, pivots });
     else if (chunk.tensor.byRow) await run('quantizeByRow', job);
     else await run('transcode', { ...job, targetScheme, importance });
     await run('difference', {

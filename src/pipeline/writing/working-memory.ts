@@ -34,16 +34,23 @@ export interface MemoryLimit {
 
 /** Bytes of the areas that hold importances and feedback of one tensor: of the widest that has any. */
 export function sideBytes(tensors: readonly PlannedTensor[]): number {
-  return importanceBytes(tensors) + feedbackBytes(tensors) + triangleBytes(tensors);
+  return importanceBytes(tensors) + feedbackBytes(tensors) + pivotBytes(tensors) + triangleBytes(tensors);
 }
 
 export function importanceBytes(tensors: readonly PlannedTensor[]): number {
-  return tensors.reduce((most, { importance }) => Math.max(most, aligned(importance?.byteLength ?? 0)), 0);
+  return tensors.reduce(
+    (most, { importance, source }) => Math.max(most, aligned(importance ? 4 * columnCount(source) : 0)),
+    0,
+  );
 }
 
 export function feedbackBytes(tensors: readonly PlannedTensor[]): number {
   const columns = feedbackColumns(tensors);
   return aligned(2 * columns * Math.max(0, columns - 1));
+}
+
+export function pivotBytes(tensors: readonly PlannedTensor[]): number {
+  return aligned(4 * feedbackColumns(tensors));
 }
 
 /** Of the second moments that feedback is factored from. */

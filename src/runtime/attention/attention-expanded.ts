@@ -28,13 +28,13 @@ export class ExpandedAttention implements Attention {
   /** [c' | k_pe] of the batch. */
   readonly #latent: Vectors;
 
-  constructor({ config, rope, contextLength, batch }: AttentionSize, allocator: Allocator) {
+  constructor({ config, rope, contextLength, cachedLayers, batch }: AttentionSize, allocator: Allocator) {
     if (config.kvBForm === 'premultiplied') {
       const what = 'a premultiplied model runs in the latent form only';
       throw unsupported({ field: 'attention', what, got: 'expanded', expected: 'latent' });
     }
-    const { numAttentionHeads: heads, numHiddenLayers: layers, kvLoraRank, qkRopeHeadDim } = config;
-    const cache = { layers, positions: contextLength };
+    const { numAttentionHeads: heads, kvLoraRank, qkRopeHeadDim } = config;
+    const cache = { layers: cachedLayers, positions: contextLength };
     const stride = kvLoraRank + qkRopeHeadDim;
     this.#config = config;
     this.#rope = rope;
@@ -54,7 +54,7 @@ export class ExpandedAttention implements Attention {
 
     multiply(batch, weights.kvAProj, x, latent);
     normalize(batch, weights.kvALayernorm, latent, latent);
-    batch.sums?.add(batch, layer, 'latent', latent);
+    batch.sums?.add(batch, 'latent', latent);
     rotate(batch, this.#rope, keyPe, 1);
     const expand = kBTransposed ? multiplyTransposed : multiply;
     expand(batch, kB, latent, newKeys);

@@ -29,8 +29,8 @@ export class LatentAttention implements Attention {
   /** Per head the attended c'; of no width where that is asked for. */
   readonly #context: Vectors;
 
-  constructor({ config, rope, contextLength, batch }: AttentionSize, allocator: Allocator) {
-    const { numAttentionHeads, numHiddenLayers: layers, kvLoraRank, qkRopeHeadDim, kvBForm } = config;
+  constructor({ config, rope, contextLength, cachedLayers, batch }: AttentionSize, allocator: Allocator) {
+    const { numAttentionHeads, kvLoraRank, qkRopeHeadDim, kvBForm } = config;
     const width = kvLoraRank + qkRopeHeadDim;
     const heads = kvBForm === 'premultiplied' ? 0 : numAttentionHeads;
     const perHead = (size: number): Vectors => ({
@@ -40,7 +40,7 @@ export class LatentAttention implements Attention {
     });
     this.#config = config;
     this.#rope = rope;
-    this.#cache = new KvCache({ layers, positions: contextLength, width }, allocator);
+    this.#cache = new KvCache({ layers: cachedLayers, positions: contextLength, width }, allocator);
     this.#q = perHead(width);
     this.#context = perHead(kvLoraRank);
   }
@@ -50,7 +50,7 @@ export class LatentAttention implements Attention {
     const latent = this.#cache.vectors(layer, batch.position);
     multiply(batch, weights.kvAProj, x, latent);
     normalize(batch, weights.kvALayernorm, latent, latent);
-    batch.sums?.add(batch, layer, 'latent', latent);
+    batch.sums?.add(batch, 'latent', latent);
     rotate(batch, this.#rope, from(latent, kvLoraRank), 1);
 
     const { kvB } = weights;
@@ -58,10 +58,10 @@ export class LatentAttention implements Attention {
       this.#attend(batch, layer, q, out);
       return;
     }
-    batch.sums?.add(batch, layer, 'query', q);
+    batch.sums?.add(batch, 'query', q);
     this.#absorb(batch, kvB, q);
     this.#attend(batch, layer, this.#q, this.#context);
-    batch.sums?.add(batch, layer, 'context', this.#context);
+    batch.sums?.add(batch, 'context', this.#context);
     multiply(batch, kvB.vB, this.#context, out);
   }
 

@@ -33,6 +33,8 @@ export interface AttentionSize {
   readonly rope: Rope;
   /** Positions that the cache holds. */
   readonly contextLength: number;
+  /** Layers that the cache holds: all, or one at a time. */
+  readonly cachedLayers: number;
   /** Most tokens of one batch. */
   readonly batch: number;
 }

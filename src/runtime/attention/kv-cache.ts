@@ -9,7 +9,10 @@ export interface KvCacheSize {
   readonly width: number;
 }
 
-/** One vector per layer and position. Which positions are filled is known to the runtime alone. */
+/**
+ * One vector per layer and position; a cache of one layer serves all, one after the other. Which positions
+ * are filled is known to the runtime alone.
+ */
 export class KvCache {
   readonly #layers: readonly Pointer[];
   readonly #width: number;
@@ -21,6 +24,7 @@ export class KvCache {
 
   /** Vectors of a layer from `position` on. */
   vectors(layer: number, position: number): Vectors {
-    return { pointer: this.#layers[layer]! + 4 * position * this.#width, stride: this.#width };
+    const pointer = this.#layers[layer % this.#layers.length]!;
+    return { pointer: pointer + 4 * position * this.#width, stride: this.#width };
   }
 }

@@ -5,7 +5,7 @@ import { planGguf } from '../../../formats/gguf/export.ts';
 import { openHfFolder } from '../../../formats/hf/import.ts';
 import type { Imatrix } from '../../../src/core/imatrix.ts';
 import { closeModel, type Model } from '../../../src/core/model.ts';
-import type { Statistics } from '../../../src/core/statistics.ts';
+import type { InputStatistics, Statistics } from '../../../src/core/statistics.ts';
 import { roundedModel } from '../../../src/pipeline/allocation/round.ts';
 import { convert } from '../../../src/pipeline/convert.ts';
 import { planTarget } from '../../../src/pipeline/planning/target.ts';
@@ -33,8 +33,11 @@ async function measure(model: Model, recipe: string, options: TargetOptions) {
 }
 
 /** What llama-imatrix would have written. */
-function imatrixOf({ name, sha256, meanSquares }: Statistics): Imatrix {
-  const entries = new Map([...meanSquares].filter(([key]) => key !== 'token_embd.weight'));
+async function imatrixOf({ name, sha256, inputs }: Statistics): Promise<Imatrix> {
+  const entries = new Map<string, Float32Array>();
+  for (const [key, { meanSquares }] of inputs) {
+    if (key !== 'token_embd.weight') entries.set(key, await meanSquares());
+  }
   return { name, sha256, entries, datasets: ['calibration.txt'], chunks: 26, notes: [] };
 }
 
@@ -51,7 +54,7 @@ it('--quality best leaves less of the divergence', async (t) => {
 
   await t.test('than importances do, in no more bytes', async (t) => {
     for (const [recipe, ratio] of Object.entries(RATIOS)) {
-      const plain = await measure(model, recipe, { imatrix: imatrixOf(statistics) });
+      const plain = await measure(model, recipe, { imatrix: await imatrixOf(statistics) });
       const best = await measure(model, recipe, { quality: 'best', statistics });
       t.diagnostic(`${recipe}: ${best.kld.toExponential(3)} beside ${plain.kld.toExponential(3)}`);
       assert.ok(best.bytes <= plain.bytes, `${best.bytes} beside ${plain.bytes}`);
@@ -74,7 +77,7 @@ it('--quality best leaves less of the divergence', async (t) => {
     const source = await rowsOf('f32', {});
     const divergence = (rows: readonly Float32Array[]) =>
       rows.reduce((sum, row, i) => sum + compareRows(source[i]!, row, undefined).kld, 0) / rows.length;
-    const plain = divergence(await rowsOf('q4_k_m', { imatrix: imatrixOf(statistics) }));
+    const plain = divergence(await rowsOf('q4_k_m', { imatrix: await imatrixOf(statistics) }));
     const best = divergence(await rowsOf('q4_k_m', { quality: 'best', statistics }));
     t.diagnostic(`${best.toExponential(3)} beside ${plain.toExponential(3)}`);
     assert.ok(best <= 0.65 * plain, `${best} beside ${plain}`);
@@ -97,10 +100,10 @@ describe('--quality best', () => {
     const model = await openHfFolder(fixture('plm-tiny'));
     t.after(() => closeModel(model));
     const statistics = await statisticsOver(t, model, fixtureText('calibration', 300));
-    const without = (name: string) => ({
-      ...statistics,
-      moments: new Map([...statistics.moments].filter(([key]) => key !== name)),
-    });
+    const without = (name: string) => {
+      const { moments: _, ...known } = statistics.inputs.get(name)!;
+      return { ...statistics, inputs: new Map([...statistics.inputs, [name, known]]) };
+    };
     const planned = (known: Statistics | undefined) => () =>
       planGguf({ ...model, ...(known && { statistics: known }) }, { recipe: 'q4_k_m', quality: 'best' });
     assert.throws(planned(without('token_embd.weight')), /second moments of the inputs of embed_tokens/);
@@ -123,9 +126,11 @@ describe('--quality best', () => {
       'invalid-input',
       /^made-up: entry "blk\.1\.attn_q\.weight": channels, got 9, expected 256, one per column$/,
     );
-    const { meanSquares, moments } = statistics;
-    assert.throws(planned({ meanSquares: new Map([...meanSquares, [name, new Float32Array(9)]]) }), refusal);
-    const small = { ...moments.get(name)!, size: 9 };
-    assert.throws(planned({ moments: new Map([...moments, [name, small]]) }), refusal);
+    const { inputs } = statistics;
+    const known = inputs.get(name)!;
+    const changed = (other: Partial<InputStatistics>) =>
+      planned({ inputs: new Map([...inputs, [name, { ...known, ...other }]]) });
+    assert.throws(changed({ channels: 9 }), refusal);
+    assert.throws(changed({ moments: { ...known.moments!, size: 9 } }), refusal);
   });
 });

@@ -5,7 +5,7 @@ import type { StatisticSlot } from '../../../src/core/statistic-slot.ts';
 import { imatrixGguf, imatrixTensors } from '../../support/builders/imatrix-files.ts';
 import { pressFailure } from '../../support/press-failure.ts';
 
-const ORIGIN = { datasets: ['texts/calibration.txt'], weights: [1], chunks: 7, chunkSize: 512 };
+const ORIGIN = { datasets: ['texts/calibration.txt'], weights: [1], chunks: 7, chunkSize: 512, sha256: 'ab' };
 
 interface Statistic extends StatisticSlot {
   readonly values: readonly number[];
@@ -23,6 +23,7 @@ const METADATA = {
   'imatrix.datasets': { type: 'array', items: 'string', value: ['calibration.txt'] },
   'imatrix.chunk_count': { type: 'u32', value: 7 },
   'imatrix.chunk_size': { type: 'u32', value: 512 },
+  'plmpress.text_sha256': { type: 'string', value: 'ab' },
 } as const;
 
 function written(calibrated: Calibrated, statistics: readonly Statistic[], tokens: number): Uint8Array {

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { chatFormOf } from '../../../formats/webgpu/chat-form.ts';
 import type { ChatForm } from '../../../src/webgpu/manifest.ts';
 import { sha256Text } from '../../support/oracles/digests.ts';
+import { PLM_TEMPLATE } from '../../support/oracles/plm-template.ts';
 import { AutoTokenizer } from '../../support/oracles/transformers-js.ts';
 import { fixture } from '../../support/paths.ts';
 
@@ -12,9 +13,6 @@ interface Message {
   readonly content: string;
 }
 
-/** As PLM-Team publishes it. */
-const PLM_TEMPLATE =
-  "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are a helpful assistant<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 const TINY_TEMPLATE: string = JSON.parse(
   readFileSync(fixture('plm-tiny', 'tokenizer_config.json'), 'utf8'),
 ).chat_template;

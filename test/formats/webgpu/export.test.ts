@@ -133,9 +133,9 @@ describe('manifest.json', () => {
       name: 'stats.gguf',
       sha256: '',
       tokens: 200,
-      neurons,
-      meanSquares: new Map(),
-      moments: new Map(),
+      inputs: new Map(),
+      widths: ODD_PLM.intermediateSizes,
+      neurons: () => neurons,
     };
     const folder = await writeBundle(t, { ...memoryModel(ODD_PLM), statistics }, 'q8');
     const { firing } = readManifest(folder);

@@ -45,9 +45,9 @@ async function richBundle(t: TestContext): Promise<string> {
       name: 'stats.gguf',
       sha256: '',
       tokens: 200,
-      neurons,
-      meanSquares: new Map(),
-      moments: new Map(),
+      inputs: new Map(),
+      widths: ODD_PLM.intermediateSizes,
+      neurons: () => neurons,
     },
   };
   return writeBundle(t, rich, 'q4', { shardSize: 40_000 });

@@ -21,16 +21,18 @@ async function open(files: Files): Promise<void> {
   await memory.whole(async () => {
     const file = memory.file(FILE);
     try {
-      const { meanSquares, neurons, moments } = await readStatistics(file);
-      for (const [name, squares] of meanSquares) assertFinite(name, squares);
-      for (const { firings, means, meanSquares: squares, outputSquares, fired } of neurons) {
-        for (const values of [firings, means, squares, outputSquares]) assertFinite('neurons', values);
+      const { inputs, neurons } = await readStatistics(file);
+      for (const [name, { meanSquares }] of inputs) assertFinite(name, await meanSquares());
+      for (const { firings, means, meanSquares, outputSquares, fired } of neurons()!) {
+        for (const values of [firings, means, meanSquares, outputSquares]) assertFinite('neurons', values);
         const width = firings.length;
-        const lengths = [means.length, squares.length, fired.length / SAMPLE_WORDS];
+        const lengths = [means.length, meanSquares.length, fired.length / SAMPLE_WORDS];
         if (lengths.some((length) => length !== width))
           throw new Error(`${lengths} values for ${width} neurons`);
       }
-      for (const [name, { size, triangle }] of moments) {
+      for (const [name, { moments }] of inputs) {
+        if (moments === undefined) continue;
+        const { size, triangle } = moments;
         const order = Array.from({ length: Math.min(size, 3) }, (_, i) => size - 1 - i);
         assertFinite(name, await triangle(order));
       }

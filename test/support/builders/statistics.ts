@@ -6,9 +6,9 @@ import { readStatistics } from '../../../formats/imatrix/statistics.ts';
 import type { PlmConfig } from '../../../src/core/config.ts';
 import type { Model } from '../../../src/core/model.ts';
 import { plmTensors } from '../../../src/core/names.ts';
-import { type Moments, SAMPLE_WORDS, type Statistics } from '../../../src/core/statistics.ts';
+import { type InputStatistics, SAMPLE_WORDS, type Statistics } from '../../../src/core/statistics.ts';
 import { InputFile } from '../../../src/io/input-file.ts';
-import { calibrate } from '../../../src/pipeline/calibrate.ts';
+import { calibrate } from '../../../src/pipeline/calibration/calibrate.ts';
 import { fixture } from '../paths.ts';
 import { temporaryFolder } from '../temporary-folder.ts';
 import { uniform } from './samples.ts';
@@ -18,36 +18,46 @@ export function madeUpStatistics(config: PlmConfig, seed = 1): Statistics {
   const next = uniform(seed);
   const random = (count: number) => Float32Array.from({ length: count }, () => 0.01 + next());
   const matrices = plmTensors(config).filter(({ shape, ggufName }) => shape.length > 1 && ggufName);
+  const inputs = new Map(
+    matrices.map(({ ggufName, shape }) => [ggufName!, inputsOf(random(shape.at(-1)!))] as const),
+  );
+  const neurons = config.intermediateSizes.map((width) => ({
+    firings: random(width).map((rate) => Math.ceil(90 * rate)),
+    means: random(width),
+    meanSquares: random(width).map((square) => square + 2),
+    fired: Uint16Array.from({ length: width * SAMPLE_WORDS }, () => 65_536 * next()),
+    outputSquares: random(config.hiddenSize),
+  }));
   return {
     name: 'made-up',
     sha256: '',
     tokens: 100,
-    meanSquares: new Map(matrices.map(({ ggufName, shape }) => [ggufName!, random(shape.at(-1)!)])),
-    neurons: config.intermediateSizes.map((width) => ({
-      firings: random(width).map((rate) => Math.ceil(90 * rate)),
-      means: random(width),
-      meanSquares: random(width).map((square) => square + 2),
-      fired: Uint16Array.from({ length: width * SAMPLE_WORDS }, () => 65_536 * next()),
-      outputSquares: random(config.hiddenSize),
-    })),
-    moments: new Map(),
+    inputs,
+    widths: config.intermediateSizes,
+    neurons: () => neurons,
   };
+}
+
+/** Inputs of which the mean squares are known. */
+export function inputsOf(squares: Float32Array): InputStatistics {
+  return { channels: squares.length, turn: 0, meanSquares: async () => squares };
 }
 
 /** The same with second moments: neighbouring inputs of every matrix go half together. */
 export function correlatedStatistics(config: PlmConfig): Statistics {
   const statistics = madeUpStatistics(config);
-  const moments = [...statistics.meanSquares].map(([name, { length }]): [string, Moments] => {
+  const inputs = [...statistics.inputs].map(([name, known]): [string, InputStatistics] => {
     const product = (i: number, j: number) => 0.5 ** Math.abs(i - j);
-    const triangle = async (order: ArrayLike<number>) =>
-      Float64Array.from(
-        Array.from(order, (_, i) =>
-          Array.from({ length: i + 1 }, (_, j) => product(order[i]!, order[j]!)),
-        ).flat(),
-      );
-    return [name, { size: length, triangle }];
+    const triangle = async (order: ArrayLike<number>, _signal?: AbortSignal, into?: Float64Array) => {
+      const values = Array.from(order, (_, i) =>
+        Array.from({ length: i + 1 }, (_, j) => product(order[i]!, order[j]!)),
+      ).flat();
+      into?.set(values);
+      return into ?? Float64Array.from(values);
+    };
+    return [name, { ...known, moments: { size: known.channels, triangle } }];
   });
-  return { ...statistics, moments: new Map(moments) };
+  return { ...statistics, inputs: new Map(inputs) };
 }
 
 /**

@@ -69,6 +69,7 @@ async function writeFiles(
 
 async function* transcodedRows({ source, scheme, importance }: PlannedTensor): AsyncGenerator<Uint8Array> {
   const columns = columnCount(source);
+  const weights = await importance?.values();
   for (const range of rowRanges(source, 1 << 20)) {
     const stored = new Uint8Array(range.count * rowBytes(source));
     await source.readRows(range, stored);
@@ -82,7 +83,7 @@ async function* transcodedRows({ source, scheme, importance }: PlannedTensor): A
     // A row at a time: importances are for one.
     for (let row = 0; row < range.count; row++) {
       const offset = row * schemeBytes(scheme, columns);
-      encoderOf(scheme)(values, row * columns, target, offset, columns, importance);
+      encoderOf(scheme)(values, row * columns, target, offset, columns, weights);
     }
     yield target;
   }

@@ -10,19 +10,11 @@ import {
   calibrate,
   MOMENT_ROLES,
   type MomentRole,
-} from '../../../pipeline/calibrate.ts';
+} from '../../../pipeline/calibration/calibrate.ts';
 import { withSource } from '../../../pipeline/sources/open.ts';
 import { readText } from '../../../pipeline/sources/read-text.ts';
-import {
-  collectChoice,
-  collectText,
-  collectWeight,
-  type NamedFile,
-  parseInteger,
-  parseSize,
-} from '../../arguments.ts';
+import { collectChoice, collectText, collectWeight, type NamedFile, parseInteger } from '../../arguments.ts';
 import { helpText } from '../../help-text.ts';
-import { ScopedOption } from '../../scoped-option.ts';
 import type { OpenSession } from '../../session.ts';
 import { sourceArgument, tokensOption } from '../flags/input-flags.ts';
 import { threadsOption } from '../flags/runtime-flags.ts';
@@ -34,7 +26,6 @@ interface CalibrateFlags {
   readonly context?: number;
   readonly weight?: ReadonlyMap<string, number>;
   readonly secondMoments?: (MomentRole | 'all')[];
-  readonly momentsMemory?: number;
   readonly resume?: boolean;
   readonly device: CalibrationDevice;
   readonly threads?: number;
@@ -48,8 +39,8 @@ prune-ffn needs --second-moments down_proj. \`convert --quality best\` needs --s
 
 Each chunk of --context tokens is read on its own. Choose short chunks for models that were trained on short texts.
 
---device webgpu keeps Q8_0 and Q4_0 matrices as they are stored and rounds others to f16. It collects all statistics but
-second moments.
+--device webgpu keeps Q8_0 and Q4_0 matrices as they are stored and rounds others to f16. The GPU holds one layer at a
+time. No real GPU has been measured yet.
 
 Examples:
   plmpress calibrate checkpoint/ --text sample.txt -o stats.gguf
@@ -76,20 +67,10 @@ export function calibrateCommand(open: OpenSession): Command {
     )
     .optionsGroup('Statistics:')
     .addOption(
-      new ScopedOption(
+      new Option(
         '--second-moments <matrix>',
         `matrix to collect second moments of the inputs for: ${MOMENT_ROLES.join(', ')}, or all; repeatable`,
-      )
-        .argParser(collectChoice([...MOMENT_ROLES, 'all'] as const))
-        .notWith('--device webgpu', 'second moments are collected on the CPU only'),
-    )
-    .addOption(
-      new ScopedOption(
-        '--moments-memory <size>',
-        'memory for second moments; with less, texts are read several times; default: 256MiB',
-      )
-        .argParser(parseSize)
-        .needs('--second-moments'),
+      ).argParser(collectChoice([...MOMENT_ROLES, 'all'] as const)),
     )
     .optionsGroup('Run:')
     .addOption(
@@ -103,7 +84,7 @@ export function calibrateCommand(open: OpenSession): Command {
     .addHelpText('after', helpText(HELP))
     .action(async (source: string, flags: CalibrateFlags) => {
       const session = open();
-      const { output, tokens, context, threads, force, resume, weight = new Map(), momentsMemory } = flags;
+      const { output, tokens, context, threads, force, resume, weight = new Map() } = flags;
       const { signal, progress } = session;
       const unknown = [...weight.keys()].find((name) => !flags.text.some((text) => text.name === name));
       if (unknown !== undefined) {
@@ -133,7 +114,6 @@ export function calibrateCommand(open: OpenSession): Command {
           force,
           resume,
           ...(flags.secondMoments && { moments: momentRoles(flags.secondMoments) }),
-          momentBytes: momentsMemory,
         });
       const calibration = await withSource(source, calibrating, session.access);
       if (session.json) await session.writeJson(calibration);
@@ -142,12 +122,11 @@ export function calibrateCommand(open: OpenSession): Command {
 }
 
 function summaryLines(file: string, calibration: Calibration): string[] {
-  const { tokens, chunks, readings, tokensPerSecond, firingRates, silentNeurons, bytes } = calibration;
-  const often = readings === 1 ? '' : `, read ${formatCount(readings)} times`;
+  const { tokens, chunks, tokensPerSecond, firingRates, silentNeurons, bytes } = calibration;
   const read = `from ${formatCounted(tokens, 'token')} in ${formatCounted(chunks, 'chunk')}`;
   const rate = formatRate(tokensPerSecond);
   return [
-    `${file}  ${formatCounted(bytes, 'byte')}, ${read}${often}${rate === undefined ? '' : `, ${rate} tokens/s`}`,
+    `${file}  ${formatCounted(bytes, 'byte')}, ${read}${rate === undefined ? '' : `, ${rate} tokens/s`}`,
     ...firingRates.map((rate, layer) => {
       const percent = `${(100 * rate).toFixed(1)} %`.padStart(7);
       return `layer ${String(layer).padStart(2)}  ${percent} of the neurons fire, ${formatCount(silentNeurons[layer]!)} never`;

@@ -20,12 +20,19 @@ import { peakRss } from '../../peak-memory.ts';
 import { ScopedOption } from '../../scoped-option.ts';
 import type { OpenSession, Session } from '../../session.ts';
 import { conversionLines, describePlan } from '../../ui/conversion.ts';
+import { costLines } from '../../ui/cost.ts';
 import { runHints } from '../../ui/run-hints.ts';
 import type { Theme } from '../../ui/terminal/theme.ts';
 import { outcomeText, summarizeVerification } from '../../ui/verification.ts';
 import { type ConvertFlags, pressRequest } from '../flags/convert-flags.ts';
 import { cacheOption, ggufArchOption } from '../flags/format-flags.ts';
-import { ffnWidthOption, imatrixOption, sourceArgument, statisticsOption } from '../flags/input-flags.ts';
+import {
+  calibrationTokensOption,
+  ffnWidthOption,
+  imatrixOption,
+  sourceArgument,
+  statisticsOption,
+} from '../flags/input-flags.ts';
 import { reportOption } from '../flags/report-flags.ts';
 import { threadsOption } from '../flags/runtime-flags.ts';
 import { maxKldOption } from '../flags/verify-flags.ts';
@@ -82,7 +89,7 @@ export function convertCommand(open: OpenSession, run: RunConvert = convertAndTe
     .addOption(
       new Option(
         '--quality <quality>',
-        'rounding; best: with error feedback from --statistics, for GGUF, onnx:q4, onnx:q4f16, webgpu:q4 and webgpu:q8',
+        'rounding; best: with error feedback, by --text or --statistics, for GGUF, onnx:q4, onnx:q4f16, webgpu:q4 and webgpu:q8',
       )
         .choices(QUALITIES)
         .default('fast'),
@@ -96,6 +103,7 @@ export function convertCommand(open: OpenSession, run: RunConvert = convertAndTe
     )
     .addOption(imatrixOption())
     .addOption(statisticsOption())
+    .addOption(calibrationTokensOption().notWith('--statistics', 'they come from a text that has been read'))
     .addOption(
       new ScopedOption('--tensor-type <regex=scheme>', 'scheme of the matrices whose names match; repeatable')
         .argParser(collectTensorType)
@@ -191,10 +199,10 @@ export function convertCommand(open: OpenSession, run: RunConvert = convertAndTe
     .addOption(
       new ScopedOption(
         '--text <file>',
-        'text for --verify and --target-size; repeatable; default: a short built-in text',
+        'text that --quality best reads; with --statistics, text for --verify and --target-size; repeatable; default: a built-in text',
       )
         .argParser(collect)
-        .needs('--verify', '--target-size'),
+        .needs('--quality best', '--verify', '--target-size'),
     )
     .addOption(reportOption().needs('--verify'))
     .addHelpText('after', helpText(HELP))
@@ -221,12 +229,14 @@ export function failuresOf({ verifications = [] }: PressOutcome): string[] {
   );
 }
 
-function toJson({ targets, files, manifest, seconds, allocation, verifications }: PressOutcome) {
+function toJson(outcome: PressOutcome) {
+  const { targets, files, manifest, seconds, allocation, cost, verifications } = outcome;
   return {
     ...(manifest ?? { dryRun: true, files, artifacts: targets.map(describePlan) }),
     seconds,
     peakRss: peakRss(),
     ...(allocation && { allocation }),
+    ...(cost && { measuring: cost }),
     ...(verifications && {
       verifications: Object.fromEntries(
         verifications.map(({ target, verification }) => [target, withoutPositions(verification)]),
@@ -238,6 +248,7 @@ function toJson({ targets, files, manifest, seconds, allocation, verifications }
 function outcomeLines(outcome: PressOutcome, theme: Theme): string[] {
   return [
     ...conversionLines({ ...outcome, peakRss: peakRss() }, theme),
+    ...(outcome.cost ? costLines(outcome.cost) : []),
     ...(outcome.verifications ?? []).map(({ target, verification }) => {
       const found = outcomeOf(verification);
       const verdict = outcomeText(found === 'passed' ? 'verified' : found, theme);

@@ -39,6 +39,7 @@ export interface ConvertFlags {
   readonly verify?: boolean;
   readonly maxKld?: number;
   readonly text?: string[];
+  readonly calibrationTokens?: number;
   readonly report?: string[];
   readonly force?: boolean;
   readonly resume?: boolean;
@@ -55,6 +56,7 @@ export function pressRequest(source: string, flags: ConvertFlags): PressRequest 
     imatrix: flags.imatrix,
     statistics: flags.statistics,
     texts: flags.text,
+    calibrationTokens: flags.calibrationTokens,
     targetSize: flags.targetSize,
     ffnWidths: flags.ffnWidth,
     saveSchemes: flags.saveSchemes,

@@ -42,3 +42,9 @@ export function mergedAdapterOption(): Option {
 export function tokensOption(what: string): Option {
   return new Option('--tokens <n>', `maximum number of tokens ${what}`).argParser(parseInteger(2));
 }
+
+export function calibrationTokensOption(): ScopedOption {
+  return new ScopedOption('--calibration-tokens <n>', 'tokens that --quality best reads; default: all')
+    .argParser(parseInteger(2))
+    .needs('--quality best');
+}

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { RecordedPaths } from '../../../pipeline/record/recorded-source.ts';
+import { collect } from '../../arguments.ts';
 import { mergedAdapterOption, usedStatisticsOption } from './input-flags.ts';
 
 /** Flags of the commands that convert again what a record describes. */
@@ -8,6 +9,7 @@ export interface RecordedFlags {
   readonly adapter?: string[];
   readonly imatrix?: string;
   readonly statistics?: string;
+  readonly text?: string[];
 }
 
 export function withRecordedOptions(command: Command): Command {
@@ -15,14 +17,20 @@ export function withRecordedOptions(command: Command): Command {
     .option('--from <source>', 'source; default: the recorded Hub repository at the recorded commit')
     .addOption(mergedAdapterOption())
     .option('--imatrix <file>', 'importance matrix that the conversion used')
-    .addOption(usedStatisticsOption());
+    .addOption(usedStatisticsOption())
+    .option(
+      '--text <file>',
+      'text that --quality best read during the conversion; repeatable; default: the built-in text',
+      collect,
+    );
 }
 
-export function recordedPaths({ from, adapter, imatrix, statistics }: RecordedFlags): RecordedPaths {
+export function recordedPaths({ from, adapter, imatrix, statistics, text }: RecordedFlags): RecordedPaths {
   return {
     ...(from !== undefined && { from }),
     ...(adapter && { adapters: adapter }),
     ...(imatrix !== undefined && { imatrix }),
     ...(statistics !== undefined && { statistics }),
+    ...(text && { texts: text }),
   };
 }

@@ -1,9 +1,12 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { GgufArchitecture } from '../../../../formats/gguf/architecture.ts';
 import type { CacheForm } from '../../../core/config.ts';
 import { PressError, usage } from '../../../core/errors.ts';
 import type { Model } from '../../../core/model.ts';
 import { formatBytes, formatCount, formatCounted } from '../../../core/text/format.ts';
+import { QUALITIES, type Quality } from '../../../passes/rounding/calibrated-rounding.ts';
+import { predictMeasuring } from '../../../pipeline/calibration/cost.ts';
+import { openLiveStatistics } from '../../../pipeline/calibration/open-live.ts';
 import { DEVICES, type DeviceProfile, readDevices, selectDevices } from '../../../pipeline/plan/devices.ts';
 import { type Prediction, predict } from '../../../pipeline/plan/predict.ts';
 import { planTargets } from '../../../pipeline/planning/target.ts';
@@ -11,9 +14,10 @@ import { withSource } from '../../../pipeline/sources/open.ts';
 import { collect, collectTarget, parseInteger } from '../../arguments.ts';
 import { helpText } from '../../help-text.ts';
 import type { OpenSession } from '../../session.ts';
+import { costLines } from '../../ui/cost.ts';
 import { predictionLines } from '../../ui/prediction.ts';
 import { cacheOption, ggufArchOption } from '../flags/format-flags.ts';
-import { sourceArgument } from '../flags/input-flags.ts';
+import { calibrationTokensOption, sourceArgument } from '../flags/input-flags.ts';
 
 interface PlanFlags {
   readonly to?: string[];
@@ -23,6 +27,8 @@ interface PlanFlags {
   readonly mustFit?: boolean;
   readonly ggufArch: GgufArchitecture;
   readonly cache: CacheForm;
+  readonly quality: Quality;
+  readonly calibrationTokens?: number;
 }
 
 /** From nearly exact to the smallest that most would still use. */
@@ -54,6 +60,13 @@ export function planCommand(open: OpenSession): Command {
     )
     .addOption(ggufArchOption())
     .addOption(cacheOption())
+    .optionsGroup('Conversion:')
+    .addOption(
+      new Option('--quality <quality>', 'rounding; best: predict what it takes on this machine, too')
+        .choices(QUALITIES)
+        .default('fast'),
+    )
+    .addOption(calibrationTokensOption())
     .optionsGroup('Device:')
     .option('--device <device>', 'device to predict for; repeatable; default: all known devices', collect)
     .option('--device-file <file>', 'JSON file with more devices')
@@ -63,17 +76,24 @@ export function planCommand(open: OpenSession): Command {
     .action(async (source: string, flags: PlanFlags) => {
       const session = open();
       const devices = await devicesOf(flags);
-      const { to = DEFAULT_TARGETS, context, mustFit, ggufArch: arch, cache } = flags;
+      const { to = DEFAULT_TARGETS, context, mustFit, ggufArch: arch, cache, quality } = flags;
       if (flags.to === undefined && cache !== 'latent')
         throw usage('--cache is for onnx targets, not for the default ones', '--to onnx:…');
       const predicting = async (model: Model) => {
         // Sizes are the same however the source is stored.
-        const targets = await planTargets(model, to, { arch, cache, allowRequantize: true });
-        return predict(model, targets, { devices, ...(context !== undefined && { context }) });
+        const options = { arch, cache, quality, allowRequantize: true };
+        const sized = { devices, ...(context !== undefined && { context }) };
+        if (quality === 'fast') return { ...predict(model, await planTargets(model, to, options), sized) };
+        const live = await openLiveStatistics(model, { maxTokens: flags.calibrationTokens }, session.access);
+        const targets = await planTargets(model, to, { ...options, statistics: live.statistics });
+        return { ...predict(model, targets, sized), measuring: await predictMeasuring(live, model, targets) };
       };
       const prediction = await withSource(source, predicting, { ...session.access, remote: true });
       if (session.json) await session.writeJson(prediction);
-      else await session.writeLines(predictionLines(prediction, session.theme));
+      else {
+        const cost = 'measuring' in prediction ? ['', ...costLines(prediction.measuring)] : [];
+        await session.writeLines([...predictionLines(prediction, session.theme), ...cost]);
+      }
       const failures = mustFit ? misfits(prediction) : [];
       if (failures.length > 0) await session.fail(misfitFailure(failures));
     });

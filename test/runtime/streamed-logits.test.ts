@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { PlmConfig } from '../../src/core/config.ts';
 import type { Model } from '../../src/core/model.ts';
 import { PlmRuntime } from '../../src/runtime/plm-runtime.ts';
-import { streamedBytes, streamedLogits } from '../../src/runtime/streamed-forward.ts';
+import { streamedBytes, streamedLogits } from '../../src/runtime/streamed-logits.ts';
 import { hollowModel, PLM_1_8B, SMALL_PLM } from '../support/builders/hollow-model.ts';
 import { memoryModel } from '../support/builders/memory-model.ts';
 import { ODD_PLM } from '../support/builders/odd-plm.ts';

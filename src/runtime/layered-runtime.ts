@@ -1,0 +1,302 @@
+import type { Progress } from '../core/jobs/progress.ts';
+import { Turns } from '../core/jobs/turns.ts';
+import type { Model } from '../core/model.ts';
+import { modelTensorName } from '../core/names.ts';
+import { type RowRange, rowBytes, rowCount, rowRanges, type Tensor } from '../core/tensor.ts';
+import { type Compute, openCompute } from '../kernels/compute.ts';
+import type { Pointer } from '../kernels/memory.ts';
+import { defaultThreads } from '../kernels/threads.ts';
+import { type Allocator, AreaCounter, allocFloats } from './allocator.ts';
+import type { AttentionForm } from './attention/attention.ts';
+import { fillRopeTable } from './attention/rope-table.ts';
+import type { Batch } from './batch.ts';
+import { Forward } from './forward.ts';
+import { type HiddenStates, ResidentStates } from './hidden-states.ts';
+import { type HeadStatistics, type LayerStatistics, LayerSums, type SumsRequest } from './layer-sums.ts';
+import { loadWeights } from './load-weights.ts';
+import { multiply } from './operations.ts';
+import { matrixAt, type Placement, Placer, type PlmWeights, placeLayer } from './weights.ts';
+
+/** Tokens that are read without a past. */
+export interface Sequence {
+  readonly ids: ArrayLike<number>;
+  /** How often each of them counts in sums. Left out: once. */
+  readonly weight?: number;
+}
+
+export interface LayeredOptions {
+  /** Left out: the latent. */
+  readonly attention?: AttentionForm;
+  /** Default: `defaultThreads`. */
+  readonly threads?: number | undefined;
+  /** Sum up what the matrices are multiplied with. */
+  readonly sums?: SumsRequest;
+  /** Where the residual stream of all tokens is kept. Left out: in memory. */
+  readonly states?: HiddenStates;
+  /** Layers that all tokens have gone through: `states` are those after them. Left out: none. */
+  readonly layers?: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly progress?: Progress | undefined;
+}
+
+/** Tokens that go through a layer together. */
+const BATCH = 128;
+/** Rows of the head that are in memory at once, one row step at least. */
+const HEAD_BYTES = 8 << 20;
+
+/**
+ * The forward pass of a PLM over many sequences with the weights of one layer in memory at a time: all tokens
+ * go through a layer before the next one is read. The bits are those of `PlmRuntime`. One call at a time.
+ */
+export class LayeredRuntime {
+  readonly #model: Model;
+  readonly #sequences: readonly Sequence[];
+  readonly #compute: Compute;
+  readonly #places: Places;
+  readonly #states: HiddenStates;
+  readonly #options: LayeredOptions;
+  readonly #turns: Turns;
+  #layer: number;
+
+  private constructor(model: Model, sequences: readonly Sequence[], options: LayeredOptions, opened: Opened) {
+    this.#model = model;
+    this.#sequences = sequences;
+    this.#compute = opened.compute;
+    this.#places = opened.places;
+    this.#states = options.states ?? new ResidentStates(tokensOf(sequences), model.config.hiddenSize);
+    this.#options = options;
+    this.#turns = new Turns(options.signal);
+    this.#layer = options.layers ?? 0;
+  }
+
+  /**
+   * Reads the embeddings of all tokens. The model stays open until the runtime is closed.
+   * @throws PressError unsupported for schemes without decoder and for expanded attention of a premultiplied
+   * model, local-io where the working memory does not fit.
+   */
+  static async open(
+    model: Model,
+    sequences: readonly Sequence[],
+    options: LayeredOptions = {},
+  ): Promise<LayeredRuntime> {
+    const { threads = defaultThreads(model.tensors.values()), signal } = options;
+    const bytes = LayeredRuntime.memoryBytes(model, sequences, options);
+    const compute = await openCompute({ threads, bytes });
+    try {
+      const places = place(model, sequences, options, compute);
+      fillRopeTable(compute, places.forward.rope, model.config.ropeTheta, longest(sequences));
+      await loadWeights(compute, places.norm, signal, undefined);
+      const runtime = new LayeredRuntime(model, sequences, options, { compute, places });
+      if (runtime.layers === 0) await runtime.#embed();
+      return runtime;
+    } catch (error) {
+      await compute.close();
+      throw error;
+    }
+  }
+
+  /** Bytes of working memory that `open` would take, without the hidden states. */
+  static memoryBytes(model: Model, sequences: readonly Sequence[], options: LayeredOptions = {}): number {
+    const counter = new AreaCounter();
+    place(model, sequences, options, counter);
+    return counter.bytes;
+  }
+
+  /** Layers that all tokens have gone through. */
+  get layers(): number {
+    return this.#layer;
+  }
+
+  /** Sends all tokens through the next layer; `moments`: with the second moments that were asked for. */
+  async nextLayer(moments = true): Promise<void> {
+    const { forward, layers, sums } = this.#places;
+    const layer = this.#layer;
+    await loadWeights(this.#compute, layers[layer]!, this.#options.signal, undefined);
+    sums?.begin(this.#compute, layer, moments);
+    await this.#eachBatch(async (batch, first) => {
+      await this.#read(batch, first);
+      forward.layer(batch, layer);
+      await this.#states.write(first, this.#hidden(batch));
+    });
+    this.#layer++;
+  }
+
+  /** Sums of the layer that all tokens have just gone through. */
+  layerStatistics(): LayerStatistics {
+    return this.#places.sums!.layer(this.#compute);
+  }
+
+  /** Sums of what the head is multiplied with, once all layers are done. */
+  async headStatistics(): Promise<HeadStatistics> {
+    const { forward, sums } = this.#places;
+    sums!.begin(this.#compute, 'head');
+    await this.#eachBatch(async (batch, first) => {
+      await this.#read(batch, first);
+      forward.headInput(batch);
+    });
+    return sums!.head(this.#compute);
+  }
+
+  /** Logits of `count` tokens from number `first` on, 128 at most, once all layers are done. */
+  async logits(first: number, count: number): Promise<Float32Array[]> {
+    const { area, forward, logits } = this.#places;
+    const batch: Batch = { compute: this.#compute, tokens: count, position: 0 };
+    await this.#read(batch, first);
+    const x = forward.headInput(batch);
+    const head = headOf(this.#model);
+    const results = Array.from({ length: count }, () => new Float32Array(rowCount(head)));
+    for (const range of headRanges(head)) {
+      const part = matrixAt(area, { ...head, shape: [range.count, ...head.shape.slice(1)] });
+      const bytes = range.count * part.rowBytes;
+      await head.readRows(range, this.#compute.bytes(area, bytes), this.#options.signal);
+      multiply(batch, part, x, { pointer: logits, stride: range.count });
+      for (const [token, row] of results.entries()) {
+        row.set(this.#compute.floats(logits + 4 * token * range.count, range.count), range.first);
+      }
+      await this.#turns.offer();
+    }
+    return results;
+  }
+
+  /** Ends the threads and gives up the memory. */
+  async close(): Promise<void> {
+    await this.#compute.close();
+  }
+
+  async #embed(): Promise<void> {
+    const { forward } = this.#places;
+    let first = 0;
+    for (const { ids } of this.#sequences) {
+      for (let position = 0; position < ids.length; position += BATCH) {
+        const part = Array.prototype.slice.call(ids, position, position + BATCH) as number[];
+        await this.#loadEmbeddings(part);
+        const batch = forward.embed(this.#compute, [...part.keys()], position);
+        await this.#states.write(first, this.#hidden(batch));
+        first += part.length;
+      }
+    }
+  }
+
+  async #loadEmbeddings(ids: readonly number[]): Promise<void> {
+    const embedding = embeddingOf(this.#model);
+    const { rowStep } = embedding;
+    const bytes = rowBytes(embedding);
+    for (const [index, id] of ids.entries()) {
+      const first = id - (id % rowStep);
+      const count = Math.min(rowStep, rowCount(embedding) - first);
+      const rows = new Uint8Array(count * bytes);
+      await embedding.readRows({ first, count }, rows, this.#options.signal);
+      const row = rows.subarray((id - first) * bytes, (id - first + 1) * bytes);
+      this.#compute.bytes(this.#places.area + index * bytes, bytes).set(row);
+    }
+  }
+
+  /** Runs `use` on every batch, which gets the number of its first token, and sums up what it has left. */
+  async #eachBatch(use: (batch: Batch, first: number) => Promise<void>): Promise<void> {
+    const { sums } = this.#places;
+    let first = 0;
+    for (const { ids, weight = 1 } of this.#sequences) {
+      await sums?.weigh(weight, this.#compute, this.#turns);
+      for (let position = 0; position < ids.length; position += BATCH) {
+        this.#options.signal?.throwIfAborted();
+        const tokens = Math.min(BATCH, ids.length - position);
+        await sums?.makeRoom(tokens, this.#compute, this.#turns);
+        await use({ compute: this.#compute, tokens, position, sums }, first);
+        first += tokens;
+        this.#options.progress?.({ kind: 'advance', done: first });
+        await this.#turns.offer();
+      }
+    }
+    await sums?.settle(this.#compute, this.#turns);
+  }
+
+  #hidden({ tokens }: Batch): Float32Array {
+    const { pointer, stride } = this.#places.forward.hidden;
+    return this.#compute.floats(pointer, tokens * stride);
+  }
+
+  #read(batch: Batch, first: number): Promise<void> {
+    return this.#states.read(first, this.#hidden(batch));
+  }
+}
+
+interface Opened {
+  readonly compute: Compute;
+  readonly places: Places;
+}
+
+interface Places {
+  /** Holds embeddings, then one layer after the other, then parts of the head. */
+  readonly area: Pointer;
+  readonly layers: readonly (readonly Placement[])[];
+  readonly norm: readonly Placement[];
+  readonly forward: Forward;
+  /** Logits of one part of the head. */
+  readonly logits: Pointer;
+  readonly sums: LayerSums | undefined;
+}
+
+/** Finds room for everything. The same requests in the same order for every allocator. */
+function place(
+  model: Model,
+  sequences: readonly Sequence[],
+  { attention = 'latent', sums }: LayeredOptions,
+  allocator: Allocator,
+): Places {
+  const { config } = model;
+  const [embedding, head] = [embeddingOf(model), headOf(model)];
+  const contextLength = longest(sequences);
+  const batch = Math.min(BATCH, contextLength);
+  const layersAt = (pointer: Pointer) =>
+    config.intermediateSizes.map((_, layer) => {
+      const area = new AreaCounter(pointer);
+      const placer = new Placer(model, area);
+      return { weights: placeLayer(config, placer, layer, 'dense'), placer, bytes: area.bytes };
+    });
+  const part = headRanges(head)[0]!;
+  const largest = Math.max(
+    ...layersAt(0).map(({ bytes }) => bytes),
+    batch * rowBytes(embedding),
+    part.count * rowBytes(head),
+  );
+  const area = allocator.alloc(largest);
+  const layers = layersAt(area);
+  const normPlacer = new Placer(model, allocator);
+  const embedTokens = matrixAt(area, { ...embedding, shape: [batch, config.hiddenSize] });
+  const weights: PlmWeights = {
+    embedTokens,
+    lmHead: embedTokens,
+    placements: [],
+    layers: layers.map((layer) => layer.weights),
+    norm: normPlacer.norm(modelTensorName('norm')),
+  };
+  const size = { attention, contextLength, cachedLayers: 1, batch };
+  return {
+    area,
+    layers: layers.map(({ placer }) => placer.placements),
+    norm: normPlacer.placements,
+    forward: new Forward(config, weights, size, allocator),
+    logits: allocFloats(allocator, batch * part.count),
+    sums: sums && new LayerSums(config, sums, allocator),
+  };
+}
+
+function tokensOf(sequences: readonly Sequence[]): number {
+  return sequences.reduce((sum, { ids }) => sum + ids.length, 0);
+}
+
+function longest(sequences: readonly Sequence[]): number {
+  return Math.max(...sequences.map(({ ids }) => ids.length));
+}
+
+function embeddingOf({ tensors }: Model): Tensor {
+  return tensors.get(modelTensorName('embed_tokens'))!;
+}
+
+function headOf({ config, tensors }: Model): Tensor {
+  return tensors.get(modelTensorName(config.tieWordEmbeddings ? 'embed_tokens' : 'lm_head'))!;
+}
+
+function headRanges(head: Tensor): RowRange[] {
+  return [...rowRanges(head, HEAD_BYTES)];
+}
