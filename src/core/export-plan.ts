@@ -16,8 +16,6 @@ export interface Feedback extends Pick<InputStatistics, 'turn'> {
   readonly moments: Moments;
   /** Share of the products of two channels that is taken for chance. */
   readonly chance: number;
-  /** Share of what squares of channels differ from their mean by that is taken for chance. */
-  readonly squaresChance: number;
   /** What all columns are worth beside their moments, of the mean of the diagonal. */
   readonly flat: number;
   /** Whether scales are chosen again once their codes are known. */

@@ -89,9 +89,9 @@ export function calibratedRounding(model: Model, quality: Quality): CalibratedRo
         columns: columns ?? size,
         moments: inputs.moments,
         chance: shareOfChance(size, statistics!.tokens),
-        squaresChance: shareOfChance(PRIOR_TOKENS, statistics!.tokens),
         flat: slot.role === 'embed_tokens' ? LOOK_UP_SHARE : 0,
-        refit: true,
+        // Of fewer tokens scales would learn what is chance.
+        refit: statistics!.tokens >= size,
       };
     },
   };

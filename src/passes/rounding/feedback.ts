@@ -22,25 +22,21 @@ export function shareOfChance(channels: number, tokens: number): number {
  * by row: its Cholesky factor is (I + U) D^1/2 read backwards. Returns what pivots must be at least.
  */
 export async function feedbackTriangle(
-  { moments, chance, squaresChance, flat }: Feedback,
+  { moments, chance, flat }: Feedback,
   into: Float64Array,
   signal?: AbortSignal,
 ): Promise<number> {
   const { size } = moments;
   const reversed = Int32Array.from({ length: size }, (_, i) => size - 1 - i);
   await moments.triangle(reversed, signal, into);
-  shrink(into, size, chance, squaresChance);
+  shrink(into, size, chance);
   return leastPivot(damp(into, size, DAMPING + flat));
 }
 
-/** Takes a share off the products of different channels, and draws squares towards their mean. */
-function shrink(triangle: Float64Array, size: number, share: number, squares: number): void {
-  let sum = 0;
-  for (let i = 0; i < size; i++) sum += triangle[triangleSize(i) + i]!;
-  const mean = sum / size;
+/** Takes a share off the products of different channels. */
+function shrink(triangle: Float64Array, size: number, share: number): void {
   for (let i = 0; i < size; i++) {
     const row = triangleSize(i);
     for (let j = row; j < row + i; j++) triangle[j]! *= 1 - share;
-    triangle[row + i]! += squares * (mean - triangle[row + i]!);
   }
 }

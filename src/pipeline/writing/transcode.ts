@@ -116,6 +116,11 @@ export async function transcode(
         slotOf(index + 1).read(next, signal);
       }
       if (known !== undefined) continue;
+      if (tensor.feedback !== undefined && chunks[index - 1]?.tensor !== tensor) {
+        // Measuring takes long: what is done by now must be known to a run that resumes.
+        await Promise.all(slots.filter((_, i) => i !== (index + 1) % SLOTS).map((other) => other.idle()));
+        await news.send(index - 1);
+      }
       const extras = await side.of(tensor);
       if (tensor.feedback !== undefined) progress?.({ kind: 'stage', stage: `rounds ${tensor.name}` });
       await slot.transcode(chunk, extras, turns);
