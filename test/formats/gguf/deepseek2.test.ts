@@ -286,12 +286,12 @@ describe('a GGUF of arch deepseek2 for PLM-1.8B', () => {
     });
   }
 
-  it('takes the importances of ffn_up for ffn_gate too, and names heads that have none', () => {
+  it('takes the importances of ffn_up for ffn_gate too, and names heads that have none', async () => {
     const imatrix = randomImatrix(SMALL_PLM);
     const small = absorbMla.run(hollowModel(SMALL_PLM), { form: 'split' });
     const { files, notes } = planGguf(small, { recipe: 'q8_0', arch: 'deepseek2', imatrix });
     const importance = (name: string) => files[0]!.tensors.find((tensor) => tensor.name === name)!.importance;
-    assert.equal(importance('blk.1.ffn_gate.weight'), imatrix.entries.get('blk.1.ffn_up.weight'));
+    assert.equal(await importance('blk.1.ffn_gate.weight')!.values(), imatrix.entries.get('blk.1.ffn_up.weight'));
     assert.match(
       notes.join('\n'),
       /has no importances for blk\.0\.attn_v_b\.weight, blk\.1\.attn_v_b\.weight$/m,
