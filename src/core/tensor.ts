@@ -84,3 +84,14 @@ export function* rowRanges(
     yield { first, count: Math.min(count, end - first) };
   }
 }
+
+/** One row as it is stored. */
+export async function readRow(tensor: Tensor, row: number, signal?: AbortSignal): Promise<Uint8Array> {
+  const { rowStep } = tensor;
+  const first = row - (row % rowStep);
+  const count = Math.min(rowStep, rowCount(tensor) - first);
+  const bytes = rowBytes(tensor);
+  const rows = new Uint8Array(count * bytes);
+  await tensor.readRows({ first, count }, rows, signal);
+  return rows.subarray((row - first) * bytes, (row - first + 1) * bytes);
+}

@@ -176,7 +176,7 @@ export class LayerSums implements InputSums {
       views.doubles(pointer, columns * heads).slice();
     const moments = new Map<MomentSite, Float64Array>();
     for (const [site, gathered] of this.#gathered) {
-      if (site !== 'head') moments.set(site, this.#triangle(views, site, gathered));
+      if (site !== 'head' && this.#gathers) moments.set(site, this.#triangle(views, site, gathered));
     }
     return {
       squares: mapSites((site) => copy(this.#squares[site], sizes[site])),

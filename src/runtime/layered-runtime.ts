@@ -2,12 +2,11 @@ import type { Progress } from '../core/jobs/progress.ts';
 import { Turns } from '../core/jobs/turns.ts';
 import type { Model } from '../core/model.ts';
 import { modelTensorName } from '../core/names.ts';
-import { type RowRange, rowBytes, rowCount, rowRanges, type Tensor } from '../core/tensor.ts';
+import { type RowRange, readRow, rowBytes, rowCount, rowRanges, type Tensor } from '../core/tensor.ts';
 import { type Compute, openCompute } from '../kernels/compute.ts';
 import type { Pointer } from '../kernels/memory.ts';
 import { defaultThreads } from '../kernels/threads.ts';
 import { type Allocator, AreaCounter, allocFloats } from './allocator.ts';
-import type { AttentionForm } from './attention/attention.ts';
 import { fillRopeTable } from './attention/rope-table.ts';
 import type { Batch } from './batch.ts';
 import { Forward } from './forward.ts';
@@ -25,8 +24,6 @@ export interface Sequence {
 }
 
 export interface LayeredOptions {
-  /** Left out: the latent. */
-  readonly attention?: AttentionForm;
   /** Default: `defaultThreads`. */
   readonly threads?: number | undefined;
   /** Sum up what the matrices are multiplied with. */
@@ -71,8 +68,8 @@ export class LayeredRuntime {
 
   /**
    * Reads the embeddings of all tokens. The model stays open until the runtime is closed.
-   * @throws PressError unsupported for schemes without decoder and for expanded attention of a premultiplied
-   * model, local-io where the working memory does not fit.
+   * @throws PressError unsupported for schemes without decoder, local-io where the working memory does not
+   * fit.
    */
   static async open(
     model: Model,
@@ -179,14 +176,9 @@ export class LayeredRuntime {
 
   async #loadEmbeddings(ids: readonly number[]): Promise<void> {
     const embedding = embeddingOf(this.#model);
-    const { rowStep } = embedding;
     const bytes = rowBytes(embedding);
     for (const [index, id] of ids.entries()) {
-      const first = id - (id % rowStep);
-      const count = Math.min(rowStep, rowCount(embedding) - first);
-      const rows = new Uint8Array(count * bytes);
-      await embedding.readRows({ first, count }, rows, this.#options.signal);
-      const row = rows.subarray((id - first) * bytes, (id - first + 1) * bytes);
+      const row = await readRow(embedding, id, this.#options.signal);
       this.#compute.bytes(this.#places.area + index * bytes, bytes).set(row);
     }
   }
@@ -240,7 +232,7 @@ interface Places {
 function place(
   model: Model,
   sequences: readonly Sequence[],
-  { attention = 'latent', sums }: LayeredOptions,
+  { sums }: LayeredOptions,
   allocator: Allocator,
 ): Places {
   const { config } = model;
@@ -270,7 +262,7 @@ function place(
     layers: layers.map((layer) => layer.weights),
     norm: normPlacer.norm(modelTensorName('norm')),
   };
-  const size = { attention, contextLength, cachedLayers: 1, batch };
+  const size = { attention: 'latent', contextLength, cachedLayers: 1, batch } as const;
   return {
     area,
     layers: layers.map(({ placer }) => placer.placements),

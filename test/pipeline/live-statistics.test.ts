@@ -88,8 +88,10 @@ describe('statistics that are measured during a conversion', () => {
     await press(best('out', { calibrationTokens: 200 }));
     const manifest = path.join(folder, 'out');
     const record = JSON.parse(readFileSync(path.join(manifest, RECORD), 'utf8'));
-    const { calibration, calibrationTokens } = record.artifacts[0].options;
+    const { calibration, calibrationTokens, calibrationSha256 } = record.artifacts[0].options;
     assert.deepEqual([calibration, calibrationTokens], ['prose.txt', 200]);
+    const gguf = readFileSync(path.join(manifest, record.artifacts[0].files[0]));
+    assert.ok(gguf.includes(`prose.txt ${calibrationSha256}`));
     const again = await reproduce({ manifest, from: source, texts: [text] });
     assert.ok(again.every(({ same }) => same));
     writeFileSync(text, 'Another text altogether. '.repeat(20));

@@ -1,4 +1,5 @@
 import type { Turns } from '../../core/jobs/turns.ts';
+import { triangleSize } from '../../core/statistics.ts';
 import type { Compute, Pointer } from '../../kernels/compute.ts';
 
 /** Columns that are solved for at once: enough for many threads, few enough that the rest is little. */
@@ -48,7 +49,7 @@ export async function factorTriangle(
 function factorBlock(compute: Compute, triangle: Pointer, from: number, to: number, least: number): void {
   const rows: Float64Array[] = [];
   for (let i = from; i < to; i++) {
-    const row = compute.doubles(triangle + 8 * ((i * (i + 1)) / 2 + from), i - from + 1);
+    const row = compute.doubles(triangle + 8 * (triangleSize(i) + from), i - from + 1);
     for (let j = 0; j < rows.length; j++) row[j] = restOf(row, rows[j]!, j) / rows[j]![j]!;
     row[rows.length] = Math.sqrt(Math.max(restOf(row, row, rows.length), least));
     rows.push(row);

@@ -1,5 +1,6 @@
 import { Turns } from '../../core/jobs/turns.ts';
 import { SCHEMES } from '../../core/scheme.ts';
+import { triangleChannels, triangleSize } from '../../core/statistics.ts';
 import { type Compute, openCompute, type Pointer } from '../../kernels/compute.ts';
 import { defaultThreads } from '../../kernels/threads.ts';
 import type { Regress } from '../../passes/regression.ts';
@@ -17,7 +18,7 @@ const FACTORED_SHARE = 0.8;
 /** Regressions on `threads` threads. Left out: as many as each is worth. */
 export function regression(threads?: number): Regress {
   return async ({ triangle: moments, pivots, least, weights, onProgress }, signal) => {
-    const size = (Math.sqrt(8 * moments.length + 1) - 1) / 2;
+    const size = triangleChannels(moments.length);
     const bytes = moments.byteLength + 4 * (pivots + BATCH) * (size - pivots) + 4 * BATCH * pivots + 256;
     const compute = await openCompute({
       threads: threads ?? defaultThreads([{ shape: [size, size] }]),
@@ -37,7 +38,7 @@ export function regression(threads?: number): Regress {
       await compute.runInTurns('substituteBack', { triangle, pivots, ...behind }, turns);
       const product = await multiply(compute, { triangle, size }, pivots, weights, turns);
       for (let i = pivots; i < size; i++) {
-        const start = (i * (i + 1)) / 2;
+        const start = triangleSize(i);
         moments.set(shared.subarray(start + pivots, start + i + 1), start + pivots);
       }
       onProgress?.(1);
@@ -100,7 +101,7 @@ async function transpose(
   for (let r = 0; r < rows; r += LINE) {
     const lines = Array.from({ length: Math.min(LINE, rows - r) }, (_, line) => {
       const i = pivots + r + line;
-      return compute.doubles(triangle + 4 * i * (i + 1), pivots);
+      return compute.doubles(triangle + 8 * triangleSize(i), pivots);
     });
     for (let k = 0; k < pivots; k++) {
       for (let line = 0; line < lines.length; line++) target[k * rows + r + line] = lines[line]![k]!;

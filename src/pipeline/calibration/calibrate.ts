@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { chunksDigest } from '../../../calibration/chunks.ts';
 import { type MomentRole, momentSites } from '../../../calibration/moments.ts';
-import { type StatisticSource, statisticSources } from '../../../calibration/statistics.ts';
+import { statisticSources } from '../../../calibration/statistics.ts';
 import {
   openStatisticsRuntime,
   type ReadingOptions,
@@ -10,19 +9,20 @@ import {
   type StatisticsRuntime,
   weighedTokens,
 } from '../../../calibration/statistics-runtime.ts';
-import { encodeValues, type PlannedStatistic, planImatrix } from '../../../formats/imatrix/writer.ts';
+import { planImatrix } from '../../../formats/imatrix/writer.ts';
 import type { Progress } from '../../core/jobs/progress.ts';
 import type { Model } from '../../core/model.ts';
 import { type StagedOutput, withStagedOutput } from '../../io/staging/staged-output.ts';
 import { findStaging, removeStaging, STAGING_NAME } from '../../io/staging/staging-folder.ts';
 import { ResidentStates } from '../../runtime/hidden-states.ts';
-import type { HeadStatistics, LayerStatistics } from '../../runtime/layer-sums.ts';
+import type { LayerStatistics } from '../../runtime/layer-sums.ts';
 import { openDeviceStatistics } from '../engines/webgpu-statistics.ts';
 import { inputPaths } from '../sources/input-paths.ts';
 import type { CalibrationText } from './calibration-text.ts';
-import { calibrationTokens } from './calibration-tokens.ts';
+import { type CalibrationTokens, calibrationTokens } from './calibration-tokens.ts';
 import { KeptStates } from './kept-states.ts';
 import { calibrationKey } from './key.ts';
+import { StatisticsFile } from './statistics-file.ts';
 import { WrittenLayers } from './written-layers.ts';
 
 export { MOMENT_ROLES, type MomentRole } from '../../../calibration/moments.ts';
@@ -66,9 +66,6 @@ export const CALIBRATION_DEVICES = ['cpu', 'webgpu'] as const;
 
 export type CalibrationDevice = (typeof CALIBRATION_DEVICES)[number];
 
-/** Values that are encoded at once. */
-const ENCODED_VALUES = 1 << 18;
-
 export interface Calibration {
   readonly tokens: number;
   readonly chunks: number;
@@ -103,104 +100,22 @@ const OPENINGS: Readonly<Record<CalibrationDevice, Opening>> = {
  * locked as the commit protocol of src/io does.
  */
 export async function calibrate(options: CalibrateOptions): Promise<Calibration> {
-  const { model, texts, output, force = false, resume = false, moments = [], device = 'cpu' } = options;
-  const { threads, signal, progress } = options;
-  const { chunks, chunkSize, tokens, read, notes } = await calibrationTokens(model, texts, options);
-  for (const message of notes) progress?.({ kind: 'note', message });
-  const plan = planImatrix(
-    {
-      datasets: read.map(({ name }) => name),
-      weights: read.map(({ weight }) => weight),
-      chunks: chunks.length,
-      chunkSize,
-      sha256: chunksDigest(chunks),
-    },
-    statisticSources(model.config, moments),
-  );
-  const name = path.basename(output);
+  const { model, output, resume = false, moments = [], device = 'cpu', signal, progress } = options;
+  const tokens = await calibrationTokens(model, options.texts, options);
+  for (const message of tokens.notes) progress?.({ kind: 'note', message });
   const folder = path.dirname(output);
-  const staging = `${STAGING_NAME}-${name}`;
-  const key = resume ? await calibrationKey(model, { chunks, moments, device }) : '';
-  const layers = model.config.numHiddenLayers;
-  const counted = weighedTokens(chunks);
-
-  const write = async (staged: StagedOutput): Promise<Calibration> => {
-    const sources = [...(await inputPaths(model, options.source)), ...(options.inputs ?? [])];
-    await staged.stage([{ name, bytes: plan.bytes }], { force, inputs: sources });
-    await staged.write(name, plan.header, 0);
-    for (const tensor of plan.tensors.filter(({ slot }) => slot === undefined)) {
-      await writeTensor(staged, name, tensor, [counted]);
-    }
-    const states = new ResidentStates(tokens, model.config.hiddenSize);
-    const kept = staged.stagingFolder === undefined ? undefined : new KeptStates(staged.stagingFolder, key);
-    const written = await WrittenLayers.open(staged, name, plan.tensors, layers);
-    const done = (await kept?.load([states.values], written.count)) ?? 0;
-    written.keep(done);
-
-    progress?.({ kind: 'phase', name: 'calibrate', total: tokens, unit: 'tokens' });
-    const start = performance.now();
-    const runtime = await OPENINGS[device](
-      model,
-      { chunks, moments: momentSites(moments) },
-      {
-        from: { states, layers: done },
-        threads,
-        signal,
-        progress: wholeModel(progress, { layers, tokens, written }),
-      },
-    );
-    try {
-      while (written.count < layers) {
-        const layer = written.count;
-        const sums = await runtime.nextLayer();
-        const tensors = plan.tensors.filter(({ slot }) => slot?.layer === layer);
-        const hash = createHash('sha256');
-        for (const tensor of tensors) {
-          const values = (tensor.slot!.values as (sums: LayerStatistics) => Values)(sums);
-          await writeTensor(staged, name, tensor, values, hash);
-        }
-        const { firings } = sums;
-        await kept?.save([states.values], layer + 1);
-        await written.add({
-          layer,
-          content: hash.digest('hex'),
-          firingRate: firings.reduce((sum, count) => sum + count, 0) / (firings.length * counted),
-          silent: firings.filter((count) => count === 0).length,
-        });
-      }
-      const head = await runtime.head();
-      for (const tensor of plan.tensors.filter(
-        ({ slot }) => slot !== undefined && slot.layer === undefined,
-      )) {
-        await writeTensor(
-          staged,
-          name,
-          tensor,
-          (tensor.slot!.values as (sums: HeadStatistics) => Values)(head),
-        );
-      }
-    } finally {
-      await runtime.close();
-    }
-    const seconds = (performance.now() - start) / 1000;
-    const [digest] = await staged.seal(signal && { signal });
-    signal?.throwIfAborted();
-    await staged.publish();
-    if (!resume) await removeStaging(folder, staging);
-    return {
-      tokens,
-      chunks: chunks.length,
-      chunkSize,
-      seconds,
-      tokensPerSecond: tokens / seconds,
-      firingRates: written.layers.map(({ firingRate }) => firingRate),
-      silentNeurons: written.layers.map(({ silent }) => silent),
-      bytes: digest!.bytes,
-      sha256: digest!.sha256,
-    };
-  };
+  const staging = `${STAGING_NAME}-${path.basename(output)}`;
+  const key = resume ? await calibrationKey(model, { chunks: tokens.chunks, moments, device }) : '';
   try {
-    return await withStagedOutput(folder, write, { progress, staging, ...(resume && { resume: key }) });
+    return await withStagedOutput(
+      folder,
+      async (staged) => {
+        const calibration = await writeStatistics(staged, options, tokens, key);
+        if (!resume) await removeStaging(folder, staging);
+        return calibration;
+      },
+      { progress, staging, ...(resume && { resume: key }) },
+    );
   } catch (error) {
     if (resume && signal?.aborted && (await findStaging(folder, key, staging)) === 'same') {
       progress?.({
@@ -210,6 +125,84 @@ export async function calibrate(options: CalibrateOptions): Promise<Calibration>
     }
     throw error;
   }
+}
+
+/** Writes the file into its place. `key` tells the work from others. */
+async function writeStatistics(
+  staged: StagedOutput,
+  options: CalibrateOptions,
+  { chunks, chunkSize, tokens, read }: CalibrationTokens,
+  key: string,
+): Promise<Calibration> {
+  const { model, output, force = false, moments = [], device = 'cpu', threads, signal, progress } = options;
+  const name = path.basename(output);
+  const plan = planImatrix(
+    {
+      datasets: read.map((text) => text.name),
+      weights: read.map(({ weight }) => weight),
+      chunks: chunks.length,
+      chunkSize,
+      sha256: chunksDigest(chunks),
+    },
+    statisticSources(model.config, moments),
+  );
+  const inputs = [...(await inputPaths(model, options.source)), ...(options.inputs ?? [])];
+  await staged.stage([{ name, bytes: plan.bytes }], { force, inputs });
+  const counted = weighedTokens(chunks);
+  const file = new StatisticsFile(staged, name, plan);
+  await file.begin(counted);
+
+  const layers = model.config.numHiddenLayers;
+  const states = new ResidentStates(tokens, model.config.hiddenSize);
+  const kept = staged.stagingFolder === undefined ? undefined : new KeptStates(staged.stagingFolder, key);
+  const written = await WrittenLayers.open(staged, name, plan.tensors, layers);
+  written.keep((await kept?.load([states.values], written.count)) ?? 0);
+  progress?.({ kind: 'phase', name: 'calibrate', total: tokens, unit: 'tokens' });
+  const start = performance.now();
+  const runtime = await OPENINGS[device](
+    model,
+    { chunks, moments: momentSites(moments) },
+    {
+      from: { states, layers: written.count },
+      threads,
+      signal,
+      progress: wholeModel(progress, { layers, tokens, written }),
+    },
+  );
+  try {
+    while (written.count < layers) {
+      const layer = written.count;
+      const sums = await runtime.nextLayer();
+      const content = await file.writeLayer(layer, sums);
+      await kept?.save([states.values], layer + 1);
+      await written.add({ layer, content, ...firingOf(sums, counted) });
+    }
+    await file.writeHead(await runtime.head());
+  } finally {
+    await runtime.close();
+  }
+  const seconds = (performance.now() - start) / 1000;
+  const [digest] = await staged.seal(signal && { signal });
+  signal?.throwIfAborted();
+  await staged.publish();
+  return {
+    tokens,
+    chunks: chunks.length,
+    chunkSize,
+    seconds,
+    tokensPerSecond: tokens / seconds,
+    firingRates: written.layers.map(({ firingRate }) => firingRate),
+    silentNeurons: written.layers.map(({ silent }) => silent),
+    bytes: digest!.bytes,
+    sha256: digest!.sha256,
+  };
+}
+
+function firingOf({ firings }: LayerStatistics, tokens: number) {
+  return {
+    firingRate: firings.reduce((sum, count) => sum + count, 0) / (firings.length * tokens),
+    silent: firings.filter((count) => count === 0).length,
+  };
 }
 
 interface Way {
@@ -228,23 +221,4 @@ function wholeModel(progress: Progress | undefined, { layers, tokens, written }:
     const done = isHead ? tokens : Math.floor((count * tokens + event.done) / layers);
     progress({ kind: 'advance', done, item: isHead ? 'head' : `layer ${count + 1} of ${layers}` });
   };
-}
-
-type Values = Float64Array | Uint16Array | readonly number[];
-
-/** Values are encoded piece by piece: second moments are large. */
-async function writeTensor(
-  output: StagedOutput,
-  file: string,
-  { name, offset }: PlannedStatistic<StatisticSource>,
-  values: Values,
-  hash?: { update(bytes: Uint8Array): void },
-): Promise<void> {
-  for (let first = 0; first < values.length; first += ENCODED_VALUES) {
-    const end = first + ENCODED_VALUES;
-    const piece = 'subarray' in values ? values.subarray(first, end) : values.slice(first, end);
-    const bytes = encodeValues(name, piece, first);
-    hash?.update(bytes);
-    await output.write(file, bytes, offset + 4 * first);
-  }
 }

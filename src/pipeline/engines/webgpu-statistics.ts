@@ -9,11 +9,11 @@ import { bundleModel } from '../../../formats/webgpu/geometry.ts';
 import { PressError, unsupported } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
 import { modelTensorName } from '../../core/names.ts';
-import { rowCount } from '../../core/tensor.ts';
-import { readFloatRows } from '../../passes/rows/float-rows.ts';
+import { columnCount, readRow } from '../../core/tensor.ts';
 import { type HiddenStates, ResidentStates } from '../../runtime/hidden-states.ts';
 import type { HeadStatistics, LayerStatistics } from '../../runtime/layer-sums.ts';
 import { assertContext } from '../../runtime/plm-runtime.ts';
+import { decoderOf } from '../../schemes/index.ts';
 import { BundleError } from '../../webgpu/bundle-error.ts';
 import type { BundleTensor } from '../../webgpu/manifest.ts';
 import type { StatisticsEngine } from '../../webgpu/statistics/statistics-engine.ts';
@@ -75,14 +75,12 @@ async function embed(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const embedding = tensors.get(modelTensorName('embed_tokens'))!;
-  const { rowStep } = embedding;
+  const decode = decoderOf(embedding.scheme);
+  const vector = new Float32Array(columnCount(embedding));
   let token = 0;
   for (const id of chunks.flatMap(({ ids }) => ids)) {
-    const first = id - (id % rowStep);
-    const count = Math.min(rowStep, rowCount(embedding) - first);
-    const rows = await readFloatRows(embedding, { first, count }, signal);
-    const channels = rows.length / count;
-    await states.write(token++, rows.subarray((id - first) * channels, (id - first + 1) * channels));
+    decode(await readRow(embedding, id, signal), 0, vector, 0, vector.length);
+    await states.write(token++, vector);
   }
 }
 

@@ -291,7 +291,10 @@ describe('a GGUF of arch deepseek2 for PLM-1.8B', () => {
     const small = absorbMla.run(hollowModel(SMALL_PLM), { form: 'split' });
     const { files, notes } = planGguf(small, { recipe: 'q8_0', arch: 'deepseek2', imatrix });
     const importance = (name: string) => files[0]!.tensors.find((tensor) => tensor.name === name)!.importance;
-    assert.equal(await importance('blk.1.ffn_gate.weight')!.values(), imatrix.entries.get('blk.1.ffn_up.weight'));
+    assert.equal(
+      await importance('blk.1.ffn_gate.weight')!.values(),
+      imatrix.entries.get('blk.1.ffn_up.weight'),
+    );
     assert.match(
       notes.join('\n'),
       /has no importances for blk\.0\.attn_v_b\.weight, blk\.1\.attn_v_b\.weight$/m,

@@ -35,7 +35,7 @@ interface CalibrateFlags {
 const HELP = `
 The file is an importance matrix in the GGUF form of llama-imatrix, which \`convert --imatrix\` and llama-quantize read. It
 also holds how often neurons of the FFN fire, which \`convert --statistics\` reads. To make up for removed neurons,
-prune-ffn needs --second-moments down_proj. \`convert --quality best\` needs --second-moments all.
+prune-ffn needs --second-moments down_proj. \`convert --quality best\` needs --second-moments all, or no statistics.
 
 Each chunk of --context tokens is read on its own. Choose short chunks for models that were trained on short texts.
 

@@ -64,8 +64,7 @@ because it replaces config.json, which then lists all graphs.
 Examples:
   plmpress convert checkpoint/ --to gguf:q8_0 -o out/ --verify
   plmpress convert checkpoint/ --to onnx:q4 --to onnx:q8 -o web/
-  plmpress convert checkpoint/ --to gguf:q4_k_m --quality best \\
-    --statistics stats.gguf -o out/
+  plmpress convert checkpoint/ --to gguf:q4_k_m --quality best -o out/
   plmpress convert PLM-Team/PLM-1.8B-Instruct --to gguf:q4_k_m --stream \\
     --resume -o out/
   plmpress convert checkpoint/ --to webgpu:q4 -o page/ --dry-run`;
@@ -89,7 +88,7 @@ export function convertCommand(open: OpenSession, run: RunConvert = convertAndTe
     .addOption(
       new Option(
         '--quality <quality>',
-        'rounding; best: with error feedback, by --text or --statistics, for GGUF, onnx:q4, onnx:q4f16, webgpu:q4 and webgpu:q8',
+        'rounding; best: with error feedback, calibrated by --text or --statistics; for GGUF, onnx:q4, onnx:q4f16, webgpu:q4 and webgpu:q8',
       )
         .choices(QUALITIES)
         .default('fast'),
@@ -103,7 +102,7 @@ export function convertCommand(open: OpenSession, run: RunConvert = convertAndTe
     )
     .addOption(imatrixOption())
     .addOption(statisticsOption())
-    .addOption(calibrationTokensOption().notWith('--statistics', 'they come from a text that has been read'))
+    .addOption(calibrationTokensOption().notWith('--statistics', 'its text has been read'))
     .addOption(
       new ScopedOption('--tensor-type <regex=scheme>', 'scheme of the matrices whose names match; repeatable')
         .argParser(collectTensorType)
@@ -199,7 +198,7 @@ export function convertCommand(open: OpenSession, run: RunConvert = convertAndTe
     .addOption(
       new ScopedOption(
         '--text <file>',
-        'text that --quality best reads; with --statistics, text for --verify and --target-size; repeatable; default: a built-in text',
+        'text that --quality best calibrates with; if --statistics is given or the quality is fast, text for --verify and --target-size; repeatable; default: a built-in text',
       )
         .argParser(collect)
         .needs('--quality best', '--verify', '--target-size'),

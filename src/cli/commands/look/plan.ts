@@ -83,7 +83,7 @@ export function planCommand(open: OpenSession): Command {
         // Sizes are the same however the source is stored.
         const options = { arch, cache, quality, allowRequantize: true };
         const sized = { devices, ...(context !== undefined && { context }) };
-        if (quality === 'fast') return { ...predict(model, await planTargets(model, to, options), sized) };
+        if (quality === 'fast') return predict(model, await planTargets(model, to, options), sized);
         const live = await openLiveStatistics(model, { maxTokens: flags.calibrationTokens }, session.access);
         const targets = await planTargets(model, to, { ...options, statistics: live.statistics });
         return { ...predict(model, targets, sized), measuring: await predictMeasuring(live, model, targets) };
