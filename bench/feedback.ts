@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { Turns } from '../src/core/jobs/turns.ts';
 import { SCHEMES, type SchemeName, schemeBytes } from '../src/core/scheme.ts';
 import { type Compute, openCompute, type Pointer } from '../src/kernels/compute.ts';
+import { matrixProduct } from '../src/kernels/matrix-product.ts';
 import { factorTriangle } from '../src/pipeline/algebra/factor-triangle.ts';
 import { addSecondMoments, listBytes } from '../src/runtime/second-moments.ts';
 import { uniform } from '../test/support/builders/samples.ts';
@@ -151,12 +152,12 @@ class FeedbackBench {
     milliseconds: () => Promise<number>,
     rounds: number,
   ): Promise<Measurement> {
-    const gigahertz = (count: number, ms: number) => count / ms / 1e6;
+    const billions = (count: number, ms: number) => count / ms / 1e6;
     const { ours, baseline } = await mediansInTurn(
       {
-        ours: async () => gigahertz(products, await milliseconds()),
+        ours: async () => billions(products, await milliseconds()),
         baseline: async () =>
-          gigahertz(rows * columns * TOKENS, await timed(() => this.#multiply(rows, columns))),
+          billions(rows * columns * TOKENS, await timed(() => this.#multiply(rows, columns))),
       },
       rounds,
     );
@@ -165,22 +166,8 @@ class FeedbackBench {
 
   #multiply(rows: number, columns: number): void {
     const { weights, x, y } = this.#places;
-    this.#compute.run('matmul', {
-      weights,
-      scheme: SCHEMES.F32.ggmlType,
-      rowBytes: 4 * columns,
-      rows,
-      columns,
-      batch: 1,
-      weightsBatchBytes: 0,
-      x,
-      xTokenStride: columns,
-      xBatchStride: 0,
-      y,
-      yTokenStride: rows,
-      yBatchStride: 0,
-      tokens: TOKENS,
-    });
+    const product = { weights, scheme: 'F32', rows, columns, x, y, tokens: TOKENS } as const;
+    this.#compute.run('matmul', matrixProduct(product));
   }
 
   async #sumMoments(columns: number, tokens: number): Promise<void> {

@@ -1,6 +1,7 @@
 import type { SchemeName } from '../src/core/scheme.ts';
 import { SCHEMES, schemeBytes } from '../src/core/scheme.ts';
 import { type Compute, openCompute } from '../src/kernels/compute.ts';
+import { matrixProduct } from '../src/kernels/matrix-product.ts';
 import { openPlain } from '../test/support/drivers/plain-kernels.ts';
 import { fastestInTurn, type Measurement } from './measure.ts';
 
@@ -57,23 +58,8 @@ function matmul(compute: Compute, scheme: SchemeName): () => void {
   const y = x + TOKENS * COLUMNS * 4;
   fillBf16(compute, weights, scheme);
   compute.floats(x, TOKENS * COLUMNS).fill(0.5);
-  return () =>
-    compute.run('matmul', {
-      weights,
-      scheme: SCHEMES[scheme].ggmlType,
-      rowBytes: schemeBytes(scheme, COLUMNS),
-      rows: ROWS,
-      columns: COLUMNS,
-      batch: 1,
-      weightsBatchBytes: 0,
-      x,
-      xTokenStride: COLUMNS,
-      xBatchStride: 0,
-      y,
-      yTokenStride: ROWS,
-      yBatchStride: 0,
-      tokens: TOKENS,
-    });
+  const product = { weights, scheme, rows: ROWS, columns: COLUMNS, x, y, tokens: TOKENS };
+  return () => compute.run('matmul', matrixProduct(product));
 }
 
 function transcode(compute: Compute, scheme: SchemeName): () => void {

@@ -267,9 +267,9 @@ export const KERNELS = {
    * (LDLQ, arXiv 2307.13304, section 3). `factor` is that of `reverseFactor`. A block's scales are chosen when
    * its turn comes, with `importance` as in `transcode`, but for each block as for a row of its own. Sums over
    * the columns before the block, over those of it before a span of 32, and over those of the span are taken
-   * one after the other, each in the lane order of `matmul`. Where `pivots`, that of `reverseFactor`, is not 0, step and min of a
-   * group are chosen again once its codes are known, if that leaves less of the sum of pivots[k] times the
-   * square of what rounding has left of column k. A tile is FEEDBACK_TILE rows.
+   * one after the other, each in the lane order of `matmul`. Where `pivots`, that of `reverseFactor`, is not
+   * 0, step and min of a group are chosen again once its codes are known, if that leaves less of the sum of
+   * pivots[k] times the square of what rounding has left of column k. A tile is FEEDBACK_TILE rows.
    */
   roundWithFeedback: {
     fields: [

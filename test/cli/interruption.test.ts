@@ -40,6 +40,8 @@ const JOBS: Readonly<Record<string, readonly (readonly [phase: string, line: str
       'convert',
       'plm --to gguf:q4_0 --quality best --statistics stats --pass prune-ffn:ratio=0.5,multiple=32 -o new',
     ],
+    ['prune-ffn', 'plm --to gguf:q4_0 --statistics stats --pass prune-ffn:ratio=0.5,multiple=32 -o new'],
+    ['convert', 'plm --to gguf:q4_0 --quality best --text text -o new'],
     ['convert', 'plm --to gguf:q4_0 --part 1/2 -o new'],
     ['read back', 'plm --to gguf:q4_0 -o new'],
     ['self-test', 'plm --to webgpu:q4 -o new'],
@@ -55,7 +57,7 @@ const JOBS: Readonly<Record<string, readonly (readonly [phase: string, line: str
   ],
   calibrate: [
     ['calibrate', 'plm --text text -o new'],
-    ['second moments', 'plm --text text -o new --second-moments all --moments-memory 1'],
+    ['calibrate', 'plm --text text -o new --second-moments all'],
   ],
   sweep: [
     ['measure errors', 'plm --to gguf:q4_0 --sizes 300KB --quality fast --text text --tokens 16 -o new'],

@@ -106,7 +106,7 @@ describe('inputs that are no files are told at once', { skip: NO_PIPES }, () => 
     replace(path.join(at('out'), 'plmpress.json'));
     await assertFails([...convert, '--force'], 4, /plmpress\.json: is not a regular file\n$/);
     writeFileSync(at('text'), 'Call me Ishmael. Some years ago, never mind how long precisely. '.repeat(9));
-    replace(at('.stats.gguf.resume-0'));
+    replace(at('.plmpress-resume-stats.gguf'));
     const calibrate = ['calibrate', at('plm'), '--text', at('text'), '--resume', '-o', at('stats.gguf')];
     await assertFails(calibrate, 4, /resume-0: is a named pipe, not a regular file\n$/);
   });

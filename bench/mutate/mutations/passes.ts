@@ -149,7 +149,7 @@ export const PASSES_MUTATIONS: readonly Mutation[] = [
     tests: ['passes/dedupe-tensors'],
   },
   {
-    file: 'src/passes/rounding/triangle.ts',
+    file: 'src/passes/rounding/damping.ts',
     from: '(damping * sum) / count || 1',
     to: 'damping * sum || 1',
     breaks: 'damping grows with the width',

@@ -1,4 +1,5 @@
 import { TRANSPOSITION_TILE } from '../tiles';
+import { factorRow } from './feedback-factor';
 import { count, floatBytes, pointer } from './job';
 import { doubleBytes, rowAt } from './triangle';
 
@@ -17,14 +18,14 @@ export function reverseFactor(fields: usize, _scratch: usize, first: i32, end: i
     const known = min(rowEnd, size);
     for (let j = 0; j < known; j += LINE) {
       for (let k = max(row, j + 1); k < known; k++) {
-        copyLine(triangle, size, k, j, min(j + LINE, k), rowOf(factor, k));
+        copyLine(triangle, size, k, j, min(j + LINE, k), factorRow(factor, k));
       }
     }
     for (let k = row; k < rowEnd; k++) {
       const isKnown = k < size;
       const pivot = isKnown ? pivotOf(triangle, size - 1 - k) : 0;
       store<f32>(pivots + floatBytes(k), <f32>(pivot * pivot));
-      if (!isKnown) memory.fill(rowOf(factor, k), 0, floatBytes(k));
+      if (!isKnown) memory.fill(factorRow(factor, k), 0, floatBytes(k));
     }
   }
 }
@@ -40,9 +41,4 @@ function copyLine(triangle: usize, size: i32, k: i32, from: i32, to: i32, into: 
 
 function pivotOf(triangle: usize, i: i32): f64 {
   return load<f64>(rowAt(triangle, i) + doubleBytes(i));
-}
-
-/** Rows before k have 0, 1, … k - 1 elements. */
-function rowOf(factor: usize, k: i32): usize {
-  return factor + ((<usize>((<i64>k * <i64>(k - 1)) >> 1)) << 2);
 }

@@ -1,5 +1,6 @@
 import { FEEDBACK_TILE } from '../tiles';
 import { blockSizeOf, levelOf, minOfGroup, nearestCode, setCode, stepOfGroup } from './code-grid';
+import { factorRow } from './feedback-factor';
 import { codeLimitOf, groupSizeOf } from './group-scales';
 import { count, floatBytes, pointer } from './job';
 import { multiplyTile } from './matmul-tile';
@@ -87,49 +88,33 @@ export function roundWithFeedback(fields: usize, scratch: usize, first: i32, end
           for (let i = 0; i < tileRows; i++) {
             const row = errors + <usize>i * rowFloats + floatBytes(s);
             const value = load<f32>(values + <usize>i * blockFloats + floatBytes(k - s));
-            const corrected: f32 = value + dot(row, coefficients, k - s);
+            const wanted: f32 = value + dot(row, coefficients, k - s);
             const own = block + <usize>i * targetRowBytes;
             const span = spans + <usize>i * SPAN_BYTES + floatBytes(k - s);
             const grid = grids + <usize>i * GRID_BYTES + 8 * <usize>group;
-            const level = roundCode(scheme, own, k - c, corrected, grid);
+            const level = roundCode(scheme, own, k - c, wanted, grid);
             const rounded: f32 = level * load<f32>(grid) - load<f32>(grid, 4);
             store<f32>(span, level, LEVELS);
-            store<f32>(span, corrected - rounded, RESIDUALS);
+            store<f32>(span, wanted - rounded, RESIDUALS);
             store<f32>(row + floatBytes(k - s), load<f32>(span, WEIGHTS) - rounded);
           }
           const last = k + 1;
           if (pivots === 0 || last % groupSize !== 0) continue;
           const from = last - groupSize;
+          const refitted = (from - c) / GROUP_SIZE;
           takeOverByMin(factor, from, groupSize, refitting + BY_MIN);
           for (let i = 0; i < tileRows; i++) {
             const own = block + <usize>i * targetRowBytes;
             const span = spans + <usize>i * SPAN_BYTES + floatBytes(from - s);
-            const grid = grids + <usize>i * GRID_BYTES + 8 * <usize>((from - c) / GROUP_SIZE);
+            const grid = grids + <usize>i * GRID_BYTES + 8 * <usize>refitted;
             const row = errors + <usize>i * rowFloats + floatBytes(from);
-            refit(
-              scheme,
-              own,
-              from,
-              groupSize,
-              factor,
-              pivots,
-              span,
-              grid,
-              row,
-              (from - c) / GROUP_SIZE,
-              refitting,
-            );
+            refit(scheme, own, from, groupSize, factor, pivots, span, grid, row, refitted, refitting);
           }
         }
       }
       if (weights !== 0) weights += blockFloats;
     }
   }
-}
-
-/** Where the coefficients of column k begin: those of the columns before it. */
-function factorRow(factor: usize, k: i32): usize {
-  return factor + ((<usize>((<i64>k * <i64>(k - 1)) >> 1)) << 2);
 }
 
 /** Adds to `count` columns from `first` on what they take over from the errors of columns `from` .. `to` - 1. */

@@ -1,5 +1,5 @@
-import { SCHEMES } from '../../core/scheme.ts';
 import type { Compute } from '../../kernels/compute.ts';
+import { matrixProduct } from '../../kernels/matrix-product.ts';
 import type { Pointer } from '../../kernels/memory.ts';
 import type { StoredMatrix } from './stored-matrix.ts';
 
@@ -70,22 +70,9 @@ export class Products {
       for (let t = 0; t < count; t++) {
         source.set(x.subarray((first + t) * depth, (first + t + 1) * depth), t * columns);
       }
-      this.compute.run('matmul', {
-        weights: matrix.pointer,
-        scheme: SCHEMES[matrix.scheme].ggmlType,
-        rowBytes: matrix.rowBytes,
-        rows,
-        columns,
-        batch: 1,
-        weightsBatchBytes: 0,
-        x: this.#scratch,
-        xTokenStride: columns,
-        xBatchStride: 0,
-        y: target,
-        yTokenStride: rows,
-        yBatchStride: 0,
-        tokens: count,
-      });
+      const { pointer: weights, scheme } = matrix;
+      const job = { weights, scheme, rows, columns, x: this.#scratch, y: target, tokens: count };
+      this.compute.run('matmul', matrixProduct(job));
       for (let t = 0; t < count; t++) {
         y.set(result.subarray(t * rows, (t + 1) * rows), (first + t) * stride);
       }

@@ -1,5 +1,5 @@
 import type { Regress, Regression } from '../regression.ts';
-import { damp, leastPivot } from '../rounding/triangle.ts';
+import { damp, leastPivot } from '../rounding/damping.ts';
 
 /** What the kept columns of down_proj take over from the removed ones, and what cannot be taken over. */
 export interface Repair {

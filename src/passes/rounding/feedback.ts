@@ -1,6 +1,6 @@
 import type { Feedback } from '../../core/export-plan.ts';
 import { triangleSize } from '../../core/statistics.ts';
-import { damp, leastPivot } from './triangle.ts';
+import { damp, leastPivot } from './damping.ts';
 
 /** Of the mean of the diagonal. GPTQ's default; five times as much is worse on plm-tiny. */
 const DAMPING = 0.01;

@@ -16,7 +16,7 @@ export interface Factorization extends Triangle {
   readonly pivots?: number;
   /** The least square of a pivot, where rounding leaves less. */
   readonly least: number;
-  /** Told after every panel which part of the pivots is done. */
+  /** Called after every panel with the part of the pivots that is done. */
   readonly onProgress?: (share: number) => void;
 }
 

@@ -12,8 +12,8 @@ export interface FeedbackFactors extends Pick<Factorization, 'triangle' | 'size'
 }
 
 /**
- * Makes of second moments, `triangle`, whose columns are in reverse, what error feedback needs: `factor` and
- * `pivots` as the kernel `reverseFactor` says. The triangle then holds its Cholesky factor.
+ * Factors second moments, `triangle`, whose columns are in reverse, for error feedback: `factor` and `pivots`
+ * are as the kernel `reverseFactor` says. The triangle then holds its Cholesky factor.
  */
 export async function feedbackFactors(
   compute: Compute,

@@ -1,7 +1,7 @@
 import { Turns } from '../../core/jobs/turns.ts';
-import { SCHEMES } from '../../core/scheme.ts';
 import { triangleChannels, triangleSize } from '../../core/statistics.ts';
 import { type Compute, openCompute, type Pointer } from '../../kernels/compute.ts';
+import { matrixProduct } from '../../kernels/matrix-product.ts';
 import { defaultThreads } from '../../kernels/threads.ts';
 import type { Regress } from '../../passes/regression.ts';
 import { factorTriangle, type Triangle } from './factor-triangle.ts';
@@ -66,22 +66,7 @@ async function multiply(
   for (let row = 0; row < rows; row += BATCH) {
     const tokens = Math.min(BATCH, rows - row);
     compute.floats(x, tokens * columns).set(weights.subarray(row * columns, (row + tokens) * columns));
-    const job = {
-      weights: transposed,
-      scheme: SCHEMES.F32.ggmlType,
-      rowBytes: 4 * columns,
-      rows: pivots,
-      columns,
-      batch: 1,
-      weightsBatchBytes: 0,
-      x,
-      xTokenStride: columns,
-      xBatchStride: 0,
-      y,
-      yTokenStride: pivots,
-      yBatchStride: 0,
-      tokens,
-    };
+    const job = matrixProduct({ weights: transposed, scheme: 'F32', rows: pivots, columns, x, y, tokens });
     await compute.runInTurns('matmul', job, turns);
     product.set(compute.floats(y, tokens * pivots), row * pivots);
   }

@@ -205,14 +205,17 @@ function firingOf({ firings }: LayerStatistics, tokens: number) {
   };
 }
 
-interface Way {
+interface WholeModel {
   readonly layers: number;
   readonly tokens: number;
   readonly written: WrittenLayers;
 }
 
-/** Makes of tokens that have gone through one layer the part of all that have gone through the model. */
-function wholeModel(progress: Progress | undefined, { layers, tokens, written }: Way): Progress | undefined {
+/** Converts progress within a layer to progress through the whole model. */
+function wholeModel(
+  progress: Progress | undefined,
+  { layers, tokens, written }: WholeModel,
+): Progress | undefined {
   if (progress === undefined) return undefined;
   return (event) => {
     if (event.kind !== 'advance') return progress(event);

@@ -36,8 +36,9 @@ type Dialogue = Read<typeof dialogue>;
 
 /**
  * The text that plmpress brings, some 60,000 tokens in passages of at most 512. Kinds take turns, so that a
- * few thousand tokens from the beginning have some of each. Scripts that a model hardly knows are left out. Dialogues are in the chat template of the model
- * if it is one that `chatFormOf` knows, else their messages are paragraphs.
+ * few thousand tokens from the beginning have some of each. Scripts that a model hardly knows are left out.
+ * Dialogues are in the chat template of the model if it is one that `chatFormOf` knows, else their messages
+ * are paragraphs.
  * @throws PressError local-io where the package is not whole.
  */
 export async function bundledTexts({ chatTemplate = '' }: TokenizerSpec): Promise<CalibrationText[]> {

@@ -7,6 +7,7 @@ import type { Model } from '../../core/model.ts';
 import { triangleChannels } from '../../core/statistics.ts';
 import { elementCount } from '../../core/tensor.ts';
 import { openCompute } from '../../kernels/compute.ts';
+import { matrixProduct } from '../../kernels/matrix-product.ts';
 import { defaultThreads } from '../../kernels/threads.ts';
 import { decodeMacs } from '../plan/decode-macs.ts';
 import type { Target } from '../planning/planned-target.ts';
@@ -106,22 +107,15 @@ async function matmulRate(threads: number): Promise<number> {
     const [weights, x, y] = [ROWS * COLUMNS, TOKENS * COLUMNS, TOKENS * ROWS].map((count) =>
       compute.alloc(4 * count),
     );
-    const job = {
+    const job = matrixProduct({
       weights: weights!,
-      scheme: 0,
-      rowBytes: 4 * COLUMNS,
+      scheme: 'F32',
       rows: ROWS,
       columns: COLUMNS,
-      batch: 1,
-      weightsBatchBytes: 0,
       x: x!,
-      xTokenStride: COLUMNS,
-      xBatchStride: 0,
       y: y!,
-      yTokenStride: ROWS,
-      yBatchStride: 0,
       tokens: TOKENS,
-    };
+    });
     const start = performance.now();
     let products = 0;
     let elapsed = 0;

@@ -152,11 +152,10 @@ export class LiveStatistics {
       triangle: async (order, signal, into = new Float64Array(triangleSize(order.length))) => {
         const sums = await this.#sums(source);
         const turns = new Turns(signal);
-        const { tokens } = this.statistics;
         for (let a = 0, at = 0; a < order.length; a++) {
           for (let b = 0; b <= a; b++, at++) {
             const [i, j] = order[a]! < order[b]! ? [order[a]!, order[b]!] : [order[b]!, order[a]!];
-            const value = Math.fround(sums[i * size - triangleSize(i) + j]!) / tokens;
+            const value = this.#mean(sums[i * size - triangleSize(i) + j]!);
             if (!Number.isFinite(value)) throw notFinite(source.matrix, value);
             into[at] = value;
           }
@@ -176,10 +175,13 @@ export class LiveStatistics {
     return source.layer === undefined ? source.values(this.#head!) : source.values(this.#layer!);
   }
 
-  /** As a file holds them: sums in f32, over the tokens. */
+  /** Of all tokens, from a sum that is rounded to f32 as in a file. */
+  #mean(sum: number): number {
+    return Math.fround(sum) / this.statistics.tokens;
+  }
+
   #means(sums: Float64Array | Uint16Array, { matrix }: StatisticSource): Float32Array {
-    const { tokens } = this.statistics;
-    const means = Float32Array.from(sums, (sum) => Math.fround(sum) / tokens);
+    const means = Float32Array.from(sums, (sum) => this.#mean(sum));
     const broken = means.find((mean) => !Number.isFinite(mean));
     if (broken !== undefined) throw notFinite(matrix, broken);
     return means;
@@ -233,8 +235,7 @@ export class LiveStatistics {
   }
 
   #noteNeurons(neurons: NeuronStatistics, { firings, activations, squares, fired }: LayerStatistics): void {
-    const { tokens } = this.statistics;
-    const means = (sums: Float64Array) => Float32Array.from(sums, (sum) => Math.fround(sum) / tokens);
+    const means = (sums: Float64Array) => Float32Array.from(sums, (sum) => this.#mean(sum));
     neurons.firings.set(firings);
     neurons.means.set(means(activations));
     neurons.meanSquares.set(means(squares.activations));

@@ -30,8 +30,8 @@ export function idleOptions(model: Model, target: Target, options: TargetOptions
     idle.push({ option: 'imatrix', why: 'none of its matrices is in a scheme that uses importances' });
   }
   if (
-    statistics?.unread === undefined &&
     statistics !== undefined &&
+    statistics.unread === undefined &&
     !(quality === 'best' && isRounded) &&
     !readsStatistics(target, options)
   ) {

@@ -64,9 +64,10 @@ export function assertTranscodable({ source, name, scheme }: PlannedTensor): voi
 }
 
 /**
- * Moves tensors into their schemes and places, in the order of their statistics and then of the source files. While a chunk is transcoded, the next is being read and the one before
- * written. A tensor that the ledger knows is only read, and is made after all if it was made of other rows
- * than these. Returns what each tensor has become.
+ * Moves tensors into their schemes and places, in the order of their statistics and then of the source
+ * files. While a chunk is transcoded, the next is being read and the one before written. A tensor that the
+ * ledger knows is only read, and is made after all if it was made of other rows than these. Returns what each
+ * tensor has become.
  * @throws PressError `invalid-input` at the first weight that is not finite, before or after.
  */
 export async function transcode(
