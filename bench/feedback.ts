@@ -3,6 +3,7 @@ import { Turns } from '../src/core/jobs/turns.ts';
 import { SCHEMES, type SchemeName, schemeBytes } from '../src/core/scheme.ts';
 import { type Compute, openCompute, type Pointer } from '../src/kernels/compute.ts';
 import { matrixProduct } from '../src/kernels/matrix-product.ts';
+import { DESCENT_COLUMNS } from '../src/kernels/tiles.ts';
 import { factorTriangle } from '../src/pipeline/algebra/factor-triangle.ts';
 import { addSecondMoments, listBytes } from '../src/runtime/second-moments.ts';
 import { uniform } from '../test/support/builders/samples.ts';
@@ -42,7 +43,12 @@ export async function* benchFeedback(argv: readonly string[]): AsyncGenerator<Me
   const triangleBytes = 4 * WIDEST * (WIDEST + 1);
   const batchBytes = 4 * MOMENT_BATCH * WIDEST;
   const bytes =
-    4 * MOST_WEIGHTS + triangleBytes + 2 * batchBytes + listBytes(WIDEST, MOMENT_BATCH) + 4 * WIDEST + 4096;
+    4 * MOST_WEIGHTS +
+    triangleBytes +
+    2 * batchBytes +
+    listBytes(WIDEST, MOMENT_BATCH) +
+    4 * WIDEST * (1 + DESCENT_COLUMNS) +
+    4096;
   const compute = await openCompute({ threads: Number(values.threads), bytes });
   const places: Places = {
     weights: compute.alloc(4 * MOST_WEIGHTS),
@@ -50,6 +56,7 @@ export async function* benchFeedback(argv: readonly string[]): AsyncGenerator<Me
     y: compute.alloc(batchBytes),
     triangle: compute.alloc(triangleBytes),
     pivots: compute.alloc(4 * WIDEST),
+    conditional: compute.alloc(4 * WIDEST * DESCENT_COLUMNS),
     lists: compute.alloc(listBytes(WIDEST, MOMENT_BATCH)),
   };
   const bench = new FeedbackBench(compute, places);
@@ -73,6 +80,7 @@ interface Places {
   readonly y: Pointer;
   readonly triangle: Pointer;
   readonly pivots: Pointer;
+  readonly conditional: Pointer;
   readonly lists: Pointer;
 }
 
@@ -90,10 +98,10 @@ class FeedbackBench {
   }
 
   async rounding(name: string, scheme: SchemeName, rows: number, columns: number): Promise<Measurement> {
-    const { weights, y, triangle, pivots } = this.#places;
+    const { weights, y, triangle, pivots, conditional } = this.#places;
     const sample = Math.min(rows, Math.max(64, (2 * ROUNDED_PRODUCTS) / columns ** 2));
-    // Small, so that errors do not grow from column to column.
-    this.#compute.floats(triangle, (columns * (columns - 1)) / 2).fill(1e-3);
+    this.#fillFactor(columns);
+    this.#compute.run('conditionalMoments', { factor: triangle, pivots, columns, moments: conditional });
     const round = () =>
       this.#compute.run('roundWithFeedback', {
         source: weights,
@@ -107,6 +115,8 @@ class FeedbackBench {
         importance: 0,
         factor: triangle,
         pivots,
+        conditional,
+        refits: 1,
       });
     const what = `rounding of ${name} ${rows}x${columns} to ${scheme}`;
     return this.#besideMatmul(what, rows, columns, (sample * columns ** 2) / 2, () => timed(round), 3);
@@ -174,6 +184,14 @@ class FeedbackBench {
     const { x, triangle, lists } = this.#places;
     const batch = { x, tokenStride: columns, columns, tokens, weight: 1, moments: triangle };
     await addSecondMoments(this.#compute, { ...batch, lists }, this.#turns);
+  }
+
+  /** Neighbours take over much of each other, others little: errors do not grow from column to column. */
+  #fillFactor(columns: number): void {
+    const factor = this.#compute.floats(this.#places.triangle, (columns * (columns - 1)) / 2);
+    for (let k = 1, at = 0; k < columns; k++) {
+      for (let j = 0; j < k; j++, at++) factor[at] = k - j < 4 ? 0.4 : 1e-3;
+    }
   }
 
   #fillBatch(zeros: number): void {

@@ -1,5 +1,6 @@
 import {
   COLUMN_TILE,
+  DESCENT_COLUMNS,
   ELIMINATION_TILE,
   ENCODER_SCRATCH,
   FEEDBACK_TILE,
@@ -235,6 +236,17 @@ export const KERNELS = {
     tileWork: (job) => TRANSPOSITION_TILE * job.columns!,
   },
   /**
+   * Second moments of windows of DESCENT_COLUMNS columns once later columns make up for them as well as they
+   * can: of a window W, (I + U_WW) diag(pivots_W) (I + U_WW)^T with U[j, k] = factor[k, j]. `factor` and
+   * `pivots` are those of `reverseFactor`. Row k of `columns`, DESCENT_COLUMNS f32, has the moments of column k
+   * with those of its window. A tile is one window.
+   */
+  conditionalMoments: {
+    fields: ['factor', 'pivots', 'columns', 'moments'],
+    tiles: (job) => Math.ceil(job.columns! / DESCENT_COLUMNS),
+    tileWork: () => DESCENT_COLUMNS ** 3 / 6,
+  },
+  /**
    * Rewrites rows from one scheme into another through f32; copies where they are equal. `importance` points
    * at `columns` f32, the weights of errors for encoders that take them; 0: none. A tile is one row.
    */
@@ -267,9 +279,11 @@ export const KERNELS = {
    * (LDLQ, arXiv 2307.13304, section 3). `factor` is that of `reverseFactor`. A block's scales are chosen when
    * its turn comes, with `importance` as in `transcode`, but for each block as for a row of its own. Sums over
    * the columns before the block, over those of it before a span of 32, and over those of the span are taken
-   * one after the other, each in the lane order of `matmul`. Where `pivots`, that of `reverseFactor`, is not
-   * 0, step and min of a group are chosen again once its codes are known, if that leaves less of the sum of
-   * pivots[k] times the square of what rounding has left of column k. A tile is FEEDBACK_TILE rows.
+   * one after the other, each in the lane order of `matmul`. `pivots` are those of `reverseFactor`: the loss is
+   * the sum of pivots[k] times the square of what rounding has left of column k. Where `refits` is 1, step and
+   * min of a group are chosen again once its codes are known, if that lowers the loss of its columns. Where
+   * `conditional`, that of `conditionalMoments`, is not 0, the codes of a window of DESCENT_COLUMNS are then
+   * chosen again one by one, as long as each lowers what the window costs. A tile is FEEDBACK_TILE rows.
    */
   roundWithFeedback: {
     fields: [
@@ -284,11 +298,18 @@ export const KERNELS = {
       'importance',
       'factor',
       'pivots',
+      'conditional',
+      'refits',
     ],
     tiles: (job) => Math.ceil(job.rows! / FEEDBACK_TILE),
     tileWork: (job) => (FEEDBACK_TILE * job.columns! * job.columns!) / 2,
-    // Of each row its errors, two blocks of 256 columns, their grid and a span; for all what a refit takes.
-    scratch: (job) => FEEDBACK_TILE * (job.columns! + 2 * 256 + 32 + 96) + 80 + ENCODER_SCRATCH,
+    // Of each row its errors, two blocks of 256 columns and a window with its grid; for all two windows and what
+    // belongs to the tile.
+    scratch: (job) =>
+      FEEDBACK_TILE * (job.columns! + 2 * 256 + 3 * DESCENT_COLUMNS + 40) +
+      2 * DESCENT_COLUMNS +
+      144 +
+      ENCODER_SCRATCH,
   },
   /**
    * Compares rows of two storages of one matrix: writes four f64 per row at `out`: sum (a-b)^2, sum a^2, max

@@ -49,6 +49,9 @@ export const TRANSPOSITION_TILE = 64;
  */
 export const FEEDBACK_TILE = 16;
 
+/** Columns whose codes are chosen again together after rounding with error feedback: whole super-blocks. */
+export const DESCENT_COLUMNS = 256;
+
 /**
  * Columns of y that one thread sums up in `matmulSparse`: wide enough that a piece of a row is worth
  * fetching, narrow enough that the threads share a token. Whole blocks of every scheme.

@@ -1,6 +1,7 @@
 import { SCHEMES, type SchemeName, schemeBytes } from '../../src/core/scheme.ts';
 import type { Compute, Pointer } from '../../src/kernels/compute.ts';
 import type { Job, KernelName } from '../../src/kernels/jobs.ts';
+import { DESCENT_COLUMNS } from '../../src/kernels/tiles.ts';
 import { arbitraryBlocks, floats, gaussian } from '../support/builders/samples.ts';
 import { encoded } from '../support/oracles/schemes/index.ts';
 
@@ -431,6 +432,26 @@ export function quantizeByRowCase(from: SchemeName, rows: number, weights: Float
   };
 }
 
+/** The factor of moments whose columns go together, and pivots. */
+function feedbackFactor(columns: number): { factor: Float32Array; pivots: Float32Array } {
+  const factor = gaussians((columns * (columns - 1)) / 2, 22).map((value) => 0.1 * value);
+  return { factor, pivots: gaussians(columns, 23).map((value) => 0.1 + value * value) };
+}
+
+export function conditionalMomentsCase(columns: number): KernelCase {
+  return {
+    name: `conditionalMoments of ${columns} columns`,
+    run(compute) {
+      const { factor, pivots } = feedbackFactor(columns);
+      const bytes = 4 * columns * DESCENT_COLUMNS;
+      // Areas may hold something already.
+      const moments = put(compute, new Float32Array(bytes / 4).fill(1));
+      const job = { factor: put(compute, factor), pivots: put(compute, pivots), columns, moments };
+      return launch(compute, 'conditionalMoments', job, moments, bytes);
+    },
+  };
+}
+
 export function roundWithFeedbackCase(
   [from, to]: readonly [SchemeName, SchemeName],
   rows: number,
@@ -442,7 +463,10 @@ export function roundWithFeedbackCase(
     run(compute) {
       const targetRowBytes = schemeBytes(to, columns);
       const target = compute.alloc(rows * targetRowBytes);
-      const factor = gaussians((columns * (columns - 1)) / 2, 22).map((value) => 0.1 * value);
+      const { factor, pivots } = feedbackFactor(columns);
+      const places = { factor: put(compute, factor), pivots: put(compute, pivots) };
+      const conditional = compute.alloc(4 * columns * DESCENT_COLUMNS);
+      compute.run('conditionalMoments', { ...places, columns, moments: conditional });
       const job = {
         source: put(compute, stored(from, gaussians(rows * columns, 21))),
         sourceScheme: SCHEMES[from].ggmlType,
@@ -453,8 +477,9 @@ export function roundWithFeedbackCase(
         rows,
         columns,
         importance: importance === undefined ? 0 : put(compute, importance),
-        factor: put(compute, factor),
-        pivots: 0,
+        ...places,
+        conditional,
+        refits: 0,
       };
       return launch(compute, 'roundWithFeedback', job, target, rows * targetRowBytes);
     },

@@ -11,6 +11,7 @@ import {
   addCase,
   attentionCase,
   columnSumsCase,
+  conditionalMomentsCase,
   differenceCase,
   eliminateRowsCase,
   embedCase,
@@ -148,6 +149,7 @@ const CASES: Readonly<Record<KernelName, readonly KernelCase[]>> = {
     reverseFactorCase(64, 64),
     reverseFactorCase(700, 768),
   ],
+  conditionalMoments: [1, 31, 256, 600].map(conditionalMomentsCase),
   difference: SCHEME_NAMES.flatMap((scheme) => [
     differenceCase('F32', scheme, columnsFor(scheme)),
     differenceCase(scheme, 'F32', columnsFor(scheme)),
@@ -288,7 +290,14 @@ describe('WebAssembly does what SCHEMES says of a scheme', () => {
       const { canEncode, hasGrid } = SCHEMES[scheme];
       const encodes = () => compute.run('transcode', { ...job(scheme, at), importance: 0 });
       const feeds = () =>
-        compute.run('roundWithFeedback', { ...job(scheme, at), importance: 0, factor, pivots: 0 });
+        compute.run('roundWithFeedback', {
+          ...job(scheme, at),
+          importance: 0,
+          factor,
+          pivots: 0,
+          conditional: 0,
+          refits: 0,
+        });
       assert.deepEqual([runs(encodes), runs(feeds)], [canEncode, hasGrid]);
       await compute.close();
     });

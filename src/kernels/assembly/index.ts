@@ -5,6 +5,7 @@
 export { add } from './add';
 export { attention } from './attention';
 export { columnSums } from './column-sums';
+export { conditionalMoments } from './conditional-moments';
 export { difference } from './difference';
 export { eliminateRows } from './eliminate-rows';
 export { embed } from './embed';

@@ -1,3 +1,4 @@
+import { dot } from './dot';
 import {
   codeLimitOf,
   hasMins,
@@ -11,6 +12,63 @@ import {
 } from './group-scales';
 import { loadHalf, storeHalf } from './half';
 import { floatBytes } from './job';
+import { GROUP_SIZE, RowWindow } from './row-window';
+import { WindowLoss } from './window-loss';
+
+/** Byte offsets in what rows share while a group is refitted: its loss, and what it takes over by unit changes. */
+const LOSS: usize = 0;
+const BY_STEP: usize = 64;
+const BY_MIN: usize = 192;
+export const REFIT_BYTES: usize = 320;
+
+/** What `size` columns from `from` on come to if each gives 1 to those behind it: of all rows, for `refitGroup`. */
+export function takeOverByMin(loss: WindowLoss, from: i32, size: i32, room: usize): void {
+  for (let k = 0; k < size; k++) {
+    const coefficients = loss.coefficients(from + k, from);
+    let sum: f32 = 1;
+    for (let j = 0; j < k; j++) sum += load<f32>(coefficients + floatBytes(j));
+    store<f32>(room + BY_MIN + floatBytes(k), sum);
+  }
+}
+
+/**
+ * Chooses step and min of a group of a row again, now that its codes are known, if that leaves less of the
+ * loss of its columns, `size` from `from` on.
+ */
+export function refitGroup(row: RowWindow, loss: WindowLoss, from: i32, size: i32, room: usize): void {
+  const grid = row.grid(from);
+  const oldStep = load<f32>(grid);
+  const oldMin = load<f32>(grid, 4);
+  const limit = codeLimitOf(row.scheme);
+  const byStep = room + BY_STEP;
+  const byMin = room + BY_MIN;
+  const levels = row.levels(from);
+  for (let k = 0; k < size; k++) {
+    const at = floatBytes(k);
+    const sum: f32 = load<f32>(levels + at) + dot(levels, loss.coefficients(from + k, from), k);
+    store<f32>(byStep + at, sum - limit * load<f32>(byMin + at));
+  }
+  const residuals = row.residuals(from);
+  const groupLoss = changetype<GroupLoss>(room + LOSS);
+  groupLoss.measure(size, loss.pivots + floatBytes(from), residuals, byStep, byMin);
+  const group = (from % row.blockSize) / GROUP_SIZE;
+  if (!fitGroup(row.scheme, row.block(from), group, grid, groupLoss)) return;
+  const step = load<f32>(grid);
+  const min = load<f32>(grid, 4);
+  if (size > GROUP_SIZE) {
+    store<f32>(grid, step, 8);
+    store<f32>(grid, min, 12);
+  }
+  const stepChange: f32 = step - oldStep;
+  // `byStep` has the share of a min that is so many steps.
+  const minChange: f32 = min - oldMin - limit * stepChange;
+  for (let k = 0; k < size; k++) {
+    const at = floatBytes(k);
+    row.noteError(from + k);
+    const change: f32 = stepChange * load<f32>(byStep + at) - minChange * load<f32>(byMin + at);
+    store<f32>(residuals + at, load<f32>(residuals + at) - change);
+  }
+}
 
 /**
  * What a change of a group's step by a and of its min by b adds to the loss, its codes q given. With the
@@ -18,7 +76,7 @@ import { floatBytes } from './job';
  * the loss is the sum of D (e - a u + b v)^2, u = (I + T) q and v = (I + T) 1: a quadratic form.
  */
 @unmanaged
-export class GroupLoss {
+class GroupLoss {
   uu: f64;
   uv: f64;
   vv: f64;
@@ -71,7 +129,7 @@ const SINGULAR: f64 = 1e-9;
  * Exchanges step and min of a group, whose present ones `grid` holds, for those that the scheme can hold and
  * that lose less; `group` counts 16 weights. Returns whether there are any.
  */
-export function fitGroup(scheme: i32, block: usize, group: i32, grid: usize, loss: GroupLoss): bool {
+function fitGroup(scheme: i32, block: usize, group: i32, grid: usize, loss: GroupLoss): bool {
   const wanted = <f64>load<f32>(grid) + loss.bestStep(hasMins(scheme));
   return hasMultiples(scheme)
     ? fitMultiples(scheme, block, group, grid, wanted, loss)

@@ -9,6 +9,8 @@ export interface FeedbackFactors extends Pick<Factorization, 'triangle' | 'size'
   readonly factor: Pointer;
   /** Room for `columns` f32. */
   readonly pivots: Pointer;
+  /** Room for `columns` rows of DESCENT_COLUMNS f32. */
+  readonly conditional: Pointer;
 }
 
 /**
@@ -17,9 +19,10 @@ export interface FeedbackFactors extends Pick<Factorization, 'triangle' | 'size'
  */
 export async function feedbackFactors(
   compute: Compute,
-  { triangle, size, least, columns, factor, pivots }: FeedbackFactors,
+  { triangle, size, least, columns, factor, pivots, conditional }: FeedbackFactors,
   turns: Turns,
 ): Promise<void> {
   await factorTriangle(compute, { triangle, size, least }, turns);
   await compute.runInTurns('reverseFactor', { triangle, size, columns, factor, pivots }, turns);
+  await compute.runInTurns('conditionalMoments', { factor, pivots, columns, moments: conditional }, turns);
 }

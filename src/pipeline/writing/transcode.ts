@@ -16,6 +16,7 @@ import { feedbackFactors } from '../algebra/feedback-factors.ts';
 import { type StoredTensor, StoredTensorSum } from './stored-tensor.ts';
 import { encodedRowBytes, inReadingOrder, type TensorSink, writeRows } from './tensor-sink.ts';
 import {
+  conditionalBytes,
   feedbackBytes,
   importanceBytes,
   pivotBytes,
@@ -212,6 +213,8 @@ interface Side {
   readonly importance: Pointer;
   readonly factor: Pointer;
   readonly pivots: Pointer;
+  readonly conditional: Pointer;
+  readonly refits: 0 | 1;
 }
 
 /**
@@ -223,6 +226,7 @@ class SideArea {
   readonly #importance: Pointer;
   readonly #factor: Pointer;
   readonly #pivots: Pointer;
+  readonly #conditional: Pointer;
   readonly #triangle: Pointer;
   readonly #turns: Turns;
   readonly #signal: AbortSignal | undefined;
@@ -234,6 +238,7 @@ class SideArea {
     this.#importance = compute.alloc(importanceBytes(tensors));
     this.#factor = compute.alloc(feedbackBytes(tensors));
     this.#pivots = compute.alloc(pivotBytes(tensors));
+    this.#conditional = compute.alloc(conditionalBytes(tensors));
     this.#triangle = compute.alloc(triangleBytes(tensors));
     this.#turns = turns;
     this.#signal = signal;
@@ -253,7 +258,9 @@ class SideArea {
     return {
       importance: importance ? this.#importance : 0,
       factor: feedback ? this.#factor : 0,
-      pivots: feedback?.refit ? this.#pivots : 0,
+      pivots: feedback ? this.#pivots : 0,
+      conditional: feedback ? this.#conditional : 0,
+      refits: feedback?.refit ? 1 : 0,
     };
   }
 
@@ -269,6 +276,7 @@ class SideArea {
       columns,
       factor: this.#factor,
       pivots: this.#pivots,
+      conditional: this.#conditional,
     };
     await feedbackFactors(this.#compute, factors, this.#turns);
   }
@@ -298,7 +306,7 @@ class Slot {
     this.#start(writeRows(chunk, chunk.range.first, this.target(chunk)));
   }
 
-  async transcode(chunk: Chunk, { importance, factor, pivots }: Side, turns: Turns): Promise<void> {
+  async transcode(chunk: Chunk, { importance, ...feedback }: Side, turns: Turns): Promise<void> {
     const { source, scheme } = chunk.tensor;
     const columns = columnCount(source);
     const rows = chunk.range.count;
@@ -309,7 +317,8 @@ class Slot {
     const job = { source: this.#at, sourceScheme, sourceRowBytes, target, targetRowBytes, rows, columns };
     const run = <K extends KernelName>(kernel: K, fields: Job<K>) =>
       this.#compute.runInTurns(kernel, fields, turns);
-    if (factor !== 0) await run('roundWithFeedback', { ...job, targetScheme, importance, factor, pivots });
+    if (feedback.factor !== 0)
+      await run('roundWithFeedback', { ...job, targetScheme, importance, ...feedback });
     else if (chunk.tensor.byRow) await run('quantizeByRow', job);
     else await run('transcode', { ...job, targetScheme, importance });
     await run('difference', {

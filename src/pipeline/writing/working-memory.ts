@@ -4,6 +4,7 @@ import { schemeBytes } from '../../core/scheme.ts';
 import { columnCount, rowBytes } from '../../core/tensor.ts';
 import { machine } from '../../kernels/machine.ts';
 import { THREAD_BYTES } from '../../kernels/threads.ts';
+import { DESCENT_COLUMNS } from '../../kernels/tiles.ts';
 
 /** One chunk is read while another is transcoded and a third is written. */
 export const SLOTS = 3;
@@ -34,7 +35,10 @@ export interface MemoryLimit {
 
 /** Bytes of the areas that hold importances and feedback of one tensor: of the widest that has any. */
 export function sideBytes(tensors: readonly PlannedTensor[]): number {
-  return importanceBytes(tensors) + feedbackBytes(tensors) + pivotBytes(tensors) + triangleBytes(tensors);
+  return [importanceBytes, feedbackBytes, pivotBytes, conditionalBytes, triangleBytes].reduce(
+    (sum, bytesOf) => sum + bytesOf(tensors),
+    0,
+  );
 }
 
 export function importanceBytes(tensors: readonly PlannedTensor[]): number {
@@ -51,6 +55,11 @@ export function feedbackBytes(tensors: readonly PlannedTensor[]): number {
 
 export function pivotBytes(tensors: readonly PlannedTensor[]): number {
   return aligned(4 * feedbackColumns(tensors));
+}
+
+/** Of the moments that codes are chosen again by. */
+export function conditionalBytes(tensors: readonly PlannedTensor[]): number {
+  return aligned(4 * DESCENT_COLUMNS * feedbackColumns(tensors));
 }
 
 /** Of the second moments that feedback is factored from. */

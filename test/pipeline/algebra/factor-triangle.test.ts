@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { Turns } from '../../../src/core/jobs/turns.ts';
+import { triangleSize } from '../../../src/core/statistics.ts';
 import { type Compute, openCompute, type Pointer } from '../../../src/kernels/compute.ts';
+import { DESCENT_COLUMNS } from '../../../src/kernels/tiles.ts';
 import { factorTriangle } from '../../../src/pipeline/algebra/factor-triangle.ts';
 import { feedbackFactors } from '../../../src/pipeline/algebra/feedback-factors.ts';
 import { gaussian } from '../../support/builders/samples.ts';
@@ -95,11 +97,12 @@ it('makes the factor that error feedback reads: H = (I + U) D (I + U)^T', async 
     const reversed = matrix.map((row) => row.toReversed()).toReversed();
     const values = (columns * (columns - 1)) / 2;
     const made = async (threads: number) => {
-      const bytes = 4 * (values + columns);
+      const bytes = 4 * (values + columns * (1 + DESCENT_COLUMNS));
       const result = await inMemory(reversed, threads, bytes, async (compute, triangle) => {
         const pivots = compute.alloc(bytes);
-        compute.floats(pivots, values + columns).fill(7);
-        const places = { triangle, columns, pivots, factor: pivots + 4 * columns };
+        compute.floats(pivots, bytes / 4).fill(7);
+        const factor = pivots + 4 * columns;
+        const places = { triangle, columns, pivots, factor, conditional: factor + 4 * values };
         await feedbackFactors(compute, { ...places, size, least: 1e-12 }, new Turns(undefined));
         return pivots;
       });
@@ -107,7 +110,8 @@ it('makes the factor that error feedback reads: H = (I + U) D (I + U)^T', async 
     };
     const result = await made(1);
     assert.deepEqual(await made(5), result);
-    const [pivots, factor] = [result.subarray(0, columns), result.subarray(columns)];
+    const pivots = result.subarray(0, columns);
+    const factor = result.subarray(columns, columns + values);
     const u = (j: number, k: number) => (j === k ? 1 : j > k ? 0 : factor[(k * (k - 1)) / 2 + j]!);
     const product = matrix.map((_, i) =>
       matrix.map((_, j) => pivots.reduce((sum, pivot, k) => sum + u(i, k) * pivot * u(j, k), 0)),
@@ -121,6 +125,41 @@ it('makes the factor that error feedback reads: H = (I + U) D (I + U)^T', async 
     assert.ok(factor.subarray((size * (size - 1)) / 2).every((value) => value === 0));
     assert.ok(pivots.subarray(size).every((value) => value === 0));
   }
+});
+
+it('gives what windows of columns cost once later columns make up for them', async () => {
+  const size = 300;
+  const matrix = singular(size);
+  const reversed = matrix.map((row) => row.toReversed()).toReversed();
+  const rows = size * DESCENT_COLUMNS;
+  const bytes = 4 * (size + triangleSize(size - 1) + rows);
+  const result = await inMemory(reversed, 2, bytes, async (compute, triangle) => {
+    const pivots = compute.alloc(bytes);
+    const factor = pivots + 4 * size;
+    const conditional = factor + 4 * triangleSize(size - 1);
+    const places = { triangle, columns: size, pivots, factor, conditional };
+    await feedbackFactors(compute, { ...places, size, least: 1e-12 }, new Turns(undefined));
+    return pivots;
+  });
+  const moments = new Float32Array(result).subarray(-rows);
+  const window = (first: number, count: number) =>
+    Array.from({ length: count }, (_, i) => [
+      ...moments.subarray((first + i) * DESCENT_COLUMNS, (first + i) * DESCENT_COLUMNS + count),
+    ]).flat();
+  // The Schur complement, by elimination of the later columns in f64.
+  const left = matrix.map((row) => row.slice());
+  for (let k = size - 1; k >= DESCENT_COLUMNS; k--) {
+    for (let i = 0; i < k; i++) {
+      const share = left[i]![k]! / left[k]![k]!;
+      for (let j = 0; j < k; j++) left[i]![j]! -= share * left[k]![j]!;
+    }
+  }
+  const block = (rowsOf: readonly Float64Array[], first: number, end: number) =>
+    rowsOf.slice(first, end).flatMap((row) => [...row.subarray(first, end)]);
+  // The factor is f32.
+  assertClose(window(0, DESCENT_COLUMNS), block(left, 0, DESCENT_COLUMNS), 1e-5, 'first');
+  const rest = size - DESCENT_COLUMNS;
+  assertClose(window(DESCENT_COLUMNS, rest), block(matrix, DESCENT_COLUMNS, size), 1e-5, 'last');
 });
 
 it('ends between two pieces of work', async (t) => {

@@ -2,6 +2,7 @@ import type { KernelName } from '../../../../src/kernels/jobs.ts';
 import { add } from './add.ts';
 import { attention } from './attention.ts';
 import { columnSums } from './column-sums.ts';
+import { conditionalMoments } from './conditional-moments.ts';
 import { difference } from './difference.ts';
 import { eliminateRows } from './eliminate-rows.ts';
 import { embed } from './embed.ts';
@@ -40,6 +41,7 @@ export const PLAIN_KERNELS: { readonly [K in KernelName]: PlainKernel<K> } = {
   reverseFactor,
   transcode,
   quantizeByRow,
+  conditionalMoments,
   roundWithFeedback,
   difference,
 };
