@@ -51,7 +51,7 @@ export function refitGroup(row: RowWindow, loss: WindowLoss, from: i32, size: i3
   const residuals = row.residuals(from);
   const groupLoss = changetype<GroupLoss>(room + LOSS);
   groupLoss.measure(size, loss.pivots + floatBytes(from), residuals, byStep, byMin);
-  const group = (from % row.blockSize) / GROUP_SIZE;
+  const group = row.inBlock(from) / GROUP_SIZE;
   if (!fitGroup(row.scheme, row.block(from), group, grid, groupLoss)) return;
   const step = load<f32>(grid);
   const min = load<f32>(grid, 4);

@@ -102,6 +102,7 @@ class Tile {
       const row = this.row(i);
       row.scheme = this.scheme;
       row.blockSize = this.blockSize;
+      row.blockShift = ctz(this.blockSize);
       row.blockBytes = this.blockBytes;
       row.blocks =
         this.target + <usize>i * this.targetRowBytes + <usize>(first / this.blockSize) * this.blockBytes;

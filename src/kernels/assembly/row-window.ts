@@ -17,7 +17,9 @@ export const ROW_WINDOW_BYTES: usize = GRID + 8 * (DESCENT_COLUMNS / GROUP_SIZE)
 @unmanaged
 export class RowWindow {
   scheme: i32;
+  /** Weights of a block, a power of two, and which. */
   blockSize: i32;
+  blockShift: i32;
   blockBytes: usize;
   blocks: usize;
   /** The row's errors in this window. */
@@ -40,11 +42,16 @@ export class RowWindow {
 
   /** Step and min of the 16 weights that column `k` is one of. */
   grid(k: i32): usize {
-    return changetype<usize>(this) + GRID + 8 * <usize>(k / GROUP_SIZE);
+    return changetype<usize>(this) + GRID + 8 * (<usize>k / GROUP_SIZE);
   }
 
   block(k: i32): usize {
-    return this.blocks + <usize>(k / this.blockSize) * this.blockBytes;
+    return this.blocks + (<usize>k >> this.blockShift) * this.blockBytes;
+  }
+
+  /** Number of column `k` in its block. */
+  inBlock(k: i32): i32 {
+    return k & (this.blockSize - 1);
   }
 
   /** Reads steps and mins of the block from column `k` on. */
@@ -68,7 +75,7 @@ export class RowWindow {
   }
 
   setCode(k: i32, code: i32): void {
-    setCode(this.scheme, this.block(k), k % this.blockSize, code);
+    setCode(this.scheme, this.block(k), this.inBlock(k), code);
     store<f32>(this.levels(k), levelOf(this.scheme, code));
     this.noteError(k);
   }
