@@ -20,6 +20,8 @@ export interface Feedback extends Pick<InputStatistics, 'turn'> {
   readonly flat: number;
   /** Whether scales are chosen again once their codes are known. */
   readonly refit: boolean;
+  /** Whether codes are chosen again beside the others of their window. */
+  readonly descent: boolean;
 }
 
 /** A tensor's place in an artifact file. */

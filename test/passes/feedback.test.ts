@@ -53,7 +53,7 @@ async function factorsOf(moments: Moments): Promise<(j: number, k: number) => nu
   const { size } = moments;
   const triangle = new Float64Array(triangleSize(size));
   const least = await feedbackTriangle(
-    { turn: 0, columns: size, moments, chance: 0, flat: 0, refit: false },
+    { turn: 0, columns: size, moments, chance: 0, flat: 0, refit: false, descent: false },
     triangle,
   );
   const rows = Array.from({ length: size }, (_, i) =>

@@ -8,7 +8,12 @@ const GRAPHS = ['mobius', 'plain expanded', 'llama.cpp'] as const;
 /** What marks call the ways of rounding that bench quality compares. */
 const LEVERS: Readonly<Record<string, string>> = {
   plain: 'neither importances nor feedback',
+  alone: 'error feedback alone',
+  refit: 'error feedback and refit',
+  descent: 'error feedback and descent',
+  'no-shrinkage': 'error feedback without shrinkage',
   feedback: 'error feedback',
+  'few-tokens': 'error feedback by 2048 tokens',
   scales: 'error feedback, scales of inputs and neurons',
   schemes: 'schemes by size',
   both: 'error feedback, schemes by size',
@@ -46,6 +51,11 @@ export const RECORDED_SOURCES: Readonly<Record<string, Source>> = {
   'quality-recipes': exact(() => RECIPES.map((recipe) => rounded(recipe, 'feedback').baseline)),
   /** `quality LEVER`: its divergence by that of each recipe, and the interval. */
   quality: exact(([lever = '']) => RECIPES.flatMap((recipe) => withInterval(rounded(recipe, lever)))),
+  /** `quality-target TARGET`: mean KLD of plain rounding, then the ratio of error feedback and its interval. */
+  'quality-target': exact(([target = '']) => {
+    const row = rounded(target, 'feedback');
+    return [row.baseline, ...withInterval(row)];
+  }),
   /** `quality-ratio RECIPE LEVER`. */
   'quality-ratio': exact(([recipe = '', lever = '']) => [ratio(rounded(recipe, lever))]),
 

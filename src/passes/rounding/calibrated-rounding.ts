@@ -92,6 +92,7 @@ export function calibratedRounding(model: Model, quality: Quality): CalibratedRo
         flat: slot.role === 'embed_tokens' ? LOOK_UP_SHARE : 0,
         // Of fewer tokens scales would learn what is chance.
         refit: statistics!.tokens >= size,
+        descent: true,
       };
     },
   };

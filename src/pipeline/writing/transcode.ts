@@ -259,7 +259,7 @@ class SideArea {
       importance: importance ? this.#importance : 0,
       factor: feedback ? this.#factor : 0,
       pivots: feedback ? this.#pivots : 0,
-      conditional: feedback ? this.#conditional : 0,
+      conditional: feedback?.descent ? this.#conditional : 0,
       refits: feedback?.refit ? 1 : 0,
     };
   }

@@ -48,9 +48,9 @@ it('--quality best leaves less of the divergence', async (t) => {
 
   /**
    * Divergence beside that of llama.cpp's own quantization with an imatrix. With all of the calibration text
-   * plm-tiny shows 0.44, 0.44 and 0.50; the excerpt is an eighth of it.
+   * plm-tiny shows 0.39, 0.38 and 0.41; the excerpt is an eighth of it, and shows 0.48, 0.45 and 0.55.
    */
-  const RATIOS = { q4_k_m: 0.55, q3_k_m: 0.55, q5_k_m: 0.62 };
+  const RATIOS = { q4_k_m: 0.5, q3_k_m: 0.47, q5_k_m: 0.57 };
 
   await t.test('than importances do, in no more bytes', async (t) => {
     for (const [recipe, ratio] of Object.entries(RATIOS)) {
@@ -62,8 +62,8 @@ it('--quality best leaves less of the divergence', async (t) => {
     }
   });
 
-  /** As llama.cpp rounds activations too, both diverge by more. With all of the calibration text: 0.52. */
-  await t.test('in llama.cpp itself, 0.65 at most', async (t) => {
+  /** As llama.cpp rounds activations too, both diverge by more: 0.56, and 0.58 without descent on codes. */
+  await t.test('in llama.cpp itself, 0.57 at most', async (t) => {
     const ids = new Tokenizer(model.tokenizer).encode(fixtureText('eval')).slice(0, 512);
     const rowsOf = async (recipe: string, options: TargetOptions) => {
       const target = await planTarget(model, `gguf:${recipe}`, options);
@@ -80,7 +80,7 @@ it('--quality best leaves less of the divergence', async (t) => {
     const plain = divergence(await rowsOf('q4_k_m', { imatrix: await imatrixOf(statistics) }));
     const best = divergence(await rowsOf('q4_k_m', { quality: 'best', statistics }));
     t.diagnostic(`${best.toExponential(3)} beside ${plain.toExponential(3)}`);
-    assert.ok(best <= 0.65 * plain, `${best} beside ${plain}`);
+    assert.ok(best <= 0.57 * plain, `${best} beside ${plain}`);
   });
 });
 
