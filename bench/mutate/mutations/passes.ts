@@ -155,4 +155,11 @@ export const PASSES_MUTATIONS: readonly Mutation[] = [
     breaks: 'damping grows with the width',
     tests: ['passes/prune/least-squares', 'passes/feedback'],
   },
+  {
+    file: 'src/passes/rounding/calibrated-rounding.ts',
+    from: 'descent: true',
+    to: 'descent: false',
+    breaks: 'codes are not chosen again beside the others',
+    tests: ['formats/gguf/quality'],
+  },
 ];
