@@ -18,9 +18,9 @@ import { readImatrix } from '../src/pipeline/sources/read-imatrix.ts';
 import { encodeTexts } from '../src/pipeline/sources/read-text.ts';
 import { press } from '../src/press/press.ts';
 import type { PressRequest } from '../src/press/request.ts';
-import { PlmRuntime } from '../src/runtime/plm-runtime.ts';
 import { Tokenizer } from '../src/tokenizer/tokenizer.ts';
-import { compareRows } from '../src/verify/metrics.ts';
+import { compareEngines, windowsOf } from '../src/verify/compare.ts';
+import { LayeredLogits } from '../src/verify/layered-logits.ts';
 import { RememberedLogits } from '../src/verify/remembered-logits.ts';
 import { uniform } from '../test/support/builders/samples.ts';
 import type { Measurement } from './measure.ts';
@@ -171,8 +171,8 @@ class Judge {
   readonly #reference: RememberedLogits;
 
   static async open(model: Model, ids: readonly number[]): Promise<Judge> {
-    const runtime = await PlmRuntime.open(model, { contextLength: CONTEXT, threads: THREADS });
-    return new Judge(model, ids, new RememberedLogits(runtime, model.config.vocabSize, ids.length, 1e9));
+    const engine = await LayeredLogits.open(model, windowsOf(ids, CONTEXT), { threads: THREADS });
+    return new Judge(model, ids, new RememberedLogits(engine, model.config.vocabSize, ids.length, 1e9));
   }
 
   private constructor(model: Model, ids: readonly number[], reference: RememberedLogits) {
@@ -196,22 +196,10 @@ class Judge {
 
   /** KLD of every position. */
   async of(model: Model): Promise<readonly number[]> {
-    const runtime = await PlmRuntime.open(model, { contextLength: CONTEXT, threads: THREADS });
+    const engine = await LayeredLogits.open(model, windowsOf(this.#ids, CONTEXT), { threads: THREADS });
     const klds: number[] = [];
-    this.#reference.rewind();
-    for (let first = 0; first < this.#ids.length; first += CONTEXT) {
-      const window = this.#ids.slice(first, first + CONTEXT);
-      this.#reference.reset();
-      runtime.reset();
-      const theirs = this.#reference.logits(window);
-      for await (const row of runtime.logits(window)) {
-        const { value } = await theirs.next();
-        klds.push(compareRows(value as Float32Array, row, undefined).kld);
-      }
-      // Lets it end: what is kept is whole then.
-      await theirs.next();
-    }
-    await runtime.close();
+    await compareEngines(this.#reference, engine, this.#ids, { onRow: ({ kld }) => klds.push(kld) });
+    await engine.close();
     return klds;
   }
 

@@ -132,6 +132,7 @@ export async function verify(
   }
   tensors.sort(worstFirst);
   const { attention, engine = 'builtin' } = options;
+  const evaluating = { ...running, attention, countsFirings: true };
   let tokensPerSecond: (() => number | undefined) | undefined;
   // What passes leave of a model must compute what the model itself does; a trimmed vocabulary has fewer
   // logits.
@@ -139,18 +140,11 @@ export async function verify(
   const contextLength = defaultContext(original, artifact);
   const positions: RowMetrics[] = [];
   const comparison = await compareModels(original, artifact, ids, {
-    ...running,
+    ...evaluating,
     contextLength,
-    countsFirings: true,
-    ...(attention && { attention }),
     onRow: (row) => positions.push(row),
-    openArtifact: async (size) => {
-      const opened = await openEngine(artifact, engine, {
-        ...running,
-        ...size,
-        countsFirings: true,
-        ...(attention && { attention }),
-      });
+    openArtifact: async (windows) => {
+      const opened = await openEngine(artifact, engine, windows, evaluating);
       tokensPerSecond = () => opened.tokensPerSecond;
       return opened;
     },
@@ -237,7 +231,7 @@ async function graphFault(
   const running = runOptions(options);
   const comparison = await compareModels(artifact, artifact, ids.slice(0, GRAPH_TOKENS), {
     ...running,
-    openArtifact: (size) => openEngine(artifact, 'builtin', { ...running, ...size }),
+    openArtifact: (windows) => openEngine(artifact, 'builtin', windows, running),
   });
   const fault = comparisonFault(comparison, activationKld(artifact));
   return fault && { ...fault, what: 'mean KLD between the graph and its weights in the reference runtime' };

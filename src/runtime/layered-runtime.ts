@@ -1,12 +1,22 @@
+import type { PlmConfig } from '../core/config.ts';
 import type { Progress } from '../core/jobs/progress.ts';
 import { Turns } from '../core/jobs/turns.ts';
 import type { Model } from '../core/model.ts';
 import { modelTensorName } from '../core/names.ts';
-import { type RowRange, readRow, rowBytes, rowCount, rowRanges, type Tensor } from '../core/tensor.ts';
+import {
+  byteLength,
+  type RowRange,
+  readRow,
+  rowBytes,
+  rowCount,
+  rowRanges,
+  type Tensor,
+} from '../core/tensor.ts';
 import { type Compute, openCompute } from '../kernels/compute.ts';
 import type { Pointer } from '../kernels/memory.ts';
 import { defaultThreads } from '../kernels/threads.ts';
 import { type Allocator, AreaCounter, allocFloats } from './allocator.ts';
+import type { AttentionForm } from './attention/attention.ts';
 import { fillRopeTable } from './attention/rope-table.ts';
 import type { Batch } from './batch.ts';
 import { Forward } from './forward.ts';
@@ -14,7 +24,7 @@ import { type HiddenStates, ResidentStates } from './hidden-states.ts';
 import { type HeadStatistics, type LayerStatistics, LayerSums, type SumsRequest } from './layer-sums.ts';
 import { loadWeights } from './load-weights.ts';
 import { multiply } from './operations.ts';
-import { matrixAt, type Placement, Placer, type PlmWeights, placeLayer } from './weights.ts';
+import { type FfnForm, matrixAt, type Placement, Placer, type PlmWeights, placeLayer } from './weights.ts';
 
 /** Tokens that are read without a past. */
 export interface Sequence {
@@ -26,6 +36,17 @@ export interface Sequence {
 export interface LayeredOptions {
   /** Default: `defaultThreads`. */
   readonly threads?: number | undefined;
+  /** Default latent. */
+  readonly attention?: AttentionForm | undefined;
+  /** Default dense. */
+  readonly ffn?: FfnForm | undefined;
+  /** Count the neurons of the FFN that fire, for `firing`. Default false. */
+  readonly countsFirings?: boolean | undefined;
+  /**
+   * Keep the head in memory from the start, and read it once. Default false: `logits` reads it in parts, all of
+   * them for every batch of tokens.
+   */
+  readonly holdsHead?: boolean;
   /** Sum up what the matrices are multiplied with. */
   readonly sums?: SumsRequest;
   /** Where the residual stream of all tokens is kept. Left out: in memory. */
@@ -54,6 +75,8 @@ export class LayeredRuntime {
   readonly #options: LayeredOptions;
   readonly #turns: Turns;
   #layer: number;
+  /** Logits of a batch, if the head is read in parts. */
+  #rows: Float32Array[] = [];
 
   private constructor(model: Model, sequences: readonly Sequence[], options: LayeredOptions, opened: Opened) {
     this.#model = model;
@@ -82,7 +105,7 @@ export class LayeredRuntime {
     try {
       const places = place(model, sequences, options, compute);
       fillRopeTable(compute, places.forward.rope, model.config.ropeTheta, longest(sequences));
-      await loadWeights(compute, places.norm, signal, undefined);
+      await loadWeights(compute, places.resident, signal, undefined);
       const runtime = new LayeredRuntime(model, sequences, options, { compute, places });
       if (runtime.layers === 0) await runtime.#embed();
       return runtime;
@@ -90,6 +113,11 @@ export class LayeredRuntime {
       await compute.close();
       throw error;
     }
+  }
+
+  /** Bytes of the head, as it is stored. */
+  static headBytes(model: Model): number {
+    return byteLength(headOf(model));
   }
 
   /** Bytes of working memory that `open` would take, without the hidden states. */
@@ -102,6 +130,13 @@ export class LayeredRuntime {
   /** Layers that all tokens have gone through. */
   get layers(): number {
     return this.#layer;
+  }
+
+  /**
+   * Share of the FFN's neurons above zero, by layer, over all tokens; undefined without `countsFirings`.
+   */
+  get firing(): readonly number[] | undefined {
+    return this.#places.forward.firing;
   }
 
   /** Sends all tokens through the next layer; `moments`: with the second moments that were asked for. */
@@ -134,25 +169,17 @@ export class LayeredRuntime {
     return sums!.head(this.#compute);
   }
 
-  /** Logits of `count` tokens from number `first` on, 128 at most, once all layers are done. */
-  async logits(first: number, count: number): Promise<Float32Array[]> {
-    const { area, forward, logits } = this.#places;
-    const batch: Batch = { compute: this.#compute, tokens: count, position: 0 };
-    await this.#read(batch, first);
-    const x = forward.headInput(batch);
-    const head = headOf(this.#model);
-    const results = Array.from({ length: count }, () => new Float32Array(rowCount(head)));
-    for (const range of headRanges(head)) {
-      const part = matrixAt(area, { ...head, shape: [range.count, ...head.shape.slice(1)] });
-      const bytes = range.count * part.rowBytes;
-      await head.readRows(range, this.#compute.bytes(area, bytes), this.#options.signal);
-      multiply(batch, part, x, { pointer: logits, stride: range.count });
-      for (const [token, row] of results.entries()) {
-        row.set(this.#compute.floats(logits + 4 * token * range.count, range.count), range.first);
-      }
-      await this.#turns.offer();
+  /**
+   * Logits after each token, vocabSize values, once all layers are done. A row is a view that holds until the
+   * next one is asked for.
+   */
+  async *logits(): AsyncGenerator<Float32Array, void> {
+    for (const { first, ...batch } of this.#batches()) {
+      await this.#read(batch, first);
+      yield* this.#places.logits === undefined
+        ? this.#heldLogits(batch)
+        : this.#readLogits(batch, this.#places.logits);
     }
-    return results;
   }
 
   /** Ends the threads and gives up the memory. */
@@ -161,16 +188,12 @@ export class LayeredRuntime {
   }
 
   async #embed(): Promise<void> {
-    const { forward } = this.#places;
-    let first = 0;
-    for (const { ids } of this.#sequences) {
-      for (let position = 0; position < ids.length; position += BATCH) {
-        const part = Array.prototype.slice.call(ids, position, position + BATCH) as number[];
-        await this.#loadEmbeddings(part);
-        const batch = forward.embed(this.#compute, [...part.keys()], position);
-        await this.#states.write(first, this.#hidden(batch));
-        first += part.length;
-      }
+    const { forward, holdsEmbeddings } = this.#places;
+    for (const { first, position, tokens, ids } of this.#batches()) {
+      const part = Array.prototype.slice.call(ids, position, position + tokens) as number[];
+      if (!holdsEmbeddings) await this.#loadEmbeddings(part);
+      const batch = forward.embed(this.#compute, holdsEmbeddings ? part : [...part.keys()], position);
+      await this.#states.write(first, this.#hidden(batch));
     }
   }
 
@@ -186,20 +209,65 @@ export class LayeredRuntime {
   /** Runs `use` on every batch, which gets the number of its first token, and sums up what it has left. */
   async #eachBatch(use: (batch: Batch, first: number) => Promise<void>): Promise<void> {
     const { sums } = this.#places;
-    let first = 0;
-    for (const { ids, weight = 1 } of this.#sequences) {
+    for (const { first, weight, ...batch } of this.#batches()) {
+      this.#options.signal?.throwIfAborted();
       await sums?.weigh(weight, this.#compute, this.#turns);
-      for (let position = 0; position < ids.length; position += BATCH) {
-        this.#options.signal?.throwIfAborted();
-        const tokens = Math.min(BATCH, ids.length - position);
-        await sums?.makeRoom(tokens, this.#compute, this.#turns);
-        await use({ compute: this.#compute, tokens, position, sums }, first);
-        first += tokens;
-        this.#options.progress?.({ kind: 'advance', done: first });
-        await this.#turns.offer();
-      }
+      await sums?.makeRoom(batch.tokens, this.#compute, this.#turns);
+      await use({ ...batch, sums }, first);
+      this.#options.progress?.({ kind: 'advance', done: first + batch.tokens });
+      await this.#turns.offer();
     }
     await sums?.settle(this.#compute, this.#turns);
+  }
+
+  /** All tokens in batches; `first`: the number of a batch's first token among those of all sequences. */
+  *#batches(): Generator<SequenceBatch> {
+    let first = 0;
+    for (const { ids, weight = 1 } of this.#sequences) {
+      for (let position = 0; position < ids.length; position += BATCH) {
+        const tokens = Math.min(BATCH, ids.length - position);
+        yield { compute: this.#compute, tokens, position, ids, weight, first };
+        first += tokens;
+      }
+    }
+  }
+
+  async *#heldLogits(batch: Batch): AsyncGenerator<Float32Array, void> {
+    for (let row = 0; row < batch.tokens; ) {
+      const rows = this.#places.forward.logits(batch, row);
+      await this.#turns.offer();
+      yield* rows;
+      row += rows.length;
+    }
+  }
+
+  /** Reads the head in parts, whose logits are computed at `logits`. */
+  async *#readLogits(batch: Batch, logits: Pointer): AsyncGenerator<Float32Array, void> {
+    const { area, forward } = this.#places;
+    const head = headOf(this.#model);
+    const rows = this.#rowsFor(batch.tokens, rowCount(head));
+    const x = forward.headInput(batch);
+    for (const range of headRanges(head)) {
+      const part = matrixAt(area, { ...head, shape: [range.count, ...head.shape.slice(1)] });
+      await head.readRows(
+        range,
+        this.#compute.bytes(area, range.count * part.rowBytes),
+        this.#options.signal,
+      );
+      multiply(batch, part, x, { pointer: logits, stride: range.count });
+      for (const [token, row] of rows.entries()) {
+        row.set(this.#compute.floats(logits + 4 * token * range.count, range.count), range.first);
+      }
+      await this.#turns.offer();
+    }
+    yield* rows;
+  }
+
+  #rowsFor(tokens: number, columns: number): Float32Array[] {
+    if (this.#rows.length < tokens) {
+      this.#rows = Array.from({ length: tokens }, () => new Float32Array(columns));
+    }
+    return this.#rows.slice(0, tokens);
   }
 
   #hidden({ tokens }: Batch): Float32Array {
@@ -217,14 +285,23 @@ interface Opened {
   readonly places: Places;
 }
 
+interface SequenceBatch extends Batch {
+  /** Of the whole sequence. */
+  readonly ids: ArrayLike<number>;
+  readonly weight: number;
+  readonly first: number;
+}
+
 interface Places {
   /** Holds embeddings, then one layer after the other, then parts of the head. */
   readonly area: Pointer;
   readonly layers: readonly (readonly Placement[])[];
-  readonly norm: readonly Placement[];
+  /** Weights that stay: the last norm, and the head if it is held. */
+  readonly resident: readonly Placement[];
+  readonly holdsEmbeddings: boolean;
   readonly forward: Forward;
-  /** Logits of one part of the head. */
-  readonly logits: Pointer;
+  /** Logits of one part of the head; undefined if the head is held. */
+  readonly logits: Pointer | undefined;
   readonly sums: LayerSums | undefined;
 }
 
@@ -232,43 +309,47 @@ interface Places {
 function place(
   model: Model,
   sequences: readonly Sequence[],
-  { sums }: LayeredOptions,
+  options: LayeredOptions,
   allocator: Allocator,
 ): Places {
   const { config } = model;
+  const { attention = 'latent', ffn = 'dense', countsFirings = false, holdsHead = false, sums } = options;
   const [embedding, head] = [embeddingOf(model), headOf(model)];
   const contextLength = longest(sequences);
   const batch = Math.min(BATCH, contextLength);
+  const holdsEmbeddings = holdsHead && head === embedding;
   const layersAt = (pointer: Pointer) =>
     config.intermediateSizes.map((_, layer) => {
       const area = new AreaCounter(pointer);
       const placer = new Placer(model, area);
-      return { weights: placeLayer(config, placer, layer, 'dense'), placer, bytes: area.bytes };
+      return { weights: placeLayer(config, placer, layer, ffn), placer, bytes: area.bytes };
     });
   const part = headRanges(head)[0]!;
   const largest = Math.max(
     ...layersAt(0).map(({ bytes }) => bytes),
-    batch * rowBytes(embedding),
-    part.count * rowBytes(head),
+    holdsEmbeddings ? 0 : batch * rowBytes(embedding),
+    holdsHead ? 0 : part.count * rowBytes(head),
   );
   const area = allocator.alloc(largest);
   const layers = layersAt(area);
-  const normPlacer = new Placer(model, allocator);
-  const embedTokens = matrixAt(area, { ...embedding, shape: [batch, config.hiddenSize] });
+  const resident = new Placer(model, allocator);
+  const batchEmbeddings = matrixAt(area, { ...embedding, shape: [batch, config.hiddenSize] });
+  const lmHead = holdsHead ? resident.matrix(headName(config)) : batchEmbeddings;
   const weights: PlmWeights = {
-    embedTokens,
-    lmHead: embedTokens,
+    embedTokens: holdsEmbeddings ? lmHead : batchEmbeddings,
+    lmHead,
     placements: [],
     layers: layers.map((layer) => layer.weights),
-    norm: normPlacer.norm(modelTensorName('norm')),
+    norm: resident.norm(modelTensorName('norm')),
   };
-  const size = { attention: 'latent', contextLength, cachedLayers: 1, batch } as const;
+  const size = { attention, contextLength, cachedLayers: 1, batch, countsFirings };
   return {
     area,
     layers: layers.map(({ placer }) => placer.placements),
-    norm: normPlacer.placements,
+    resident: resident.placements,
+    holdsEmbeddings,
     forward: new Forward(config, weights, size, allocator),
-    logits: allocFloats(allocator, batch * part.count),
+    logits: holdsHead ? undefined : allocFloats(allocator, batch * part.count),
     sums: sums && new LayerSums(config, sums, allocator),
   };
 }
@@ -286,7 +367,11 @@ function embeddingOf({ tensors }: Model): Tensor {
 }
 
 function headOf({ config, tensors }: Model): Tensor {
-  return tensors.get(modelTensorName(config.tieWordEmbeddings ? 'embed_tokens' : 'lm_head'))!;
+  return tensors.get(headName(config))!;
+}
+
+function headName({ tieWordEmbeddings }: PlmConfig): string {
+  return modelTensorName(tieWordEmbeddings ? 'embed_tokens' : 'lm_head');
 }
 
 function headRanges(head: Tensor): RowRange[] {

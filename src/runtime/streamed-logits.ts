@@ -23,7 +23,9 @@ export async function streamedLogits(
       await runtime.nextLayer();
       progress?.({ kind: 'advance', done: runtime.layers, item: `layer ${runtime.layers}` });
     }
-    return await runtime.logits(0, ids.length);
+    const rows: Float32Array[] = [];
+    for await (const row of runtime.logits()) rows.push(row.slice());
+    return rows;
   } finally {
     await runtime.close();
   }

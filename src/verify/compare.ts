@@ -1,10 +1,10 @@
 import { invalidInput, PressError } from '../core/errors.ts';
 import type { Model } from '../core/model.ts';
-import { PlmRuntime, type RuntimeOptions } from '../runtime/plm-runtime.ts';
-import type { LogitsEngine, OpenEngine } from './engine.ts';
+import type { LogitsEngine, OpenEngine, Windows } from './engine.ts';
+import { LayeredLogits, type LayeredLogitsOptions } from './layered-logits.ts';
 import { type Comparison, compareRows, type RowMetrics, summarize } from './metrics.ts';
 
-export interface CompareOptions extends Omit<RuntimeOptions, 'contextLength'> {
+export interface CompareOptions extends LayeredLogitsOptions {
   /** Tokens a window; every window starts without a past. Default 256, or fewer where a model knows fewer. */
   readonly contextLength?: number;
   /** The engine that runs the artifact. Default: the reference runtime, with its weights. */
@@ -20,8 +20,7 @@ const DEFAULT_CONTEXT = 256;
 
 /**
  * Runs both models over the same tokens and compares their logits at every position, holding a few rows at a
- * time. `ids` are two tokens at least. `maxMemory` is for both together. Throws `verification` for different
- * vocabularies.
+ * time. `ids` are two tokens at least. Throws `verification` for different vocabularies.
  */
 export async function compareModels(
   reference: Model,
@@ -41,15 +40,13 @@ export async function compareModels(
   if (ids.length < 2)
     throw invalidInput({ what: 'tokens to compare', got: ids.length, expected: 'at least 2' });
 
-  const contextLength = options.contextLength ?? defaultContext(reference, artifact);
-  const left = await PlmRuntime.open(reference, { ...options, contextLength });
+  const windows = windowsOf(ids, options.contextLength ?? defaultContext(reference, artifact));
+  const left = await LayeredLogits.open(reference, windows, options);
   try {
-    const rest = options.maxMemory !== undefined && { maxMemory: options.maxMemory - left.memoryBytes };
-    const openArtifact =
-      options.openArtifact ?? ((size) => PlmRuntime.open(artifact, { ...options, ...size }));
-    const right = await openArtifact({ ...rest, contextLength });
+    const { openArtifact = (of: Windows) => LayeredLogits.open(artifact, of, options) } = options;
+    const right = await openArtifact(windows);
     try {
-      return await compareEngines(left, right, ids, { ...options, contextLength });
+      return await compareEngines(left, right, ids, options);
     } finally {
       await right.close();
     }
@@ -63,29 +60,27 @@ export function defaultContext(...models: Model[]): number {
   return Math.min(DEFAULT_CONTEXT, ...models.map((model) => model.config.maxPositionEmbeddings));
 }
 
-/** Compares the logits of two engines over windows of `ids`, each without a past. */
+/** Tokens in windows of `contextLength`, the last of which may be shorter. */
+export function windowsOf(ids: readonly number[], contextLength: number): Windows {
+  return Array.from({ length: Math.ceil(ids.length / contextLength) }, (_, window) =>
+    ids.slice(window * contextLength, (window + 1) * contextLength),
+  );
+}
+
+/** Compares the logits of two engines that were opened with the windows of `ids`. */
 export async function compareEngines(
   reference: LogitsEngine,
   artifact: LogitsEngine,
   ids: readonly number[],
-  {
-    contextLength,
-    progress,
-    onRow,
-  }: Pick<CompareOptions, 'progress' | 'onRow'> & { readonly contextLength: number },
+  { progress, onRow }: Pick<CompareOptions, 'progress' | 'onRow'> = {},
 ): Promise<Comparison> {
   const rows: RowMetrics[] = [];
   progress?.({ kind: 'phase', name: 'compare', total: ids.length, unit: 'tokens' });
-  for (let first = 0; first < ids.length; first += contextLength) {
-    const window = ids.slice(first, first + contextLength);
-    reference.reset();
-    artifact.reset();
-    for await (const [a, b] of pairs(reference.logits(window), artifact.logits(window))) {
-      const row = compareRows(a, b, ids[rows.length + 1]);
-      rows.push(row);
-      onRow?.(row);
-      progress?.({ kind: 'advance', done: rows.length });
-    }
+  for await (const [a, b] of pairs(reference.logits(), artifact.logits())) {
+    const row = compareRows(a, b, ids[rows.length + 1]);
+    rows.push(row);
+    onRow?.(row);
+    progress?.({ kind: 'advance', done: rows.length });
   }
   return { ...summarize(rows), ...firing(reference, artifact) };
 }

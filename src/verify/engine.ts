@@ -1,24 +1,16 @@
-/** Computes the logits of a model, of one sequence at a time. */
+/** Tokens of a text in pieces, each of which is read without a past. */
+export type Windows = readonly (readonly number[])[];
+
+/** Computes the logits of a model over the windows that it was opened with. */
 export interface LogitsEngine {
-  /** Working memory. */
-  readonly memoryBytes: number;
-  /**
-   * Share of the FFN's neurons above zero, by layer, over all tokens so far; undefined if the engine
-   * does not report it.
-   */
+  /** Share of the FFN's neurons above zero, by layer; undefined if the engine does not report it. */
   readonly firing?: readonly number[] | undefined;
-  /** Forgets all tokens. */
-  reset(): void;
-  /** Appends tokens and yields the logits after each. A row is valid until the next one is requested. */
-  logits(ids: readonly number[]): AsyncIterable<Float32Array>;
+  /** Tokens per second of all runs so far; undefined if the engine does not report it. */
+  readonly tokensPerSecond?: number | undefined;
+  /** Yields the logits after each token, window by window. A row is valid until the next one is requested. */
+  logits(): AsyncIterable<Float32Array>;
   close(): Promise<void>;
 }
 
-export interface EngineOptions {
-  /** Most tokens of a sequence. */
-  readonly contextLength: number;
-  /** Bytes of working memory allowed. */
-  readonly maxMemory?: number;
-}
-
-export type OpenEngine = (options: EngineOptions) => Promise<LogitsEngine>;
+/** Opens an engine for windows of at least one token each. */
+export type OpenEngine = (windows: Windows) => Promise<LogitsEngine>;

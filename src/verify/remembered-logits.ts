@@ -1,14 +1,13 @@
 import type { LogitsEngine } from './engine.ts';
 
 /**
- * Logits of one sequence of windows, asked for again and again: computed once and kept where they fit into
- * `budget` bytes, or else computed each time. Windows must come in the same order after each `rewind`.
+ * Logits that are asked for again and again: computed once and kept where they fit into `budget` bytes, or else
+ * computed each time.
  */
 export class RememberedLogits implements LogitsEngine {
   readonly #engine: LogitsEngine;
   readonly #keeps: boolean;
-  readonly #rows: Float32Array[] = [];
-  #at = 0;
+  #rows: readonly Float32Array[] | undefined;
 
   /** `positions`: of all windows together. */
   constructor(engine: LogitsEngine, vocabSize: number, positions: number, budget: number) {
@@ -16,33 +15,17 @@ export class RememberedLogits implements LogitsEngine {
     this.#keeps = 4 * vocabSize * positions <= budget;
   }
 
-  get memoryBytes(): number {
-    return this.#engine.memoryBytes + this.#rows.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  }
-
-  /** Begins with the first window again. */
-  rewind(): void {
-    this.#at = 0;
-  }
-
-  reset(): void {
-    this.#engine.reset();
-  }
-
-  async *logits(ids: readonly number[]): AsyncGenerator<Float32Array> {
-    const first = this.#at;
-    this.#at += ids.length;
-    if (first + ids.length <= this.#rows.length) {
-      yield* this.#rows.slice(first, this.#at);
+  async *logits(): AsyncGenerator<Float32Array> {
+    if (this.#rows !== undefined) {
+      yield* this.#rows;
       return;
     }
-    let position = first;
-    for await (const row of this.#engine.logits(ids)) {
-      // A pass that was broken off may have kept some of them.
-      if (this.#keeps && position === this.#rows.length) this.#rows.push(row.slice());
-      position++;
+    const rows: Float32Array[] = [];
+    for await (const row of this.#engine.logits()) {
+      if (this.#keeps) rows.push(row.slice());
       yield row;
     }
+    if (this.#keeps) this.#rows = rows;
   }
 
   close(): Promise<void> {

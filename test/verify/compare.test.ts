@@ -6,10 +6,10 @@ import type { PlmConfig } from '../../src/core/config.ts';
 import type { ProgressEvent } from '../../src/core/jobs/progress.ts';
 import { closeModel, type Model } from '../../src/core/model.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
-import { PlmRuntime } from '../../src/runtime/plm-runtime.ts';
 import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 import { compareModels } from '../../src/verify/compare.ts';
 import type { LogitsEngine } from '../../src/verify/engine.ts';
+import { LayeredLogits } from '../../src/verify/layered-logits.ts';
 import type { RowMetrics } from '../../src/verify/metrics.ts';
 import { RememberedLogits } from '../../src/verify/remembered-logits.ts';
 import { comparisonFault, defaultMaxKld } from '../../src/verify/thresholds.ts';
@@ -61,7 +61,7 @@ describe('two models over the same tokens', () => {
     const ppl = (all: typeof p) =>
       Math.exp(sum(IDS.slice(1).map((id, t) => -Math.log(all[t]![id]!))) / (IDS.length - 1));
 
-    const result = await compareModels(reference, artifact, IDS, { threads: 1, contextLength: 8, batch: 3 });
+    const result = await compareModels(reference, artifact, IDS, { threads: 1, contextLength: 8 });
     // f32 logits of about 1: 1e-6 of a probability.
     const near = (actual: number, expected: number) =>
       assert.ok(Math.abs(actual - expected) < 1e-5 * expected, `${actual} is not ${expected}`);
@@ -75,7 +75,7 @@ describe('two models over the same tokens', () => {
     const events: ProgressEvent[] = [];
     await compareModels(reference, reference, IDS, { threads: 1, progress: (event) => events.push(event) });
     const phases = events.flatMap((event) => (event.kind === 'phase' ? [event.name] : []));
-    assert.deepEqual(phases, ['load weights', 'load weights', 'compare']);
+    assert.deepEqual(phases, ['run layers', 'run layers', 'compare']);
     assert.deepEqual(events.at(-1), { kind: 'advance', done: 21 });
   });
 
@@ -85,7 +85,7 @@ describe('two models over the same tokens', () => {
       threads: 1,
       countsFirings: true,
       onRow: (row) => rows.push(row),
-      openArtifact: (size) => PlmRuntime.open(reference, { ...size, threads: 1 }),
+      openArtifact: (windows) => LayeredLogits.open(reference, windows, { threads: 1 }),
     });
     assert.equal(rows.length, IDS.length);
     assert.equal(Math.max(...rows.map((row) => row.kld)), kld.max);
@@ -127,30 +127,16 @@ describe('two models over the same tokens', () => {
       pressFailure('invalid-input', /at least 2/),
     );
   });
-
-  it('keeps both within the memory allowed', async () => {
-    const runtime = await PlmRuntime.open(reference, { contextLength: 16, threads: 1 });
-    const maxMemory = 2 * runtime.memoryBytes;
-    await runtime.close();
-    await compareModels(reference, reference, IDS, { threads: 1, maxMemory });
-    await assert.rejects(
-      compareModels(reference, reference, IDS, { threads: 1, maxMemory: maxMemory - 1 }),
-      pressFailure('local-io', /working memory/),
-    );
-  });
 });
 
 describe('logits that are asked for again', () => {
   /** Counts tokens, and writes their logits into one row, as engines may. */
   class CountingEngine implements LogitsEngine {
-    readonly memoryBytes = 100;
     computed = 0;
     readonly #row = new Float32Array(4);
 
-    reset(): void {}
-
-    async *logits(ids: readonly number[]): AsyncGenerator<Float32Array> {
-      for (const id of ids) {
+    async *logits(): AsyncGenerator<Float32Array> {
+      for (const id of [3, 1, 4]) {
         this.computed++;
         yield this.#row.fill(id);
       }
@@ -159,13 +145,11 @@ describe('logits that are asked for again', () => {
     async close(): Promise<void> {}
   }
 
-  const WINDOWS = [[3, 1], [4]];
   const BYTES = 3 * 4 * 4;
 
   async function read(logits: RememberedLogits): Promise<number[]> {
     const rows: Float32Array[] = [];
-    logits.rewind();
-    for (const window of WINDOWS) for await (const row of logits.logits(window)) rows.push(row.slice());
+    for await (const row of logits.logits()) rows.push(row.slice());
     return rows.map((row) => row[3]!);
   }
 
@@ -184,13 +168,12 @@ describe('logits that are asked for again', () => {
         ],
       );
       assert.equal(engine.computed, computed);
-      assert.equal(logits.memoryBytes, 100 + (computed === 3 ? BYTES : 0));
     }
   });
 
   it('are whole after a reading that was broken off', async () => {
     const logits = new RememberedLogits(new CountingEngine(), 4, 3, BYTES);
-    for await (const _ of logits.logits(WINDOWS[0]!)) break;
+    for await (const _ of logits.logits()) break;
     assert.deepEqual(
       [await read(logits), await read(logits)],
       [

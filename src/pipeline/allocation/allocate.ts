@@ -4,8 +4,10 @@ import type { Model } from '../../core/model.ts';
 import type { SchemeName } from '../../core/scheme.ts';
 import { columnCount } from '../../core/tensor.ts';
 import { PlmRuntime } from '../../runtime/plm-runtime.ts';
-import { compareEngines, defaultContext } from '../../verify/compare.ts';
+import { compareEngines, defaultContext, windowsOf } from '../../verify/compare.ts';
+import type { LogitsEngine } from '../../verify/engine.ts';
 import { RememberedLogits } from '../../verify/remembered-logits.ts';
+import { SequenceLogits } from '../../verify/sequence-logits.ts';
 import { CANDIDATES, exactly, type PlanOptions, planWith, probeOf, schemesOf } from './candidates.ts';
 import { type Choice, type Choices, chooseSchemes, totalOf } from './choose.ts';
 import { measuredIds } from './measured-ids.ts';
@@ -66,9 +68,9 @@ export class SchemeAllocator {
   static async open(prepared: Model, options: AllocatorOptions): Promise<SchemeAllocator> {
     const { reference = prepared } = options;
     const ids = await measuredIds(prepared, options);
-    const runtime = await openRuntime(reference, options);
+    const engine = await openResident(reference, ids, options);
     const budget = rememberedBudget(options.maxMemory);
-    const logits = new RememberedLogits(runtime, reference.config.vocabSize, ids.length, budget);
+    const logits = new RememberedLogits(engine, reference.config.vocabSize, ids.length, budget);
     const allocator = new SchemeAllocator(prepared, options, logits, ids);
     if (reference !== prepared) allocator.#base = await allocator.#kldOf(prepared);
     return allocator;
@@ -193,11 +195,9 @@ export class SchemeAllocator {
 
   /** Mean KLD from the reference. */
   async #kldOf(model: Model): Promise<number> {
-    const artifact = await openRuntime(model, this.#options);
+    const artifact = await openResident(model, this.#ids, this.#options);
     try {
-      this.#reference.rewind();
-      const { contextLength } = artifact;
-      const { kld } = await compareEngines(this.#reference, artifact, this.#ids, { contextLength });
+      const { kld } = await compareEngines(this.#reference, artifact, this.#ids);
       return kld.mean;
     } finally {
       await artifact.close();
@@ -209,12 +209,15 @@ export class SchemeAllocator {
   }
 }
 
-function openRuntime(model: Model, { threads, signal }: RoundOptions): Promise<PlmRuntime> {
-  return PlmRuntime.open(model, {
-    contextLength: defaultContext(model),
-    threads,
-    signal,
-  });
+/** All weights are held: the reference may be asked again and again. */
+async function openResident(
+  model: Model,
+  ids: readonly number[],
+  { threads, signal }: RoundOptions,
+): Promise<LogitsEngine> {
+  const contextLength = defaultContext(model);
+  const runtime = await PlmRuntime.open(model, { contextLength, threads, signal });
+  return new SequenceLogits(runtime, windowsOf(ids, contextLength));
 }
 
 function leastBytes(choices: Choices): number {

@@ -1,9 +1,8 @@
 import type { Dimension, ValueInfo } from '../../onnx/graph.ts';
-import type { LogitsEngine } from '../../verify/engine.ts';
+import type { SequenceEngine } from '../../verify/sequence-logits.ts';
 
 /** Something that runs the graph of a language model, with values of its own kind. */
 export interface GraphRunner<Value> {
-  readonly memoryBytes: number;
   /** int64 values of a shape. */
   integers(values: readonly number[], shape: readonly number[]): Value;
   /** A tensor without elements. */
@@ -21,8 +20,7 @@ const TOKENS_A_RUN = 32;
  * Sends a sequence through a graph in pieces, as runtimes do: what comes out as `present.…` goes in as
  * `past_key_values.…`.
  */
-export class GraphDecoder<Value> implements LogitsEngine {
-  readonly memoryBytes: number;
+export class GraphDecoder<Value> implements SequenceEngine {
   readonly #runner: GraphRunner<Value>;
   readonly #caches: readonly ValueInfo[];
   #past: Readonly<Record<string, Value>> = {};
@@ -31,7 +29,6 @@ export class GraphDecoder<Value> implements LogitsEngine {
   #tokens = 0;
 
   constructor(runner: GraphRunner<Value>, inputs: readonly ValueInfo[]) {
-    this.memoryBytes = runner.memoryBytes;
     this.#runner = runner;
     this.#caches = inputs.filter(({ name }) => name.startsWith('past_key_values.'));
     this.reset();

@@ -2,8 +2,9 @@ import { isOnnxArtifact, type OnnxArtifact } from '../../../formats/onnx/import/
 import type { BundleArtifact } from '../../../formats/webgpu/import/open.ts';
 import { unsupported } from '../../core/errors.ts';
 import type { Model } from '../../core/model.ts';
-import { PlmRuntime, type RuntimeOptions } from '../../runtime/plm-runtime.ts';
-import type { EngineOptions, LogitsEngine } from '../../verify/engine.ts';
+import type { LogitsEngine, Windows } from '../../verify/engine.ts';
+import { LayeredLogits, type LayeredLogitsOptions } from '../../verify/layered-logits.ts';
+import { SequenceLogits } from '../../verify/sequence-logits.ts';
 import { openInterpreter } from './interpreter.ts';
 import { openOnnxRuntime } from './onnxruntime.ts';
 import { openWebgpu } from './webgpu.ts';
@@ -37,17 +38,22 @@ export function assertRunsFormat(engine: Engine, { format }: Model): void {
   if (fault !== undefined) throw unsupported({ what: fault, got: format });
 }
 
-/** @throws PressError unsupported where the engine cannot run such an artifact or is not installed. */
+/**
+ * Opens an engine for windows of a text.
+ * @throws PressError unsupported where the engine cannot run such an artifact or is not installed.
+ */
 export async function openEngine(
   model: Model,
   engine: Engine,
-  options: EngineOptions & Omit<RuntimeOptions, 'contextLength'>,
-): Promise<LogitsEngine & { readonly tokensPerSecond?: number }> {
-  if (engine === 'builtin') {
-    return isOnnxArtifact(model) ? openInterpreter(model, options) : PlmRuntime.open(model, options);
-  }
+  windows: Windows,
+  options: LayeredLogitsOptions = {},
+): Promise<LogitsEngine> {
   assertRunsFormat(engine, model);
-  return engine === 'onnxruntime'
-    ? openOnnxRuntime(model as OnnxArtifact, options)
-    : openWebgpu(model as BundleArtifact, options);
+  if (engine === 'builtin' && !isOnnxArtifact(model)) return LayeredLogits.open(model, windows, options);
+  const open = {
+    builtin: () => openInterpreter(model as OnnxArtifact, options),
+    onnxruntime: () => openOnnxRuntime(model as OnnxArtifact, options),
+    webgpu: () => openWebgpu(model as BundleArtifact, Math.max(...windows.map(({ length }) => length))),
+  };
+  return new SequenceLogits(await open[engine](), windows);
 }

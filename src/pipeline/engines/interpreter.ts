@@ -1,10 +1,9 @@
 import type { OnnxArtifact } from '../../../formats/onnx/import/open.ts';
 import { OnnxSession } from '../../onnx/session.ts';
 import { newElements, type TensorValue } from '../../onnx/value.ts';
-import type { EngineOptions } from '../../verify/engine.ts';
 import { GraphDecoder } from './graph-decoder.ts';
 
-export interface InterpreterOptions extends EngineOptions {
+export interface InterpreterOptions {
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -12,16 +11,14 @@ export interface InterpreterOptions extends EngineOptions {
 /** Runs an artifact's own graph with the built-in interpreter. */
 export async function openInterpreter(
   { graph, readInitializer }: OnnxArtifact,
-  { threads, maxMemory, signal }: InterpreterOptions,
+  { threads, signal }: InterpreterOptions,
 ): Promise<GraphDecoder<TensorValue>> {
   const session = await OnnxSession.open(graph, {
     read: readInitializer,
     threads,
-    ...(maxMemory !== undefined && { maxMemory }),
     signal,
   });
   const runner = {
-    memoryBytes: session.memoryBytes,
     integers: (values: readonly number[], shape: readonly number[]): TensorValue => ({
       type: 'int64',
       shape,

@@ -28,7 +28,6 @@ export async function openOnnxRuntime(
     throw new PressError('verification', { what: `ONNX Runtime rejects the graph: ${what}` }, { cause });
   }
   const runner = {
-    memoryBytes: 0,
     integers: (values: readonly number[], shape: readonly number[]) =>
       new OrtTensor('int64', BigInt64Array.from(values, BigInt), shape),
     empty: ({ type }: { readonly type: string }, shape: readonly number[]) =>

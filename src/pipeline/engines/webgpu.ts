@@ -1,18 +1,15 @@
 import type { BundleArtifact } from '../../../formats/webgpu/import/open.ts';
 import { PressError } from '../../core/errors.ts';
-import type { EngineOptions, LogitsEngine } from '../../verify/engine.ts';
+import type { SequenceEngine } from '../../verify/sequence-logits.ts';
 import type { Engine } from '../../webgpu/engine.ts';
 import { openDevice } from './dawn.ts';
 
 /**
- * Runs a bundle with its own kernels on a GPU.
+ * Runs a bundle with its own kernels on a GPU, for sequences of at most `contextLength` tokens.
  * @throws PressError unsupported where there is none, invalid-input for a damaged shard, local-io where the
  * GPU has too little memory.
  */
-export async function openWebgpu(
-  artifact: BundleArtifact,
-  { contextLength }: EngineOptions,
-): Promise<BundleEngine> {
+export async function openWebgpu(artifact: BundleArtifact, contextLength: number): Promise<BundleEngine> {
   const { createEngine, BundleError } = await import('../../webgpu/runtime.ts');
   const device = await openDevice();
   try {
@@ -31,9 +28,7 @@ export async function openWebgpu(
 }
 
 /** The engine of a bundle with the device that it alone uses. */
-class BundleEngine implements LogitsEngine {
-  /** All of it is the GPU's. */
-  readonly memoryBytes = 0;
+class BundleEngine implements SequenceEngine {
   readonly #device: GPUDevice;
   readonly #engine: Engine;
   #seconds = 0;

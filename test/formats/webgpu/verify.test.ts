@@ -131,7 +131,8 @@ describe('the engine webgpu', { skip: NO_DAWN }, () => {
     bytes[0]! ^= 1;
     writeFileSync(path.join(folder, shard!.file), bytes);
     const bundle = await openUntilEnd(t, folder);
-    const open = (contextLength: number) => openEngine(bundle, 'webgpu', { contextLength });
+    const open = (contextLength: number) =>
+      openEngine(bundle, 'webgpu', [Array<number>(contextLength).fill(0)]);
     await assert.rejects(
       open(ODD_PLM.maxPositionEmbeddings + 1),
       pressFailure('unsupported', /^a context of \d+ tokens; expected 1 to \d+$/),
