@@ -1,6 +1,6 @@
 import type { PlmConfig } from '../core/config.ts';
 import type { Progress } from '../core/jobs/progress.ts';
-import { Turns } from '../core/jobs/turns.ts';
+import { giveTurn, Turns } from '../core/jobs/turns.ts';
 import type { Model } from '../core/model.ts';
 import { modelTensorName } from '../core/names.ts';
 import {
@@ -16,6 +16,7 @@ import { type Compute, openCompute } from '../kernels/compute.ts';
 import type { Pointer } from '../kernels/memory.ts';
 import { defaultThreads } from '../kernels/threads.ts';
 import { type Allocator, AreaCounter, allocFloats } from './allocator.ts';
+import { assertIds } from './assert-ids.ts';
 import type { AttentionForm } from './attention/attention.ts';
 import { fillRopeTable } from './attention/rope-table.ts';
 import type { Batch } from './batch.ts';
@@ -24,7 +25,7 @@ import { type HiddenStates, ResidentStates } from './hidden-states.ts';
 import { type HeadStatistics, type LayerStatistics, LayerSums, type SumsRequest } from './layer-sums.ts';
 import { loadWeights } from './load-weights.ts';
 import { multiply } from './operations.ts';
-import { type FfnForm, matrixAt, type Placement, Placer, type PlmWeights, placeLayer } from './weights.ts';
+import { matrixAt, Placer, type PlmWeights, placePassingLayers } from './weights.ts';
 
 /** Tokens that are read without a past. */
 export interface Sequence {
@@ -38,8 +39,6 @@ export interface LayeredOptions {
   readonly threads?: number | undefined;
   /** Default latent. */
   readonly attention?: AttentionForm | undefined;
-  /** Default dense. */
-  readonly ffn?: FfnForm | undefined;
   /** Count the neurons of the FFN that fire, for `firing`. Default false. */
   readonly countsFirings?: boolean | undefined;
   /**
@@ -91,8 +90,8 @@ export class LayeredRuntime {
 
   /**
    * Reads the embeddings of all tokens. The model stays open until the runtime is closed.
-   * @throws PressError unsupported for schemes without decoder, local-io where the working memory does not
-   * fit.
+   * @throws PressError unsupported for schemes without decoder and for expanded attention of a premultiplied
+   * model, invalid-input for ids outside the embedding, local-io where the working memory does not fit.
    */
   static async open(
     model: Model,
@@ -100,12 +99,13 @@ export class LayeredRuntime {
     options: LayeredOptions = {},
   ): Promise<LayeredRuntime> {
     const { threads = defaultThreads(model.tensors.values()), signal } = options;
+    for (const { ids } of sequences) assertIds(ids, model.config);
     const bytes = LayeredRuntime.memoryBytes(model, sequences, options);
     const compute = await openCompute({ threads, bytes });
     try {
       const places = place(model, sequences, options, compute);
       fillRopeTable(compute, places.forward.rope, model.config.ropeTheta, longest(sequences));
-      await loadWeights(compute, places.resident, signal, undefined);
+      await loadWeights(compute, places.weights.placements, signal, undefined);
       const runtime = new LayeredRuntime(model, sequences, options, { compute, places });
       if (runtime.layers === 0) await runtime.#embed();
       return runtime;
@@ -141,9 +141,9 @@ export class LayeredRuntime {
 
   /** Sends all tokens through the next layer; `moments`: with the second moments that were asked for. */
   async nextLayer(moments = true): Promise<void> {
-    const { forward, layers, sums } = this.#places;
+    const { forward, weights, sums } = this.#places;
     const layer = this.#layer;
-    await loadWeights(this.#compute, layers[layer]!, this.#options.signal, undefined);
+    await loadWeights(this.#compute, weights.layerPlacements[layer]!, this.#options.signal, undefined);
     sums?.begin(this.#compute, layer, moments);
     await this.#eachBatch(async (batch, first) => {
       await this.#read(batch, first);
@@ -235,8 +235,7 @@ export class LayeredRuntime {
   async *#heldLogits(batch: Batch): AsyncGenerator<Float32Array, void> {
     for (let row = 0; row < batch.tokens; ) {
       const rows = this.#places.forward.logits(batch, row);
-      await this.#turns.offer();
-      yield* rows;
+      yield* this.#inTurns(rows);
       row += rows.length;
     }
   }
@@ -260,7 +259,14 @@ export class LayeredRuntime {
       }
       await this.#turns.offer();
     }
-    yield* rows;
+    yield* this.#inTurns(rows);
+  }
+
+  async *#inTurns(rows: readonly Float32Array[]): AsyncGenerator<Float32Array, void> {
+    for (const row of rows) {
+      yield row;
+      await giveTurn(this.#options.signal);
+    }
   }
 
   #rowsFor(tokens: number, columns: number): Float32Array[] {
@@ -295,9 +301,7 @@ interface SequenceBatch extends Batch {
 interface Places {
   /** Holds embeddings, then one layer after the other, then parts of the head. */
   readonly area: Pointer;
-  readonly layers: readonly (readonly Placement[])[];
-  /** Weights that stay: the last norm, and the head if it is held. */
-  readonly resident: readonly Placement[];
+  readonly weights: PlmWeights;
   readonly holdsEmbeddings: boolean;
   readonly forward: Forward;
   /** Logits of one part of the head; undefined if the head is held. */
@@ -313,40 +317,32 @@ function place(
   allocator: Allocator,
 ): Places {
   const { config } = model;
-  const { attention = 'latent', ffn = 'dense', countsFirings = false, holdsHead = false, sums } = options;
+  const { attention = 'latent', countsFirings = false, holdsHead = false, sums } = options;
   const [embedding, head] = [embeddingOf(model), headOf(model)];
   const contextLength = longest(sequences);
   const batch = Math.min(BATCH, contextLength);
   const holdsEmbeddings = holdsHead && head === embedding;
-  const layersAt = (pointer: Pointer) =>
-    config.intermediateSizes.map((_, layer) => {
-      const area = new AreaCounter(pointer);
-      const placer = new Placer(model, area);
-      return { weights: placeLayer(config, placer, layer, ffn), placer, bytes: area.bytes };
-    });
   const part = headRanges(head)[0]!;
-  const largest = Math.max(
-    ...layersAt(0).map(({ bytes }) => bytes),
+  const leastBytes = Math.max(
     holdsEmbeddings ? 0 : batch * rowBytes(embedding),
     holdsHead ? 0 : part.count * rowBytes(head),
   );
-  const area = allocator.alloc(largest);
-  const layers = layersAt(area);
+  const { area, layers, placements } = placePassingLayers(model, 'dense', 0, leastBytes, allocator);
   const resident = new Placer(model, allocator);
   const batchEmbeddings = matrixAt(area, { ...embedding, shape: [batch, config.hiddenSize] });
   const lmHead = holdsHead ? resident.matrix(headName(config)) : batchEmbeddings;
   const weights: PlmWeights = {
     embedTokens: holdsEmbeddings ? lmHead : batchEmbeddings,
     lmHead,
-    placements: [],
-    layers: layers.map((layer) => layer.weights),
+    layers,
     norm: resident.norm(modelTensorName('norm')),
+    placements: resident.placements,
+    layerPlacements: placements,
   };
   const size = { attention, contextLength, cachedLayers: 1, batch, countsFirings };
   return {
     area,
-    layers: layers.map(({ placer }) => placer.placements),
-    resident: resident.placements,
+    weights,
     holdsEmbeddings,
     forward: new Forward(config, weights, size, allocator),
     logits: holdsHead ? undefined : allocFloats(allocator, batch * part.count),

@@ -7,6 +7,7 @@ import { type Compute, openCompute } from '../kernels/compute.ts';
 import { arenaStart, MAX_PAGES, PAGE_BYTES } from '../kernels/layout.ts';
 import { defaultThreads } from '../kernels/threads.ts';
 import { type Allocator, AreaCounter } from './allocator.ts';
+import { assertIds } from './assert-ids.ts';
 import { type AttentionForm, kvBytesPerToken } from './attention/attention.ts';
 import { fillRopeTable } from './attention/rope-table.ts';
 import type { Batch } from './batch.ts';
@@ -32,9 +33,10 @@ export interface RuntimeOptions {
   readonly batch?: number;
   /** Default: `defaultThreads`. */
   readonly threads?: number | undefined;
-  /** Count the neurons of the FFN that fire, for `firing`. Default false. */
-  readonly countsFirings?: boolean;
-  /** Bytes of working memory allowed. One WebAssembly memory holds at most 4 GiB in any case. */
+  /**
+   * Bytes of working memory allowed. One WebAssembly memory holds at most 4 GiB in any case. Layers that find
+   * no room are read again each time they run.
+   */
   readonly maxMemory?: number;
   /** Ends loading and every later call. */
   readonly signal?: AbortSignal | undefined;
@@ -45,17 +47,18 @@ export interface RuntimeOptions {
 const DEFAULT_BATCH = 128;
 
 /**
- * The forward pass of a PLM (arXiv 2503.12167) over one sequence: f32 activations, weights resident in their
- * stored scheme. The results do not depend on threads or batches. One call at a time.
+ * The forward pass of a PLM (arXiv 2503.12167) over one sequence: f32 activations, weights in their stored
+ * scheme, resident as far as there is room. The results do not depend on threads or batches. One call at a
+ * time.
  */
 export class PlmRuntime {
   readonly config: PlmConfig;
   readonly contextLength: number;
   readonly kvBytesPerToken: number;
-  /** Working memory: weights, cache and activations. */
-  readonly memoryBytes: number;
+  /** Layers whose weights stay in memory. */
+  readonly residentLayers: number;
   readonly #compute: Compute;
-  readonly #forward: Forward;
+  readonly #placed: Placed;
   readonly #batch: number;
   readonly #signal: AbortSignal | undefined;
   #position = 0;
@@ -63,50 +66,52 @@ export class PlmRuntime {
   private constructor(
     config: PlmConfig,
     compute: Compute,
-    forward: Forward,
-    size: ForwardSize,
-    memoryBytes: number,
+    placed: Placed,
+    size: RuntimeSize,
     signal: AbortSignal | undefined,
   ) {
     this.config = config;
     this.contextLength = size.contextLength;
     this.kvBytesPerToken = kvBytesPerToken(config, size.attention);
-    this.memoryBytes = memoryBytes;
+    this.residentLayers = size.residentLayers;
     this.#compute = compute;
-    this.#forward = forward;
+    this.#placed = placed;
     this.#batch = size.batch;
     this.#signal = signal;
   }
 
   /**
-   * Loads the weights of `model`, which may be closed afterwards. Throws `unsupported` for schemes without
-   * decoder and for expanded attention of a premultiplied model, `local-io` where the working memory does not
-   * fit.
+   * Loads the weights of `model`, which stays open until the runtime is closed. Throws `unsupported` for
+   * schemes without decoder and for expanded attention of a premultiplied model, `local-io` where not even one
+   * layer fits into the working memory beside the rest.
    */
   static async open(model: Model, options: RuntimeOptions): Promise<PlmRuntime> {
     const { config } = model;
-    const { contextLength, signal } = options;
+    const { contextLength, signal, progress } = options;
     assertContext(config, contextLength);
     const threads = options.threads ?? defaultThreads(model.tensors.values());
-    const size = sizeOf(config, options);
-    const bytes = countBytes(model, size, threads, options.maxMemory);
+    const { size, bytes } = fittingSize(model, options, threads);
+    const { numHiddenLayers: layers } = config;
+    const passing = layers - size.residentLayers;
+    if (passing > 0) {
+      const message = `${passing} of ${layers} layers do not fit into memory: they are read again for every step, which is slow`;
+      progress?.({ kind: 'note', message });
+    }
     const compute = await openCompute({ threads, bytes });
     try {
       const placed = place(model, size, compute);
       fillRopeTable(compute, placed.forward.rope, config.ropeTheta, contextLength);
-      await loadWeights(compute, placed.weights.placements, signal, options.progress);
-      return new PlmRuntime(config, compute, placed.forward, size, bytes, signal);
+      await loadWeights(compute, placed.weights.placements, signal, progress);
+      return new PlmRuntime(config, compute, placed, size, signal);
     } catch (error) {
       await compute.close();
       throw error;
     }
   }
 
-  /** Bytes of working memory that `open` would take. */
+  /** Bytes of working memory that all weights, the cache and the activations take. */
   static memoryBytes(model: Model, options: RuntimeOptions): number {
-    const counter = new AreaCounter();
-    place(model, sizeOf(model.config, options), counter);
-    return counter.bytes;
+    return bytesOf(model, sizeOf(model.config, options, model.config.numHiddenLayers));
   }
 
   /** Positions filled so far: the position of the next token. */
@@ -133,7 +138,7 @@ export class PlmRuntime {
   async *logits(ids: ArrayLike<number>): AsyncGenerator<Float32Array, void> {
     for await (const batch of this.#append(ids)) {
       for (let row = 0; row < batch.tokens; ) {
-        const rows = this.#forward.logits(batch, row);
+        const rows = this.#placed.forward.logits(batch, row);
         for (const logits of rows) {
           yield logits;
           await giveTurn(this.#signal);
@@ -151,7 +156,7 @@ export class PlmRuntime {
     let last: Batch | undefined;
     for await (const batch of this.#append(ids)) last = batch;
     if (last === undefined) throw invalidInput({ what: 'no tokens to continue', expected: 'at least one' });
-    return this.#forward.logits(last, last.tokens - 1)[0]!;
+    return this.#placed.forward.logits(last, last.tokens - 1)[0]!;
   }
 
   /**
@@ -160,15 +165,7 @@ export class PlmRuntime {
    * neurons that fire. 1 before the first token.
    */
   get ffnReadShare(): number {
-    return this.#forward.ffnReadShare;
-  }
-
-  /**
-   * Share of the FFN's neurons above zero, by layer, over all tokens since the start; undefined without
-   * `countsFirings`.
-   */
-  get firing(): readonly number[] | undefined {
-    return this.#forward.firing;
+    return this.#placed.forward.ffnReadShare;
   }
 
   /** Ends the threads and gives up the memory. */
@@ -178,14 +175,16 @@ export class PlmRuntime {
 
   async *#append(ids: ArrayLike<number>): AsyncGenerator<Batch, void> {
     this.#check(ids);
+    const { forward, weights } = this.#placed;
     const tokens = Int32Array.from(ids);
     for (let first = 0; first < tokens.length; first += this.#batch) {
       const part = tokens.subarray(first, first + this.#batch);
-      const batch = this.#forward.embed(this.#compute, part, this.#position);
+      const batch = forward.embed(this.#compute, part, this.#position);
       for (let layer = 0; layer < this.config.numHiddenLayers; layer++) {
         // Kernels block this thread.
         await giveTurn(this.#signal);
-        this.#forward.layer(batch, layer);
+        await loadWeights(this.#compute, weights.layerPlacements[layer]!, this.#signal, undefined);
+        forward.layer(batch, layer);
       }
       this.#position += part.length;
       yield batch;
@@ -193,13 +192,7 @@ export class PlmRuntime {
   }
 
   #check(ids: ArrayLike<number>): void {
-    const { vocabSize } = this.config;
-    for (let i = 0; i < ids.length; i++) {
-      const id = ids[i]!;
-      if (!Number.isInteger(id) || id < 0 || id >= vocabSize) {
-        throw invalidInput({ what: 'token id', got: id, expected: `0 to ${vocabSize - 1}` });
-      }
-    }
+    assertIds(ids, this.config);
     const end = this.#position + ids.length;
     if (end > this.contextLength) {
       const expected = `at most ${this.contextLength}, the context`;
@@ -219,17 +212,21 @@ export function assertContext({ maxPositionEmbeddings }: PlmConfig, contextLengt
 
 interface RuntimeSize extends ForwardSize {
   readonly ffn: FfnForm;
+  readonly residentLayers: number;
 }
 
-function sizeOf({ numHiddenLayers }: PlmConfig, options: RuntimeOptions): RuntimeSize {
+function sizeOf(
+  { numHiddenLayers }: PlmConfig,
+  options: RuntimeOptions,
+  residentLayers: number,
+): RuntimeSize {
   const { contextLength, attention = 'latent', ffn = 'dense', batch = DEFAULT_BATCH } = options;
-  const { countsFirings = false } = options;
   return {
     attention,
     ffn,
     contextLength,
     cachedLayers: numHiddenLayers,
-    countsFirings,
+    residentLayers,
     batch: Math.min(batch, contextLength),
   };
 }
@@ -241,25 +238,39 @@ interface Placed {
 
 /** Finds room for everything. The same requests in the same order for every allocator. */
 function place(model: Model, size: RuntimeSize, allocator: Allocator): Placed {
-  const weights = placeWeights(model, size.ffn, allocator);
+  const weights = placeWeights(model, size.ffn, size.residentLayers, allocator);
   return { weights, forward: new Forward(model.config, weights, size, allocator) };
 }
 
-function countBytes(model: Model, size: RuntimeSize, threads: number, maxMemory: number | undefined): number {
+function bytesOf(model: Model, size: RuntimeSize): number {
   const counter = new AreaCounter();
   place(model, size, counter);
-  const addressable = MAX_PAGES * PAGE_BYTES - arenaStart(threads);
-  const limit = Math.min(maxMemory ?? Infinity, addressable);
-  if (counter.bytes > limit) {
-    const cache = size.contextLength * kvBytesPerToken(model.config, size.attention);
-    const of = `${mebibytes(cache)} of them for the ${size.attention} cache of ${size.contextLength} positions`;
-    const limitedBy = limit === addressable ? 'the limit of a WebAssembly memory' : 'the memory limit';
-    throw new PressError('local-io', {
-      what: `${mebibytes(counter.bytes)} of working memory are needed, ${of}`,
-      expected: `at most ${mebibytes(limit)}, ${limitedBy}`,
-    });
-  }
   return counter.bytes;
+}
+
+/** As many resident layers as there is room for. */
+function fittingSize(
+  model: Model,
+  options: RuntimeOptions,
+  threads: number,
+): { readonly size: RuntimeSize; readonly bytes: number } {
+  const addressable = MAX_PAGES * PAGE_BYTES - arenaStart(threads);
+  const limit = Math.min(options.maxMemory ?? Infinity, addressable);
+  let residentLayers = model.config.numHiddenLayers;
+  for (;;) {
+    const size = sizeOf(model.config, options, residentLayers);
+    const bytes = bytesOf(model, size);
+    if (bytes <= limit) return { size, bytes };
+    if (residentLayers-- === 0) {
+      const cache = size.contextLength * kvBytesPerToken(model.config, size.attention);
+      const of = `${mebibytes(cache)} of them for the ${size.attention} cache of ${size.contextLength} positions`;
+      const limitedBy = limit === addressable ? 'the limit of a WebAssembly memory' : 'the memory limit';
+      throw new PressError('local-io', {
+        what: `${mebibytes(bytes)} of working memory are needed with one layer at a time, ${of}`,
+        expected: `at most ${mebibytes(limit)}, ${limitedBy}`,
+      });
+    }
+  }
 }
 
 function mebibytes(bytes: number): string {

@@ -5,7 +5,7 @@ import { type LayerRole, layerTensorName, modelTensorName } from '../core/names.
 import { SCHEMES, transposedScheme } from '../core/scheme.ts';
 import { byteLength, columnCount, type Layout, rowBytes, rowCount, type Tensor } from '../core/tensor.ts';
 import type { Pointer } from '../kernels/memory.ts';
-import { type Allocator, allocFloats } from './allocator.ts';
+import { type Allocator, AreaCounter, allocFloats } from './allocator.ts';
 import type { Vectors } from './batch.ts';
 import type { Matrix, Norm } from './operations.ts';
 
@@ -61,20 +61,69 @@ export interface PlmWeights {
   readonly norm: Norm;
   /** embed_tokens itself where the embeddings are tied. */
   readonly lmHead: Matrix;
+  /** What stays in memory. */
   readonly placements: readonly Placement[];
+  /** By layer, what must be loaded each time before it runs; nothing for a layer that stays in memory. */
+  readonly layerPlacements: readonly (readonly Placement[])[];
 }
 
-/** Finds room for every weight. A scheme without decoder is `unsupported`. */
-export function placeWeights(model: Model, ffn: FfnForm, allocator: Allocator): PlmWeights {
+/**
+ * Finds room for every weight; layers from number `residentLayers` on share the room of one. A scheme without
+ * decoder is `unsupported`.
+ */
+export function placeWeights(
+  model: Model,
+  ffn: FfnForm,
+  residentLayers: number,
+  allocator: Allocator,
+): PlmWeights {
   const { config } = model;
   const placer = new Placer(model, allocator);
   const embedTokens = placer.matrix(modelTensorName('embed_tokens'));
+  const resident = Array.from({ length: residentLayers }, (_, layer) =>
+    placeLayer(config, placer, layer, ffn),
+  );
+  const passing = placePassingLayers(model, ffn, residentLayers, 0, allocator);
   return {
     embedTokens,
-    layers: config.intermediateSizes.map((_, layer) => placeLayer(config, placer, layer, ffn)),
+    layers: [...resident, ...passing.layers],
     norm: placer.norm(modelTensorName('norm')),
     lmHead: config.tieWordEmbeddings ? embedTokens : placer.matrix(modelTensorName('lm_head')),
     placements: placer.placements,
+    layerPlacements: [...resident.map(() => []), ...passing.placements],
+  };
+}
+
+/** Layers that are in memory one at a time. */
+export interface PassingLayers {
+  /** Where each of them begins. */
+  readonly area: Pointer;
+  readonly layers: readonly LayerWeights[];
+  readonly placements: readonly (readonly Placement[])[];
+}
+
+/** Finds one room, of `leastBytes` at least, for the layers from number `first` on. */
+export function placePassingLayers(
+  model: Model,
+  ffn: FfnForm,
+  first: number,
+  leastBytes: number,
+  allocator: Allocator,
+): PassingLayers {
+  const { config } = model;
+  const layersAt = (pointer: Pointer) =>
+    config.intermediateSizes.slice(first).map((_, index) => {
+      const counter = new AreaCounter(pointer);
+      const placer = new Placer(model, counter);
+      const weights = placeLayer(config, placer, first + index, ffn);
+      return { weights, placements: placer.placements, bytes: counter.bytes };
+    });
+  const area = allocator.alloc(Math.max(leastBytes, ...layersAt(0).map(({ bytes }) => bytes)));
+  const layers = layersAt(area);
+  return {
+    area,
+    layers: layers.map(({ weights }) => weights),
+    placements: layers.map(({ placements }) => placements),
   };
 }
 

@@ -2,12 +2,11 @@ import type { Progress } from '../core/jobs/progress.ts';
 import type { Model } from '../core/model.ts';
 import { machine } from '../kernels/machine.ts';
 import { LayeredRuntime } from '../runtime/layered-runtime.ts';
-import type { AttentionForm, FfnForm } from '../runtime/plm-runtime.ts';
+import type { AttentionForm } from '../runtime/plm-runtime.ts';
 import type { LogitsEngine, Windows } from './engine.ts';
 
 export interface LayeredLogitsOptions {
   readonly attention?: AttentionForm | undefined;
-  readonly ffn?: FfnForm | undefined;
   readonly countsFirings?: boolean | undefined;
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;

@@ -51,6 +51,7 @@ const JOBS: Readonly<Record<string, readonly (readonly [phase: string, line: str
   verify: [
     ['check files', 'out --against plm --text text'],
     ['compare tensors', 'out --against plm --text text'],
+    ['run layers', 'out/plm-Q8_0.gguf --against plm --text text'],
     ['compare:', 'out/plm-Q8_0.gguf --against plm --text text --report new.html'],
     ['compare:', 'out/onnx/model_q8.onnx --against plm --text text'],
     ['compare:', 'out/onnx/model_q8.onnx --against plm --text text --engine onnxruntime'],

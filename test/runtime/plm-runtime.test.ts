@@ -123,36 +123,37 @@ describe('a sparse FFN', () => {
   });
 });
 
-describe('the share of neurons that fire', () => {
-  const model = memoryModel({ ...CONFIG, intermediateSizes: [96, 32] });
+describe('layers that find no room are read again for every step', () => {
+  const model = memoryModel({ ...CONFIG, numHiddenLayers: 5, intermediateSizes: [96, 32, 64, 200, 8] });
+  const size = { contextLength: 32, threads: 1, batch: 5 };
+  const full = PlmRuntime.memoryBytes(model, size);
 
-  it('is told by layer, alike for both forms of the FFN and any batch', async () => {
-    const counts = [0, 1].map(() => ({ met: 0, fired: 0 }));
-    const watch: Watch = (matrix, layer, input) => {
-      if (matrix !== 'down_proj') return;
-      counts[layer]!.met += input.length;
-      counts[layer]!.fired += input.filter((value) => value > 0).length;
-    };
-    await oracleLogits(model, IDS, { watch });
-    for (const ffn of ['dense', 'sparse'] as const) {
-      for (const batch of [5, 128]) {
-        const size = { contextLength: 32, threads: 1, batch, ffn };
-        const runtime = await PlmRuntime.open(model, { ...size, countsFirings: true });
-        assert.deepEqual(runtime.firing, [0, 0]);
-        await runtime.forward(IDS);
-        assert.deepEqual(
-          runtime.firing,
-          counts.map(({ met, fired }) => fired / met),
-        );
+  for (const ffn of ['dense', 'sparse'] as const) {
+    it(`the bits stay the same, ${ffn} FFN`, async () => {
+      const expected = await collect(model, [IDS.slice(0, 7), IDS.slice(7)], { ...size, ffn });
+      const found = new Set<number>();
+      const whole = PlmRuntime.memoryBytes(model, { ...size, ffn });
+      for (const share of [1, 0.9, 0.8, 0.7]) {
+        const options = { ...size, ffn, maxMemory: Math.floor(share * whole) };
+        const runtime = await PlmRuntime.open(model, options);
+        found.add(runtime.residentLayers);
         await runtime.close();
+        assert.deepEqual(await collect(model, [IDS.slice(0, 7), IDS.slice(7)], options), expected);
       }
-    }
-  });
+      assert.ok(found.size >= 3 && found.has(5), `${[...found]} layers`);
+    });
+  }
 
-  it('is not counted where nobody asks', async () => {
-    const runtime = await PlmRuntime.open(model, { contextLength: 32, threads: 1 });
-    assert.equal(runtime.firing, undefined);
-    await runtime.close();
+  it('a note says so', async () => {
+    const notes: string[] = [];
+    const progress = (event: ProgressEvent) => {
+      if (event.kind === 'note') notes.push(event.message);
+    };
+    for (const maxMemory of [full, full - 1]) {
+      await (await PlmRuntime.open(model, { ...size, maxMemory, progress })).close();
+    }
+    assert.equal(notes.length, 1);
+    assert.match(notes[0]!, /^[2-5] of 5 layers do not fit into memory/);
   });
 });
 
@@ -285,24 +286,14 @@ describe('what cannot be opened', () => {
     await assert.rejects(PlmRuntime.open(memoryModel(CONFIG), options), pressFailure('usage', /at most 64/));
   });
 
-  it('more memory than allowed: weights and cache are counted', async () => {
-    const model = memoryModel(CONFIG);
-    const open = (maxMemory?: number) =>
-      PlmRuntime.open(model, { contextLength: 64, threads: 1, ...(maxMemory && { maxMemory }) });
-    const runtime = await open();
-    const { memoryBytes } = runtime;
-    await runtime.close();
-    await assert.rejects(open(memoryBytes - 1), pressFailure('local-io', /of working memory are needed/));
-    await (await open(memoryBytes)).close();
-  });
-
-  it('more than one WebAssembly memory holds: said before anything is read', async () => {
+  it('a cache that leaves no room for a layer: said before anything is read', async () => {
     const options = { contextLength: 4096, threads: 2, attention: 'expanded' } as const;
+    const wide = { ...PLM_1_8B, numAttentionHeads: 32 };
     await assert.rejects(
-      PlmRuntime.open(hollowModel(PLM_1_8B), options),
+      PlmRuntime.open(hollowModel(wide), options),
       pressFailure(
         'local-io',
-        /2560\.0 MiB of them for the expanded cache of 4096 positions, expected at most 409/,
+        /needed with one layer at a time, 5120\.0 MiB of them for the expanded cache of 4096 positions, expected at most 409/,
       ),
     );
   });

@@ -6,12 +6,14 @@ import type { PlmConfig } from '../../src/core/config.ts';
 import type { ProgressEvent } from '../../src/core/jobs/progress.ts';
 import { closeModel, type Model } from '../../src/core/model.ts';
 import type { SchemeName } from '../../src/core/scheme.ts';
+import { PlmRuntime } from '../../src/runtime/plm-runtime.ts';
 import { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 import { compareModels } from '../../src/verify/compare.ts';
 import type { LogitsEngine } from '../../src/verify/engine.ts';
 import { LayeredLogits } from '../../src/verify/layered-logits.ts';
 import type { RowMetrics } from '../../src/verify/metrics.ts';
 import { RememberedLogits } from '../../src/verify/remembered-logits.ts';
+import { SequenceLogits } from '../../src/verify/sequence-logits.ts';
 import { comparisonFault, defaultMaxKld } from '../../src/verify/thresholds.ts';
 import { SMALL_PLM } from '../support/builders/hollow-model.ts';
 import { memoryModel, memoryTensor, tensorValues, withTensors } from '../support/builders/memory-model.ts';
@@ -71,12 +73,35 @@ describe('two models over the same tokens', () => {
     near(result.ppl.artifact, ppl(q));
   });
 
-  it('tells its progress in tokens', async () => {
+  it('tells its progress in tokens, each phase from none to all', async () => {
+    const model = memoryModel({ ...CONFIG, numHiddenLayers: 3, intermediateSizes: [32, 32, 32] });
     const events: ProgressEvent[] = [];
-    await compareModels(reference, reference, IDS, { threads: 1, progress: (event) => events.push(event) });
+    await compareModels(model, model, IDS, { threads: 1, progress: (event) => events.push(event) });
     const phases = events.flatMap((event) => (event.kind === 'phase' ? [event.name] : []));
     assert.deepEqual(phases, ['run layers', 'run layers', 'compare']);
-    assert.deepEqual(events.at(-1), { kind: 'advance', done: 21 });
+    for (const phase of [0, 1, 2]) {
+      const begin = events.findIndex(
+        (event) => event === events.filter(({ kind }) => kind === 'phase')[phase],
+      );
+      const end = events.findIndex((event, index) => index > begin && event.kind === 'phase');
+      const done = events
+        .slice(begin + 1, end < 0 ? undefined : end)
+        .map((event) => (event.kind === 'advance' ? event.done : Number.NaN));
+      assert.deepEqual(
+        done,
+        done.toSorted((x, y) => x - y),
+      );
+      assert.equal(done.at(-1), 21);
+    }
+  });
+
+  it('an engine of one sequence begins anew with every window', async () => {
+    const runtime = await PlmRuntime.open(reference, { contextLength: 16, threads: 1 });
+    const { kld } = await compareModels(reference, reference, IDS, {
+      threads: 1,
+      openArtifact: async (windows) => new SequenceLogits(runtime, windows),
+    });
+    assert.equal(kld.max, 0);
   });
 
   it('tells every position, and how many neurons fire where that is asked', async () => {

@@ -36,4 +36,25 @@ export const RUNTIME_MUTATIONS: readonly Mutation[] = [
     breaks: 'values without room in the lists are left out',
     tests: ['runtime/second-moments'],
   },
+  {
+    file: 'src/runtime/weights.ts',
+    from: 'placeLayer(config, placer, first + index, ffn)',
+    to: 'placeLayer(config, placer, index, ffn)',
+    breaks: 'a layer that is read again is another one',
+    tests: ['runtime/plm-runtime'],
+  },
+  {
+    file: 'src/runtime/layered-runtime.ts',
+    from: 'holdsEmbeddings ? part : [...part.keys()]',
+    to: 'part',
+    breaks: 'embeddings are looked up beyond those that were read',
+    tests: ['runtime/layered-runtime'],
+  },
+  {
+    file: 'src/runtime/layered-runtime.ts',
+    from: 'row.set(this.#compute.floats(logits + 4 * token * range.count, range.count), range.first);',
+    to: 'row.set(this.#compute.floats(logits + 4 * token * range.count, range.count));',
+    breaks: 'all parts of the head give the first logits',
+    tests: ['runtime/streamed-logits'],
+  },
 ];
