@@ -39,6 +39,9 @@ const BENCHES: Readonly<Record<string, (argv: readonly string[]) => AsyncGenerat
 const [name = 'kernels', ...rest] = process.argv.slice(2);
 const bench = BENCHES[name];
 const isSaved = rest.includes('--save');
+const results = fileURLToPath(new URL('../../bench/results', import.meta.url));
+// Known before the first row is written, which changes a file.
+const measuredCommit = commit(fileURLToPath(new URL('../..', import.meta.url)));
 const processor = cpus()[0]?.model ?? 'unknown processor';
 
 if (bench === undefined) {
@@ -55,14 +58,13 @@ if (bench === undefined) {
 }
 
 function save({ what, ours, baseline, unit }: Measurement): void {
-  const folder = fileURLToPath(new URL('../../bench/results', import.meta.url));
-  const file = path.join(folder, `${name}.csv`);
-  mkdirSync(folder, { recursive: true });
+  const file = path.join(results, `${name}.csv`);
+  mkdirSync(results, { recursive: true });
   if (!existsSync(file)) appendFileSync(file, 'date,commit,processor,node,what,ours,baseline,unit,ratio\n');
   const date = new Date().toISOString().slice(0, 10);
   const row = [
     date,
-    commit(folder),
+    measuredCommit,
     processor,
     process.versions.node,
     what,
