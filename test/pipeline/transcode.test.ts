@@ -367,8 +367,8 @@ describe('working memory', () => {
     const tensors = [tensor, fed(100), fed(99)];
     // f32 of 100 * 99 / 2 pairs, f64 of 100 * 101 / 2, in whole cache lines.
     assert.deepEqual([feedbackBytes(tensors), triangleBytes(tensors)], [19_840, 40_448]);
-    // And f32 of 100 pivots.
-    assert.equal(sideBytes(tensors), 19_840 + 448 + 40_448);
+    // And f32 of 100 pivots, and of 256 moments for each of 100 columns.
+    assert.equal(sideBytes(tensors), 19_840 + 448 + 102_400 + 40_448);
     assert.equal(sideBytes([tensor]), 0);
   });
 
