@@ -108,7 +108,7 @@ describe('inputs that are no files are told at once', { skip: NO_PIPES }, () => 
     writeFileSync(at('text'), 'Call me Ishmael. Some years ago, never mind how long precisely. '.repeat(9));
     replace(at('.plmpress-resume-stats.gguf'));
     const calibrate = ['calibrate', at('plm'), '--text', at('text'), '--resume', '-o', at('stats.gguf')];
-    await assertFails(calibrate, 4, /resume-0: is a named pipe, not a regular file\n$/);
+    await assertFails(calibrate, 4, /\.plmpress-resume-stats\.gguf: is not a folder\n$/);
   });
 });
 
