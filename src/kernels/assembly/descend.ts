@@ -4,7 +4,7 @@ import { floatBytes } from './job';
 import { RowWindow } from './row-window';
 import { WindowLoss } from './window-loss';
 
-/** Of all codes, a first sweep changes some 3 %, a second 1 %, a fourth 0.2 %. */
+/** Of the codes of plm-tiny, a first sweep changes some 3 %, a second 1 %, a fourth 0.2 %. */
 const SWEEPS: i32 = 4;
 
 /**

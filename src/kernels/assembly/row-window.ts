@@ -17,7 +17,7 @@ export const ROW_WINDOW_BYTES: usize = GRID + 8 * (DESCENT_COLUMNS / GROUP_SIZE)
 @unmanaged
 export class RowWindow {
   scheme: i32;
-  /** Weights of a block, a power of two, and which. */
+  /** Weights of a block: 2 to the power of `blockShift`. */
   blockSize: i32;
   blockShift: i32;
   blockBytes: usize;

@@ -13,7 +13,7 @@ export class WindowLoss {
   size: i32;
   factor: usize;
   pivots: usize;
-  /** Those of `conditionalMoments`, and their diagonal; 0: none. */
+  /** Those of `conditionalMoments`, and their diagonal. */
   moments: usize;
   diagonal: usize;
 
