@@ -121,4 +121,24 @@ describe('plan', () => {
     assert.equal(code, 3);
     assert.match(stderr, /devices\.json: devices\[0\]\.usableShare: wrong value, got 2, expected a number/);
   });
+
+  it('--quality best predicts what measuring takes, as a dry run of convert does', async (t) => {
+    const [target, tokens] = ['--to=gguf:q4_k_m', '--calibration-tokens=300'];
+    const plan = ['plan', TINY, target, '--json'];
+    const { measuring } = JSON.parse((await runCli([...plan, '--quality', 'best', tokens])).stdout);
+    assert.equal(measuring.tokens, 300);
+    assert.ok(!('measuring' in JSON.parse((await runCli(plan)).stdout)));
+
+    const output = path.join(temporaryFolder(t), 'out');
+    const convert = ['convert', TINY, target, '--quality', 'best', tokens, '-o', output, '--dry-run'];
+    for (const command of [['plan', TINY, target, '--quality', 'best', tokens], convert]) {
+      const { code, stdout } = await runCli(command);
+      assert.equal(code, 0);
+      assert.match(
+        stdout,
+        /^--quality best reads 300 tokens and takes some \S+ \S+ on \d+ threads?:\n {2}running the model over the text \d+ %, second moments \d+ %, factors \d+ %, rounding \d+ %\n {2}\S+ MB of memory and no disk beside the output$/m,
+      );
+    }
+    assert.deepEqual(readdirSync(path.dirname(output)), []);
+  });
 });
