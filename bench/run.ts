@@ -3,6 +3,7 @@ import { appendFileSync, existsSync, mkdirSync } from 'node:fs';
 import { cpus } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { benchBest } from './best.ts';
 import { benchCalibrate } from './calibrate.ts';
 import { benchFeedback } from './feedback.ts';
 import { benchFfn } from './ffn.ts';
@@ -22,6 +23,7 @@ import { benchWebgpu } from './webgpu.ts';
  * appended to bench/results/NAME.csv.
  */
 const BENCHES: Readonly<Record<string, (argv: readonly string[]) => AsyncGenerator<Measurement>>> = {
+  best: benchBest,
   feedback: benchFeedback,
   ffn: benchFfn,
   calibrate: benchCalibrate,

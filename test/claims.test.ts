@@ -102,7 +102,7 @@ it('figures hold within their last digit', () => {
 });
 
 describe('a recorded row', () => {
-  for (const name of ['onnx', 'quality', 'quantize', 'scale', 'webgpu', 'prune']) {
+  for (const name of ['best', 'onnx', 'prune', 'quality', 'quantize', 'scale', 'webgpu']) {
     it(`of ${name} has the date and the commit of what was measured`, () => {
       for (const { date, commit } of readRows(name)) {
         assert.match(date, /^\d{4}-\d\d-\d\d$/);

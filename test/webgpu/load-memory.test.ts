@@ -10,8 +10,11 @@ import { NO_WORKGROUP_ZEROS } from '../support/fakes/workgroup-zeros.ts';
 
 const SHARDS = 33;
 const GIB = 2 ** 30;
-/** Weights lie in buffers of the GPU, which is another process. */
-const MAX_BYTES = 300e6;
+/**
+ * Weights lie in buffers of the GPU, which is another process. Two shards and a copy are 100 MB; what is garbage
+ * goes when the browser likes, and 250 to 304 MB have been seen.
+ */
+const MAX_BYTES = 400e6;
 
 it('a bundle of 1 GiB takes little memory while it is loaded', {
   skip: NO_BROWSER || NO_PAGE_MEMORY,

@@ -43,6 +43,14 @@ export const RECORDED_SOURCES: Readonly<Record<string, Source>> = {
   /** `scale FIGURE…`. */
   scale: exact((figures) => figures.map((figure) => scaleFigures()[figure]!)),
 
+  /** `best`: tokens, minutes of `--quality best` and of `calibrate`, the ratio, and GB of memory of the first. */
+  best: exact(() => {
+    const wall = lastRun('best', 'wall, 32 layers');
+    const [ours = 0, baseline = 0, times = 0] = inFull(wall);
+    const tokens = Number(/(\d+) tokens/.exec(wall.what)![1]);
+    return [tokens, ours / 60, baseline / 60, times, lastRun('best', 'peak memory, 32 layers').ours / 1000];
+  }),
+
   /** `quality-bytes`: of the recipes. */
   'quality-bytes': exact(() =>
     RECIPES.map((recipe) => Number(/of (\d+) bytes/.exec(rounded(recipe, 'feedback').what)![1])),

@@ -11,7 +11,7 @@ import type { Journal } from '../../io/staging/journal.ts';
 import type { StagedOutput } from '../../io/staging/staged-output.ts';
 import { storedMembers } from '../writing/stored-tensor.ts';
 import { type Place, placesOf } from '../writing/tensor-sink.ts';
-import type { Ledger, Written } from '../writing/transcode.ts';
+import type { Ledger, Written } from '../writing/ledger.ts';
 
 /** Stored bytes are read in pieces. */
 const PIECE_BYTES = 4 << 20;
