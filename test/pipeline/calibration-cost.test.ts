@@ -25,8 +25,7 @@ const MULTIPLICATIONS = {
   // q and kv_a, kv_b, o and up have 256 inputs, each of its own; the head has as many.
   moments: () => TOKENS * (LAYERS * (4 * HIDDEN ** 2 + FFN ** 2) + HIDDEN ** 2) * 0.5,
   factors: () => (LAYERS * (4 * HIDDEN ** 3 + FFN ** 3) + HIDDEN ** 3) / 6,
-  rounding: () =>
-    (LAYERS * (ROWS * HIDDEN ** 2 + HIDDEN * FFN ** 2) + VOCABULARY * HIDDEN ** 2) / 2,
+  rounding: () => (LAYERS * (ROWS * HIDDEN ** 2 + HIDDEN * FFN ** 2) + VOCABULARY * HIDDEN ** 2) / 2,
 };
 
 it('steps take time in proportion to their multiplications', async (t) => {

@@ -9,9 +9,9 @@ import { formatCount, formatCounted } from '../../core/text/format.ts';
 import type { InputFile } from '../../io/input-file.ts';
 import type { Journal } from '../../io/staging/journal.ts';
 import type { StagedOutput } from '../../io/staging/staged-output.ts';
+import type { Ledger, Written } from '../writing/ledger.ts';
 import { storedMembers } from '../writing/stored-tensor.ts';
 import { type Place, placesOf } from '../writing/tensor-sink.ts';
-import type { Ledger, Written } from '../writing/ledger.ts';
 
 /** Stored bytes are read in pieces. */
 const PIECE_BYTES = 4 << 20;

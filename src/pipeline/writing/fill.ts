@@ -3,9 +3,10 @@ import type { Progress } from '../../core/jobs/progress.ts';
 import type { SourceFile } from '../../core/model.ts';
 import { openCompute } from '../../kernels/compute.ts';
 import { defaultThreads } from '../../kernels/threads.ts';
+import type { Ledger } from './ledger.ts';
 import type { StoredTensor } from './stored-tensor.ts';
 import type { TensorSink } from './tensor-sink.ts';
-import { assertTranscodable, type Ledger, transcode } from './transcode.ts';
+import { assertTranscodable, transcode } from './transcode.ts';
 import { SLOTS, sideBytes, slotBytes } from './working-memory.ts';
 
 /**
