@@ -13,6 +13,7 @@ import {
   SPARSE_TILE,
   SUBSTITUTION_PANEL,
   SUBSTITUTION_TILE,
+  TRANSPOSED_TILE,
   TRANSPOSITION_TILE,
 } from './tiles.ts';
 
@@ -58,12 +59,15 @@ export const KERNELS = {
     tileWork: (job) => ROW_TILE * job.columns! * (job.tokens! + 1),
     scratch: (job) => ROW_TILE * job.columns!,
   },
-  /** y[b, t, c] = sum over r of x[b, t, r] * W[b, r, c], rows added in ascending order. A tile is one b. */
+  /**
+   * y[b, t, c] = sum over r of x[b, t, r] * W[b, r, c], rows added in ascending order. A tile is
+   * TRANSPOSED_TILE columns of one b.
+   */
   matmulTransposed: {
     fields: MATMUL_FIELDS,
-    tiles: (job) => job.batch!,
-    tileWork: (job) => job.rows! * job.columns! * (job.tokens! + 1),
-    scratch: (job) => ROW_TILE * job.columns!,
+    tiles: (job) => job.batch! * Math.ceil(job.columns! / TRANSPOSED_TILE),
+    tileWork: (job) => job.rows! * TRANSPOSED_TILE * (job.tokens! + 1),
+    scratch: () => ROW_TILE * TRANSPOSED_TILE,
   },
   /**
    * y[t, c] = sum over r with x[t, r] != 0 of x[t, r] * W[r, c], rows added in ascending order; the others
@@ -102,6 +106,15 @@ export const KERNELS = {
     fields: ['x', 'xTokenStride', 'y', 'yTokenStride', 'gamma', 'columns', 'epsilon', 'tokens'],
     tiles: (job) => job.tokens!,
     tileWork: (job) => 4 * job.columns!,
+  },
+  /**
+   * The gradient of `rmsNorm` in place: with s = 1 / sqrt(mean(x^2) + epsilon), g = s gamma g - x s^3 sum(x
+   * gamma g) / columns. Sums are taken in f64, in ascending order. A tile is one token.
+   */
+  rmsNormGradient: {
+    fields: ['x', 'xTokenStride', 'g', 'gTokenStride', 'gamma', 'columns', 'epsilon', 'tokens'],
+    tiles: (job) => job.tokens!,
+    tileWork: (job) => 8 * job.columns!,
   },
   /**
    * Rotates `dim` values of each of `heads` vectors per token in place. `table` holds cos and sin side by
@@ -145,11 +158,57 @@ export const KERNELS = {
     tileWork: (job) => (job.position! + job.tokens!) * (job.keyDim! + job.valueDim!),
     scratch: (job) => job.position! + job.tokens!,
   },
+  /**
+   * The gradients of `attention` from position 0 on: g is that of out; those of q, keys and values go to
+   * `gq`, `gKeys` and `gValues`, of every token and head side by side, also where heads share keys and values.
+   * With p the softmax and u[s] = g[t, h] . values[s, h], the slope of a score is scale * p[s] * (u[s] - sum of
+   * p u): queries sum slopes times keys, keys slopes times queries, values p times g, all in ascending
+   * position. A tile is one head.
+   */
+  attentionGradient: {
+    fields: [
+      'q',
+      'qTokenStride',
+      'qHeadStride',
+      'keys',
+      'keyStride',
+      'keyHeadStride',
+      'keyDim',
+      'values',
+      'valueStride',
+      'valueHeadStride',
+      'valueDim',
+      'g',
+      'gTokenStride',
+      'gHeadStride',
+      'gq',
+      'gKeys',
+      'gValues',
+      'heads',
+      'tokens',
+      'scale',
+    ],
+    tiles: (job) => job.heads!,
+    tileWork: (job) => (3 * job.tokens! ** 2 * (job.keyDim! + job.valueDim!)) / 2,
+    scratch: (job) => 2 * job.tokens!,
+  },
+  /** x = softmax(x) in place over `columns` values of each token, summed in f64. A tile is one token. */
+  softmax: {
+    fields: ['x', 'tokenStride', 'columns', 'tokens'],
+    tiles: (job) => job.tokens!,
+    tileWork: (job) => 16 * job.columns!,
+  },
   /** x = relu(x)^2 in place over `columns` values of each token. A tile is one token. */
   reluSquared: {
     fields: ['x', 'tokenStride', 'columns', 'tokens'],
     tiles: (job) => job.tokens!,
     tileWork: (job) => job.columns!,
+  },
+  /** g *= 2 sqrt(y), the gradient of `reluSquared` in place, by what it has made of x. A tile is one token. */
+  reluSquaredGradient: {
+    fields: ['y', 'yTokenStride', 'g', 'gTokenStride', 'columns', 'tokens'],
+    tiles: (job) => job.tokens!,
+    tileWork: (job) => 2 * job.columns!,
   },
   /** y[t, :] += x[t, :]. An x stride of 0 adds one vector to every token. A tile is one token. */
   add: {
@@ -164,6 +223,15 @@ export const KERNELS = {
    */
   columnSums: {
     fields: ['x', 'tokenStride', 'columns', 'tokens', 'weight', 'squares', 'sums', 'positives'],
+    tiles: (job) => Math.ceil(job.columns! / COLUMN_TILE),
+    tileWork: (job) => COLUMN_TILE * job.tokens!,
+  },
+  /**
+   * sums[c] += weight times the sum over t of x[t, c] * y[t, c], in f64; tokens are added one by one in
+   * ascending order. A tile is COLUMN_TILE columns.
+   */
+  columnProducts: {
+    fields: ['x', 'xTokenStride', 'y', 'yTokenStride', 'columns', 'tokens', 'weight', 'sums'],
     tiles: (job) => Math.ceil(job.columns! / COLUMN_TILE),
     tileWork: (job) => COLUMN_TILE * job.tokens!,
   },

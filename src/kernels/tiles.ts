@@ -58,5 +58,11 @@ export const DESCENT_COLUMNS = 256;
  */
 export const SPARSE_TILE = 512;
 
+/**
+ * Columns of y that one thread sums up in `matmulTransposed`: those of a batch of tokens stay in the second
+ * cache. Whole blocks of every scheme.
+ */
+export const TRANSPOSED_TILE = 256;
+
 /** f32 elements of scratch that the encoder of a block scheme may use beside the row. */
 export const ENCODER_SCRATCH = 2048;

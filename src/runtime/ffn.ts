@@ -10,7 +10,8 @@ import type { LayerWeights } from './weights.ts';
  * bias of down_proj if it has one.
  */
 export class Ffn {
-  readonly #activations: Vectors;
+  /** What down_proj is applied to. */
+  readonly activations: Vectors;
   /** Neurons that fire, an i32 a token. */
   readonly #fired: Pointer;
   /** Rows of up_proj and columns of down_proj that tokens have met, and those of them that were read. */
@@ -23,7 +24,7 @@ export class Ffn {
   constructor(config: PlmConfig, batch: number, countsFirings: boolean, allocator: Allocator) {
     if (countsFirings) this.#firings = config.intermediateSizes.map(() => ({ met: 0, fired: 0 }));
     const stride = Math.max(...config.intermediateSizes);
-    this.#activations = { pointer: allocFloats(allocator, batch * stride), stride };
+    this.activations = { pointer: allocFloats(allocator, batch * stride), stride };
     this.#fired = allocator.alloc(4 * batch);
   }
 
@@ -39,9 +40,8 @@ export class Ffn {
 
   run(batch: Batch, layer: number, weights: LayerWeights, x: Vectors, out: Vectors): void {
     const { upProj, downProjBias } = weights;
-    multiply(batch, upProj, x, this.#activations);
-    squareRelu(batch, this.#activations, upProj.rows);
-    batch.sums?.add(batch, 'activations', this.#activations);
+    this.activate(batch, weights, x);
+    batch.sums?.add(batch, 'activations', this.activations);
     this.#count(batch, layer, upProj.rows);
     const neurons = batch.tokens * upProj.rows;
     this.#met += 2 * neurons;
@@ -50,10 +50,16 @@ export class Ffn {
     if (downProjBias !== undefined) addTo(batch, downProjBias, out, upProj.columns);
   }
 
+  /** The first half of `run`. */
+  activate(batch: Batch, { upProj }: LayerWeights, x: Vectors): void {
+    multiply(batch, upProj, x, this.activations);
+    squareRelu(batch, this.activations, upProj.rows);
+  }
+
   #count({ compute, tokens }: Batch, layer: number, neurons: number): void {
     const count = this.#firings?.[layer];
     if (count === undefined) return;
-    const { pointer, stride } = this.#activations;
+    const { pointer, stride } = this.activations;
     for (let t = 0; t < tokens; t++) {
       const values = compute.floats(pointer + 4 * t * stride, neurons);
       for (let c = 0; c < neurons; c++) if (values[c]! > 0) count.fired++;
@@ -64,10 +70,10 @@ export class Ffn {
   /** Applies down_proj; returns how many of its columns all tokens have read. */
   #project(batch: Batch, { downProj }: LayerWeights, out: Vectors): number {
     if ('stored' in downProj) {
-      multiply(batch, downProj.stored, this.#activations, out);
+      multiply(batch, downProj.stored, this.activations, out);
       return batch.tokens * downProj.stored.columns;
     }
-    multiplySparse(batch, downProj.byNeuron, this.#activations, out, this.#fired);
+    multiplySparse(batch, downProj.byNeuron, this.activations, out, this.#fired);
     return batch.compute.ints(this.#fired, batch.tokens).reduce((sum, fired) => sum + fired, 0);
   }
 }

@@ -1,15 +1,16 @@
-import { attendedHeadDim, type PlmConfig, queryNopeDim } from '../core/config.ts';
+import { attendedHeadDim, type PlmConfig } from '../core/config.ts';
 import type { Compute } from '../kernels/compute.ts';
 import type { Pointer } from '../kernels/memory.ts';
 import { type Allocator, allocFloats } from './allocator.ts';
 import type { Attention, AttentionForm } from './attention/attention.ts';
 import { ExpandedAttention } from './attention/attention-expanded.ts';
 import { LatentAttention } from './attention/attention-latent.ts';
+import { Query } from './attention/query.ts';
 import { placeRope } from './attention/rope-table.ts';
 import type { Batch, Vectors } from './batch.ts';
 import { Ffn } from './ffn.ts';
-import { addTo, from, multiply, normalize, type Rope, rotate } from './operations.ts';
-import type { LayerWeights, PlmWeights } from './weights.ts';
+import { addTo, from, multiply, normalize, type Rope } from './operations.ts';
+import type { PlmWeights } from './weights.ts';
 
 /** Rows of logits that are computed together; one of PLM-1.8B takes 608 KB. */
 const LOGIT_ROWS = 16;
@@ -38,9 +39,7 @@ export class Forward {
   readonly #normed: Vectors;
   /** What a sublayer adds to the residual stream. */
   readonly #update: Vectors;
-  /** Output of q_a_proj; of no width where q_proj is full. */
-  readonly #qLatent: Vectors;
-  readonly #q: Vectors;
+  readonly #query: Query;
   readonly #attended: Vectors;
   readonly #logits: Vectors;
 
@@ -52,7 +51,6 @@ export class Forward {
       stride,
       ...(headStride !== undefined && { headStride }),
     });
-    const queryDim = queryNopeDim(config) + config.qkRopeHeadDim;
     const attendedDim = attendedHeadDim(config);
     this.#config = config;
     this.#weights = weights;
@@ -67,8 +65,7 @@ export class Forward {
     this.hidden = vectors(batch, hiddenSize);
     this.#normed = vectors(batch, hiddenSize);
     this.#update = vectors(batch, hiddenSize);
-    this.#qLatent = vectors(batch, config.qLoraRank ?? 0);
-    this.#q = vectors(batch, heads * queryDim, queryDim);
+    this.#query = new Query(config, this.rope, batch, allocator);
     this.#attended = vectors(batch, heads * attendedDim, attendedDim);
     this.#logits = vectors(Math.min(batch, LOGIT_ROWS), config.vocabSize);
   }
@@ -97,8 +94,8 @@ export class Forward {
     const [x, update] = [this.#normed, this.#update];
     normalize(batch, weights.inputLayernorm, this.hidden, x);
     batch.sums?.add(batch, 'input', x);
-    this.#project(batch, weights);
-    this.#attention.run(batch, layer, weights, { x, q: this.#q }, this.#attended);
+    const q = this.#query.run(batch, weights, x);
+    this.#attention.run(batch, layer, weights, { x, q }, this.#attended);
     batch.sums?.add(batch, 'attended', this.#attended);
     multiply(batch, weights.oProj, this.#attended, update);
     addTo(batch, update, this.hidden, this.#config.hiddenSize);
@@ -146,18 +143,5 @@ export class Forward {
     return Array.from({ length: rows.tokens }, (_, row) =>
       compute.floats(this.#logits.pointer + 4 * row * vocabSize, vocabSize),
     );
-  }
-
-  /** Rotated queries of the batch. */
-  #project(batch: Batch, { query }: LayerWeights): void {
-    // Without a head stride a projection writes the heads of a token side by side, as one vector.
-    if ('qProj' in query) {
-      multiply(batch, query.qProj, this.#normed, this.#q);
-    } else {
-      multiply(batch, query.qAProj, this.#normed, this.#qLatent);
-      normalize(batch, query.qALayernorm, this.#qLatent, this.#qLatent);
-      multiply(batch, query.qBProj, this.#qLatent, this.#q);
-    }
-    rotate(batch, this.rope, from(this.#q, queryNopeDim(this.#config)), this.#config.numAttentionHeads);
   }
 }

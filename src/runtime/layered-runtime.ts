@@ -1,17 +1,8 @@
-import type { PlmConfig } from '../core/config.ts';
 import type { Progress } from '../core/jobs/progress.ts';
 import { giveTurn, Turns } from '../core/jobs/turns.ts';
 import type { Model } from '../core/model.ts';
 import { modelTensorName } from '../core/names.ts';
-import {
-  byteLength,
-  type RowRange,
-  readRow,
-  rowBytes,
-  rowCount,
-  rowRanges,
-  type Tensor,
-} from '../core/tensor.ts';
+import { byteLength, readRow, rowBytes, rowCount, type Tensor } from '../core/tensor.ts';
 import { type Compute, openCompute } from '../kernels/compute.ts';
 import type { Pointer } from '../kernels/memory.ts';
 import { defaultThreads } from '../kernels/threads.ts';
@@ -21,6 +12,7 @@ import type { AttentionForm } from './attention/attention.ts';
 import { fillRopeTable } from './attention/rope-table.ts';
 import type { Batch } from './batch.ts';
 import { Forward } from './forward.ts';
+import { headName, headOf, headPartBytes, headPartRows, readHead } from './head-parts.ts';
 import { type HiddenStates, ResidentStates } from './hidden-states.ts';
 import { type HeadStatistics, type LayerStatistics, LayerSums, type SumsRequest } from './layer-sums.ts';
 import { loadWeights } from './load-weights.ts';
@@ -58,8 +50,6 @@ export interface LayeredOptions {
 
 /** Tokens that go through a layer together. */
 const BATCH = 128;
-/** Rows of the head that are in memory at once, one row step at least. */
-const HEAD_BYTES = 8 << 20;
 
 /**
  * The forward pass of a PLM over many sequences with the weights of one layer in memory at a time: all tokens
@@ -243,19 +233,12 @@ export class LayeredRuntime {
   /** Reads the head in parts, whose logits are computed at `logits`. */
   async *#readLogits(batch: Batch, logits: Pointer): AsyncGenerator<Float32Array, void> {
     const { area, forward } = this.#places;
-    const head = headOf(this.#model);
-    const rows = this.#rowsFor(batch.tokens, rowCount(head));
+    const rows = this.#rowsFor(batch.tokens, rowCount(headOf(this.#model)));
     const x = forward.headInput(batch);
-    for (const range of headRanges(head)) {
-      const part = matrixAt(area, { ...head, shape: [range.count, ...head.shape.slice(1)] });
-      await head.readRows(
-        range,
-        this.#compute.bytes(area, range.count * part.rowBytes),
-        this.#options.signal,
-      );
-      multiply(batch, part, x, { pointer: logits, stride: range.count });
+    for await (const { matrix, first } of readHead(this.#model, this.#compute, area, this.#options.signal)) {
+      multiply(batch, matrix, x, { pointer: logits, stride: matrix.rows });
       for (const [token, row] of rows.entries()) {
-        row.set(this.#compute.floats(logits + 4 * token * range.count, range.count), range.first);
+        row.set(this.#compute.floats(logits + 4 * token * matrix.rows, matrix.rows), first);
       }
       await this.#turns.offer();
     }
@@ -322,10 +305,9 @@ function place(
   const contextLength = longest(sequences);
   const batch = Math.min(BATCH, contextLength);
   const holdsEmbeddings = holdsHead && head === embedding;
-  const part = headRanges(head)[0]!;
   const leastBytes = Math.max(
     holdsEmbeddings ? 0 : batch * rowBytes(embedding),
-    holdsHead ? 0 : part.count * rowBytes(head),
+    holdsHead ? 0 : headPartBytes(model),
   );
   const { area, layers, placements } = placePassingLayers(model, 'dense', 0, leastBytes, allocator);
   const resident = new Placer(model, allocator);
@@ -345,7 +327,7 @@ function place(
     weights,
     holdsEmbeddings,
     forward: new Forward(config, weights, size, allocator),
-    logits: holdsHead ? undefined : allocFloats(allocator, batch * part.count),
+    logits: holdsHead ? undefined : allocFloats(allocator, batch * headPartRows(model)),
     sums: sums && new LayerSums(config, sums, allocator),
   };
 }
@@ -360,16 +342,4 @@ function longest(sequences: readonly Sequence[]): number {
 
 function embeddingOf({ tensors }: Model): Tensor {
   return tensors.get(modelTensorName('embed_tokens'))!;
-}
-
-function headOf({ config, tensors }: Model): Tensor {
-  return tensors.get(headName(config))!;
-}
-
-function headName({ tieWordEmbeddings }: PlmConfig): string {
-  return modelTensorName(tieWordEmbeddings ? 'embed_tokens' : 'lm_head');
-}
-
-function headRanges(head: Tensor): RowRange[] {
-  return [...rowRanges(head, HEAD_BYTES)];
 }

@@ -86,6 +86,18 @@ export function sumColumns({ compute, tokens }: Batch, x: Vectors, columns: numb
   compute.run('columnSums', { ...source, weight, squares, sums, positives });
 }
 
+/** Adds the products of the columns of all tokens to `sums`, f64 by column. */
+export function sumProducts(
+  { compute, tokens }: Batch,
+  x: Vectors,
+  y: Vectors,
+  columns: number,
+  { weight, sums }: { readonly weight: number; readonly sums: Pointer },
+): void {
+  const operands = { x: x.pointer, xTokenStride: x.stride, y: y.pointer, yTokenStride: y.stride };
+  compute.run('columnProducts', { ...operands, columns, tokens, weight, sums });
+}
+
 /** y = RMSNorm(x); x and y may be the same. */
 export function normalize({ compute, tokens }: Batch, norm: Norm, x: Vectors, y: Vectors): void {
   compute.run('rmsNorm', {
@@ -94,6 +106,18 @@ export function normalize({ compute, tokens }: Batch, norm: Norm, x: Vectors, y:
     xTokenStride: x.stride,
     y: y.pointer,
     yTokenStride: y.stride,
+    tokens,
+  });
+}
+
+/** g becomes the gradient of the loss by x, where it is that by RMSNorm(x). */
+export function normalizeGradient({ compute, tokens }: Batch, norm: Norm, x: Vectors, g: Vectors): void {
+  compute.run('rmsNormGradient', {
+    ...norm,
+    x: x.pointer,
+    xTokenStride: x.stride,
+    g: g.pointer,
+    gTokenStride: g.stride,
     tokens,
   });
 }
@@ -128,8 +152,50 @@ export function attend(
   operands: AttentionOperands,
   out: Vectors,
 ): void {
-  const { q, keys, keyDim, values, valueDim, heads, scale } = operands;
+  const { heads, scale } = operands;
   compute.run('attention', {
+    ...operandFields(operands),
+    out: out.pointer,
+    outTokenStride: out.stride,
+    outHeadStride: out.headStride ?? 0,
+    heads,
+    tokens,
+    position,
+    scale,
+  });
+}
+
+/** Where the gradients by queries, keys and values go: of every token and head side by side. */
+export interface AttentionGradients {
+  readonly q: Pointer;
+  readonly keys: Pointer;
+  readonly values: Pointer;
+}
+
+/** The gradients of `attend` over whole sequences; g: that by what it gives. */
+export function attendGradient(
+  { compute, tokens }: Batch,
+  operands: AttentionOperands,
+  g: Vectors,
+  into: AttentionGradients,
+): void {
+  const { heads, scale } = operands;
+  compute.run('attentionGradient', {
+    ...operandFields(operands),
+    g: g.pointer,
+    gTokenStride: g.stride,
+    gHeadStride: g.headStride ?? 0,
+    gq: into.q,
+    gKeys: into.keys,
+    gValues: into.values,
+    heads,
+    tokens,
+    scale,
+  });
+}
+
+function operandFields({ q, keys, keyDim, values, valueDim }: AttentionOperands) {
+  return {
     q: q.pointer,
     qTokenStride: q.stride,
     qHeadStride: q.headStride ?? 0,
@@ -141,14 +207,12 @@ export function attend(
     valueStride: values.stride,
     valueHeadStride: values.headStride ?? 0,
     valueDim,
-    out: out.pointer,
-    outTokenStride: out.stride,
-    outHeadStride: out.headStride ?? 0,
-    heads,
-    tokens,
-    position,
-    scale,
-  });
+  };
+}
+
+/** x = softmax(x) over `columns` elements of each token. */
+export function softmax({ compute, tokens }: Batch, x: Vectors, columns: number): void {
+  compute.run('softmax', { x: x.pointer, tokenStride: x.stride, columns, tokens });
 }
 
 /** Copies `count` elements of each head; a source without head stride goes to every head. */
@@ -175,6 +239,23 @@ export function copyHeads(
 /** x = relu(x)^2 over `columns` elements of each token. */
 export function squareRelu({ compute, tokens }: Batch, x: Vectors, columns: number): void {
   compute.run('reluSquared', { x: x.pointer, tokenStride: x.stride, columns, tokens });
+}
+
+/** g becomes the gradient by x of `squareRelu`, which has made y of x. */
+export function squareReluGradient(
+  { compute, tokens }: Batch,
+  y: Vectors,
+  g: Vectors,
+  columns: number,
+): void {
+  compute.run('reluSquaredGradient', {
+    y: y.pointer,
+    yTokenStride: y.stride,
+    g: g.pointer,
+    gTokenStride: g.stride,
+    columns,
+    tokens,
+  });
 }
 
 /** y += x over `columns` elements of each token. */

@@ -153,6 +153,27 @@ export function rmsNormCase(columns: number, tokens: number, inPlace: boolean): 
   };
 }
 
+export function rmsNormGradientCase(columns: number, tokens: number): KernelCase {
+  return {
+    name: `rmsNormGradient x ${columns}, ${tokens} tokens`,
+    run(compute) {
+      const stride = columns + 1;
+      const g = put(compute, gaussians(stride * tokens, 30));
+      const job = {
+        x: put(compute, gaussians(columns * tokens, 4)),
+        xTokenStride: columns,
+        g,
+        gTokenStride: stride,
+        gamma: put(compute, gaussians(columns, 5)),
+        columns,
+        epsilon: 1e-6,
+        tokens,
+      };
+      return launch(compute, 'rmsNormGradient', job, g, 4 * stride * tokens);
+    },
+  };
+}
+
 export function ropeCase(dim: number, heads: number, tokens: number, interleaved: number): KernelCase {
   const position = 3;
   return {
@@ -224,6 +245,69 @@ export function attentionCase(sizes: AttentionSizes): KernelCase {
   };
 }
 
+export function attentionGradientCase(sizes: Omit<AttentionSizes, 'position'>): KernelCase {
+  const { heads, keyDim, valueDim, tokens, shared = false } = sizes;
+  const { scale = keyDim ** -0.5 } = sizes;
+  return {
+    name: `attentionGradient ${JSON.stringify(sizes)}`,
+    run(compute) {
+      const stored = shared ? 1 : heads;
+      const [ofKeys, ofValues] = [4 * tokens * heads * keyDim, 4 * tokens * heads * valueDim];
+      const gq = compute.alloc(2 * ofKeys + ofValues);
+      // Areas may hold something already.
+      compute.bytes(gq, 2 * ofKeys + ofValues).fill(0x55);
+      const job = {
+        q: put(compute, gaussians(tokens * heads * keyDim, 7)),
+        qTokenStride: heads * keyDim,
+        qHeadStride: keyDim,
+        keys: put(compute, gaussians(tokens * stored * keyDim, 8)),
+        keyStride: stored * keyDim,
+        keyHeadStride: shared ? 0 : keyDim,
+        keyDim,
+        values: put(compute, gaussians(tokens * stored * valueDim, 9)),
+        valueStride: stored * valueDim,
+        valueHeadStride: shared ? 0 : valueDim,
+        valueDim,
+        g: put(compute, gaussians(tokens * heads * valueDim, 31)),
+        gTokenStride: heads * valueDim,
+        gHeadStride: valueDim,
+        gq,
+        gKeys: gq + ofKeys,
+        gValues: gq + 2 * ofKeys,
+        heads,
+        tokens,
+        scale,
+      };
+      return launch(compute, 'attentionGradient', job, gq, 2 * ofKeys + ofValues);
+    },
+  };
+}
+
+export function softmaxCase(columns: number, tokens: number): KernelCase {
+  return {
+    name: `softmax x ${columns}, ${tokens} tokens`,
+    run(compute) {
+      const stride = columns + 1;
+      const values = gaussians(stride * tokens, 32).map((value) => 20 * value);
+      const x = put(compute, values);
+      return launch(compute, 'softmax', { x, tokenStride: stride, columns, tokens }, x, 4 * stride * tokens);
+    },
+  };
+}
+
+export function reluSquaredGradientCase(columns: number, tokens: number): KernelCase {
+  return {
+    name: `reluSquaredGradient x ${columns}, ${tokens} tokens`,
+    run(compute) {
+      const values = gaussians((columns + 1) * tokens, 10).map((value) => Math.max(0, value) ** 2);
+      const g = put(compute, gaussians((columns + 3) * tokens, 33));
+      const y = { y: put(compute, values), yTokenStride: columns + 1 };
+      const job = { ...y, g, gTokenStride: columns + 3, columns, tokens };
+      return launch(compute, 'reluSquaredGradient', job, g, 4 * (columns + 3) * tokens);
+    },
+  };
+}
+
 export function reluSquaredCase(columns: number, tokens: number): KernelCase {
   return {
     name: `reluSquared x ${columns}, ${tokens} tokens`,
@@ -264,6 +348,20 @@ export function columnSumsCase(columns: number, tokens: number, weight: number):
       const [sums, positives] = weight === 1 ? [0, 0] : [squares + 8 * columns, squares + 16 * columns];
       const job = { x, tokenStride: columns + 1, columns, tokens, weight, squares, sums, positives };
       return launch(compute, 'columnSums', job, squares, 24 * columns);
+    },
+  };
+}
+
+export function columnProductsCase(columns: number, tokens: number): KernelCase {
+  return {
+    name: `columnProducts x ${columns}, ${tokens} tokens`,
+    run(compute) {
+      const x = put(compute, gaussians((columns + 1) * tokens, 34));
+      const y = put(compute, gaussians((columns + 2) * tokens, 35));
+      const sums = compute.alloc(8 * columns);
+      const strides = { xTokenStride: columns + 1, yTokenStride: columns + 2 };
+      const job = { x, y, ...strides, columns, tokens, weight: 0.3, sums };
+      return launch(compute, 'columnProducts', job, sums, 8 * columns);
     },
   };
 }

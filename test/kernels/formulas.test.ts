@@ -21,6 +21,15 @@ function assertClose(actual: Float32Array, expected: (index: number) => number, 
 const sum = (count: number, term: (i: number) => number) =>
   Array.from({ length: count }, (_, i) => term(i)).reduce((a, b) => a + b, 0);
 
+/** The slope of `loss` by each element, by central differences, whose own errors are below 1e-8. */
+function slopes(loss: (at: readonly number[]) => number, x: Float32Array): (index: number) => number {
+  const step = 1e-5;
+  return (index) => {
+    const moved = (by: number) => loss(Array.from(x, (value, i) => (i === index ? value + by : value)));
+    return (moved(step) - moved(-step)) / (2 * step);
+  };
+}
+
 describe('plain kernels compute their formulas', () => {
   const [rows, columns, batch, tokens] = [6, 37, 3, 5];
   const weights = gaussians(batch * rows * columns, 1);
@@ -142,6 +151,26 @@ describe('plain kernels compute their formulas', () => {
     assertClose(compute.floats(y, tokens * columns), expected, 3 * EPSILON * 16);
   });
 
+  it('rmsNormGradient', () => {
+    const [x, gamma, g] = [gaussians(columns, 4), gaussians(columns, 5), gaussians(columns, 30)];
+    const pointer = put(compute, g);
+    compute.run('rmsNormGradient', {
+      x: put(compute, x),
+      xTokenStride: 0,
+      g: pointer,
+      gTokenStride: columns,
+      gamma: put(compute, gamma),
+      columns,
+      epsilon: 1e-5,
+      tokens: 1,
+    });
+    const loss = (at: readonly number[]) => {
+      const root = Math.sqrt(sum(columns, (c) => at[c]! ** 2) / columns + 1e-5);
+      return sum(columns, (c) => (g[c]! * at[c]! * gamma[c]!) / root);
+    };
+    assertClose(compute.floats(pointer, columns), slopes(loss, x), 1e-6);
+  });
+
   for (const interleaved of [0, 1]) {
     it(`rope of ${interleaved ? 'neighbours' : 'halves'}`, () => {
       const [dim, heads, position] = [8, 3, 2];
@@ -223,6 +252,110 @@ describe('plain kernels compute their formulas', () => {
     });
   }
 
+  for (const shared of [false, true]) {
+    it(`attentionGradient with ${shared ? 'shared' : 'separate'} keys and values`, () => {
+      const [heads, keyDim, valueDim, scale] = [3, 5, 4, 0.3];
+      const stored = shared ? 1 : heads;
+      const sizes = [heads * keyDim, stored * keyDim, stored * valueDim, heads * valueDim];
+      const [q, keys, values, g] = sizes.map((size, i) => gaussians(tokens * size, 40 + i));
+      const [gq, gKeys] = [1, 2].map(() => compute.alloc(4 * tokens * heads * keyDim));
+      const gValues = compute.alloc(4 * tokens * heads * valueDim);
+      compute.run('attentionGradient', {
+        q: put(compute, q!),
+        qTokenStride: heads * keyDim,
+        qHeadStride: keyDim,
+        keys: put(compute, keys!),
+        keyStride: stored * keyDim,
+        keyHeadStride: shared ? 0 : keyDim,
+        keyDim,
+        values: put(compute, values!),
+        valueStride: stored * valueDim,
+        valueHeadStride: shared ? 0 : valueDim,
+        valueDim,
+        g: put(compute, g!),
+        gTokenStride: heads * valueDim,
+        gHeadStride: valueDim,
+        gq: gq!,
+        gKeys: gKeys!,
+        gValues,
+        heads,
+        tokens,
+        scale,
+      });
+      /** Of what one head makes of its own keys and values: shared ones count once for each head. */
+      const loss = (h: number, qs: ArrayLike<number>, ks: ArrayLike<number>, vs: ArrayLike<number>) =>
+        sum(tokens, (t) => {
+          const weight = Array.from({ length: t + 1 }, (_, s) =>
+            Math.exp(scale * sum(keyDim, (d) => qs[t * keyDim + d]! * ks[s * keyDim + d]!)),
+          );
+          const total = sum(weight.length, (s) => weight[s]!);
+          const out = (c: number) => sum(weight.length, (s) => weight[s]! * vs[s * valueDim + c]!) / total;
+          return sum(valueDim, (c) => g![(t * heads + h) * valueDim + c]! * out(c));
+        });
+      const headOf = (all: Float32Array, of: number, h: number, dim: number) =>
+        Float32Array.from(
+          { length: tokens * dim },
+          (_, i) => all[(Math.floor(i / dim) * of + h) * dim + (i % dim)]!,
+        );
+      for (let h = 0; h < heads; h++) {
+        const own = shared ? 0 : h;
+        const [hq, hk, hv] = [
+          headOf(q!, heads, h, keyDim),
+          headOf(keys!, stored, own, keyDim),
+          headOf(values!, stored, own, valueDim),
+        ];
+        const found = (pointer: number, dim: number) =>
+          headOf(compute.floats(pointer, tokens * heads * dim), heads, h, dim);
+        // Slopes below 8, of some hundred operations in f32.
+        assertClose(
+          found(gq!, keyDim),
+          slopes((at) => loss(h, at, hk, hv), hq),
+          1e-5,
+        );
+        assertClose(
+          found(gKeys!, keyDim),
+          slopes((at) => loss(h, hq, at, hv), hk),
+          1e-5,
+        );
+        assertClose(
+          found(gValues, valueDim),
+          slopes((at) => loss(h, hq, hk, at), hv),
+          1e-5,
+        );
+      }
+    });
+  }
+
+  it('softmax', () => {
+    const x = gaussians(tokens * columns, 32);
+    const pointer = put(compute, x);
+    compute.run('softmax', { x: pointer, tokenStride: columns, columns, tokens });
+    const expected = (i: number) => {
+      const first = i - (i % columns);
+      return Math.exp(x[i]!) / sum(columns, (c) => Math.exp(x[first + c]!));
+    };
+    assertClose(compute.floats(pointer, x.length), expected, 4 * EPSILON);
+  });
+
+  it('reluSquaredGradient', () => {
+    const [u, g] = [gaussians(columns, 10), gaussians(columns, 33)];
+    const pointer = put(compute, g);
+    const y = put(
+      compute,
+      u.map((value) => Math.max(0, value) ** 2),
+    );
+    compute.run('reluSquaredGradient', {
+      y,
+      yTokenStride: columns,
+      g: pointer,
+      gTokenStride: columns,
+      columns,
+      tokens: 1,
+    });
+    const loss = (at: readonly number[]) => sum(columns, (c) => g[c]! * Math.max(0, at[c]!) ** 2);
+    assertClose(compute.floats(pointer, columns), slopes(loss, u), 1e-6);
+  });
+
   it('reluSquared', () => {
     const x = gaussians(tokens * columns, 10);
     const pointer = put(compute, x);
@@ -268,6 +401,26 @@ describe('plain kernels compute their formulas', () => {
     assertSums(squares, (v) => v * v);
     assertSums(sums, (v) => v);
     assertSums(positives, (v) => Number(v > 0));
+  });
+
+  it('columnProducts', () => {
+    const [x, y] = [gaussians(tokens * columns, 34), gaussians(tokens * columns, 35)];
+    const sums = compute.alloc(8 * columns);
+    compute.doubles(sums, columns).fill(1);
+    compute.run('columnProducts', {
+      x: put(compute, x),
+      xTokenStride: columns,
+      y: put(compute, y),
+      yTokenStride: columns,
+      columns,
+      tokens,
+      weight: 2,
+      sums,
+    });
+    compute.doubles(sums, columns).forEach((value, c) => {
+      const expected = 1 + 2 * sum(tokens, (t) => x[t * columns + c]! * y[t * columns + c]!);
+      assert.ok(Math.abs(value - expected) < 1e-13);
+    });
   });
 
   it('secondMoments', () => {

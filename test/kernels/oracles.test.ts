@@ -10,6 +10,8 @@ import { quantizeChunk } from '../support/oracles/ggml.ts';
 import {
   addCase,
   attentionCase,
+  attentionGradientCase,
+  columnProductsCase,
   columnSumsCase,
   conditionalMomentsCase,
   differenceCase,
@@ -22,11 +24,14 @@ import {
   matmulSparseCase,
   quantizeByRowCase,
   reluSquaredCase,
+  reluSquaredGradientCase,
   reverseFactorCase,
   rmsNormCase,
+  rmsNormGradientCase,
   ropeCase,
   roundWithFeedbackCase,
   secondMomentsCase,
+  softmaxCase,
   sparseMomentsCase,
   stored,
   substituteBackCase,
@@ -60,6 +65,7 @@ const CASES: Readonly<Record<KernelName, readonly KernelCase[]>> = {
     ),
   ]),
   rmsNorm: [1, 4, 6, 251].flatMap((n) => [rmsNormCase(n, 3, false), rmsNormCase(n, 600, true)]),
+  rmsNormGradient: [1, 4, 6, 251].flatMap((n) => [rmsNormGradientCase(n, 3), rmsNormGradientCase(n, 600)]),
   rope: [0, 1].flatMap((interleaved) => [
     ropeCase(2, 1, 1, interleaved),
     ropeCase(6, 3, 5, interleaved),
@@ -73,6 +79,18 @@ const CASES: Readonly<Record<KernelName, readonly KernelCase[]>> = {
     // Scores spread over thousands: weights from 1 down to denormals and to zero.
     attentionCase({ heads: 2, keyDim: 16, valueDim: 8, position: 400, tokens: 40, scale: 30 }),
   ],
+  attentionGradient: [
+    attentionGradientCase({ heads: 1, keyDim: 1, valueDim: 1, tokens: 1 }),
+    attentionGradientCase({ heads: 3, keyDim: 6, valueDim: 5, tokens: 7 }),
+    attentionGradientCase({ heads: 8, keyDim: 48, valueDim: 32, tokens: 37 }),
+    attentionGradientCase({ heads: 4, keyDim: 75, valueDim: 63, tokens: 30, shared: true }),
+    attentionGradientCase({ heads: 2, keyDim: 16, valueDim: 8, tokens: 140, scale: 30 }),
+  ],
+  softmax: [1, 4, 7, 251].flatMap((n) => [softmaxCase(n, 3), softmaxCase(n, 600)]),
+  reluSquaredGradient: [1, 4, 7, 251].flatMap((n) => [
+    reluSquaredGradientCase(n, 3),
+    reluSquaredGradientCase(n, 2400),
+  ]),
   reluSquared: [1, 4, 7, 251].flatMap((n) => [reluSquaredCase(n, 3), reluSquaredCase(n, 2400)]),
   add: [1, 4, 7, 251].flatMap((n) => [addCase(n, 3, true), addCase(n, 2400, false)]),
   secondMoments: [1, 2, 31, 65, 129, 330].flatMap((n) => [
@@ -92,6 +110,10 @@ const CASES: Readonly<Record<KernelName, readonly KernelCase[]>> = {
   columnSums: [1, 2, 63, 65, 251, 4099].flatMap((n) => [
     columnSumsCase(n, 3, 1),
     columnSumsCase(n, 200, 0.3),
+  ]),
+  columnProducts: [1, 2, 63, 65, 251, 4099].flatMap((n) => [
+    columnProductsCase(n, 3),
+    columnProductsCase(n, 200),
   ]),
   transcode: [
     ...SCHEME_NAMES.flatMap((scheme) => [
@@ -168,6 +190,7 @@ function matmulCases(kernel: 'matmul' | 'matmulTransposed'): KernelCase[] {
     ...SCHEME_NAMES.flatMap((scheme) => [
       matmulCase(kernel, { scheme, rows: 7, columns: columnsFor(scheme), tokens: 3, batch: 2 }),
       matmulCase(kernel, { scheme, rows: 130, columns: columnsFor(scheme), tokens: 9, batch: 3 }),
+      matmulCase(kernel, { scheme, rows: 9, columns: 3 * columnsFor(scheme), tokens: 70 }),
     ]),
     ...odd.map((n) => matmulCase(kernel, { scheme: 'F32', rows: n, columns: 10 - n, tokens: n })),
     ...odd.map((n) => matmulCase(kernel, { scheme: 'BF16', rows: 10 - n, columns: 16 + n, tokens: n })),

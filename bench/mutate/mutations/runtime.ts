@@ -52,9 +52,23 @@ export const RUNTIME_MUTATIONS: readonly Mutation[] = [
   },
   {
     file: 'src/runtime/layered-runtime.ts',
-    from: 'row.set(this.#compute.floats(logits + 4 * token * range.count, range.count), range.first);',
-    to: 'row.set(this.#compute.floats(logits + 4 * token * range.count, range.count));',
+    from: 'row.set(this.#compute.floats(logits + 4 * token * matrix.rows, matrix.rows), first);',
+    to: 'row.set(this.#compute.floats(logits + 4 * token * matrix.rows, matrix.rows));',
     breaks: 'all parts of the head give the first logits',
     tests: ['runtime/streamed-logits'],
+  },
+  {
+    file: 'src/runtime/gradients/layer-gradient.ts',
+    from: 'addTo(batch, this.#gPart, this.#gNormed, hiddenSize);',
+    to: '',
+    breaks: 'queries add nothing to the gradient by the input of a layer',
+    tests: ['runtime/gradients'],
+  },
+  {
+    file: 'src/runtime/gradients/layered-gradients.ts',
+    from: 'sum[c]! += gradients[t * channels + c]!',
+    to: 'sum[c] = gradients[t * channels + c]!',
+    breaks: 'of a token that comes twice the last gradient counts alone',
+    tests: ['runtime/gradients'],
   },
 ];

@@ -3,6 +3,7 @@ import { unsupported } from '../../core/errors.ts';
 import { type Allocator, allocFloats } from '../allocator.ts';
 import type { Batch, Vectors } from '../batch.ts';
 import {
+  type AttentionOperands,
   attend,
   copyHeads,
   from,
@@ -60,10 +61,14 @@ export class ExpandedAttention implements Attention {
     expand(batch, kB, latent, newKeys);
     copyHeads(batch, keyPe, from(newKeys, qkNopeHeadDim), heads, qkRopeHeadDim);
     multiply(batch, vB, latent, newValues);
+    attend(batch, this.operands(layer, q), out);
+  }
 
+  operands(layer: number, q: Vectors): AttentionOperands {
+    const { numAttentionHeads: heads, vHeadDim: valueDim } = this.#config;
+    const keyDim = qkHeadDim(this.#config);
     const keys = { ...this.#keys.vectors(layer, 0), headStride: keyDim };
-    const values = { ...this.#values.vectors(layer, 0), headStride: vHeadDim };
-    const scale = 1 / Math.sqrt(keyDim);
-    attend(batch, { q, keys, keyDim, values, valueDim: vHeadDim, heads, scale }, out);
+    const values = { ...this.#values.vectors(layer, 0), headStride: valueDim };
+    return { q, keys, keyDim, values, valueDim, heads, scale: 1 / Math.sqrt(keyDim) };
   }
 }

@@ -2,6 +2,7 @@ import { type PlmConfig, qkHeadDim } from '../../core/config.ts';
 import { type Allocator, allocFloats } from '../allocator.ts';
 import type { Batch, Vectors } from '../batch.ts';
 import {
+  type AttentionOperands,
   attend,
   copyHeads,
   from,
@@ -55,14 +56,22 @@ export class LatentAttention implements Attention {
 
     const { kvB } = weights;
     if (kvB === undefined) {
-      this.#attend(batch, layer, q, out);
+      attend(batch, this.operands(layer, q), out);
       return;
     }
     batch.sums?.add(batch, 'query', q);
     this.#absorb(batch, kvB, q);
-    this.#attend(batch, layer, this.#q, this.#context);
+    attend(batch, this.operands(layer, this.#q), this.#context);
     batch.sums?.add(batch, 'context', this.#context);
     multiply(batch, kvB.vB, this.#context, out);
+  }
+
+  /** Of queries over [c' | k_pe], for the attended c'. */
+  operands(layer: number, q: Vectors): AttentionOperands {
+    const { numAttentionHeads: heads, kvLoraRank: valueDim, qkRopeHeadDim } = this.#config;
+    const shared = this.#cache.vectors(layer, 0);
+    const scale = 1 / Math.sqrt(qkHeadDim(this.#config));
+    return { q, keys: shared, keyDim: valueDim + qkRopeHeadDim, values: shared, valueDim, heads, scale };
   }
 
   #absorb(batch: Batch, { kB, kBTransposed }: KvBWeights, q: Vectors): void {
@@ -70,14 +79,5 @@ export class LatentAttention implements Attention {
     const absorb = kBTransposed ? multiply : multiplyTransposed;
     absorb(batch, kB, q, this.#q);
     copyHeads(batch, from(q, qkNopeHeadDim), from(this.#q, kvLoraRank), heads, qkRopeHeadDim);
-  }
-
-  /** Of queries over [c' | k_pe], the attended c'. */
-  #attend(batch: Batch, layer: number, q: Vectors, context: Vectors): void {
-    const { numAttentionHeads: heads, kvLoraRank, qkRopeHeadDim } = this.#config;
-    const shared = this.#cache.vectors(layer, 0);
-    const scale = 1 / Math.sqrt(qkHeadDim(this.#config));
-    const keyDim = kvLoraRank + qkRopeHeadDim;
-    attend(batch, { q, keys: shared, keyDim, values: shared, valueDim: kvLoraRank, heads, scale }, context);
   }
 }

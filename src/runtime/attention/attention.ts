@@ -1,6 +1,6 @@
 import { kvCacheElements, type PlmConfig } from '../../core/config.ts';
 import type { Batch, Vectors } from '../batch.ts';
-import type { Rope } from '../operations.ts';
+import type { AttentionOperands, Rope } from '../operations.ts';
 import type { LayerWeights } from '../weights.ts';
 
 /**
@@ -26,6 +26,8 @@ export interface Attention {
    * `out`.
    */
   run(batch: Batch, layer: number, weights: LayerWeights, inputs: AttentionInputs, out: Vectors): void;
+  /** The cache of `layer` as queries meet it. */
+  operands(layer: number, q: Vectors): AttentionOperands;
 }
 
 export interface AttentionSize {

@@ -16,10 +16,16 @@ export function placeRope(config: PlmConfig, positions: number, allocator: Alloc
 }
 
 /**
- * Writes cos and sin side by side, dim/2 pairs per position. Angles are f64: an f32 angle of position 4095 is
- * off by up to 1e-4.
+ * Writes cos and sin side by side, dim/2 pairs per position; `sign` -1: of the rotations back. Angles are f64:
+ * an f32 angle of position 4095 is off by up to 1e-4.
  */
-export function fillRopeTable(views: SharedViews, rope: Rope, theta: number, positions: number): void {
+export function fillRopeTable(
+  views: SharedViews,
+  rope: Rope,
+  theta: number,
+  positions: number,
+  sign: 1 | -1 = 1,
+): void {
   const { table, dim } = rope;
   const frequencies = ropeFrequencies(theta, dim);
   for (let position = 0; position < positions; position++) {
@@ -27,7 +33,7 @@ export function fillRopeTable(views: SharedViews, rope: Rope, theta: number, pos
     for (const [i, frequency] of frequencies.entries()) {
       const { cos, sin } = rotation(position * frequency);
       row[2 * i] = cos;
-      row[2 * i + 1] = sin;
+      row[2 * i + 1] = sign * sin;
     }
   }
 }
