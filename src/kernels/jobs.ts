@@ -48,6 +48,21 @@ const MATMUL_FIELDS = [
   'tokens',
 ] as const;
 
+/** Queries, and the keys and values that they meet. */
+const ATTENTION_OPERANDS = [
+  'q',
+  'qTokenStride',
+  'qHeadStride',
+  'keys',
+  'keyStride',
+  'keyHeadStride',
+  'keyDim',
+  'values',
+  'valueStride',
+  'valueHeadStride',
+  'valueDim',
+] as const;
+
 export const KERNELS = {
   /**
    * y[b, t, r] = sum over c of x[b, t, c] * W[b, r, c], for each b of `batch`. A tile is ROW_TILE rows of one
@@ -135,17 +150,7 @@ export const KERNELS = {
    */
   attention: {
     fields: [
-      'q',
-      'qTokenStride',
-      'qHeadStride',
-      'keys',
-      'keyStride',
-      'keyHeadStride',
-      'keyDim',
-      'values',
-      'valueStride',
-      'valueHeadStride',
-      'valueDim',
+      ...ATTENTION_OPERANDS,
       'out',
       'outTokenStride',
       'outHeadStride',
@@ -167,17 +172,7 @@ export const KERNELS = {
    */
   attentionGradient: {
     fields: [
-      'q',
-      'qTokenStride',
-      'qHeadStride',
-      'keys',
-      'keyStride',
-      'keyHeadStride',
-      'keyDim',
-      'values',
-      'valueStride',
-      'valueHeadStride',
-      'valueDim',
+      ...ATTENTION_OPERANDS,
       'g',
       'gTokenStride',
       'gHeadStride',

@@ -7,18 +7,10 @@ import type { Batch, Vectors } from '../batch.ts';
 import { type Matrix, multiply, multiplyTransposed, sumProducts } from '../operations.ts';
 
 /** Matrices of a layer; kv_b_proj stands for its halves too, where it comes in two. */
-export const GRADIENT_ROLES = [
-  'q_a_proj',
-  'q_b_proj',
-  'q_proj',
-  'kv_a_proj_with_mqa',
-  'kv_b_proj',
-  'o_proj',
-  'up_proj',
-  'down_proj',
-] as const satisfies readonly LayerRole[];
-
-export type GradientRole = (typeof GRADIENT_ROLES)[number];
+export type GradientRole = Extract<
+  LayerRole,
+  'q_a_proj' | 'q_b_proj' | 'q_proj' | 'kv_a_proj_with_mqa' | 'kv_b_proj' | 'o_proj' | 'up_proj' | 'down_proj'
+>;
 
 /** Sums over all sequences of the squared gradient of the loss by every weight of a matrix. */
 export interface WeightGradients {
@@ -42,10 +34,10 @@ interface Shape {
 }
 
 /**
- * Sums of one layer after the other, f64 in the shared memory. The gradient by a matrix is the sum over tokens
- * of the products of what changes the loss and of what goes in; it is never made: its squares by row are those
- * of g by the dot products of all inputs x, sum over s and t of (x_s . x_t) g_s g_t, and by column the other
- * way round. They do not depend on threads.
+ * Sums of one layer after the other, f64 in the shared memory; they do not depend on threads. The gradient by a
+ * matrix is the sum over tokens t of the outer products g_t x_t^T of output gradients and inputs. It would be as
+ * large as the matrix and is never formed: the squares in row i add up to the sum over s and t of
+ * (x_s . x_t) g_s,i g_t,i; for columns x and g are exchanged.
  */
 export class GradientSums {
   readonly #config: PlmConfig;

@@ -1,9 +1,9 @@
 import { Xoshiro128 } from '../sampling/random.ts';
 
 /**
- * The token whose likelihood the loss of a position is, by the probabilities of all of them. The expected
- * squares of gradients by labels that a model draws from its own distribution are the Fisher information: half
- * of them times the square of a small change is the divergence that it causes.
+ * Chooses the token whose negative log-likelihood is the loss of a position. If a model draws it from its own
+ * distribution, the expected squares of gradients are the diagonal of the Fisher information: half of it times
+ * the squares of small, independent changes is the KLD that they cause.
  */
 export type Labels = (probabilities: Float32Array) => number;
 

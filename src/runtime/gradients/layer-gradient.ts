@@ -24,7 +24,7 @@ import {
 import type { KvBWeights, LayerWeights } from '../weights.ts';
 import type { GradientSums } from './gradient-sums.ts';
 
-/** What a layer adds to the residual stream and how that changes the loss, of one whole sequence at a time. */
+/** The backward pass through one layer, of one whole sequence at a time. */
 export class LayerGradient {
   /** Before the layer; the caller's. */
   readonly hidden: Vectors;
@@ -112,7 +112,7 @@ export class LayerGradient {
     this.#differentiateAttention(batch, layer, weights, sums);
   }
 
-  /** All that the gradients need: as `Forward` does, but that no more than that is kept. */
+  /** The values of `Forward` that the backward pass needs: all but the output of the layer. */
   #forward(batch: Batch, layer: number, weights: LayerWeights): void {
     const { query, kvALayernorm } = weights;
     const [x, middle] = [this.#normed, this.#middle];

@@ -46,7 +46,7 @@ export class LayeredGradients {
   readonly #options: GradientOptions;
   readonly #turns: Turns;
   readonly #tokens: number;
-  /** Of the layer that the gradients are by the input of. */
+  /** The kept gradients are by the input of this layer; by that of the head at first. */
   #layer: number;
 
   private constructor(
@@ -96,7 +96,7 @@ export class LayeredGradients {
     return counter.bytes;
   }
 
-  /** Begins at the end. */
+  /** The first step back. */
   async head(): Promise<HeadGradients> {
     const { head, area } = this.#places;
     const { signal, labels } = this.#options;
